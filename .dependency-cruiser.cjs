@@ -1,0 +1,74 @@
+/** The import rules of the house (docs/architecture.md). A rule's name is its error message. */
+const only = (folders, allowed) => ({ from: { path: folders }, to: { pathNot: allowed } });
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'contracts-are-the-ground',
+      severity: 'error',
+      comment: 'contracts/ imports itself, message definitions and search attribute keys; no Node, no driver, no zod.',
+      ...only('^contracts/', '^(contracts/|node_modules/@temporalio/(workflow|common)/)'),
+    },
+    {
+      name: 'workflows-are-deterministic',
+      severity: 'error',
+      comment: 'workflows/ imports contracts/, itself, @temporalio/workflow and @temporalio/common. Never Node, never zod, never activities/.',
+      ...only('^workflows/', '^(contracts/|workflows/|node_modules/@temporalio/(workflow|common)/)'),
+    },
+    {
+      name: 'activities-know-no-one-above',
+      severity: 'error',
+      from: { path: '^activities/' },
+      to: { path: '^(workflows|workers|api|scripts|tests)/' },
+    },
+    {
+      name: 'activities-know-no-siblings-inside',
+      severity: 'error',
+      from: { path: '^activities/([^/]+)/' },
+      to: { path: '^activities/[^/]+/', pathNot: '^activities/$1/' },
+    },
+    {
+      name: 'one-door-per-driver',
+      severity: 'error',
+      comment: 'A driver is imported by its adapter files and by the composition roots. Types alone are free: they open nothing.',
+      from: {
+        path: '^(contracts|workflows|activities|workers|api)/',
+        pathNot: '^(workers/dependencies\\.ts|activities/sql-transaction\\.ts|activities/locks/[^/]*store\\.ts|workers/relay/kafka-[^/]+\\.ts|workers/consumers/kafka-[^/]+\\.ts|api/dependencies\\.ts|api/stores/[^/]+\\.ts)$',
+      },
+      to: { path: '^node_modules/(mysql2|ioredis|kafkajs)/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'api-stays-outside',
+      severity: 'error',
+      from: { path: '^api/' },
+      to: { path: '^(activities|workers|scripts|tests)/' },
+    },
+    {
+      name: 'api-takes-types-of-workflows-only',
+      severity: 'error',
+      from: { path: '^api/' },
+      to: { path: '^workflows/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'workers-know-no-api',
+      severity: 'error',
+      from: { path: '^workers/' },
+      to: { path: '^(api|scripts|tests)/' },
+    },
+    {
+      name: 'nobody-imports-planted-bugs',
+      severity: 'error',
+      from: { pathNot: '^(scripts/chaos|tests)/' },
+      to: { path: '^scripts/chaos/breaks/' },
+    },
+    { name: 'no-tests-in-shipped-code', severity: 'error', from: { pathNot: '^tests/' }, to: { path: '^tests/' } },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['require', 'node', 'import', 'default', 'types'] },
+  },
+};

@@ -1,0 +1,42 @@
+import type { BusinessId, StepKey } from './ids';
+import type { Money } from './money';
+import type { Keyed, SealAnswer, SetActivity } from './verdict';
+
+export interface HoldFunds extends Keyed {
+  /** `<tenant>.<account>`. */
+  readonly accountId: BusinessId;
+  readonly amount: Money;
+}
+export interface FundsHold {
+  /** The key of the hold, as `captureFunds` wants it. */
+  readonly holdKey: StepKey;
+}
+export interface CaptureFunds extends Keyed {
+  /** The hold that is consumed, of the same transaction. */
+  readonly holdKey: StepKey;
+  /** Account that the money goes to, `<tenant>.<account>`. */
+  readonly payeeId: BusinessId;
+  readonly amount: Money;
+}
+
+/** Participant `accounts`. Every activity is safe to repeat: a key that took effect answers with its first result. */
+export interface AccountsActivities {
+  /**
+   * Sets money of one account aside. Undone by `releaseFunds`, consumed by `captureFunds`.
+   *
+   * @returns refuses with InsufficientFunds (detail: account, minor units asked), AccountUnavailable (unknown, closed, or
+   *   of another currency), Fenced, IdempotencyConflict.
+   */
+  holdFunds: SetActivity<HoldFunds, FundsHold>;
+  /** Undoes `holdFunds`: held becomes free again. InvariantBroken after the hold was captured. */
+  releaseFunds: SetActivity<Keyed, null>;
+  /**
+   * The pivot: consumes a hold and books both legs, payer and payee, in one SQL transaction.
+   *
+   * @returns refuses with AccountUnavailable (payee unknown, closed, or of another currency); Fenced (the hold was
+   *   released); InvariantBroken (no hold, or captured before under another key); IdempotencyConflict.
+   */
+  captureFunds: SetActivity<CaptureFunds, null>;
+  /** Did the act on this branch happen? If not, it never will. */
+  sealBranch: SetActivity<Keyed, SealAnswer>;
+}

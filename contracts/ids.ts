@@ -1,0 +1,58 @@
+/** First part of a gid: one word a flow. A new flow is entered here, in `workflows/index.ts` and in `task-queues.ts`. */
+export const flows = ['order'] as const;
+export type Flow = (typeof flows)[number];
+
+/** Code of a tenant, `[a-z0-9]{1,16}`. */
+export type Tenant = string;
+/** `<tenant>.<id>`: every business id in a participant's table and in Redis. Two tenants may both have an `O-1001`. */
+export type BusinessId = string;
+/** `<flow>:<tenant>.<reference>`: the transaction's id, never a run id. At most `gidLengthMax` bytes of ASCII. */
+export type Gid = string;
+/** A step as its participant sees it: `[A-Za-z0-9-]{1,64}`. `(gid, branch)` names one effect. */
+export type Branch = string;
+/** `<gid>/<branch>`: what act and undo of one step share. Never an attempt number or a run id. */
+export type StepKey = string;
+
+export const tenantPattern = /^[a-z0-9]{1,16}$/;
+export const referencePattern = /^[A-Za-z0-9._~-]{1,64}$/;
+export const branchPattern = /^[A-Za-z0-9-]{1,64}$/;
+export const gidLengthMax = 96;
+const businessIdPattern = /^([a-z0-9]{1,16})\.([A-Za-z0-9._~-]{1,64})$/;
+
+export const businessIdOf = (tenant: Tenant, id: string): BusinessId => `${tenant}.${id}`;
+
+/** Inverse of `businessIdOf`; `undefined` for a string that it cannot have made. */
+export function partsOfBusinessId(
+  businessId: string,
+): { readonly tenant: Tenant; readonly id: string } | undefined {
+  const [, tenant, id] = businessIdPattern.exec(businessId) ?? [];
+  return tenant === undefined || id === undefined ? undefined : { tenant, id };
+}
+
+export const gidOf = (flow: Flow, businessId: BusinessId): Gid => `${flow}:${businessId}`;
+
+/** Inverse of `gidOf`; `undefined` for a string that it cannot have made. */
+export function partsOfGid(
+  gid: string,
+): { readonly flow: Flow; readonly businessId: BusinessId } | undefined {
+  if (gid.length > gidLengthMax) return undefined;
+  const flow = flows.find((name) => gid.startsWith(`${name}:`));
+  const businessId = flow && gid.slice(flow.length + 1);
+  return businessId && businessIdPattern.test(businessId) ? { flow, businessId } : undefined;
+}
+
+export const stepKeyOf = (gid: Gid, branch: Branch): StepKey => `${gid}/${branch}`;
+
+/** Inverse of `stepKeyOf`; `undefined` for a string that it cannot have made. */
+export function partsOfStepKey(
+  key: string,
+): { readonly gid: Gid; readonly branch: Branch } | undefined {
+  const slash = key.lastIndexOf('/');
+  const gid = key.slice(0, slash);
+  const branch = key.slice(slash + 1);
+  return slash > 0 && partsOfGid(gid) && branchPattern.test(branch) ? { gid, branch } : undefined;
+}
+
+/** `<gid>/<branch>/<op>/<n>`: an event's id, the same however often it is published. */
+export const eventIdOf = (gid: Gid, branch: Branch, op: string, n: number): string =>
+  `${stepKeyOf(gid, branch)}/${op}/${n}`;

@@ -1,0 +1,41 @@
+import type { BusinessId } from './ids';
+import type { Money } from './money';
+import type { Keyed, SetActivity } from './verdict';
+
+export interface OrderLine {
+  /** `<tenant>.<sku>`. */
+  readonly sku: BusinessId;
+  readonly quantity: number;
+  readonly unitPrice: Money;
+}
+export interface CreateOrder extends Keyed {
+  /** `<tenant>.<order>`. */
+  readonly orderId: BusinessId;
+  /** `<tenant>.<customer>`. */
+  readonly customerId: BusinessId;
+  readonly lines: readonly OrderLine[];
+  readonly amount: Money;
+  /**
+   * Digits of the customer lock's fencing token; `null` where no lock was taken (batch lane, Redis away). Compared with
+   * the customer's row, no part of the content: the same order comes again under a newer token.
+   */
+  readonly fencingToken: string | null;
+}
+
+export const orderStatuses = ['created', 'completed', 'cancelled'] as const;
+export type OrderStatus = (typeof orderStatuses)[number];
+
+/** Participant `orders`. Every activity is safe to repeat: a key that took effect answers with its first result. */
+export interface OrdersActivities {
+  /**
+   * Writes the order with its lines, first event of its stream. Undone by `cancelOrder`.
+   *
+   * @returns fails with LockLost (the customer's row holds a newer fencing token: nothing is written, acquire and act
+   *   again), Fenced, IdempotencyConflict.
+   */
+  createOrder: SetActivity<CreateOrder, null>;
+  /** Undoes `createOrder`: the order stays, as cancelled. */
+  cancelOrder: SetActivity<Keyed, null>;
+  /** Completes the order; a confirm, on the branch of `createOrder`. InvariantBroken without it. */
+  completeOrder: SetActivity<Keyed, null>;
+}

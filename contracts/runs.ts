@@ -1,0 +1,50 @@
+import type { ParkReason } from './failures';
+import type { AmountAtRisk } from './money';
+import type { Ending, EndingReason } from './transaction';
+import type { Keyed, SealAnswer, SetActivity } from './verdict';
+
+/** Branch of the fenced decision of a flow without a pivot of its own. */
+export const decideBranch = 'decide';
+/** Branch that names the moves of a run's row; no fence row bears it, the row guards itself by compare-and-set. */
+export const rowBranch = 'row';
+
+/** A move of a run's row between its start and its ending. A later move wins, whatever order they arrive in. */
+export interface MoveRun extends Keyed {
+  readonly to: 'running' | 'undoing' | 'parked';
+  /** Workflow time in milliseconds, larger than that of every earlier move of this run. */
+  readonly at: number;
+  readonly step: string | null;
+  readonly reason: ParkReason | null;
+  readonly pivotPassed: boolean;
+  readonly atRisk: readonly AmountAtRisk[];
+}
+
+export interface EndRun extends Keyed {
+  readonly outcome: Ending;
+  readonly reason: EndingReason | null;
+  /** Workflow time in milliseconds. */
+  readonly at: number;
+  /** The answer that callers get from now on, byte for byte: JSON, at most `endingBytesMax`. */
+  readonly ending: string;
+}
+export interface RunEnding {
+  /** The ending that stands: ours, or an equal one that another coordinator wrote first. */
+  readonly ending: string;
+}
+
+export const endingBytesMax = 262_144;
+
+/** Participant `accord`: the row of `accord.runs`, the truth about a transaction towards the outside. */
+export interface RunsActivities {
+  /** The decision of a flow without a pivot: an act on the branch `decide`; moves the row to decided. */
+  decide: SetActivity<Keyed, null>;
+  /** Was it decided? If not, it never will be. */
+  sealDecision: SetActivity<Keyed, SealAnswer>;
+  /** Moves the row; a move that is older than the row's last one, or comes after the ending, changes nothing. */
+  moveRun: SetActivity<MoveRun, null>;
+  /**
+   * Writes the ending, once. An equal outcome that is there already stands, byte for byte.
+   * @returns fails with InvariantBroken where the other ending is there: an alarm, and no effect.
+   */
+  endRun: SetActivity<EndRun, RunEnding>;
+}

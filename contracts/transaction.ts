@@ -1,0 +1,153 @@
+import { defineQuery, defineUpdate } from '@temporalio/workflow';
+
+import type { CompensationReason, ParkReason } from './failures';
+import type { Flow, Gid, StepKey, Tenant } from './ids';
+import type { AmountAtRisk } from './money';
+import type { FenceVerdict } from './verdict';
+
+/** What every flow's input begins with: settings travel in it, so that history, replay and tests see them. */
+export interface TransactionInput {
+  readonly gid: Gid;
+  readonly tenant: Tenant;
+  readonly flow: Flow;
+  /** End of the transaction's time, in milliseconds since 1970; work stops `undoBudgetMs` before it. */
+  readonly deadlineAt: number;
+  /** Share of the time that is kept for undoing. */
+  readonly undoBudgetMs: number;
+}
+
+/** Default life of a transaction, and the bounds of what a caller may ask for. */
+export const deadlineMs = { default: 120_000, min: 1_000, max: 86_400_000 } as const;
+/** The undo budget is this share of the life: undo has as much to do as the acts had. */
+export const undoBudgetShare = 0.5;
+
+export const runStates = [
+  'accepted',
+  'running',
+  'undoing',
+  'parked',
+  'completed',
+  'compensated',
+] as const;
+export type RunState = (typeof runStates)[number];
+export type Ending = Extract<RunState, 'completed' | 'compensated'>;
+export const isEnding = (state: RunState): state is Ending =>
+  state === 'completed' || state === 'compensated';
+
+export type StepKind = 'compensable' | 'pivot' | 'retriable';
+/**
+ * `unknown`: it may have taken effect. `refused`: it surely has not. `undone` also where the undo found nothing to do.
+ * `settled`: an operator said that it is done or may be skipped.
+ */
+export type StepState =
+  'running' | 'done' | 'refused' | 'unknown' | 'undoing' | 'undone' | 'parked' | 'settled';
+
+/** One step of the live timeline. Times are milliseconds since 1970, by the workflow's clock. */
+export interface StepView {
+  readonly name: string;
+  readonly kind: StepKind;
+  readonly key: StepKey;
+  readonly state: StepState;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly fence: FenceVerdict | null;
+  /** Last failure of the step, if any: type from the list, or `unknown`. */
+  readonly failure: string | null;
+  readonly detail: string | null;
+}
+
+/** What a parked transaction waits for: the decision of an operator on one step. */
+export interface ParkedStep {
+  readonly step: string;
+  readonly reason: ParkReason;
+  readonly detail: string;
+  readonly decisions: readonly Decision[];
+  /** How often the step has failed in a way that parks. */
+  readonly failures: number;
+  readonly parkedAt: number;
+}
+
+/** The reason of an ending, as the caller reads it. */
+export interface EndingReason {
+  readonly code: string;
+  readonly type: CompensationReason;
+  readonly step: string | null;
+  readonly detail: string;
+}
+
+/** Something that happened to the run itself: a cancel that came too late, a decision, a lost lock. */
+export interface TimelineNote {
+  readonly at: number;
+  readonly text: string;
+}
+
+export interface Timeline {
+  readonly gid: Gid;
+  readonly state: RunState;
+  readonly pivotPassed: boolean;
+  readonly step: string | null;
+  readonly steps: readonly StepView[];
+  readonly parked: readonly ParkedStep[];
+  readonly atRisk: readonly AmountAtRisk[];
+  readonly reason: EndingReason | null;
+  readonly notes: readonly TimelineNote[];
+  readonly epoch: number;
+  /** This run was reset: it lives again what another run of the same id has done. */
+  readonly wasReset: boolean;
+}
+
+/** How a transaction ended. A parked transaction has no result yet: it waits for an operator. */
+export type TransactionResult =
+  | { readonly outcome: 'completed'; readonly steps: readonly StepView[] }
+  | {
+      readonly outcome: 'compensated';
+      readonly reason: EndingReason;
+      readonly steps: readonly StepView[];
+    };
+
+export const timelineQuery = defineQuery<Timeline>('timeline');
+
+/** A person or key that steers, for the record. */
+export interface Actor {
+  readonly subject: string;
+}
+
+export interface CancelTransaction {
+  readonly actor: Actor;
+  readonly note: string | null;
+}
+/** Undo before the pivot. Refused with PastPivot after it (also if `seal` finds that it has happened), AlreadyEnded. */
+export const cancelTransactionUpdate = defineUpdate<{ readonly state: RunState }, [CancelTransaction]>(
+  'cancelTransaction',
+);
+
+export const decisions = ['retry', 'done', 'skip'] as const;
+/** `retry`: call again. `done`: it has been done by hand. `skip`: it will not be done. The last two need evidence. */
+export type Decision = (typeof decisions)[number];
+export interface Evidence {
+  readonly kind: string;
+  readonly ref: string;
+  readonly note: string | null;
+}
+export interface ResolveTransaction {
+  readonly step: string;
+  readonly decision: Decision;
+  readonly actor: Actor;
+  /** Required for `done` and `skip`. */
+  readonly evidence: Evidence | null;
+}
+/** Decides a parked step. Refused with NotParked, BadDecision; the decision is kept in the run's history. */
+export const resolveTransactionUpdate = defineUpdate<
+  { readonly state: RunState },
+  [ResolveTransaction]
+>('resolveTransaction');
+
+export interface ParkTransaction {
+  readonly step: string;
+  readonly actor: Actor;
+  readonly note: string;
+}
+/** Parks a stuck undo or retriable step, so that it can be decided by hand. Refused with NotStuck. */
+export const parkTransactionUpdate = defineUpdate<{ readonly state: RunState }, [ParkTransaction]>(
+  'parkTransaction',
+);

@@ -1,0 +1,71 @@
+import eslint from '@eslint/js';
+import prettier from 'eslint-config-prettier';
+import jest from 'eslint-plugin-jest';
+import tseslint from 'typescript-eslint';
+
+// What the preset does not ask for, and why it matters here, stands beside each rule.
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', '.accord/', 'coverage/'] },
+  eslint.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+      '@typescript-eslint/no-shadow': 'error', // A shadowed `tx` or `key` would act under another step's name.
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'ExportDefaultDeclaration', message: 'Named exports only (design.md, import rule 6).' },
+        { selector: 'ExportAllDeclaration', message: 'Exports are listed by name.' },
+        { selector: 'TSEnumDeclaration', message: 'A union of strings instead of an enum.' },
+        {
+          selector: "MemberExpression[object.name='process'][property.name='env']",
+          message: 'The environment is read in config.ts alone.',
+        },
+      ],
+      'no-console': 'error', // Logs go through the logger; scripts print for people.
+    },
+  },
+  { files: ['scripts/**', 'tests/**'], rules: { 'no-console': 'off' } },
+  {
+    // The readers of the environment. Scripts and test set-up hand it on to the processes that they start.
+    files: ['**/config.ts', 'scripts/**', 'tests/support/**', 'tests/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'ExportDefaultDeclaration', message: 'Named exports only (design.md, import rule 6).' },
+        { selector: 'ExportAllDeclaration', message: 'Exports are listed by name.' },
+        { selector: 'TSEnumDeclaration', message: 'A union of strings instead of an enum.' },
+      ],
+    },
+  },
+  {
+    // Tool configuration and Jest's global set-up are loaded by their default export: the tools' own contract.
+    files: ['jest.config.ts', 'tests/support/jest-global-*.ts'],
+    rules: { 'no-restricted-syntax': 'off' },
+  },
+  {
+    files: ['tests/**/*.test.ts'],
+    extends: [jest.configs['flat/recommended']],
+    rules: {
+      'jest/expect-expect': ['error', { assertFunctionNames: ['expect', 'expect*', 'fc.assert'] }],
+      'jest/no-conditional-expect': 'error',
+      'jest/no-focused-tests': 'error',
+      'jest/no-disabled-tests': 'error',
+    },
+  },
+  {
+    files: ['**/*.mjs', '**/*.cjs'],
+    languageOptions: {
+      globals: { process: 'readonly', console: 'readonly', module: 'readonly', require: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly', setInterval: 'readonly', clearInterval: 'readonly', URL: 'readonly', __dirname: 'readonly' },
+    },
+  },
+  prettier,
+);
