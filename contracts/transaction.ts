@@ -117,9 +117,10 @@ export interface CancelTransaction {
   readonly note: string | null;
 }
 /** Undo before the pivot. Refused with PastPivot after it (also if `seal` finds that it has happened), AlreadyEnded. */
-export const cancelTransactionUpdate = defineUpdate<{ readonly state: RunState }, [CancelTransaction]>(
-  'cancelTransaction',
-);
+export const cancelTransactionUpdate = defineUpdate<
+  { readonly state: RunState },
+  [CancelTransaction]
+>('cancelTransaction');
 
 export const decisions = ['retry', 'done', 'skip'] as const;
 /** `retry`: call again. `done`: it has been done by hand. `skip`: it will not be done. The last two need evidence. */

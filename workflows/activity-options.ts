@@ -1,0 +1,47 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+
+/**
+ * How long a call is tried. `act`: until the time before the undo budget is used up. `forever`: undo, seal and every
+ * step after the decision; an outage must not end them.
+ */
+export type Patience =
+  { readonly kind: 'act'; readonly timeLeftMs: number } | { readonly kind: 'forever' };
+
+/** One short SQL transaction of one participant. */
+const attempt = {
+  startToCloseTimeout: '10s', // All tries of one attempt (8 s) and the report.
+  heartbeatTimeout: '2s', // Beaten each second by the activity interceptor: a killed worker costs 2 s, not 10.
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED', // A known answer is worth the wait; the SDK's default drops it.
+} as const satisfies ActivityOptions;
+
+/** The options of a participant's activity. */
+export function activityOptions(patience: Patience, summary: string): ActivityOptions {
+  if (patience.kind === 'act') {
+    return {
+      ...attempt,
+      summary,
+      scheduleToCloseTimeout: patience.timeLeftMs,
+      retry: { initialInterval: '50ms', maximumInterval: '5s' }, // A deadlock clears in milliseconds, a lost primary in seconds.
+    };
+  }
+  return {
+    ...attempt,
+    summary,
+    retry: { initialInterval: '50ms', maximumInterval: '30s' }, // For as long as it takes; at most 30 s after the outage.
+  };
+}
+
+/** Taking a lock: waits for its owner, so the calls are short and many. */
+export const acquireOptions = (timeLeftMs: number): ActivityOptions => ({
+  startToCloseTimeout: '3s',
+  scheduleToCloseTimeout: timeLeftMs,
+  cancellationType: 'TRY_CANCEL', // It waits on others; an unneeded lease ends by itself.
+  retry: { initialInterval: '50ms', maximumInterval: '1s' },
+});
+
+/** Keeping and giving back a lock: a lease ends by itself, so nobody waits for these. */
+export const leaseOptions: ActivityOptions = {
+  startToCloseTimeout: '2s',
+  cancellationType: 'TRY_CANCEL',
+  retry: { initialInterval: '50ms', maximumAttempts: 3 }, // No effect on money hangs on it: the fencing token decides.
+};

@@ -1,0 +1,40 @@
+import { ApplicationFailure } from '@temporalio/workflow';
+
+import type { Patience } from '../activity-options';
+import { createParticipants } from '../participants';
+import type { Participants } from '../participants';
+import type { Lane } from './lane';
+import type { Run, StepRecord } from './run';
+
+/**
+ * The one-item facade of one transaction. A call belongs to the step that it is made in: the step receives the fence
+ * verdict and its patience decides how long the call is tried. A failure of the list is thrown as a non-retryable
+ * `ApplicationFailure` of that type.
+ */
+export function createCalls(run: Run, lane: Lane): Participants {
+  return createParticipants(async (activity, verb, request) => {
+    const context = lane.calls.getStore();
+    if (!context)
+      throw new Error(`${activity} was called outside of a step: nothing would undo it.`);
+    const { step, patience } = context;
+    const verdict = await lane.send({
+      activity,
+      verb,
+      request: { ...request, minEpoch: run.epoch },
+      patience,
+      summary: `${step.name} · ${run.input.gid}`,
+    });
+    run.epoch = Math.max(run.epoch, verdict.epoch);
+    step.fence = verdict.fence;
+    if (verdict.ok) return verdict.result;
+    throw ApplicationFailure.nonRetryable(verdict.detail, verdict.failure);
+  });
+}
+
+/** Runs a step's call so that the facade knows whose it is. */
+export const inStep = <Result>(
+  lane: Lane,
+  step: StepRecord,
+  patience: Patience,
+  call: () => Promise<Result>,
+): Promise<Result> => lane.calls.run({ step, patience }, call);

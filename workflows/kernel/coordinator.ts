@@ -1,0 +1,153 @@
+import { CancellationScope, isCancellation, TemporalFailure } from '@temporalio/workflow';
+
+import { failureTypeOf, isRefusal, isVerdictFailure } from '../../contracts/failures';
+import { stepKeyOf } from '../../contracts/ids';
+import { rowBranch } from '../../contracts/runs';
+import type {
+  EndingReason,
+  TransactionInput,
+  TransactionResult,
+} from '../../contracts/transaction';
+import { inStep } from './calls';
+import { endingOf } from './ending';
+import type { Kernel } from './kernel';
+import { messageOf } from './persistence';
+import { isDecided, note, reasonOf, stepViewsOf } from './run';
+import type { Story } from './story';
+import { createTelling } from './telling';
+import { undoAll } from './undo';
+
+/**
+ * Runs a transaction to its ending. The ending is the fenced decision, never a variable of this run: whatever went
+ * wrong, undo begins with asking whether the decision has happened, so two coordinators of one gid, or a run that was
+ * reset to before its pivot, come to the same ending.
+ *
+ * @throws a plain error for a bug of the story (the workflow task waits for a mended build); InvariantBroken where
+ *   another ending stands already.
+ */
+export async function coordinate<Input extends TransactionInput>(
+  kernel: Kernel,
+  story: Story<Input>,
+  input: Input,
+): Promise<TransactionResult> {
+  const cause = await tell(kernel, story, input);
+  if (cause === undefined) return complete(kernel);
+  return CancellationScope.nonCancellable(async () => {
+    if (isDecided(kernel.run) || (await wasDecided(kernel, cause))) {
+      await tellForward(kernel, story, input);
+      return complete(kernel);
+    }
+    return compensate(kernel, cause);
+  });
+}
+
+/** @returns why the story did not come to its end, or `undefined`: it did, and the transaction is decided. */
+async function tell<Input extends TransactionInput>(
+  kernel: Kernel,
+  story: Story<Input>,
+  input: Input,
+): Promise<TemporalFailure | undefined> {
+  const telling = createTelling(kernel);
+  try {
+    await story.tell(telling.tx, input);
+    await decideIfOpen(kernel, story, telling.tx);
+    await telling.confirm();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof TemporalFailure)) throw error;
+    kernel.body.cancel(); // Steps that run concurrently end before any of them is undone.
+    await CancellationScope.nonCancellable(() => telling.close());
+    return error;
+  }
+}
+
+async function decideIfOpen<Input>(
+  { run, participants, decision }: Kernel,
+  story: Story<Input>,
+  tx: ReturnType<typeof createTelling>['tx'],
+): Promise<void> {
+  if (isDecided(run)) return;
+  if (story.decision) throw new Error(`The story ended without its pivot ${decision.step}.`);
+  await tx.pivot(decision.step, (key) => participants.runs.decide({ key }));
+}
+
+/** Once more, shielded from cancel and deadline: every step before the pivot is answered by the fence. */
+async function tellForward<Input extends TransactionInput>(
+  kernel: Kernel,
+  story: Story<Input>,
+  input: Input,
+): Promise<void> {
+  const telling = createTelling(kernel);
+  await story.tell(telling.tx, input);
+  await telling.confirm();
+}
+
+/** Asks the fence: has the decision happened? If not, it never will. */
+async function wasDecided(kernel: Kernel, cause: TemporalFailure): Promise<boolean> {
+  const { run, decision, participants, persistence } = kernel;
+  run.phase = 'deciding';
+  // A recorded refusal needs no question: every coordinator meets it, none gets past it.
+  if (isRefusal(failureTypeOf(cause)) || !decision.seal) return false;
+  const { seal } = decision;
+  const step = kernel.ownStep(`seal-${decision.step}`, decision.step);
+  run.steps.set(step.name, step);
+  const answer = await persistence.persist({
+    step,
+    call: () => seal(participants, stepKeyOf(run.input.gid, decision.step)),
+    reason: 'pivot_unknown',
+    decisions: ['retry'],
+    leaves: 'done',
+  });
+  if (!answer?.happened) return false;
+  note(run, `${decision.step} had taken effect: the transaction goes forward.`);
+  kernel.decided();
+  return true;
+}
+
+async function complete(kernel: Kernel): Promise<TransactionResult> {
+  const { run } = kernel;
+  await end(kernel, 'completed');
+  return { outcome: 'completed', steps: stepViewsOf(run) };
+}
+
+async function compensate(kernel: Kernel, cause: TemporalFailure): Promise<TransactionResult> {
+  const { run } = kernel;
+  const reason = reasonFor(kernel, cause);
+  run.reason = reason;
+  await undoAll(kernel);
+  await end(kernel, 'compensated');
+  return { outcome: 'compensated', reason, steps: stepViewsOf(run) };
+}
+
+/** The ending is written last, after every participant has answered. */
+async function end(kernel: Kernel, outcome: 'completed' | 'compensated'): Promise<void> {
+  const { run, lane, participants } = kernel;
+  await CancellationScope.nonCancellable(async () => {
+    await Promise.all([kernel.announced(), kernel.locks?.release()]);
+    const step = kernel.ownStep('ending', rowBranch);
+    const at = Math.max(run.movedAt + 1, run.now());
+    run.state = outcome;
+    await inStep(lane, step, { kind: 'forever' }, () =>
+      participants.runs.endRun({
+        key: step.key,
+        outcome,
+        reason: run.reason,
+        at,
+        ending: endingOf(run, at),
+      }),
+    );
+    lane.show(run);
+  });
+}
+
+/** The reason that the caller reads. A refusal comes first: it stands whatever else was asked meanwhile. */
+function reasonFor({ run }: Kernel, cause: TemporalFailure): EndingReason {
+  const type = failureTypeOf(cause);
+  const step = [...run.steps.values()].find(({ failure }) => failure !== null)?.name ?? null;
+  if (isRefusal(type)) return reasonOf(type, step, messageOf(cause));
+  if (run.cancelAsked !== null) return reasonOf('Cancelled', step, `Asked by ${run.cancelAsked}.`);
+  if (run.expired) return reasonOf('DeadlineExceeded', step, 'The time for acting was over.');
+  if (isVerdictFailure(type)) return reasonOf(type, step, messageOf(cause));
+  if (isCancellation(cause)) return reasonOf('Cancelled', step, 'Cancelled in Temporal.');
+  return reasonOf('StepExhausted', step, messageOf(cause));
+}

@@ -1,0 +1,31 @@
+import type { Run, StepRecord } from './run';
+import { atRiskOf } from './run';
+
+/** What the Temporal UI shows of a run, as Markdown: state, steps, and what a parked one waits for. */
+export function detailsOf(run: Run): string {
+  return [headline(run), ...parkedLines(run), '', ...stepLines(run)].join('\n');
+}
+
+function headline(run: Run): string {
+  const reason = run.reason ? ` (${run.reason.code})` : '';
+  return `**${run.input.gid}** is **${run.state}**${reason}`;
+}
+
+function parkedLines(run: Run): readonly string[] {
+  if (run.parked.size === 0) return [];
+  const waiting = [...run.parked.values()].map(
+    ({ step, reason, detail, decisions }) =>
+      `- waits for a decision on **${step}** (${reason}): ${detail} Possible: ${decisions.join(', ')}.`,
+  );
+  return ['', ...waiting, `- at risk: ${JSON.stringify(atRiskOf(run))}`];
+}
+
+function stepLines(run: Run): readonly string[] {
+  const row = ({ name, kind, state, fence, detail }: StepRecord) =>
+    `| ${name} | ${kind} | ${state} | ${fence ?? ''} | ${detail ?? ''} |`;
+  return [
+    '| step | kind | state | fence | detail |',
+    '|---|---|---|---|---|',
+    ...[...run.steps.values()].map(row),
+  ];
+}

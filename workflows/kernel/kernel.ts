@@ -1,0 +1,133 @@
+import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
+
+import { rowBranch, decideBranch } from '../../contracts/runs';
+import { stepKeyOf } from '../../contracts/ids';
+import type { ParkReason } from '../../contracts/failures';
+import type { TransactionInput } from '../../contracts/transaction';
+import type { Participants } from '../participants';
+import { createCalls, inStep } from './calls';
+import type { Lane } from './lane';
+import type { HeldLocks } from './lock';
+import { createHeldLocks } from './lock';
+import type { Parking } from './parking';
+import { createParking } from './parking';
+import type { Persistence } from './persistence';
+import { createPersistence } from './persistence';
+import type { Run, StepRecord } from './run';
+import { atRiskOf, currentStepOf, isDecided } from './run';
+import type { DecisionStep, Story } from './story';
+
+/** What the parts of the kernel share for one transaction. */
+export interface Kernel {
+  readonly run: Run;
+  readonly lane: Lane;
+  /** Scope of everything that a cancel or the deadline may end: the acts before the decision. */
+  readonly body: CancellationScope;
+  readonly decision: DecisionStep;
+  readonly participants: Participants;
+  readonly locks: HeldLocks | undefined;
+  readonly parking: Parking;
+  readonly persistence: Persistence;
+  /** Time left for acting. Throws DeadlineExceeded when there is none. */
+  timeLeftMs(): number;
+  /** From here on only forward. */
+  decided(): void;
+  /** Moves the row of `accord.runs` to what the run is now, without waiting. */
+  announce(): void;
+  /** Resolves when every announced move is written. */
+  announced(): Promise<void>;
+  /** A record for a call of the kernel itself. */
+  ownStep(name: string, branch: string): StepRecord;
+}
+
+/** The decision of a flow that has no pivot of its own: a fenced row in `accord`. */
+const decideInAccord: DecisionStep = {
+  step: decideBranch,
+  seal: ({ runs }, key) => runs.sealDecision({ key }),
+};
+
+export function createKernel<Input extends TransactionInput>(
+  run: Run,
+  lane: Lane,
+  story: Story<Input>,
+): Kernel {
+  const moves: Promise<void>[] = [];
+  const participants = createCalls(run, lane);
+  const parking = createParking(run, announce);
+  return {
+    run,
+    lane,
+    body: new CancellationScope(),
+    decision: story.decision ?? decideInAccord,
+    participants,
+    locks: lane.locks && createHeldLocks(run, lane.locks),
+    parking,
+    persistence: createPersistence(run, lane, parking),
+    timeLeftMs,
+    decided,
+    announce,
+    announced: async () => {
+      await Promise.all(moves);
+    },
+    ownStep,
+  };
+
+  function timeLeftMs(): number {
+    const left = run.input.deadlineAt - run.input.undoBudgetMs - run.now();
+    if (left > 0) return left;
+    run.expired = true;
+    throw ApplicationFailure.nonRetryable('The time for acting is over.', 'DeadlineExceeded');
+  }
+
+  function decided(): void {
+    run.phase = 'forward';
+    run.state = 'running';
+    announce();
+  }
+
+  function announce(): void {
+    run.movedAt = Math.max(run.movedAt + 1, run.now());
+    lane.show(run);
+    moves.push(CancellationScope.nonCancellable(() => moveRow(rowMoveOf(run))));
+  }
+
+  async function moveRow(move: RowMove): Promise<void> {
+    const step = ownStep('row', rowBranch);
+    await inStep(lane, step, { kind: 'forever' }, () =>
+      participants.runs.moveRun({ key: step.key, ...move }),
+    );
+  }
+
+  function ownStep(name: string, branch: string): StepRecord {
+    return {
+      name,
+      kind: 'retriable',
+      key: stepKeyOf(run.input.gid, branch),
+      atRisk: [],
+      startedAt: run.now(),
+      state: 'running',
+      endedAt: null,
+      fence: null,
+      failure: null,
+      detail: null,
+      undo: undefined,
+      interrupt: undefined,
+    };
+  }
+}
+
+type RowMove = Omit<Parameters<Participants['runs']['moveRun']>[0], 'key'>;
+
+/** Taken at once: by the time it is sent the run may have moved on. */
+function rowMoveOf(run: Run): RowMove {
+  const [parked] = run.parked.values();
+  const reason: ParkReason | null = parked?.reason ?? null;
+  return {
+    to: run.state === 'parked' || run.state === 'undoing' ? run.state : 'running',
+    at: run.movedAt,
+    step: currentStepOf(run),
+    reason,
+    pivotPassed: isDecided(run),
+    atRisk: atRiskOf(run),
+  };
+}

@@ -1,0 +1,74 @@
+import { CancellationScope, isCancellation, sleep, TemporalFailure } from '@temporalio/workflow';
+
+import type { LockRequest } from '../../contracts/locks';
+import { lockRenewalMs } from '../../contracts/locks';
+import type { LaneLocks } from './lane';
+import type { Run } from './run';
+import { note } from './run';
+import type { HeldLock } from './story';
+
+/** The locks of one transaction. Isolation only: no failure in here ends a transaction. */
+export interface HeldLocks {
+  /** @param timeLeftMs how long to wait while another transaction has it. */
+  acquire(request: LockRequest, timeLeftMs: number): Promise<HeldLock>;
+  /** Takes all locks again: a participant has seen a newer fencing token than ours. */
+  acquireAgain(timeLeftMs: number): Promise<void>;
+  release(): Promise<void>;
+}
+
+export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
+  const held = new Map<string, { readonly request: LockRequest; token: string | null }>();
+  const renewal = CancellationScope.nonCancellable(() => Promise.resolve(new CancellationScope()));
+  let renewing = false;
+  return { acquire, acquireAgain, release };
+
+  async function acquire(request: LockRequest, timeLeftMs: number): Promise<HeldLock> {
+    const { token } = await locks.acquire(request, timeLeftMs);
+    if (token === null) note(run, `No lock on ${request.kind} ${request.id}: Redis is away.`);
+    const lock = { request, token };
+    held.set(`${request.kind}:${request.id}`, lock);
+    if (!renewing) {
+      renewing = true;
+      const scope = await renewal;
+      void scope.run(renew).catch(stopQuietly);
+    }
+    return lock;
+  }
+
+  async function acquireAgain(timeLeftMs: number): Promise<void> {
+    for (const lock of held.values()) {
+      note(run, `The lock on ${lock.request.kind} ${lock.request.id} was lost; taken again.`);
+      lock.token = (await locks.acquire(lock.request, timeLeftMs)).token;
+    }
+  }
+
+  /** Ends with its scope, that is at the release. */
+  async function renew(): Promise<void> {
+    for (;;) {
+      await sleep(lockRenewalMs);
+      for (const { request } of held.values()) {
+        const kept = await locks.renew(request).catch(ignoreFailure);
+        // Nothing is done about it here: where the fencing token is compared, its loss is found for sure.
+        if (kept === false) note(run, `The lease on ${request.kind} ${request.id} ran out.`);
+      }
+    }
+  }
+
+  async function release(): Promise<void> {
+    (await renewal).cancel();
+    const requests = [...held.values()].map(({ request }) => request);
+    held.clear();
+    await CancellationScope.nonCancellable(() =>
+      Promise.all(requests.map((request) => locks.release(request).catch(ignoreFailure))),
+    );
+  }
+}
+
+/** A lease that nobody renews or gives back ends by itself. A bug is no such failure. */
+function ignoreFailure(error: unknown): void {
+  if (!(error instanceof TemporalFailure) || isCancellation(error)) throw error;
+}
+
+function stopQuietly(error: unknown): void {
+  if (!isCancellation(error)) throw error;
+}

@@ -1,0 +1,76 @@
+import { ApplicationFailure, condition } from '@temporalio/workflow';
+
+import type { ParkReason } from '../../contracts/failures';
+import type { Decision, ResolveTransaction } from '../../contracts/transaction';
+import type { Run, StepRecord } from './run';
+import { note } from './run';
+
+export interface Parking {
+  /** Waits for an operator's decision on a step, for as long as it takes. */
+  park(step: StepRecord, why: ParkingReason): Promise<Decision>;
+  /** Throws NotParked or BadDecision; changes nothing. */
+  validate(decision: ResolveTransaction): void;
+  resolve(decision: ResolveTransaction): void;
+}
+
+export interface ParkingReason {
+  readonly reason: ParkReason;
+  readonly detail: string;
+  readonly decisions: readonly Decision[];
+}
+
+/** @param announce tells the outside that the run's state has changed. */
+export function createParking(run: Run, announce: () => void): Parking {
+  const failures = new Map<string, number>();
+  const decided = new Map<string, Decision>();
+  return { park, validate, resolve };
+
+  async function park(step: StepRecord, why: ParkingReason): Promise<Decision> {
+    failures.set(step.name, (failures.get(step.name) ?? 0) + 1);
+    step.state = 'parked';
+    run.state = 'parked';
+    run.parked.set(step.name, {
+      step: step.name,
+      ...why,
+      failures: failures.get(step.name) ?? 1,
+      parkedAt: run.now(),
+    });
+    announce();
+    await condition(() => decided.has(step.name));
+    const decision = decided.get(step.name);
+    if (!decision) throw new Error(`The decision on ${step.name} is gone.`);
+    decided.delete(step.name);
+    run.parked.delete(step.name);
+    run.state = stateUnparked(run);
+    announce();
+    return decision;
+  }
+
+  function validate({ step, decision, evidence }: ResolveTransaction): void {
+    const parked = run.parked.get(step);
+    if (run.parked.size === 0) throw refuse('NotParked', `${run.input.gid} is ${run.state}.`);
+    if (!parked || decided.has(step)) {
+      throw refuse('BadDecision', `Parked is ${[...run.parked.keys()].join(', ')}, not ${step}.`);
+    }
+    if (!parked.decisions.includes(decision)) {
+      throw refuse('BadDecision', `For ${step} decide ${parked.decisions.join(' or ')}.`);
+    }
+    if (decision !== 'retry' && !evidence) {
+      throw refuse('BadDecision', `The decision ${decision} needs evidence.`);
+    }
+  }
+
+  function resolve({ step, decision, actor, evidence }: ResolveTransaction): void {
+    const proof = evidence ? ` (${evidence.kind} ${evidence.ref})` : '';
+    note(run, `${actor.subject} decided on ${step}: ${decision}${proof}.`);
+    decided.set(step, decision);
+  }
+}
+
+const stateUnparked = (run: Run): Run['state'] => {
+  if (run.parked.size > 0) return 'parked';
+  return run.phase === 'undoing' ? 'undoing' : 'running';
+};
+
+const refuse = (type: 'NotParked' | 'BadDecision', message: string) =>
+  ApplicationFailure.nonRetryable(message, type);

@@ -1,0 +1,98 @@
+import { CancellationScope, TemporalFailure } from '@temporalio/workflow';
+
+import type { ParkReason } from '../../contracts/failures';
+import { failureTypeOf, isVerdictFailure } from '../../contracts/failures';
+import type { Decision } from '../../contracts/transaction';
+import { inStep } from './calls';
+import type { Lane } from './lane';
+import type { Parking } from './parking';
+import type { Run, StepRecord } from './run';
+import { settle } from './run';
+
+/** How a call ended that may not be given up. */
+export type Attempt<Result> =
+  | { readonly ok: true; readonly result: Result }
+  | { readonly ok: false; readonly reason: ParkReason; readonly detail: string };
+
+/** A call that is owed: undo, seal, and every step after the decision. */
+export interface OwedCall<Result> {
+  readonly step: StepRecord;
+  readonly call: () => Promise<Result>;
+  /** The reason to park with when it fails with a failure from the list. */
+  readonly reason: ParkReason;
+  readonly decisions: readonly Decision[];
+  /** The state that the call leaves its step in. */
+  readonly leaves: StepRecord['state'];
+}
+
+export interface Persistence {
+  /** Once: transient failures are tried for as long as it takes, a failure from the list is the answer. */
+  attempt<Result>(owed: OwedCall<Result>): Promise<Attempt<Result>>;
+  /**
+   * Until it has succeeded, or an operator has decided that it need not. Shielded from every cancel.
+   * @returns the result, or `undefined` where an operator settled it.
+   */
+  persist<Result>(owed: OwedCall<Result>, last?: Attempt<Result>): Promise<Result | undefined>;
+}
+
+export function createPersistence(run: Run, lane: Lane, parking: Parking): Persistence {
+  return { attempt, persist };
+
+  async function persist<Result>(
+    owed: OwedCall<Result>,
+    last?: Attempt<Result>,
+  ): Promise<Result | undefined> {
+    let outcome = last ?? (await attempt(owed));
+    while (!outcome.ok) {
+      const { reason, detail } = outcome;
+      const decision = await CancellationScope.nonCancellable(() =>
+        parking.park(owed.step, { reason, detail, decisions: owed.decisions }),
+      );
+      if (decision !== 'retry') {
+        settle(run, owed.step, 'settled');
+        return undefined;
+      }
+      outcome = await attempt(owed);
+    }
+    return outcome.result;
+  }
+
+  async function attempt<Result>(owed: OwedCall<Result>): Promise<Attempt<Result>> {
+    const { step, call } = owed;
+    step.state = owed.leaves === 'undone' ? 'undoing' : 'running';
+    lane.show(run);
+    const operator = { asked: false };
+    try {
+      const result = await CancellationScope.nonCancellable(() => {
+        const scope = new CancellationScope(); // The operator's way to end a call that is retried for ever.
+        step.interrupt = () => {
+          operator.asked = true;
+          scope.cancel();
+        };
+        return scope.run(() => inStep(lane, step, { kind: 'forever' }, call));
+      });
+      settle(run, step, owed.leaves);
+      return { ok: true, result };
+    } catch (error) {
+      if (!(error instanceof TemporalFailure)) throw error; // A bug: the workflow task waits for a mended build.
+      const type = failureTypeOf(error);
+      step.failure = isVerdictFailure(type) ? type : 'unknown';
+      step.detail = messageOf(error);
+      const reason = type === 'InvariantBroken' ? 'invariant_broken' : owed.reason;
+      return { ok: false, reason: operator.asked ? 'operator' : reason, detail: step.detail };
+    } finally {
+      step.interrupt = undefined;
+    }
+  }
+}
+
+/** The innermost message: that of the participant, not of the wrappers around it. */
+export function messageOf(error: unknown): string {
+  let current = error;
+  let message = 'Unknown failure.';
+  for (let depth = 0; depth < 8 && current instanceof Error; depth += 1) {
+    message = current.message || message;
+    current = current.cause;
+  }
+  return message.slice(0, 300);
+}

@@ -1,0 +1,163 @@
+import type { CompensationReason } from '../../contracts/failures';
+import { codeOfFailure } from '../../contracts/failures';
+import type { StepKey } from '../../contracts/ids';
+import type { AmountAtRisk } from '../../contracts/money';
+import type {
+  EndingReason,
+  ParkedStep,
+  RunState,
+  StepKind,
+  StepState,
+  StepView,
+  Timeline,
+  TimelineNote,
+  TransactionInput,
+} from '../../contracts/transaction';
+import type { FenceVerdict } from '../../contracts/verdict';
+
+/** One step of this telling, with what the kernel needs to take it back. */
+export interface StepRecord {
+  readonly name: string;
+  readonly kind: StepKind;
+  readonly key: StepKey;
+  readonly atRisk: readonly AmountAtRisk[];
+  readonly startedAt: number;
+  state: StepState;
+  endedAt: number | null;
+  fence: FenceVerdict | null;
+  failure: CompensationReason | 'unknown' | null;
+  detail: string | null;
+  /** Takes the step back; `undefined` for a pivot and a forward step. */
+  undo: (() => Promise<unknown>) | undefined;
+  /** Ends the call that is being retried, so that an operator can decide; set while an undo or a forward call runs. */
+  interrupt: (() => void) | undefined;
+}
+
+/**
+ * Where the transaction stands. `acting`: undo is possible. `deciding`: the pivot is under way. `forward`: decided, only
+ * forward. `undoing`: only back.
+ */
+type Phase = 'acting' | 'deciding' | 'forward' | 'undoing';
+
+/** The state of one transaction inside its workflow; written by the kernel alone, read by queries. */
+export interface Run {
+  readonly input: TransactionInput;
+  /** By name, in order of start. A story that is told again meets its own records. */
+  readonly steps: Map<string, StepRecord>;
+  readonly parked: Map<string, ParkedStep>;
+  readonly notes: TimelineNote[];
+  phase: Phase;
+  state: RunState;
+  /** Highest epoch that a participant has answered from. */
+  epoch: number;
+  reason: EndingReason | null;
+  /** Who asked for the cancel, once one was asked. */
+  cancelAsked: string | null;
+  /** The time for acting is over. */
+  expired: boolean;
+  /** Time of the last move that was announced, so that the next one is later. */
+  movedAt: number;
+  readonly wasReset: boolean;
+  now(): number;
+}
+
+export function createRun(
+  input: TransactionInput,
+  { now, wasReset }: { readonly now: () => number; readonly wasReset: boolean },
+): Run {
+  return {
+    input,
+    steps: new Map(),
+    parked: new Map(),
+    notes: [],
+    phase: 'acting',
+    state: 'running',
+    epoch: 0,
+    reason: null,
+    cancelAsked: null,
+    expired: false,
+    movedAt: 0,
+    wasReset,
+    now,
+  };
+}
+
+export function note(run: Run, text: string): void {
+  run.notes.push({ at: run.now(), text });
+}
+
+/** Marks a step's end and what it was answered with. */
+export function settle(
+  run: Run,
+  step: StepRecord,
+  state: StepState,
+  failure?: { readonly type: StepRecord['failure']; readonly detail: string },
+): void {
+  step.state = state;
+  step.endedAt = run.now();
+  if (failure) {
+    step.failure = failure.type;
+    step.detail = failure.detail;
+  }
+}
+
+/** A step whose effect may stand, and would be lost if the run ended here. */
+const isOpen = ({ state }: StepRecord): boolean =>
+  state !== 'undone' && state !== 'refused' && state !== 'settled';
+
+/** What would be lost if nobody acted: amounts of the steps that stand while the ending is open. */
+export function atRiskOf(run: Run): readonly AmountAtRisk[] {
+  if (run.state === 'completed' || run.state === 'compensated') return [];
+  return [...run.steps.values()].filter(isOpen).flatMap(({ atRisk }) => atRisk);
+}
+
+/** The step that the run is at: the last that was started and has not ended. */
+export function currentStepOf(run: Run): string | null {
+  const [parked] = run.parked.keys();
+  const open = [...run.steps.values()].filter(
+    ({ state }) => state === 'running' || state === 'undoing',
+  );
+  return parked ?? open.at(-1)?.name ?? null;
+}
+
+export const isDecided = (run: Run): boolean => run.phase === 'forward';
+
+export function stepViewsOf(run: Run): readonly StepView[] {
+  return [...run.steps.values()].map(
+    ({ name, kind, key, state, startedAt, endedAt, fence, failure, detail }) => ({
+      name,
+      kind,
+      key,
+      state,
+      startedAt,
+      endedAt,
+      fence,
+      failure,
+      detail,
+    }),
+  );
+}
+
+export function timelineOf(run: Run): Timeline {
+  return {
+    gid: run.input.gid,
+    state: run.state,
+    pivotPassed: isDecided(run),
+    step: currentStepOf(run),
+    steps: stepViewsOf(run),
+    parked: [...run.parked.values()],
+    atRisk: atRiskOf(run),
+    reason: run.reason,
+    notes: run.notes,
+    epoch: run.epoch,
+    wasReset: run.wasReset,
+  };
+}
+
+export function reasonOf(
+  type: CompensationReason,
+  step: string | null,
+  detail: string,
+): EndingReason {
+  return { code: codeOfFailure(type), type, step, detail };
+}

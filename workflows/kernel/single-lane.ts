@@ -1,0 +1,64 @@
+import {
+  AsyncLocalStorage,
+  proxyActivities,
+  setCurrentDetails,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+
+import type { LockActivities } from '../../contracts/locks';
+import { searchAttributes } from '../../contracts/search-attributes';
+import type { Keyed, SetActivity, Verdict } from '../../contracts/verdict';
+import { acquireOptions, activityOptions, leaseOptions } from '../activity-options';
+import { detailsOf } from './details';
+import type { ItemCall, Lane, StepContext } from './lane';
+import { isNamed, verdictNameOf } from './lane';
+import type { Run } from './run';
+import { currentStepOf } from './run';
+
+type AnySetActivity = SetActivity<Keyed, unknown>;
+
+/** A workflow for each transaction: every call is one remote activity with a set of one. */
+export function createSingleLane(): Lane {
+  return {
+    calls: new AsyncLocalStorage<StepContext>(),
+    send: sendAlone,
+    locks: {
+      acquire: (request, timeLeftMs) =>
+        proxyActivities<LockActivities>(acquireOptions(timeLeftMs)).acquireLock(request),
+      renew: (request) => proxyActivities<LockActivities>(leaseOptions).renewLock(request),
+      release: (request) => proxyActivities<LockActivities>(leaseOptions).releaseLock(request),
+    },
+    show: createShow(),
+  };
+}
+
+async function sendAlone(call: ItemCall): Promise<Verdict<unknown>> {
+  const options = activityOptions(call.patience, call.summary);
+  const activity = proxyActivities<Record<string, AnySetActivity>>(options)[call.activity];
+  if (!activity) throw new Error(`No activity ${call.activity}.`);
+  const verdicts = await activity([call.request]);
+  const name = verdictNameOf(call);
+  const verdict = verdicts.find((candidate) => isNamed(name, candidate));
+  // A plain error: the workflow task fails and waits for a mended worker, nothing is decided on a foreign verdict.
+  if (!verdict) throw new Error(`${call.activity} gave no verdict for ${call.request.key}.`);
+  return verdict;
+}
+
+/** Upserts only what has changed: every upsert is an event of the history. */
+function createShow(): (run: Run) => void {
+  let shown = '';
+  return (run) => {
+    const state = run.state;
+    const step = currentStepOf(run);
+    const reason = run.parked.values().next().value?.reason ?? run.reason?.code ?? null;
+    setCurrentDetails(detailsOf(run));
+    const now = [state, step, reason].join();
+    if (now === shown) return;
+    shown = now;
+    upsertSearchAttributes([
+      { key: searchAttributes.state, value: state },
+      { key: searchAttributes.step, value: step },
+      { key: searchAttributes.reason, value: reason },
+    ]);
+  };
+}

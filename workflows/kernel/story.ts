@@ -1,0 +1,66 @@
+import type { BusinessId, Gid, StepKey } from '../../contracts/ids';
+import type { LockKind } from '../../contracts/locks';
+import type { AmountAtRisk } from '../../contracts/money';
+import type { SealAnswer } from '../../contracts/verdict';
+import type { Participants } from '../participants';
+
+/** What a compensable step does, how it is taken back, and what is at risk in between. */
+export interface CompensableStep<Result> {
+  readonly act: (key: StepKey) => Promise<Result>;
+  /** Gets the act's result, or `undefined` when the outcome is unknown: the fence makes an unneeded undo harmless. */
+  readonly undo: (key: StepKey, result: Result | undefined) => Promise<unknown>;
+  readonly atRisk?: readonly AmountAtRisk[];
+}
+
+/** A TCC participant: the same three calls under their own names. Confirm runs once the transaction is decided. */
+export interface TccParticipant<Result> {
+  readonly try: (key: StepKey) => Promise<Result>;
+  readonly confirm: (key: StepKey) => Promise<unknown>;
+  readonly cancel: (key: StepKey, result: Result | undefined) => Promise<unknown>;
+  readonly atRisk?: readonly AmountAtRisk[];
+}
+
+/** A step that has taken effect: its key, for the forward step that confirms it, and its result. */
+export interface Done<Result> {
+  readonly key: StepKey;
+  readonly result: Result;
+}
+
+/** A lock as the story holds it; `token` is always that of the latest grant. `null`: no isolation, safety as ever. */
+export interface HeldLock {
+  readonly token: string | null;
+}
+
+/** The words of a story. Step names are unique within one transaction: they name branches. */
+export interface Transaction {
+  readonly gid: Gid;
+  readonly participants: Participants;
+  /** Takes a lock for isolation; waits while another transaction has it. Given back at the end. */
+  lock(kind: LockKind, id: BusinessId): Promise<HeldLock>;
+  /** A step that can be undone. Its undo is registered before the act runs. */
+  step<Result>(name: string, step: CompensableStep<Result>): Promise<Done<Result>>;
+  /** A TCC participant: `cancel` is registered as the undo, `confirm` as a forward step after the decision. */
+  participant<Result>(name: string, participant: TccParticipant<Result>): Promise<Done<Result>>;
+  /** The point of no return; its name is that of the story's decision. */
+  pivot<Result>(name: string, act: (key: StepKey) => Promise<Result>): Promise<Done<Result>>;
+  /** A step after the pivot: only forward. Transient failures are retried for ever, one from the list parks. */
+  finish(name: string, act: (key: StepKey) => Promise<unknown>): Promise<void>;
+}
+
+/** The fenced step that decides a transaction: once it has acted, the transaction goes forward. */
+export interface DecisionStep {
+  readonly step: string;
+  /**
+   * Did it happen? If not, it never will. Asked before any undo whose cause is not a recorded refusal, so also where
+   * this run never came to the pivot: an earlier life of it, or another coordinator, may have.
+   * Left out where the pivot's participant offers none: then the pivot is repeated until it is known, never undone.
+   */
+  readonly seal?: (participants: Participants, key: StepKey) => Promise<SealAnswer>;
+}
+
+/** A flow: told once, run by every lane. Deterministic; may be told again, when every act is answered by the fence. */
+export interface Story<Input> {
+  /** Left out: the branch `decide` in `accord` decides, after the last step and before the first confirm. */
+  readonly decision?: DecisionStep;
+  tell(tx: Transaction, input: Input): Promise<void>;
+}

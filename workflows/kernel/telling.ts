@@ -1,0 +1,228 @@
+import { CancelledFailure, CancellationScope, TemporalFailure } from '@temporalio/workflow';
+
+import { failureTypeOf, isRefusal, isVerdictFailure } from '../../contracts/failures';
+import { branchPattern, stepKeyOf } from '../../contracts/ids';
+import type { StepKey } from '../../contracts/ids';
+import type { AmountAtRisk } from '../../contracts/money';
+import type { StepKind } from '../../contracts/transaction';
+import type { Patience } from '../activity-options';
+import { inStep } from './calls';
+import type { Kernel } from './kernel';
+import { messageOf } from './persistence';
+import type { StepRecord } from './run';
+import { isDecided, settle } from './run';
+import type { CompensableStep, Done, Transaction } from './story';
+
+/** How often a lost lock is taken again for one step before the transaction is undone. */
+const lockGrantsMax = 3;
+
+/** An unsealed pivot's answer: what it did, or why it surely did not. */
+type PivotAnswer<Result> =
+  { readonly result: Result; readonly refusal: undefined } | { readonly refusal: TemporalFailure };
+
+/** One telling of a story: the words, and what is left to do when the story has been told. */
+export interface Telling {
+  readonly tx: Transaction;
+  /** Confirms of TCC participants, to run once the transaction is decided. */
+  confirm(): Promise<void>;
+  /** Resolves when no act is under way any more; from then on the words of this telling answer with a cancel. */
+  close(): Promise<void>;
+}
+
+export function createTelling(kernel: Kernel): Telling {
+  const { run, lane, locks, participants, persistence } = kernel;
+  const told = new Set<string>();
+  const acting = new Set<Promise<unknown>>();
+  const confirms: (() => Promise<unknown>)[] = [];
+  let closed = false;
+
+  const tx: Transaction = {
+    gid: run.input.gid,
+    participants,
+
+    async lock(kind, id) {
+      if (isDecided(run) || !locks) return { token: null }; // Told again, or a lane that never waits.
+      mayAct();
+      return track(
+        kernel.body.run(() => locks.acquire({ kind, id, gid: run.input.gid }, kernel.timeLeftMs())),
+      );
+    },
+
+    async step<Result>(name: string, { act, undo, atRisk = [] }: CompensableStep<Result>) {
+      if (isDecided(run)) return again(name, 'compensable', act);
+      mayAct();
+      const answer: { result?: Result } = {};
+      // Registered before the act: if it takes effect but its answer is lost, undoing is still owed.
+      const step = begin(name, 'compensable', atRisk, (key) => undo(key, answer.result));
+      const result = await track(kernel.body.run(() => actOn(step, act)));
+      answer.result = result;
+      return { key: step.key, result };
+    },
+
+    async participant(name, tcc) {
+      const { atRisk = [] } = tcc;
+      const done = await tx.step(name, { act: tcc.try, undo: tcc.cancel, atRisk });
+      confirms.push(() => finish(`${name}-confirm`, () => tcc.confirm(done.key)));
+      return done;
+    },
+
+    async pivot(name, act) {
+      if (name !== kernel.decision.step) {
+        throw new Error(`The story is decided by ${kernel.decision.step}, not by ${name}.`);
+      }
+      if (isDecided(run)) return again(name, 'pivot', act);
+      mayAct();
+      if (acting.size > 0) throw new Error(`${name} would decide while a step is still acting.`);
+      const step = begin(name, 'pivot', []);
+      run.phase = 'deciding'; // From here on no cancel reaches the act: its answer decides.
+      const result = await track(CancellationScope.nonCancellable(() => decide(step, act)));
+      kernel.decided();
+      return { key: step.key, result };
+    },
+
+    async finish(name, act) {
+      if (!isDecided(run)) throw new Error(`${name} may only run after the decision.`);
+      await finish(name, act);
+    },
+  };
+
+  return { tx, confirm, close };
+
+  async function confirm(): Promise<void> {
+    await Promise.all(confirms.map((call) => call()));
+  }
+
+  async function close(): Promise<void> {
+    closed = true;
+    await Promise.allSettled(acting);
+  }
+
+  function begin(
+    name: string,
+    kind: StepKind,
+    atRisk: readonly AmountAtRisk[],
+    undo?: (key: StepKey) => Promise<unknown>,
+  ): StepRecord {
+    if (told.has(name)) throw new Error(`Two steps of this story are named ${name}.`);
+    if (!branchPattern.test(name)) throw new Error(`${name} cannot name a branch.`);
+    told.add(name);
+    const known = run.steps.get(name);
+    if (known) return known; // Told again.
+    const key = stepKeyOf(run.input.gid, name);
+    const step: StepRecord = {
+      name,
+      kind,
+      key,
+      atRisk,
+      startedAt: run.now(),
+      state: 'running',
+      endedAt: null,
+      fence: null,
+      failure: null,
+      detail: null,
+      undo: undo && (() => undo(key)),
+      interrupt: undefined,
+    };
+    run.steps.set(name, step);
+    lane.show(run);
+    return step;
+  }
+
+  function mayAct(): void {
+    if (closed || run.phase !== 'acting' || kernel.body.consideredCancelled) {
+      throw new CancelledFailure('The transaction does not act any more.');
+    }
+  }
+
+  async function track<Result>(act: Promise<Result>): Promise<Result> {
+    acting.add(act);
+    try {
+      return await act;
+    } finally {
+      acting.delete(act);
+    }
+  }
+
+  /** One act, with the lock taken again where its token was too old. */
+  async function actOn<Result>(
+    step: StepRecord,
+    act: (key: StepKey) => Promise<Result>,
+  ): Promise<Result> {
+    for (let grant = 1; ; grant += 1) {
+      try {
+        const patience: Patience = { kind: 'act', timeLeftMs: kernel.timeLeftMs() };
+        const result = await inStep(lane, step, patience, () => act(step.key));
+        settle(run, step, 'done');
+        return result;
+      } catch (error) {
+        const type = failureTypeOf(error);
+        if (type !== 'LockLost' || !locks || grant > lockGrantsMax) {
+          settle(run, step, isRefusal(type) ? 'refused' : 'unknown', {
+            type: isVerdictFailure(type) ? type : 'unknown',
+            detail: messageOf(error),
+          });
+          throw error;
+        }
+        await locks.acquireAgain(kernel.timeLeftMs());
+      }
+    }
+  }
+
+  /** The pivot. One that cannot be sealed is repeated until it is known: nobody could tell whether to undo. */
+  async function decide<Result>(
+    step: StepRecord,
+    act: (key: StepKey) => Promise<Result>,
+  ): Promise<Result> {
+    if (kernel.decision.seal) return actOn(step, act);
+    const call = async (): Promise<PivotAnswer<Result>> => {
+      try {
+        return { result: await act(step.key), refusal: undefined };
+      } catch (error) {
+        if (!(error instanceof TemporalFailure) || !isRefusal(failureTypeOf(error))) throw error;
+        return { refusal: error };
+      }
+    };
+    const answer = await persistence.persist({
+      step,
+      call,
+      reason: 'pivot_unknown',
+      decisions: ['retry'],
+      leaves: 'done',
+    });
+    if (!answer) throw new Error(`${step.name} was settled without an answer.`);
+    if (answer.refusal) {
+      settle(run, step, 'refused');
+      throw answer.refusal;
+    }
+    return answer.result;
+  }
+
+  /** A step of a story that is told again after its decision: the fence answers with what it answered before. */
+  async function again<Result>(
+    name: string,
+    kind: StepKind,
+    act: (key: StepKey) => Promise<Result>,
+  ): Promise<Done<Result>> {
+    const step = begin(name, kind, []);
+    const answer = await persistence.persist({
+      step,
+      call: async () => ({ result: await act(step.key) }),
+      reason: 'forward_failed',
+      decisions: ['retry'],
+      leaves: 'done',
+    });
+    if (!answer) throw new Error(`${name} was settled without an answer.`);
+    return { key: step.key, result: answer.result };
+  }
+
+  async function finish(name: string, act: (key: StepKey) => Promise<unknown>): Promise<void> {
+    const step = begin(name, 'retriable', []);
+    await persistence.persist({
+      step,
+      call: () => act(step.key),
+      reason: 'finish_failed',
+      decisions: ['retry', 'done', 'skip'],
+      leaves: 'done',
+    });
+  }
+}

@@ -1,0 +1,123 @@
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  setHandler,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+
+import {
+  cancelTransactionUpdate,
+  isEnding,
+  parkTransactionUpdate,
+  resolveTransactionUpdate,
+  timelineQuery,
+} from '../../contracts/transaction';
+import type {
+  CancelTransaction,
+  ParkTransaction,
+  ResolveTransaction,
+  TransactionInput,
+  TransactionResult,
+} from '../../contracts/transaction';
+import { coordinate } from './coordinator';
+import type { Kernel } from './kernel';
+import { createKernel } from './kernel';
+import { createRun, isDecided, note, timelineOf } from './run';
+import { createSingleLane } from './single-lane';
+import type { Story } from './story';
+
+/**
+ * Runs one transaction as a workflow of its own: completed, compensated, or parked until an operator has decided.
+ * Never fails for a business reason; *Failed* in Temporal means a defect.
+ */
+export async function runTransaction<Input extends TransactionInput>(
+  input: Input,
+  story: Story<Input>,
+): Promise<TransactionResult> {
+  const { runId, originalExecutionRunId } = workflowInfo();
+  const run = createRun(input, { now: Date.now, wasReset: runId !== originalExecutionRunId });
+  const kernel = createKernel(run, createSingleLane(), story);
+  answerMessages(kernel);
+  watchCancel(kernel);
+  watchDeadline(kernel);
+  const result = await coordinate(kernel, story, input);
+  await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+  return result;
+}
+
+/** A timer in the workflow, not Temporal's run timeout: that one kills without undo. */
+function watchDeadline({ run, body }: Kernel): void {
+  const { deadlineAt, undoBudgetMs } = run.input;
+  const ms = Math.max(1, deadlineAt - undoBudgetMs - run.now());
+  void CancellationScope.nonCancellable(() => sleep(ms)).then(() => {
+    if (run.phase !== 'acting' && run.phase !== 'deciding') return;
+    run.expired = true;
+    body.cancel();
+  });
+}
+
+/** Temporal's own cancel cannot be refused: before the decision it undoes, after it is noted and ignored. */
+function watchCancel({ run }: Kernel): void {
+  CancellationScope.current().cancelRequested.catch(() => {
+    if (isDecided(run)) note(run, 'A cancel in Temporal came after the pivot and was ignored.');
+  });
+}
+
+function answerMessages(kernel: Kernel): void {
+  const { run, body, parking } = kernel;
+  setHandler(timelineQuery, () => timelineOf(run));
+
+  setHandler(
+    cancelTransactionUpdate,
+    async ({ actor }) => {
+      if (run.phase !== 'undoing') {
+        run.cancelAsked ??= actor.subject;
+        body.cancel();
+        // The pivot may be under way, or have happened in an earlier life of this run: the decision answers.
+        await condition(() => run.phase === 'undoing' || isDecided(run));
+      }
+      if (isDecided(run)) {
+        note(run, `${actor.subject} asked for a cancel, but the pivot had happened.`);
+        throw ApplicationFailure.nonRetryable('The pivot has happened.', 'PastPivot');
+      }
+      return { state: run.state };
+    },
+    {
+      validator: ({ actor }: CancelTransaction) => {
+        const sorry = `${actor.subject} asked for a cancel, but`;
+        if (isEnding(run.state)) throw refuse('AlreadyEnded', `${sorry} it is ${run.state}.`);
+        if (isDecided(run)) throw refuse('PastPivot', `${sorry} the pivot has happened.`);
+      },
+    },
+  );
+
+  setHandler(
+    resolveTransactionUpdate,
+    (decision) => {
+      parking.resolve(decision);
+      return { state: run.state };
+    },
+    { validator: (decision: ResolveTransaction) => parking.validate(decision) },
+  );
+
+  setHandler(
+    parkTransactionUpdate,
+    ({ step, actor, note: why }) => {
+      note(run, `${actor.subject} parked ${step}: ${why}`);
+      run.steps.get(step)?.interrupt?.();
+      return { state: run.state };
+    },
+    {
+      validator: ({ step }: ParkTransaction) => {
+        if (!run.steps.get(step)?.interrupt)
+          throw refuse('NotStuck', `${step} is not being retried.`);
+      },
+    },
+  );
+}
+
+const refuse = (type: 'AlreadyEnded' | 'PastPivot' | 'NotStuck', message: string) =>
+  ApplicationFailure.nonRetryable(message, type);

@@ -1,0 +1,63 @@
+import type { AmountAtRisk } from '../contracts/money';
+import type { OrderSagaInput } from '../contracts/order-saga';
+import type { TransactionResult } from '../contracts/transaction';
+import type { Story } from './kernel/story';
+import { runTransaction } from './kernel/transaction';
+
+/** An order: stock and money are set aside, the order is written, the money is taken, and all is made final. */
+export const orderStory: Story<OrderSagaInput> = {
+  decision: {
+    step: 'captureFunds',
+    seal: ({ accounts }, key) => accounts.sealBranch({ key }),
+  },
+
+  async tell(tx, order) {
+    const { inventory, accounts, orders } = tx.participants;
+    const { orderId, customerId, accountId, merchantAccountId, lines, amount } = order;
+
+    const customer = await tx.lock('customer', customerId); // Isolation: one order of a customer at a time.
+
+    const stock = await tx.step('reserveStock', {
+      act: (key) => inventory.reserveStock({ key, lines: lines.map(piecesOf) }),
+      undo: (key) => inventory.releaseStock({ key }),
+      atRisk: lines.map((line): AmountAtRisk => ({ kind: 'stock', ...piecesOf(line) })),
+    });
+
+    const hold = await tx.step('holdFunds', {
+      act: (key) => accounts.holdFunds({ key, accountId, amount }),
+      undo: (key) => accounts.releaseFunds({ key }),
+      atRisk: [{ kind: 'hold', ...amount }],
+    });
+
+    const created = await tx.step('createOrder', {
+      act: (key) =>
+        orders.createOrder({
+          key,
+          orderId,
+          customerId,
+          lines,
+          amount,
+          fencingToken: customer.token, // Read at each try: a lock that was lost and taken again has a newer one.
+        }),
+      undo: (key) => orders.cancelOrder({ key }),
+    });
+
+    await tx.pivot('captureFunds', (key) =>
+      accounts.captureFunds({
+        key,
+        holdKey: hold.result.holdKey,
+        payeeId: merchantAccountId,
+        amount,
+      }),
+    );
+
+    await tx.finish('confirmStock', () => inventory.confirmStock({ key: stock.key }));
+    await tx.finish('completeOrder', () => orders.completeOrder({ key: created.key }));
+  },
+};
+
+export async function orderSaga(order: OrderSagaInput): Promise<TransactionResult> {
+  return runTransaction(order, orderStory);
+}
+
+const piecesOf = ({ sku, quantity }: OrderSagaInput['lines'][number]) => ({ sku, quantity });
