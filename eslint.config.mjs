@@ -47,8 +47,8 @@ export default tseslint.config(
     },
   },
   {
-    // Tool configuration and Jest's global set-up are loaded by their default export: the tools' own contract.
-    files: ['jest.config.ts', 'tests/support/jest-global-*.ts'],
+    // Tool configuration is loaded by its default export: the tools' own contract.
+    files: ['*.config.mjs'],
     rules: { 'no-restricted-syntax': 'off' },
   },
   {

@@ -1,0 +1,28 @@
+// Types are checked once, by tsc; swc is what Temporal's bundler uses, too.
+const shared = {
+  testEnvironment: 'node',
+  transform: { '^.+\\.(t|j|mj)s$': '@swc/jest' },
+  // postgrator is published as an ES module only.
+  transformIgnorePatterns: ['node_modules/(?!postgrator)'],
+};
+
+const project = (name, more = {}) => ({
+  ...shared,
+  displayName: name,
+  testMatch: [`<rootDir>/tests/${name}/**/*.test.ts`],
+  ...more,
+});
+
+const quiet = { setupFiles: ['<rootDir>/tests/support/quiet-temporal.ts'] };
+
+export default {
+  projects: [
+    project('unit'),
+    project('replay', quiet),
+    project('workflows', quiet),
+    project('integration', quiet),
+    project('e2e', quiet),
+  ],
+  maxWorkers: 2,
+  testTimeout: 30_000,
+};

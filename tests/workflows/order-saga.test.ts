@@ -1,0 +1,581 @@
+import { describe, expect, it } from '@jest/globals';
+import type { WorkflowHandle } from '@temporalio/client';
+import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+
+import type { CompensationReason } from '../../contracts/failures';
+import { flowDefinitions } from '../../contracts/flows';
+import type { OrderSagaInput } from '../../contracts/order-saga';
+import {
+  cancelTransactionUpdate,
+  parkTransactionUpdate,
+  resolveTransactionUpdate,
+  timelineQuery,
+} from '../../contracts/transaction';
+import type { Decision, TransactionResult } from '../../contracts/transaction';
+import { eventually } from '../support/eventually';
+import type { Answer, FakeParticipants } from './support/fake-participants';
+import {
+  fails,
+  fakeParticipants,
+  first,
+  isAway,
+  isHeld,
+  losesAnswer,
+  refuses,
+} from './support/fake-participants';
+import { anOrder, workflowTests } from './support/transaction-worker';
+
+const tests = workflowTests();
+const actor = { subject: 'olga@acme.example' };
+const cancel = { actor, note: null };
+
+type Handle = WorkflowHandle<(input: OrderSagaInput) => Promise<TransactionResult>>;
+
+/** Runs one order beside a worker; `meanwhile` steers it, the result is awaited in the end. */
+async function runOrder(
+  fakes: FakeParticipants,
+  { order = anOrder(), meanwhile = () => Promise.resolve() }: RunOptions = {},
+): Promise<TransactionResult> {
+  tests.cast(order.gid, fakes);
+  const handle = await startOrder(order);
+  await meanwhile(handle);
+  return newestRunOf(order).result(); // A reset makes a new one.
+}
+
+interface RunOptions {
+  readonly order?: OrderSagaInput;
+  readonly meanwhile?: (handle: Handle) => Promise<unknown>;
+}
+
+const newestRunOf = ({ gid }: OrderSagaInput): Handle =>
+  tests.client().workflow.getHandle<(input: OrderSagaInput) => Promise<TransactionResult>>(gid);
+
+/** Time that is over soon: enough to come to the pivot on a busy machine. */
+const littleTime = () => ({ deadlineAt: Date.now() + 12_000, undoBudgetMs: 7_000 });
+
+const startOrder = (order: OrderSagaInput, workflowId = order.gid): Promise<Handle> =>
+  tests
+    .client()
+    .workflow.start('orderSaga', { workflowId, taskQueue: tests.taskQueue, args: [order] });
+
+/** An activity that waits until the test lets it go on. */
+function gate(): { readonly answer: Answer; readonly reached: Promise<void>; open(): void } {
+  let open = (): void => undefined;
+  let reach = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const reached = new Promise<void>((resolve) => (reach = resolve));
+  const answer: Answer = async ({ proceed }) => {
+    reach();
+    await opened;
+    return proceed();
+  };
+  return { answer, reached, open: () => open() };
+}
+
+const parkedAt = (handle: Handle, step: string) =>
+  eventually(
+    async () => {
+      const timeline = await handle.query(timelineQuery);
+      return timeline.parked.some((parked) => parked.step === step) && timeline;
+    },
+    { what: `${step} to be parked` },
+  );
+
+const decide = (handle: Handle, step: string, decision: Decision, evidence = true) =>
+  handle.executeUpdate(resolveTransactionUpdate, {
+    args: [
+      {
+        step,
+        decision,
+        actor,
+        evidence: evidence ? { kind: 'ticket', ref: 'OPS-1', note: null } : null,
+      },
+    ],
+  });
+
+/** The type of the failure that an update was refused with. */
+async function refusalOf(update: Promise<unknown>): Promise<string | null | undefined> {
+  const error: unknown = await update.then(
+    () => new Error('The update was accepted.'),
+    (failure: unknown) => failure,
+  );
+  if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+  return error.cause instanceof ApplicationFailure ? error.cause.type : error.cause?.message;
+}
+
+const statesOf = (fakes: FakeParticipants, { gid }: OrderSagaInput) =>
+  ['reserveStock', 'holdFunds', 'createOrder', 'captureFunds'].map((branch) =>
+    fakes.stateOf(gid, branch),
+  );
+
+/** Forward or back: every branch of one transaction must be on the same side. */
+const sidesOf = (fakes: FakeParticipants, order: OrderSagaInput) => [
+  ...new Set(
+    statesOf(fakes, order).map((state) =>
+      state === 'acted' || state === 'confirmed' ? 'forward' : 'back',
+    ),
+  ),
+];
+
+const acts = [
+  'inventory.reserveStock',
+  'accounts.holdFunds',
+  'orders.createOrder',
+  'accounts.captureFunds',
+];
+const undos = ['orders.cancelOrder', 'accounts.releaseFunds', 'inventory.releaseStock'];
+
+describe('an order that goes well', () => {
+  it('takes its steps in the order of the business and writes its ending last', async () => {
+    const fakes = fakeParticipants();
+    const order = anOrder();
+    const result = await runOrder(fakes, { order });
+    expect(result.outcome).toBe('completed');
+    expect(fakes.calls).toEqual([...acts, 'inventory.confirmStock', 'orders.completeOrder']);
+    expect(fakes.endings).toMatchObject([{ outcome: 'completed', reason: null }]);
+    expect(statesOf(fakes, order)).toEqual(['confirmed', 'confirmed', 'confirmed', 'acted']);
+  });
+
+  it('has the steps that its definition shows to the outside', async () => {
+    const { steps } = await runOrder(fakeParticipants());
+    expect(steps.map(({ name, kind }) => ({ name, kind }))).toEqual(
+      flowDefinitions.order.steps.map(({ name, kind }) => ({ name, kind })),
+    );
+  });
+
+  it('holds the lock of its customer from before the first step to after the last', async () => {
+    const fakes = fakeParticipants();
+    await runOrder(fakes);
+    expect(fakes.lockCalls).toEqual(['acquireLock', 'releaseLock']);
+  });
+
+  it('waits while another order of the customer has the lock', async () => {
+    const fakes = fakeParticipants({ acquireLock: first(3, isHeld) });
+    expect((await runOrder(fakes)).outcome).toBe('completed');
+  });
+
+  it('shows state and step as search attributes', async () => {
+    const order = anOrder();
+    await runOrder(fakeParticipants(), { order });
+    const { searchAttributes } = await tests.client().workflow.getHandle(order.gid).describe();
+    expect(searchAttributes).toMatchObject({ AccordState: ['completed'] });
+  });
+});
+
+describe('an order that is refused', () => {
+  const cases: readonly { step: string; type: CompensationReason; undone: readonly string[] }[] = [
+    { step: 'inventory.reserveStock', type: 'OutOfStock', undone: [] },
+    { step: 'accounts.holdFunds', type: 'InsufficientFunds', undone: undos.slice(2) },
+    { step: 'accounts.captureFunds', type: 'AccountUnavailable', undone: undos },
+  ];
+  it.each(cases)(
+    'takes back what was done before $step, last first, and asks no seal',
+    async ({ step, type, undone }) => {
+      const fakes = fakeParticipants({ [step]: refuses(type as 'OutOfStock', 'Sorry.') });
+      const result = await runOrder(fakes);
+      expect(result).toMatchObject({
+        outcome: 'compensated',
+        reason: { type, step: step.split('.')[1], detail: 'Sorry.' },
+      });
+      expect(fakes.calls).toEqual([...acts.slice(0, acts.indexOf(step) + 1), ...undone]);
+      expect(fakes.endings).toMatchObject([{ outcome: 'compensated' }]);
+    },
+  );
+});
+
+describe('an order whose outcome is unknown', () => {
+  it.each(acts.slice(0, 3))('undoes %s too when its answers are lost', async (step) => {
+    const fakes = fakeParticipants({ [step]: losesAnswer });
+    const order = anOrder();
+    const result = await runOrder(fakes, {
+      order,
+      meanwhile: async (handle) => {
+        await eventually(() => fakes.calls.filter((call) => call === step).length > 1);
+        await handle.executeUpdate(cancelTransactionUpdate, { args: [cancel] });
+      },
+    });
+    expect(result.outcome).toBe('compensated');
+    expect(statesOf(fakes, order).filter((state) => state === 'acted')).toEqual([]);
+    expect(fakes.stateOf(order.gid, 'captureFunds')).toBe('empty'); // Sealed before the first undo.
+    const seal = fakes.calls.indexOf('accounts.sealBranch');
+    expect(fakes.calls.slice(seal + 1)).toEqual(undos.slice(undos.length - acts.indexOf(step) - 1));
+  });
+
+  it('goes forward when the pivot took effect and its answer was lost', async () => {
+    const fakes = fakeParticipants({
+      'accounts.captureFunds': first(1_000, losesAnswerUntilSealed()),
+    });
+    const order = anOrder(littleTime());
+    const result = await runOrder(fakes, { order });
+    expect(result.outcome).toBe('completed');
+    expect(fakes.calls).not.toContain('orders.cancelOrder');
+    expect(statesOf(fakes, order)).toEqual(['confirmed', 'confirmed', 'confirmed', 'acted']);
+
+    function losesAnswerUntilSealed(): Answer {
+      return (delivery) =>
+        fakes.calls.includes('accounts.sealBranch') ? delivery.proceed() : losesAnswer(delivery);
+    }
+  });
+
+  it('undoes when the pivot never took effect, and the pivot never will', async () => {
+    const fakes = fakeParticipants({ 'accounts.captureFunds': isAway });
+    const order = anOrder(littleTime());
+    expect((await runOrder(fakes, { order })).outcome).toBe('compensated');
+    expect(statesOf(fakes, order)).toEqual(['undone', 'undone', 'undone', 'empty']);
+  });
+
+  it('is undone when its time is over, with that as the reason', async () => {
+    const fakes = fakeParticipants({ acquireLock: isHeld });
+    const order = anOrder({ deadlineAt: Date.now() + 3_000, undoBudgetMs: 2_000 });
+    const result = await runOrder(fakes, { order });
+    expect(result).toMatchObject({ outcome: 'compensated', reason: { step: null } });
+    expect(fakes.calls).toEqual(['accounts.sealBranch']);
+  });
+});
+
+describe('a cancel', () => {
+  it.each(acts.slice(0, 3))('asked while %s is under way takes everything back', async (step) => {
+    const waits = gate();
+    const fakes = fakeParticipants({ [step]: waits.answer });
+    const order = anOrder();
+    const result = await runOrder(fakes, {
+      order,
+      meanwhile: async (handle) => {
+        await waits.reached;
+        const asked = handle.executeUpdate(cancelTransactionUpdate, { args: [cancel] });
+        waits.open();
+        expect((await asked).state).toMatch(/undoing|compensated/);
+      },
+    });
+    expect(result).toMatchObject({ outcome: 'compensated', reason: { type: 'Cancelled' } });
+    expect(statesOf(fakes, order)).not.toContain('acted');
+  });
+
+  it('is refused after the pivot, and the order completes', async () => {
+    const waits = gate();
+    const fakes = fakeParticipants({ 'inventory.confirmStock': waits.answer });
+    const result = await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        await waits.reached;
+        const asked = handle.executeUpdate(cancelTransactionUpdate, { args: [cancel] });
+        expect(await refusalOf(asked)).toBe('PastPivot');
+        waits.open();
+      },
+    });
+    expect(result.outcome).toBe('completed');
+  });
+
+  it('asked while the pivot is under way is answered by the pivot', async () => {
+    const waits = gate();
+    const fakes = fakeParticipants({ 'accounts.captureFunds': waits.answer });
+    const result = await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        await waits.reached;
+        const asked = handle.executeUpdate(cancelTransactionUpdate, { args: [cancel] });
+        const refusal = refusalOf(asked);
+        await eventually(async () =>
+          (await handle.fetchHistory()).events?.some(
+            ({ workflowExecutionUpdateAcceptedEventAttributes: accepted }) => accepted,
+          ),
+        );
+        waits.open();
+        expect(await refusal).toBe('PastPivot');
+      },
+    });
+    expect(result.outcome).toBe('completed');
+  });
+
+  it('by Temporal itself undoes before the pivot', async () => {
+    const waits = gate();
+    const fakes = fakeParticipants({ 'orders.createOrder': waits.answer });
+    const result = await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        await waits.reached;
+        await handle.cancel();
+        waits.open();
+      },
+    });
+    expect(result).toMatchObject({ outcome: 'compensated', reason: { type: 'Cancelled' } });
+  });
+
+  it('by Temporal itself is noted and ignored after the pivot', async () => {
+    const waits = gate();
+    const fakes = fakeParticipants({ 'inventory.confirmStock': waits.answer });
+    const order = anOrder();
+    const result = await runOrder(fakes, {
+      order,
+      meanwhile: async (handle) => {
+        await waits.reached;
+        await handle.cancel();
+        await eventually(async () => (await handle.query(timelineQuery)).notes.length > 0);
+        waits.open();
+      },
+    });
+    expect(result.outcome).toBe('completed');
+    expect(fakes.calls).not.toContain('inventory.releaseStock');
+  });
+});
+
+describe('an undo that fails', () => {
+  const refusedOrder = (answers: Record<string, Answer>) =>
+    fakeParticipants({ 'accounts.captureFunds': refuses('AccountUnavailable'), ...answers });
+
+  it('is tried again after transient failures, and nobody is asked', async () => {
+    const fakes = refusedOrder({ 'accounts.releaseFunds': first(5, isAway) });
+    const order = anOrder();
+    expect((await runOrder(fakes, { order })).outcome).toBe('compensated');
+    expect(fakes.moves.map(({ to }) => to)).toEqual(['undoing']);
+    expect(statesOf(fakes, order)).toEqual(['undone', 'undone', 'undone', 'refused']);
+  });
+
+  it('from the list parks after the others were undone, and goes on by a retry', async () => {
+    const fakes = refusedOrder({
+      'accounts.releaseFunds': first(1, fails('InvariantBroken', 'Hold gone.')),
+    });
+    const order = anOrder();
+    const result = await runOrder(fakes, {
+      order,
+      meanwhile: async (handle) => {
+        const timeline = await parkedAt(handle, 'holdFunds');
+        expect(timeline).toMatchObject({
+          state: 'parked',
+          parked: [
+            { step: 'holdFunds', reason: 'invariant_broken', detail: 'Hold gone.', failures: 1 },
+          ],
+          atRisk: [{ kind: 'hold', currency: 'EUR', minorUnits: 1_250 }],
+        });
+        expect(fakes.stateOf(order.gid, 'reserveStock')).toBe('undone');
+        await decide(handle, 'holdFunds', 'retry', false);
+      },
+    });
+    expect(result.outcome).toBe('compensated');
+    expect(statesOf(fakes, order)).toEqual(['undone', 'undone', 'undone', 'refused']);
+    expect(fakes.moves.map(({ to }) => to)).toEqual(['undoing', 'parked', 'undoing']);
+  });
+
+  it.each(['done', 'skip'] as const)(
+    'is settled by the decision %s, with evidence',
+    async (decision) => {
+      const fakes = refusedOrder({ 'inventory.releaseStock': fails('InvariantBroken') });
+      const result = await runOrder(fakes, {
+        meanwhile: async (handle) => {
+          await parkedAt(handle, 'reserveStock');
+          expect(await refusalOf(decide(handle, 'reserveStock', decision, false))).toBe(
+            'BadDecision',
+          );
+          await decide(handle, 'reserveStock', decision);
+        },
+      });
+      expect(result.outcome).toBe('compensated');
+      expect(result.steps.find(({ name }) => name === 'reserveStock')?.state).toBe('settled');
+    },
+  );
+
+  it('takes no decision on another step, and none while nothing is parked', async () => {
+    const waits = gate();
+    const fakes = refusedOrder({
+      'orders.cancelOrder': waits.answer,
+      'inventory.releaseStock': first(1, fails('InvariantBroken')),
+    });
+    await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        await waits.reached;
+        expect(await refusalOf(decide(handle, 'reserveStock', 'retry'))).toBe('NotParked');
+        waits.open();
+        await parkedAt(handle, 'reserveStock');
+        expect(await refusalOf(decide(handle, 'holdFunds', 'retry'))).toBe('BadDecision');
+        await decide(handle, 'reserveStock', 'retry');
+      },
+    });
+    expect(fakes.endings).toHaveLength(1);
+  });
+
+  it('that is stuck can be parked by an operator and decided by hand', async () => {
+    const fakes = refusedOrder({ 'accounts.releaseFunds': isAway });
+    const result = await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        await eventually(
+          () => fakes.calls.filter((call) => call === 'accounts.releaseFunds').length > 2,
+        );
+        await handle.executeUpdate(parkTransactionUpdate, {
+          args: [{ step: 'holdFunds', actor, note: 'Bank is down.' }],
+        });
+        const timeline = await parkedAt(handle, 'holdFunds');
+        expect(timeline.parked).toMatchObject([{ reason: 'operator' }]);
+        await decide(handle, 'holdFunds', 'done');
+      },
+    });
+    expect(result.outcome).toBe('compensated');
+    expect(fakes.calls).toContain('inventory.releaseStock');
+  });
+});
+
+describe('a step after the pivot', () => {
+  it('is tried again after transient failures', async () => {
+    const fakes = fakeParticipants({ 'orders.completeOrder': first(4, isAway) });
+    expect((await runOrder(fakes)).outcome).toBe('completed');
+  });
+
+  it.each(['retry', 'done', 'skip'] as const)(
+    'parks on a failure from the list and goes on by %s',
+    async (decision) => {
+      const fakes = fakeParticipants({
+        'inventory.confirmStock': first(1, fails('InvariantBroken')),
+      });
+      const result = await runOrder(fakes, {
+        meanwhile: async (handle) => {
+          const timeline = await parkedAt(handle, 'confirmStock');
+          expect(timeline.pivotPassed).toBe(true);
+          expect(
+            await refusalOf(handle.executeUpdate(cancelTransactionUpdate, { args: [cancel] })),
+          ).toBe('PastPivot');
+          await decide(handle, 'confirmStock', decision);
+        },
+      });
+      expect(result.outcome).toBe('completed');
+      expect(fakes.calls.at(-1)).toBe('orders.completeOrder');
+    },
+  );
+});
+
+describe('the fence speaks', () => {
+  it('and an act that was fenced finishes the undo without failing the run', async () => {
+    const fakes = fakeParticipants({
+      'orders.createOrder': fails('Fenced', 'Its undo came first.'),
+    });
+    const order = anOrder();
+    const result = await runOrder(fakes, { order });
+    expect(result).toMatchObject({ outcome: 'compensated', reason: { type: 'Fenced' } });
+    expect(statesOf(fakes, order).slice(0, 2)).toEqual(['undone', 'undone']);
+  });
+
+  it('and a conflict of content is undone after the seal', async () => {
+    const fakes = fakeParticipants({ 'accounts.holdFunds': fails('IdempotencyConflict') });
+    const result = await runOrder(fakes);
+    expect(result).toMatchObject({
+      outcome: 'compensated',
+      reason: { type: 'IdempotencyConflict' },
+    });
+    expect(fakes.calls).toContain('accounts.sealBranch');
+  });
+
+  it('and a pivot that found an invariant broken is undone, then parked for a person to look at', async () => {
+    const fakes = fakeParticipants({
+      'accounts.captureFunds': fails('InvariantBroken', 'No hold.'),
+    });
+    const order = anOrder();
+    const result = await runOrder(fakes, {
+      order,
+      meanwhile: async (handle) => {
+        const timeline = await parkedAt(handle, 'captureFunds');
+        expect(timeline.parked).toMatchObject([{ reason: 'invariant_broken', detail: 'No hold.' }]);
+        expect(statesOf(fakes, order)).toEqual(['undone', 'undone', 'undone', 'empty']);
+        await decide(handle, 'captureFunds', 'done');
+      },
+    });
+    expect(result).toMatchObject({ outcome: 'compensated', reason: { type: 'InvariantBroken' } });
+  });
+
+  it('and a lost lock is taken again, at most three times', async () => {
+    const once = fakeParticipants({ 'orders.createOrder': first(1, fails('LockLost')) });
+    expect((await runOrder(once)).outcome).toBe('completed');
+    expect(once.lockCalls.filter((call) => call === 'acquireLock')).toHaveLength(2);
+
+    const always = fakeParticipants({ 'orders.createOrder': fails('LockLost') });
+    const result = await runOrder(always);
+    expect(result).toMatchObject({ outcome: 'compensated', reason: { type: 'LockLost' } });
+    expect(always.lockCalls.filter((call) => call === 'acquireLock')).toHaveLength(4);
+  });
+
+  it('and a second, different ending fails the run: a person must look', async () => {
+    const fakes = fakeParticipants({
+      'runs.endRun': fails('InvariantBroken', 'It is compensated already.'),
+    });
+    await expect(runOrder(fakes)).rejects.toMatchObject({
+      cause: { type: 'InvariantBroken' },
+    });
+  });
+});
+
+describe('a run that was reset to before its pivot', () => {
+  const resetToStart = async (handle: Handle): Promise<void> => {
+    const { workflowService } = tests.client();
+    const { events } = await handle.fetchHistory();
+    const task = events?.find((event) => event.workflowTaskCompletedEventAttributes);
+    await workflowService.resetWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId: handle.workflowId },
+      workflowTaskFinishEventId: task?.eventId ?? null,
+      reason: 'test',
+      requestId: `${handle.workflowId}-reset`,
+    });
+  };
+
+  it('after it completed, completes again without a second effect', async () => {
+    const fakes = fakeParticipants();
+    const order = anOrder();
+    const result = await runOrder(fakes, {
+      order,
+      meanwhile: async (handle) => {
+        await handle.result();
+        await resetToStart(handle);
+      },
+    });
+    expect(result.outcome).toBe('completed');
+    expect(fakes.endings).toHaveLength(1);
+  });
+
+  it('after it completed, and with its time over, still completes', async () => {
+    const fakes = fakeParticipants();
+    const order = anOrder(littleTime());
+    const result = await runOrder(fakes, {
+      order,
+      meanwhile: async (handle) => {
+        await handle.result();
+        await eventually(() => Date.now() > order.deadlineAt, { withinMs: 15_000 });
+        await resetToStart(handle);
+      },
+    });
+    expect(result.outcome).toBe('completed');
+    expect(fakes.calls).not.toContain('inventory.releaseStock');
+    expect(fakes.endings).toHaveLength(1);
+  });
+
+  it('after it was compensated, is compensated again', async () => {
+    const fakes = fakeParticipants({ 'accounts.captureFunds': refuses('AccountUnavailable') });
+    const order = anOrder();
+    const result = await runOrder(fakes, {
+      order,
+      meanwhile: async (handle) => {
+        await handle.result();
+        fakes.on('accounts.captureFunds', ({ proceed }) => proceed());
+        await resetToStart(handle);
+      },
+    });
+    expect(result.outcome).toBe('compensated');
+    expect(fakes.endings).toHaveLength(1);
+  });
+});
+
+describe('two coordinators of one transaction', () => {
+  it.each(acts)('come to one ending when the second starts at %s', async (step) => {
+    const waits = gate();
+    const fakes = fakeParticipants({ [step]: waits.answer });
+    const order = anOrder();
+    await runOrder(fakes, {
+      order,
+      meanwhile: async (handle) => {
+        await waits.reached;
+        fakes.on(step, ({ proceed }) => proceed());
+        const second = await startOrder(order, `recover-${order.gid}`);
+        await handle.cancel();
+        waits.open();
+        const endings = await Promise.all([handle.result(), second.result()]);
+        expect(new Set(endings.map(({ outcome }) => outcome)).size).toBe(1);
+      },
+    });
+    expect(fakes.endings).toHaveLength(1);
+    expect(sidesOf(fakes, order)).toHaveLength(1);
+  });
+});

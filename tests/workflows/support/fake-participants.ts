@@ -1,0 +1,270 @@
+import { ApplicationFailure } from '@temporalio/common';
+
+import type { Refusal, VerdictFailure } from '../../../contracts/failures';
+import { partsOfStepKey } from '../../../contracts/ids';
+import type { EndRun, MoveRun } from '../../../contracts/runs';
+import type { FenceVerdict, Keyed, Verb, Verdict, VerdictName } from '../../../contracts/verdict';
+
+/** One item that arrives at the fake, and the ways to answer it. */
+export interface FakeDelivery {
+  readonly request: Keyed;
+  /** How often this activity has been called, from 1. */
+  readonly call: number;
+  /** As the fence would. */
+  proceed(): Verdict<unknown>;
+  /** A business refusal, recorded by the fence. */
+  refuse(type: Refusal, detail: string): Verdict<unknown>;
+  /** A failure of the protocol; nothing is recorded. */
+  fail(type: VerdictFailure, detail: string): Verdict<unknown>;
+}
+export type Answer = (delivery: FakeDelivery) => Verdict<unknown> | Promise<Verdict<unknown>>;
+
+export const refuses =
+  (type: Refusal, detail = 'No.'): Answer =>
+  ({ refuse }) =>
+    refuse(type, detail);
+
+export const fails =
+  (type: VerdictFailure, detail = 'Broken.'): Answer =>
+  ({ fail }) =>
+    fail(type, detail);
+
+/** It takes effect, and nobody hears of it. */
+export const losesAnswer: Answer = ({ proceed }) => {
+  proceed();
+  throw new Error('The answer was lost.');
+};
+
+/** Nothing happens, as in an outage. */
+export const isAway: Answer = () => {
+  throw new Error('Connection refused.');
+};
+
+/** Answers so for the first calls, and as the fence would from then on. */
+export const first =
+  (calls: number, answer: Answer): Answer =>
+  (delivery) =>
+    delivery.call <= calls ? answer(delivery) : delivery.proceed();
+
+const verbs: Readonly<Record<string, Verb>> = {
+  'inventory.reserveStock': 'act',
+  'inventory.releaseStock': 'undo',
+  'inventory.confirmStock': 'confirm',
+  'accounts.holdFunds': 'act',
+  'accounts.releaseFunds': 'undo',
+  'accounts.captureFunds': 'act',
+  'accounts.sealBranch': 'seal',
+  'orders.createOrder': 'act',
+  'orders.cancelOrder': 'undo',
+  'orders.completeOrder': 'confirm',
+  'runs.decide': 'act',
+  'runs.sealDecision': 'seal',
+};
+
+type FenceState = 'acted' | 'confirmed' | 'undone' | 'empty' | 'refused';
+interface Row {
+  state: FenceState;
+  readonly result: unknown;
+  readonly refusal?: { readonly type: Refusal; readonly detail: string };
+}
+
+export type FakeParticipants = ReturnType<typeof fakeParticipants>;
+
+/**
+ * Participants in memory, with the fence as docs/guarantees.md has it: what a workflow does with duplicates, late acts
+ * and lost answers can be seen without SQL. Records every call in its order.
+ */
+export function fakeParticipants(answers: Readonly<Record<string, Answer>> = {}) {
+  const fence = createFakeFence();
+  const overrides = new Map(Object.entries(answers));
+  const counts = new Map<string, number>();
+  const calls: string[] = [];
+  const lockCalls: string[] = [];
+  const moves: MoveRun[] = [];
+  const endings: EndRun[] = [];
+  const sets: { readonly activity: string; readonly size: number }[] = [];
+
+  const participants = Object.entries(verbs).map(([activity, verb]) => [
+    activity,
+    async (requests: readonly Keyed[]) => {
+      sets.push({ activity, size: requests.length });
+      const verdicts = requests.map((request) => {
+        calls.push(activity);
+        return answer(activity, request, verb, () => fence.deliver(activity, verb, request));
+      });
+      return Promise.all(verdicts);
+    },
+  ]);
+
+  return {
+    /** `<participant>.<activity>` of each item, in order of arrival. */
+    calls,
+    lockCalls,
+    moves,
+    endings,
+    sets,
+    stateOf: fence.stateOf,
+    /** From now on this activity answers so. */
+    on: (activity: string, override: Answer) => void overrides.set(activity, override),
+    /** For the worker, by activity type. Typed loosely, as Temporal calls them: by name. */
+    activities: anyActivities({
+      ...Object.fromEntries(participants),
+      'runs.moveRun': (requests: readonly MoveRun[]) => {
+        moves.push(...requests);
+        return Promise.resolve(
+          requests.map((request) => ok(nameOf(request, 'act'), 'first', null)),
+        );
+      },
+      'runs.endRun': (requests: readonly EndRun[]) =>
+        Promise.all(
+          requests.map((request) =>
+            answer('runs.endRun', request, 'act', () => endOne(endings, request)),
+          ),
+        ),
+      acquireLock: async () => {
+        lockCalls.push('acquireLock');
+        const token = String(lockCalls.length);
+        await answer('acquireLock', { key: 'order:acme.none/lock', minEpoch: 0 }, 'act', () =>
+          ok({ gid: '', branch: '', verb: 'act' }, 'first', null),
+        );
+        return { token };
+      },
+      renewLock: () => {
+        lockCalls.push('renewLock');
+        return Promise.resolve(true);
+      },
+      releaseLock: () => {
+        lockCalls.push('releaseLock');
+        return Promise.resolve();
+      },
+    }),
+  };
+
+  async function answer(
+    activity: string,
+    request: Keyed,
+    verb: Verb,
+    proceed: () => Verdict<unknown>,
+  ): Promise<Verdict<unknown>> {
+    const call = (counts.get(activity) ?? 0) + 1;
+    counts.set(activity, call);
+    const override = overrides.get(activity);
+    if (!override) return proceed();
+    return override({
+      request,
+      call,
+      proceed,
+      refuse: (type, detail) => fence.refuse(request, type, detail),
+      fail: (type, detail) => fail(nameOf(request, verb), type, detail),
+    });
+  }
+}
+
+function createFakeFence() {
+  const rows = new Map<string, Row>();
+  return {
+    deliver,
+    refuse,
+    stateOf: (gid: string, branch: string): FenceState | undefined =>
+      rows.get(`${gid}/${branch}`)?.state,
+  };
+
+  function deliver(activity: string, verb: Verb, request: Keyed): Verdict<unknown> {
+    const name = nameOf(request, verb);
+    const row = rows.get(request.key);
+    switch (verb) {
+      case 'act':
+        return act(activity, request, row);
+      case 'confirm':
+        return confirm(name, row);
+      case 'undo':
+        return undo(name, request, row);
+      case 'seal':
+        if (!row) rows.set(request.key, { state: 'empty', result: null });
+        return ok(name, row ? 'duplicate' : 'empty', { happened: isHappened(row) });
+    }
+  }
+
+  function act(activity: string, request: Keyed, row: Row | undefined): Verdict<unknown> {
+    const name = nameOf(request, 'act');
+    if (row?.refusal) return fail(name, row.refusal.type, row.refusal.detail, 'refused');
+    if (row && !isHappened(row)) return fail(name, 'Fenced', 'Its undo came first.', 'fenced');
+    if (row) return ok(name, 'duplicate', row.result);
+    const result = activity === 'accounts.holdFunds' ? { holdKey: request.key } : null;
+    rows.set(request.key, { state: 'acted', result });
+    if ('holdKey' in request) {
+      const hold = rows.get(String(request.holdKey));
+      if (hold) hold.state = 'confirmed';
+    }
+    return ok(name, 'first', result);
+  }
+
+  function confirm(name: VerdictName, row: Row | undefined): Verdict<unknown> {
+    if (!row || !isHappened(row)) return fail(name, 'InvariantBroken', 'Nothing to confirm.');
+    row.state = 'confirmed';
+    return ok(name, 'confirmed', null);
+  }
+
+  function undo(name: VerdictName, request: Keyed, row: Row | undefined): Verdict<unknown> {
+    if (!row) rows.set(request.key, { state: 'empty', result: null });
+    if (row?.state === 'confirmed') return fail(name, 'InvariantBroken', 'Confirmed before.');
+    if (row?.state === 'acted') row.state = 'undone';
+    return ok(name, row ? 'undone' : 'empty', null);
+  }
+
+  function refuse(request: Keyed, type: Refusal, detail: string): Verdict<unknown> {
+    const before = rows.get(request.key);
+    if (before && !before.refusal) return deliver('', 'act', request);
+    rows.set(request.key, { state: 'refused', result: null, refusal: { type, detail } });
+    return fail(nameOf(request, 'act'), type, detail, 'refused');
+  }
+}
+
+type AnyActivity = (request: unknown) => Promise<unknown>;
+
+/** Parameters are what the workflow sent: nothing could check them but the tests that read the calls. */
+const anyActivities = (activities: Record<string, (request: never) => Promise<unknown>>) =>
+  activities as Record<string, AnyActivity>;
+
+const isHappened = (row: Row | undefined): boolean =>
+  row?.state === 'acted' || row?.state === 'confirmed';
+
+function endOne(endings: EndRun[], request: EndRun): Verdict<unknown> {
+  const name = nameOf(request, 'act');
+  const before = endings.find(({ key }) => key === request.key);
+  if (before && before.outcome !== request.outcome) {
+    return fail(name, 'InvariantBroken', `It is ${before.outcome} already.`);
+  }
+  if (!before) endings.push(request);
+  return ok(name, before ? 'duplicate' : 'first', { ending: (before ?? request).ending });
+}
+
+function nameOf({ key }: Keyed, verb: Verb): VerdictName {
+  const parts = partsOfStepKey(key);
+  if (!parts) throw new Error(`${key} is no step key.`);
+  return { ...parts, verb };
+}
+
+const ok = (name: VerdictName, fence: FenceVerdict, result: unknown): Verdict<unknown> => ({
+  ...name,
+  fence,
+  epoch: 1,
+  ok: true,
+  result,
+});
+
+const fail = (
+  name: VerdictName,
+  failure: VerdictFailure,
+  detail: string,
+  fence: FenceVerdict = 'broken',
+): Verdict<unknown> => ({ ...name, fence, epoch: 1, ok: false, failure, detail });
+
+/** A lock that another transaction has: come back later. */
+export const isHeld: Answer = () => {
+  throw ApplicationFailure.create({
+    type: 'LockHeld',
+    message: 'Another order of this customer is under way.',
+    nextRetryDelay: '20ms',
+  });
+};

@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto';
+
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
+import { afterAll, beforeAll } from '@jest/globals';
+
+import { gidOf, partsOfStepKey } from '../../../contracts/ids';
+import type { OrderSagaInput } from '../../../contracts/order-saga';
+import type { TransactionInput } from '../../../contracts/transaction';
+import { bundleWorkflows } from '../../../scripts/bundle-workflows';
+import { testStack } from '../../support/stack';
+import type { FakeParticipants } from './fake-participants';
+import { fakeParticipants } from './fake-participants';
+
+/**
+ * One worker and one task queue for the tests of one file. Its activities are those of the fakes that a test has cast
+ * for its own transaction, so tests share nothing but the process.
+ */
+export function workflowTests() {
+  const taskQueue = `test-${randomUUID()}`;
+  const cast = new Map<string, FakeParticipants>();
+  let environment: TestWorkflowEnvironment | undefined;
+  let worker: Worker | undefined;
+  let running: Promise<void> | undefined;
+
+  beforeAll(async () => {
+    const { temporal } = await testStack();
+    environment = await TestWorkflowEnvironment.createFromExistingServer(temporal);
+    worker = await Worker.create({
+      connection: environment.nativeConnection,
+      namespace: temporal.namespace,
+      taskQueue,
+      workflowBundle: { codePath: await bundledTestWorkflows() },
+      activities: activitiesOf(cast),
+      stickyQueueScheduleToStartTimeout: '1s',
+      shutdownGraceTime: 0,
+      shutdownForceTime: '5s',
+    });
+    running = worker.run();
+  }, 60_000);
+
+  afterAll(async () => {
+    worker?.shutdown();
+    await running;
+    await environment?.teardown();
+  });
+
+  return {
+    taskQueue,
+    client: () => {
+      if (!environment) throw new Error('The environment is open inside of tests only.');
+      return environment.client;
+    },
+    /** From now on the transaction's activities are those of the fakes. */
+    cast: (gid: string, fakes: FakeParticipants) => void cast.set(gid, fakes),
+  };
+}
+
+const bundledTestWorkflows = (): Promise<string> =>
+  bundleWorkflows('tests/workflows/support/workflows.ts', `dist/test-bundles/${process.pid}.js`);
+
+/** Every activity, each call handed to the fakes of the transaction that it is made for. */
+function activitiesOf(cast: ReadonlyMap<string, FakeParticipants>) {
+  return Object.fromEntries(
+    Object.keys(fakeParticipants().activities).map((name) => [
+      name,
+      (request: unknown) => {
+        const gid = gidOfRequest(request);
+        const activity = cast.get(gid)?.activities[name];
+        if (!activity) throw new Error(`Nobody was cast for ${name} of ${gid}.`);
+        return activity(request);
+      },
+    ]),
+  );
+}
+
+function gidOfRequest(request: unknown): string {
+  const first: unknown = Array.isArray(request) ? request[0] : request;
+  if (typeof first !== 'object' || first === null) return '';
+  if ('gid' in first) return String(first.gid);
+  return 'key' in first ? (partsOfStepKey(String(first.key))?.gid ?? '') : '';
+}
+
+/** Enough time for every step, and a budget that leaves some for acting. */
+export const someTime = () => ({ deadlineAt: Date.now() + 20_000, undoBudgetMs: 10_000 });
+
+export function aTransaction(overrides: Partial<TransactionInput> = {}): TransactionInput {
+  return {
+    gid: gidOf('order', `acme.T-${randomUUID()}`),
+    tenant: 'acme',
+    flow: 'order',
+    ...someTime(),
+    ...overrides,
+  };
+}
+
+export function anOrder(overrides: Partial<OrderSagaInput> = {}): OrderSagaInput {
+  const id = `O-${randomUUID()}`;
+  const euros = (minorUnits: number) => ({ currency: 'EUR' as const, minorUnits });
+  return {
+    ...aTransaction({ gid: gidOf('order', `acme.${id}`) }),
+    orderId: `acme.${id}`,
+    customerId: 'acme.C-7',
+    accountId: 'acme.A-1',
+    merchantAccountId: 'acme.merchant-EUR',
+    lines: [{ sku: 'acme.S-1', quantity: 2, unitPrice: euros(625) }],
+    amount: euros(1_250),
+    ...overrides,
+  };
+}
