@@ -1,0 +1,112 @@
+// Makes a fresh checkout able to run a TypeScript script. Plain Node: it runs before `npm ci`.
+//   node scripts/bootstrap.mjs                     installs the packages if they are missing or old
+//   node scripts/bootstrap.mjs scripts/x.ts …args  installs, then runs the script by tsx
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(checkout, 'node_modules');
+const stamp = join(modules, '.accord-installed');
+const oldestNode = [20, 19];
+const handedOn = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+function requireNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) return;
+  console.error(
+    `Accord needs Node ${oldestNode.join('.')} or later, this is ${process.versions.node}: install a newer one, then run the command again.`,
+  );
+  process.exit(1);
+}
+
+// The stamp holds the lock file's hash: a time stamp would lie after a checkout of an older commit.
+function lockFileHash() {
+  return createHash('sha256')
+    .update(readFileSync(join(checkout, 'package-lock.json')))
+    .digest('hex');
+}
+
+function isInstalled(hash) {
+  return existsSync(stamp) && readFileSync(stamp, 'utf8').trim() === hash;
+}
+
+// npm's own record of what it laid down agrees with the lock file when someone ran `npm ci` by hand.
+function wasInstalledByHand() {
+  const laidDown = join(modules, '.package-lock.json');
+  if (!existsSync(laidDown)) return false;
+  const wanted = JSON.parse(readFileSync(join(checkout, 'package-lock.json'), 'utf8')).packages;
+  const found = JSON.parse(readFileSync(laidDown, 'utf8')).packages;
+  return Object.entries(wanted).every(
+    ([path, { version, optional, peer }]) =>
+      path === '' || optional === true || peer === true || found[path]?.version === version,
+  );
+}
+
+/**
+ * Runs a program in this terminal, hands signals on to it and answers with its exit code.
+ * With `keep`, what it writes goes there instead of to the terminal.
+ */
+function run(program, parameters, keep) {
+  return new Promise((resolve) => {
+    const stdio = keep === undefined ? 'inherit' : ['ignore', 'pipe', 'pipe'];
+    const child = spawn(program, parameters, { cwd: checkout, stdio });
+    child.stdout?.on('data', (chunk) => keep.push(String(chunk)));
+    child.stderr?.on('data', (chunk) => keep.push(String(chunk)));
+    // A terminal sends Ctrl-C to the child as well; only a signal sent to us alone is handed on.
+    const handOn = (signal) => {
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+    };
+    for (const name of handedOn) process.on(name, handOn);
+    child.once('error', (error) => {
+      console.error(`${program} did not start: ${error.message}`);
+      resolve(127);
+    });
+    child.once('close', (code, signal) => {
+      for (const name of handedOn) process.off(name, handOn);
+      resolve(code ?? 128 + (constants.signals[signal] ?? 0));
+    });
+  });
+}
+
+/** Runs npm quietly: a line every 15 seconds, and what it wrote only when it fails. */
+async function npm(parameters) {
+  const written = [];
+  const began = Date.now();
+  const report = () =>
+    console.error(`npm ${parameters[0]}: ${Math.round((Date.now() - began) / 1000)} s so far …`);
+  const timer = setInterval(report, 15_000);
+  const program = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+  const code = await run(program, [...parameters, '--no-audit', '--no-fund'], written);
+  clearInterval(timer);
+  return { code, text: written.join('') };
+}
+
+async function install() {
+  const hash = lockFileHash();
+  if (isInstalled(hash)) return;
+  if (!wasInstalledByHand()) {
+    console.error('Installing the npm packages (npm ci), once per lock file …');
+    const began = Date.now();
+    const ending = await npm(['ci']);
+    if (ending.code !== 0) {
+      console.error(
+        `${ending.text}\nThe packages could not be installed: the lines above say why.`,
+      );
+      process.exit(ending.code);
+    }
+    console.error(`Packages installed in ${Math.round((Date.now() - began) / 1000)} s.`);
+  }
+  writeFileSync(stamp, `${hash}\n`);
+}
+
+requireNode();
+await install();
+const [script, ...parameters] = process.argv.slice(2);
+if (script !== undefined) {
+  // One Node process instead of tsx and its child: a signal reaches the script itself.
+  process.exitCode = await run(process.execPath, ['--import', 'tsx', script, ...parameters]);
+}

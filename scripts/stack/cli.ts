@@ -1,0 +1,152 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import Table from 'cli-table3';
+import colors from 'picocolors';
+
+import { showLogs } from './logs';
+import { profiles, serverNames, type Profile, type ServerName } from './profile';
+import {
+  bringUp,
+  isServerName,
+  masked,
+  readStack,
+  reset,
+  status,
+  takeDown,
+  type ServerStatus,
+  type Stack,
+} from './stack';
+import { reasonOf } from './waiting';
+
+interface CommonOptions {
+  readonly profile: Profile;
+  readonly json?: boolean;
+}
+
+const exitNotHealthy = 3;
+
+const program = new Command('stack')
+  .usage('<command> [options]')
+  .description('Real servers for this checkout: Temporal with its UI, MySQL, Redis, Kafka.')
+  .addHelpText(
+    'after',
+    `
+Each server is taken from the first source that works: an address in the environment
+(TEMPORAL_ADDRESS, MYSQL_URL, REDIS_URL, KAFKA_BROKERS), Docker Compose, a program on PATH,
+or one that is fetched or built once into the cache of this user.
+
+Exit codes: 0 done · 1 failed · ${exitNotHealthy} status: not every server is healthy.`,
+  );
+
+command('up', 'Start what is not running and wait until every server works.').action(
+  async ({ profile, json }: CommonOptions) => {
+    const began = Date.now();
+    const stack = await bringUp(profile);
+    const seconds = ((Date.now() - began) / 1000).toFixed(1);
+    if (json === true) printJson(shown(stack));
+    else console.log(`The ${profile} stack works (${seconds} s).\n${addresses(stack)}`);
+  },
+);
+
+command('status', 'Ask every server whether it works.').action(
+  async ({ profile, json }: CommonOptions) => {
+    const found = await status(profile);
+    const uiUrl = (await readStack(profile))?.temporal.uiUrl;
+    if (json === true) printJson({ profile, servers: found, temporalUi: uiUrl ?? null });
+    else console.log(tableOf(found) + (uiUrl === undefined ? '' : `\nTemporal UI: ${uiUrl}`));
+    if (found.some(({ isHealthy }) => !isHealthy)) process.exitCode = exitNotHealthy;
+  },
+);
+
+command('down', 'Stop what this checkout started. Data stay.').action(
+  async ({ profile, json }: CommonOptions) => {
+    await takeDown(profile);
+    if (json === true) printJson({ profile, up: false });
+    else console.log(`The ${profile} stack is down; its data stay.`);
+  },
+);
+
+command('reset', 'Stop what this checkout started and remove its data, logs and secrets.').action(
+  async ({ profile, json }: CommonOptions) => {
+    await reset(profile);
+    if (json === true) printJson({ profile, up: false });
+    else console.log(`The ${profile} stack is down and its data are gone.`);
+  },
+);
+
+command('logs', 'Print the last log lines of one server, or of all.')
+  .argument('[server]', `one of ${serverNames.join(', ')}`, serverNameOf)
+  .option('-f, --follow', 'go on until Ctrl-C')
+  .action(
+    async (
+      name: ServerName | undefined,
+      { profile, follow }: CommonOptions & { readonly follow?: boolean },
+    ) => {
+      await showLogs(profile, name === undefined ? serverNames : [name], follow === true);
+    },
+  );
+
+program.parseAsync().then(
+  // Drivers may keep an idle socket for seconds; nothing is left to do.
+  () => process.exit(),
+  (error: unknown) => {
+    console.error(colors.red(reasonOf(error)));
+    process.exit(1);
+  },
+);
+
+function command(name: string, description: string): Command {
+  const profile = new Option('-p, --profile <name>', 'which set of servers')
+    .choices(profiles)
+    .default('dev' satisfies Profile);
+  return program
+    .command(name)
+    .description(description)
+    .addOption(profile)
+    .option('--json', 'print JSON on standard output, progress on standard error');
+}
+
+function serverNameOf(name: string): ServerName {
+  if (isServerName(name)) return name;
+  throw new InvalidArgumentError(`It is one of ${serverNames.join(', ')}.`);
+}
+
+function tableOf(found: readonly ServerStatus[]): string {
+  const table = new Table({
+    head: ['server', 'source', 'address', 'pid', 'healthy'],
+    style: { head: [], border: [] },
+  });
+  for (const { title, version, source, address, pid, isHealthy, failure } of found)
+    table.push([
+      version?.startsWith(title) === true ? version : title,
+      source ?? '–',
+      address ?? '–',
+      pid ?? '–',
+      isHealthy ? colors.green('yes') : colors.red(`no: ${failure?.split('\n')[0] ?? 'unknown'}`),
+    ]);
+  return table.toString();
+}
+
+function addresses({ temporal, mysql, redis, kafka }: Stack): string {
+  const lines = [
+    ['Temporal', temporal.address],
+    ['Temporal UI', temporal.uiUrl ?? 'not known'],
+    ['MySQL', masked(mysql.adminUrl)],
+    ['Redis', masked(redis.url)],
+    ['Kafka', kafka.brokers.join(', ')],
+  ] as const;
+  return lines.map(([title, address]) => `  ${title.padEnd(12)} ${address}`).join('\n');
+}
+
+/** What may stand in a log: no password and no secret. */
+function shown({ secrets, mysql, redis, ...rest }: Stack): unknown {
+  return {
+    ...rest,
+    mysql: { adminUrl: masked(mysql.adminUrl) },
+    redis: { url: masked(redis.url) },
+    secrets: Object.keys(secrets),
+  };
+}
+
+function printJson(value: unknown): void {
+  console.log(JSON.stringify(value, undefined, 2));
+}

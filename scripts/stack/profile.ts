@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+import { checkout } from './config';
+import { withLock } from './lock';
+import { findFreePort, isFree } from './ports';
+
+/** `regions` (two sets of servers behind a router) gets its name here. */
+export const profiles = ['dev', 'test'] as const;
+export type Profile = (typeof profiles)[number];
+
+export const serverNames = ['temporal', 'mysql', 'redis', 'kafka'] as const;
+export type ServerName = (typeof serverNames)[number];
+
+const sources = ['environment', 'docker', 'path', 'cache'] as const;
+export type Source = (typeof sources)[number];
+
+const serverRecordSchema = z.object({
+  source: z.enum(sources),
+  /** What was found, for people: `MySQL 9.7.4`. */
+  version: z.string(),
+});
+export type ServerRecord = Readonly<z.infer<typeof serverRecordSchema>>;
+
+const stackFileSchema = z.object({
+  servers: z.partialRecord(z.enum(serverNames), serverRecordSchema),
+  ports: z.record(z.string(), z.number()),
+});
+export type StackFile = z.infer<typeof stackFileSchema>;
+
+const secretsSchema = z.record(z.string(), z.string());
+
+/** Everything that a profile owns: data, logs, pid files, ports, secrets. Ignored by git. */
+export const folderOf = (profile: Profile): string => join(checkout, '.accord', profile);
+
+const stackFileOf = (profile: Profile): string => join(folderOf(profile), 'stack.json');
+
+const secretsFileOf = (profile: Profile): string => join(folderOf(profile), 'secrets.json');
+
+// Beside the folder, not in it: `reset` removes the folder while it holds the lock.
+export const lockFileOf = (profile: Profile): string =>
+  join(checkout, '.accord', `${profile}.lock`);
+
+/** Creates the profile's folder, readable by its owner alone: it holds secrets. */
+export function makeFolder(profile: Profile): string {
+  const folder = folderOf(profile);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return folder;
+}
+
+/** What the last `up` recorded; empty when there was none. */
+export function readStackFile(profile: Profile): StackFile {
+  return readJson(stackFileOf(profile), stackFileSchema) ?? { servers: {}, ports: {} };
+}
+
+export function writeStackFile(profile: Profile, file: StackFile): void {
+  writeJson(stackFileOf(profile), file);
+}
+
+/**
+ * A port for each name: the recorded one while it is free or `isOurs` says that we listen there
+ * ourselves, else another one, recorded from now on.
+ */
+export async function assignPorts(
+  profile: Profile,
+  recorded: Readonly<Record<string, number>>,
+  names: readonly string[],
+  isOurs: (name: string) => boolean,
+): Promise<Record<string, number>> {
+  const ports: Record<string, number> = { ...recorded };
+  for (const name of names) {
+    const known = ports[name];
+    if (known !== undefined && (isOurs(name) || (await isFree(known)))) continue;
+    const taken = new Set(Object.values(ports));
+    ports[name] = await findFreePort(`${checkout}/${profile}/${name}`, taken);
+  }
+  return ports;
+}
+
+/**
+ * A secret of this profile, generated when it is first asked for and the same ever after, until
+ * `reset`. Safe when several processes ask at once.
+ */
+export async function secret(profile: Profile, name: string): Promise<string> {
+  const known = readSecrets(profile)[name];
+  if (known !== undefined) return known;
+  makeFolder(profile);
+  return withLock(`${folderOf(profile)}.secrets.lock`, () => {
+    const secrets = readSecrets(profile);
+    // Letters, digits, - and _: it stands in URLs, in SQL and in configuration files as it is.
+    const value = secrets[name] ?? randomBytes(24).toString('base64url');
+    writeJson(secretsFileOf(profile), { ...secrets, [name]: value });
+    return Promise.resolve(value);
+  });
+}
+
+export function readSecrets(profile: Profile): Readonly<Record<string, string>> {
+  return readJson(secretsFileOf(profile), secretsSchema) ?? {};
+}
+
+function readJson<Value>(file: string, schema: z.ZodType<Value>): Value | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+  return schema.parse(JSON.parse(text));
+}
+
+// Renamed at the end: a reader never sees half a file.
+function writeJson(file: string, value: unknown): void {
+  writeFileSync(`${file}.new`, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}

@@ -1,0 +1,121 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { createConnection } from 'mysql2/promise';
+
+import { findProgram, isAtLeast, runCommand } from '../command';
+import { givenAddresses } from '../config';
+import { debianServers, unpackedProgram } from '../debian-packages';
+import { mysqlFlags, oldestVersion } from '../settings';
+import { within } from '../waiting';
+import { portOf, type Context, type Program, type Server } from './server';
+
+export const mysql: Server = {
+  name: 'mysql',
+  title: 'MySQL',
+  portNames: ['mysql'],
+  readyWithinMs: 90_000, // After a kill it first repeats its log.
+  variable: 'MYSQL_URL',
+  program: `mysqld ${oldestVersion.mysql} or later (MariaDB is not a substitute)`,
+  given: () => givenAddresses().mysql,
+  addressOf: (context) =>
+    `mysql://root:${context.passwords.mysql}@127.0.0.1:${portOf(context, 'mysql')}`,
+  findOnPath: () => {
+    const file = ['mysqld', '/usr/sbin/mysqld'].map(programAt).find((found) => found !== undefined);
+    if (file === undefined) throw new Error('mysqld is not on PATH');
+    return mysqlProgram({ file, args: ['--no-defaults'] });
+  },
+  fetch: async (progress) => {
+    const { file, args, root } = await unpackedProgram(
+      await debianServers(progress),
+      'sbin/mysqld',
+    );
+    const places = [
+      `--basedir=${join(root, 'usr')}`,
+      `--plugin-dir=${join(root, 'usr', 'lib', 'mysql', 'plugin')}`,
+      `--lc-messages-dir=${join(root, 'usr', 'share', 'mysql')}`,
+      `--character-sets-dir=${join(root, 'usr', 'share', 'mysql', 'charsets')}`,
+    ];
+    return mysqlProgram({ file, args: [...args, '--no-defaults', ...places] });
+  },
+  prepare: initialise,
+  launch: (context) => ({
+    args: [
+      `--datadir=${dataFolder(context)}`,
+      `--port=${portOf(context, 'mysql')}`,
+      '--bind-address=127.0.0.1',
+      // Relative to the data folder: an absolute path of a deep checkout exceeds a socket's 107 bytes.
+      '--socket=mysqld.sock',
+      '--pid-file=mysqld.pid',
+      ...commonFlags(),
+    ],
+  }),
+  check: (address) => within(8_000, 'MySQL', check(address)),
+};
+
+const dataFolder = ({ folder }: Context): string => join(folder, 'data', 'mysql');
+
+const programAt = (name: string): string | undefined =>
+  name.startsWith('/') ? (existsSync(name) ? name : undefined) : findProgram(name);
+
+function commonFlags(): readonly string[] {
+  const isRoot = process.getuid?.() === 0;
+  // mysqld refuses to run as root unless told so; who runs everything as root has decided that.
+  return [...mysqlFlags(), '--secure-file-priv=NULL', ...(isRoot ? ['--user=root'] : [])];
+}
+
+/** Initialises beside the data folder and renames at the end, with the administrator's password set. */
+async function initialise(context: Context, program: Program): Promise<void> {
+  const folder = dataFolder(context);
+  if (existsSync(folder)) return;
+  const parent = join(context.folder, 'data');
+  mkdirSync(parent, { recursive: true });
+  for (const entry of readdirSync(parent))
+    if (entry.startsWith('mysql.tmp-')) rmSync(join(parent, entry), { recursive: true });
+  const unfinished = join(parent, `mysql.tmp-${process.pid}`);
+  const script = join(context.folder, 'mysql-first-start.sql');
+  writeFileSync(script, firstStatements(context), { mode: 0o600 });
+  const task = context.progress.task('MySQL');
+  task.update('initialising its data');
+  try {
+    const flags = [`--datadir=${unfinished}`, `--init-file=${script}`, ...commonFlags()];
+    await runCommand(program.file, [...program.args, '--initialize-insecure', ...flags], {
+      timeoutMs: 180_000,
+    });
+    renameSync(unfinished, folder);
+  } finally {
+    task.end();
+    rmSync(script, { force: true });
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+}
+
+// The password is made of letters, digits, - and _: it needs no quoting.
+const firstStatements = ({ passwords }: Context): string =>
+  `ALTER USER 'root'@'localhost' IDENTIFIED BY '${passwords.mysql}';\n`;
+
+async function mysqlProgram(found: {
+  readonly file: string;
+  readonly args: readonly string[];
+}): Promise<Program> {
+  const { file, args } = found;
+  const answer = await runCommand(file, [...args, '--version'], { timeoutMs: 20_000 });
+  if (answer.includes('MariaDB')) throw new Error(`${file} is MariaDB, which is not a substitute`);
+  const version = /Ver (\d+\.\d+\.\d+)/.exec(answer)?.[1] ?? 'unknown';
+  if (!isAtLeast(version, oldestVersion.mysql))
+    throw new Error(`${file} is ${version}, older than ${oldestVersion.mysql}`);
+  return { file, args, version: `MySQL ${version}` };
+}
+
+async function check(address: string): Promise<void> {
+  const connection = await createConnection({ uri: address, connectTimeout: 3_000 });
+  try {
+    await connection.query('CREATE DATABASE IF NOT EXISTS accord_stack_check');
+    await connection.query(
+      'CREATE TABLE IF NOT EXISTS accord_stack_check.checks (id TINYINT PRIMARY KEY, at TIMESTAMP(3) NOT NULL)',
+    );
+    await connection.query('REPLACE INTO accord_stack_check.checks VALUES (1, NOW(3))');
+  } finally {
+    connection.destroy();
+  }
+}
