@@ -8,6 +8,9 @@ export const decideBranch = 'decide';
 /** Branch that names the moves of a run's row; no fence row bears it, the row guards itself by compare-and-set. */
 export const rowBranch = 'row';
 
+/** Redis channel that says "look at this row": the message is the gid. Best effort; whoever waits also polls. */
+export const runsChannel = 'accord:runs';
+
 /** A move of a run's row between its start and its ending. A later move wins, whatever order they arrive in. */
 export interface MoveRun extends Keyed {
   readonly to: 'running' | 'undoing' | 'parked';

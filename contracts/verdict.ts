@@ -51,8 +51,7 @@ export type SetActivity<Request extends Keyed, Result> = (
 ) => Promise<readonly Verdict<Result>[]>;
 
 /** Answer of `seal`: did the decision happen? If not, it never will. */
-export type SealAnswer =
-  { readonly happened: true } | { readonly happened: false };
+export type SealAnswer = { readonly happened: true } | { readonly happened: false };
 
 /** Bounds of one set, refused before any SQL: above them a workflow task or a SQL statement grows without limit. */
 export const batchItemsMax = 1_000;

@@ -1,26 +1,9 @@
 import type { AccountsActivities } from '../contracts/accounts';
 import type { InventoryActivities } from '../contracts/inventory';
 import type { OrdersActivities } from '../contracts/orders';
+import { activityTypeOf, activityVerbs } from '../contracts/participants';
 import type { RunsActivities } from '../contracts/runs';
 import type { Keyed, SetActivity, Verb } from '../contracts/verdict';
-
-/** What each activity asks of the fence: a verdict is matched by it. A forgotten activity does not compile. */
-const verbsOf = {
-  inventory: { reserveStock: 'act', releaseStock: 'undo', confirmStock: 'confirm' },
-  accounts: {
-    holdFunds: 'act',
-    releaseFunds: 'undo',
-    captureFunds: 'act',
-    sealBranch: 'seal',
-  },
-  orders: { createOrder: 'act', cancelOrder: 'undo', completeOrder: 'confirm' },
-  runs: { decide: 'act', sealDecision: 'seal', moveRun: 'act', endRun: 'act' },
-} as const satisfies {
-  inventory: Record<keyof InventoryActivities, Verb>;
-  accounts: Record<keyof AccountsActivities, Verb>;
-  orders: Record<keyof OrdersActivities, Verb>;
-  runs: Record<keyof RunsActivities, Verb>;
-};
 
 /** Every activity of a participant as a call of one item; the kernel adds what the item needs on its way. */
 type OneItem<Activities> = {
@@ -37,7 +20,7 @@ export interface Participants {
   readonly inventory: OneItem<InventoryActivities>;
   readonly accounts: OneItem<AccountsActivities>;
   readonly orders: OneItem<OrdersActivities>;
-  readonly runs: OneItem<RunsActivities>;
+  readonly accord: OneItem<RunsActivities>;
 }
 
 /** Sends one item to `<participant>.<activity>` and answers with its result. */
@@ -49,10 +32,10 @@ export type SendItem = (
 
 /** The one-item facade of all participants over one way of sending: the lanes differ in nothing else. */
 export function createParticipants(send: SendItem): Participants {
-  const facades = Object.entries(verbsOf).map(([participant, verbs]) => {
+  const facades = Object.entries(activityVerbs).map(([participant, verbs]) => {
     const calls = Object.entries(verbs).map(([name, verb]) => [
       name,
-      (request: Omit<Keyed, 'minEpoch'>) => send(`${participant}.${name}`, verb, request),
+      (request: Omit<Keyed, 'minEpoch'>) => send(activityTypeOf(participant, name), verb, request),
     ]);
     return [participant, Object.fromEntries(calls)] as const;
   });

@@ -490,7 +490,7 @@ describe('the fence speaks', () => {
 
   it('and a second, different ending fails the run: a person must look', async () => {
     const fakes = fakeParticipants({
-      'runs.endRun': fails('InvariantBroken', 'It is compensated already.'),
+      'accord.endRun': fails('InvariantBroken', 'It is compensated already.'),
     });
     await expect(runOrder(fakes)).rejects.toMatchObject({
       cause: { type: 'InvariantBroken' },

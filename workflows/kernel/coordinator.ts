@@ -68,7 +68,7 @@ async function decideIfOpen<Input>(
 ): Promise<void> {
   if (isDecided(run)) return;
   if (story.decision) throw new Error(`The story ended without its pivot ${decision.step}.`);
-  await tx.pivot(decision.step, (key) => participants.runs.decide({ key }));
+  await tx.pivot(decision.step, (key) => participants.accord.decide({ key }));
 }
 
 /** Once more, shielded from cancel and deadline: every step before the pivot is answered by the fence. */
@@ -128,7 +128,7 @@ async function end(kernel: Kernel, outcome: 'completed' | 'compensated'): Promis
     const at = Math.max(run.movedAt + 1, run.now());
     run.state = outcome;
     await inStep(lane, step, { kind: 'forever' }, () =>
-      participants.runs.endRun({
+      participants.accord.endRun({
         key: step.key,
         outcome,
         reason: run.reason,

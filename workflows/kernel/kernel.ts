@@ -43,7 +43,7 @@ export interface Kernel {
 /** The decision of a flow that has no pivot of its own: a fenced row in `accord`. */
 const decideInAccord: DecisionStep = {
   step: decideBranch,
-  seal: ({ runs }, key) => runs.sealDecision({ key }),
+  seal: ({ accord }, key) => accord.sealDecision({ key }),
 };
 
 export function createKernel<Input extends TransactionInput>(
@@ -94,7 +94,7 @@ export function createKernel<Input extends TransactionInput>(
   async function moveRow(move: RowMove): Promise<void> {
     const step = ownStep('row', rowBranch);
     await inStep(lane, step, { kind: 'forever' }, () =>
-      participants.runs.moveRun({ key: step.key, ...move }),
+      participants.accord.moveRun({ key: step.key, ...move }),
     );
   }
 
@@ -116,7 +116,7 @@ export function createKernel<Input extends TransactionInput>(
   }
 }
 
-type RowMove = Omit<Parameters<Participants['runs']['moveRun']>[0], 'key'>;
+type RowMove = Omit<Parameters<Participants['accord']['moveRun']>[0], 'key'>;
 
 /** Taken at once: by the time it is sent the run may have moved on. */
 function rowMoveOf(run: Run): RowMove {

@@ -57,8 +57,8 @@ const verbs: Readonly<Record<string, Verb>> = {
   'orders.createOrder': 'act',
   'orders.cancelOrder': 'undo',
   'orders.completeOrder': 'confirm',
-  'runs.decide': 'act',
-  'runs.sealDecision': 'seal',
+  'accord.decide': 'act',
+  'accord.sealDecision': 'seal',
 };
 
 type FenceState = 'acted' | 'confirmed' | 'undone' | 'empty' | 'refused';
@@ -109,16 +109,16 @@ export function fakeParticipants(answers: Readonly<Record<string, Answer>> = {})
     /** For the worker, by activity type. Typed loosely, as Temporal calls them: by name. */
     activities: anyActivities({
       ...Object.fromEntries(participants),
-      'runs.moveRun': (requests: readonly MoveRun[]) => {
+      'accord.moveRun': (requests: readonly MoveRun[]) => {
         moves.push(...requests);
         return Promise.resolve(
           requests.map((request) => ok(nameOf(request, 'act'), 'first', null)),
         );
       },
-      'runs.endRun': (requests: readonly EndRun[]) =>
+      'accord.endRun': (requests: readonly EndRun[]) =>
         Promise.all(
           requests.map((request) =>
-            answer('runs.endRun', request, 'act', () => endOne(endings, request)),
+            answer('accord.endRun', request, 'act', () => endOne(endings, request)),
           ),
         ),
       acquireLock: async () => {
