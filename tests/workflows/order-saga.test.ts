@@ -13,6 +13,7 @@ import {
   timelineQuery,
 } from '../../contracts/transaction';
 import type { Decision, TransactionResult } from '../../contracts/transaction';
+import { searchAttributes } from '../../contracts/search-attributes';
 import { eventually } from '../support/eventually';
 import type { Answer, FakeParticipants } from './support/fake-participants';
 import {
@@ -94,6 +95,12 @@ const decide = (handle: Handle, step: string, decision: Decision, evidence = tru
     ],
   });
 
+const cancelAccepted = (handle: Handle) =>
+  eventually(async () => {
+    const { events } = await handle.fetchHistory();
+    return events?.some((event) => event.workflowExecutionUpdateAcceptedEventAttributes);
+  });
+
 /** The type of the failure that an update was refused with. */
 async function refusalOf(update: Promise<unknown>): Promise<string | null | undefined> {
   const error: unknown = await update.then(
@@ -158,8 +165,8 @@ describe('an order that goes well', () => {
   it('shows state and step as search attributes', async () => {
     const order = anOrder();
     await runOrder(fakeParticipants(), { order });
-    const { searchAttributes } = await tests.client().workflow.getHandle(order.gid).describe();
-    expect(searchAttributes).toMatchObject({ AccordState: ['completed'] });
+    const { typedSearchAttributes } = await newestRunOf(order).describe();
+    expect(typedSearchAttributes.get(searchAttributes.state)).toBe('completed');
   });
 });
 
@@ -244,6 +251,7 @@ describe('a cancel', () => {
       meanwhile: async (handle) => {
         await waits.reached;
         const asked = handle.executeUpdate(cancelTransactionUpdate, { args: [cancel] });
+        await cancelAccepted(handle);
         waits.open();
         expect((await asked).state).toMatch(/undoing|compensated/);
       },
@@ -274,11 +282,7 @@ describe('a cancel', () => {
         await waits.reached;
         const asked = handle.executeUpdate(cancelTransactionUpdate, { args: [cancel] });
         const refusal = refusalOf(asked);
-        await eventually(async () =>
-          (await handle.fetchHistory()).events?.some(
-            ({ workflowExecutionUpdateAcceptedEventAttributes: accepted }) => accepted,
-          ),
-        );
+        await cancelAccepted(handle);
         waits.open();
         expect(await refusal).toBe('PastPivot');
       },

@@ -11,11 +11,11 @@ export interface FakeDelivery {
   /** How often this activity has been called, from 1. */
   readonly call: number;
   /** As the fence would. */
-  proceed(): Verdict<unknown>;
+  readonly proceed: () => Verdict<unknown>;
   /** A business refusal, recorded by the fence. */
-  refuse(type: Refusal, detail: string): Verdict<unknown>;
+  readonly refuse: (type: Refusal, detail: string) => Verdict<unknown>;
   /** A failure of the protocol; nothing is recorded. */
-  fail(type: VerdictFailure, detail: string): Verdict<unknown>;
+  readonly fail: (type: VerdictFailure, detail: string) => Verdict<unknown>;
 }
 export type Answer = (delivery: FakeDelivery) => Verdict<unknown> | Promise<Verdict<unknown>>;
 
@@ -84,7 +84,7 @@ export function fakeParticipants(answers: Readonly<Record<string, Answer>> = {})
   const endings: EndRun[] = [];
   const sets: { readonly activity: string; readonly size: number }[] = [];
 
-  const participants = Object.entries(verbs).map(([activity, verb]) => [
+  const participants = Object.entries(verbs).map(([activity, verb]): [string, SetAnswer] => [
     activity,
     async (requests: readonly Keyed[]) => {
       sets.push({ activity, size: requests.length });
@@ -220,6 +220,7 @@ function createFakeFence() {
   }
 }
 
+type SetAnswer = (requests: readonly Keyed[]) => Promise<unknown>;
 type AnyActivity = (request: unknown) => Promise<unknown>;
 
 /** Parameters are what the workflow sent: nothing could check them but the tests that read the calls. */

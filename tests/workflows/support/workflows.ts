@@ -1,1 +1,3 @@
 export { orderSaga } from '../../../workflows/order-saga';
+export { kernelPlans } from './kernel-plans';
+export { orderBatch } from './order-batch';

@@ -1,0 +1,85 @@
+import { randomUUID } from 'node:crypto';
+
+import { describe, expect, it } from '@jest/globals';
+
+import { gidOf } from '../../contracts/ids';
+import type { OrderSagaInput } from '../../contracts/order-saga';
+import type { TransactionResult } from '../../contracts/transaction';
+import type { Answer } from './support/fake-participants';
+import { fakeParticipants } from './support/fake-participants';
+import { anOrder, workflowTests } from './support/transaction-worker';
+
+const tests = workflowTests();
+
+const runBatch = (orders: readonly OrderSagaInput[]): Promise<readonly TransactionResult[]> =>
+  tests.client().workflow.execute<OrderBatch>('orderBatch', {
+    workflowId: `batch-${randomUUID()}`,
+    taskQueue: tests.taskQueue,
+    args: [orders],
+  });
+type OrderBatch = (orders: readonly OrderSagaInput[]) => Promise<readonly TransactionResult[]>;
+
+describe('the order saga behind the coalescing facade', () => {
+  it('runs unchanged for 50 items, some refused, each step one call for all of them', async () => {
+    const batch = randomUUID();
+    const orders = Array.from({ length: 50 }, (_, at) =>
+      anOrder({ gid: gidOf('order', `acme.${batch}-${at}`) }),
+    );
+    const isScarce: Answer = ({ request, proceed, refuse }) =>
+      isEvery(5, request.key) ? refuse('OutOfStock', 'None left.') : proceed();
+    const isPoor: Answer = ({ request, proceed, refuse }) =>
+      isEvery(7, request.key) ? refuse('InsufficientFunds', 'Too poor.') : proceed();
+    const fakes = fakeParticipants({
+      'inventory.reserveStock': isScarce,
+      'accounts.holdFunds': isPoor,
+    });
+    for (const { gid } of orders) tests.cast(gid, fakes);
+
+    const results = await runBatch(orders);
+
+    const reasons = results.map((result) =>
+      result.outcome === 'compensated' ? result.reason.type : 'completed',
+    );
+    expect(reasons).toEqual(orders.map((_, at) => expected(at)));
+    expect(new Set(fakes.endings.map(({ key }) => key)).size).toBe(50);
+    const left = orders.filter(({ gid }) => fakes.stateOf(gid, 'reserveStock') === 'acted');
+    expect(left).toEqual([]);
+    const callsOf = (activity: string) => fakes.sets.filter((set) => set.activity === activity);
+    expect(callsOf('inventory.reserveStock')).toEqual([
+      { activity: 'inventory.reserveStock', size: 50 },
+    ]);
+    expect(callsOf('accounts.holdFunds')).toEqual([{ activity: 'accounts.holdFunds', size: 40 }]);
+    expect(callsOf('accounts.captureFunds')).toEqual([
+      { activity: 'accounts.captureFunds', size: 34 },
+    ]);
+  });
+
+  it('gives each item its own verdict when they come shuffled', async () => {
+    const batch = randomUUID();
+    const orders = ['a', 'b', 'c'].map((id) =>
+      anOrder({ gid: gidOf('order', `acme.${batch}-${id}`) }),
+    );
+    const fakes = fakeParticipants({
+      'inventory.reserveStock': ({ request, proceed, refuse }) =>
+        request.key.includes('-b/') ? refuse('OutOfStock', 'None left.') : proceed(),
+    });
+    const { 'inventory.reserveStock': reserveStock } = fakes.activities;
+    fakes.activities['inventory.reserveStock'] = async (requests) =>
+      ((await reserveStock?.(requests)) as unknown[]).reverse(); // A set's verdicts, whatever they are.
+    for (const { gid } of orders) tests.cast(gid, fakes);
+    const results = await runBatch(orders);
+    expect(results.map(({ outcome }) => outcome)).toEqual([
+      'completed',
+      'compensated',
+      'completed',
+    ]);
+  });
+});
+
+const isEvery = (nth: number, key: string): boolean => numberOf(key) % nth === 0;
+const numberOf = (key: string): number => Number(/-(\d+)\/[^/]+$/.exec(key)?.[1]);
+
+function expected(at: number): string {
+  if (at % 5 === 0) return 'OutOfStock';
+  return at % 7 === 0 ? 'InsufficientFunds' : 'completed';
+}
