@@ -6,9 +6,14 @@ import { bundleWorkflowCode } from '@temporalio/worker';
 const root = join(__dirname, '..');
 
 /** Bundles the workflow code that workers, tests and replay load, once; a bundle at each start would cost seconds. */
-export async function bundleWorkflows(workflowsPath: string, codePath: string): Promise<string> {
+export async function bundleWorkflows(
+  workflowsPath: string,
+  codePath: string,
+  interceptors: readonly string[] = [],
+): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, workflowsPath),
+    workflowInterceptorModules: interceptors.map((path) => join(root, path)),
     logger: { ...console, trace: ignore, debug: ignore, info: ignore, log: ignore },
   });
   const path = join(root, codePath);

@@ -7,7 +7,8 @@ import type { OrderSagaInput } from '../../contracts/order-saga';
 import type { TransactionResult } from '../../contracts/transaction';
 import type { Answer } from './support/fake-participants';
 import { fakeParticipants } from './support/fake-participants';
-import { anOrder, workflowTests } from './support/transaction-worker';
+import { anOrder } from './support/builders';
+import { workflowTests } from './support/transaction-worker';
 
 const tests = workflowTests();
 

@@ -23,9 +23,11 @@ import {
   isAway,
   isHeld,
   losesAnswer,
+  losesAnswerUntilSealed,
   refuses,
 } from './support/fake-participants';
-import { anOrder, workflowTests } from './support/transaction-worker';
+import { anOrder } from './support/builders';
+import { workflowTests } from './support/transaction-worker';
 
 const tests = workflowTests();
 const actor = { subject: 'olga@acme.example' };
@@ -210,19 +212,12 @@ describe('an order whose outcome is unknown', () => {
   });
 
   it('goes forward when the pivot took effect and its answer was lost', async () => {
-    const fakes = fakeParticipants({
-      'accounts.captureFunds': first(1_000, losesAnswerUntilSealed()),
-    });
+    const fakes = fakeParticipants({ 'accounts.captureFunds': losesAnswerUntilSealed });
     const order = anOrder(littleTime());
     const result = await runOrder(fakes, { order });
     expect(result.outcome).toBe('completed');
     expect(fakes.calls).not.toContain('orders.cancelOrder');
     expect(statesOf(fakes, order)).toEqual(['confirmed', 'confirmed', 'confirmed', 'acted']);
-
-    function losesAnswerUntilSealed(): Answer {
-      return (delivery) =>
-        fakes.calls.includes('accounts.sealBranch') ? delivery.proceed() : losesAnswer(delivery);
-    }
   });
 
   it('undoes when the pivot never took effect, and the pivot never will', async () => {

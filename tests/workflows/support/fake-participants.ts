@@ -10,6 +10,8 @@ export interface FakeDelivery {
   readonly request: Keyed;
   /** How often this activity has been called, from 1. */
   readonly call: number;
+  /** The decision has been sealed: somebody is finding out how the transaction ends. */
+  readonly wasSealed: boolean;
   /** As the fence would. */
   readonly proceed: () => Verdict<unknown>;
   /** A business refusal, recorded by the fence. */
@@ -34,6 +36,10 @@ export const losesAnswer: Answer = ({ proceed }) => {
   proceed();
   throw new Error('The answer was lost.');
 };
+
+/** The same, until the decision is sealed: from then on the fence answers with what it did. */
+export const losesAnswerUntilSealed: Answer = (delivery) =>
+  delivery.wasSealed ? delivery.proceed() : losesAnswer(delivery);
 
 /** Nothing happens, as in an outage. */
 export const isAway: Answer = () => {
@@ -153,6 +159,7 @@ export function fakeParticipants(answers: Readonly<Record<string, Answer>> = {})
     return override({
       request,
       call,
+      wasSealed: calls.some((each) => each.includes('.seal')),
       proceed,
       refuse: (type, detail) => fence.refuse(request, type, detail),
       fail: (type, detail) => fail(nameOf(request, verb), type, detail),

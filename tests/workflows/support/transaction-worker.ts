@@ -4,9 +4,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll } from '@jest/globals';
 
-import { gidOf, partsOfStepKey } from '../../../contracts/ids';
-import type { OrderSagaInput } from '../../../contracts/order-saga';
-import type { TransactionInput } from '../../../contracts/transaction';
+import { partsOfStepKey } from '../../../contracts/ids';
 import { bundleWorkflows } from '../../../scripts/bundle-workflows';
 import { testStack } from '../../support/stack';
 import type { FakeParticipants } from './fake-participants';
@@ -79,32 +77,4 @@ function gidOfRequest(request: unknown): string {
   if (typeof first !== 'object' || first === null) return '';
   if ('gid' in first) return String(first.gid);
   return 'key' in first ? (partsOfStepKey(String(first.key))?.gid ?? '') : '';
-}
-
-/** Enough time for every step, and a budget that leaves some for acting. */
-export const someTime = () => ({ deadlineAt: Date.now() + 20_000, undoBudgetMs: 10_000 });
-
-export function aTransaction(overrides: Partial<TransactionInput> = {}): TransactionInput {
-  return {
-    gid: gidOf('order', `acme.T-${randomUUID()}`),
-    tenant: 'acme',
-    flow: 'order',
-    ...someTime(),
-    ...overrides,
-  };
-}
-
-export function anOrder(overrides: Partial<OrderSagaInput> = {}): OrderSagaInput {
-  const id = `O-${randomUUID()}`;
-  const euros = (minorUnits: number) => ({ currency: 'EUR' as const, minorUnits });
-  return {
-    ...aTransaction({ gid: gidOf('order', `acme.${id}`) }),
-    orderId: `acme.${id}`,
-    customerId: 'acme.C-7',
-    accountId: 'acme.A-1',
-    merchantAccountId: 'acme.merchant-EUR',
-    lines: [{ sku: 'acme.S-1', quantity: 2, unitPrice: euros(625) }],
-    amount: euros(1_250),
-    ...overrides,
-  };
 }

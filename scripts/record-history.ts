@@ -1,0 +1,105 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { historyToJSON } from '@temporalio/common/lib/proto-utils';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { Command } from 'commander';
+
+import packageJson from '../package.json';
+import type { Scenario } from '../tests/replay/scenarios';
+import { scenarios } from '../tests/replay/scenarios';
+import { fakeParticipants } from '../tests/workflows/support/fake-participants';
+import { anOrder } from '../tests/workflows/support/builders';
+import { bundleWorkflows } from './bundle-workflows';
+import { bringUp } from './stack/stack';
+
+const folder = join(__dirname, '..', 'tests', 'replay', 'histories');
+const undoBudgetMs = 20_000;
+
+const command = new Command('record-history')
+  .description(
+    'Records the history of a scenario of tests/replay/scenarios.ts from a real run. A recording is never overwritten: ' +
+      'while runs of its version may live, a red replay means patched(), not a new recording.',
+  )
+  .argument('[scenarios...]', 'names of scenarios; none: all that have no recording yet')
+  .option('--list', 'show the scenarios, and which have a recording')
+  .showHelpAfterError();
+
+async function main(): Promise<void> {
+  command.parse();
+  if (command.opts<{ list?: boolean }>().list) {
+    list();
+    return;
+  }
+  const wanted = chosen(command.args);
+  if (wanted.length === 0) {
+    console.log('Every scenario has its recording.');
+    return;
+  }
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const { temporal } = await bringUp('test');
+  const environment = await TestWorkflowEnvironment.createFromExistingServer(temporal);
+  const codePath = await bundleWorkflows('workflows/index.ts', 'dist/workflow-bundle.js');
+  mkdirSync(folder, { recursive: true });
+  try {
+    for (const scenario of wanted) {
+      writeFileSync(fileOf(scenario), await record(environment, codePath, scenario), {
+        flag: 'wx',
+      });
+      console.log(`Recorded ${scenario.name}.`);
+    }
+  } finally {
+    await environment.teardown();
+  }
+}
+
+const fileOf = ({ name }: Scenario): string => join(folder, `${packageJson.version}-${name}.json`);
+
+function list(): void {
+  for (const scenario of scenarios) {
+    console.log(`${existsSync(fileOf(scenario)) ? 'recorded' : 'missing '}  ${scenario.name}`);
+  }
+}
+
+/** @throws an error that names the scenario which is unknown, or recorded already. */
+function chosen(names: readonly string[]): readonly Scenario[] {
+  if (names.length === 0) return scenarios.filter((scenario) => !existsSync(fileOf(scenario)));
+  return names.map((name) => {
+    const scenario = scenarios.find((each) => each.name === name);
+    if (!scenario) throw new Error(`There is no scenario ${name}; --list shows them.`);
+    if (existsSync(fileOf(scenario))) {
+      throw new Error(`${name} has a recording of ${packageJson.version}: it stays as it is.`);
+    }
+    return scenario;
+  });
+}
+
+async function record(
+  { client, nativeConnection }: TestWorkflowEnvironment,
+  codePath: string,
+  { name, answers, actingMs = 60_000, meanwhile }: Scenario,
+): Promise<string> {
+  const taskQueue = `recording-${name}`;
+  const fakes = fakeParticipants(answers);
+  const worker = await Worker.create({
+    connection: nativeConnection,
+    taskQueue,
+    workflowBundle: { codePath },
+    activities: fakes.activities,
+    shutdownGraceTime: 0,
+  });
+  return worker.runUntil(async () => {
+    const order = anOrder({ deadlineAt: Date.now() + actingMs + undoBudgetMs, undoBudgetMs });
+    await client.workflow.start('orderSaga', { workflowId: order.gid, taskQueue, args: [order] });
+    await meanwhile?.(client.workflow.getHandle(order.gid), fakes);
+    const newest = client.workflow.getHandle(order.gid); // A reset makes another run.
+    await newest.result();
+    return historyToJSON(await newest.fetchHistory());
+  });
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});
