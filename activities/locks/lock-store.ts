@@ -1,0 +1,101 @@
+import { Redis } from 'ioredis';
+
+import { lockTtlMs, type LockRequest } from '../../contracts/locks';
+import { acquireScript, releaseScript, renewScript } from './lock-scripts';
+
+/** Redis did not answer in time, or cannot serve now. Whether the command took effect is unknown. */
+export class LocksUnavailable extends Error {
+  override readonly name = 'LocksUnavailable';
+}
+
+/** Leases in Redis, one a lock. Every method throws `LocksUnavailable` when Redis is away; none tries twice. */
+export interface LockStore {
+  /** @returns the number of this grant, larger than that of every earlier one; or what is left of the other's lease. */
+  acquire(
+    request: LockRequest,
+  ): Promise<
+    | { readonly held: false; readonly counter: number }
+    | { readonly held: true; readonly leaseLeftMs: number }
+  >;
+  /** @returns false: the lease is lost. */
+  renew(request: LockRequest): Promise<boolean>;
+  release(request: LockRequest): Promise<void>;
+}
+
+/** After this time an answer is not worth waiting for: isolation is wished for, not needed. */
+const commandTimeoutMs = 200;
+
+/**
+ * Keep time of a lock's counter. It may be forgotten once the clock has surely passed it: a lock would have to be
+ * granted 604,800 times more often than once a second to be ahead by that much.
+ */
+const counterKeepSeconds = 7 * 24 * 3_600;
+
+/** A client that fails fast: one try for each command, nothing queued while away, reconnecting in the background. */
+export function connectLockRedis(url: string): Redis {
+  const redis = new Redis(url, {
+    commandTimeout: commandTimeoutMs,
+    connectTimeout: 2_000,
+    enableOfflineQueue: false, // A lock asked for while Redis was away must not be taken when nobody waits for it.
+    autoResendUnfulfilledCommands: false, // The same, for a command that was under way when the connection broke.
+    maxRetriesPerRequest: 0,
+    retryStrategy: (times) => Math.min(times * 50, 1_000), // For ever: workers outlive an outage of Redis.
+  });
+  redis.on('error', () => undefined); // Each command reports the outage; without a listener ioredis prints it.
+  return redis;
+}
+
+/** @param ttlMs the lease; another value than the contract's only in tests. */
+export function createLockStore({
+  redis,
+  ttlMs = lockTtlMs,
+}: {
+  readonly redis: Redis;
+  readonly ttlMs?: number;
+}): LockStore {
+  const run = async (
+    script: string,
+    keys: readonly string[],
+    ...args: readonly (string | number)[]
+  ) => {
+    try {
+      return await redis.eval(script, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (isDefect(error)) throw error;
+      throw new LocksUnavailable('Redis is away.', { cause: error });
+    }
+  };
+  return {
+    async acquire(request) {
+      const keys = [lockKeyOf(request), counterKeyOf(request)];
+      const answer = await run(acquireScript, keys, request.gid, ttlMs, counterKeepSeconds);
+      const [granted, value] = pairOf(answer);
+      return granted === 1
+        ? { held: false, counter: value }
+        : { held: true, leaseLeftMs: Math.max(value, 0) };
+    },
+    renew: async (request) =>
+      (await run(renewScript, [lockKeyOf(request)], request.gid, ttlMs)) === 1,
+    release: async (request) => {
+      await run(releaseScript, [lockKeyOf(request)], request.gid);
+    },
+  };
+}
+
+// The braces keep both keys of a lock in one slot of a Redis cluster.
+const lockKeyOf = ({ kind, id }: LockRequest): string => `lock:{${kind}:${id}}`;
+const counterKeyOf = ({ kind, id }: LockRequest): string => `lock-grants:{${kind}:${id}}`;
+
+function pairOf(answer: unknown): readonly [number, number] {
+  if (Array.isArray(answer)) {
+    const [first, second] = answer as readonly unknown[];
+    if (typeof first === 'number' && typeof second === 'number') return [first, second];
+  }
+  throw new TypeError('Unexpected answer of the lock script.');
+}
+
+/** An error that Redis answered with because of what we sent. Other codes (LOADING, READONLY, OOM …) are its own state. */
+const isDefect = (error: unknown): boolean =>
+  error instanceof Error &&
+  error.name === 'ReplyError' &&
+  /^(ERR|WRONGTYPE|NOPERM)\b/.test(error.message);

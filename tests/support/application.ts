@@ -1,0 +1,211 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type AddressInfo } from 'node:net';
+
+import { Client } from '@temporalio/client';
+import { createConnection, type Connection as SqlConnection } from 'mysql2/promise';
+
+import { newKey } from '../../api/authentication';
+import { scopes } from '../../api/scopes';
+import { createApplication, type Role, type Variables } from '../../scripts/application';
+import { build } from '../../scripts/build';
+import { databases, type Database } from '../../scripts/databases';
+import { seed } from '../../scripts/seed';
+import { signal, type OwnedProcess } from '../../scripts/stack/process';
+import { ownDatabases, type OwnDatabases } from './databases';
+import { eventually } from './eventually';
+import { ownKafka, type OwnKafka } from './kafka';
+import { testStack } from './stack';
+import { ownNamespace } from './temporal-namespace';
+
+/**
+ * The application as production runs it, of one test file alone: processes from `dist/`, its own databases, namespace
+ * and topics, and a tenant with stock and accounts.
+ */
+export interface OwnApplication {
+  readonly tenant: string;
+  readonly databases: OwnDatabases;
+  readonly kafka: OwnKafka;
+  readonly temporal: Client;
+  start(role: Role, name?: string, variables?: Variables): Promise<OwnedProcess>;
+  /** As SIGTERM from a supervisor, or SIGKILL from the kernel; answers when the process is gone. */
+  end(name: string, how: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  isRunning(name: string): boolean;
+  /** One more API process than `api`, on a port of its own. @returns its address. */
+  startApi(name: string, variables?: Variables): Promise<string>;
+  request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  /** Rows as the administrator reads them: bytes are text, digits stay digits. */
+  sql<Row extends object>(
+    database: Database,
+    statement: string,
+    values?: unknown[],
+  ): Promise<Row[]>;
+  /** Ends every process, drops everything. */
+  close(): Promise<void>;
+}
+
+export interface RequestOptions {
+  readonly body?: unknown;
+  readonly key?: string;
+  readonly waitSeconds?: number;
+  /** Another API process than `api`. */
+  readonly at?: string;
+}
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** What the answer says; of the fields that a test asks for, it expects what they are. */
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export async function ownApplication(): Promise<OwnApplication> {
+  const stack = await testStack();
+  const name = `e2e-${randomBytes(4).toString('hex')}`;
+  const [own, kafka, namespace, apiPort] = await Promise.all([
+    ownDatabases(databases),
+    ownKafka(),
+    ownNamespace(stack.temporal.address, name),
+    freePort(),
+    build(),
+  ]);
+  const tenant = 'acme';
+  await seed(own.urls, tenant);
+  const application = createApplication({
+    stack,
+    namespace: namespace.name,
+    urls: own.urls,
+    topicPrefix: kafka.settings.topicPrefix,
+    label: `${name}-`,
+    apiPort,
+    apiSecret: randomBytes(24).toString('base64url'),
+  });
+  const connections = new Map<Database, Promise<SqlConnection>>();
+  const started = new Set<string>();
+
+  const sql: OwnApplication['sql'] = async (database, statement, values = []) => {
+    const open =
+      connections.get(database) ?? createConnection(connectionOptions(own.adminUrl(database)));
+    connections.set(database, open);
+    const [rows] = await (await open).query(statement, values);
+    return rows as never; // The caller names the columns that it asks for.
+  };
+  const authorization = `Bearer ${await addKey(sql, tenant)}`;
+
+  const start: OwnApplication['start'] = async (role, as = role, variables = {}) => {
+    started.add(as);
+    await application.start(role, as, variables);
+    const running = application.process(as);
+    if (!running) throw new Error(`${as} ended as soon as it was ready.`);
+    return running;
+  };
+
+  return {
+    tenant,
+    databases: own,
+    kafka,
+    temporal: new Client({ connection: namespace.connection, namespace: namespace.name }),
+    start,
+    async end(as, how) {
+      const running = application.process(as);
+      if (!running) throw new Error(`${as} is not running.`);
+      signal(running, how);
+      await eventually(() => application.process(as) === undefined, {
+        withinMs: 25_000,
+        what: `the end of ${as}`,
+      });
+    },
+    isRunning: (as) => application.process(as) !== undefined,
+    async startApi(as, variables = {}) {
+      const port = await freePort();
+      await start('api', as, { API_PORT: String(port), ...variables });
+      return `http://127.0.0.1:${port}`;
+    },
+    async request(method, path, { body, key, waitSeconds, at = application.apiUrl } = {}) {
+      const answer = await fetch(`${at}${path}`, {
+        method,
+        headers: {
+          authorization,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...(method === 'POST' && { 'idempotency-key': key ?? randomBytes(8).toString('hex') }),
+          ...(waitSeconds !== undefined && { prefer: `wait=${waitSeconds}` }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      });
+      const text = await answer.text();
+      return { status: answer.status, headers: answer.headers, text, body: parsed(text) };
+    },
+    sql,
+    async close() {
+      await Promise.all([...started].map((as) => application.stop(as)));
+      for (const open of connections.values()) await (await open).end();
+      await Promise.all([own.drop(), kafka.drop(), namespace.drop()]);
+    },
+  };
+}
+
+function parsed(text: string): Record<string, unknown> {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null) throw new Error(`Not an object: ${text}`);
+  return { ...value };
+}
+
+const connectionOptions = (uri: string) => ({
+  uri,
+  timezone: 'Z',
+  supportBigNumbers: true,
+  bigNumberStrings: true,
+  typeCast: (
+    field: { type: string; string: (encoding?: string) => string | null },
+    next: () => unknown,
+  ) => (field.type === 'VAR_STRING' ? field.string('utf8') : next()),
+});
+
+async function addKey(sql: OwnApplication['sql'], tenant: string): Promise<string> {
+  const grant = { tenant, owner: 'test', scopes, createdAt: new Date(), expiresAt: null };
+  const { key, credential } = newKey(grant);
+  await sql(
+    'accord',
+    'INSERT INTO api_keys (key_id, tenant, owner, secret_sha256, scopes, created_at) VALUES (?)',
+    [[key.keyId, tenant, key.owner, key.secretSha256, JSON.stringify(scopes), key.createdAt]],
+  );
+  return credential;
+}
+
+/** Free now; the process that takes it is started at once. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo; // A TCP server that listens.
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** An order of one line, by a customer of its own unless it is given. */
+export function anOrder({
+  account = 'A-1',
+  sku = 'S-1',
+  quantity = 1,
+  unitPrice = 100,
+  deadlineMs,
+}: {
+  readonly account?: string;
+  readonly sku?: string;
+  readonly quantity?: number;
+  readonly unitPrice?: number;
+  readonly deadlineMs?: number;
+} = {}) {
+  const id = randomBytes(6).toString('hex');
+  return {
+    orderId: `O-${id}`,
+    customerId: `C-${id}`,
+    lines: [{ sku, quantity, unitPrice: { currency: 'EUR', minorUnits: unitPrice } }],
+    payment: {
+      accountId: account,
+      amount: { currency: 'EUR', minorUnits: unitPrice * quantity },
+    },
+    ...(deadlineMs !== undefined && { deadlineMs }),
+  };
+}

@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto';
+
+import { createSqlPool, type SqlLimits, type SqlPool } from '../../activities/sql-transaction';
+import { provision, unprovision, type Database, type DatabaseUrls } from '../../scripts/databases';
+import { testStack } from './stack';
+
+/** Databases of one test file alone, and what was opened to them. */
+export interface OwnDatabases {
+  /** Of the processes' users, with the rights that they have in production. */
+  readonly urls: DatabaseUrls;
+  readonly prefix: string;
+  /** Of the administrator, into one of the databases: for what no process may do. */
+  adminUrl(database: Database): string;
+  /** Closed with the databases. */
+  pool(
+    url: string,
+    options?: { readonly connectionLimit?: number; readonly limits?: SqlLimits },
+  ): SqlPool;
+  /** Closes every pool, then drops databases and users. */
+  drop(): Promise<void>;
+}
+
+/** Creates and migrates databases under a random prefix. To be dropped in `afterAll`. */
+export async function ownDatabases(only: readonly Database[]): Promise<OwnDatabases> {
+  const { mysql } = await testStack();
+  const prefix = `t${randomBytes(4).toString('hex')}_`;
+  const password = randomBytes(12).toString('hex');
+  const urls = await provision(mysql.adminUrl, { prefix, only, secret: () => password });
+  const pools: SqlPool[] = [];
+  return {
+    urls,
+    prefix,
+    adminUrl(database) {
+      const url = new URL(mysql.adminUrl);
+      url.pathname = `/${prefix}${database}`;
+      return url.toString();
+    },
+    pool(url, options = {}) {
+      const pool = createSqlPool({ url, connectionLimit: 8, ...options });
+      pools.push(pool);
+      return pool;
+    },
+    async drop() {
+      await Promise.all(pools.map((pool) => pool.close()));
+      await unprovision(mysql.adminUrl, prefix, only);
+    },
+  };
+}

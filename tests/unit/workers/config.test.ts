@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import {
+  loadConsumerConfig,
+  loadRelayConfig,
+  loadTransactionWorkerConfig,
+} from '../../../workers/config';
+
+const url = (database: string): string => `mysql://user:secret@127.0.0.1:3306/${database}`;
+const worker = {
+  INVENTORY_DATABASE_URL: url('inventory'),
+  ACCOUNTS_DATABASE_URL: url('accounts'),
+  ORDERS_DATABASE_URL: url('orders'),
+  COUPONS_DATABASE_URL: url('coupons'),
+  ACCORD_DATABASE_URL: url('accord'),
+};
+
+describe('the configuration of the workers', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'accord-config-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('needs only what holds a password; servers are looked for on this machine', () => {
+    expect(loadTransactionWorkerConfig(worker)).toMatchObject({
+      temporal: { address: '127.0.0.1:7233', namespace: 'default' },
+      redisUrl: 'redis://127.0.0.1:6379',
+      cluster: 'main',
+      databases: { accord: url('accord') },
+    });
+  });
+
+  it('names every wrong variable in one error, and no value', () => {
+    const load = () =>
+      loadTransactionWorkerConfig({
+        ...worker,
+        TEMPORAL_ADDRESS: 'nowhere',
+        ACCORD_DATABASE_URL: 'postgres://u:hunter2@h/d',
+        ORDERS_DATABASE_URL: '',
+      });
+    expect(load).toThrow(/TEMPORAL_ADDRESS[^]*ORDERS_DATABASE_URL[^]*ACCORD_DATABASE_URL/);
+    expect(load).not.toThrow(/hunter2/);
+  });
+
+  it('takes a secret from a file', () => {
+    const file = join(folder, 'url');
+    writeFileSync(file, `${url('orders')}\n`);
+    expect(loadConsumerConfig({ CONSUMER_DATABASE_URL_FILE: file }).databaseUrl).toBe(
+      url('orders'),
+    );
+    expect(() =>
+      loadConsumerConfig({ CONSUMER_DATABASE_URL_FILE: join(folder, 'missing') }),
+    ).toThrow('CONSUMER_DATABASE_URL_FILE: cannot be read');
+  });
+
+  it('reads lists of addresses', () => {
+    const config = loadRelayConfig({
+      RELAY_DATABASE_URLS: `${url('inventory')}, ${url('accord')}`,
+      KAFKA_BROKERS: 'one:9092,two:9092',
+    });
+    expect(config.databaseUrls).toEqual([url('inventory'), url('accord')]);
+    expect(config.kafka.brokers).toEqual(['one:9092', 'two:9092']);
+    expect(config.keepSeconds).toBe(7 * 24 * 3_600);
+  });
+
+  it('cannot be changed once it is loaded', () => {
+    expect(Object.isFrozen(loadTransactionWorkerConfig(worker))).toBe(true);
+  });
+});

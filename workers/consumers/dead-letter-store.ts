@@ -1,0 +1,54 @@
+import type { SqlPool } from '../../activities/sql-transaction';
+
+/** A record as Kafka delivered it. */
+export interface ConsumedRecord {
+  readonly topic: string;
+  readonly partition: number;
+  /** Digits. */
+  readonly offset: string;
+  /** From its header; `null` where it bears none. */
+  readonly eventId: string | null;
+  readonly value: Buffer | null;
+}
+
+/** Records that a consumer gave up: kept whole, for a person to mend and send again. */
+export interface DeadLetterStore {
+  /** Safe to repeat: a record that comes again keeps its row, and its attempts add up. */
+  bury(
+    record: ConsumedRecord,
+    because: { readonly error: string; readonly attempts: number },
+  ): Promise<void>;
+}
+
+/** Characters of an error that are kept: the width of its column. */
+const errorLengthMax = 500;
+
+export function createDeadLetterStore({
+  pool,
+  consumer,
+}: {
+  readonly pool: SqlPool;
+  readonly consumer: string;
+}): DeadLetterStore {
+  return {
+    async bury({ topic, partition, offset, eventId, value }, { error, attempts }) {
+      await pool.change(
+        `INSERT INTO dead_letters
+             (consumer, topic, partition_no, offset_no, event_id, error, attempts, payload) VALUES (?) AS again
+           ON DUPLICATE KEY UPDATE attempts = dead_letters.attempts + again.attempts, error = again.error`,
+        [
+          [
+            consumer,
+            topic,
+            partition,
+            BigInt(offset),
+            eventId,
+            error.slice(0, errorLengthMax),
+            attempts,
+            value,
+          ],
+        ],
+      );
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import { Registry } from 'prom-client';
+
+import { createSqlPool } from '../../activities/sql-transaction';
+import { topics } from '../../contracts/events';
+import { loadConsumerConfig } from '../config';
+import { createLogger } from '../logger';
+import { serveMetrics } from '../metrics';
+import { createKafka } from '../relay/kafka-client';
+import { stopOnSignal } from '../shutdown';
+import { consumerDefaults, createConsumer } from './kafka-consumer';
+import { createConsumerMetrics } from './metrics';
+import { createOrderViewProcessor, orderViewConsumer } from './order-view-processor';
+
+async function main(): Promise<void> {
+  const config = loadConsumerConfig();
+  const logger = createLogger({ process: 'consumers', level: config.logLevel });
+  const registry = new Registry();
+  const metrics = createConsumerMetrics(registry, orderViewConsumer);
+
+  const connectionLimit = consumerDefaults.concurrency + 1;
+  const pool = createSqlPool({ url: config.databaseUrl, connectionLimit });
+  const consumer = createConsumer({
+    kafka: createKafka(config.kafka, { clientId: orderViewConsumer, logger }),
+    processor: createOrderViewProcessor({ pool, metrics, logger }),
+    logger,
+    onLag: (partition, records) => metrics.lag(partition, records),
+    settings: {
+      ...consumerDefaults,
+      groupId: `${config.kafka.topicPrefix}${orderViewConsumer}`,
+      topic: `${config.kafka.topicPrefix}${topics.orders}`,
+    },
+  });
+
+  const endpoint = await serveMetrics(registry, config.metrics);
+  consumer.start();
+  logger.info({ metricsPort: endpoint.port }, 'Consumer started.');
+  stopOnSignal(logger, async () => {
+    await consumer.stop();
+    await pool.close();
+    await endpoint.close();
+  });
+}
+
+void main();

@@ -1,0 +1,59 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { NativeConnection } from '@temporalio/worker';
+import type { Redis } from 'ioredis';
+
+import { connectLockRedis } from '../activities/locks/lock-store';
+import type { SqlPool } from '../activities/sql-transaction';
+import { createSqlPool } from '../activities/sql-transaction';
+import type { TransactionWorkerConfig } from './config';
+import type { Logger } from './logger';
+
+/** Activities that run at once; each may use one connection of one database. */
+export const activitiesMax = 40;
+
+/** The clients of a transaction worker, open; each is closed by `close`. */
+export interface TransactionDependencies {
+  readonly connection: NativeConnection;
+  readonly redis: Redis;
+  readonly databases: Readonly<Record<'inventory' | 'accounts' | 'orders' | 'accord', SqlPool>>;
+  close(): Promise<void>;
+}
+
+/** Opens everything. MySQL and Redis connect when they are asked; Temporal is waited for. */
+export async function openTransactionDependencies(
+  { temporal, databases: urls, redisUrl }: TransactionWorkerConfig,
+  logger: Logger,
+): Promise<TransactionDependencies> {
+  const open = (url: string): SqlPool => createSqlPool({ url, connectionLimit: activitiesMax });
+  const databases = {
+    inventory: open(urls.inventory),
+    accounts: open(urls.accounts),
+    orders: open(urls.orders),
+    accord: open(urls.accord),
+  };
+  const redis = connectLockRedis(redisUrl);
+  const connection = await connectTemporal(temporal.address, logger);
+  return {
+    connection,
+    redis,
+    databases,
+    async close() {
+      await connection.close();
+      redis.disconnect();
+      await Promise.all(Object.values(databases).map((pool) => pool.close()));
+    },
+  };
+}
+
+/** Tries until Temporal answers: a worker may be started before its server. */
+async function connectTemporal(address: string, logger: Logger): Promise<NativeConnection> {
+  for (let wait = 100; ; wait = Math.min(wait * 2, 5_000)) {
+    try {
+      return await NativeConnection.connect({ address, grpcCompression: { codec: 'none' } });
+    } catch (error) {
+      logger.warn({ err: error, retryInMs: wait }, `Temporal at ${address} does not answer yet.`);
+      await delay(wait);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+
+import { Registry } from 'prom-client';
+
+import { createSqlPool } from '../../activities/sql-transaction';
+import { loadRelayConfig } from '../config';
+import { createLogger } from '../logger';
+import { serveMetrics } from '../metrics';
+import { stopOnSignal } from '../shutdown';
+import { allTopics, createKafka } from './kafka-client';
+import { createEventProducer, kafkaProducers } from './kafka-producer';
+import { createRelayMetrics } from './metrics';
+import { createOutboxStore } from './outbox-store';
+import { createRelay, relayDefaults } from './relay';
+
+/** Connections to one database: leases, the batch and the clean-up, each one at a time. */
+const connectionsPerDatabase = 3;
+
+async function main(): Promise<void> {
+  const config = loadRelayConfig();
+  const logger = createLogger({ process: 'relay', level: config.logLevel });
+  const registry = new Registry();
+  const relayId = `${hostname()}:${process.pid}:${randomUUID()}`.slice(-128);
+
+  const databases = config.databaseUrls.map((url) => {
+    const pool = createSqlPool({ url, connectionLimit: connectionsPerDatabase });
+    const database = new URL(url).pathname.slice(1);
+    const { leaseMs } = relayDefaults;
+    return { pool, outbox: createOutboxStore({ database, pool, relayId, leaseMs }) };
+  });
+  const producer = createEventProducer({
+    kafka: kafkaProducers(createKafka(config.kafka, { clientId: 'accord-relay', logger })),
+    topics: allTopics(config.kafka),
+  });
+  const relay = createRelay({
+    outboxes: databases.map(({ outbox }) => outbox),
+    producer,
+    metrics: createRelayMetrics(registry),
+    logger,
+    settings: { keepSeconds: config.keepSeconds, topicPrefix: config.kafka.topicPrefix },
+  });
+
+  const metrics = await serveMetrics(registry, config.metrics);
+  relay.start();
+  logger.info({ relayId, metricsPort: metrics.port }, 'Relay started.');
+  stopOnSignal(logger, async () => {
+    await relay.stop();
+    await producer.close();
+    await Promise.all(databases.map(({ pool }) => pool.close()));
+    await metrics.close();
+  });
+}
+
+void main();

@@ -1,0 +1,54 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** A step that is repeated until it is stopped, or says that it was the last one. */
+export interface Repetition {
+  /** Resolves when the step under way has ended; none follows it. */
+  stop(): Promise<void>;
+}
+
+/** Pause after the first failure; doubled with each further one, up to the second number. */
+const failurePauseMs = { first: 100, max: 5_000 } as const;
+
+/**
+ * Repeats a step, one at a time, whatever it throws: a long-running process outlives every outage of what it works on.
+ *
+ * @param step answers with the pause before the next one, in milliseconds, or `null`: it was the last one.
+ */
+export function repeat(
+  step: () => Promise<number | null>,
+  observer: {
+    readonly onFailure: (error: unknown, failures: number) => void;
+    readonly onRecovery: (failures: number) => void;
+  },
+): Repetition {
+  const stopping = new AbortController();
+  const ended = repeatUntil(stopping.signal, step, observer);
+  return {
+    stop() {
+      stopping.abort();
+      return ended;
+    },
+  };
+}
+
+async function repeatUntil(
+  signal: AbortSignal,
+  step: () => Promise<number | null>,
+  { onFailure, onRecovery }: Parameters<typeof repeat>[1],
+): Promise<void> {
+  let failures = 0;
+  while (!signal.aborted) {
+    let pauseMs: number | null;
+    try {
+      pauseMs = await step();
+      if (failures > 0) onRecovery(failures);
+      failures = 0;
+    } catch (error) {
+      failures += 1;
+      onFailure(error, failures);
+      pauseMs = Math.min(failurePauseMs.first * 2 ** (failures - 1), failurePauseMs.max);
+    }
+    if (pauseMs === null) return;
+    await delay(pauseMs, undefined, { signal }).catch(() => undefined); // Stopped: the loop sees it.
+  }
+}

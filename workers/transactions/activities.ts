@@ -1,0 +1,78 @@
+import { createAccountsActivities } from '../../activities/accounts/activities';
+import { clusterEpoch, regionEpoch } from '../../activities/epoch';
+import type { EpochRow, EpochSource } from '../../activities/epoch';
+import type { FaultPoints } from '../../activities/fault-points';
+import { createFence } from '../../activities/fence';
+import { createInventoryActivities } from '../../activities/inventory/activities';
+import { createLockActivities } from '../../activities/locks/activities';
+import type { LockStore } from '../../activities/locks/lock-store';
+import { createOrdersActivities } from '../../activities/orders/activities';
+import { createRunsActivities } from '../../activities/runs/activities';
+import { createRunsStore } from '../../activities/runs/runs-store';
+import type { SqlPool } from '../../activities/sql-transaction';
+import type { RunsActivities } from '../../contracts/runs';
+import type { Keyed } from '../../contracts/verdict';
+import { partsOfStepKey } from '../../contracts/ids';
+import { activityTypeOf } from '../../contracts/participants';
+import { currentDelivery } from './delivery-context';
+import type { TransactionMetrics } from './metrics';
+
+export interface ActivityDependencies {
+  readonly databases: Readonly<Record<'inventory' | 'accounts' | 'orders' | 'accord', SqlPool>>;
+  readonly cluster: string;
+  readonly epochs: EpochSource;
+  readonly locks: LockStore;
+  readonly faults: FaultPoints;
+  readonly metrics: TransactionMetrics;
+  /** Wakes those who wait for a run's row; best effort. */
+  readonly wake: (gid: string) => void;
+}
+
+/** All activities under the names that they are registered with: `<participant>.<activity>`; locks bear their own. */
+export function createActivities(dependencies: ActivityDependencies) {
+  const { databases, cluster, epochs, locks, faults, metrics, wake } = dependencies;
+  const shared = { epochs, faults, delivery: currentDelivery, metrics: metrics.fence };
+  const fenceOf = (pool: SqlPool, epochRow: EpochRow = regionEpoch) =>
+    createFence({ ...shared, pool, epochRow });
+  const hub = { pool: databases.accord, epochRow: clusterEpoch(cluster) };
+
+  const runs = createRunsActivities({
+    fence: fenceOf(hub.pool, hub.epochRow),
+    runs: createRunsStore({ ...shared, ...hub }),
+  });
+  return {
+    ...named('inventory', createInventoryActivities({ fence: fenceOf(databases.inventory) })),
+    ...named('accounts', createAccountsActivities({ fence: fenceOf(databases.accounts) })),
+    ...named('orders', createOrdersActivities({ fence: fenceOf(databases.orders) })),
+    ...named('accord', waking(runs, wake)),
+    ...createLockActivities({ locks, epoch: () => epochs.carried(), observer: metrics.locks }),
+  };
+}
+
+const named = (participant: string, activities: object) =>
+  Object.fromEntries(
+    Object.entries(activities).map(([name, activity]) => [
+      activityTypeOf(participant, name),
+      activity,
+    ]),
+  );
+
+/** Whoever waits for a row is told when it has moved. */
+function waking(runs: RunsActivities, wake: (gid: string) => void): RunsActivities {
+  const wakeAll = (requests: readonly Keyed[]) => {
+    for (const { key } of requests) wake(partsOfStepKey(key)?.gid ?? '');
+  };
+  return {
+    ...runs,
+    async moveRun(requests) {
+      const verdicts = await runs.moveRun(requests);
+      wakeAll(requests);
+      return verdicts;
+    },
+    async endRun(requests) {
+      const verdicts = await runs.endRun(requests);
+      wakeAll(requests);
+      return verdicts;
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+
+import { Runtime } from '@temporalio/worker';
+import { Registry } from 'prom-client';
+
+import { createEpochSource } from '../../activities/epoch';
+import { parseFaults } from '../../activities/fault-points';
+import { createLockStore } from '../../activities/locks/lock-store';
+import { activityTypes } from '../../contracts/participants';
+import { runsChannel } from '../../contracts/runs';
+import { loadTransactionWorkerConfig } from '../config';
+import { openTransactionDependencies } from '../dependencies';
+import { createLogger } from '../logger';
+import { serveMetrics } from '../metrics';
+import { createActivities } from './activities';
+import { createTransactionMetrics } from './metrics';
+import { createTransactionWorker } from './worker';
+
+/** Built beside this file's own folder: dist/workflow-bundle.js. */
+const workflowBundlePath = join(__dirname, '..', '..', 'workflow-bundle.js');
+
+async function main(): Promise<void> {
+  const config = loadTransactionWorkerConfig();
+  const logger = createLogger({ process: 'transactions', level: config.logLevel });
+  Runtime.install({
+    shutdownSignals: ['SIGINT', 'SIGTERM'],
+    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' } } },
+  });
+  const registry = new Registry();
+  const metrics = createTransactionMetrics(registry, logger);
+  const endpoint = await serveMetrics(registry, config.metrics);
+  const dependencies = await openTransactionDependencies(config, logger);
+  const { databases, redis, connection } = dependencies;
+  for (const database of Object.values(databases)) await database.assertSession();
+
+  const faults = parseFaults(config.faults.text, {
+    seed: config.faults.seed,
+    names: activityTypes,
+  });
+  const worker = await createTransactionWorker({
+    connection,
+    namespace: config.temporal.namespace,
+    workflowBundlePath,
+    faults,
+    metrics,
+    activities: createActivities({
+      databases,
+      cluster: config.cluster,
+      epochs: createEpochSource(databases.accord, config.cluster),
+      locks: createLockStore({ redis }),
+      faults,
+      metrics,
+      wake: (gid) => void redis.publish(runsChannel, gid).catch(() => undefined), // Whoever waits also polls.
+    }),
+  });
+  logger.info({ metricsPort: endpoint.port }, 'Transaction worker started.');
+  try {
+    await worker.run();
+  } finally {
+    await endpoint.close();
+    await dependencies.close();
+  }
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    createLogger({ process: 'transactions', level: 'error' }).error({ err: error }, 'Stopped.');
+    process.exit(1);
+  },
+);

@@ -1,0 +1,63 @@
+import type { Registry } from 'prom-client';
+import { Counter, Histogram } from 'prom-client';
+
+import type { FenceMetrics } from '../../activities/fence';
+import type { LockObserver } from '../../activities/locks/activities';
+import type { Logger } from '../logger';
+
+export interface TransactionMetrics {
+  readonly fence: FenceMetrics;
+  readonly locks: LockObserver;
+  /** Counts an attempt of an activity from its start; the answer is told when it has ended. */
+  attempt(activity: string): (outcome: 'ok' | 'failed') => void;
+}
+
+export function createTransactionMetrics(registry: Registry, logger: Logger): TransactionMetrics {
+  const registers = [registry];
+  const verdicts = new Counter({
+    name: 'accord_fence_verdicts_total',
+    help: 'Deliveries by what the fence saw; `fenced` and `broken` raise an alarm.',
+    labelNames: ['activity', 'fence'],
+    registers,
+  });
+  const sqlRetries = new Counter({
+    name: 'accord_sql_retries_total',
+    help: 'SQL transactions that were tried again, by the error number of MySQL.',
+    labelNames: ['activity', 'errno'],
+    registers,
+  });
+  const lockFallbacks = new Counter({
+    name: 'accord_lock_fallback_total',
+    help: 'Lock calls that Redis did not answer: the transaction went on without isolation.',
+    labelNames: ['operation'],
+    registers,
+  });
+  const attempts = new Histogram({
+    name: 'accord_activity_attempt_seconds',
+    help: 'Attempts of activities by outcome.',
+    labelNames: ['activity', 'outcome'],
+    buckets: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10],
+    registers,
+  });
+  return {
+    fence: {
+      verdict(activity, fence) {
+        verdicts.inc({ activity, fence });
+        if (fence === 'fenced' || fence === 'broken') {
+          logger.warn({ activity, fence }, 'The fence refused a delivery.');
+        }
+      },
+      sqlRetry: (activity, errno) => sqlRetries.inc({ activity, errno: String(errno) }),
+    },
+    locks: {
+      unavailable: (operation) => lockFallbacks.inc({ operation }),
+      outageBegan: (error) =>
+        logger.warn({ err: error }, 'Redis is away: transactions go on without isolation.'),
+      outageEnded: () => logger.info('Redis is back: locks are taken again.'),
+    },
+    attempt(activity) {
+      const started = attempts.startTimer({ activity });
+      return (outcome) => void started({ outcome });
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import type { NativeConnection } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
+
+import type { FaultPoints } from '../../activities/fault-points';
+import { transactionsTaskQueue } from '../../contracts/task-queues';
+import { activitiesMax } from '../dependencies';
+import { createActivityInterceptor } from './activity-interceptor';
+import type { TransactionMetrics } from './metrics';
+
+export interface TransactionWorkerOptions {
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+  /** The bundle that `npm run build` made; the same file is replayed by the tests. */
+  readonly workflowBundlePath: string;
+  readonly activities: object;
+  readonly faults: FaultPoints;
+  readonly metrics: TransactionMetrics;
+  readonly taskQueue?: string;
+}
+
+/** The worker of all flows. Each number has its reason beside it. */
+export const createTransactionWorker = (options: TransactionWorkerOptions): Promise<Worker> =>
+  Worker.create({
+    connection: options.connection,
+    namespace: options.namespace,
+    taskQueue: options.taskQueue ?? transactionsTaskQueue,
+    workflowBundle: { codePath: options.workflowBundlePath },
+    activities: options.activities,
+    interceptors: {
+      activity: [(context) => ({ inbound: createActivityInterceptor(options)(context) })],
+    },
+    maxCachedWorkflows: 500, // About 100 MB; a run that was evicted is replayed, not lost.
+    maxConcurrentWorkflowTaskExecutions: 40,
+    maxConcurrentActivityTaskExecutions: activitiesMax, // Not more than connections of one pool.
+    workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 5 },
+    activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 5 },
+    stickyQueueScheduleToStartTimeout: '1s', // What a killed worker costs its runs; 10 s by default.
+    maxHeartbeatThrottleInterval: '1s', // The heartbeat timeout is 2 s.
+    defaultHeartbeatThrottleInterval: '1s',
+    shutdownGraceTime: '10s', // Longer than any attempt: a graceful stop finishes what it holds.
+    shutdownForceTime: '20s', // Below the supervisor's kill.
+  });
