@@ -2,8 +2,8 @@
 const shared = {
   testEnvironment: 'node',
   transform: { '^.+\\.(t|j|mj)s$': '@swc/jest' },
-  // postgrator is published as an ES module only.
-  transformIgnorePatterns: ['node_modules/(?!postgrator)'],
+  // Published as ES modules only.
+  transformIgnorePatterns: ['node_modules/(?!postgrator|content-disposition|cookie)'],
 };
 
 const project = (name, more = {}) => ({

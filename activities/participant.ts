@@ -27,7 +27,12 @@ export interface OutboxEvent {
 
 /** What the business says to one request that nobody has acted on before. Nothing may be written for a refused one. */
 export type Decided<Result> = { readonly key: StepKey } & (
-  | { readonly ok: true; readonly result: Result; readonly event: OutboxEvent }
+  | {
+      readonly ok: true;
+      readonly result: Result;
+      /** `null` only for the decision in `accord`, which nobody outside is told of. */
+      readonly event: OutboxEvent | null;
+    }
   | { readonly ok: false; readonly failure: VerdictFailure; readonly detail: string }
 );
 
@@ -56,20 +61,14 @@ export interface ActSpec<Request extends Keyed, Result> {
    * Decides the requests in order on locked rows and writes those that it accepts, as one set. Rows are locked and
    * written in key order, `FORCE INDEX (PRIMARY)`; each request gets exactly one answer, by its key.
    */
-  effect(
-    sql: SqlTransaction,
-    requests: readonly Request[],
-  ): Promise<readonly Decided<Result>[]>;
+  effect(sql: SqlTransaction, requests: readonly Request[]): Promise<readonly Decided<Result>[]>;
 }
 
 /** How a reservation is made final, or an act is taken back, from the participant's own rows. */
 export interface FollowUpSpec {
   readonly activity: string;
   /** Called with the keys whose act took effect and was neither confirmed nor undone; answers with an event for each. */
-  effect(
-    sql: SqlTransaction,
-    keys: readonly StepKey[],
-  ): Promise<ReadonlyMap<StepKey, OutboxEvent>>;
+  effect(sql: SqlTransaction, keys: readonly StepKey[]): Promise<ReadonlyMap<StepKey, OutboxEvent>>;
 }
 
 /**

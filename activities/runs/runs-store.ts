@@ -1,0 +1,333 @@
+/**
+ * Rows of `accord.runs`, the truth about a transaction towards the outside. A row guards itself: moves by workflow
+ * time, the ending by compare-and-set, so neither needs a fence row. Each change has its event in the same SQL
+ * transaction, in the order of the row's version.
+ */
+import { topics } from '../../contracts/events';
+import type { Gid } from '../../contracts/ids';
+import type { AmountAtRisk } from '../../contracts/money';
+import {
+  endingBytesMax,
+  rowBranch,
+  type EndRun,
+  type MoveRun,
+  type RunEnding,
+} from '../../contracts/runs';
+import type { RunState } from '../../contracts/transaction';
+import type { Keyed, Verdict } from '../../contracts/verdict';
+import type { Delivery } from '../delivery';
+import {
+  demandEpoch,
+  isStaleEpoch,
+  demandAtLeast,
+  type EpochRow,
+  type EpochSource,
+} from '../epoch';
+import type { FaultPoints } from '../fault-points';
+import { sortedSet, type Item } from '../fenced-set';
+import { writeEvents, type EffectEvent } from '../outbox';
+import type { ActSpec, SqlTransaction } from '../participant';
+import { expectRows } from '../set-statements';
+import { inSqlTransaction, type SqlPool } from '../sql-transaction';
+
+/** `decide`: the pivot of a flow without one of its own. Nobody outside is told of it: its run's row says it. */
+export const decideRun: ActSpec<Keyed, null> = {
+  activity: 'accord.decide',
+  reserves: false,
+  refusals: 'recorded',
+  content: () => ({}),
+  amounts: () => [],
+  rows: () => 1,
+  async effect(sql, requests) {
+    const items = sortedSet(requests);
+    // A run without a row is decided all the same: the fence row is the decision.
+    await sql.change(
+      `UPDATE runs FORCE INDEX (PRIMARY) SET pivot_passed = 1, version = version + 1
+         WHERE gid IN (?) AND ended_at IS NULL`,
+      [items.map(({ gid }) => gid)],
+    );
+    return requests.map(({ key }) => ({ key, ok: true, result: null, event: null }));
+  },
+};
+
+export interface RunsStore {
+  move(requests: readonly MoveRun[]): Promise<readonly Verdict<null>[]>;
+  end(requests: readonly EndRun[]): Promise<readonly Verdict<RunEnding>[]>;
+}
+
+export interface RunsStoreDependencies {
+  readonly pool: SqlPool;
+  readonly epochRow: EpochRow;
+  readonly epochs: EpochSource;
+  readonly faults: FaultPoints;
+  readonly delivery: () => Delivery;
+}
+
+export function createRunsStore(dependencies: RunsStoreDependencies): RunsStore {
+  const { pool, epochRow, epochs, faults } = dependencies;
+
+  /** One SQL transaction for the set, in the epoch that the hub tells. */
+  async function deliver<Request extends Keyed, Result>(
+    activity: string,
+    requests: readonly Request[],
+    work: (
+      session: Session,
+      items: readonly Item<Request>[],
+    ) => Promise<readonly Verdict<Result>[]>,
+  ): Promise<readonly Verdict<Result>[]> {
+    const items = sortedSet(requests);
+    const delivery = dependencies.delivery();
+    const { traceparent } = delivery;
+    try {
+      const epoch = await epochs.carried();
+      demandAtLeast(epoch, Math.max(...requests.map(({ minEpoch }) => minEpoch)));
+      await faults.reach(activity, 'before');
+      const verdicts = await inSqlTransaction(pool, delivery, async (sql) => {
+        await faults.reach(activity, 'begun');
+        await demandEpoch(sql, epochRow, epoch);
+        const answered = await work({ sql, epoch, traceparent }, items);
+        await faults.reach(activity, 'beforeCommit');
+        return answered;
+      });
+      await faults.reach(activity, 'afterCommit');
+      return verdicts;
+    } catch (error) {
+      if (isStaleEpoch(error)) epochs.forget();
+      throw error;
+    }
+  }
+
+  return {
+    move: (requests) => deliver('accord.moveRun', requests, move),
+    async end(requests) {
+      for (const { key, ending } of requests) boundEnding(key, ending);
+      return deliver('accord.endRun', requests, end);
+    },
+  };
+}
+
+interface Session {
+  readonly sql: SqlTransaction;
+  readonly epoch: number;
+  readonly traceparent: string | null;
+}
+
+interface Run {
+  readonly gid: Gid;
+  readonly tenant: string;
+  readonly flow: string;
+  readonly state: RunState;
+  /** BIGINT, as digits. */
+  readonly moved_at: string;
+  readonly version: number;
+  readonly ending: Buffer | null;
+}
+type Runs = ReadonlyMap<Gid, Run>;
+
+function boundEnding(key: string, ending: string): void {
+  const bytes = Buffer.byteLength(ending);
+  if (bytes > endingBytesMax) {
+    throw new RangeError(`The ending of ${key} has ${bytes} bytes; at most ${endingBytesMax}.`);
+  }
+}
+
+async function lockRuns(sql: SqlTransaction, items: readonly Item<Keyed>[]): Promise<Runs> {
+  const rows = await sql.select<Run>(
+    `SELECT gid, tenant, flow, state, moved_at, version, ending
+       FROM runs FORCE INDEX (PRIMARY) WHERE gid IN (?) ORDER BY gid FOR UPDATE`,
+    [items.map(({ gid }) => gid)],
+  );
+  return new Map(rows.map((row) => [row.gid, row]));
+}
+
+// ——— moves ———
+
+async function move(
+  session: Session,
+  items: readonly Item<MoveRun>[],
+): Promise<readonly Verdict<null>[]> {
+  const runs = await lockRuns(session.sql, items);
+  const due = items.flatMap((item) => {
+    const run = runs.get(item.gid);
+    return run && isDue(run, item.request) ? [{ item, run }] : [];
+  });
+  await writeMoves(
+    session.sql,
+    due.map(({ item }) => item),
+  );
+  await announce(
+    session,
+    due.flatMap(({ item: { request }, run }) => {
+      const what = moveEvent(run.state, request.to);
+      const { step, reason, atRisk } = request;
+      return what ? [runEvent(run, what, { state: request.to, step, reason, atRisk })] : [];
+    }),
+  );
+  const moved = new Set(due.map(({ item }) => item.key));
+  return items.map(({ gid, branch, key }) => ({
+    gid,
+    branch,
+    verb: 'act',
+    fence: moved.has(key) ? 'first' : 'duplicate',
+    epoch: session.epoch,
+    ok: true,
+    result: null,
+  }));
+}
+
+/** Never out of an ending, and never back in time: an old attempt may arrive after a newer move. */
+const isDue = (run: Run, { at }: MoveRun): boolean =>
+  run.ending === null && BigInt(run.moved_at) < BigInt(at);
+
+/** What the outside hears of a move; not every move is news. */
+function moveEvent(
+  from: RunState,
+  to: MoveRun['to'],
+): 'undoing' | 'parked' | 'resumed' | undefined {
+  if (from === to) return undefined;
+  if (to === 'parked') return 'parked';
+  if (from === 'parked') return 'resumed';
+  return to === 'undoing' ? 'undoing' : undefined;
+}
+
+async function writeMoves(sql: SqlTransaction, items: readonly Item<MoveRun>[]): Promise<void> {
+  if (items.length === 0) return;
+  const rows = items.map(({ gid, request: { to, at, step, reason, pivotPassed, atRisk } }) => {
+    const { currency, minor } = moneyAtRisk(atRisk);
+    return [
+      gid,
+      to,
+      at,
+      step,
+      reason,
+      pivotPassed ? 1 : 0,
+      JSON.stringify(atRisk),
+      currency,
+      minor,
+    ];
+  });
+  const changed = await sql.change(
+    `UPDATE (VALUES ${rows.map(() => 'ROW(?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')})
+         AS d (gid, state, at, step, reason, pivot_passed, at_risk, currency, minor)
+       STRAIGHT_JOIN runs r FORCE INDEX (PRIMARY) ON r.gid = CAST(d.gid AS BINARY)
+       SET r.state = d.state, r.moved_at = d.at, r.step = d.step, r.reason = d.reason,
+           r.pivot_passed = GREATEST(r.pivot_passed, d.pivot_passed), r.at_risk = d.at_risk,
+           r.at_risk_currency = d.currency, r.at_risk_minor = d.minor,
+           r.stuck_since = NULL, r.version = r.version + 1`,
+    rows.flat(),
+  );
+  expectRows('runs', changed, rows.length);
+}
+
+/** The first currency at risk and its sum: what lists filter by. */
+function moneyAtRisk(atRisk: readonly AmountAtRisk[]): {
+  readonly currency: string | null;
+  readonly minor: number | null;
+} {
+  const money = atRisk.flatMap((amount) => (amount.kind === 'stock' ? [] : [amount]));
+  const currency = money[0]?.currency ?? null;
+  if (currency === null) return { currency, minor: null };
+  const minor = money
+    .filter((amount) => amount.currency === currency)
+    .reduce((sum, { minorUnits }) => sum + minorUnits, 0);
+  return { currency, minor };
+}
+
+// ——— endings ———
+
+async function end(
+  session: Session,
+  items: readonly Item<EndRun>[],
+): Promise<readonly Verdict<RunEnding>[]> {
+  const runs = await lockRuns(session.sql, items);
+  const open = items.flatMap((item) => {
+    const run = runs.get(item.gid);
+    return run && run.ending === null ? [{ item, run }] : [];
+  });
+  await writeEndings(
+    session.sql,
+    open.map(({ item }) => item),
+  );
+  await announce(
+    session,
+    open.map(({ item: { request }, run }) =>
+      runEvent(run, request.outcome, { state: request.outcome, reason: request.reason }),
+    ),
+  );
+  return items.map((item) => endVerdict(item, runs.get(item.gid), session.epoch));
+}
+
+/**
+ * The ending that was there first stands. A run that the hub never accepted has none to write: only an operator may
+ * bring such a run about, and he is to hear of it.
+ */
+function endVerdict(
+  { gid, branch, request }: Item<EndRun>,
+  run: Run | undefined,
+  epoch: number,
+): Verdict<RunEnding> {
+  const name = { gid, branch, verb: 'act', epoch } as const;
+  if (run?.ending === null) {
+    return { ...name, fence: 'first', ok: true, result: { ending: request.ending } };
+  }
+  if (run?.ending && run.state === request.outcome) {
+    return {
+      ...name,
+      fence: 'duplicate',
+      ok: true,
+      result: { ending: run.ending.toString('utf8') },
+    };
+  }
+  const detail = run ? `${gid} is ${run.state} already.` : `accord knows no transaction ${gid}.`;
+  return { ...name, fence: 'broken', ok: false, failure: 'InvariantBroken', detail };
+}
+
+async function writeEndings(sql: SqlTransaction, items: readonly Item<EndRun>[]): Promise<void> {
+  if (items.length === 0) return;
+  const rows = items.map(({ gid, request: { outcome, reason, at, ending } }) => [
+    gid,
+    outcome,
+    reason?.code ?? null,
+    at,
+    Buffer.from(ending), // As bytes: what callers get is what was written.
+  ]);
+  const changed = await sql.change(
+    `UPDATE (VALUES ${rows.map(() => 'ROW(?, ?, ?, ?, ?)').join(', ')}) AS d (gid, state, reason, at, ending)
+       STRAIGHT_JOIN runs r FORCE INDEX (PRIMARY) ON r.gid = CAST(d.gid AS BINARY)
+       SET r.state = d.state, r.reason = d.reason, r.moved_at = d.at, r.ending = d.ending,
+           r.ended_at = UTC_TIMESTAMP(3), r.step = NULL, r.stuck_since = NULL, r.at_risk = JSON_ARRAY(),
+           r.at_risk_currency = NULL, r.at_risk_minor = NULL,
+           r.pivot_passed = IF(d.state = 'completed', 1, r.pivot_passed), r.version = r.version + 1
+       WHERE r.ended_at IS NULL`,
+    rows.flat(),
+  );
+  expectRows('runs', changed, rows.length);
+}
+
+// ——— events ———
+
+const announce = (
+  { sql, epoch, traceparent }: Session,
+  events: readonly EffectEvent[],
+): Promise<void> => writeEvents(sql, { epoch, traceparent }, events);
+
+/** Numbered by the version that the change gives the row: it rises with each event, though not by one. */
+function runEvent(
+  { gid, tenant, flow, version }: Run,
+  what: 'undoing' | 'parked' | 'resumed' | 'completed' | 'compensated',
+  data: object,
+): EffectEvent {
+  const sequence = version + 1;
+  return {
+    gid,
+    branch: rowBranch,
+    op: what,
+    n: sequence,
+    event: {
+      topic: topics.transactions,
+      type: `transaction.${what}`,
+      aggregate: { id: gid, sequence },
+      data: { gid, tenant, flow, ...data },
+    },
+  };
+}

@@ -1,0 +1,309 @@
+/**
+ * Which databases there are, who may do what in them, and how they come to be. Each process has a MySQL user of its own
+ * with the least rights that it needs; the administrator's address never reaches the application.
+ */
+import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+
+import { migrateDatabase } from './database-migration';
+import { givenAddresses } from './stack/config';
+import { readStack, secret as secretOf, type Profile } from './stack/stack';
+
+export const databases = ['inventory', 'accounts', 'orders', 'coupons', 'accord'] as const;
+export type Database = (typeof databases)[number];
+
+/** Those whose outbox a relay empties. */
+const relayed = [
+  'inventory',
+  'accounts',
+  'orders',
+  'accord',
+] as const satisfies readonly Database[];
+
+export const databaseVariables = [
+  'INVENTORY_DATABASE_URL',
+  'ACCOUNTS_DATABASE_URL',
+  'ORDERS_DATABASE_URL',
+  'COUPONS_DATABASE_URL',
+  'ACCORD_DATABASE_URL',
+  'RELAY_DATABASE_URLS',
+  'CONSUMER_DATABASE_URL',
+  'API_DATABASE_URL',
+  'API_ORDERS_DATABASE_URL',
+  'VERIFY_DATABASE_URLS',
+] as const;
+/** A variable that a process reads. The plural ones hold several addresses, separated by commas. */
+export type DatabaseVariable = (typeof databaseVariables)[number];
+export type DatabaseUrls = Readonly<Record<DatabaseVariable, string>>;
+
+const read = 'SELECT';
+const append = 'SELECT, INSERT';
+const change = 'SELECT, INSERT, UPDATE';
+
+/** Rights on one table; `undefined`: none. */
+type Rights = (table: string) => string | undefined;
+
+/** Of a transaction worker in its participant's database. What is not named here is a table of the business. */
+const workerRights: Rights = (table) => {
+  switch (table) {
+    case 'schemaversion':
+    case 'outbox_leases':
+      return undefined;
+    case 'region_epoch': // Moved by a promotion alone, which is an administrator's.
+    case 'cluster_state':
+      return read;
+    case 'fence': // A fresh row goes where a refusal is not recorded.
+      return `${change}, DELETE`;
+    case 'outbox':
+    case 'ledger_entries':
+    case 'events':
+      return append;
+    case 'order_views': // The consumer's.
+    case 'consumed':
+    case 'dead_letters':
+      return undefined;
+    default:
+      return change;
+  }
+};
+
+/** In `accord` a worker decides and moves runs; keys and audit are the API's. */
+const accordWorkerRights: Rights = (table) => {
+  switch (table) {
+    case 'runs':
+      return 'SELECT, UPDATE';
+    case 'fence':
+    case 'outbox':
+    case 'cluster_state':
+      return workerRights(table);
+    default:
+      return undefined;
+  }
+};
+
+const relayRights: Rights = (table) => {
+  switch (table) {
+    case 'outbox':
+      return 'SELECT, UPDATE (published_at), DELETE'; // What was published long ago is forgotten.
+    case 'outbox_leases':
+      return change; // The first relay adds the seats.
+    default:
+      return undefined;
+  }
+};
+
+const consumerRights: Rights = (table) => {
+  switch (table) {
+    case 'order_views':
+    case 'dead_letters':
+      return change;
+    case 'consumed':
+      return append;
+    default:
+      return undefined;
+  }
+};
+
+const apiRights: Rights = (table) => {
+  switch (table) {
+    case 'runs':
+    case 'api_keys':
+    case 'heartbeats':
+      return change;
+    case 'audit':
+    case 'outbox':
+      return append;
+    case 'cluster_state':
+    case 'fence':
+      return read;
+    default:
+      return undefined;
+  }
+};
+
+const apiOrdersRights: Rights = (table) => (table === 'order_views' ? read : undefined);
+
+const verifyRights: Rights = () => read;
+
+interface User {
+  /** With the prefix at most 32 letters, MySQL's bound. */
+  readonly name: string;
+  readonly variable: DatabaseVariable;
+  readonly databases: readonly Database[];
+  readonly rights: Rights;
+}
+
+const users: readonly User[] = [
+  {
+    name: 'inventory',
+    variable: 'INVENTORY_DATABASE_URL',
+    databases: ['inventory'],
+    rights: workerRights,
+  },
+  {
+    name: 'accounts',
+    variable: 'ACCOUNTS_DATABASE_URL',
+    databases: ['accounts'],
+    rights: workerRights,
+  },
+  { name: 'orders', variable: 'ORDERS_DATABASE_URL', databases: ['orders'], rights: workerRights },
+  {
+    name: 'coupons',
+    variable: 'COUPONS_DATABASE_URL',
+    databases: ['coupons'],
+    rights: workerRights,
+  },
+  {
+    name: 'accord',
+    variable: 'ACCORD_DATABASE_URL',
+    databases: ['accord'],
+    rights: accordWorkerRights,
+  },
+  { name: 'relay', variable: 'RELAY_DATABASE_URLS', databases: relayed, rights: relayRights },
+  {
+    name: 'consumer',
+    variable: 'CONSUMER_DATABASE_URL',
+    databases: ['orders'],
+    rights: consumerRights,
+  },
+  { name: 'api', variable: 'API_DATABASE_URL', databases: ['accord'], rights: apiRights },
+  {
+    name: 'api_orders',
+    variable: 'API_ORDERS_DATABASE_URL',
+    databases: ['orders'],
+    rights: apiOrdersRights,
+  },
+  { name: 'verify', variable: 'VERIFY_DATABASE_URLS', databases, rights: verifyRights },
+];
+
+export interface Provisioning {
+  /** Begins the name of every database and user: two stacks may share a server. `[a-z0-9_]{0,20}` */
+  readonly prefix: string;
+  /** The password of a user, by a name that is stable; letters, digits, - and _. */
+  readonly secret: (name: string) => Promise<string> | string;
+  /** Left out: all of them. */
+  readonly only?: readonly Database[];
+}
+
+/**
+ * Creates what is missing: databases, their tables, users, rights. Safe to repeat, and for two processes at once.
+ *
+ * @returns the addresses that processes read from their environment, empty where `only` left nothing of them.
+ */
+export async function provision(
+  adminUrl: string,
+  { prefix, secret, only = databases }: Provisioning,
+): Promise<DatabaseUrls> {
+  if (!/^[a-z0-9_]{0,20}$/.test(prefix)) throw new RangeError(`Not a prefix: "${prefix}".`);
+  await Promise.all(only.map((database) => migrateDatabase(adminUrl, database, prefix)));
+  const grantable = users.map((user) => ({
+    ...user,
+    databases: user.databases.filter((database) => only.includes(database)),
+  }));
+  const entries = await Promise.all(
+    grantable.map(
+      async (user) => [user.variable, await provisionUser(adminUrl, prefix, user, secret)] as const,
+    ),
+  );
+  const urls = new Map(entries);
+  const urlOf = (variable: DatabaseVariable): string => urls.get(variable) ?? '';
+  return {
+    INVENTORY_DATABASE_URL: urlOf('INVENTORY_DATABASE_URL'),
+    ACCOUNTS_DATABASE_URL: urlOf('ACCOUNTS_DATABASE_URL'),
+    ORDERS_DATABASE_URL: urlOf('ORDERS_DATABASE_URL'),
+    COUPONS_DATABASE_URL: urlOf('COUPONS_DATABASE_URL'),
+    ACCORD_DATABASE_URL: urlOf('ACCORD_DATABASE_URL'),
+    RELAY_DATABASE_URLS: urlOf('RELAY_DATABASE_URLS'),
+    CONSUMER_DATABASE_URL: urlOf('CONSUMER_DATABASE_URL'),
+    API_DATABASE_URL: urlOf('API_DATABASE_URL'),
+    API_ORDERS_DATABASE_URL: urlOf('API_ORDERS_DATABASE_URL'),
+    VERIFY_DATABASE_URLS: urlOf('VERIFY_DATABASE_URLS'),
+  };
+}
+
+/** Of a profile's own databases, in development, tests and demo. */
+export const databasePrefix = 'accord_';
+
+/**
+ * `provision` for a profile of this checkout, with the profile's secrets. MYSQL_URL, an administrator's address, takes
+ * the place of its own server.
+ *
+ * @throws one sentence where there is no MySQL.
+ */
+export async function provisionProfile(profile: Profile): Promise<DatabaseUrls> {
+  const adminUrl = givenAddresses().mysql ?? (await readStack(profile))?.mysql.adminUrl;
+  if (adminUrl === undefined) {
+    throw new Error(
+      `No MySQL: set MYSQL_URL, or bring one up with npm run stack -- up --profile ${profile}.`,
+    );
+  }
+  return provision(adminUrl, {
+    prefix: databasePrefix,
+    secret: (name) => secretOf(profile, name),
+  });
+}
+
+/** Drops what `provision` made with this prefix. For tests and drills; there is no way back. */
+export async function unprovision(
+  adminUrl: string,
+  prefix: string,
+  only: readonly Database[] = databases,
+): Promise<void> {
+  if (prefix === '') throw new RangeError('Without a prefix nothing is dropped.');
+  const admin = await createConnection({ uri: adminUrl });
+  try {
+    for (const database of only)
+      await admin.query(`DROP DATABASE IF EXISTS \`${prefix}${database}\``);
+    for (const { name } of users) await admin.query(`DROP USER IF EXISTS '${prefix}${name}'@'%'`);
+  } finally {
+    await admin.end();
+  }
+}
+
+async function provisionUser(
+  adminUrl: string,
+  prefix: string,
+  user: User,
+  secret: Provisioning['secret'],
+): Promise<string> {
+  if (user.databases.length === 0) return '';
+  const name = `${prefix}${user.name}`;
+  const password = await secret(`mysql-${user.name}`);
+  const admin = await createConnection({ uri: adminUrl });
+  try {
+    await admin.query(`CREATE USER IF NOT EXISTS ?@'%' IDENTIFIED BY ?`, [name, password]);
+    await admin.query(`ALTER USER ?@'%' IDENTIFIED BY ?`, [name, password]);
+    for (const database of user.databases) {
+      await grant(admin, `${prefix}${database}`, name, user.rights);
+    }
+  } finally {
+    await admin.end();
+  }
+  return user.databases
+    .map((database) => urlFor(adminUrl, name, password, `${prefix}${database}`))
+    .join(',');
+}
+
+async function grant(
+  admin: Connection,
+  database: string,
+  user: string,
+  rights: Rights,
+): Promise<void> {
+  const [tables] = await admin.query<(RowDataPacket & { table: string })[]>(
+    'SELECT table_name AS `table` FROM information_schema.tables WHERE table_schema = ?',
+    [database],
+  );
+  for (const { table } of tables) {
+    const granted = rights(table);
+    if (granted === undefined) continue;
+    await admin.query(`GRANT ${granted} ON \`${database}\`.\`${table}\` TO ?@'%'`, [user]);
+  }
+}
+
+function urlFor(adminUrl: string, user: string, password: string, database: string): string {
+  const url = new URL(adminUrl);
+  url.username = user;
+  url.password = password;
+  url.pathname = `/${database}`;
+  return url.toString();
+}

@@ -1,0 +1,237 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { stepKeyOf, type Gid } from '../../../../contracts/ids';
+import {
+  decideBranch,
+  endingBytesMax,
+  rowBranch,
+  type EndRun,
+  type MoveRun,
+  type RunsActivities,
+} from '../../../../contracts/runs';
+import { clusterEpoch, createEpochSource } from '../../../../activities/epoch';
+import { inertFaultPoints } from '../../../../activities/fault-points';
+import { createFence, inertFenceMetrics } from '../../../../activities/fence';
+import { createRunsActivities } from '../../../../activities/runs/activities';
+import { createRunsStore } from '../../../../activities/runs/runs-store';
+import type { SqlPool } from '../../../../activities/sql-transaction';
+import { ownDatabases, type OwnDatabases } from '../../../support/databases';
+import { aDelivery, aGid } from '../../../support/fenced-accounts';
+
+describe('rows of accord.runs', () => {
+  let own: OwnDatabases;
+  let admin: SqlPool;
+  let runs: RunsActivities;
+
+  beforeAll(async () => {
+    own = await ownDatabases(['accord']);
+    admin = own.pool(own.adminUrl('accord'));
+    const pool = own.pool(own.urls.ACCORD_DATABASE_URL);
+    const shared = {
+      pool,
+      epochRow: clusterEpoch('main'),
+      epochs: createEpochSource(pool, 'main'),
+      faults: inertFaultPoints,
+      delivery: () => aDelivery(),
+    };
+    runs = createRunsActivities({
+      fence: createFence({ ...shared, metrics: inertFenceMetrics }),
+      runs: createRunsStore(shared),
+    });
+  });
+  afterAll(() => own.drop());
+
+  const accepted = async (): Promise<Gid> => {
+    const gid = aGid();
+    await admin.change(
+      `INSERT INTO runs (gid, tenant, flow, reference, operation, fingerprint, field_digests, owner, region, epoch,
+         accepted_at, deadline_at, at_risk)
+         VALUES (?, 'acme', 'order', ?, 'POST /v1/orders', ?, '{}', ?, 'a', 1, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), '[]')`,
+      [gid, gid, Buffer.alloc(32), gid],
+    );
+    return gid;
+  };
+
+  const move = (gid: Gid, at: number, change: Partial<MoveRun> = {}): MoveRun => ({
+    key: stepKeyOf(gid, rowBranch),
+    minEpoch: 0,
+    to: 'running',
+    at,
+    step: 'holdFunds',
+    reason: null,
+    pivotPassed: false,
+    atRisk: [],
+    ...change,
+  });
+
+  const ending = (gid: Gid, at: number, change: Partial<EndRun> = {}): EndRun => ({
+    key: stepKeyOf(gid, rowBranch),
+    minEpoch: 0,
+    outcome: 'completed',
+    reason: null,
+    at,
+    ending: '{"outcome":"completed","note":"žluťoučký"}',
+    ...change,
+  });
+
+  interface RunSeen {
+    readonly state: string;
+    readonly step: string | null;
+    readonly version: number;
+    readonly pivot_passed: number;
+    readonly ending: Buffer | null;
+  }
+  const row = async (gid: Gid): Promise<RunSeen | undefined> => {
+    const [found] = await admin.select<RunSeen>(
+      'SELECT state, step, reason, version, pivot_passed, stuck_since, at_risk, at_risk_currency, at_risk_minor, ending, ended_at FROM runs WHERE gid = ?',
+      [gid],
+    );
+    return found;
+  };
+  const eventsOf = async (gid: Gid): Promise<readonly string[]> => {
+    const rows = await admin.select<{ type: string }>(
+      'SELECT type FROM outbox WHERE aggregate_id = ? ORDER BY sequence',
+      [gid],
+    );
+    return rows.map(({ type }) => type);
+  };
+
+  it('moves forward in workflow time alone, whatever order moves arrive in', async () => {
+    const gid = await accepted();
+    await admin.change('UPDATE runs SET stuck_since = UTC_TIMESTAMP(3) WHERE gid = ?', [gid]);
+    const atRisk = [
+      { kind: 'stock', sku: 'acme.S-1', quantity: 2 },
+      { kind: 'hold', currency: 'EUR', minorUnits: 700 },
+      { kind: 'hold', currency: 'EUR', minorUnits: 550 },
+    ] as const;
+    expect(await runs.moveRun([move(gid, 20, { to: 'undoing', atRisk })])).toMatchObject([
+      { ok: true, fence: 'first' },
+    ]);
+    expect(await runs.moveRun([move(gid, 10)])).toMatchObject([{ ok: true, fence: 'duplicate' }]);
+    expect(await runs.moveRun([move(gid, 20, { to: 'parked' })])).toMatchObject([
+      { fence: 'duplicate' },
+    ]);
+    expect(await row(gid)).toMatchObject({
+      state: 'undoing',
+      version: 2,
+      stuck_since: null,
+      at_risk: atRisk,
+      at_risk_currency: 'EUR',
+      at_risk_minor: '1250',
+    });
+  });
+
+  it('tells the outside of each move that is news, in order', async () => {
+    const gid = await accepted();
+    const states = ['running', 'undoing', 'parked', 'undoing', 'undoing'] as const;
+    for (const [at, to] of states.entries()) await runs.moveRun([move(gid, at + 1, { to })]);
+    await runs.endRun([ending(gid, 9, { outcome: 'compensated' })]);
+    expect(await eventsOf(gid)).toEqual([
+      'transaction.undoing',
+      'transaction.parked',
+      'transaction.resumed',
+      'transaction.compensated',
+    ]);
+  });
+
+  it('never forgets that the pivot was passed', async () => {
+    const gid = await accepted();
+    await runs.moveRun([move(gid, 1, { pivotPassed: true })]);
+    await runs.moveRun([move(gid, 2, { to: 'parked', reason: 'finish_failed' })]);
+    expect(await row(gid)).toMatchObject({
+      state: 'parked',
+      reason: 'finish_failed',
+      pivot_passed: 1,
+    });
+  });
+
+  it('changes nothing for a transaction that it does not know', async () => {
+    expect(await runs.moveRun([move(aGid(), 1)])).toMatchObject([{ ok: true, fence: 'duplicate' }]);
+    expect(await runs.endRun([ending(aGid(), 1)])).toMatchObject([
+      { ok: false, failure: 'InvariantBroken' },
+    ]);
+  });
+
+  it('writes the ending once, byte for byte, and gives the one that stands to an equal outcome', async () => {
+    const gid = await accepted();
+    const [first] = await runs.endRun([ending(gid, 5)]);
+    expect(first).toMatchObject({ ok: true, fence: 'first' });
+    const other = ending(gid, 6, { ending: '{"outcome":"completed","by":"another"}' });
+    expect(await runs.endRun([other])).toMatchObject([
+      { ok: true, fence: 'duplicate', result: { ending: ending(gid, 5).ending } },
+    ]);
+    expect((await row(gid))?.ending?.toString('utf8')).toBe(ending(gid, 5).ending);
+    expect(await eventsOf(gid)).toEqual(['transaction.completed']);
+  });
+
+  it('calls a second, different ending broken and keeps the first', async () => {
+    const gid = await accepted();
+    await runs.endRun([ending(gid, 5)]);
+    const before = await row(gid);
+    const second = ending(gid, 6, { outcome: 'compensated', ending: '{}' });
+    expect(await runs.endRun([second])).toMatchObject([
+      { ok: false, failure: 'InvariantBroken', fence: 'broken' },
+    ]);
+    await runs.moveRun([move(gid, 7, { to: 'undoing' })]);
+    expect(await row(gid)).toEqual(before);
+  });
+
+  it('lets exactly one of two different endings that meet win', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const gid = await accepted();
+      const answers = await Promise.all([
+        runs.endRun([ending(gid, 5)]),
+        runs.endRun([ending(gid, 5, { outcome: 'compensated', ending: '{}' })]),
+      ]);
+      expect(
+        answers
+          .flat()
+          .map(({ fence }) => fence)
+          .sort(),
+      ).toEqual(['broken', 'first']);
+    }
+  });
+
+  it('refuses an ending over its bound before any SQL', async () => {
+    const gid = await accepted();
+    const long = ending(gid, 5, { ending: 'x'.repeat(endingBytesMax + 1) });
+    await expect(runs.endRun([long])).rejects.toBeInstanceOf(RangeError);
+    expect(await row(gid)).toMatchObject({ state: 'accepted' });
+  });
+
+  it('moves and ends a set, each row by itself', async () => {
+    const gids = await Promise.all(Array.from({ length: 50 }, accepted));
+    await runs.moveRun(gids.map((gid) => move(gid, 1)));
+    const verdicts = await runs.endRun(gids.map((gid) => ending(gid, 2)));
+    expect(verdicts.every(({ ok }) => ok)).toBe(true);
+    const states = await admin.select('SELECT DISTINCT state FROM runs WHERE gid IN (?)', [gids]);
+    expect(states).toEqual([{ state: 'completed' }]);
+  });
+
+  it('B20 stands on one side when decide and its seal meet', async () => {
+    const sides = new Set<boolean>();
+    for (let round = 0; round < 40; round += 1) {
+      const gid = await accepted();
+      const request = { key: stepKeyOf(gid, decideBranch), minEpoch: 0 };
+      const sealFirst = round % 2 === 0 ? runs.sealDecision([request]) : undefined;
+      const deciding = runs.decide([request]);
+      const [[decided], [sealed]] = await Promise.all([
+        deciding,
+        sealFirst ?? runs.sealDecision([request]),
+      ]);
+      const happened = sealed?.ok === true && sealed.result.happened;
+      expect(decided?.ok).toBe(happened);
+      expect(await row(gid)).toMatchObject({ pivot_passed: happened ? 1 : 0 });
+      sides.add(happened);
+    }
+    expect(sides.size).toBe(2);
+  });
+
+  it('compares every write with the cluster state of the hub', async () => {
+    const gid = await accepted();
+    const stale = { ...move(gid, 1), minEpoch: 7 };
+    await expect(runs.moveRun([stale])).rejects.toMatchObject({ type: 'StaleEpoch' });
+    await admin.change(`UPDATE cluster_state SET epoch = 7 WHERE cluster = 'main'`);
+    expect(await runs.moveRun([stale])).toMatchObject([{ ok: true, epoch: 7 }]);
+  });
+});
