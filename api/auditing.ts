@@ -1,0 +1,59 @@
+import type { FastifyRequest } from 'fastify';
+import { createHash } from 'node:crypto';
+
+import { partsOfGid } from '../contracts/ids';
+import { canonicalJson } from './canonical-json';
+import { Problem } from './errors';
+import type { JsonValue } from './json-text';
+import type { Api } from './route-rules';
+import type { AuditStore } from './stores/audit-store';
+
+/** A larger body is kept as its digest: no decision is that long. */
+const bodyCharactersMax = 4_096;
+
+/**
+ * Writes one row of audit for every call that steers, refused ones too, before its answer goes out. A call that took
+ * effect and could not be written down is answered `outcome_unknown`: sent again, it is answered from the state it
+ * finds, and written down then.
+ */
+export function auditSteering(api: Api, audit: AuditStore): void {
+  const audited = new WeakSet<FastifyRequest>();
+  api.addHook('onSend', async (request, reply) => {
+    const { principal } = request;
+    if (request.routeOptions.config.rules?.kind !== 'steer' || !principal || audited.has(request))
+      return;
+    audited.add(request); // The answer to a failed write of audit comes through here, too.
+    try {
+      await audit.add({
+        at: new Date(),
+        tenant: principal.tenant,
+        actor: principal.subject,
+        operation: `${request.method} ${request.routeOptions.url ?? ''}`,
+        gid: gidOf(request.params),
+        request: requestOf(request),
+        outcome: request.problemCode
+          ? `${reply.statusCode} ${request.problemCode}`
+          : String(reply.statusCode),
+      });
+    } catch (cause) {
+      if (reply.statusCode < 400)
+        throw new Problem('outcome_unknown', { dependency: 'mysql', cause });
+      request.log.error({ err: cause }, 'A refused call was not written to the audit.');
+    }
+  });
+}
+
+function requestOf({ bodyAsSent, idempotencyKey }: FastifyRequest): JsonValue {
+  const text = canonicalJson(bodyAsSent);
+  const digest = createHash('sha256').update(text).digest('hex');
+  return {
+    key: idempotencyKey,
+    sha256: digest,
+    body: text.length > bodyCharactersMax ? null : bodyAsSent,
+  };
+}
+
+function gidOf(params: unknown): string | null {
+  if (typeof params !== 'object' || params === null || !('gid' in params)) return null;
+  return typeof params.gid === 'string' && partsOfGid(params.gid) ? params.gid : null;
+}

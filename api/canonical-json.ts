@@ -1,0 +1,31 @@
+import type { JsonValue } from './json-text';
+
+/**
+ * Canonical JSON (RFC 8785): members sorted by the UTF-16 units of their names, no white space, numbers and strings as
+ * ECMAScript writes them. Equal values give equal text, whatever order their members came in.
+ */
+export function canonicalJson(value: JsonValue): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  const members = Object.entries(value)
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`);
+  return `{${members.join(',')}}`;
+}
+
+/** JSON pointer (RFC 6901) of every scalar and of every empty container, with its value. */
+export function leavesOf(
+  value: JsonValue,
+  pointer = '',
+): readonly (readonly [string, JsonValue])[] {
+  if (typeof value !== 'object' || value === null) return [[pointer, value]];
+  const children = isArray(value) ? [...value.entries()] : Object.entries(value);
+  if (children.length === 0) return [[pointer, value]];
+  return children.flatMap(([name, child]) => leavesOf(child, `${pointer}/${escapePointer(name)}`));
+}
+
+const escapePointer = (name: string | number): string =>
+  String(name).replaceAll('~', '~0').replaceAll('/', '~1');
+
+// Array.isArray does not narrow a readonly array.
+const isArray = (value: JsonValue): value is readonly JsonValue[] => Array.isArray(value);

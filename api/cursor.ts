@@ -1,0 +1,48 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { z } from 'zod';
+
+import { canonicalJson } from './canonical-json';
+import { Problem } from './errors';
+import type { JsonValue } from './json-text';
+
+/** The last row of a page: the next one begins behind it. */
+export interface Position {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly id: string;
+}
+
+const positionSchema = z.tuple([z.number(), z.string()]);
+
+/**
+ * Cursors of lists: opaque, signed, and bound to what they were made for (route, tenant, filters).
+ *
+ * @param secret the same in every process, so that a page may come from another one.
+ */
+export function createCursors(secret: string) {
+  const signatureOf = (payload: string, boundTo: JsonValue): Buffer =>
+    createHmac('sha256', secret)
+      .update(`${payload}.${canonicalJson(boundTo)}`)
+      .digest();
+
+  return {
+    encode({ at, id }: Position, boundTo: JsonValue): string {
+      const payload = Buffer.from(JSON.stringify([at, id])).toString('base64url');
+      return `${payload}.${signatureOf(payload, boundTo).toString('base64url')}`;
+    },
+    /** @throws Problem `cursor_invalid`: cut, forged, or of another list. */
+    decode(cursor: string, boundTo: JsonValue): Position {
+      const [payload = '', signature = ''] = cursor.split('.');
+      const given = Buffer.from(signature, 'base64url');
+      const right = signatureOf(payload, boundTo);
+      if (given.length !== right.length || !timingSafeEqual(given, right)) {
+        throw new Problem('cursor_invalid');
+      }
+      const [at, id] = positionSchema.parse(
+        JSON.parse(Buffer.from(payload, 'base64url').toString()),
+      );
+      return { at, id };
+    },
+  };
+}
+export type Cursors = ReturnType<typeof createCursors>;

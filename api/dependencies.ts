@@ -1,0 +1,124 @@
+import { Client, Connection } from '@temporalio/client';
+import { Redis } from 'ioredis';
+import { createPool, type Pool, type PoolOptions } from 'mysql2/promise';
+
+import { runsChannel } from '../contracts/runs';
+import { transactionsTaskQueue } from '../contracts/task-queues';
+import type { Config } from './config';
+import { createAuditStore } from './stores/audit-store';
+import { createDatabase } from './stores/database';
+import { createHeartbeatStore } from './stores/heartbeat-store';
+import { createKeysStore } from './stores/keys-store';
+import { createOrderViewsStore } from './stores/order-views-store';
+import { createRunsStore } from './stores/runs-store';
+import { createTemporal } from './temporal';
+import type { WakeUps } from './waiting';
+
+/** A start that meets an uncommitted claim of its key waits this long; then it is told to come again. */
+const lockWaitSeconds = 1;
+/** MySQL ends a session that is silent for so long, so a machine that vanished holds no lock. */
+const sessionSeconds = 6;
+const redisMs = 200;
+const reconnectMaxMs = 1_000;
+
+/**
+ * Opens the clients of the API. Nothing needs to be there yet: each connects when it is first used, and again whenever
+ * it was cut.
+ *
+ * @param onError is told what a client could not tell a caller, such as a lost subscription.
+ */
+export function openDependencies(
+  config: Config,
+  onError: (error: unknown) => void,
+  taskQueue = transactionsTaskQueue,
+) {
+  const accordPool = openPool(config.accordUrl, config.databaseConnections);
+  const ordersPool = openPool(config.ordersUrl, config.databaseConnections);
+  const redis = openRedis(config.redisUrl, onError);
+  const subscriber = openRedis(config.redisUrl, onError, { autoResubscribe: true });
+  const connection = openTemporal(config.temporal);
+  const client = new Client({ connection, namespace: config.temporal.namespace });
+  const accord = createDatabase(accordPool);
+  return {
+    runs: createRunsStore(accord, config.cluster),
+    keys: createKeysStore(accord),
+    audit: createAuditStore(accord),
+    heartbeat: createHeartbeatStore(accord),
+    orderViews: createOrderViewsStore(createDatabase(ordersPool)),
+    temporal: createTemporal(client, taskQueue),
+    redis,
+    wakeUps: subscribe(subscriber, onError),
+    async close(): Promise<void> {
+      redis.disconnect();
+      subscriber.disconnect();
+      await Promise.all([accordPool.end(), ordersPool.end(), connection.close()]);
+    },
+  };
+}
+export type Dependencies = ReturnType<typeof openDependencies>;
+
+/** The database of keys alone, for the command line. */
+export function openKeys(accordUrl: string) {
+  const pool = openPool(accordUrl, 1);
+  return { keys: createKeysStore(createDatabase(pool)), close: () => pool.end() };
+}
+
+/** Columns as the stores read them: VARBINARY is text, JSON is parsed, digits beyond 2^53 stay digits. */
+const readColumn: NonNullable<PoolOptions['typeCast']> = (field, next) =>
+  field.type === 'VAR_STRING' ? field.string('utf8') : next();
+
+function openPool(uri: string, connectionLimit: number): Pool {
+  const pool = createPool({
+    uri,
+    connectionLimit,
+    maxIdle: Math.max(1, connectionLimit - 1), // Only below the limit does mysql2 obey the next line.
+    idleTimeout: (sessionSeconds * 1_000) / 2, // Closed by us before the session is closed by MySQL.
+    connectTimeout: 1_000,
+    timezone: 'Z',
+    supportBigNumbers: true,
+    bigNumberStrings: false,
+    stringifyObjects: true, // An object as a value would be written as SQL.
+    typeCast: readColumn,
+  });
+  pool.pool.on('connection', (connection) => {
+    connection.query(
+      `SET SESSION innodb_lock_wait_timeout = ${lockWaitSeconds}, wait_timeout = ${sessionSeconds}`,
+    );
+  });
+  return pool;
+}
+
+function openRedis(url: string, onError: (error: unknown) => void, more: object = {}): Redis {
+  const redis = new Redis(url, {
+    connectTimeout: 1_000,
+    commandTimeout: redisMs,
+    enableOfflineQueue: false, // Without Redis a limiter must decide now, not later.
+    maxRetriesPerRequest: 0,
+    retryStrategy: (attempt) => Math.min(attempt * 100, reconnectMaxMs),
+    ...more,
+  });
+  redis.on('error', onError);
+  return redis;
+}
+
+/** Subscribes again after every reconnection. */
+function subscribe(subscriber: Redis, onError: (error: unknown) => void): WakeUps {
+  subscriber.on('ready', () => void subscriber.subscribe(runsChannel).catch(onError));
+  return {
+    listen: (listener) => void subscriber.on('message', (_, gid: string) => listener(gid)),
+  };
+}
+
+/** Connects at its first call, and within a second after every outage: the default back-off takes ten. */
+function openTemporal({ address, apiKey }: Config['temporal']): Connection {
+  return Connection.lazy({
+    address,
+    ...(apiKey !== undefined && { apiKey, tls: true }),
+    connectTimeout: 1_000,
+    interceptors: [], // No retries in here: the starter repeats starts, callers repeat the rest.
+    channelArgs: {
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': reconnectMaxMs,
+    },
+  });
+}

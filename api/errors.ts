@@ -1,0 +1,188 @@
+/** Every problem that the API answers with, and what it means to a caller. The one table; docs and OpenAPI read it. */
+export const problems = {
+  malformed_body: { status: 400, retryable: false, title: 'The body is not acceptable JSON.' },
+  invalid_request: { status: 400, retryable: false, title: 'The request does not fit its schema.' },
+  cursor_invalid: {
+    status: 400,
+    retryable: false,
+    title: 'The cursor does not belong to this list.',
+  },
+  bad_url: { status: 400, retryable: false, title: 'The URL cannot be decoded.' },
+  bad_http: { status: 400, retryable: false, title: 'This is not HTTP.' },
+  idempotency_key_missing: {
+    status: 400,
+    retryable: false,
+    title: 'An Idempotency-Key is required.',
+  },
+  idempotency_key_invalid: {
+    status: 400,
+    retryable: false,
+    title: 'The Idempotency-Key is not valid.',
+  },
+  unauthenticated: { status: 401, retryable: false, title: 'A valid credential is required.' },
+  scope_missing: { status: 403, retryable: false, title: 'The credential lacks the scope.' },
+  second_person_required: {
+    status: 403,
+    retryable: false,
+    title: 'A second person must approve this.',
+  },
+  route_not_found: { status: 404, retryable: false, title: 'There is no such route.' },
+  not_found: { status: 404, retryable: false, title: 'There is nothing with this id.' },
+  method_not_allowed: {
+    status: 405,
+    retryable: false,
+    title: 'The route does not take this method.',
+  },
+  not_acceptable: { status: 406, retryable: false, title: 'Only JSON can be answered.' },
+  request_timeout: { status: 408, retryable: true, title: 'The request arrived too slowly.' },
+  idempotency_in_progress: {
+    status: 409,
+    retryable: true,
+    title: 'The first request with this key is still being accepted.',
+  },
+  transaction_exists: {
+    status: 409,
+    retryable: false,
+    title: 'The reference has been used under another key.',
+  },
+  past_pivot: { status: 409, retryable: false, title: 'The point of no return has been passed.' },
+  already_ended: { status: 409, retryable: false, title: 'The transaction has ended.' },
+  not_parked: {
+    status: 409,
+    retryable: false,
+    title: 'The transaction is not parked at this step.',
+  },
+  state_changed: { status: 409, retryable: false, title: 'The transaction has moved meanwhile.' },
+  ask_again: {
+    status: 409,
+    retryable: true,
+    title: 'The transaction is just being started: ask again.',
+  },
+  body_too_large: { status: 413, retryable: false, title: 'The body is too large.' },
+  uri_too_long: { status: 414, retryable: false, title: 'The URL is too long.' },
+  unsupported_media_type: {
+    status: 415,
+    retryable: false,
+    title: 'Only application/json is taken.',
+  },
+  expectation_failed: {
+    status: 417,
+    retryable: false,
+    title: 'Only "Expect: 100-continue" can be met.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    retryable: false,
+    title: 'The key came before with another request.',
+  },
+  unprocessable: {
+    status: 422,
+    retryable: false,
+    title: 'The request fits its schema, but cannot mean anything.',
+  },
+  rate_limited: { status: 429, retryable: true, title: 'Too many requests.' },
+  headers_too_large: { status: 431, retryable: false, title: 'The headers are too large.' },
+  internal: { status: 500, retryable: true, title: 'A defect of ours.' },
+  overloaded: { status: 503, retryable: true, title: 'Too much is going on.' },
+  starting: { status: 503, retryable: true, title: 'This process is starting.' },
+  stopping: { status: 503, retryable: true, title: 'This process is stopping.' },
+  region_switching: { status: 503, retryable: true, title: 'A region is being switched.' },
+  dependency_unavailable: {
+    status: 503,
+    retryable: true,
+    title: 'A system that is needed does not answer.',
+  },
+  outcome_unknown: {
+    status: 503,
+    retryable: true,
+    title: 'Whether it took effect is unknown: ask, or send it again with the same key.',
+  },
+} as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
+export type ProblemCode = keyof typeof problems;
+
+export type Dependency = 'mysql' | 'temporal' | 'redis';
+
+/** One field that is wrong: JSON pointer into the body, or `?name` of the query. */
+export interface FieldError {
+  readonly pointer: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+interface ProblemDetails {
+  readonly detail?: string;
+  readonly errors?: readonly FieldError[];
+  readonly gid?: string;
+  readonly dependency?: Dependency;
+  readonly retryAfterSeconds?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** An answer that is thrown: anything else that reaches the error handler is a defect, and shows as `internal`. */
+export class Problem extends Error {
+  readonly status: number;
+
+  constructor(
+    readonly code: ProblemCode,
+    readonly details: ProblemDetails = {},
+  ) {
+    super(details.detail ?? problems[code].title, { cause: details.cause });
+    this.name = 'Problem';
+    this.status = problems[code].status;
+  }
+}
+
+/** A system that did not answer in time; nothing has taken effect. Never carries its text, only its cause for the log. */
+export const dependencyUnavailable = (dependency: Dependency, cause?: unknown): Problem =>
+  new Problem('dependency_unavailable', {
+    detail: `${dependency} does not answer.`,
+    dependency,
+    retryAfterSeconds: 1,
+    cause,
+  });
+
+/** The body of a problem (RFC 9457), for one request. */
+export function problemBody({ code, details }: Problem, requestId: string) {
+  const { status, title, retryable } = problems[code];
+  return {
+    type: `urn:accord:problem:${code}`,
+    title,
+    status,
+    detail: details.detail ?? title,
+    instance: `urn:accord:request:${requestId}`,
+    code,
+    retryable,
+    ...(details.errors && { errors: details.errors }),
+    ...(details.gid !== undefined && { gid: details.gid }),
+    ...(details.dependency && { dependency: details.dependency }),
+  };
+}
+
+export function problemHeaders({ code, details }: Problem): Readonly<Record<string, string>> {
+  return {
+    ...(code === 'unauthenticated' && { 'www-authenticate': 'Bearer realm="accord"' }),
+    ...(details.retryAfterSeconds !== undefined && {
+      'retry-after': String(details.retryAfterSeconds),
+    }),
+    ...details.headers,
+  };
+}
+
+const codesOfFastify: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_BAD_URL: 'bad_url',
+  FST_ERR_MAX_PARAM_LENGTH: 'uri_too_long',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_body',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_body',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_body',
+  FST_ERR_HANDLER_TIMEOUT: 'outcome_unknown',
+};
+
+/** What a thrown value answers with. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
+  return new Problem(codesOfFastify[String(code)] ?? 'internal', { cause: error });
+}

@@ -1,0 +1,149 @@
+import underPressure from '@fastify/under-pressure';
+import type { FastifyRequest } from 'fastify';
+import { getHeapStatistics } from 'node:v8';
+
+import type { Authentication } from './authentication';
+import { Problem } from './errors';
+import type { Lifecycle } from './health';
+import { idempotencyKeyOf } from './idempotency';
+import type { createAddressGuard, Limits } from './limits';
+import type { Metrics } from './metrics';
+import { limitClassOf, type Api, type RouteKind, type RouteRules } from './route-rules';
+import type { Starts } from './starts';
+
+/** Above this share of the heap starts and lists are shed. */
+const heapShareMax = 0.85;
+
+interface Guards {
+  readonly authentication: Authentication;
+  readonly addresses: ReturnType<typeof createAddressGuard>;
+  readonly limits: Limits;
+  readonly starts: Pick<Starts, 'inHand'>;
+  readonly startsInHandMax: number;
+  readonly loopDelayMaxMs: number;
+  readonly lifecycle: Lifecycle;
+  readonly metrics: Metrics;
+}
+
+/**
+ * What stands before every handler, in this order: overload, credential, scope, rate, key. A route says by its rules
+ * what applies to it; one without rules (unknown, wrong method) is answered as it is.
+ */
+export async function guardRoutes(api: Api, guards: Guards): Promise<void> {
+  await shedUnderPressure(api, guards);
+  api.addHook('onRequest', async (request, reply) => {
+    const rules = request.routeOptions.config.rules;
+    if (!rules) return;
+    acceptJson(request, rules.kind);
+    if (rules.kind === 'start') refuseStart(guards);
+    if (rules.scope !== null) {
+      request.principal = await authenticate(request, guards);
+      if (!request.principal.scopes.has(rules.scope)) {
+        throw new Problem('scope_missing', { detail: `The scope ${rules.scope} is needed.` });
+      }
+    }
+    reply.headers(await takeFromLimit(request, rules, guards));
+    if (needsKey(request, rules)) request.idempotencyKey = idempotencyKeyOf(request.raw.rawHeaders);
+  });
+  api.addHook('onResponse', (request, reply, done) => {
+    record(request, reply.statusCode, reply.elapsedTime, guards.metrics);
+    done();
+  });
+}
+
+async function shedUnderPressure(api: Api, { loopDelayMaxMs, metrics }: Guards): Promise<void> {
+  await api.register(underPressure, {
+    maxEventLoopDelay: loopDelayMaxMs,
+    maxHeapUsedBytes: getHeapStatistics().heap_size_limit * heapShareMax,
+    pressureHandler: (request, _, type, value) => {
+      const kind = request.routeOptions.config.rules?.kind;
+      const isHard =
+        type !== underPressure.TYPE_EVENT_LOOP_DELAY || (value ?? 0) > 2 * loopDelayMaxMs;
+      if (kind !== 'start' && !(kind === 'list' && isHard)) return;
+      metrics.refused.inc({ cause: type });
+      return Promise.reject(overloaded());
+    },
+  });
+}
+
+function refuseStart({ lifecycle, starts, startsInHandMax, metrics }: Guards): void {
+  if (lifecycle.isStopping()) throw new Problem('stopping', { retryAfterSeconds: 1 });
+  if (starts.inHand() < startsInHandMax) return;
+  metrics.refused.inc({ cause: 'startsInHand' });
+  throw overloaded();
+}
+
+/** With jitter, so that those who were refused together do not come back together. */
+const overloaded = (): Problem =>
+  new Problem('overloaded', { retryAfterSeconds: 1 + Math.floor(Math.random() * 5) });
+
+async function authenticate(request: FastifyRequest, { authentication, addresses }: Guards) {
+  addresses.check(request.ip);
+  try {
+    return await authentication.authenticate(request.headers.authorization);
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'unauthenticated')
+      addresses.countFailure(request.ip);
+    throw error;
+  }
+}
+
+async function takeFromLimit(
+  { principal }: FastifyRequest,
+  { kind }: RouteRules,
+  { limits, metrics }: Guards,
+) {
+  const name = limitClassOf[kind];
+  if (name === null || !principal) return {};
+  try {
+    return await limits.take(name, principal.tenant);
+  } catch (error) {
+    metrics.refused.inc({ cause: `limit:${name}` });
+    throw error;
+  }
+}
+
+/** A dry run writes nothing, so it needs no key. */
+function needsKey(request: FastifyRequest, { kind }: RouteRules): boolean {
+  const { query } = request;
+  const isDryRun =
+    kind === 'start' &&
+    typeof query === 'object' &&
+    query !== null &&
+    'dryRun' in query &&
+    query.dryRun === 'true';
+  return request.method === 'POST' && (kind === 'start' || kind === 'steer') && !isDryRun;
+}
+
+function acceptJson({ headers }: FastifyRequest, kind: RouteKind): void {
+  const accept = headers.accept;
+  if (accept === undefined || kind === 'probe') return;
+  const isMet = accept
+    .split(',')
+    .some((range) => /^\s*(\*\/\*|application\/(\*|json|problem\+json))\s*(;|$)/i.test(range));
+  if (!isMet) throw new Problem('not_acceptable');
+}
+
+function record(request: FastifyRequest, status: number, ms: number, metrics: Metrics): void {
+  const { method, routeOptions, problemCode } = request;
+  const endpoint = routeOptions.url ?? 'unknown';
+  metrics.requests.inc({ method, endpoint, status });
+  metrics.durations.observe({ method, endpoint }, ms / 1_000);
+  if (routeOptions.config.rules?.kind === 'start') {
+    metrics.starts.inc({
+      operation: `${method} ${endpoint}`,
+      outcome: problemCode ?? String(status),
+    });
+  }
+  request.log.info(
+    {
+      method,
+      endpoint,
+      status,
+      code: problemCode,
+      ms: Math.round(ms),
+      key: request.principal?.keyId,
+    },
+    'answered',
+  );
+}

@@ -1,0 +1,122 @@
+import type { Redis } from 'ioredis';
+
+import { withinDeadline } from './deadline';
+import type { Limits } from './limits';
+import type { Starter } from './starter';
+import type { HeartbeatStore } from './stores/heartbeat-store';
+import type { RunsStore } from './stores/runs-store';
+import type { Temporal } from './temporal';
+
+/** `degraded`: takes starts, but something is not as it should be. `unhealthy`: cannot take starts. */
+export type Health = 'healthy' | 'degraded' | 'unhealthy';
+
+export interface Check {
+  readonly name: string;
+  readonly status: Health;
+  readonly latencyMs: number;
+  readonly lastError: string | null;
+}
+
+export interface Readiness {
+  readonly status: Health;
+  readonly checks: readonly Check[];
+}
+
+/** A probe that asks more often gets the last answer again: probes must not become load. */
+const cacheMs = 2_000;
+const checkMs = 500;
+
+/** How far the shutdown has come; said by `main`, which hears the signals. */
+export interface Lifecycle {
+  isReady(): boolean;
+  isStopping(): boolean;
+}
+
+interface HealthDependencies {
+  readonly heartbeat: HeartbeatStore;
+  readonly temporal: Pick<Temporal, 'check'>;
+  readonly redis: Redis;
+  readonly limits: Pick<Limits, 'isAlone'>;
+  readonly starter: Pick<Starter, 'isBacklogFull'>;
+  readonly runs: Pick<RunsStore, 'attention'>;
+  readonly lifecycle: Lifecycle;
+}
+
+/**
+ * Readiness and health. MySQL decides: without it no start can be accepted. Without Temporal starts are accepted until
+ * the backlog is full, without Redis each process limits by itself.
+ */
+export function createHealth(dependencies: HealthDependencies) {
+  const { heartbeat, temporal, redis, limits, starter, runs, lifecycle } = dependencies;
+  let cached: { readonly at: number; readonly checks: Promise<readonly Check[]> } | undefined;
+
+  const askAll = (): Promise<readonly Check[]> =>
+    Promise.all([
+      checkOf('mysql', 'unhealthy', () => heartbeat.beat()), // A ping stays green while commits hang.
+      checkOf('temporal', 'degraded', () => temporal.check()),
+      checkOf('redis', 'degraded', async () => {
+        await redis.set('accord:heartbeat', '1', 'PX', 60_000);
+        if (limits.isAlone()) throw new Error('Limits are counted by this process alone.');
+      }),
+      checkOf('backlog', 'unhealthy', () =>
+        starter.isBacklogFull()
+          ? Promise.reject(new Error('Too many accepted starts wait for Temporal.'))
+          : Promise.resolve(),
+      ),
+    ]);
+
+  function checks(): Promise<readonly Check[]> {
+    if (!cached || Date.now() - cached.at > cacheMs) cached = { at: Date.now(), checks: askAll() };
+    return cached.checks;
+  }
+
+  const readiness = async (): Promise<Readiness> => {
+    const answers = await checks();
+    return { status: lifecycle.isReady() ? worstOf(answers) : 'unhealthy', checks: answers };
+  };
+
+  return {
+    readiness,
+    /** Readiness, and what waits for people. */
+    async health() {
+      const [{ status, checks: answers }, attention] = await Promise.all([
+        readiness(),
+        runs.attention().catch(() => null),
+      ]);
+      const needsPeople = attention !== null && attention.stuck > 0;
+      return {
+        status: status === 'healthy' && needsPeople ? ('degraded' as const) : status,
+        parked: attention?.parked ?? null,
+        stuck: attention?.stuck ?? null,
+        timestamp: new Date().toISOString(),
+        checks: answers,
+      };
+    },
+  };
+}
+export type HealthChecks = ReturnType<typeof createHealth>;
+
+async function checkOf(
+  name: string,
+  whenFailed: Health,
+  ask: () => Promise<unknown>,
+): Promise<Check> {
+  const began = performance.now();
+  const done = (status: Health, lastError: string | null): Check => ({
+    name,
+    status,
+    latencyMs: Math.round(performance.now() - began),
+    lastError,
+  });
+  try {
+    await withinDeadline(checkMs, ask, () => new Error(`No answer within ${checkMs} ms.`));
+    return done('healthy', null);
+  } catch (error) {
+    return done(whenFailed, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function worstOf(checks: readonly Check[]): Health {
+  if (checks.some(({ status }) => status === 'unhealthy')) return 'unhealthy';
+  return checks.some(({ status }) => status === 'degraded') ? 'degraded' : 'healthy';
+}

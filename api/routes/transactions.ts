@@ -1,0 +1,178 @@
+import { z } from 'zod';
+
+import { flows, partsOfGid } from '../../contracts/ids';
+import { currencies, minorUnitsMax } from '../../contracts/money';
+import { runStates } from '../../contracts/transaction';
+import type { Cursors } from '../cursor';
+import { Problem } from '../errors';
+import type { JsonValue } from '../json-text';
+import { waitSecondsOf } from '../preference';
+import { callerGone, principalOf, waitingHandlerMs, type Api } from '../route-rules';
+import { runViewOf, runViewSchema } from '../run-view';
+import { cursor, flag, gidParams, limit, listOf, reference } from '../schemas';
+import type { Starts } from '../starts';
+import { storyOfRow, storyOfRun, storySchema } from '../story';
+import type { RunFilter, RunRow, RunsStore } from '../stores/runs-store';
+import type { Temporal } from '../temporal';
+
+const word = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+const amount = z.coerce.number().pipe(z.int().min(0).max(minorUnitsMax));
+const milliseconds = z.coerce.number().pipe(z.int().min(0).max(31_536_000_000));
+
+/** Filters that ask for more than the state, as they stand in a query string. */
+export const selectionFields = {
+  flow: z.enum(flows).optional(),
+  reason: listOf(word).optional(),
+  step: word.optional(),
+  reference: reference.optional(),
+  lane: z.enum(['single', 'batch']).optional(),
+  region: word.optional(),
+  currency: z.enum(currencies).optional(),
+  minAtRisk: amount.optional(),
+  acceptedAfter: z.iso.datetime().optional(),
+  acceptedBefore: z.iso.datetime().optional(),
+  olderThanMs: milliseconds.optional(),
+};
+const filterFields = {
+  ...selectionFields,
+  state: listOf(z.enum(runStates)).optional(),
+  stuck: flag.optional(),
+};
+export type Filter = z.infer<z.ZodObject<typeof filterFields>>;
+
+interface TransactionRoutes {
+  readonly runs: RunsStore;
+  readonly temporal: Temporal;
+  readonly starts: Starts;
+  readonly cursors: Cursors;
+}
+
+export function transactionRoutes(
+  api: Api,
+  { runs, temporal, starts, cursors }: TransactionRoutes,
+): void {
+  const find = async (tenant: string, gid: string): Promise<RunRow> => {
+    const run = partsOfGid(gid) && (await runs.find(tenant, gid));
+    if (!run) throw new Problem('not_found');
+    return run;
+  };
+
+  api.get('/v1/transactions', {
+    config: { rules: { kind: 'list', scope: 'tx:read' } },
+    schema: {
+      summary: 'Transactions, newest first',
+      querystring: z.strictObject({
+        ...filterFields,
+        limit,
+        cursor: cursor.optional(),
+        count: flag.default(false),
+      }),
+      response: {
+        200: z.object({
+          items: z.array(runViewSchema),
+          nextCursor: z.string().nullable(),
+          count: z.number().optional(),
+        }),
+      },
+    },
+    handler: async (request, reply) => {
+      const { tenant } = principalOf(request);
+      const { limit: size, cursor: from, count, ...fields } = request.query;
+      const filter = runFilterOf(fields);
+      const boundTo = cursorBinding(tenant, fields);
+      const after = from === undefined ? undefined : cursors.decode(from, boundTo);
+      const rows = await runs.list(tenant, filter, size + 1, after);
+      const page = rows.slice(0, size);
+      const nextCursor = rows.length > size ? nextCursorOf(cursors, page, boundTo) : null;
+      if (nextCursor !== null) {
+        const next = new URLSearchParams(request.url.split('?')[1]);
+        next.set('cursor', nextCursor);
+        reply.header('link', `</v1/transactions?${next.toString()}>; rel="next"`);
+      }
+      return {
+        items: page.map((run) => runViewOf(run)),
+        nextCursor,
+        ...(count && { count: await runs.count(tenant, filter) }),
+      };
+    },
+  });
+
+  api.get('/v1/transactions/:gid', {
+    config: { rules: { kind: 'read', scope: 'tx:read' } },
+    handlerTimeout: waitingHandlerMs,
+    schema: {
+      summary: 'One transaction; waits for its ending, or for being parked',
+      params: gidParams,
+      response: { 200: runViewSchema },
+    },
+    handler: async (request, reply) => {
+      const { tenant } = principalOf(request);
+      const { gid } = await find(tenant, request.params.gid);
+      const seconds = waitSecondsOf(request.headers['prefer']);
+      if (seconds !== undefined) reply.header('preference-applied', `wait=${seconds}`);
+      return runViewOf(await starts.settled(tenant, gid, { seconds, signal: callerGone(reply) }));
+    },
+  });
+
+  api.get('/v1/transactions/:gid/explain', {
+    config: { rules: { kind: 'read', scope: 'tx:read' } },
+    schema: {
+      summary: 'The story of a transaction in business words',
+      params: gidParams,
+      response: { 200: storySchema },
+    },
+    handler: async (request) => {
+      const run = await find(principalOf(request).tenant, request.params.gid);
+      if (run.state === 'accepted') return storyOfRow(run); // No run yet that could be asked.
+      try {
+        const [timeline, pending] = await Promise.all([
+          temporal.timeline(run.gid),
+          temporal.pendingCalls(run.gid),
+        ]);
+        return timeline ? storyOfRun(run, timeline, pending) : storyOfRow(run);
+      } catch (error) {
+        if (run.ending) return storyOfRow(run); // It has ended: the row tells nearly as much.
+        throw error;
+      }
+    },
+  });
+}
+
+export const runFilterOf = ({
+  state,
+  reason,
+  acceptedAfter,
+  acceptedBefore,
+  olderThanMs,
+  ...same
+}: Filter): RunFilter => ({
+  ...same,
+  states: state,
+  reasons: reason,
+  acceptedAfter: acceptedAfter === undefined ? undefined : new Date(acceptedAfter),
+  acceptedBefore: earliest([
+    acceptedBefore === undefined ? undefined : Date.parse(acceptedBefore),
+    olderThanMs === undefined ? undefined : Date.now() - olderThanMs,
+  ]),
+});
+
+function earliest(times: readonly (number | undefined)[]): Date | undefined {
+  const given = times.filter((time) => time !== undefined);
+  return given.length === 0 ? undefined : new Date(Math.min(...given));
+}
+
+/** What a cursor belongs to: another tenant, list or filter makes it invalid. */
+export const cursorBinding = (tenant: string, filter: Filter): JsonValue => ({
+  list: 'transactions',
+  tenant,
+  filter: JSON.stringify(Object.entries(filter).sort()),
+});
+
+export function nextCursorOf(
+  cursors: Cursors,
+  page: readonly RunRow[],
+  boundTo: JsonValue,
+): string | null {
+  const last = page.at(-1);
+  return last ? cursors.encode({ at: last.acceptedAt.getTime(), id: last.gid }, boundTo) : null;
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+
+import { isEnding, runStates } from '../contracts/transaction';
+import { flows } from '../contracts/ids';
+import { currencies } from '../contracts/money';
+import type { RunRow } from './stores/runs-store';
+
+const time = z.iso.datetime();
+
+export const atRiskSchema = z.union([
+  z.object({
+    kind: z.enum(['hold', 'captured']),
+    currency: z.enum(currencies),
+    minorUnits: z.number(),
+  }),
+  z.object({ kind: z.literal('stock'), sku: z.string(), quantity: z.number() }),
+]);
+
+/** A transaction as callers see it: what its row says. */
+export const runViewSchema = z
+  .object({
+    gid: z.string(),
+    flow: z.enum(flows),
+    state: z.enum(runStates),
+    step: z.string().nullable(),
+    pivotPassed: z.boolean(),
+    lane: z.enum(['single', 'batch']),
+    region: z.string(),
+    epoch: z.number(),
+    version: z.number(),
+    acceptedAt: time,
+    deadlineAt: time,
+    endedAt: time.nullable(),
+    stuckSinceMs: z.number().nullable(),
+    atRisk: z.array(atRiskSchema),
+    reason: z.object({ code: z.string(), step: z.string().nullable() }).nullable(),
+    links: z.object({ self: z.string(), explain: z.string() }),
+  })
+  .meta({ id: 'Transaction' });
+export type RunView = z.infer<typeof runViewSchema>;
+
+/** The answer of a transaction that has ended, as its workflow wrote it. */
+export const endingSchema = z
+  .looseObject({ gid: z.string(), outcome: z.enum(['completed', 'compensated']) })
+  .meta({ id: 'Ending' });
+
+export const linkOf = (gid: string): string => `/v1/transactions/${gid}`;
+
+export function runViewOf(run: RunRow, now = Date.now()): RunView {
+  return {
+    gid: run.gid,
+    flow: run.flow,
+    state: run.state,
+    step: run.step,
+    pivotPassed: run.pivotPassed,
+    lane: run.lane,
+    region: run.region,
+    epoch: run.epoch,
+    version: run.version,
+    acceptedAt: run.acceptedAt.toISOString(),
+    deadlineAt: run.deadlineAt.toISOString(),
+    endedAt: run.endedAt?.toISOString() ?? null,
+    stuckSinceMs: run.stuckSince && !isEnding(run.state) ? now - run.stuckSince.getTime() : null,
+    atRisk: [...run.atRisk],
+    reason: run.reason === null ? null : { code: run.reason, step: run.step },
+    links: { self: linkOf(run.gid), explain: `${linkOf(run.gid)}/explain` },
+  };
+}

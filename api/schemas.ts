@@ -1,0 +1,43 @@
+import { z } from 'zod';
+
+import { referencePattern } from '../contracts/ids';
+import { minorUnitsMax } from '../contracts/money';
+
+// zod counts UTF-16 units, people count characters: a pair of surrogates is one.
+const codePoints = (value: string): number => value.replace(/[\u{10000}-\u{10ffff}]/gu, 'x').length;
+const isPrintable = (value: string): boolean => !/[\p{Control}\p{Surrogate}]/u.test(value);
+
+/** Text for people: 1 to `max` code points without control characters; trimmed nowhere. */
+export const text = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .refine((value) => codePoints(value) <= max, `At most ${max} characters.`)
+    .refine(isPrintable, 'No control characters.')
+    .meta({ maxLength: max });
+
+/** An id of the tenant's own, without the tenant. */
+export const reference = z.string().regex(referencePattern);
+
+/** Money of a request. Which currencies there are is no question of form: an unknown one is a 422. */
+export const money = z
+  .strictObject({
+    currency: z.string().regex(/^[A-Z]{3}$/),
+    minorUnits: z.int().min(1).max(minorUnitsMax),
+  })
+  .meta({ id: 'Money' });
+
+export const gidParams = z.strictObject({ gid: z.string() });
+export const idParams = z.strictObject({ id: z.string() });
+
+export const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+export const limit = z.coerce.number().pipe(z.int().min(1).max(100)).default(20);
+export const cursor = z.string().min(1).max(512);
+
+/** A list in one parameter: `a,b`. */
+export const listOf = <Item extends z.ZodType<string, string>>(item: Item) =>
+  z
+    .string()
+    .max(512)
+    .transform((value) => value.split(','))
+    .pipe(z.array(item).min(1).max(16));

@@ -1,0 +1,98 @@
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import type { FastifyBaseLogger } from 'fastify';
+
+import { auditSteering } from './auditing';
+import { createAuthentication } from './authentication';
+import type { Config } from './config';
+import { createCursors } from './cursor';
+import type { Dependencies } from './dependencies';
+import { createEdge, refuseOtherMethods } from './edge';
+import { noFaultPoints, type FaultPoints } from './fault-points';
+import { guardRoutes } from './guards';
+import { createHealth } from './health';
+import { createAddressGuard, createLimits } from './limits';
+import { createMetrics } from './metrics';
+import { describeRoutes } from './openapi';
+import { apiKeyRoutes } from './routes/api-keys';
+import { orderRoutes } from './routes/orders';
+import { probeRoutes } from './routes/probes';
+import { steeringRoutes } from './routes/steering';
+import { transactionRoutes } from './routes/transactions';
+import { createStarter } from './starter';
+import { createStarts } from './starts';
+import { createSteering } from './steering';
+import { createWaiting } from './waiting';
+
+export interface ServerParts {
+  readonly config: Config;
+  readonly dependencies: Dependencies;
+  readonly logger: FastifyBaseLogger;
+  readonly faults?: FaultPoints;
+}
+
+/**
+ * The API, complete and opened on no port: tests call `inject`, `main` calls `listen`. Who builds it also begins and
+ * stops the starter. Before it is closed, `beUnready` tells balancers to go elsewhere, while everything is served; then
+ * `stopTakingStarts` ends the waits and refuses starts.
+ */
+export async function buildServer({
+  config,
+  dependencies,
+  logger,
+  faults = noFaultPoints,
+}: ServerParts) {
+  const { runs, keys, audit, orderViews, heartbeat, temporal, redis, wakeUps } = dependencies;
+  let isReady = true;
+  let isStopping = false;
+  const lifecycle = { isReady: () => isReady, isStopping: () => isStopping };
+  const waiting = createWaiting(runs.glance, wakeUps, config.waitersMax);
+  const starter = createStarter({ runs, temporal }, config.startBacklogMax, (error) =>
+    logger.warn({ err: error }, 'A round of the starter failed.'),
+  );
+  const starts = createStarts({ runs, starter, waiting, faults });
+  const limits = createLimits(redis, config.limits);
+  const metrics = createMetrics({ waiting: waiting.waiting, backlog: starter.backlog });
+  const authentication = createAuthentication(keys);
+  const health = createHealth({ heartbeat, temporal, redis, limits, starter, runs, lifecycle });
+  const cursors = createCursors(config.secret);
+  const steering = createSteering({ runs, temporal });
+
+  const api = createEdge({ logger, trustProxyHops: config.trustProxyHops });
+  const refuseOthers = refuseOtherMethods(api);
+  await api.register(helmet, { contentSecurityPolicy: false }); // The viewer at /docs brings its own.
+  await api.register(cors, { origin: false });
+  await guardRoutes(api, {
+    authentication,
+    addresses: createAddressGuard(config.limits.failedCredentials),
+    limits,
+    starts,
+    startsInHandMax: config.startsInHandMax,
+    loopDelayMaxMs: config.loopDelayMaxMs,
+    lifecycle,
+    metrics,
+  });
+  auditSteering(api, audit);
+  await describeRoutes(api);
+  orderRoutes(api, { config, starts, orderViews, cursors });
+  transactionRoutes(api, { runs, temporal, starts, cursors });
+  steeringRoutes(api, { steering, runs, cursors });
+  apiKeyRoutes(api, { keys, authentication });
+  probeRoutes(api, { health, registry: metrics.registry });
+  refuseOthers();
+  await api.ready();
+
+  return {
+    api,
+    starter,
+    metrics,
+    beUnready(): void {
+      isReady = false;
+    },
+    stopTakingStarts(): void {
+      isStopping = true;
+      waiting.stop();
+    },
+  };
+}
+export type Server = Awaited<ReturnType<typeof buildServer>>;

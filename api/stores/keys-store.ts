@@ -1,0 +1,73 @@
+import type { Tenant } from '../../contracts/ids';
+import type { Database } from './database';
+
+/** An API key as it is kept: of its secret, the digest alone. */
+export interface ApiKey {
+  readonly keyId: string;
+  readonly tenant: Tenant;
+  /** The person or system that holds it: the subject of what is done with it. */
+  readonly owner: string;
+  readonly secretSha256: Buffer;
+  readonly scopes: readonly string[];
+  readonly createdAt: Date;
+  readonly expiresAt: Date | null;
+  readonly revokedAt: Date | null;
+  readonly lastUsedAt: Date | null;
+}
+
+const columns = `key_id AS keyId, tenant, owner, secret_sha256 AS secretSha256, scopes, created_at AS createdAt,
+  expires_at AS expiresAt, revoked_at AS revokedAt, last_used_at AS lastUsedAt`;
+
+/** Keys of one tenant that a list shows, revoked ones included. */
+const keysMax = 1_000;
+
+export function createKeysStore(database: Database) {
+  return {
+    async find(keyId: string): Promise<ApiKey | undefined> {
+      const [key] = await database.select<ApiKey>(
+        `SELECT ${columns} FROM api_keys WHERE key_id = ?`,
+        [keyId],
+      );
+      return key;
+    },
+
+    list: (tenant: Tenant): Promise<readonly ApiKey[]> =>
+      database.select<ApiKey>(
+        `SELECT ${columns} FROM api_keys WHERE tenant = ? ORDER BY created_at DESC, key_id LIMIT ${keysMax}`,
+        [tenant],
+      ),
+
+    async add(key: Omit<ApiKey, 'revokedAt' | 'lastUsedAt'>): Promise<void> {
+      await database.change(
+        `INSERT INTO api_keys (key_id, tenant, owner, secret_sha256, scopes, created_at, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?)`,
+        [
+          key.keyId,
+          key.tenant,
+          key.owner,
+          key.secretSha256,
+          JSON.stringify(key.scopes),
+          key.createdAt,
+          key.expiresAt,
+        ],
+      );
+    },
+
+    /** Safe to repeat: the first time stands. `false`: the tenant has no such key. */
+    async revoke(tenant: Tenant, keyId: string): Promise<boolean> {
+      const changed = await database.change(
+        `UPDATE api_keys SET revoked_at = COALESCE(revoked_at, UTC_TIMESTAMP(3)) WHERE key_id = ? AND tenant = ?`,
+        [keyId, tenant],
+      );
+      return changed === 1; // Rows found, not rows changed: the pool's default flag.
+    },
+
+    async touch(keyId: string): Promise<void> {
+      await database.change(
+        'UPDATE api_keys SET last_used_at = UTC_TIMESTAMP(3) WHERE key_id = ?',
+        [keyId],
+      );
+    },
+  };
+}
+export type KeysStore = ReturnType<typeof createKeysStore>;

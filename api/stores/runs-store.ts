@@ -1,0 +1,402 @@
+import { topics } from '../../contracts/events';
+import { eventIdOf, type Flow, type Gid, type Tenant } from '../../contracts/ids';
+import type { AmountAtRisk } from '../../contracts/money';
+import { rowBranch } from '../../contracts/runs';
+import type { RunState, TransactionInput } from '../../contracts/transaction';
+import { dependencyUnavailable } from '../errors';
+import type { Fingerprint } from '../idempotency';
+import type { Position } from '../cursor';
+import {
+  isSqlError,
+  withoutDeadlock,
+  type Database,
+  type SqlValue,
+  type Statements,
+} from './database';
+
+/** The row of a transaction as callers may see it. */
+export interface RunRow {
+  readonly gid: Gid;
+  readonly tenant: Tenant;
+  readonly flow: Flow;
+  readonly state: RunState;
+  readonly step: string | null;
+  readonly reason: string | null;
+  readonly pivotPassed: boolean;
+  readonly lane: 'single' | 'batch';
+  readonly region: string;
+  readonly epoch: number;
+  readonly version: number;
+  readonly acceptedAt: Date;
+  readonly deadlineAt: Date;
+  readonly stuckSince: Date | null;
+  readonly endedAt: Date | null;
+  readonly startSentAt: Date | null;
+  readonly startConfirmedAt: Date | null;
+  readonly atRisk: readonly AmountAtRisk[];
+  /** The answer, byte for byte; not read for lists. */
+  readonly ending: Buffer | null;
+}
+
+/** A start as it is claimed: key, run and validated input are one row. */
+export interface NewRun {
+  readonly input: TransactionInput;
+  readonly reference: string;
+  /** Method and route template: the scope of the key, together with the tenant. */
+  readonly operation: string;
+  readonly idempotencyKey: string;
+  readonly fingerprint: Fingerprint;
+  readonly acceptedAt: Date;
+}
+
+export type Claim =
+  | { readonly kind: 'accepted' }
+  /** The same request came before under this key. */
+  | { readonly kind: 'attached'; readonly gid: Gid }
+  /** Another request came before under this key. */
+  | { readonly kind: 'reused'; readonly gid: Gid; readonly fields: Fingerprint['fields'] }
+  /** The reference was used under another key. */
+  | { readonly kind: 'exists'; readonly gid: Gid }
+  /** The first request with this key or reference is not committed yet. */
+  | { readonly kind: 'inProgress' };
+
+export interface RunFilter {
+  readonly flow?: Flow | undefined;
+  readonly states?: readonly RunState[] | undefined;
+  readonly stuck?: boolean | undefined;
+  readonly reasons?: readonly string[] | undefined;
+  readonly step?: string | undefined;
+  readonly reference?: string | undefined;
+  readonly lane?: 'single' | 'batch' | undefined;
+  readonly region?: string | undefined;
+  readonly currency?: string | undefined;
+  readonly minAtRisk?: number | undefined;
+  readonly acceptedAfter?: Date | undefined;
+  readonly acceptedBefore?: Date | undefined;
+}
+
+/** What a waiting caller looks at. */
+export interface RunGlance {
+  readonly gid: Gid;
+  readonly state: RunState;
+}
+
+/** A start that somebody has to send again. `sentAt` is what the claim of it compares with. */
+export interface UnconfirmedStart {
+  readonly gid: Gid;
+  readonly input: TransactionInput;
+  readonly sentAt: Date | null;
+}
+
+/** A start that was sent is given this long to be confirmed by the process that sent it. */
+const confirmWithinSeconds = 10;
+/** A start that was not sent at all: longer than the way from COMMIT to the first send takes. */
+const sendWithinSeconds = 1;
+/** Rows that `count` looks at, at most. */
+export const countMax = 10_000;
+
+const glanceColumns = 'gid, state';
+const listColumns = `gid, tenant, flow, state, step, reason, pivot_passed AS pivotPassed, lane, region, epoch, version,
+  accepted_at AS acceptedAt, deadline_at AS deadlineAt, stuck_since AS stuckSince, ended_at AS endedAt,
+  start_sent_at AS startSentAt, start_confirmed_at AS startConfirmedAt, at_risk AS atRisk`;
+
+/**
+ * Rows of `accord.runs` as the API claims, reads and starts them; workflows move them through `RunsActivities`.
+ *
+ * @param cluster whose region and epoch a new row bears.
+ */
+export function createRunsStore(database: Database, cluster: string) {
+  return {
+    accept: (run: NewRun): Promise<Claim> => accept(database, cluster, run),
+
+    async find(tenant: Tenant, gid: Gid): Promise<RunRow | undefined> {
+      const [row] = await database.select<RawRow>(
+        `SELECT ${listColumns}, ending FROM runs WHERE gid = ? AND tenant = ?`,
+        [gid, tenant],
+      );
+      return row && runOf(row);
+    },
+
+    /** One page, newest first, from behind `after`; the tenant's own rows alone. */
+    async list(
+      tenant: Tenant,
+      filter: RunFilter,
+      limit: number,
+      after?: Position,
+    ): Promise<readonly RunRow[]> {
+      const { where, values } = conditionsOf(tenant, filter, after);
+      const rows = await database.select<RawRow>(
+        `SELECT ${listColumns}, NULL AS ending FROM runs WHERE ${where} ORDER BY accepted_at DESC, gid DESC LIMIT ?`,
+        [...values, limit],
+      );
+      return rows.map(runOf);
+    },
+
+    /** How many rows fit, up to `countMax`. */
+    async count(tenant: Tenant, filter: RunFilter): Promise<number> {
+      const { where, values } = conditionsOf(tenant, filter);
+      return countOf(database, `SELECT 1 FROM runs WHERE ${where} LIMIT ${countMax}`, values);
+    },
+
+    glance: (gids: readonly Gid[]): Promise<readonly RunGlance[]> =>
+      database.select<RunGlance>(`SELECT ${glanceColumns} FROM runs WHERE gid IN (?)`, [gids]),
+
+    /**
+     * Claims the sending of a start: of several processes that saw the same `sentAt`, one wins.
+     * @returns false: somebody else sends it, it is confirmed, or it was cancelled.
+     */
+    async claimSending(gid: Gid, sentAt: Date | null): Promise<boolean> {
+      const changed = await database.change(
+        `UPDATE runs SET start_sent_at = UTC_TIMESTAMP(3)
+         WHERE gid = ? AND start_sent_at <=> ? AND start_confirmed_at IS NULL AND ended_at IS NULL`,
+        [gid, sentAt],
+      );
+      return changed === 1;
+    },
+
+    /** The run exists in Temporal: its input is kept there from now on. Safe to repeat. */
+    async confirmStart(gid: Gid): Promise<void> {
+      await database.change(
+        `UPDATE runs SET version = version + (state = 'accepted'), state = IF(state = 'accepted', 'running', state),
+           start_confirmed_at = UTC_TIMESTAMP(3), input = NULL
+         WHERE gid = ? AND start_confirmed_at IS NULL`,
+        [gid],
+      );
+    },
+
+    /** Starts that nobody has confirmed in time, oldest first. */
+    unconfirmedStarts: (limit: number): Promise<readonly UnconfirmedStart[]> =>
+      unconfirmedStarts(database, limit),
+
+    /** Runs that ended before their start was confirmed: nothing is owed, and nothing may be started again. */
+    async confirmEnded(limit: number): Promise<void> {
+      await database.change(
+        `UPDATE runs SET start_confirmed_at = UTC_TIMESTAMP(3), input = NULL
+         WHERE start_confirmed_at IS NULL AND ended_at IS NOT NULL LIMIT ?`,
+        [limit],
+      );
+    },
+
+    /** Starts that Temporal has not confirmed, up to `max`. */
+    backlog: (max: number): Promise<number> =>
+      countOf(database, 'SELECT 1 FROM runs WHERE start_confirmed_at IS NULL LIMIT ?', [max]),
+
+    /**
+     * Cancels a run that was never sent, by compare-and-set: nothing has run, so nothing is undone.
+     * @returns false: it has been sent meanwhile, and must be asked itself.
+     */
+    cancelUnsent: (gid: Gid, tenant: Tenant, endedAt: Date, ending: object): Promise<boolean> =>
+      database.transaction(async (sql) => {
+        const changed = await sql.change(
+          `UPDATE runs SET state = 'compensated', reason = 'cancelled', version = version + 1, input = NULL,
+             ending = ?, ended_at = ?, start_confirmed_at = UTC_TIMESTAMP(3)
+           WHERE gid = ? AND tenant = ? AND state = 'accepted' AND start_sent_at IS NULL`,
+          [Buffer.from(JSON.stringify(ending)), endedAt, gid, tenant],
+        );
+        if (changed === 0) return false;
+        const { epoch } = await activeRegion(sql, cluster);
+        await announce(sql, {
+          gid,
+          op: 'compensated',
+          sequence: 2,
+          epoch,
+          data: { ...ending, tenant },
+        }); // It was version 1.
+        return true;
+      }),
+
+    /** Parked and stuck transactions of all tenants, for the health page. */
+    async attention(): Promise<{ readonly parked: number; readonly stuck: number }> {
+      const [parked, stuck] = await Promise.all([
+        countOf(database, "SELECT 1 FROM runs WHERE state = 'parked' LIMIT 1000", []),
+        countOf(database, 'SELECT 1 FROM runs WHERE stuck_since IS NOT NULL LIMIT 1000', []),
+      ]);
+      return { parked, stuck };
+    },
+  };
+}
+export type RunsStore = ReturnType<typeof createRunsStore>;
+
+type RawRow = Omit<RunRow, 'pivotPassed'> & { readonly pivotPassed: 0 | 1 };
+
+const runOf = (row: RawRow): RunRow => ({ ...row, pivotPassed: row.pivotPassed === 1 });
+
+/**
+ * Claims key and reference by INSERT, never by SELECT first: two requests at once cannot both find nothing.
+ * A claim that is not committed yet makes the INSERT wait, for `innodb_lock_wait_timeout` of the session.
+ */
+async function accept(database: Database, cluster: string, run: NewRun): Promise<Claim> {
+  try {
+    await withoutDeadlock(() =>
+      database.transaction(async (sql) => {
+        const { region, epoch } = await activeRegion(sql, cluster);
+        await insertRun(sql, run, region, epoch);
+        await announce(sql, {
+          gid: run.input.gid,
+          op: 'accepted',
+          sequence: 1,
+          epoch,
+          data: { gid: run.input.gid, tenant: run.input.tenant, flow: run.input.flow },
+        });
+      }),
+    );
+    return { kind: 'accepted' };
+  } catch (error) {
+    if (isSqlError(error, 'lockWait')) return { kind: 'inProgress' };
+    if (isSqlError(error, 'duplicate')) return earlierClaim(database, run);
+    throw error;
+  }
+}
+
+async function insertRun(
+  sql: Statements,
+  run: NewRun,
+  region: string,
+  epoch: number,
+): Promise<void> {
+  const { gid, tenant, flow, deadlineAt } = run.input;
+  await sql.change(
+    `INSERT INTO runs (gid, tenant, flow, reference, operation, idempotency_key, fingerprint, field_digests, input,
+       owner, region, epoch, accepted_at, deadline_at, at_risk)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')`,
+    [
+      gid,
+      tenant,
+      flow,
+      run.reference,
+      run.operation,
+      run.idempotencyKey,
+      run.fingerprint.digest,
+      JSON.stringify(run.fingerprint.fields),
+      Buffer.from(JSON.stringify(run.input)),
+      gid,
+      region,
+      epoch,
+      run.acceptedAt,
+      new Date(deadlineAt),
+    ],
+  );
+}
+
+/** Who was first: asked by key, because one key with two references is a reused key, not a used reference. */
+async function earlierClaim(database: Database, run: NewRun): Promise<Claim> {
+  const [byKey] = await database.select<{
+    readonly gid: Gid;
+    readonly fingerprint: Buffer;
+    readonly fields: Fingerprint['fields'];
+  }>(
+    `SELECT gid, fingerprint, field_digests AS fields FROM runs
+     WHERE tenant = ? AND operation = ? AND idempotency_key = ?`,
+    [run.input.tenant, run.operation, run.idempotencyKey],
+  );
+  if (!byKey) return { kind: 'exists', gid: run.input.gid };
+  return byKey.fingerprint.equals(run.fingerprint.digest)
+    ? { kind: 'attached', gid: byKey.gid }
+    : { kind: 'reused', gid: byKey.gid, fields: byKey.fields };
+}
+
+/** Region and epoch that a write carries, locked against a promotion until it is committed. */
+async function activeRegion(sql: Statements, cluster: string) {
+  const [hub] = await sql.select<{ readonly region: string; readonly epoch: number }>(
+    'SELECT region, epoch FROM cluster_state WHERE cluster = ? FOR SHARE',
+    [cluster],
+  );
+  if (!hub)
+    throw dependencyUnavailable('mysql', new Error(`No row of cluster_state for ${cluster}.`));
+  return hub;
+}
+
+interface TransactionEvent {
+  readonly gid: Gid;
+  /** What happened to the transaction, past tense; the event is `transaction.<op>`. */
+  readonly op: string;
+  /** The row's version: events of a transaction are in the order of its versions. */
+  readonly sequence: number;
+  readonly epoch: number;
+  readonly data: object;
+}
+
+/** Writes an event of the transaction, in the SQL transaction of what it tells. */
+async function announce(sql: Statements, event: TransactionEvent): Promise<void> {
+  await sql.change(
+    `INSERT INTO outbox (event_id, gid, branch, op, topic, type, aggregate_id, sequence, payload, epoch)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    [
+      eventIdOf(event.gid, rowBranch, event.op, event.sequence),
+      event.gid,
+      rowBranch,
+      event.op,
+      topics.transactions,
+      `transaction.${event.op}`,
+      event.gid,
+      event.sequence,
+      JSON.stringify(event.data),
+      event.epoch,
+    ],
+  );
+}
+
+async function unconfirmedStarts(
+  database: Database,
+  limit: number,
+): Promise<readonly UnconfirmedStart[]> {
+  const rows = await database.select<{
+    readonly gid: Gid;
+    readonly input: Buffer;
+    readonly sentAt: Date | null;
+  }>(
+    `SELECT gid, input, start_sent_at AS sentAt FROM runs
+     WHERE start_confirmed_at IS NULL AND ended_at IS NULL AND input IS NOT NULL AND lane = 'single'
+       AND (start_sent_at < UTC_TIMESTAMP(3) - INTERVAL ${confirmWithinSeconds} SECOND
+         OR (start_sent_at IS NULL AND accepted_at < UTC_TIMESTAMP(3) - INTERVAL ${sendWithinSeconds} SECOND))
+     ORDER BY start_confirmed_at, start_sent_at LIMIT ?`,
+    [limit],
+  );
+  // Written by `insertRun`, so it is what was validated there.
+  return rows.map(({ gid, input, sentAt }) => ({
+    gid,
+    sentAt,
+    input: JSON.parse(input.toString('utf8')) as TransactionInput,
+  }));
+}
+
+async function countOf(
+  database: Database,
+  sql: string,
+  values: readonly SqlValue[],
+): Promise<number> {
+  const [row] = await database.select<{ readonly n: number }>(
+    `SELECT COUNT(*) AS n FROM (${sql}) AS counted`,
+    values,
+  );
+  return row?.n ?? 0;
+}
+
+function conditionsOf(tenant: Tenant, filter: RunFilter, after?: Position) {
+  const conditions: (readonly [string, readonly SqlValue[]])[] = [['tenant = ?', [tenant]]];
+  const add = (sql: string, value: SqlValue | undefined): void => {
+    if (value !== undefined) conditions.push([sql, [value]]);
+  };
+  add('flow = ?', filter.flow);
+  add('state IN (?)', filter.states);
+  add('reason IN (?)', filter.reasons);
+  add('step = ?', filter.step);
+  add('reference = ?', filter.reference);
+  add('lane = ?', filter.lane);
+  add('region = ?', filter.region);
+  add('at_risk_currency = ?', filter.currency);
+  add('at_risk_minor >= ?', filter.minAtRisk);
+  add('accepted_at >= ?', filter.acceptedAfter);
+  add('accepted_at < ?', filter.acceptedBefore);
+  if (filter.stuck !== undefined) {
+    conditions.push([filter.stuck ? 'stuck_since IS NOT NULL' : 'stuck_since IS NULL', []]);
+  }
+  if (after) {
+    const at = new Date(after.at);
+    conditions.push(['(accepted_at < ? OR (accepted_at = ? AND gid < ?))', [at, at, after.id]]);
+  }
+  return {
+    where: conditions.map(([sql]) => sql).join(' AND '),
+    values: conditions.flatMap(([, values]) => values),
+  };
+}

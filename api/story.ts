@@ -1,0 +1,183 @@
+import { z } from 'zod';
+
+import { flowDefinitions, type PlannedStep } from '../contracts/flows';
+import type { ParkedStep, RunState, StepView, Timeline } from '../contracts/transaction';
+import { atRiskSchema } from './run-view';
+import type { RunRow } from './stores/runs-store';
+import type { PendingCall } from './temporal';
+
+const time = z.iso.datetime();
+const reasonSchema = z.looseObject({
+  code: z.string(),
+  step: z.string().nullable(),
+  detail: z.string(),
+});
+
+/** The story of a transaction in business words. */
+export const storySchema = z
+  .object({
+    gid: z.string(),
+    flow: z.string(),
+    state: z.string(),
+    /** Where the story comes from: the run itself, or the ending that it left on the row. */
+    source: z.enum(['run', 'ending', 'row']),
+    summary: z.string(),
+    pivotPassed: z.boolean(),
+    steps: z.array(
+      z.object({
+        name: z.string(),
+        kind: z.string(),
+        key: z.string(),
+        state: z.string(),
+        startedAt: time,
+        endedAt: time.nullable(),
+        /** Of the call that is being tried now: Temporal keeps its number and its last failure, no more. */
+        attempts: z
+          .object({ activity: z.string(), count: z.number(), lastFailure: z.string().nullable() })
+          .nullable(),
+        fence: z.string().nullable(),
+        failure: z.string().nullable(),
+        detail: z.string().nullable(),
+      }),
+    ),
+    parked: z.array(
+      z.object({
+        step: z.string(),
+        reason: z.string(),
+        detail: z.string(),
+        decisions: z.array(z.string()),
+        failures: z.number(),
+        parkedAt: time,
+      }),
+    ),
+    atRisk: z.array(atRiskSchema),
+    reason: reasonSchema.nullable(),
+    notes: z.array(z.object({ at: time, text: z.string() })),
+    wasReset: z.boolean(),
+  })
+  .meta({ id: 'Story' });
+export type Story = z.infer<typeof storySchema>;
+
+/** The story as the run tells it, with the attempts that it cannot see itself. */
+export function storyOfRun(
+  run: RunRow,
+  timeline: Timeline,
+  pending: readonly PendingCall[],
+): Story {
+  return {
+    gid: run.gid,
+    flow: run.flow,
+    state: timeline.state,
+    source: 'run',
+    summary: summaryOf(timeline.state, timeline.step, timeline.reason, timeline.parked),
+    pivotPassed: timeline.pivotPassed,
+    steps: timeline.steps.map((step) => stepOf(run, step, pending)),
+    parked: timeline.parked.map((parked) => ({
+      ...parked,
+      decisions: [...parked.decisions],
+      parkedAt: timeOf(parked.parkedAt),
+    })),
+    atRisk: [...timeline.atRisk],
+    reason: timeline.reason && { ...timeline.reason },
+    notes: timeline.notes.map(({ at, text }) => ({ at: timeOf(at), text })),
+    wasReset: timeline.wasReset,
+  };
+}
+
+/** What a workflow leaves in its ending; read leniently, for an older build may have written less. */
+const tellingEndingSchema = z.object({
+  reason: reasonSchema.nullish(),
+  steps: z
+    .array(
+      z.object({
+        name: z.string(),
+        kind: z.string(),
+        key: z.string(),
+        state: z.string(),
+        startedAt: z.number(),
+        endedAt: z.number().nullable(),
+        fence: z.string().nullable().catch(null),
+        failure: z.string().nullable().catch(null),
+        detail: z.string().nullable().catch(null),
+      }),
+    )
+    .catch([]),
+});
+
+/** The story as far as the row knows it: of a run that was not started, or that Temporal has forgotten. */
+export function storyOfRow(run: RunRow): Story {
+  const ending = run.ending && tellingEndingSchema.parse(JSON.parse(run.ending.toString('utf8')));
+  const reason = ending?.reason ?? null;
+  return {
+    gid: run.gid,
+    flow: run.flow,
+    state: run.state,
+    source: ending ? 'ending' : 'row',
+    summary: summaryOf(run.state, run.step, reason, []),
+    pivotPassed: run.pivotPassed,
+    steps: (ending?.steps ?? []).map((step) => stepOf(run, step, [])),
+    parked: [],
+    atRisk: [...run.atRisk],
+    reason,
+    notes: [],
+    wasReset: false,
+  };
+}
+
+type ToldStep = { readonly [Field in keyof StepView]: Widened<StepView[Field]> };
+type Widened<Value> = Value extends string ? string : Value;
+
+function stepOf(
+  run: RunRow,
+  step: ToldStep,
+  pending: readonly PendingCall[],
+): Story['steps'][number] {
+  const planned = flowDefinitions[run.flow].steps.find(({ name }) => name === step.name);
+  const call = pending.find(({ activity }) => planned && serves(planned, activity));
+  return {
+    name: step.name,
+    kind: step.kind,
+    key: step.key,
+    state: step.state,
+    startedAt: timeOf(step.startedAt),
+    endedAt: step.endedAt === null ? null : timeOf(step.endedAt),
+    attempts: call
+      ? { activity: call.activity, count: call.attempt, lastFailure: call.lastFailure }
+      : null,
+    fence: step.fence,
+    failure: step.failure,
+    detail: step.detail,
+  };
+}
+
+/** Activities are registered as `<participant>.<activity>`. */
+function serves({ act, undo, seal }: PlannedStep, activity: string): boolean {
+  return [act, undo, seal].includes(activity.slice(activity.indexOf('.') + 1));
+}
+
+function summaryOf(
+  state: RunState,
+  step: string | null,
+  reason: { readonly code: string; readonly step: string | null; readonly detail: string } | null,
+  parked: readonly ParkedStep[],
+): string {
+  const why = reason
+    ? `${reason.code}${reason.step ? ` at ${reason.step}` : ''}: ${reason.detail}`
+    : '';
+  switch (state) {
+    case 'accepted':
+      return 'Accepted; its start has not been confirmed yet.';
+    case 'running':
+      return step === null ? 'Running.' : `Running, at ${step}.`;
+    case 'undoing':
+      return `Being undone${step === null ? '' : `, at ${step}`}${why && `, because of ${why}`}.`;
+    case 'parked':
+      return `Waits for a decision on ${parked.map((one) => `${one.step} (${one.reason}: ${one.detail})`).join(', ') || step}.`;
+    case 'completed':
+      return 'Completed: every step has taken effect.';
+    case 'compensated':
+      return `Compensated, as if it had not happened${why && `, because of ${why}`}.`;
+  }
+}
+
+const timeOf = (ms: number): string => new Date(ms).toISOString();

@@ -1,0 +1,176 @@
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+  type Client,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import { TypedSearchAttributes } from '@temporalio/common';
+
+import { flowDefinitions } from '../contracts/flows';
+import { failureTypeOf } from '../contracts/failures';
+import { partsOfGid, type Gid } from '../contracts/ids';
+import { searchAttributes } from '../contracts/search-attributes';
+import {
+  cancelTransactionUpdate,
+  parkTransactionUpdate,
+  resolveTransactionUpdate,
+  timelineQuery,
+  type CancelTransaction,
+  type ParkTransaction,
+  type ResolveTransaction,
+  type Timeline,
+  type TransactionInput,
+} from '../contracts/transaction';
+import { dependencyUnavailable, Problem, type ProblemCode } from './errors';
+
+/** An activity that is being tried: what a workflow cannot see of itself. */
+export interface PendingCall {
+  /** `<participant>.<activity>`, as registered. */
+  readonly activity: string;
+  /** From 1. */
+  readonly attempt: number;
+  readonly lastFailure: string | null;
+}
+
+/** Every call to Temporal ends after this: the SDK itself knows no timeout. */
+const callMs = 1_500;
+
+/**
+ * Temporal as the API uses it. Every call answers within `callMs`: with its result, with Problem
+ * `dependency_unavailable`, or, where an update may have arrived, with Problem `outcome_unknown`.
+ *
+ * @param taskQueue where the workers of its runs listen; a test has its own.
+ */
+export function createTemporal(client: Client, taskQueue: string) {
+  const bounded = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    client.withDeadline(Date.now() + callMs, work);
+
+  async function update(
+    gid: Gid,
+    send: (handle: WorkflowHandle) => Promise<unknown>,
+  ): Promise<void> {
+    try {
+      await bounded(() => send(client.workflow.getHandle(gid)));
+    } catch (error) {
+      throw problemOfUpdate(error);
+    }
+  }
+
+  return {
+    /**
+     * Starts the run of a row, under its gid. Safe to repeat, with or without an answer to the first time: a run that is
+     * there, open or closed, counts as started.
+     */
+    async start(input: TransactionInput): Promise<void> {
+      try {
+        await bounded(() =>
+          client.workflow.start(
+            flowDefinitions[input.flow].workflow,
+            startOptions(input, taskQueue),
+          ),
+        );
+      } catch (error) {
+        if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+        throw dependencyUnavailable('temporal', error);
+      }
+    },
+
+    cancel: (gid: Gid, request: CancelTransaction, updateId: string): Promise<void> =>
+      update(gid, (handle) =>
+        handle.executeUpdate(cancelTransactionUpdate, { args: [request], updateId }),
+      ),
+    resolve: (gid: Gid, request: ResolveTransaction, updateId: string): Promise<void> =>
+      update(gid, (handle) =>
+        handle.executeUpdate(resolveTransactionUpdate, { args: [request], updateId }),
+      ),
+    park: (gid: Gid, request: ParkTransaction, updateId: string): Promise<void> =>
+      update(gid, (handle) =>
+        handle.executeUpdate(parkTransactionUpdate, { args: [request], updateId }),
+      ),
+
+    /** The run's own story. @returns undefined: Temporal knows no such run, or has forgotten it. */
+    timeline: (gid: Gid): Promise<Timeline | undefined> =>
+      ask(() => bounded(() => client.workflow.getHandle(gid).query(timelineQuery))),
+
+    /** Calls that are being tried now; none for a closed run. */
+    async pendingCalls(gid: Gid): Promise<readonly PendingCall[]> {
+      const about = await ask(() => bounded(() => client.workflow.getHandle(gid).describe()));
+      return (about?.raw.pendingActivities ?? []).map((activity) => ({
+        activity: activity.activityType?.name ?? '',
+        attempt: activity.attempt ?? 1,
+        lastFailure: activity.lastFailure?.message ?? null,
+      }));
+    },
+
+    /** Answers, and knows every search attribute: a workflow that upserts an unknown one stalls for ever. */
+    async check(): Promise<void> {
+      const { customAttributes } = await bounded(() =>
+        client.connection.operatorService.listSearchAttributes({
+          namespace: client.options.namespace,
+        }),
+      );
+      const missing = Object.values(searchAttributes).filter(
+        ({ name }) => !(name in customAttributes),
+      );
+      if (missing.length > 0) {
+        throw new Error(`Not registered: ${missing.map(({ name }) => name).join(', ')}.`);
+      }
+    },
+  };
+}
+export type Temporal = ReturnType<typeof createTemporal>;
+
+function startOptions(input: TransactionInput, taskQueue: string) {
+  const { gid, flow, tenant } = input;
+  return {
+    workflowId: gid,
+    // A closed id is never run again, an open one is joined: the default policy would charge twice.
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    taskQueue,
+    args: [input],
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: searchAttributes.flow, value: flow },
+      { key: searchAttributes.tenant, value: tenant },
+      { key: searchAttributes.state, value: 'running' },
+    ]),
+    staticSummary: `${flow} ${partsOfGid(gid)?.businessId ?? gid}`,
+    // No run timeout: it would end the run without undo. The deadline is a timer in the workflow.
+  } as const;
+}
+
+/** A question changes nothing, so every failure of it means: ask later. */
+async function ask<Answer>(question: () => Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await question();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw dependencyUnavailable('temporal', error);
+  }
+}
+
+const codesOfRefusals: Readonly<Record<string, ProblemCode>> = {
+  PastPivot: 'past_pivot',
+  AlreadyEnded: 'already_ended',
+  NotParked: 'not_parked',
+  NotStuck: 'state_changed',
+  StateChanged: 'state_changed',
+  BadDecision: 'state_changed',
+};
+
+function problemOfUpdate(error: unknown): Problem {
+  const code = codesOfRefusals[failureTypeOf(error) ?? ''];
+  if (code) return new Problem(code, { cause: error });
+  // The run has closed since its row was read, and its ending is about to be written.
+  if (error instanceof WorkflowNotFoundError)
+    return new Problem('ask_again', { retryAfterSeconds: 1 });
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) {
+    return new Problem('outcome_unknown', {
+      dependency: 'temporal',
+      retryAfterSeconds: 1,
+      cause: error,
+    });
+  }
+  return dependencyUnavailable('temporal', error);
+}

@@ -1,0 +1,130 @@
+/**
+ * npm run api-key: makes, lists and revokes keys of the API, also those that may administer keys, which nobody gets over
+ * HTTP. A secret is printed once, when it is made.
+ */
+import { Command, Option } from 'commander';
+
+import { newKey } from '../api/authentication';
+import { openKeys } from '../api/dependencies';
+import { expandScopes, isScope, scopes } from '../api/scopes';
+import type { ApiKey, KeysStore } from '../api/stores/keys-store';
+import { tenantPattern } from '../contracts/ids';
+import { provisionProfile } from './databases';
+import { profiles, type Profile } from './stack/profile';
+
+interface Options {
+  readonly tenant: string;
+  readonly profile: Profile;
+}
+interface CreateOptions extends Options {
+  readonly owner: string;
+  readonly scopes: string;
+  readonly days?: string;
+}
+
+async function withKeys(
+  { tenant, profile }: Options,
+  use: (keys: KeysStore) => Promise<void>,
+): Promise<void> {
+  if (!tenantPattern.test(tenant)) throw new Error('A tenant is 1 to 16 of a-z and 0-9.');
+  const url = process.env['API_DATABASE_URL'] ?? (await provisionProfile(profile)).API_DATABASE_URL;
+  const { keys, close } = openKeys(url);
+  try {
+    await use(keys);
+  } finally {
+    await close();
+  }
+}
+
+const create = (options: CreateOptions): Promise<void> =>
+  withKeys(options, async (keys) => {
+    const createdAt = new Date();
+    const { key, credential } = newKey({
+      tenant: options.tenant,
+      owner: options.owner,
+      scopes: scopesOf(options.scopes),
+      createdAt,
+      expiresAt: expiryOf(createdAt, options.days),
+    });
+    await keys.add(key);
+    console.error(
+      `Key ${key.keyId} of ${key.owner} for ${key.tenant}. Its secret is not shown again:`,
+    );
+    console.log(credential);
+  });
+
+const list = (options: Options): Promise<void> =>
+  withKeys(options, async (keys) => {
+    for (const key of await keys.list(options.tenant)) console.log(lineOf(key));
+  });
+
+const revoke = (keyId: string, options: Options): Promise<void> =>
+  withKeys(options, async (keys) => {
+    if (!(await keys.revoke(options.tenant, keyId))) {
+      throw new Error(`${options.tenant} has no key ${keyId}.`);
+    }
+    console.error(`Revoked; a running API takes it for five more seconds at most.`);
+  });
+
+function scopesOf(named: string) {
+  const names = named.split(',').map((name) => name.trim());
+  const known = names.filter((name) => name === 'ops' || isScope(name));
+  const unknown = names.filter((name) => name !== 'ops' && !isScope(name));
+  if (unknown.length > 0) {
+    throw new Error(`Unknown: ${unknown.join(', ')}. There are ops, ${scopes.join(', ')}.`);
+  }
+  return expandScopes(known);
+}
+
+function expiryOf(createdAt: Date, days: string | undefined): Date | null {
+  if (days === undefined) return null;
+  if (!/^[1-9]\d{0,3}$/.test(days)) throw new Error('--days wants a whole number, 1 to 9999.');
+  return new Date(createdAt.getTime() + Number(days) * 86_400_000);
+}
+
+function lineOf({
+  keyId,
+  owner,
+  scopes: granted,
+  expiresAt,
+  revokedAt,
+  lastUsedAt,
+}: ApiKey): string {
+  const state = revokedAt
+    ? `revoked ${revokedAt.toISOString()}`
+    : `expires ${expiresAt?.toISOString() ?? 'never'}`;
+  return [
+    keyId,
+    owner,
+    granted.join(','),
+    state,
+    `used ${lastUsedAt?.toISOString() ?? 'never'}`,
+  ].join('\t');
+}
+
+const command = (name: string, description: string): Command =>
+  new Command(name)
+    .description(description)
+    .requiredOption('-t, --tenant <code>', 'whose')
+    .addOption(
+      new Option('-p, --profile <name>', 'where, unless API_DATABASE_URL says it')
+        .choices(profiles)
+        .default('dev'),
+    );
+
+new Command('api-key')
+  .description('Keys of the API.')
+  .addCommand(
+    command('create', 'Makes a key and prints its secret, once.')
+      .requiredOption('-o, --owner <subject>', 'person or system that it speaks for')
+      .requiredOption('-s, --scopes <list>', `of ops, ${scopes.join(', ')}`)
+      .option('-d, --days <number>', 'until it expires')
+      .action(create),
+  )
+  .addCommand(command('list', 'Lists the keys of a tenant.').action(list))
+  .addCommand(command('revoke', 'Revokes a key.').argument('<key id>').action(revoke))
+  .parseAsync()
+  .catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  });

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { anOrder, aReference, deadPort, ownApis, type OwnApi, type OwnApis } from './own-api';
+
+const nowhere = {
+  API_DATABASE_URL: `mysql://nobody:x@${deadPort}/accord`,
+  API_ORDERS_DATABASE_URL: `mysql://nobody:x@${deadPort}/orders`,
+  REDIS_URL: `redis://${deadPort}`,
+  TEMPORAL_ADDRESS: deadPort,
+};
+
+describe('an API whose servers are away', () => {
+  let apis: OwnApis;
+  let whole: OwnApi;
+  let authorization: string;
+
+  beforeAll(async () => {
+    apis = await ownApis();
+    whole = await apis.start();
+    authorization = await whole.credential();
+  });
+  afterAll(() => apis.close());
+
+  const timed = async (on: OwnApi, method: 'GET' | 'POST', url: string, payload?: object) => {
+    const began = Date.now();
+    const response = await on.api.inject({
+      method,
+      url,
+      headers: { authorization, ...(method === 'POST' && { 'idempotency-key': aReference() }) },
+      ...(payload && { payload }),
+    });
+    return { response, ms: Date.now() - began };
+  };
+
+  it.each([
+    ['POST', '/v1/orders', anOrder('O-1')],
+    ['GET', '/v1/transactions', undefined],
+    ['GET', '/v1/transactions/order:acme.O-1', undefined],
+    ['GET', '/v1/transactions/order:acme.O-1/explain', undefined],
+    ['POST', '/v1/transactions/order:acme.O-1/cancel', undefined],
+    ['GET', '/v1/orders/O-1', undefined],
+    ['GET', '/v1/api-keys', undefined],
+  ] as const)(
+    'answers %s %s with 503 and Retry-After when there is no MySQL',
+    async (method, url, body) => {
+      const cut = await apis.start(nowhere);
+      const { response, ms } = await timed(cut, method, url, body);
+      expect(ms).toBeLessThan(2_000);
+      expect(response.statusCode).toBe(503);
+      expect(response.json()).toMatchObject({
+        code: 'dependency_unavailable',
+        dependency: 'mysql',
+        retryable: true,
+      });
+      expect(response.headers['retry-after']).toBe('1');
+    },
+  );
+
+  it('limits by itself, at a quarter, when there is no Redis', async () => {
+    const cut = await apis.start({ REDIS_URL: nowhere.REDIS_URL, READS_PER_SECOND: '8' });
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => timed(cut, 'GET', '/v1/transactions')),
+    );
+    const statuses = answers.map(({ response }) => response.statusCode).sort();
+    expect(statuses).toEqual([200, 200, 429, 429, 429, 429, 429, 429]);
+    expect(Math.max(...answers.map(({ ms }) => ms))).toBeLessThan(2_000);
+  });
+
+  it('counts a tenant over all processes, with headers that say what is left', async () => {
+    const tenant = await whole.credential('limited');
+    const variables = { READS_PER_SECOND: '10' };
+    const processes = [await apis.start(variables), await apis.start(variables)];
+    const ask = (on: OwnApi) =>
+      on.api.inject({ url: '/v1/transactions', headers: { authorization: tenant } });
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, (_, at) => ask(processes[at % 2] ?? whole)),
+    );
+    const passed = answers.filter(({ statusCode }) => statusCode === 200);
+    const refused = answers.find(({ statusCode }) => statusCode === 429);
+    expect(passed.length).toBeGreaterThanOrEqual(10);
+    expect(passed.length).toBeLessThan(20); // Twice ten, if each process counted for itself.
+    expect(refused?.json()).toMatchObject({ code: 'rate_limited', retryable: true });
+    expect(refused?.headers).toMatchObject({
+      'retry-after': '1',
+      'ratelimit-policy': '"reads";q=10;w=1',
+      ratelimit: '"reads";r=0;t=1',
+    });
+  });
+
+  it('is ready with all of them, degraded without Temporal or Redis, not ready without MySQL', async () => {
+    const ready = async (on: OwnApi) => {
+      const { response } = await timed(on, 'GET', '/readyz');
+      return [response.statusCode, response.json<{ status: string }>().status];
+    };
+    expect(await ready(whole)).toEqual([200, 'healthy']);
+    expect(await ready(await apis.start({ TEMPORAL_ADDRESS: deadPort }))).toEqual([
+      200,
+      'degraded',
+    ]);
+    expect(await ready(await apis.start({ REDIS_URL: nowhere.REDIS_URL }))).toEqual([
+      200,
+      'degraded',
+    ]);
+    expect(await ready(await apis.start(nowhere))).toEqual([503, 'unhealthy']);
+    const { response } = await timed(whole, 'GET', '/healthz');
+    expect(response.json()).toMatchObject({ status: 'healthy', parked: 0, stuck: 0 });
+  });
+});

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import { Client, Connection } from '@temporalio/client';
+import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import { pino } from 'pino';
+
+import { newKey } from '../../../api/authentication';
+import { loadConfig, type Variables } from '../../../api/config';
+import { openDependencies, type Dependencies } from '../../../api/dependencies';
+import type { FaultPoints } from '../../../api/fault-points';
+import { scopes, type Scope } from '../../../api/scopes';
+import { buildServer, type Server } from '../../../api/server';
+import { ownDatabases, type OwnDatabases } from '../../support/databases';
+import { testStack } from '../../support/stack';
+
+/** API processes of one test file over its own databases, the real Redis and the real Temporal; no worker runs. */
+export interface OwnApis {
+  readonly databases: OwnDatabases;
+  /** One more process; closed with the others. */
+  start(variables?: Variables, more?: { readonly faults?: FaultPoints }): Promise<OwnApi>;
+  /** Runs SQL as the administrator of `accord`. */
+  sql(statement: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
+  close(): Promise<void>;
+}
+export interface OwnApi extends Server {
+  readonly dependencies: Dependencies;
+  credential(tenant?: string, given?: readonly Scope[]): Promise<string>;
+}
+
+export async function ownApis(): Promise<OwnApis> {
+  const stack = await testStack();
+  const databases = await ownDatabases(['accord', 'orders']);
+  const admin = await createConnection({ uri: databases.adminUrl('accord'), timezone: 'Z' });
+  const opened: OwnApi[] = [];
+  return {
+    databases,
+    async start(variables = {}, more = {}) {
+      const config = loadConfig({
+        API_DATABASE_URL: databases.urls.API_DATABASE_URL,
+        API_ORDERS_DATABASE_URL: databases.urls.API_ORDERS_DATABASE_URL,
+        API_SECRET: 'a secret that every process of a test shares',
+        REDIS_URL: stack.redis.url,
+        TEMPORAL_ADDRESS: stack.temporal.address,
+        TEMPORAL_NAMESPACE: stack.temporal.namespace,
+        LOG_LEVEL: 'silent',
+        LOOP_DELAY_MAX_MS: '60000', // The machine of a test may be busy with other ones.
+        ...variables,
+      });
+      const dependencies = openDependencies(config, () => undefined, `test-${databases.prefix}`);
+      const server = await buildServer({
+        config,
+        dependencies,
+        logger: pino({ level: 'silent' }),
+        ...more,
+      });
+      const api: OwnApi = {
+        ...server,
+        dependencies,
+        async credential(tenant = 'acme', given = scopes) {
+          const createdAt = new Date();
+          const grant = { tenant, owner: `${tenant}-owner`, scopes: given, createdAt };
+          const { key, credential } = newKey({ ...grant, expiresAt: null });
+          await admin.query(
+            'INSERT INTO api_keys (key_id, tenant, owner, secret_sha256, scopes, created_at) VALUES (?)',
+            [[key.keyId, tenant, key.owner, key.secretSha256, JSON.stringify(given), createdAt]],
+          );
+          return `Bearer ${credential}`;
+        },
+      };
+      opened.push(api);
+      return api;
+    },
+    async sql(statement, values = []) {
+      const [rows] = await admin.query(statement, values);
+      return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : []; // A SELECT's rows, as objects.
+    },
+    async close() {
+      const [rows] = await admin.query<(RowDataPacket & { gid: Buffer })[]>('SELECT gid FROM runs');
+      await endRuns(rows.map(({ gid }) => gid.toString()));
+      for (const api of opened) {
+        await api.api.close();
+        await api.starter.stop();
+        await api.dependencies.close();
+      }
+      await admin.end();
+      await databases.drop();
+    },
+  };
+}
+
+/** Runs that were started here would wait in the shared Temporal for a worker, and for rows that are gone. */
+async function endRuns(gids: readonly string[]): Promise<void> {
+  const { address, namespace } = (await testStack()).temporal;
+  const connection = await Connection.connect({ address });
+  const client = new Client({ connection, namespace });
+  const ends = gids.map((gid) => client.workflow.getHandle(gid).terminate('The test is over.'));
+  await Promise.allSettled(ends); // Most were never started, or have been ended before.
+  await connection.close();
+}
+
+/** Of this test alone: Temporal is shared, and a gid there is taken for good. */
+export const aReference = (): string => `O-${randomBytes(8).toString('hex')}`;
+
+/** Without an id the API makes one. */
+export const anOrder = (orderId: string | undefined, more: object = {}) => ({
+  orderId,
+  customerId: 'C-7',
+  lines: [{ sku: 'S-1', quantity: 2, unitPrice: { currency: 'EUR', minorUnits: 625 } }],
+  payment: { accountId: 'A-1', amount: { currency: 'EUR', minorUnits: 1250 } },
+  ...more,
+});
+
+/** A port on which nothing listens: connections are refused at once. */
+export const deadPort = '127.0.0.1:1';

@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { aBodyFor, operationsOf, titleOf, type Operation } from '../../unit/api/operations';
+import { anOrder, aReference, deadPort, ownApis, type OwnApi, type OwnApis } from './own-api';
+
+describe('two tenants on one API', () => {
+  const orderId = aReference();
+  let apis: OwnApis;
+  let api: OwnApi;
+  let operations: readonly Operation[];
+  let keyId: string;
+
+  beforeAll(async () => {
+    apis = await ownApis();
+    api = await apis.start({ TEMPORAL_ADDRESS: deadPort });
+    operations = await operationsOf(api.api);
+    const authorization = await api.credential('acme');
+    keyId = authorization.slice('Bearer acc_'.length, -44);
+    const headers = { authorization, 'idempotency-key': 'k' };
+    await api.api.inject({ method: 'POST', url: '/v1/orders', headers, payload: anOrder(orderId) });
+    await apis.sql(`INSERT INTO \`${apis.databases.prefix}orders\`.order_views VALUES (?)`, [
+      [`acme.${orderId}`, 'acme', 'acme.C-7', 'created', 'EUR', 1250, '[]', 1, new Date()],
+    ]);
+  });
+  afterAll(() => apis.close());
+
+  const ask = async (tenant: string, operation: Operation, query = '') => {
+    const payload = operation.path === '/v1/orders' ? undefined : aBodyFor(operation);
+    const id = operation.path.includes('api-keys') ? keyId : orderId;
+    return api.api.inject({
+      method: operation.method,
+      url: operation.path.replace('{gid}', `order:acme.${orderId}`).replace('{id}', id) + query,
+      headers: { authorization: await api.credential(tenant), 'idempotency-key': aReference() },
+      ...(operation.method === 'POST' && payload && { payload }),
+    });
+  };
+  const withoutRequestId = (body: string): string => body.replace(/urn:accord:request:\w+/, '');
+
+  it('are kept apart: what is behind an id of the other is a 404 like any unknown id', async () => {
+    const unknown = await api.api.inject({
+      url: '/v1/transactions/order:acme.unknown',
+      headers: { authorization: await api.credential('globex') },
+    });
+    const withId = operations.filter(({ path }) => path.includes('{'));
+    expect(withId.length).toBeGreaterThan(5);
+    for (const operation of withId) {
+      const answer = await ask('globex', operation);
+      expect([titleOf(operation), answer.statusCode]).toEqual([titleOf(operation), 404]);
+      expect(withoutRequestId(answer.body)).toBe(withoutRequestId(unknown.body));
+    }
+    const [key] = await apis.sql('SELECT revoked_at FROM api_keys WHERE key_id = ?', [keyId]);
+    expect(key?.['revoked_at']).toBeNull();
+  });
+
+  it('see their own in every list, and nothing of the other', async () => {
+    const lists = operations.filter(
+      ({ method, path }) => method === 'GET' && /^.v1.[\w-]+$/.test(path),
+    );
+    expect(lists.map(titleOf).sort()).toEqual([
+      'GET /v1/api-keys',
+      'GET /v1/orders',
+      'GET /v1/transactions',
+    ]);
+    for (const operation of lists) {
+      const query = operation.path === '/v1/orders' ? '?customer=C-7' : '';
+      expect((await ask('acme', operation, query)).json<{ items: unknown[] }>().items).not.toEqual(
+        [],
+      );
+      const { body } = await ask('globex', operation, query);
+      expect(body).not.toContain(orderId);
+      expect(body).not.toContain('acme');
+      expect(body).not.toContain(keyId);
+    }
+  });
+});

@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import { pino } from 'pino';
+import type { Redis } from 'ioredis';
+
+import { newKey } from '../../../api/authentication';
+import { loadConfig, type Variables } from '../../../api/config';
+import type { Dependencies } from '../../../api/dependencies';
+import { scopes, type Scope } from '../../../api/scopes';
+import { buildServer, type Server } from '../../../api/server';
+import type { AuditEntry } from '../../../api/stores/audit-store';
+import type { ApiKey } from '../../../api/stores/keys-store';
+import type { RunRow } from '../../../api/stores/runs-store';
+
+/** A configuration that names no server: for APIs over fakes. */
+export const aConfig = (more: Variables = {}) =>
+  loadConfig({
+    API_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/accord',
+    API_ORDERS_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/orders',
+    API_SECRET: 'a secret that every process of a test shares',
+    REDIS_URL: 'redis://127.0.0.1:1',
+    TEMPORAL_ADDRESS: '127.0.0.1:1',
+    LOG_LEVEL: 'silent',
+    LOOP_DELAY_MAX_MS: '60000', // The machine of a test may be busy with other ones.
+    ...more,
+  });
+
+export function aRun(more: Partial<RunRow> = {}): RunRow {
+  return {
+    gid: 'order:acme.O-1',
+    tenant: 'acme',
+    flow: 'order',
+    state: 'running',
+    step: 'holdFunds',
+    reason: null,
+    pivotPassed: false,
+    lane: 'single',
+    region: 'a',
+    epoch: 1,
+    version: 3,
+    acceptedAt: new Date('2026-01-01T00:00:00.000Z'),
+    deadlineAt: new Date('2026-01-01T00:02:00.000Z'),
+    stuckSince: null,
+    endedAt: null,
+    startSentAt: new Date('2026-01-01T00:00:00.000Z'),
+    startConfirmedAt: new Date('2026-01-01T00:00:00.100Z'),
+    atRisk: [],
+    ending: null,
+    ...more,
+  };
+}
+
+export const anEndedRun = (ending: string, more: Partial<RunRow> = {}): RunRow =>
+  aRun({ state: 'compensated', ending: Buffer.from(ending), endedAt: new Date(), ...more });
+
+export const anOrder = (more: object = {}) => ({
+  orderId: 'O-1',
+  customerId: 'C-7',
+  lines: [{ sku: 'S-1', quantity: 2, unitPrice: { currency: 'EUR', minorUnits: 625 } }],
+  payment: { accountId: 'A-1', amount: { currency: 'EUR', minorUnits: 1250 } },
+  ...more,
+});
+
+/** An API over fakes that a test can bend; everything that its stores are told is kept. */
+export interface FakeApi extends Server {
+  readonly rows: Map<string, RunRow>;
+  readonly audited: AuditEntry[];
+  readonly updates: unknown[];
+  /** A credential of the tenant with these scopes: all, if none are named. */
+  credential(tenant?: string, given?: readonly Scope[]): string;
+}
+
+/** Fakes of everything behind the API; `dependencies` replaces some of them. */
+export async function fakeApi(
+  dependencies: Partial<Dependencies> = {},
+  variables: Variables = {},
+): Promise<FakeApi> {
+  const rows = new Map<string, RunRow>();
+  const keys = new Map<string, ApiKey>();
+  const audited: AuditEntry[] = [];
+  const updates: unknown[] = [];
+  const own = (tenant: string) => [...rows.values()].filter((run) => run.tenant === tenant);
+  const update = (...args: unknown[]) => {
+    updates.push(args);
+    return Promise.resolve();
+  };
+  const server = await buildServer({
+    config: aConfig(variables),
+    logger: pino({ level: 'silent' }),
+    dependencies: {
+      runs: {
+        accept: ({ input, acceptedAt }) => {
+          if (rows.has(input.gid)) return Promise.resolve({ kind: 'exists', gid: input.gid });
+          const fresh = { state: 'accepted', startSentAt: null, startConfirmedAt: null } as const;
+          rows.set(input.gid, aRun({ gid: input.gid, tenant: input.tenant, acceptedAt, ...fresh }));
+          return Promise.resolve({ kind: 'accepted' });
+        },
+        find: (tenant, gid) => Promise.resolve(own(tenant).find((run) => run.gid === gid)),
+        list: (tenant, _, limit) => Promise.resolve(own(tenant).slice(0, limit)),
+        count: (tenant) => Promise.resolve(own(tenant).length),
+        glance: (gids) => Promise.resolve(gids.flatMap((gid) => rows.get(gid) ?? [])),
+        claimSending: () => Promise.resolve(true),
+        confirmStart: () => Promise.resolve(),
+        unconfirmedStarts: () => Promise.resolve([]),
+        confirmEnded: () => Promise.resolve(),
+        backlog: () => Promise.resolve(0),
+        cancelUnsent: () => Promise.resolve(true),
+        attention: () => Promise.resolve({ parked: 0, stuck: 0 }),
+      },
+      keys: {
+        find: (keyId) => Promise.resolve(keys.get(keyId)),
+        list: () => Promise.resolve([...keys.values()]),
+        add: () => Promise.resolve(),
+        revoke: (_, keyId) => Promise.resolve(keys.delete(keyId)),
+        touch: () => Promise.resolve(),
+      },
+      audit: {
+        add: (entry) => {
+          audited.push(entry);
+          return Promise.resolve();
+        },
+      },
+      heartbeat: { beat: () => Promise.resolve() },
+      orderViews: { find: () => Promise.resolve(undefined), ofCustomer: () => Promise.resolve([]) },
+      temporal: {
+        start: () => Promise.resolve(),
+        cancel: update,
+        resolve: update,
+        park: update,
+        timeline: () => Promise.resolve(undefined),
+        pendingCalls: () => Promise.resolve([]),
+        check: () => Promise.resolve(),
+      },
+      redis: absentRedis(),
+      wakeUps: { listen: () => undefined },
+      close: () => Promise.resolve(),
+      ...dependencies,
+    },
+  });
+  return {
+    ...server,
+    rows,
+    audited,
+    updates,
+    credential(tenant = 'acme', given = scopes) {
+      const { key, credential } = newKey({
+        tenant,
+        owner: `owner-${createHash('sha256').update(tenant).digest('hex').slice(0, 8)}`,
+        scopes: given,
+        createdAt: new Date(),
+        expiresAt: null,
+      });
+      keys.set(key.keyId, { ...key, revokedAt: null, lastUsedAt: null });
+      return `Bearer ${credential}`;
+    },
+  };
+}
+
+/** A Redis that is not there: limits are counted locally. */
+function absentRedis(): Redis {
+  const absent = () => Promise.reject(new Error('Redis is away.'));
+  return { eval: absent, set: absent } as unknown as Redis; // Only these two are used.
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+
+import type { Api } from '../../../api/route-rules';
+
+/** One operation of the API, as its own OpenAPI document tells it. */
+export interface Operation {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Template with `{gid}`. */
+  readonly path: string;
+  /** `undefined`: open to everybody. */
+  readonly scope: string | undefined;
+  readonly needsKey: boolean;
+}
+
+const documentSchema = z.object({
+  paths: z.record(
+    z.string(),
+    z.record(
+      z.string(),
+      z.object({
+        security: z.array(z.record(z.string(), z.array(z.string()))).default([]),
+        parameters: z
+          .array(z.object({ name: z.string(), required: z.boolean().default(false) }))
+          .default([]),
+      }),
+    ),
+  ),
+});
+
+/** All operations: a route that is forgotten in a test does not exist. */
+export async function operationsOf(api: Api): Promise<readonly Operation[]> {
+  const response = await api.inject({ url: '/openapi.json' });
+  const { paths } = documentSchema.parse(response.json());
+  return Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, { security, parameters }]) => ({
+      method: z.enum(['GET', 'POST', 'DELETE']).parse(method.toUpperCase()),
+      path,
+      scope: security.flatMap(({ apiKey }) => apiKey ?? [])[0],
+      needsKey: parameters.some(({ name, required }) => name === 'Idempotency-Key' && required),
+    })),
+  );
+}
+
+export const titleOf = ({ method, path }: Operation): string => `${method} ${path}`;
+
+/** A body that the operation's schema takes. */
+export function aBodyFor({ path }: Operation): object | undefined {
+  const note = 'The stock system is back.';
+  const evidence = { kind: 'ticket', ref: 'OPS-1' };
+  const money = { currency: 'EUR', minorUnits: 100 };
+  switch (path.split('/').at(-1)) {
+    case 'orders':
+      return {
+        customerId: 'C-1',
+        lines: [{ sku: 'S-1', quantity: 1, unitPrice: money }],
+        payment: { accountId: 'A-1', amount: money },
+      };
+    case 'resolve':
+      return { step: 'releaseStock', decision: 'done', expect: { version: 1 }, evidence };
+    case 'park':
+    case 'retry':
+      return path.includes('{gid}/retry') ? {} : { reason: note };
+    case 'api-keys':
+      return { owner: 'shop', scopes: ['tx:read'] };
+    default:
+      return undefined;
+  }
+}

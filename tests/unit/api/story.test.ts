@@ -1,0 +1,126 @@
+import { describe, expect, it } from '@jest/globals';
+
+import type { Timeline } from '../../../contracts/transaction';
+import { dependencyUnavailable } from '../../../api/errors';
+import { aRun, anEndedRun, fakeApi } from './fake-api';
+
+const aTimeline = (more: Partial<Timeline> = {}): Timeline => ({
+  gid: 'order:acme.O-1',
+  state: 'undoing',
+  pivotPassed: false,
+  step: 'holdFunds',
+  steps: [
+    {
+      name: 'holdFunds',
+      kind: 'compensable',
+      key: 'order:acme.O-1/holdFunds',
+      state: 'undoing',
+      startedAt: 1_000,
+      endedAt: null,
+      fence: 'first',
+      failure: null,
+      detail: null,
+    },
+  ],
+  parked: [],
+  atRisk: [{ kind: 'hold', currency: 'EUR', minorUnits: 1250 }],
+  reason: {
+    code: 'out_of_stock',
+    type: 'OutOfStock',
+    step: 'reserveStock',
+    detail: 'S-1: 2 asked, 1 left',
+  },
+  notes: [{ at: 2_000, text: 'alice asked for a cancel.' }],
+  epoch: 1,
+  wasReset: true,
+  ...more,
+});
+
+describe('GET /v1/transactions/:gid/explain', () => {
+  const explain = async (
+    timeline: () => Promise<Timeline | undefined>,
+    run = aRun({ state: 'undoing' }),
+  ) => {
+    const pending = [
+      { activity: 'accounts.releaseFunds', attempt: 7, lastFailure: 'connect ECONNREFUSED' },
+    ];
+    const api = await fakeApi({
+      temporal: {
+        start: () => Promise.resolve(),
+        cancel: () => Promise.resolve(),
+        resolve: () => Promise.resolve(),
+        park: () => Promise.resolve(),
+        check: () => Promise.resolve(),
+        timeline,
+        pendingCalls: () => Promise.resolve(pending),
+      },
+    });
+    api.rows.set(run.gid, run);
+    const answer = await api.api.inject({
+      url: `/v1/transactions/${run.gid}/explain`,
+      headers: { authorization: api.credential() },
+    });
+    await api.api.close();
+    return answer;
+  };
+
+  it('tells the steps as the run knows them, with the attempts that only Temporal sees', async () => {
+    const answer = await explain(() => Promise.resolve(aTimeline()));
+    expect(answer.json()).toMatchObject({
+      source: 'run',
+      summary:
+        'Being undone, at holdFunds, because of out_of_stock at reserveStock: S-1: 2 asked, 1 left.',
+      steps: [
+        {
+          key: 'order:acme.O-1/holdFunds',
+          startedAt: '1970-01-01T00:00:01.000Z',
+          attempts: {
+            activity: 'accounts.releaseFunds',
+            count: 7,
+            lastFailure: 'connect ECONNREFUSED',
+          },
+        },
+      ],
+      atRisk: [{ kind: 'hold', minorUnits: 1250 }],
+      notes: [{ text: 'alice asked for a cancel.' }],
+      wasReset: true,
+    });
+  });
+
+  it('says what a parked one waits for', async () => {
+    const decision = {
+      step: 'releaseStock',
+      reason: 'undo_failed',
+      detail: 'No such row.',
+      failures: 1,
+    } as const;
+    const parked = [
+      { ...decision, decisions: ['retry', 'done', 'skip'] as const, parkedAt: 3_000 },
+    ];
+    const answer = await explain(() => Promise.resolve(aTimeline({ state: 'parked', parked })));
+    expect(answer.json()).toMatchObject({
+      summary: 'Waits for a decision on releaseStock (undo_failed: No such row.).',
+      parked: [{ decisions: ['retry', 'done', 'skip'], parkedAt: '1970-01-01T00:00:03.000Z' }],
+    });
+  });
+
+  it('falls back on the ending of the row when Temporal has forgotten the run, or is away', async () => {
+    const ended = anEndedRun(
+      '{"gid":"x","outcome":"compensated","reason":null,"steps":[{"strange":1}]}',
+    );
+    for (const timeline of [
+      () => Promise.resolve(undefined),
+      () => Promise.reject(dependencyUnavailable('temporal')),
+    ]) {
+      expect((await explain(timeline, ended)).json()).toMatchObject({
+        source: 'ending',
+        steps: [],
+      });
+    }
+  });
+
+  it('says that Temporal is away when an open run cannot be asked', async () => {
+    const answer = await explain(() => Promise.reject(dependencyUnavailable('temporal')));
+    expect(answer.json()).toMatchObject({ status: 503, dependency: 'temporal' });
+  });
+});

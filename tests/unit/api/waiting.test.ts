@@ -1,0 +1,74 @@
+import { describe, expect, it } from '@jest/globals';
+
+import type { RunGlance } from '../../../api/stores/runs-store';
+import { createWaiting } from '../../../api/waiting';
+
+const open = new AbortController().signal;
+
+function aTable() {
+  const rows = new Map<string, RunGlance['state']>();
+  const looks: string[][] = [];
+  let wake: (gid: string) => void = () => undefined;
+  const waiting = createWaiting(
+    (gids) => {
+      looks.push([...gids]);
+      return Promise.resolve(gids.map((gid) => ({ gid, state: rows.get(gid) ?? 'running' })));
+    },
+    { listen: (listener) => (wake = listener) },
+    3,
+  );
+  return { rows, looks, waiting, wake: (gid: string) => wake(gid) };
+}
+
+describe('callers that wait', () => {
+  it('share one look at the rows of all of them, and go when their own has ended or is parked', async () => {
+    const { rows, looks, waiting } = aTable();
+    const waits = ['a', 'b', 'b'].map((gid) => waiting.wait(gid, 10_000, open));
+    rows.set('a', 'parked').set('b', 'completed');
+    await Promise.all(waits);
+    expect(looks).toEqual([['a', 'b']]);
+    expect(waiting.waiting()).toBe(0);
+  });
+
+  it('are not more than the bound: the next one is answered at once', async () => {
+    const { waiting } = aTable();
+    const waits = ['a', 'b', 'c'].map((gid) => waiting.wait(gid, 10_000, open));
+    await waiting.wait('d', 10_000, open);
+    expect(waiting.waiting()).toBe(3);
+    waiting.stop();
+    await Promise.all(waits);
+  });
+
+  it('go when their time is over, or when they hang up', async () => {
+    const { waiting } = aTable();
+    const caller = new AbortController();
+    const wait = waiting.wait('a', 10_000, caller.signal);
+    caller.abort();
+    await wait;
+    await waiting.wait('b', 1, open);
+    expect(waiting.waiting()).toBe(0);
+  });
+
+  it('are not woken by the row of somebody else', async () => {
+    const { looks, waiting, wake } = aTable();
+    const wait = waiting.wait('a', 10, open);
+    wake('somebody-else');
+    await wait;
+    expect(looks).toEqual([]);
+  });
+
+  it('survive a look that fails', async () => {
+    let looks = 0;
+    const waiting = createWaiting(
+      (gids) => {
+        looks += 1;
+        if (looks === 1) return Promise.reject(new Error('MySQL is away.'));
+        return Promise.resolve(gids.map((gid) => ({ gid, state: 'completed' })));
+      },
+      { listen: () => undefined },
+      3,
+    );
+    await waiting.wait('a', 10_000, open);
+    expect(looks).toBe(2);
+  });
+});
