@@ -7,14 +7,19 @@ module.exports = {
     {
       name: 'contracts-are-the-ground',
       severity: 'error',
-      comment: 'contracts/ imports itself, message definitions and search attribute keys; no Node, no driver, no zod.',
+      comment:
+        'contracts/ imports itself, message definitions and search attribute keys; no Node, no driver, no zod.',
       ...only('^contracts/', '^(contracts/|node_modules/@temporalio/(workflow|common)/)'),
     },
     {
       name: 'workflows-are-deterministic',
       severity: 'error',
-      comment: 'workflows/ imports contracts/, itself, @temporalio/workflow and @temporalio/common. Never Node, never zod, never activities/.',
-      ...only('^workflows/', '^(contracts/|workflows/|node_modules/@temporalio/(workflow|common)/)'),
+      comment:
+        'workflows/ imports contracts/, itself, @temporalio/workflow and @temporalio/common. Never Node, never zod, never activities/.',
+      ...only(
+        '^workflows/',
+        '^(contracts/|workflows/|node_modules/@temporalio/(workflow|common)/)',
+      ),
     },
     {
       name: 'activities-know-no-one-above',
@@ -31,10 +36,12 @@ module.exports = {
     {
       name: 'one-door-per-driver',
       severity: 'error',
-      comment: 'A driver is imported by its adapter files and by the composition roots. Types alone are free: they open nothing.',
+      comment:
+        'A driver is imported by its adapter files and by the composition roots. Types alone are free: they open nothing.',
       from: {
-        path: '^(contracts|workflows|activities|workers|api)/',
-        pathNot: '^(workers/dependencies\\.ts|activities/sql-transaction\\.ts|activities/locks/[^/]*store\\.ts|workers/relay/kafka-[^/]+\\.ts|workers/consumers/kafka-[^/]+\\.ts|api/dependencies\\.ts|api/stores/[^/]+\\.ts)$',
+        path: '^(contracts|processes|workflows|activities|workers|api)/',
+        pathNot:
+          '^(workers/dependencies\\.ts|activities/sql-transaction\\.ts|activities/locks/[^/]*store\\.ts|workers/relay/kafka-[^/]+\\.ts|workers/consumers/kafka-[^/]+\\.ts|api/dependencies\\.ts|api/stores/[^/]+\\.ts)$',
       },
       to: { path: '^node_modules/(mysql2|ioredis|kafkajs)/', dependencyTypesNot: ['type-only'] },
     },
@@ -49,6 +56,14 @@ module.exports = {
       severity: 'error',
       from: { path: '^api/' },
       to: { path: '^workflows/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'processes-know-no-room-above',
+      severity: 'error',
+      comment:
+        'What every process is made of: configuration, logs, fault points, the way to stop. It knows no business.',
+      from: { path: '^processes/' },
+      to: { path: '^(workflows|activities|workers|api|scripts|tests)/' },
     },
     {
       name: 'workers-know-no-api',
@@ -75,6 +90,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['require', 'node', 'import', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['require', 'node', 'import', 'default', 'types'],
+    },
   },
 };

@@ -21,7 +21,7 @@ import {
 } from '../contracts/verdict';
 import type { Delivery } from './delivery';
 import { demandAtLeast, demandEpoch, isStaleEpoch, type EpochRow, type EpochSource } from './epoch';
-import type { FaultPoints } from './fault-points';
+import type { FaultPoints } from '../processes/fault-points';
 import { act } from './fence-act';
 import { confirm, seal, undo } from './fence-follow-up';
 import { failed, type Session } from './fence-session';

@@ -8,7 +8,7 @@ import type { Config } from './config';
 import { createCursors } from './cursor';
 import type { Dependencies } from './dependencies';
 import { createEdge, refuseOtherMethods } from './edge';
-import { noFaultPoints, type FaultPoints } from './fault-points';
+import { inertFaultPoints, type FaultPoints } from '../processes/fault-points';
 import { guardRoutes } from './guards';
 import { createHealth } from './health';
 import { createAddressGuard, createLimits } from './limits';
@@ -40,7 +40,7 @@ export async function buildServer({
   config,
   dependencies,
   logger,
-  faults = noFaultPoints,
+  faults = inertFaultPoints,
 }: ServerParts) {
   const { runs, keys, audit, orderViews, heartbeat, temporal, redis, wakeUps } = dependencies;
   let isReady = true;

@@ -1,7 +1,7 @@
 import type { Tenant } from '../contracts/ids';
 import { isEnding, type TransactionInput } from '../contracts/transaction';
 import { dependencyUnavailable, Problem } from './errors';
-import type { FaultPoints } from './fault-points';
+import type { FaultPoints } from '../processes/fault-points';
 import { differingFields, type Fingerprint } from './idempotency';
 import type { Starter } from './starter';
 import type { Claim, NewRun, RunRow, RunsStore } from './stores/runs-store';

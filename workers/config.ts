@@ -1,18 +1,14 @@
-import { readFileSync } from 'node:fs';
-
 import { z } from 'zod';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+import {
+  databaseUrl,
+  faultsOf,
+  faultsShape,
+  readEnvironment,
+  redisUrl,
+  type Environment,
+} from '../processes/environment';
 
-/** The environment does not describe a process that can run; names every variable that is wrong, never its value. */
-export class ConfigurationError extends Error {
-  override readonly name = 'ConfigurationError';
-}
-
-const databaseUrl = z.url({
-  protocol: /^mysql$/,
-  error: 'mysql://user:password@host:port/database',
-});
 const listOf = <Item extends z.ZodType<unknown, string>>(item: Item) =>
   z
     .string()
@@ -25,12 +21,6 @@ const port = z.coerce.number().int().min(0).max(65_535);
 const processShape = {
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   METRICS_HOST: z.string().min(1).default('127.0.0.1'),
-  NODE_ENV: z.string().default(''),
-  /** Fault points to arm, for drills: activities/fault-points.ts has the grammar. */
-  FAULTS: z.string().default(''),
-  FAULT_SEED: z.coerce.number().int().default(1),
-  /** Production runs no FAULTS unless this says so. */
-  ALLOW_FAULTS: z.enum(['0', '1']).default('0'),
 };
 const kafkaShape = {
   KAFKA_BROKERS: listOf(address).default(['127.0.0.1:9092']),
@@ -43,6 +33,7 @@ const kafkaShape = {
 
 const transactionWorkerShape = {
   ...processShape,
+  ...faultsShape,
   /** 0: any free port. */
   METRICS_PORT: port.default(9464),
   TEMPORAL_ADDRESS: address.default('127.0.0.1:7233'),
@@ -52,9 +43,7 @@ const transactionWorkerShape = {
   ORDERS_DATABASE_URL: databaseUrl,
   COUPONS_DATABASE_URL: databaseUrl,
   ACCORD_DATABASE_URL: databaseUrl,
-  REDIS_URL: z
-    .url({ protocol: /^rediss?$/, error: 'redis://host:port' })
-    .default('redis://127.0.0.1:6379'),
+  REDIS_URL: redisUrl.default('redis://127.0.0.1:6379'),
   ACCORD_CLUSTER: z
     .string()
     .regex(/^[a-z0-9-]{1,16}$/)
@@ -80,7 +69,7 @@ const consumerShape = {
 
 /** Configuration of workers/transactions. */
 export const loadTransactionWorkerConfig = (environment: Environment = process.env) => {
-  const value = read(transactionWorkerShape, environment);
+  const value = readEnvironment(transactionWorkerShape, environment);
   return Object.freeze({
     logLevel: value.LOG_LEVEL,
     metrics: { host: value.METRICS_HOST, port: value.METRICS_PORT },
@@ -101,7 +90,7 @@ export type TransactionWorkerConfig = ReturnType<typeof loadTransactionWorkerCon
 
 /** Configuration of workers/relay. */
 export const loadRelayConfig = (environment: Environment = process.env) => {
-  const value = read(relayShape, environment);
+  const value = readEnvironment(relayShape, environment);
   return Object.freeze({
     logLevel: value.LOG_LEVEL,
     metrics: { host: value.METRICS_HOST, port: value.METRICS_PORT },
@@ -114,7 +103,7 @@ export type RelayConfig = ReturnType<typeof loadRelayConfig>;
 
 /** Configuration of workers/consumers. */
 export const loadConsumerConfig = (environment: Environment = process.env) => {
-  const value = read(consumerShape, environment);
+  const value = readEnvironment(consumerShape, environment);
   return Object.freeze({
     logLevel: value.LOG_LEVEL,
     metrics: { host: value.METRICS_HOST, port: value.METRICS_PORT },
@@ -123,49 +112,3 @@ export const loadConsumerConfig = (environment: Environment = process.env) => {
   });
 };
 export type ConsumerConfig = ReturnType<typeof loadConsumerConfig>;
-
-/** What is armed, and with which seed. @throws ConfigurationError in production without ALLOW_FAULTS=1. */
-function faultsOf(value: {
-  readonly NODE_ENV: string;
-  readonly FAULTS: string;
-  readonly FAULT_SEED: number;
-  readonly ALLOW_FAULTS: '0' | '1';
-}): { readonly text: string; readonly seed: number } {
-  if (value.FAULTS !== '' && value.NODE_ENV === 'production' && value.ALLOW_FAULTS === '0') {
-    throw new ConfigurationError('FAULTS is set in production: remove it, or set ALLOW_FAULTS=1.');
-  }
-  return { text: value.FAULTS, seed: value.FAULT_SEED };
-}
-
-/** All variables of a shape, each from its own name or from the file that `<NAME>_FILE` points to. */
-function read<Shape extends z.ZodRawShape>(
-  shape: Shape,
-  environment: Environment,
-): z.output<z.ZodObject<Shape>> {
-  const problems: string[] = [];
-  const given = Object.fromEntries(
-    Object.keys(shape).map((name) => [name, valueOf(name, environment, problems)]),
-  );
-  const parsed = z.object(shape).safeParse(given);
-  if (parsed.success && problems.length === 0) return parsed.data;
-  const wrong = parsed.success ? [] : parsed.error.issues;
-  throw new ConfigurationError(
-    ['Configuration is wrong:', ...problems, ...wrong.map(describe)].join('\n  '),
-  );
-}
-
-/** An empty variable is an unset one: that is what a template leaves behind. */
-function valueOf(name: string, environment: Environment, problems: string[]): string | undefined {
-  const file = environment[`${name}_FILE`];
-  if (!file) return environment[name] || undefined;
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    problems.push(`${name}_FILE: cannot be read`);
-    return undefined;
-  }
-}
-
-/** Name and reason; zod's own messages may quote the value, which may be a secret. */
-const describe = ({ path, code, message }: z.core.$ZodIssue): string =>
-  `${String(path[0])}: ${code === 'invalid_format' ? `not of the form ${message}` : message}`;

@@ -7,7 +7,7 @@ import { connectLockRedis } from '../activities/locks/lock-store';
 import type { SqlPool } from '../activities/sql-transaction';
 import { createSqlPool } from '../activities/sql-transaction';
 import type { TransactionWorkerConfig } from './config';
-import type { Logger } from './logger';
+import type { Logger } from '../processes/logger';
 
 /** Activities that run at once; each may use one connection of one database. */
 export const activitiesMax = 40;

@@ -23,7 +23,7 @@ import {
   type EpochRow,
   type EpochSource,
 } from '../epoch';
-import type { FaultPoints } from '../fault-points';
+import type { FaultPoints } from '../../processes/fault-points';
 import { sortedSet, type Item } from '../fenced-set';
 import { writeEvents, type EffectEvent } from '../outbox';
 import type { ActSpec, SqlTransaction } from '../participant';

@@ -1,15 +1,18 @@
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
 
 import { Client } from '@temporalio/client';
 import { createConnection, type Connection as SqlConnection } from 'mysql2/promise';
 
 import { newKey } from '../../api/authentication';
 import { scopes } from '../../api/scopes';
-import { createApplication, type Role, type Variables } from '../../scripts/application';
+import { createApplication, programs, type Role, type Variables } from '../../scripts/application';
 import { build } from '../../scripts/build';
 import { databases, type Database } from '../../scripts/databases';
 import { seed } from '../../scripts/seed';
+import { checkout, environmentWith } from '../../scripts/stack/config';
 import { signal, type OwnedProcess } from '../../scripts/stack/process';
 import { ownDatabases, type OwnDatabases } from './databases';
 import { eventually } from './eventually';
@@ -27,6 +30,8 @@ export interface OwnApplication {
   readonly kafka: OwnKafka;
   readonly temporal: Client;
   start(role: Role, name?: string, variables?: Variables): Promise<OwnedProcess>;
+  /** A process of which the test is the parent, so that its exit code is seen. It need not be ready yet. */
+  spawn(role: Role, variables?: Variables): ChildProcess;
   /** As SIGTERM from a supervisor, or SIGKILL from the kernel; answers when the process is gone. */
   end(name: string, how: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   isRunning(name: string): boolean;
@@ -81,6 +86,7 @@ export async function ownApplication(): Promise<OwnApplication> {
   });
   const connections = new Map<Database, Promise<SqlConnection>>();
   const started = new Set<string>();
+  const children = new Set<ChildProcess>();
 
   const sql: OwnApplication['sql'] = async (database, statement, values = []) => {
     const open =
@@ -105,6 +111,14 @@ export async function ownApplication(): Promise<OwnApplication> {
     kafka,
     temporal: new Client({ connection: namespace.connection, namespace: namespace.name }),
     start,
+    spawn(role, variables = {}) {
+      const child = spawn(process.execPath, [join(checkout, programs[role])], {
+        env: environmentWith({ ...application.environment, ...variables }),
+        stdio: 'ignore',
+      });
+      children.add(child);
+      return child;
+    },
     async end(as, how) {
       const running = application.process(as);
       if (!running) throw new Error(`${as} is not running.`);
@@ -136,6 +150,7 @@ export async function ownApplication(): Promise<OwnApplication> {
     },
     sql,
     async close() {
+      for (const child of children) child.kill('SIGKILL');
       await Promise.all([...started].map((as) => application.stop(as)));
       for (const open of connections.values()) await (await open).end();
       await Promise.all([own.drop(), kafka.drop(), namespace.drop()]);

@@ -3,7 +3,7 @@ import { gidOf, stepKeyOf, type BusinessId, type Gid, type StepKey } from '../..
 import { createAccountsActivities } from '../../activities/accounts/activities';
 import type { Delivery } from '../../activities/delivery';
 import { regionEpoch, type EpochSource } from '../../activities/epoch';
-import { inertFaultPoints, type FaultPoint, type FaultPoints } from '../../activities/fault-points';
+import { inertFaultPoints, type FaultPoint, type FaultPoints } from '../../processes/fault-points';
 import { createFence, inertFenceMetrics, type FenceMetrics } from '../../activities/fence';
 import type { FenceState } from '../../activities/fence-rows';
 import type { Fence } from '../../activities/participant';

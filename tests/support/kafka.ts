@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { createKafka, type KafkaSettings } from '../../workers/relay/kafka-client';
-import { createLogger } from '../../workers/logger';
+import { createLogger } from '../../processes/logger';
 import { testStack } from './stack';
 
 export const silentLogger = createLogger({ process: 'test', level: 'silent' });

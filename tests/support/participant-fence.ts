@@ -1,6 +1,6 @@
 import type { Delivery } from '../../activities/delivery';
 import { regionEpoch } from '../../activities/epoch';
-import { inertFaultPoints, type FaultPoints } from '../../activities/fault-points';
+import { inertFaultPoints, type FaultPoints } from '../../processes/fault-points';
 import { createFence, inertFenceMetrics } from '../../activities/fence';
 import type { Fence } from '../../activities/participant';
 import type { SqlPool } from '../../activities/sql-transaction';

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer as KafkaJsConsumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 
 import { eventIdHeader } from '../../contracts/events';
-import type { Logger } from '../logger';
+import type { Logger } from '../../processes/logger';
 import { ensureTopics, retry } from '../relay/kafka-client';
 import { repeat, type Repetition } from '../repeat';
 import type { ConsumedRecord } from './dead-letter-store';

@@ -1,5 +1,5 @@
 import { errnoOf, isContentError, type SqlPool } from '../../activities/sql-transaction';
-import type { Logger } from '../logger';
+import type { Logger } from '../../processes/logger';
 import { createDeadLetterStore } from './dead-letter-store';
 import { createEventProcessor, type EventProcessor } from './event-processor';
 import type { ConsumerMetrics } from './metrics';

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Kafka, logLevel, type Admin, type LogEntry } from 'kafkajs';
 
 import { topicPartitions, topics } from '../../contracts/events';
-import type { Logger } from '../logger';
+import type { Logger } from '../../processes/logger';
 
 export interface KafkaSettings {
   readonly brokers: readonly string[];

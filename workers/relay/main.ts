@@ -5,9 +5,9 @@ import { Registry } from 'prom-client';
 
 import { createSqlPool } from '../../activities/sql-transaction';
 import { loadRelayConfig } from '../config';
-import { createLogger } from '../logger';
+import { createLogger } from '../../processes/logger';
 import { serveMetrics } from '../metrics';
-import { stopOnSignal } from '../shutdown';
+import { stopOnSignal } from '../../processes/shutdown';
 import { allTopics, createKafka } from './kafka-client';
 import { createEventProducer, kafkaProducers } from './kafka-producer';
 import { createRelayMetrics } from './metrics';

@@ -1,5 +1,5 @@
 import { eventIdHeader, eventTypeHeader, type Envelope } from '../../contracts/events';
-import type { Logger } from '../logger';
+import type { Logger } from '../../processes/logger';
 import { repeat } from '../repeat';
 import type { EventProducer, EventRecord } from './kafka-producer';
 import type { RelayMetrics, RelayTask } from './metrics';

@@ -1,7 +1,7 @@
 import { createAccountsActivities } from '../../activities/accounts/activities';
 import { clusterEpoch, regionEpoch } from '../../activities/epoch';
 import type { EpochRow, EpochSource } from '../../activities/epoch';
-import type { FaultPoints } from '../../activities/fault-points';
+import type { FaultPoints } from '../../processes/fault-points';
 import { createFence } from '../../activities/fence';
 import { createInventoryActivities } from '../../activities/inventory/activities';
 import { createLockActivities } from '../../activities/locks/activities';

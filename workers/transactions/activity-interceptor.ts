@@ -1,7 +1,7 @@
 import type { Context } from '@temporalio/activity';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 
-import type { FaultPoints } from '../../activities/fault-points';
+import type { FaultPoints } from '../../processes/fault-points';
 import { withDelivery } from './delivery-context';
 import type { TransactionMetrics } from './metrics';
 

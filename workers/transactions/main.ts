@@ -4,13 +4,13 @@ import { Runtime } from '@temporalio/worker';
 import { Registry } from 'prom-client';
 
 import { createEpochSource } from '../../activities/epoch';
-import { parseFaults } from '../../activities/fault-points';
+import { parseFaults } from '../../processes/fault-points';
 import { createLockStore } from '../../activities/locks/lock-store';
 import { activityTypes } from '../../contracts/participants';
 import { runsChannel } from '../../contracts/runs';
 import { loadTransactionWorkerConfig } from '../config';
 import { openTransactionDependencies } from '../dependencies';
-import { createLogger } from '../logger';
+import { createLogger } from '../../processes/logger';
 import { serveMetrics } from '../metrics';
 import { createActivities } from './activities';
 import { createTransactionMetrics } from './metrics';

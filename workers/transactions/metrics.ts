@@ -3,7 +3,7 @@ import { Counter, Histogram } from 'prom-client';
 
 import type { FenceMetrics } from '../../activities/fence';
 import type { LockObserver } from '../../activities/locks/activities';
-import type { Logger } from '../logger';
+import type { Logger } from '../../processes/logger';
 
 export interface TransactionMetrics {
   readonly fence: FenceMetrics;

@@ -1,7 +1,7 @@
 import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 
-import type { FaultPoints } from '../../activities/fault-points';
+import type { FaultPoints } from '../../processes/fault-points';
 import { transactionsTaskQueue } from '../../contracts/task-queues';
 import { activitiesMax } from '../dependencies';
 import { createActivityInterceptor } from './activity-interceptor';

@@ -4,9 +4,10 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { pino } from 'pino';
 
 import { newKey } from '../../../api/authentication';
-import { loadConfig, type Variables } from '../../../api/config';
+import { loadConfig } from '../../../api/config';
+import type { Environment } from '../../../processes/environment';
 import { openDependencies, type Dependencies } from '../../../api/dependencies';
-import type { FaultPoints } from '../../../api/fault-points';
+import type { FaultPoints } from '../../../processes/fault-points';
 import { scopes, type Scope } from '../../../api/scopes';
 import { buildServer, type Server } from '../../../api/server';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
@@ -16,7 +17,7 @@ import { testStack } from '../../support/stack';
 export interface OwnApis {
   readonly databases: OwnDatabases;
   /** One more process; closed with the others. */
-  start(variables?: Variables, more?: { readonly faults?: FaultPoints }): Promise<OwnApi>;
+  start(variables?: Environment, more?: { readonly faults?: FaultPoints }): Promise<OwnApi>;
   /** Runs SQL as the administrator of `accord`. */
   sql(statement: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
   close(): Promise<void>;

@@ -3,7 +3,8 @@ import { pino } from 'pino';
 import type { Redis } from 'ioredis';
 
 import { newKey } from '../../../api/authentication';
-import { loadConfig, type Variables } from '../../../api/config';
+import { loadConfig } from '../../../api/config';
+import type { Environment } from '../../../processes/environment';
 import type { Dependencies } from '../../../api/dependencies';
 import { scopes, type Scope } from '../../../api/scopes';
 import { buildServer, type Server } from '../../../api/server';
@@ -12,7 +13,7 @@ import type { ApiKey } from '../../../api/stores/keys-store';
 import type { RunRow } from '../../../api/stores/runs-store';
 
 /** A configuration that names no server: for APIs over fakes. */
-export const aConfig = (more: Variables = {}) =>
+export const aConfig = (more: Environment = {}) =>
   loadConfig({
     API_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/accord',
     API_ORDERS_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/orders',
@@ -72,7 +73,7 @@ export interface FakeApi extends Server {
 /** Fakes of everything behind the API; `dependencies` replaces some of them. */
 export async function fakeApi(
   dependencies: Partial<Dependencies> = {},
-  variables: Variables = {},
+  variables: Environment = {},
 ): Promise<FakeApi> {
   const rows = new Map<string, RunRow>();
   const keys = new Map<string, ApiKey>();

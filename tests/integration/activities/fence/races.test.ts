@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createConnection } from 'mysql2/promise';
 
 import type { CaptureFunds, HoldFunds } from '../../../../contracts/accounts';
-import type { FaultPoint } from '../../../../activities/fault-points';
+import type { FaultPoint } from '../../../../processes/fault-points';
 import { sqlLimits } from '../../../../activities/sql-transaction';
 import { eventually } from '../../../support/eventually';
 import {

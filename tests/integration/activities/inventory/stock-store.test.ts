@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { FaultPoints } from '../../../../activities/fault-points';
+import type { FaultPoints } from '../../../../processes/fault-points';
 import { createInventoryActivities } from '../../../../activities/inventory/activities';
 import type { SqlPool } from '../../../../activities/sql-transaction';
 import { gidOf, stepKeyOf, type StepKey } from '../../../../contracts/ids';

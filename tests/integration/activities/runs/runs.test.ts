@@ -10,7 +10,7 @@ import {
   type RunsActivities,
 } from '../../../../contracts/runs';
 import { clusterEpoch, createEpochSource } from '../../../../activities/epoch';
-import { inertFaultPoints } from '../../../../activities/fault-points';
+import { inertFaultPoints } from '../../../../processes/fault-points';
 import { createFence, inertFenceMetrics } from '../../../../activities/fence';
 import { createRunsActivities } from '../../../../activities/runs/activities';
 import { createRunsStore } from '../../../../activities/runs/runs-store';

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 
-import type { FaultPoint } from '../../../../activities/fault-points';
+import type { FaultPoint } from '../../../../processes/fault-points';
 import type { OrderSagaInput } from '../../../../contracts/order-saga';
 import { cancelTransactionUpdate } from '../../../../contracts/transaction';
 import type { OrderHandle, OwnWorker } from './own-worker';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { inertFaultPoints, parseFaults } from '../../../activities/fault-points';
+import { inertFaultPoints, parseFaults } from '../../../processes/fault-points';
 
 const names = ['accounts.holdFunds', 'inventory.reserveStock'];
 const parse = (faults: string, seed = 7) => parseFaults(faults, { seed, names });

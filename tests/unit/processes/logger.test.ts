@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { createLogger } from '../../../workers/logger';
+import { createLogger } from '../../../processes/logger';
 
 /** The line that a call writes. */
 function lineOf(log: (logger: ReturnType<typeof createLogger>) => void): string {
