@@ -22,7 +22,10 @@ export default tseslint.config(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       'no-restricted-syntax': [
         'error',
-        { selector: 'ExportDefaultDeclaration', message: 'Named exports only (design.md, import rule 6).' },
+        {
+          selector: 'ExportDefaultDeclaration',
+          message: 'Named exports only (design.md, import rule 6).',
+        },
         { selector: 'ExportAllDeclaration', message: 'Exports are listed by name.' },
         { selector: 'TSEnumDeclaration', message: 'A union of strings instead of an enum.' },
         {
@@ -40,7 +43,10 @@ export default tseslint.config(
     rules: {
       'no-restricted-syntax': [
         'error',
-        { selector: 'ExportDefaultDeclaration', message: 'Named exports only (design.md, import rule 6).' },
+        {
+          selector: 'ExportDefaultDeclaration',
+          message: 'Named exports only (design.md, import rule 6).',
+        },
         { selector: 'ExportAllDeclaration', message: 'Exports are listed by name.' },
         { selector: 'TSEnumDeclaration', message: 'A union of strings instead of an enum.' },
       ],
@@ -64,7 +70,18 @@ export default tseslint.config(
   {
     files: ['**/*.mjs', '**/*.cjs'],
     languageOptions: {
-      globals: { process: 'readonly', console: 'readonly', module: 'readonly', require: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly', setInterval: 'readonly', clearInterval: 'readonly', URL: 'readonly', __dirname: 'readonly' },
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        module: 'readonly',
+        require: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+        setInterval: 'readonly',
+        clearInterval: 'readonly',
+        URL: 'readonly',
+        __dirname: 'readonly',
+      },
     },
   },
   prettier,

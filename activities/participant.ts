@@ -4,9 +4,6 @@ import type { StepKey } from '../contracts/ids';
 import type { AmountAtRisk } from '../contracts/money';
 import type { Keyed, SealAnswer, Verdict } from '../contracts/verdict';
 
-/** Value of a placeholder. BIGINT results arrive as digits (string) where they may pass 2^53. */
-export type SqlValue = string | number | bigint | boolean | Date | Buffer | null;
-
 /** The open SQL transaction that a participant's effect is written in, together with its fence row. */
 export interface SqlTransaction {
   /** Rows of a SELECT; VARBINARY columns arrive as strings. `values` may hold arrays for `IN (?)` and `VALUES ?`. */

@@ -99,7 +99,6 @@ export const loadRelayConfig = (environment: Environment = process.env) => {
     keepSeconds: value.RELAY_KEEP_HOURS * 3_600,
   });
 };
-export type RelayConfig = ReturnType<typeof loadRelayConfig>;
 
 /** Configuration of workers/consumers. */
 export const loadConsumerConfig = (environment: Environment = process.env) => {
@@ -111,4 +110,3 @@ export const loadConsumerConfig = (environment: Environment = process.env) => {
     databaseUrl: value.CONSUMER_DATABASE_URL,
   });
 };
-export type ConsumerConfig = ReturnType<typeof loadConsumerConfig>;

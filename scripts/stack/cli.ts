@@ -10,6 +10,7 @@ import {
   masked,
   readStack,
   reset,
+  restartServer,
   status,
   takeDown,
   type ServerStatus,
@@ -72,6 +73,14 @@ command('reset', 'Stop what this checkout started and remove its data, logs and 
     else console.log(`The ${profile} stack is down and its data are gone.`);
   },
 );
+
+command('restart', 'Start one server of this checkout again, on its data, whatever became of it.')
+  .argument('<server>', `one of ${serverNames.join(', ')}`, serverNameOf)
+  .action(async (name: ServerName, { profile, json }: CommonOptions) => {
+    await restartServer(profile, name);
+    if (json === true) printJson({ profile, restarted: name });
+    else console.log(`${name} of the ${profile} stack works again.`);
+  });
 
 command('logs', 'Print the last log lines of one server, or of all.')
   .argument('[server]', `one of ${serverNames.join(', ')}`, serverNameOf)
