@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto';
 
 import { describe, expect, it } from '@jest/globals';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 
 import { gidOf } from '../../contracts/ids';
 import type { OrderSagaInput } from '../../contracts/order-saga';
 import type { TransactionResult } from '../../contracts/transaction';
+import { bundleWorkflows } from '../../scripts/bundle-workflows';
+import type { Recording } from '../replay/support';
+import { replay } from '../replay/support';
+import { eventually } from '../support/eventually';
 import type { Answer } from './support/fake-participants';
 import { fakeParticipants } from './support/fake-participants';
 import { anOrder } from './support/builders';
@@ -12,12 +17,13 @@ import { workflowTests } from './support/transaction-worker';
 
 const tests = workflowTests();
 
-const runBatch = (orders: readonly OrderSagaInput[]): Promise<readonly TransactionResult[]> =>
-  tests.client().workflow.execute<OrderBatch>('orderBatch', {
+const startBatch = (orders: readonly OrderSagaInput[]) =>
+  tests.client().workflow.start<OrderBatch>('orderBatch', {
     workflowId: `batch-${randomUUID()}`,
     taskQueue: tests.taskQueue,
     args: [orders],
   });
+const runBatch = async (orders: readonly OrderSagaInput[]) => (await startBatch(orders)).result();
 type OrderBatch = (orders: readonly OrderSagaInput[]) => Promise<readonly TransactionResult[]>;
 
 describe('the order saga behind the coalescing facade', () => {
@@ -55,27 +61,64 @@ describe('the order saga behind the coalescing facade', () => {
     ]);
   });
 
-  it('gives each item its own verdict when they come shuffled', async () => {
-    const batch = randomUUID();
-    const orders = ['a', 'b', 'c'].map((id) =>
-      anOrder({ gid: gidOf('order', `acme.${batch}-${id}`) }),
-    );
-    const fakes = fakeParticipants({
-      'inventory.reserveStock': ({ request, proceed, refuse }) =>
-        request.key.includes('-b/') ? refuse('OutOfStock', 'None left.') : proceed(),
-    });
-    const { 'inventory.reserveStock': reserveStock } = fakes.activities;
-    fakes.activities['inventory.reserveStock'] = async (requests) =>
-      ((await reserveStock?.(requests)) as unknown[]).reverse(); // A set's verdicts, whatever they are.
-    for (const { gid } of orders) tests.cast(gid, fakes);
+  it('B27 gives each item its own verdict when they come shuffled', async () => {
+    const { orders } = castThree((verdicts) => [...verdicts].reverse());
     const results = await runBatch(orders);
-    expect(results.map(({ outcome }) => outcome)).toEqual([
-      'completed',
-      'compensated',
-      'completed',
-    ]);
+    expect(results.map(({ outcome }) => outcome)).toEqual(oneOfThreeRefused);
+  });
+
+  it.each([
+    ['one is missing', (verdicts: readonly unknown[]) => verdicts.slice(1)],
+    ['one is foreign', ([first, , third]: readonly unknown[]) => [first, third, third]],
+  ])('B27 fails the workflow task and resolves nothing when %s', async (_what, change) => {
+    const { orders, fakes } = castThree(change);
+    const handle = await startBatch(orders);
+    await eventually(async () => {
+      const { events } = await handle.fetchHistory();
+      return events?.some((event) => event.workflowTaskFailedEventAttributes);
+    });
+    expect(fakes.calls.filter((call) => call !== 'inventory.reserveStock')).toEqual([]);
+    await handle.terminate();
+  });
+
+  it('B27 goes on under a changed build, with one more await, to the same results', async () => {
+    const { orders } = castThree((verdicts) => verdicts);
+    const handle = await startBatch(orders);
+    const results = await handle.result();
+    const history = historyToJSON(await handle.fetchHistory());
+    const changedBuild = await bundleWorkflows(
+      'tests/workflows/support/changed-build.ts',
+      `dist/test-bundles/changed-${process.pid}.js`,
+      ['tests/replay/capture.ts'],
+    );
+    const recording = {
+      file: handle.workflowId,
+      history: JSON.parse(history) as Recording['history'],
+    }; // As recordings are.
+    const { error, asked } = await replay(recording, changedBuild);
+    expect(error).toBeUndefined();
+    expect(asked.results).toEqual([results]);
   });
 });
+
+const oneOfThreeRefused = ['completed', 'compensated', 'completed'];
+
+/** Three orders of which the second is out of stock; the verdicts of their reservation are changed on their way. */
+function castThree(change: (verdicts: readonly unknown[]) => readonly unknown[]) {
+  const batch = randomUUID();
+  const orders = ['a', 'b', 'c'].map((id) =>
+    anOrder({ gid: gidOf('order', `acme.${batch}-${id}`) }),
+  );
+  const fakes = fakeParticipants({
+    'inventory.reserveStock': ({ request, proceed, refuse }) =>
+      request.key.includes('-b/') ? refuse('OutOfStock', 'None left.') : proceed(),
+  });
+  const { 'inventory.reserveStock': reserveStock } = fakes.activities;
+  fakes.activities['inventory.reserveStock'] = async (requests) =>
+    change((await reserveStock?.(requests)) as readonly unknown[]); // A set's verdicts, whatever they are.
+  for (const { gid } of orders) tests.cast(gid, fakes);
+  return { orders, fakes };
+}
 
 const isEvery = (nth: number, key: string): boolean => numberOf(key) % nth === 0;
 const numberOf = (key: string): number => Number(/-(\d+)\/[^/]+$/.exec(key)?.[1]);
