@@ -44,6 +44,8 @@ const transactionWorkerShape = {
   COUPONS_DATABASE_URL: databaseUrl,
   ACCORD_DATABASE_URL: databaseUrl,
   REDIS_URL: redisUrl.default('redis://127.0.0.1:6379'),
+  /** For how long a step may fail transiently before its transaction is shown as stuck. */
+  STUCK_ALARM_SECONDS: z.coerce.number().int().min(1).max(86_400).default(30),
   ACCORD_CLUSTER: z
     .string()
     .regex(/^[a-z0-9-]{1,16}$/)
@@ -84,6 +86,7 @@ export const loadTransactionWorkerConfig = (environment: Environment = process.e
     redisUrl: value.REDIS_URL,
     cluster: value.ACCORD_CLUSTER,
     faults: faultsOf(value),
+    stuckAlarmMs: value.STUCK_ALARM_SECONDS * 1_000,
   });
 };
 export type TransactionWorkerConfig = ReturnType<typeof loadTransactionWorkerConfig>;

@@ -1,6 +1,9 @@
 import type { Context } from '@temporalio/activity';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 
+import type { StuckMarks } from '../../activities/runs/stuck-marks';
+import type { Gid } from '../../contracts/ids';
+import { partsOfStepKey } from '../../contracts/ids';
 import type { FaultPoints } from '../../processes/fault-points';
 import { withDelivery } from './delivery-context';
 import type { TransactionMetrics } from './metrics';
@@ -8,17 +11,24 @@ import type { TransactionMetrics } from './metrics';
 /** Half of the heartbeat timeout of `workflows/activity-options.ts`: a killed worker is noticed, a slow one is not. */
 const heartbeatEveryMs = 1_000;
 
-/** What every attempt has around it: its delivery, a heartbeat, its metric, and the last fault point. */
+export interface ActivityInterceptorDependencies {
+  readonly faults: FaultPoints;
+  readonly metrics: TransactionMetrics;
+  readonly stuckMarks: StuckMarks;
+  /** For how long a step may fail transiently before it is called stuck. */
+  readonly stuckAlarmMs: number;
+}
+
+/** What every attempt has around it: its delivery, a heartbeat, its metric, the stuck alarm, the last fault point. */
 export function createActivityInterceptor({
   faults,
   metrics,
-}: {
-  readonly faults: FaultPoints;
-  readonly metrics: TransactionMetrics;
-}): (context: Context) => ActivityInboundCallsInterceptor {
+  stuckMarks,
+  stuckAlarmMs,
+}: ActivityInterceptorDependencies): (context: Context) => ActivityInboundCallsInterceptor {
   return (context) => ({
     async execute(input, next) {
-      const { activityType } = context.info;
+      const { activityType, scheduledTimestampMs } = context.info;
       const beat = setInterval(() => context.heartbeat(), heartbeatEveryMs);
       const done = metrics.attempt(activityType);
       try {
@@ -28,10 +38,25 @@ export function createActivityInterceptor({
         return result;
       } catch (error) {
         done('failed');
+        const gids = gidsOf(input.args);
+        if (gids.length > 0 && Date.now() - scheduledTimestampMs > stuckAlarmMs) {
+          metrics.stuck(activityType);
+          // The database may be what is away: then the mark comes with a later attempt.
+          await stuckMarks.mark(gids, new Date(scheduledTimestampMs)).catch(() => undefined);
+        }
         throw error;
       } finally {
         clearInterval(beat);
       }
     },
+  });
+}
+
+/** The transactions whose items this attempt carries; none for a lock, which waits and is never stuck. */
+function gidsOf([requests]: readonly unknown[]): readonly Gid[] {
+  if (!Array.isArray(requests)) return [];
+  return requests.flatMap((request: unknown) => {
+    const isKeyed = typeof request === 'object' && request !== null && 'key' in request;
+    return isKeyed ? (partsOfStepKey(String(request.key))?.gid ?? []) : [];
   });
 }

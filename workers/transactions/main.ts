@@ -6,6 +6,7 @@ import { Registry } from 'prom-client';
 import { createEpochSource } from '../../activities/epoch';
 import { parseFaults } from '../../processes/fault-points';
 import { createLockStore } from '../../activities/locks/lock-store';
+import { createStuckMarks } from '../../activities/runs/stuck-marks';
 import { activityTypes } from '../../contracts/participants';
 import { runsChannel } from '../../contracts/runs';
 import { loadTransactionWorkerConfig } from '../config';
@@ -43,6 +44,8 @@ async function main(): Promise<void> {
     workflowBundlePath,
     faults,
     metrics,
+    stuckMarks: createStuckMarks(databases.accord),
+    stuckAlarmMs: config.stuckAlarmMs,
     activities: createActivities({
       databases,
       cluster: config.cluster,

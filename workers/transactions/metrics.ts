@@ -10,6 +10,8 @@ export interface TransactionMetrics {
   readonly locks: LockObserver;
   /** Counts an attempt of an activity from its start; the answer is told when it has ended. */
   attempt(activity: string): (outcome: 'ok' | 'failed') => void;
+  /** An attempt failed whose step has been failing for longer than the alarm. */
+  stuck(activity: string): void;
 }
 
 export function createTransactionMetrics(registry: Registry, logger: Logger): TransactionMetrics {
@@ -30,6 +32,12 @@ export function createTransactionMetrics(registry: Registry, logger: Logger): Tr
     name: 'accord_lock_fallback_total',
     help: 'Lock calls that Redis did not answer: the transaction went on without isolation.',
     labelNames: ['operation'],
+    registers,
+  });
+  const stuck = new Counter({
+    name: 'accord_stuck_attempts_total',
+    help: 'Failed attempts of steps that have been failing for longer than the stuck alarm.',
+    labelNames: ['activity'],
     registers,
   });
   const attempts = new Histogram({
@@ -59,5 +67,6 @@ export function createTransactionMetrics(registry: Registry, logger: Logger): Tr
       const started = attempts.startTimer({ activity });
       return (outcome) => void started({ outcome });
     },
+    stuck: (activity) => stuck.inc({ activity }),
   };
 }

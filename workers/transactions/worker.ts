@@ -1,20 +1,17 @@
 import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 
-import type { FaultPoints } from '../../processes/fault-points';
 import { transactionsTaskQueue } from '../../contracts/task-queues';
 import { activitiesMax } from '../dependencies';
+import type { ActivityInterceptorDependencies } from './activity-interceptor';
 import { createActivityInterceptor } from './activity-interceptor';
-import type { TransactionMetrics } from './metrics';
 
-export interface TransactionWorkerOptions {
+export interface TransactionWorkerOptions extends ActivityInterceptorDependencies {
   readonly connection: NativeConnection;
   readonly namespace: string;
   /** The bundle that `npm run build` made; the same file is replayed by the tests. */
   readonly workflowBundlePath: string;
   readonly activities: object;
-  readonly faults: FaultPoints;
-  readonly metrics: TransactionMetrics;
   readonly taskQueue?: string;
 }
 

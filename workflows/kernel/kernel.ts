@@ -53,14 +53,15 @@ export function createKernel<Input extends TransactionInput>(
 ): Kernel {
   const moves: Promise<void>[] = [];
   const participants = createCalls(run, lane);
-  const parking = createParking(run, announce);
+  const locks = lane.locks && createHeldLocks(run, lane.locks);
+  const parking = createParking(run, announce, async () => locks?.release());
   return {
     run,
     lane,
     body: new CancellationScope(),
     decision: story.decision ?? decideInAccord,
     participants,
-    locks: lane.locks && createHeldLocks(run, lane.locks),
+    locks,
     parking,
     persistence: createPersistence(run, lane, parking),
     timeLeftMs,

@@ -19,8 +19,15 @@ export interface ParkingReason {
   readonly decisions: readonly Decision[];
 }
 
-/** @param announce tells the outside that the run's state has changed. */
-export function createParking(run: Run, announce: () => void): Parking {
+/**
+ * @param announce tells the outside that the run's state has changed.
+ * @param release gives the locks back: nobody shall wait for a transaction that waits for a person.
+ */
+export function createParking(
+  run: Run,
+  announce: () => void,
+  release: () => Promise<void>,
+): Parking {
   const failures = new Map<string, number>();
   const decided = new Map<string, Decision>();
   return { park, validate, resolve };
@@ -36,7 +43,7 @@ export function createParking(run: Run, announce: () => void): Parking {
       parkedAt: run.now(),
     });
     announce();
-    await condition(() => decided.has(step.name));
+    await Promise.all([condition(() => decided.has(step.name)), release()]);
     const decision = decided.get(step.name);
     if (!decision) throw new Error(`The decision on ${step.name} is gone.`);
     decided.delete(step.name);

@@ -3,7 +3,8 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 
 import type { FaultPoint } from '../../../../processes/fault-points';
 import type { OrderSagaInput } from '../../../../contracts/order-saga';
-import { cancelTransactionUpdate } from '../../../../contracts/transaction';
+import { cancelTransactionUpdate, timelineQuery } from '../../../../contracts/transaction';
+import { eventually } from '../../../support/eventually';
 import type { OrderHandle, OwnWorker } from './own-worker';
 import { ownWorker } from './own-worker';
 
@@ -124,6 +125,17 @@ describe('the order saga over real participants', () => {
     });
     expect([...faults.fired().values()]).toEqual([1, 1, 1]);
     expect(await own.violations()).toEqual([]);
+  });
+
+  it('shows as stuck while a step keeps failing, parks nobody, and is stuck no more when it has ended', async () => {
+    own.arm('accounts.releaseFunds:before:throw-retryable');
+    const order = await own.accepted({ merchantAccountId: 'nobody.merchant-EUR' });
+    const handle = await own.start(order);
+    await eventually(() => own.isStuck(order), { what: 'the order to be stuck' });
+    expect((await handle.query(timelineQuery)).state).toBe('undoing');
+    own.arm('');
+    expect((await handle.result()).outcome).toBe('compensated');
+    expect(await own.isStuck(order)).toBe(false);
   });
 
   it('B12 gives a second start of a closed id no second run', async () => {

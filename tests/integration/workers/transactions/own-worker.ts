@@ -8,6 +8,7 @@ import { createEpochSource } from '../../../../activities/epoch';
 import type { ArmedFaultPoints, FaultPoints } from '../../../../processes/fault-points';
 import { inertFaultPoints, parseFaults } from '../../../../processes/fault-points';
 import { connectLockRedis, createLockStore } from '../../../../activities/locks/lock-store';
+import { createStuckMarks } from '../../../../activities/runs/stuck-marks';
 import type { SqlPool } from '../../../../activities/sql-transaction';
 import type { OrderSagaInput } from '../../../../contracts/order-saga';
 import { activityTypes } from '../../../../contracts/participants';
@@ -58,6 +59,8 @@ export async function ownWorker() {
     ),
     faults,
     metrics,
+    stuckMarks: createStuckMarks(databases.accord),
+    stuckAlarmMs: 200,
     activities: createActivities({
       databases,
       cluster: 'main',
@@ -106,6 +109,13 @@ export async function ownWorker() {
         [gid],
       );
       return row?.ending?.toString('utf8');
+    },
+    isStuck: async ({ gid }: OrderSagaInput): Promise<boolean> => {
+      const rows = await api.select(
+        'SELECT gid FROM runs WHERE gid = ? AND stuck_since IS NOT NULL',
+        [gid],
+      );
+      return rows.length > 0;
     },
     /** What the oracles find wrong; they are asked of every database. */
     violations: async () => (await checkBooks(own.urls.VERIFY_DATABASE_URLS)).violations,

@@ -1,0 +1,22 @@
+import type { Gid } from '../../contracts/ids';
+import type { SqlPool } from '../sql-transaction';
+
+/** Marks on rows of `accord.runs` whose step has been failing transiently for longer than its alarm. */
+export interface StuckMarks {
+  /**
+   * Best effort and unfenced: the row's next move or its ending clears the mark, and nothing is decided on it.
+   * @param since when the step was first tried.
+   */
+  mark(gids: readonly Gid[], since: Date): Promise<void>;
+}
+
+export const createStuckMarks = (pool: Pick<SqlPool, 'change'>): StuckMarks => ({
+  async mark(gids, since) {
+    if (gids.length === 0) return;
+    await pool.change(
+      `UPDATE runs FORCE INDEX (PRIMARY) SET stuck_since = ?
+         WHERE gid IN (?) AND stuck_since IS NULL AND ended_at IS NULL AND state IN ('running', 'undoing')`,
+      [since, gids],
+    );
+  },
+});
