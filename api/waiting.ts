@@ -46,12 +46,12 @@ export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: numb
   }
 
   async function look(): Promise<void> {
+    dueAt = Infinity; // First: a time that has passed would keep every later look from being planned.
     if (isLooking) {
       lookIn(quickPollMs);
       return;
     }
     isLooking = true;
-    dueAt = Infinity;
     let nextMs = slowPollMs;
     try {
       const glances = await glance([...waiters.keys()]);

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import type { RunGlance } from '../../../api/stores/runs-store';
 import { createWaiting } from '../../../api/waiting';
+import { eventually } from '../../support/eventually';
 
 const open = new AbortController().signal;
 
@@ -55,6 +56,33 @@ describe('callers that wait', () => {
     wake('somebody-else');
     await wait;
     expect(looks).toEqual([]);
+  });
+
+  it('are looked after when they are woken in the middle of a look', async () => {
+    let state: RunGlance['state'] = 'running';
+    let answerFirst: () => void = () => undefined;
+    const first = new Promise<void>((resolve) => (answerFirst = resolve));
+    let looks = 0;
+    let wake: (gid: string) => void = () => undefined;
+    const waiting = createWaiting(
+      async (gids) => {
+        looks += 1;
+        const seen = state;
+        if (looks === 1) await first;
+        return gids.map((gid) => ({ gid, state: seen }));
+      },
+      { listen: (listener) => (wake = listener) },
+      3,
+    );
+    const began = Date.now();
+    const wait = waiting.wait('a', 5_000, open);
+    await eventually(() => looks === 1);
+    wake('a');
+    await new Promise((resolve) => setTimeout(resolve, 1)); // Timers keep their order: the look asked for has come due.
+    state = 'completed';
+    answerFirst();
+    await wait;
+    expect(Date.now() - began).toBeLessThan(4_000);
   });
 
   it('survive a look that fails', async () => {

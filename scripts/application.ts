@@ -1,0 +1,198 @@
+/**
+ * The application's processes on the servers of one profile: API, transaction workers, relay, consumer, as production
+ * runs them, from `dist/` by plain Node. They are recorded as the profile's own, so that `stack down` stops them as well.
+ */
+import { join } from 'node:path';
+
+import { Connection } from '@temporalio/client';
+
+import { transactionsTaskQueue } from '../contracts/task-queues';
+import type { DatabaseUrls } from './databases';
+import { checkout, environmentWith } from './stack/config';
+import {
+  isAlive,
+  lastLogLines,
+  ownedProcess,
+  startProcess,
+  stopProcess,
+  type OwnedProcess,
+} from './stack/process';
+import type { Stack } from './stack/stack';
+import { pause } from './stack/waiting';
+
+export type Role = 'api' | 'worker' | 'relay' | 'consumer';
+
+/** Paths from the checkout. */
+export const programs: Readonly<Record<Role, string>> = {
+  api: 'dist/api/main.js',
+  worker: 'dist/workers/transactions/main.js',
+  relay: 'dist/workers/relay/main.js',
+  consumer: 'dist/workers/consumers/main.js',
+};
+
+/** What an application shares with nobody else on the same servers. */
+export interface ApplicationSite {
+  readonly stack: Stack;
+  readonly namespace: string;
+  readonly urls: DatabaseUrls;
+  /** Begins the names of its topics. */
+  readonly topicPrefix: string;
+  /** Begins the names of its processes. */
+  readonly label: string;
+  readonly apiPort: number;
+  readonly apiSecret: string;
+}
+
+export type Variables = Readonly<Record<string, string>>;
+
+export interface Application {
+  readonly apiUrl: string;
+  /** What its processes read. */
+  readonly environment: Variables;
+  /**
+   * Starts a process unless it is running, and waits until it is ready for work.
+   *
+   * @param name of this process, within the application.
+   * @param variables take the place of what the process would read otherwise.
+   * @returns false where it was running before.
+   * @throws its last log lines, when it ends or is not ready in time.
+   */
+  start(role: Role, name?: string, variables?: Variables): Promise<boolean>;
+  /** The living process of that name. */
+  process(name: string): OwnedProcess | undefined;
+  /** SIGTERM, and SIGKILL where it has not ended in time. Safe to repeat. */
+  stop(name: string): Promise<void>;
+}
+
+const readyWithinMs = 40_000; // Four at once on two busy cores: seconds each; a migration or an outage is longer.
+const stopWithinMs = 30_000; // Above a worker's own bound of 20 s.
+const lookEveryMs = 50;
+
+export function createApplication(site: ApplicationSite): Application {
+  const { stack, label } = site;
+  const { folder } = stack;
+  const environment = environmentOf(site);
+  const recordedAs = (name: string): string => `${label}${name}`;
+
+  async function start(
+    role: Role,
+    name: string = role,
+    variables: Variables = {},
+  ): Promise<boolean> {
+    if (ownedProcess(folder, recordedAs(name))) return false;
+    const mine = { ...environment, ...variables };
+    const started = await startProcess({
+      folder,
+      name: recordedAs(name),
+      file: process.execPath,
+      args: ['--enable-source-maps', join(checkout, programs[role])],
+      cwd: checkout,
+      env: environmentWith(mine),
+    });
+    await waitUntilReady(started, () => isReady(role, started, folder, mine));
+    return true;
+  }
+
+  async function waitUntilReady(
+    started: OwnedProcess,
+    look: () => Promise<boolean> | boolean,
+  ): Promise<void> {
+    const deadline = Date.now() + readyWithinMs;
+    while (!(await look())) {
+      const hasEnded = !isAlive(started.pid, started.startTime);
+      if (hasEnded || Date.now() > deadline) {
+        const what = hasEnded
+          ? 'ended at its start'
+          : `was not ready within ${readyWithinMs / 1_000} s`;
+        await stopProcess(folder, started.name);
+        throw new Error(
+          [`${started.name} ${what}. It wrote:`, ...lastLogLines(folder, started.name)].join(
+            '\n    ',
+          ),
+        );
+      }
+      await pause(lookEveryMs);
+    }
+  }
+
+  return {
+    apiUrl: `http://127.0.0.1:${site.apiPort}`,
+    environment,
+    start,
+    process: (name) => ownedProcess(folder, recordedAs(name)),
+    async stop(name) {
+      await stopProcess(folder, recordedAs(name), { killAfterMs: stopWithinMs });
+    },
+  };
+}
+
+function environmentOf({
+  stack,
+  namespace,
+  urls,
+  topicPrefix,
+  apiPort,
+  apiSecret,
+}: ApplicationSite): Variables {
+  return {
+    ...urls,
+    TEMPORAL_ADDRESS: stack.temporal.address,
+    TEMPORAL_NAMESPACE: namespace,
+    REDIS_URL: stack.redis.url,
+    KAFKA_BROKERS: stack.kafka.brokers.join(','),
+    KAFKA_TOPIC_PREFIX: topicPrefix,
+    METRICS_PORT: '0', // Several on one machine: each takes a free one, and says which.
+    API_PORT: String(apiPort),
+    API_SECRET: apiSecret,
+    SHUTDOWN_GRACE_MS: '0', // No balancer here that would have to see that readiness fell.
+  };
+}
+
+/** Ready means that it works: the API takes starts, a worker polls, the others have opened what they need. */
+async function isReady(
+  role: Role,
+  started: OwnedProcess,
+  folder: string,
+  variables: Variables,
+): Promise<boolean> {
+  switch (role) {
+    case 'api':
+      return answers(`http://127.0.0.1:${variables['API_PORT'] ?? ''}/readyz`);
+    case 'worker':
+      return polls(started.pid, variables);
+    case 'relay':
+    case 'consumer':
+      return lastLogLines(folder, started.name).some(
+        (line) => line.includes(`"pid":${started.pid},`) && line.includes(' started."'),
+      );
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url)).ok;
+  } catch {
+    return false; // Not listening yet.
+  }
+}
+
+/** Temporal knows its pollers, of workflows and of activities, by the identity that begins with their pid. */
+async function polls(pid: number, variables: Variables): Promise<boolean> {
+  const connection = await Connection.connect({ address: variables['TEMPORAL_ADDRESS'] ?? '' });
+  try {
+    const pollers = await Promise.all(
+      [1, 2].map(async (taskQueueType) => {
+        const queue = await connection.workflowService.describeTaskQueue({
+          namespace: variables['TEMPORAL_NAMESPACE'] ?? '',
+          taskQueue: { name: transactionsTaskQueue },
+          // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- Workflows, activities: the enum's package is not ours to import.
+          taskQueueType,
+        });
+        return queue.pollers;
+      }),
+    );
+    return pollers.every((of) => of.some(({ identity }) => identity?.startsWith(`${pid}@`)));
+  } finally {
+    await connection.close();
+  }
+}

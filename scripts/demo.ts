@@ -1,0 +1,197 @@
+/** npm run demo: six orders through real servers, with a worker killed in the middle, and the books to the last cent. */
+import { writeFileSync } from 'node:fs';
+
+import { Command, Option } from 'commander';
+import colors from 'picocolors';
+
+import { checkBooks } from './books';
+import {
+  compare,
+  readBooks,
+  waitForEvents,
+  watchEvents,
+  type EventRecords,
+  type Line,
+} from './demo/books';
+import { printBooks, printPhases, printRun, type Finding } from './demo/report';
+import { plannedRuns, type PlannedRun } from './demo/runs';
+import { openScene, type Scene } from './demo/scene';
+import {
+  bringUpApplication,
+  stopAll,
+  type LocalApplication,
+  type Phase,
+} from './local-application';
+import { seed } from './seed';
+import { profiles, type Profile } from './stack/profile';
+import { takeDown } from './stack/stack';
+import { reasonOf } from './stack/waiting';
+
+interface Options {
+  readonly profile: Profile;
+  readonly json?: string;
+  readonly keep?: boolean;
+}
+
+/** What came of the demo. */
+interface Outcome {
+  readonly findings: readonly Finding[];
+  readonly lines: readonly Line[];
+  readonly violations: readonly object[];
+}
+
+const workers = 2;
+
+new Command('demo')
+  .description('Six orders through real servers: completed, refused, cancelled, killed, parked.')
+  .option('--json <file>', 'write the outcome there')
+  .option('--keep', 'leave application and servers running')
+  .addOption(
+    new Option('-p, --profile <name>', 'which set of servers').choices(profiles).default('dev'),
+  )
+  .action(demo)
+  .parseAsync()
+  .then(
+    () => process.exit(),
+    (error: unknown) => {
+      console.error(colors.red(reasonOf(error)));
+      process.exit(1);
+    },
+  );
+
+async function demo({ profile, json, keep }: Options): Promise<void> {
+  const began = Date.now();
+  const local = await bringUpApplication(profile, { workers, say });
+  const phases = [...local.phases];
+  try {
+    const playedAt = Date.now();
+    const outcome = await Promise.race([play(local), interruption()]);
+    phases.push({ name: 'runs and books', ms: Date.now() - playedAt });
+    printBooks(outcome.lines);
+    if (json !== undefined)
+      writeFileSync(json, `${JSON.stringify(summaryOf(outcome), undefined, 2)}\n`);
+    if (!isRight(outcome)) process.exitCode = 1;
+    tell(outcome);
+  } finally {
+    if (keep === true) await leaveRunning(local);
+    else await putBack(profile, local, phases);
+  }
+  phases.push({ name: 'all in all', ms: Date.now() - began });
+  printPhases(phases);
+}
+
+/** Ctrl-C: what was started is stopped all the same. */
+function interruption(): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(name, () => reject(new Error('Interrupted.')));
+    }
+  });
+}
+
+async function play(local: LocalApplication): Promise<Outcome> {
+  const tenant = `demo${Date.now().toString(36)}`; // Of this demo alone.
+  const { stack, urls } = local;
+  const [scene, records] = await Promise.all([
+    openScene(local, tenant),
+    watchEvents(stack.kafka.brokers, tenant),
+    seed(urls, tenant),
+  ]);
+  try {
+    const before = await readBooks(scene, records);
+    const findings: Finding[] = [];
+    for (const planned of plannedRuns) {
+      const finding = await playOne(local, scene, planned);
+      findings.push(finding);
+      printRun(finding);
+    }
+    return { findings, ...(await closeBooks(local, scene, records, before)) };
+  } finally {
+    await scene.close();
+    await records.close();
+  }
+}
+
+async function playOne(
+  { stack }: LocalApplication,
+  scene: Scene,
+  planned: PlannedRun,
+): Promise<Finding> {
+  const began = Date.now();
+  const played = await planned.play(scene, planned.order);
+  const told = await scene.explain(scene.gidOf(planned.order));
+  const { uiUrl, namespace } = stack.temporal;
+  return {
+    ...played,
+    told,
+    planned,
+    ms: Date.now() - began,
+    isAsPlanned: told.state === planned.ending && (told.reason?.code ?? null) === planned.reason,
+    page: uiUrl && `${uiUrl}/namespaces/${namespace}/workflows/${encodeURIComponent(told.gid)}`,
+  };
+}
+
+/** Waits until nothing is under way any more, then compares every number with what it must be. */
+async function closeBooks(
+  { urls }: LocalApplication,
+  scene: Scene,
+  records: EventRecords,
+  before: Awaited<ReturnType<typeof readBooks>>,
+): Promise<Pick<Outcome, 'lines' | 'violations'>> {
+  await waitForEvents(scene, records);
+  const lines = compare(before, await readBooks(scene, records));
+  const { violations } = await checkBooks(urls.VERIFY_DATABASE_URLS);
+  return { lines, violations };
+}
+
+const isRight = ({ findings, lines, violations }: Outcome): boolean =>
+  findings.length === plannedRuns.length &&
+  findings.every(({ isAsPlanned }) => isAsPlanned) &&
+  findings.some(({ killed }) => killed) &&
+  lines.every(({ after, expected }) => after === expected) &&
+  violations.length === 0;
+
+function tell(outcome: Outcome): void {
+  for (const violation of outcome.violations) console.log(colors.red(JSON.stringify(violation)));
+  console.log(
+    isRight(outcome)
+      ? colors.green('\nEvery run came to its ending, and every number is right.')
+      : colors.red('\nSomething is off: see the red marks above.'),
+  );
+}
+
+const summaryOf = (outcome: Outcome): object => ({
+  ok: isRight(outcome),
+  runs: outcome.findings.map(({ told, killed, ms, planned }) => ({
+    flow: 'order',
+    gid: told.gid,
+    ending: told.state,
+    reason: told.reason?.code ?? null,
+    killed,
+    title: planned.title,
+    ms,
+  })),
+  books: Object.fromEntries(
+    outcome.lines.map(({ name, before, after, expected }) => [name, { before, after, expected }]),
+  ),
+  violations: outcome.violations,
+});
+
+/** With the worker that was killed. */
+async function leaveRunning({ application, processes }: LocalApplication): Promise<void> {
+  for (const [name, role] of processes) await application.start(role, name);
+  say(`Left running: ${application.apiUrl}/docs`);
+}
+
+/** Stops what this demo started, and nothing else. */
+async function putBack(profile: Profile, local: LocalApplication, phases: Phase[]): Promise<void> {
+  const began = Date.now();
+  say('Stopping what the demo started …');
+  await stopAll(local.application, local.started);
+  if (!local.wereServersUp) await takeDown(profile);
+  phases.push({ name: 'stop', ms: Date.now() - began });
+}
+
+function say(line: string): void {
+  console.error(colors.dim(line));
+}

@@ -1,0 +1,142 @@
+/** npm start: everything, on this machine, until Ctrl-C. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import colors from 'picocolors';
+
+import {
+  bringUpApplication,
+  developerCredential,
+  stopAll,
+  type LocalApplication,
+} from './local-application';
+import { ownedProcesses, stopProcess } from './stack/process';
+import { folderOf, profiles, type Profile } from './stack/profile';
+import { isServerName, takeDown } from './stack/stack';
+import { pause, reasonOf } from './stack/waiting';
+
+interface Options {
+  readonly profile: Profile;
+  readonly workers: number;
+  readonly json?: boolean;
+  readonly down?: boolean;
+}
+
+const superviseEveryMs = 1_000;
+const workersMax = 16;
+
+new Command('start')
+  .description(
+    'Brings up servers, databases, API and workers, and keeps them running until Ctrl-C.',
+  )
+  .option('-w, --workers <number>', 'transaction workers', workersOf, 2)
+  .option('--json', 'print the addresses as JSON on standard output')
+  .option('--down', 'at the end stop the servers, too; their data stay')
+  .addOption(
+    new Option('-p, --profile <name>', 'which set of servers').choices(profiles).default('dev'),
+  )
+  .action(start)
+  .parseAsync()
+  .then(
+    () => process.exit(),
+    (error: unknown) => {
+      console.error(colors.red(reasonOf(error)));
+      process.exit(1);
+    },
+  );
+
+async function start({ profile, workers, json, down }: Options): Promise<void> {
+  const stopping = stopSignal();
+  await stopLeftovers(profile);
+  const local = await bringUpApplication(profile, { workers, say });
+  const credential = await developerCredential(profile, local.urls);
+  if (json === true) console.log(JSON.stringify(addressesOf(local, credential), undefined, 2));
+  else console.log(welcome(local, credential));
+  await supervise(local, stopping);
+  say('Stopping; what is under way is finished first …');
+  await stopAll(local.application, local.processes.keys());
+  if (down === true) await takeDown(profile);
+  say(down === true ? 'Everything is down; the data stay.' : 'Stopped. The servers are still up.');
+}
+
+/** An earlier start that was killed has left its processes, perhaps of an older build. */
+async function stopLeftovers(profile: Profile): Promise<void> {
+  const folder = folderOf(profile);
+  const left = ownedProcesses(folder).filter(({ name }) => !isServerName(name));
+  if (left.length === 0) return;
+  say(`Stopping what an earlier start has left: ${left.map(({ name }) => name).join(', ')}.`);
+  await Promise.all(left.map(({ name }) => stopProcess(folder, name)));
+}
+
+/** Starts again what has died: kill a worker and see that nothing is lost. Ends at the first signal. */
+async function supervise(
+  { application, processes }: LocalApplication,
+  stopping: AbortSignal,
+): Promise<void> {
+  const isStopping = (): boolean => stopping.aborted;
+  while (!isStopping()) {
+    for (const [name, role] of processes) {
+      if (isStopping() || application.process(name)) continue;
+      say(`${name} has ended; starting it again.`);
+      try {
+        await application.start(role, name);
+      } catch (error) {
+        say(reasonOf(error));
+      }
+    }
+    await pause(superviseEveryMs);
+  }
+}
+
+function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  const onSignal = (): void => {
+    if (stopping.signal.aborted) process.exit(1); // The second one: at once. What runs is stopped by the next start.
+    stopping.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return stopping.signal;
+}
+
+function addressesOf(
+  { stack, application, processes }: LocalApplication,
+  credential: string,
+): object {
+  return {
+    api: application.apiUrl,
+    docs: `${application.apiUrl}/docs`,
+    temporalUi: stack.temporal.uiUrl ?? null,
+    credential,
+    processes: Object.fromEntries(
+      [...processes.keys()].map((name) => [name, application.process(name)?.pid ?? null]),
+    ),
+  };
+}
+
+function welcome({ stack, application }: LocalApplication, credential: string): string {
+  const { apiUrl } = application;
+  return `
+${colors.bold('Accord is up.')}
+  API          ${apiUrl}
+  API docs     ${apiUrl}/docs
+  Temporal UI  ${stack.temporal.uiUrl ?? 'not known'}
+  Logs         ${stack.folder}/logs
+  API key      ${credential}   (tenant acme, for this machine alone)
+
+${colors.bold('Place an order:')}
+curl -s ${apiUrl}/v1/orders \\
+  -H 'Authorization: Bearer ${credential}' \\
+  -H "Idempotency-Key: $(date +%s%N)" -H 'Prefer: wait=10' -H 'Content-Type: application/json' \\
+  -d '{"customerId":"C-1","lines":[{"sku":"S-1","quantity":2,"unitPrice":{"currency":"EUR","minorUnits":625}}],"payment":{"accountId":"A-1","amount":{"currency":"EUR","minorUnits":1250}}}'
+
+Ctrl-C stops the application.`;
+}
+
+function workersOf(text: string): number {
+  const workers = Number(text);
+  if (Number.isInteger(workers) && workers >= 1 && workers <= workersMax) return workers;
+  throw new InvalidArgumentError(`It is a whole number, 1 to ${workersMax}.`);
+}
+
+function say(line: string): void {
+  console.error(colors.dim(line));
+}
