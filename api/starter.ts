@@ -13,7 +13,12 @@ const pauseMs = 1_000;
 
 type Starts = Pick<
   RunsStore,
-  'claimSending' | 'confirmStart' | 'confirmEnded' | 'unconfirmedStarts' | 'backlog'
+  | 'claimSending'
+  | 'giveBackSending'
+  | 'confirmStart'
+  | 'confirmEnded'
+  | 'unconfirmedStarts'
+  | 'backlog'
 >;
 
 /**
@@ -42,6 +47,9 @@ export function createStarter(
       await temporal.start(input);
     } catch {
       pausedUntil = Date.now() + pauseMs;
+      // Another process may reach Temporal where this one cannot: the row stays due. A first send may have arrived, so
+      // its mark stays: only a row that nobody has sent can still be cancelled by its row alone.
+      if (sentAt) await runs.giveBackSending(input.gid, sentAt);
       return false;
     }
     pausedUntil = 0;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { flowDefinitions, type PlannedStep } from '../contracts/flows';
+import { stepKeyOf } from '../contracts/ids';
 import type { ParkedStep, RunState, StepView, Timeline } from '../contracts/transaction';
 import { atRiskSchema } from './run-view';
 import type { RunRow } from './stores/runs-store';
@@ -91,11 +92,9 @@ const tellingEndingSchema = z.object({
     .array(
       z.object({
         name: z.string(),
-        kind: z.string(),
-        key: z.string(),
         state: z.string(),
-        startedAt: z.number(),
-        endedAt: z.number().nullable(),
+        startedAt: time,
+        endedAt: time.nullable(),
         fence: z.string().nullable().catch(null),
         failure: z.string().nullable().catch(null),
         detail: z.string().nullable().catch(null),
@@ -115,12 +114,27 @@ export function storyOfRow(run: RunRow): Story {
     source: ending ? 'ending' : 'row',
     summary: summaryOf(run.state, run.step, reason, []),
     pivotPassed: run.pivotPassed,
-    steps: (ending?.steps ?? []).map((step) => stepOf(run, step, [])),
+    steps: (ending?.steps ?? []).map((step) => stepOf(run, toldStep(run, step), [])),
     parked: [],
     atRisk: [...run.atRisk],
     reason,
     notes: [],
     wasReset: false,
+  };
+}
+
+/** The step as the run had it: an ending leaves out what follows from the flow. */
+function toldStep(
+  { gid, flow }: RunRow,
+  step: NonNullable<z.infer<typeof tellingEndingSchema>['steps']>[number],
+): ToldStep {
+  const planned = flowDefinitions[flow].steps.find(({ name }) => name === step.name);
+  return {
+    ...step,
+    kind: planned?.kind ?? 'retriable',
+    key: stepKeyOf(gid, step.name),
+    startedAt: Date.parse(step.startedAt),
+    endedAt: step.endedAt === null ? null : Date.parse(step.endedAt),
   };
 }
 

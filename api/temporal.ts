@@ -2,6 +2,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
+  WorkflowUpdateStage,
   type Client,
   type WorkflowHandle,
 } from '@temporalio/client';
@@ -35,6 +36,9 @@ export interface PendingCall {
 
 /** Every call to Temporal ends after this: the SDK itself knows no timeout. */
 const callMs = 1_500;
+
+/** For how long the decision on a cancel is waited for once it was accepted: usually a pivot answers it at once. */
+const cancelAnswerMs = 300;
 
 /**
  * Temporal as the API uses it. Every call answers within `callMs`: with its result, with Problem
@@ -76,10 +80,21 @@ export function createTemporal(client: Client, taskQueue: string) {
       }
     },
 
+    /**
+     * Returns when the run has undone nothing yet but will, or when that is surely asked: the answer of a step that is
+     * under way is waited for by the run, not by the caller.
+     */
     cancel: (gid: Gid, request: CancelTransaction, updateId: string): Promise<void> =>
-      update(gid, (handle) =>
-        handle.executeUpdate(cancelTransactionUpdate, { args: [request], updateId }),
-      ),
+      update(gid, async (handle) => {
+        const accepted = await handle.startUpdate(cancelTransactionUpdate, {
+          args: [request],
+          updateId,
+          waitForStage: WorkflowUpdateStage.ACCEPTED,
+        });
+        await client
+          .withDeadline(Date.now() + cancelAnswerMs, () => accepted.result())
+          .catch(unlessTooSlow);
+      }),
     resolve: (gid: Gid, request: ResolveTransaction, updateId: string): Promise<void> =>
       update(gid, (handle) =>
         handle.executeUpdate(resolveTransactionUpdate, { args: [request], updateId }),
@@ -148,6 +163,11 @@ async function ask<Answer>(question: () => Promise<Answer>): Promise<Answer | un
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw dependencyUnavailable('temporal', error);
   }
+}
+
+/** An update that was accepted is in the run's history: it is answered later, and that is enough. */
+function unlessTooSlow(error: unknown): void {
+  if (!(error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)) throw error;
 }
 
 const codesOfRefusals: Readonly<Record<string, ProblemCode>> = {

@@ -154,6 +154,14 @@ export function createRunsStore(database: Database, cluster: string) {
       return changed === 1;
     },
 
+    /** The send that was claimed went nowhere: the row is due again, for whoever comes first. */
+    async giveBackSending(gid: Gid, sentAt: Date): Promise<void> {
+      await database.change(
+        'UPDATE runs SET start_sent_at = ? WHERE gid = ? AND start_confirmed_at IS NULL',
+        [sentAt, gid],
+      );
+    },
+
     /** The run exists in Temporal: its input is kept there from now on. Safe to repeat. */
     async confirmStart(gid: Gid): Promise<void> {
       await database.change(

@@ -100,6 +100,7 @@ export async function fakeApi(
         count: (tenant) => Promise.resolve(own(tenant).length),
         glance: (gids) => Promise.resolve(gids.flatMap((gid) => rows.get(gid) ?? [])),
         claimSending: () => Promise.resolve(true),
+        giveBackSending: () => Promise.resolve(),
         confirmStart: () => Promise.resolve(),
         unconfirmedStarts: () => Promise.resolve([]),
         confirmEnded: () => Promise.resolve(),

@@ -27,6 +27,7 @@ function rowsOf(count: number) {
         claimed.add(gid);
         return Promise.resolve(isFirst);
       },
+      giveBackSending: (gid: string) => Promise.resolve(void claimed.delete(gid)),
       confirmStart: (gid: string) => Promise.resolve(void unconfirmed.delete(gid)),
       confirmEnded: () => Promise.resolve(),
       unconfirmedStarts: () =>
@@ -67,6 +68,27 @@ describe('the starter', () => {
     expect(await starter.sendFirst(anInput(99))).toBe(false);
     expect(asked).toBe(1);
     await starter.stop();
+  });
+
+  it('that is cut off from Temporal leaves a row to a process that is not', async () => {
+    const sentBefore = new Date(0);
+    const { runs, unconfirmed } = rowsOf(1);
+    const due = {
+      ...runs,
+      unconfirmedStarts: () =>
+        Promise.resolve(
+          [...unconfirmed.values()].map((input) => ({ gid: input.gid, input, sentAt: sentBefore })),
+        ),
+    };
+    const cutOff = { start: () => Promise.reject(new Error('Temporal is away.')) };
+    const first = createStarter({ runs: due, temporal: cutOff }, 10, () => undefined);
+    first.begin();
+    await first.stop();
+    const reached = { start: () => Promise.resolve() };
+    const second = createStarter({ runs: due, temporal: reached }, 10, () => undefined);
+    second.begin();
+    await second.stop();
+    expect(unconfirmed.size).toBe(0);
   });
 
   it('goes on with its rounds after one that failed', async () => {

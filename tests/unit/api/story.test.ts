@@ -2,6 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 
 import type { Timeline } from '../../../contracts/transaction';
 import { dependencyUnavailable } from '../../../api/errors';
+import { endingOf } from '../../../workflows/kernel/ending';
+import type { StepRecord } from '../../../workflows/kernel/run';
+import { createRun } from '../../../workflows/kernel/run';
 import { aRun, anEndedRun, fakeApi } from './fake-api';
 
 const aTimeline = (more: Partial<Timeline> = {}): Timeline => ({
@@ -117,6 +120,27 @@ describe('GET /v1/transactions/:gid/explain', () => {
         steps: [],
       });
     }
+  });
+
+  it('tells the steps of an ending as the kernel writes it', async () => {
+    const run = createRun(
+      { gid: 'order:acme.O-1', tenant: 'acme', flow: 'order', deadlineAt: 0, undoBudgetMs: 0 },
+      { now: () => 1_000, wasReset: false },
+    );
+    run.state = 'completed';
+    const [step] = aTimeline().steps;
+    if (step)
+      run.steps.set(step.name, {
+        ...step,
+        atRisk: [],
+        undo: undefined,
+        interrupt: undefined,
+      } as StepRecord);
+    const ended = anEndedRun(endingOf(run, 2_000));
+    expect((await explain(() => Promise.resolve(undefined), ended)).json()).toMatchObject({
+      source: 'ending',
+      steps: [{ name: 'holdFunds', kind: 'compensable', startedAt: '1970-01-01T00:00:01.000Z' }],
+    });
   });
 
   it('says that Temporal is away when an open run cannot be asked', async () => {
