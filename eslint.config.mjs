@@ -24,7 +24,7 @@ export default tseslint.config(
         'error',
         {
           selector: 'ExportDefaultDeclaration',
-          message: 'Named exports only (design.md, import rule 6).',
+          message: 'Named exports only.',
         },
         { selector: 'ExportAllDeclaration', message: 'Exports are listed by name.' },
         { selector: 'TSEnumDeclaration', message: 'A union of strings instead of an enum.' },
@@ -45,7 +45,7 @@ export default tseslint.config(
         'error',
         {
           selector: 'ExportDefaultDeclaration',
-          message: 'Named exports only (design.md, import rule 6).',
+          message: 'Named exports only.',
         },
         { selector: 'ExportAllDeclaration', message: 'Exports are listed by name.' },
         { selector: 'TSEnumDeclaration', message: 'A union of strings instead of an enum.' },

@@ -21,7 +21,7 @@ export interface Decide extends Steer {
 }
 
 type Rows = Pick<RunsStore, 'find' | 'cancelUnsent'>;
-type Updates = Pick<Temporal, 'cancel' | 'resolve' | 'park'>;
+type Updates = Pick<Temporal, 'cancel' | 'resolve' | 'park' | 'timeline'>;
 
 /**
  * What callers and operators may ask of a transaction, by the state of its row (docs/architecture.md, steering). The
@@ -104,9 +104,11 @@ export function createSteering({
   async function park(steer: Steer, step: string | undefined, note: string): Promise<RunRow> {
     const run = await find(steer);
     if (isEnding(run.state)) throw new Problem('already_ended', { gid: run.gid });
-    const stuckAt = step ?? run.step;
     const isMoving = run.state === 'running' || run.state === 'undoing';
-    if (!isMoving || stuckAt === null) throw new Problem('state_changed', { gid: run.gid });
+    // The row names the step of its last move; the run knows the one that it is at.
+    const atNow = isMoving && step === undefined ? await temporal.timeline(run.gid) : undefined;
+    const stuckAt = step ?? atNow?.step ?? run.step;
+    if (!isMoving || !stuckAt) throw new Problem('state_changed', { gid: run.gid });
     await temporal.park(
       run.gid,
       { step: stuckAt, note, actor: { subject: steer.subject } },

@@ -176,7 +176,7 @@ function summaryOf(
   parked: readonly ParkedStep[],
 ): string {
   const why = reason
-    ? `${reason.code}${reason.step ? ` at ${reason.step}` : ''}: ${reason.detail}`
+    ? `${reason.code}${reason.step ? ` at ${reason.step}` : ''}: ${reason.detail.replace(/\.$/, '')}`
     : '';
   switch (state) {
     case 'accepted':

@@ -126,8 +126,17 @@ async function ask(
   database: Database,
 ): Promise<readonly Violation[]> {
   const [rows] = await connection.query<RowDataPacket[]>(sql);
-  return rows.map((row) => ({ oracle: name, database, row }));
+  return rows.map((row) => ({ oracle: name, database, row: readable(row) }));
 }
+
+/** VARBINARY arrives as bytes; whoever reads a violation wants the id. */
+const readable = (row: RowDataPacket): object =>
+  Object.fromEntries(
+    Object.entries(row).map(([column, value]: [string, unknown]) => [
+      column,
+      Buffer.isBuffer(value) ? value.toString('utf8') : value,
+    ]),
+  );
 
 /** Databases bear a prefix. */
 function databaseOf(url: string): Database {

@@ -38,6 +38,8 @@ const transactionWorkerShape = {
   METRICS_PORT: port.default(9464),
   TEMPORAL_ADDRESS: address.default('127.0.0.1:7233'),
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  /** Of a cloud namespace; with it the connection is TLS. */
+  TEMPORAL_API_KEY: z.string().min(1).optional(),
   INVENTORY_DATABASE_URL: databaseUrl,
   ACCOUNTS_DATABASE_URL: databaseUrl,
   ORDERS_DATABASE_URL: databaseUrl,
@@ -75,7 +77,11 @@ export const loadTransactionWorkerConfig = (environment: Environment = process.e
   return Object.freeze({
     logLevel: value.LOG_LEVEL,
     metrics: { host: value.METRICS_HOST, port: value.METRICS_PORT },
-    temporal: { address: value.TEMPORAL_ADDRESS, namespace: value.TEMPORAL_NAMESPACE },
+    temporal: {
+      address: value.TEMPORAL_ADDRESS,
+      namespace: value.TEMPORAL_NAMESPACE,
+      apiKey: value.TEMPORAL_API_KEY,
+    },
     databases: Object.freeze({
       inventory: value.INVENTORY_DATABASE_URL,
       accounts: value.ACCOUNTS_DATABASE_URL,

@@ -33,7 +33,7 @@ export async function openTransactionDependencies(
     accord: open(urls.accord),
   };
   const redis = connectLockRedis(redisUrl);
-  const connection = await connectTemporal(temporal.address, logger);
+  const connection = await connectTemporal(temporal, logger);
   return {
     connection,
     redis,
@@ -47,10 +47,17 @@ export async function openTransactionDependencies(
 }
 
 /** Tries until Temporal answers: a worker may be started before its server. */
-async function connectTemporal(address: string, logger: Logger): Promise<NativeConnection> {
+async function connectTemporal(
+  { address, apiKey }: TransactionWorkerConfig['temporal'],
+  logger: Logger,
+): Promise<NativeConnection> {
   for (let wait = 100; ; wait = Math.min(wait * 2, 5_000)) {
     try {
-      return await NativeConnection.connect({ address, grpcCompression: { codec: 'none' } });
+      return await NativeConnection.connect({
+        address,
+        grpcCompression: { codec: 'none' }, // Compressing costs more CPU than the bytes cost time.
+        ...(apiKey !== undefined && { apiKey, tls: true }),
+      });
     } catch (error) {
       logger.warn({ err: error, retryInMs: wait }, `Temporal at ${address} does not answer yet.`);
       await delay(wait);

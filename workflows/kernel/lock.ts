@@ -7,6 +7,9 @@ import type { Run } from './run';
 import { note } from './run';
 import type { HeldLock } from './story';
 
+/** Renewals of one run, an hour's: a transaction that acts for longer goes on without isolation. */
+const lockRenewalsMax = 360;
+
 /** The locks of one transaction. Isolation only: no failure in here ends a transaction. */
 export interface HeldLocks {
   /** @param timeLeftMs how long to wait while another transaction has it. */
@@ -18,7 +21,7 @@ export interface HeldLocks {
 
 export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
   const held = new Map<string, { readonly request: LockRequest; token: string | null }>();
-  const renewal = CancellationScope.nonCancellable(() => Promise.resolve(new CancellationScope()));
+  const renewals = CancellationScope.nonCancellable(() => Promise.resolve(new CancellationScope()));
   let renewing = false;
   return { acquire, acquireAgain, release };
 
@@ -29,7 +32,7 @@ export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
     held.set(`${request.kind}:${request.id}`, lock);
     if (!renewing) {
       renewing = true;
-      const scope = await renewal;
+      const scope = await renewals;
       void scope.run(renew).catch(stopQuietly);
     }
     return lock;
@@ -42,10 +45,11 @@ export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
     }
   }
 
-  /** Ends with its scope, that is at the release. */
+  /** Ends with its scope, at the release, or earlier: each renewal costs a dozen events of a bounded history. */
   async function renew(): Promise<void> {
-    for (;;) {
+    for (let renewal = 0; renewal < lockRenewalsMax; renewal += 1) {
       await sleep(lockRenewalMs);
+      if (run.phase === 'forward' || run.phase === 'undoing') return; // Isolation has done its work: the lease may end.
       for (const { request } of held.values()) {
         const kept = await locks.renew(request).catch(ignoreFailure);
         // Nothing is done about it here: where the fencing token is compared, its loss is found for sure.
@@ -55,7 +59,7 @@ export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
   }
 
   async function release(): Promise<void> {
-    (await renewal).cancel();
+    (await renewals).cancel();
     const requests = [...held.values()].map(({ request }) => request);
     held.clear();
     await CancellationScope.nonCancellable(() =>

@@ -12,7 +12,12 @@ function steeringOver(run: RunRow) {
   };
   const steering = createSteering({
     runs: { find: () => Promise.resolve(run), cancelUnsent: () => Promise.resolve(true) },
-    temporal: { cancel: update, resolve: update, park: update },
+    temporal: {
+      cancel: update,
+      resolve: update,
+      park: update,
+      timeline: () => Promise.resolve(undefined),
+    },
   });
   return { steering, updates };
 }
