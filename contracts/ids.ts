@@ -15,6 +15,7 @@ export type StepKey = string;
 
 export const tenantPattern = /^[a-z0-9]{1,16}$/;
 export const referencePattern = /^[A-Za-z0-9._~-]{1,64}$/;
+export const branchLengthMax = 64;
 export const branchPattern = /^[A-Za-z0-9-]{1,64}$/;
 export const gidLengthMax = 96;
 const businessIdPattern = /^([a-z0-9]{1,16})\.([A-Za-z0-9._~-]{1,64})$/;

@@ -17,7 +17,7 @@ export interface TransactionInput {
 }
 
 /** Default life of a transaction, and the bounds of what a caller may ask for. */
-export const deadlineMs = { default: 120_000, min: 1_000, max: 86_400_000 } as const;
+export const deadlineMs = { default: 120_000, min: 1_000, max: 43_200_000 } as const;
 /** The undo budget is this share of the life: undo has as much to do as the acts had. */
 export const undoBudgetShare = 0.5;
 

@@ -137,6 +137,17 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'order-reset-then-cancelled',
+    answers: { 'orders.createOrder': isAway },
+    meanwhile: async (handle, fakes) => {
+      await calledOften('orders.createOrder')(handle, fakes);
+      fakes.on('acquireLock', isAway);
+      await resetToStart(handle);
+      const newest = handle.client.workflow.getHandle(handle.workflowId);
+      await newest.executeUpdate(cancelTransactionUpdate, { args: [{ actor, note: null }] });
+    },
+  },
+  {
     name: 'order-reset-after-completion',
     answers: {},
     meanwhile: async (handle) => {

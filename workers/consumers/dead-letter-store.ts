@@ -20,8 +20,13 @@ export interface DeadLetterStore {
   ): Promise<void>;
 }
 
-/** Characters of an error that are kept: the width of its column. */
+/**
+ * What is kept of a record that nobody could read, the widths of the columns: a poison record must not poison its own
+ * burial. The whole of it stays in Kafka, at its offset.
+ */
 const errorLengthMax = 500;
+const eventIdLengthMax = 255;
+const payloadBytesMax = 1_048_576;
 
 export function createDeadLetterStore({
   pool,
@@ -42,10 +47,10 @@ export function createDeadLetterStore({
             topic,
             partition,
             BigInt(offset),
-            eventId,
+            eventId !== null && eventId.length <= eventIdLengthMax ? eventId : null,
             error.slice(0, errorLengthMax),
             attempts,
-            value,
+            value?.subarray(0, payloadBytesMax) ?? null,
           ],
         ],
       );

@@ -42,7 +42,7 @@ export function createActivityInterceptor({
         if (gids.length > 0 && Date.now() - scheduledTimestampMs > stuckAlarmMs) {
           metrics.stuck(activityType);
           // The database may be what is away: then the mark comes with a later attempt.
-          await stuckMarks.mark(gids, new Date(scheduledTimestampMs)).catch(() => undefined);
+          void stuckMarks.mark(gids, new Date(scheduledTimestampMs)).catch(() => undefined);
         }
         throw error;
       } finally {

@@ -6,7 +6,7 @@ import {
 } from '@temporalio/workflow';
 
 import type { Keyed, SetActivity, Verdict } from '../../contracts/verdict';
-import { batchItemsMax, setBytesMax } from '../../contracts/verdict';
+import { batchItemsMax, setBytesMax, setRowsMax } from '../../contracts/verdict';
 import type { Patience } from '../activity-options';
 import { activityOptions } from '../activity-options';
 import type { ItemCall, Lane, StepContext } from '../kernel/lane';
@@ -39,6 +39,7 @@ export function createCoalescingLane(): CoalescingLane {
     calls: new AsyncLocalStorage<StepContext>(),
     send: enqueue,
     locks: undefined, // The lane never waits: createOrder decides the items of one customer on the locked row.
+    patience: (isDone) => condition(isDone), // No timers: one for each item costs a fifth of the throughput.
     show: () => undefined, // Its items have no workflow of their own to show: their row tells.
     flush,
   };
@@ -48,7 +49,7 @@ export function createCoalescingLane(): CoalescingLane {
       const name = `${call.activity} ${call.patience.kind}`;
       const queue = queues.get(name) ?? [];
       asked += 1;
-      const bytes = JSON.stringify(call.request).length;
+      const bytes = new TextEncoder().encode(JSON.stringify(call.request)).length + 1; // And a comma.
       queue.push({ call, bytes, order: asked, resolve, reject });
       queues.set(name, queue);
     });
@@ -70,7 +71,7 @@ export function createCoalescingLane(): CoalescingLane {
  * to ask. More than 4 MiB of commands in one task would terminate the run without undo.
  */
 function takeSets(queues: Map<string, Waiting[]>): readonly (readonly Waiting[])[] {
-  const budget = { bytes: setBytesMax };
+  const budget = { bytes: taskBytesMax };
   const sets = [...queues.keys()].sort().map((name) => {
     const { set, rest } = split(queues.get(name) ?? [], budget);
     if (rest.length > 0) queues.set(name, rest);
@@ -80,19 +81,26 @@ function takeSets(queues: Map<string, Waiting[]>): readonly (readonly Waiting[])
   return sets.filter((set) => set.length > 0);
 }
 
+/** Of all sets of one workflow task; the brackets of each set are counted too. */
+const taskBytesMax = setBytesMax - 64;
+
 /** One set of distinct keys within the bounds. A single item always goes: a large one would wait for ever. */
 function split(queue: readonly Waiting[], budget: { bytes: number }) {
   const set: Waiting[] = [];
   const rest: Waiting[] = [];
   const keys = new Set<string>();
+  let rows = 0;
   for (const waiting of [...queue].sort(byKey)) {
     const { key } = waiting.call.request;
-    const fits = waiting.bytes <= budget.bytes || budget.bytes === setBytesMax;
-    if (!fits || keys.has(key) || set.length === batchItemsMax) {
+    const rowsThen = rows + rowsOf(waiting.call);
+    const isFull = set.length === batchItemsMax || (set.length > 0 && rowsThen > setRowsMax);
+    const fits = waiting.bytes <= budget.bytes || budget.bytes === taskBytesMax;
+    if (isFull || !fits || keys.has(key)) {
       rest.push(waiting);
       continue;
     }
     keys.add(key);
+    rows = rowsThen;
     budget.bytes -= waiting.bytes;
     set.push(waiting);
   }
@@ -109,7 +117,7 @@ async function sendSet(set: readonly Waiting[]): Promise<void> {
   if (!first) return;
   const { activity } = first.call;
   try {
-    const options = activityOptions(patienceOf(set), `${set.length} items`);
+    const options = activityOptions(patienceOf(first.call), `${set.length} items`);
     const send = proxyActivities<Record<string, SetActivity<Keyed, unknown>>>(options)[activity];
     if (!send) throw new Error(`No activity ${activity}.`);
     const verdicts = await send(set.map(({ call }) => call.request));
@@ -127,13 +135,15 @@ async function sendSet(set: readonly Waiting[]): Promise<void> {
   }
 }
 
-/** The least patient item decides for its set: none is acted for after its time. */
-function patienceOf(set: readonly Waiting[]): Patience {
-  const times = set.flatMap(({ call: { patience } }) =>
-    patience.kind === 'act' ? [patience.timeLeftMs] : [],
-  );
-  return times.length > 0 ? { kind: 'act', timeLeftMs: Math.min(...times) } : { kind: 'forever' };
-}
+/** The time of one set of acts. An item's own deadline takes effect at its next call, and spoils no other's. */
+const setActMs = 10_000;
+
+const patienceOf = ({ patience }: ItemCall): Patience =>
+  patience.kind === 'act' ? { kind: 'act', timeLeftMs: setActMs } : patience;
+
+/** Business rows that a request may touch: its lines, and what comes with them. */
+const rowsOf = ({ request }: ItemCall): number =>
+  'lines' in request && Array.isArray(request.lines) ? request.lines.length + 1 : 3;
 
 /** By its name, never by its position: by position one more `await` in a new build gives items each other's answers. */
 function verdictOf(call: ItemCall, verdicts: readonly Verdict<unknown>[]): Verdict<unknown> {

@@ -14,7 +14,7 @@ import type { Kernel } from './kernel';
 import { messageOf } from './persistence';
 import { isDecided, note, reasonOf, stepViewsOf } from './run';
 import type { Story } from './story';
-import { createTelling } from './telling';
+import { createRecall, createTelling, RecallEnded } from './telling';
 import { undoAll } from './undo';
 
 /**
@@ -30,23 +30,30 @@ export async function coordinate<Input extends TransactionInput>(
   story: Story<Input>,
   input: Input,
 ): Promise<TransactionResult> {
-  const cause = await tell(kernel, story, input);
-  if (cause === undefined) return complete(kernel);
+  const unwound = await tell(kernel, story, input);
+  if (!unwound) return complete(kernel);
   return CancellationScope.nonCancellable(async () => {
-    if (isDecided(kernel.run) || (await wasDecided(kernel, cause))) {
+    if (isDecided(kernel.run) || (await wasDecided(kernel, unwound.cause))) {
       await tellForward(kernel, story, input);
       return complete(kernel);
     }
-    return compensate(kernel, cause);
+    if (!isWhollyKnown(unwound)) await recall(kernel, story, input);
+    return compensate(kernel, unwound.cause);
   });
 }
 
-/** @returns why the story did not come to its end, or `undefined`: it did, and the transaction is decided. */
+/** A story that did not come to its end. */
+interface Unwound {
+  readonly cause: TemporalFailure;
+  readonly wasConcurrent: boolean;
+}
+
+/** @returns `undefined`: the story came to its end, and the transaction is decided. */
 async function tell<Input extends TransactionInput>(
   kernel: Kernel,
   story: Story<Input>,
   input: Input,
-): Promise<TemporalFailure | undefined> {
+): Promise<Unwound | undefined> {
   const telling = createTelling(kernel);
   try {
     await story.tell(telling.tx, input);
@@ -57,7 +64,27 @@ async function tell<Input extends TransactionInput>(
     if (!(error instanceof TemporalFailure)) throw error;
     kernel.body.cancel(); // Steps that run concurrently end before any of them is undone.
     await CancellationScope.nonCancellable(() => telling.close());
-    return error;
+    return { cause: error, wasConcurrent: telling.wasConcurrent() };
+  }
+}
+
+/**
+ * A recorded refusal in a sequence of steps stops every life of the transaction at the same step, so this life knows
+ * all that was done. After anything else another life may have come further.
+ */
+const isWhollyKnown = ({ cause, wasConcurrent }: Unwound): boolean =>
+  isRefusal(failureTypeOf(cause)) && !wasConcurrent;
+
+/** Learns the undos of the steps that this life never came to. */
+async function recall<Input extends TransactionInput>(
+  kernel: Kernel,
+  story: Story<Input>,
+  input: Input,
+): Promise<void> {
+  try {
+    await story.tell(createRecall(kernel), input);
+  } catch (error) {
+    if (!(error instanceof RecallEnded)) throw error;
   }
 }
 

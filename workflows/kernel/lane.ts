@@ -38,6 +38,11 @@ export interface Lane {
   send(call: ItemCall): Promise<Verdict<unknown>>;
   /** Locks, where the lane takes any: the batch lane never waits. */
   readonly locks: LaneLocks | undefined;
+  /**
+   * Resolves when it is done, or when the next undo need not wait for it any longer. A lane without timers waits until
+   * it is done.
+   */
+  patience(isDone: () => boolean): Promise<unknown>;
   /** Shows state and step where people look (search attributes, details). */
   show(run: Run): void;
 }

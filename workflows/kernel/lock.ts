@@ -22,14 +22,16 @@ export interface HeldLocks {
 export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
   const held = new Map<string, { readonly request: LockRequest; token: string | null }>();
   const renewals = CancellationScope.nonCancellable(() => Promise.resolve(new CancellationScope()));
+  const lost = new Set<string>();
   let renewing = false;
   return { acquire, acquireAgain, release };
 
   async function acquire(request: LockRequest, timeLeftMs: number): Promise<HeldLock> {
-    const { token } = await locks.acquire(request, timeLeftMs);
-    if (token === null) note(run, `No lock on ${request.kind} ${request.id}: Redis is away.`);
-    const lock = { request, token };
+    // Entered before it is asked for: a grant whose answer was lost is given back as well.
+    const lock: { request: LockRequest; token: string | null } = { request, token: null };
     held.set(`${request.kind}:${request.id}`, lock);
+    lock.token = (await locks.acquire(request, timeLeftMs)).token;
+    if (lock.token === null) note(run, `No lock on ${request.kind} ${request.id}: Redis is away.`);
     if (!renewing) {
       renewing = true;
       const scope = await renewals;
@@ -53,7 +55,10 @@ export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
       for (const { request } of held.values()) {
         const kept = await locks.renew(request).catch(ignoreFailure);
         // Nothing is done about it here: where the fencing token is compared, its loss is found for sure.
-        if (kept === false) note(run, `The lease on ${request.kind} ${request.id} ran out.`);
+        if (kept === false && !lost.has(request.id)) {
+          lost.add(request.id);
+          note(run, `The lease on ${request.kind} ${request.id} ran out.`);
+        }
       }
     }
   }

@@ -72,6 +72,7 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
         return scope.run(() => inStep(lane, step, { kind: 'forever' }, call));
       });
       settle(run, step, owed.leaves);
+      if (owed.leaves === 'done') [step.failure, step.detail] = [null, null]; // What failed before has succeeded.
       return { ok: true, result };
     } catch (error) {
       if (!(error instanceof TemporalFailure)) throw error; // A bug: the workflow task waits for a mended build.

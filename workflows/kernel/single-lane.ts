@@ -1,5 +1,6 @@
 import {
   AsyncLocalStorage,
+  condition,
   proxyActivities,
   setCurrentDetails,
   upsertSearchAttributes,
@@ -15,6 +16,9 @@ import { isNamed, verdictNameOf } from './lane';
 import type { Run } from './run';
 import { currentStepOf } from './run';
 
+/** A participant that is away must not keep the others' money and stock: after this the next undo begins beside. */
+const undoPatienceMs = 5_000;
+
 type AnySetActivity = SetActivity<Keyed, unknown>;
 
 /** A workflow for each transaction: every call is one remote activity with a set of one. */
@@ -28,6 +32,7 @@ export function createSingleLane(): Lane {
       renew: (request) => proxyActivities<LockActivities>(leaseOptions).renewLock(request),
       release: (request) => proxyActivities<LockActivities>(leaseOptions).releaseLock(request),
     },
+    patience: (isDone) => condition(isDone, undoPatienceMs),
     show: createShow(),
   };
 }

@@ -1,7 +1,7 @@
 import { CancelledFailure, CancellationScope, TemporalFailure } from '@temporalio/workflow';
 
 import { failureTypeOf, isRefusal, isVerdictFailure } from '../../contracts/failures';
-import { branchPattern, stepKeyOf } from '../../contracts/ids';
+import { branchLengthMax, branchPattern, stepKeyOf } from '../../contracts/ids';
 import type { StepKey } from '../../contracts/ids';
 import type { AmountAtRisk } from '../../contracts/money';
 import type { StepKind } from '../../contracts/transaction';
@@ -9,7 +9,7 @@ import type { Patience } from '../activity-options';
 import { inStep } from './calls';
 import type { Kernel } from './kernel';
 import { messageOf } from './persistence';
-import type { StepRecord } from './run';
+import type { Run, StepRecord } from './run';
 import { isDecided, settle } from './run';
 import type { CompensableStep, Done, Transaction } from './story';
 
@@ -20,6 +20,9 @@ const lockGrantsMax = 3;
 type PivotAnswer<Result> =
   { readonly result: Result; readonly refusal: undefined } | { readonly refusal: TemporalFailure };
 
+/** Leaves room for what the kernel makes of a step's name: `seal-<name>`, `<name>-confirm`. */
+const stepNameMax = 48;
+
 /** One telling of a story: the words, and what is left to do when the story has been told. */
 export interface Telling {
   readonly tx: Transaction;
@@ -27,6 +30,8 @@ export interface Telling {
   confirm(): Promise<void>;
   /** Resolves when no act is under way any more; from then on the words of this telling answer with a cancel. */
   close(): Promise<void>;
+  /** Two acts were under way at once: a refusal of one says nothing about how far the other has come in another life. */
+  wasConcurrent(): boolean;
 }
 
 export function createTelling(kernel: Kernel): Telling {
@@ -35,12 +40,14 @@ export function createTelling(kernel: Kernel): Telling {
   const acting = new Set<Promise<unknown>>();
   const confirms: (() => Promise<unknown>)[] = [];
   let closed = false;
+  let concurrent = false;
 
   const tx: Transaction = {
     gid: run.input.gid,
     participants,
 
     async lock(kind, id) {
+      mayTell();
       if (isDecided(run) || !locks) return { token: null }; // Told again, or a lane that never waits.
       mayAct();
       return track(
@@ -49,13 +56,15 @@ export function createTelling(kernel: Kernel): Telling {
     },
 
     async step<Result>(name: string, { act, undo, atRisk = [] }: CompensableStep<Result>) {
+      mayTell();
       if (isDecided(run)) return again(name, 'compensable', act);
       mayAct();
       const answer: { result?: Result } = {};
       // Registered before the act: if it takes effect but its answer is lost, undoing is still owed.
       const step = begin(name, 'compensable', atRisk, (key) => undo(key, answer.result));
-      const result = await track(kernel.body.run(() => actOn(step, act)));
-      answer.result = result;
+      const result = await track(
+        kernel.body.run(async () => (answer.result = await actOn(step, act))),
+      );
       return { key: step.key, result };
     },
 
@@ -67,6 +76,7 @@ export function createTelling(kernel: Kernel): Telling {
     },
 
     async pivot(name, act) {
+      mayTell();
       if (name !== kernel.decision.step) {
         throw new Error(`The story is decided by ${kernel.decision.step}, not by ${name}.`);
       }
@@ -81,12 +91,13 @@ export function createTelling(kernel: Kernel): Telling {
     },
 
     async finish(name, act) {
+      mayTell();
       if (!isDecided(run)) throw new Error(`${name} may only run after the decision.`);
       await finish(name, act);
     },
   };
 
-  return { tx, confirm, close };
+  return { tx, confirm, close, wasConcurrent: () => concurrent };
 
   async function confirm(): Promise<void> {
     await Promise.all(confirms.map((call) => call()));
@@ -104,38 +115,25 @@ export function createTelling(kernel: Kernel): Telling {
     undo?: (key: StepKey) => Promise<unknown>,
   ): StepRecord {
     if (told.has(name)) throw new Error(`Two steps of this story are named ${name}.`);
-    if (!branchPattern.test(name)) throw new Error(`${name} cannot name a branch.`);
     told.add(name);
-    const known = run.steps.get(name);
-    if (known) return known; // Told again.
-    const key = stepKeyOf(run.input.gid, name);
-    const step: StepRecord = {
-      name,
-      kind,
-      key,
-      atRisk,
-      startedAt: run.now(),
-      state: 'running',
-      endedAt: null,
-      fence: null,
-      failure: null,
-      detail: null,
-      undo: undo && (() => undo(key)),
-      interrupt: undefined,
-    };
-    run.steps.set(name, step);
+    const step = run.steps.get(name) ?? beginStep(run, name, kind, atRisk, undo);
     lane.show(run);
     return step;
   }
 
+  function mayTell(): void {
+    if (closed) throw new CancelledFailure('This telling is over.');
+  }
+
   function mayAct(): void {
-    if (closed || run.phase !== 'acting' || kernel.body.consideredCancelled) {
+    if (run.phase !== 'acting' || kernel.body.consideredCancelled) {
       throw new CancelledFailure('The transaction does not act any more.');
     }
   }
 
   async function track<Result>(act: Promise<Result>): Promise<Result> {
     acting.add(act);
+    concurrent ||= acting.size > 1;
     try {
       return await act;
     } finally {
@@ -225,4 +223,72 @@ export function createTelling(kernel: Kernel): Telling {
       leaves: 'done',
     });
   }
+}
+
+/** Enters a step, or finds it as an earlier telling of this run has left it. */
+function beginStep(
+  run: Run,
+  name: string,
+  kind: StepKind,
+  atRisk: readonly AmountAtRisk[],
+  undo?: (key: StepKey) => Promise<unknown>,
+): StepRecord {
+  if (name.length > (kind === 'retriable' ? branchLengthMax : stepNameMax)) {
+    throw new Error(`${name} is too long for a step's name.`);
+  }
+  if (!branchPattern.test(name)) throw new Error(`${name} cannot name a branch.`);
+  const key = stepKeyOf(run.input.gid, name);
+  const step: StepRecord = {
+    name,
+    kind,
+    key,
+    atRisk,
+    startedAt: run.now(),
+    state: 'running',
+    endedAt: null,
+    fence: null,
+    failure: null,
+    detail: null,
+    undo: undo && (() => undo(key)),
+    interrupt: undefined,
+  };
+  run.steps.set(name, step);
+  return step;
+}
+
+/**
+ * Tells a story once more without a single act, only to learn which undos it has: an earlier life of this run, or
+ * another coordinator, may have acted steps that this life never came to. Ends at the pivot, after which nothing can be
+ * undone. What was never done is undone as well: the fence makes that a row that says so.
+ */
+export function createRecall({ run, participants }: Kernel): Transaction {
+  const tx: Transaction = {
+    gid: run.input.gid,
+    participants,
+    lock: () => Promise.resolve({ token: null }),
+    step(name, { undo, atRisk = [] }) {
+      const known = run.steps.get(name);
+      const step =
+        known ?? beginStep(run, name, 'compensable', atRisk, (key) => undo(key, undefined));
+      if (!known) step.state = 'unknown';
+      return Promise.resolve({
+        key: step.key,
+        get result(): never {
+          throw new Error(
+            `The result of ${name} is read outside of an act: its story cannot be recalled.`,
+          );
+        },
+      });
+    },
+    participant: (name, tcc) =>
+      tx.step(name, { act: tcc.try, undo: tcc.cancel, atRisk: tcc.atRisk ?? [] }),
+    pivot: () => Promise.reject(new RecallEnded()),
+    finish: () => Promise.reject(new RecallEnded()),
+  };
+  return tx;
+}
+
+/** Nothing before it is left to recall. */
+export class RecallEnded extends Error {
+  override readonly name = 'RecallEnded';
 }

@@ -77,7 +77,10 @@ function answerMessages(kernel: Kernel): void {
         run.cancelAsked ??= actor.subject;
         body.cancel();
         // The pivot may be under way, or have happened in an earlier life of this run: the decision answers.
-        await condition(() => run.phase === 'undoing' || isDecided(run));
+        // Shielded: Temporal's own cancel may have come first, and this caller is owed an answer as well.
+        await CancellationScope.nonCancellable(() =>
+          condition(() => run.phase === 'undoing' || isDecided(run)),
+        );
       }
       if (isDecided(run)) {
         note(run, `${actor.subject} asked for a cancel, but the pivot had happened.`);

@@ -150,9 +150,10 @@ function createWorld(plan: Plan) {
   const lane: Lane = {
     calls: new AsyncLocalStorage(),
     locks: undefined,
+    patience: (isDone) => condition(isDone),
     show: () => undefined,
     async send(call) {
-      await Promise.resolve();
+      await momentsOf(call); // Apart, so that calls overlap and end in another order than they began.
       if (call.activity !== 'accord.moveRun') told?.((calls += 1));
       return answer(call);
     },
@@ -224,6 +225,13 @@ function createWorld(plan: Plan) {
     if (verb === 'act' && !row) rows.set(branch, 'acted');
     return ok(call, null);
   }
+}
+
+/** Some microtasks, the same for the same call: a workflow must be deterministic. */
+async function momentsOf({ request, verb }: ItemCall): Promise<void> {
+  const moments =
+    [...`${request.key}${verb}`].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % 23;
+  for (let moment = 0; moment < moments; moment += 1) await Promise.resolve();
 }
 
 /** As an activity ends that has used up its time: the outcome is unknown. */

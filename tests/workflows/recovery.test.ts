@@ -1,0 +1,206 @@
+import { describe, expect, it } from '@jest/globals';
+
+import type { OrderSagaInput } from '../../contracts/order-saga';
+import {
+  cancelTransactionUpdate,
+  resolveTransactionUpdate,
+  timelineQuery,
+} from '../../contracts/transaction';
+import { eventually } from '../support/eventually';
+import { anOrder } from './support/builders';
+import type { Answer, FakeParticipants } from './support/fake-participants';
+import { fails, fakeParticipants, first, isAway, refuses } from './support/fake-participants';
+import { orderRuns, statesOf } from './support/order-runs';
+import { workflowTests } from './support/transaction-worker';
+
+const tests = workflowTests();
+const runs = orderRuns(tests);
+const cancel = {
+  args: [{ actor: { subject: 'olga' }, note: null }] as [
+    { actor: { subject: string }; note: null },
+  ],
+};
+
+function cast(answers: Readonly<Record<string, Answer>>, order: OrderSagaInput = anOrder()) {
+  const fakes = fakeParticipants(answers);
+  tests.cast(order.gid, fakes);
+  return { fakes, order };
+}
+
+const called = (fakes: FakeParticipants, activity: string, times = 1) =>
+  eventually(() => fakes.calls.filter((call) => call === activity).length >= times, {
+    what: `${activity} to be called`,
+  });
+
+const nothingFrozen = (fakes: FakeParticipants, order: OrderSagaInput) =>
+  expect(
+    statesOf(fakes, order).filter((state) => state === 'acted' || state === 'confirmed'),
+  ).toEqual([]);
+
+describe('a life of a run that does not know what an earlier one has done', () => {
+  it('undoes it all when its time is over before its first step', async () => {
+    const { fakes, order } = cast(
+      { 'orders.createOrder': isAway, 'accounts.sealBranch': isAway },
+      anOrder({ deadlineAt: Date.now() + 12_000, undoBudgetMs: 7_000 }),
+    );
+    const handle = await runs.start(order);
+    await eventually(() => fakes.calls.includes('accounts.sealBranch'), { withinMs: 15_000 });
+    await runs.reset(handle);
+    fakes.on('accounts.sealBranch', ({ proceed }) => proceed());
+    expect((await runs.newest(order).result()).outcome).toBe('compensated');
+    nothingFrozen(fakes, order);
+  });
+
+  it('undoes it all when it is cancelled while it waits for its lock', async () => {
+    const { fakes, order } = cast({ 'orders.createOrder': isAway });
+    const handle = await runs.start(order);
+    await called(fakes, 'orders.createOrder');
+    fakes.on('acquireLock', isAway);
+    await runs.reset(handle);
+    await runs.newest(order).executeUpdate(cancelTransactionUpdate, cancel);
+    expect((await runs.newest(order).result()).outcome).toBe('compensated');
+    nothingFrozen(fakes, order);
+  });
+
+  it('undoes it all when the server gives it the cancel of the earlier one again', async () => {
+    const { fakes, order } = cast({ 'orders.createOrder': isAway, 'orders.cancelOrder': isAway });
+    const handle = await runs.start(order);
+    await called(fakes, 'orders.createOrder');
+    await handle.executeUpdate(cancelTransactionUpdate, { ...cancel, updateId: 'cancel' });
+    await called(fakes, 'orders.cancelOrder');
+    await runs.reset(handle);
+    fakes.on('orders.cancelOrder', ({ proceed }) => proceed());
+    expect((await runs.newest(order).result()).outcome).toBe('compensated');
+    nothingFrozen(fakes, order);
+  });
+
+  it('does not forget the undo that was parked in the earlier one', async () => {
+    const { fakes, order } = cast({
+      'accounts.captureFunds': refuses('AccountUnavailable'),
+      'orders.cancelOrder': fails('InvariantBroken'),
+    });
+    const handle = await runs.start(order);
+    await eventually(async () => (await handle.query(timelineQuery)).parked.length > 0);
+    fakes.on('orders.cancelOrder', ({ proceed }) => proceed());
+    await runs.reset(handle);
+    expect((await runs.newest(order).result()).outcome).toBe('compensated');
+    nothingFrozen(fakes, order);
+  });
+
+  it('undoes it all as a second coordinator that comes after the first was terminated', async () => {
+    const { fakes, order } = cast(
+      { 'orders.createOrder': isAway },
+      anOrder({ deadlineAt: Date.now() + 8_000, undoBudgetMs: 5_000 }),
+    );
+    const handle = await runs.start(order);
+    await called(fakes, 'orders.createOrder');
+    await handle.terminate();
+    await eventually(() => Date.now() > order.deadlineAt - order.undoBudgetMs);
+    const second = await runs.start(order, `recover-${order.gid}`);
+    expect((await second.result()).outcome).toBe('compensated');
+    nothingFrozen(fakes, order);
+  });
+});
+
+describe('a participant that is away', () => {
+  it('keeps nothing frozen at the others while the undo goes on', async () => {
+    const { fakes, order } = cast({
+      'accounts.captureFunds': refuses('AccountUnavailable'),
+      'orders.cancelOrder': isAway,
+    });
+    const handle = await runs.start(order);
+    await eventually(() => fakes.stateOf(order.gid, 'reserveStock') === 'undone', {
+      withinMs: 20_000,
+    });
+    expect(fakes.stateOf(order.gid, 'holdFunds')).toBe('undone');
+    expect(fakes.stateOf(order.gid, 'createOrder')).toBe('acted');
+    expect((await handle.query(timelineQuery)).state).toBe('undoing');
+    fakes.on('orders.cancelOrder', ({ proceed }) => proceed());
+    expect((await handle.result()).outcome).toBe('compensated');
+    nothingFrozen(fakes, order);
+  });
+});
+
+describe('a cancel', () => {
+  it('that comes while the pivot waits for its next try does not end the pivot', async () => {
+    const { fakes, order } = cast({ 'accounts.captureFunds': first(3, isAway) });
+    const handle = await runs.start(order);
+    await called(fakes, 'accounts.captureFunds', 2);
+    await expect(handle.executeUpdate(cancelTransactionUpdate, cancel)).rejects.toMatchObject({
+      cause: { type: 'PastPivot' },
+    });
+    expect((await handle.result()).outcome).toBe('completed');
+    expect(fakes.calls).not.toContain('accounts.sealBranch');
+  });
+
+  it('over the API is answered also when Temporal has cancelled the run already', async () => {
+    const { fakes, order } = cast({
+      'orders.createOrder': isAway,
+      'accounts.sealBranch': first(2, isAway),
+    });
+    const handle = await runs.start(order);
+    await called(fakes, 'orders.createOrder');
+    await handle.cancel();
+    await called(fakes, 'accounts.sealBranch');
+    const { state } = await handle.executeUpdate(cancelTransactionUpdate, cancel);
+    expect(state).toMatch(/undoing|compensated/);
+    expect((await handle.result()).outcome).toBe('compensated');
+  });
+
+  it('in Temporal while a step after the pivot is parked changes nothing', async () => {
+    const { order } = cast({ 'inventory.confirmStock': first(1, fails('InvariantBroken')) });
+    const handle = await runs.start(order);
+    await eventually(async () => (await handle.query(timelineQuery)).parked.length > 0);
+    await handle.cancel();
+    await eventually(async () => (await handle.query(timelineQuery)).notes.length > 0);
+    expect((await handle.query(timelineQuery)).state).toBe('parked');
+    await handle.executeUpdate(resolveTransactionUpdate, {
+      args: [
+        { step: 'confirmStock', decision: 'retry', actor: { subject: 'olga' }, evidence: null },
+      ],
+    });
+    expect((await handle.result()).outcome).toBe('completed');
+  });
+});
+
+describe('what a step is given', () => {
+  it('is the highest epoch that its transaction was answered from', async () => {
+    const { fakes, order } = cast({
+      'inventory.reserveStock': ({ proceed }) => ({ ...proceed(), epoch: 7 }),
+    });
+    const epochs: number[] = [];
+    fakes.on('accounts.holdFunds', ({ request, proceed }) => {
+      epochs.push(request.minEpoch);
+      return proceed();
+    });
+    await (await runs.start(order)).result();
+    expect(epochs).toEqual([7]);
+  });
+
+  it('is the token of the lock as it was taken again', async () => {
+    const { fakes, order } = cast({});
+    const tokens: unknown[] = [];
+    fakes.on('orders.createOrder', ({ request, proceed, fail, call }) => {
+      tokens.push('fencingToken' in request && request.fencingToken);
+      return call === 1 ? fail('LockLost', 'A newer token.') : proceed();
+    });
+    await (await runs.start(order)).result();
+    expect(tokens).toEqual(['1', '2']);
+  });
+});
+
+describe('a lock', () => {
+  it('is given back before its transaction is parked: nobody waits for one that waits for a person', async () => {
+    const { fakes, order } = cast({ 'inventory.confirmStock': first(1, fails('InvariantBroken')) });
+    const handle = await runs.start(order);
+    await eventually(async () => (await handle.query(timelineQuery)).parked.length > 0);
+    await eventually(() => fakes.lockCalls.includes('releaseLock'));
+    expect((await handle.query(timelineQuery)).state).toBe('parked');
+    await handle.executeUpdate(resolveTransactionUpdate, {
+      args: [
+        { step: 'confirmStock', decision: 'retry', actor: { subject: 'olga' }, evidence: null },
+      ],
+    });
+    await handle.result();
+  });
+});
