@@ -143,7 +143,7 @@ export const scenarios: readonly Scenario[] = [
       await calledOften('orders.createOrder')(handle, fakes);
       fakes.on('acquireLock', isAway);
       await resetToStart(handle);
-      const newest = handle.client.workflow.getHandle(handle.workflowId);
+      const newest = handle.client.getHandle(handle.workflowId);
       await newest.executeUpdate(cancelTransactionUpdate, { args: [{ actor, note: null }] });
     },
   },

@@ -11,23 +11,24 @@ export async function undoAll(kernel: Kernel): Promise<void> {
   const { run, lane, persistence } = kernel;
   run.phase = 'undoing';
   run.state = 'undoing';
-  const attempts: Promise<Tried>[] = [];
-  for (const step of [...run.steps.values()].filter(isOwed).reverse()) {
-    const owed = undoOf(step);
+  const owed = [...run.steps.values()].filter(isOwed).reverse();
+  const broken = brokenOf(owed); // Before the first undo: one that breaks is tried, and parks by its own answer.
+  const tried: Promise<Tried>[] = [];
+  for (const step of owed.filter((each) => broken.every((one) => one.owed.step !== each))) {
     const progress = { isDone: false };
-    const attempt = tryOnce(owed).finally(() => {
-      progress.isDone = true;
-    });
-    attempts.push(attempt);
-    if (attempts.length === 1) kernel.announce(); // Once there is a step to name.
+    const attempt = tryOnce(step).finally(() => (progress.isDone = true));
+    tried.push(attempt);
+    if (tried.length === 1) kernel.announce(); // Once there is a step to name.
     await Promise.race([attempt, lane.patience(() => progress.isDone)]);
   }
-  if (attempts.length === 0) kernel.announce();
-  const failed = (await Promise.all(attempts)).filter(({ attempt }) => !attempt.ok);
-  await Promise.all(failed.map(({ owed, attempt }) => persistence.persist(owed, attempt)));
+  if (tried.length === 0) kernel.announce();
+  const answers = [...broken, ...(await Promise.all(tried))];
+  const failed = answers.filter(({ attempt }) => !attempt.ok);
+  await Promise.all(failed.map((each) => persistence.persist(each.owed, each.attempt)));
 
-  async function tryOnce(owed: OwedCall<unknown>): Promise<Tried> {
-    return { owed, attempt: brokenBefore(owed.step) ?? (await persistence.attempt(owed)) };
+  async function tryOnce(step: StepRecord): Promise<Tried> {
+    const call = undoOf(step);
+    return { owed: call, attempt: await persistence.attempt(call) };
   }
 }
 
@@ -49,6 +50,12 @@ function undoOf(step: StepRecord): OwedCall<unknown> {
     leaves: 'undone',
   };
 }
+
+const brokenOf = (steps: readonly StepRecord[]): readonly Tried[] =>
+  steps.flatMap((step) => {
+    const attempt = brokenBefore(step);
+    return attempt ? [{ owed: undoOf(step), attempt }] : [];
+  });
 
 /** An act that found an invariant broken is not undone before a person has looked. */
 function brokenBefore(step: StepRecord): (Attempt<unknown> & { ok: false }) | undefined {
