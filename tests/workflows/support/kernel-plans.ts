@@ -231,7 +231,7 @@ function createWorld(plan: Plan) {
 /** Some microtasks, the same for the same call: a workflow must be deterministic. */
 async function momentsOf({ request, verb }: ItemCall): Promise<void> {
   const moments =
-    [...`${request.key}${verb}`].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % 4;
+    Array.from(`${request.key}${verb}`).reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % 4;
   for (let moment = 0; moment < moments; moment += 1) await Promise.resolve();
 }
 
