@@ -160,11 +160,9 @@ describe('steering and reading transactions', () => {
     };
     const step = {
       name: 'reserveStock',
-      kind: 'compensable',
-      key: 'k',
       state: 'refused',
-      startedAt: 1,
-      endedAt: 2,
+      startedAt: '2026-11-20T22:10:00.120Z',
+      endedAt: '2026-11-20T22:10:00.140Z',
     };
     const gid = await accepted('compensated', ", ended_at = UTC_TIMESTAMP(3), ending = '{}'");
     await apis.sql('UPDATE runs SET ending = ? WHERE gid = ?', [
