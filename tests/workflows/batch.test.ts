@@ -70,6 +70,7 @@ describe('the order saga behind the coalescing facade', () => {
   it.each([
     ['one is missing', (verdicts: readonly unknown[]) => verdicts.slice(1)],
     ['one is foreign', ([first, , third]: readonly unknown[]) => [first, third, third]],
+    ['one is too many', (verdicts: readonly unknown[]) => [...verdicts, ...verdicts.slice(0, 1)]],
   ])('B27 fails the workflow task and resolves nothing when %s', async (_what, change) => {
     const { orders, fakes } = castThree(change);
     const handle = await startBatch(orders);

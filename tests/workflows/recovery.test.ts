@@ -103,6 +103,19 @@ describe('a life of a run that does not know what an earlier one has done', () =
 });
 
 describe('a participant that is away', () => {
+  it('is asked for longer than any act would be, and parks nobody', async () => {
+    const { fakes, order } = cast({
+      'accounts.captureFunds': refuses('AccountUnavailable'),
+      'inventory.releaseStock': first(8, isAway),
+    });
+    const { outcome } = await (await runs.start(order)).result();
+    expect(outcome).toBe('compensated');
+    nothingFrozen(fakes, order);
+    const times = [...fakes.moves.map(({ at }) => at), fakes.endings[0]?.at ?? 0];
+    expect(times).toEqual([...new Set(times)].sort((a, b) => a - b)); // Later moves win: none may tie.
+    expect(fakes.moves.map(({ to }) => to)).toEqual(['undoing']);
+  }, 60_000);
+
   it('keeps nothing frozen at the others while the undo goes on', async () => {
     const { fakes, order } = cast({
       'accounts.captureFunds': refuses('AccountUnavailable'),
@@ -118,6 +131,42 @@ describe('a participant that is away', () => {
     fakes.on('orders.cancelOrder', ({ proceed }) => proceed());
     expect((await handle.result()).outcome).toBe('compensated');
     nothingFrozen(fakes, order);
+  });
+});
+
+describe('a pivot that cannot be sealed', () => {
+  const start = (order: OrderSagaInput) => runs.start(order, order.gid, 'unsealedOrder');
+
+  it('is repeated until it is known, also when the time for acting is over, and never undone', async () => {
+    const { fakes, order } = cast(
+      { 'accounts.captureFunds': first(7, isAway) },
+      anOrder({ deadlineAt: Date.now() + 6_000, undoBudgetMs: 3_000 }),
+    );
+    expect((await (await start(order)).result()).outcome).toBe('completed');
+    expect(fakes.calls).not.toContain('accounts.releaseFunds');
+  });
+
+  it('parks on a failure from the list, and goes on by a retry', async () => {
+    const { order } = cast({ 'accounts.captureFunds': first(1, fails('IdempotencyConflict')) });
+    const handle = await start(order);
+    const parked = await eventually(async () => (await handle.query(timelineQuery)).parked[0]);
+    expect(parked).toMatchObject({
+      step: 'captureFunds',
+      reason: 'pivot_unknown',
+      decisions: ['retry'],
+    });
+    await handle.executeUpdate(resolveTransactionUpdate, {
+      args: [
+        { step: 'captureFunds', decision: 'retry', actor: { subject: 'olga' }, evidence: null },
+      ],
+    });
+    expect((await handle.result()).outcome).toBe('completed');
+  });
+
+  it('is undone around when it is refused', async () => {
+    const { fakes, order } = cast({ 'accounts.captureFunds': refuses('AccountUnavailable') });
+    expect((await (await start(order)).result()).outcome).toBe('compensated');
+    expect(fakes.stateOf(order.gid, 'holdFunds')).toBe('undone');
   });
 });
 

@@ -16,10 +16,16 @@ export const statesOf = (fakes: FakeParticipants, { gid }: OrderSagaInput) =>
 /** Runs of the order saga on the worker of one test file. */
 export function orderRuns(tests: ReturnType<typeof workflowTests>) {
   return {
-    start: (order: OrderSagaInput, workflowId = order.gid): Promise<OrderHandle> =>
-      tests
-        .client()
-        .workflow.start('orderSaga', { workflowId, taskQueue: tests.taskQueue, args: [order] }),
+    start: (
+      order: OrderSagaInput,
+      workflowId = order.gid,
+      type = 'orderSaga',
+    ): Promise<OrderHandle> =>
+      tests.client().workflow.start<(input: OrderSagaInput) => Promise<TransactionResult>>(type, {
+        workflowId,
+        taskQueue: tests.taskQueue,
+        args: [order],
+      }),
 
     /** A reset makes a new run of the same id. */
     newest: ({ gid }: OrderSagaInput): OrderHandle => tests.client().workflow.getHandle(gid),
