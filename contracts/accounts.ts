@@ -19,6 +19,21 @@ export interface CaptureFunds extends Keyed {
   readonly amount: Money;
 }
 
+export interface ReserveDebit extends Keyed {
+  /** Account that pays. */
+  readonly accountId: BusinessId;
+  /** Account that the confirm pays. */
+  readonly payeeId: BusinessId;
+  readonly amount: Money;
+}
+export interface ReserveCredit extends Keyed {
+  /** Account that gains. */
+  readonly accountId: BusinessId;
+  /** Account that the confirm takes from: the clearing account that the debit pays. */
+  readonly sourceId: BusinessId;
+  readonly amount: Money;
+}
+
 /** Participant `accounts`. Every activity is safe to repeat: a key that took effect answers with its first result. */
 export interface AccountsActivities {
   /**
@@ -37,6 +52,24 @@ export interface AccountsActivities {
    *   released); InvariantBroken (no hold, or captured before under another key); IdempotencyConflict.
    */
   captureFunds: SetActivity<CaptureFunds, null>;
+  /**
+   * Try: sets money aside for one payee. Cancelled by `releaseFunds`.
+   *
+   * @returns refuses as `holdFunds`, with AccountUnavailable for the payee too.
+   */
+  reserveDebit: SetActivity<ReserveDebit, null>;
+  /** Confirm: books both legs, out of what was set aside to the payee. On the branch of `reserveDebit`. */
+  confirmDebit: SetActivity<Keyed, null>;
+  /**
+   * Try: promises an account money that a debit will bring.
+   *
+   * @returns refuses with AccountUnavailable, Fenced, IdempotencyConflict.
+   */
+  reserveCredit: SetActivity<ReserveCredit, null>;
+  /** Confirm: books both legs, out of the source to the account. On the branch of `reserveCredit`. */
+  confirmCredit: SetActivity<Keyed, null>;
+  /** Cancel: the promise is taken back. */
+  cancelCredit: SetActivity<Keyed, null>;
   /** Did the act on this branch happen? If not, it never will. */
   sealBranch: SetActivity<Keyed, SealAnswer>;
 }

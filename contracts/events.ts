@@ -7,6 +7,7 @@ export const topics = {
   inventory: 'accord.inventory',
   accounts: 'accord.accounts',
   orders: 'accord.orders',
+  coupons: 'accord.coupons',
   transactions: 'accord.transactions',
 } as const;
 export type Topic = (typeof topics)[keyof typeof topics];
@@ -37,6 +38,8 @@ export type OrderCreated = Envelope<
     readonly customerId: BusinessId;
     readonly amount: Money;
     readonly lines: readonly OrderLine[];
+    /** Left out: none. */
+    readonly discount?: Money;
   }
 >;
 export type OrderCompleted = Envelope<'order.completed', { readonly orderId: BusinessId }>;

@@ -3,6 +3,10 @@ export const refusals = [
   'OutOfStock',
   'InsufficientFunds',
   'AccountUnavailable',
+  'PaymentUnavailable',
+  'CouponUnusable',
+  'RiskRejected',
+  'ReviewRejected',
   'LimitExceeded',
   'ParticipantRefused',
 ] as const;
@@ -20,7 +24,12 @@ export const protocolFailures = [
 export const comeAgainFailures = ['StaleEpoch', 'StaleAttempt', 'LockHeld'] as const;
 
 /** Reasons that the kernel itself gives. */
-export const kernelFailures = ['Cancelled', 'DeadlineExceeded', 'StepExhausted'] as const;
+export const kernelFailures = [
+  'Cancelled',
+  'DeadlineExceeded',
+  'ReviewExpired',
+  'StepExhausted',
+] as const;
 
 /** Answers of the validators of the messages in `transaction.ts`. */
 export const messageFailures = [
@@ -29,6 +38,7 @@ export const messageFailures = [
   'NotParked',
   'NotStuck',
   'BadDecision',
+  'NotInReview',
   'StateChanged',
 ] as const;
 

@@ -1,3 +1,4 @@
+import type { CouponUse } from './coupons';
 import type { BusinessId } from './ids';
 import type { Money } from './money';
 import type { OrderLine } from './orders';
@@ -12,5 +13,8 @@ export interface OrderSagaInput extends TransactionInput {
   /** The tenant's merchant account of the amount's currency: configuration, resolved by the API. */
   readonly merchantAccountId: BusinessId;
   readonly lines: readonly OrderLine[];
+  /** What is paid: the sum of the lines, less the coupon's discount. */
   readonly amount: Money;
+  /** Left out: none. A TCC participant beside the saga's steps. */
+  readonly coupon?: CouponUse;
 }

@@ -14,7 +14,10 @@ export interface CreateOrder extends Keyed {
   /** `<tenant>.<customer>`. */
   readonly customerId: BusinessId;
   readonly lines: readonly OrderLine[];
+  /** What is paid: the sum of the lines, less the discount. */
   readonly amount: Money;
+  /** What a coupon takes off; left out: nothing. */
+  readonly discount?: Money;
   /**
    * Digits of the customer lock's fencing token; `null` where no lock was taken (batch lane, Redis away). Compared with
    * the customer's row, no part of the content: the same order comes again under a newer token.
@@ -30,7 +33,7 @@ export interface OrdersActivities {
   /**
    * Writes the order with its lines, first event of its stream. Undone by `cancelOrder`.
    *
-   * @returns fails with LockLost (the customer's row holds a newer fencing token: nothing is written, acquire and act
+   * @returns refuses with ParticipantRefused (the order exists already); fails with LockLost (the customer's row holds a newer fencing token: nothing is written, acquire and act
    *   again), Fenced, IdempotencyConflict.
    */
   createOrder: SetActivity<CreateOrder, null>;

@@ -1,8 +1,14 @@
 import type { AccountsActivities } from './accounts';
+import type { CouponsActivities } from './coupons';
 import type { InventoryActivities } from './inventory';
 import type { OrdersActivities } from './orders';
+import type { PaymentsActivities } from './payments';
 import type { RunsActivities } from './runs';
+import type { SettlementsActivities } from './settlements';
 import type { Verb } from './verdict';
+
+/** All that is done in the database `accounts`. */
+export type AllAccountsActivities = AccountsActivities & PaymentsActivities & SettlementsActivities;
 
 /** What each activity asks of the fence: a verdict is matched by it. A forgotten activity does not compile. */
 export const activityVerbs = {
@@ -11,16 +17,40 @@ export const activityVerbs = {
     holdFunds: 'act',
     releaseFunds: 'undo',
     captureFunds: 'act',
+    reserveDebit: 'act',
+    confirmDebit: 'confirm',
+    reserveCredit: 'act',
+    confirmCredit: 'confirm',
+    cancelCredit: 'undo',
+    openPayment: 'act',
+    closePayment: 'undo',
+    assessRisk: 'act',
+    clearRisk: 'undo',
+    recordReview: 'act',
+    withdrawReview: 'undo',
+    authorisePayment: 'act',
+    voidAuthorisation: 'undo',
+    completePayment: 'act',
+    reserveRefund: 'act',
+    cancelRefund: 'undo',
+    completeRefund: 'act',
+    openSettlement: 'act',
+    claimSettlementPage: 'act',
+    closeSettlement: 'act',
     sealBranch: 'seal',
   },
+  coupons: { reserveCoupon: 'act', releaseCoupon: 'undo', useCoupon: 'confirm' },
   orders: { createOrder: 'act', cancelOrder: 'undo', completeOrder: 'confirm' },
   accord: { decide: 'act', sealDecision: 'seal', moveRun: 'act', endRun: 'act' },
 } as const satisfies {
   inventory: Record<keyof InventoryActivities, Verb>;
-  accounts: Record<keyof AccountsActivities, Verb>;
+  accounts: Record<keyof AllAccountsActivities, Verb>;
+  coupons: Record<keyof CouponsActivities, Verb>;
   orders: Record<keyof OrdersActivities, Verb>;
   accord: Record<keyof RunsActivities, Verb>;
 };
+
+export type Participant = keyof typeof activityVerbs;
 
 /** The name that an activity is registered with, shown in the Temporal UI, in metrics and at fault points. */
 export const activityTypeOf = (participant: string, activity: string): string =>

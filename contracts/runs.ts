@@ -1,6 +1,6 @@
 import type { ParkReason } from './failures';
 import type { AmountAtRisk } from './money';
-import type { Ending, EndingReason } from './transaction';
+import type { EarlyStatus, Ending, EndingReason } from './transaction';
 import type { Keyed, SealAnswer, SetActivity } from './verdict';
 
 /** Branch of the fenced decision of a flow without a pivot of its own. */
@@ -20,6 +20,10 @@ export interface MoveRun extends Keyed {
   readonly reason: ParkReason | null;
   readonly pivotPassed: boolean;
   readonly atRisk: readonly AmountAtRisk[];
+  /** Told to callers from now on; the row keeps the first one. Left out: nothing is told. */
+  readonly early?: EarlyStatus;
+  /** The deadline, put off by a review; left out: as it was. Milliseconds since 1970. */
+  readonly deadlineAt?: number;
 }
 
 export interface EndRun extends Keyed {
@@ -29,6 +33,7 @@ export interface EndRun extends Keyed {
   readonly at: number;
   /** The answer that callers get from now on, byte for byte: JSON, at most `endingBytesMax`. */
   readonly ending: string;
+  readonly early?: EarlyStatus;
 }
 export interface RunEnding {
   /** The ending that stands: ours, or an equal one that another coordinator wrote first. */

@@ -34,6 +34,13 @@ export type Ending = Extract<RunState, 'completed' | 'compensated'>;
 export const isEnding = (state: RunState): state is Ending =>
   state === 'completed' || state === 'compensated';
 
+/**
+ * What a caller is told before the ending, as soon as it is decided. The first one stands on the row for good: every
+ * retry of the call gets it again. `review`: a person decides.
+ */
+export const earlyStatuses = ['authorised', 'declined', 'review'] as const;
+export type EarlyStatus = (typeof earlyStatuses)[number];
+
 export type StepKind = 'compensable' | 'pivot' | 'retriable';
 /**
  * `unknown`: it may have taken effect. `refused`: it surely has not. `undone` also where the undo found nothing to do.
@@ -91,6 +98,8 @@ export interface Timeline {
   readonly atRisk: readonly AmountAtRisk[];
   readonly reason: EndingReason | null;
   readonly notes: readonly TimelineNote[];
+  /** Until when a person may decide, in milliseconds since 1970; `null`: nothing is in review. */
+  readonly reviewUntil: number | null;
   readonly epoch: number;
   /** This run was reset: it lives again what another run of the same id has done. */
   readonly wasReset: boolean;
@@ -121,6 +130,17 @@ export const cancelTransactionUpdate = defineUpdate<
   { readonly state: RunState },
   [CancelTransaction]
 >('cancelTransaction');
+
+/** What a person says to a transaction in review. */
+export interface ReviewDecision {
+  readonly decision: 'approve' | 'reject';
+  readonly actor: Actor;
+  readonly note: string | null;
+}
+/** Decides a review. Refused with NotInReview: it waits for none, or was decided. */
+export const reviewTransactionUpdate = defineUpdate<{ readonly state: RunState }, [ReviewDecision]>(
+  'reviewTransaction',
+);
 
 export const decisions = ['retry', 'done', 'skip'] as const;
 /** `retry`: call again. `done`: it has been done by hand. `skip`: it will not be done. The last two need evidence. */

@@ -16,6 +16,7 @@ const relayed = [
   'inventory',
   'accounts',
   'orders',
+  'coupons',
   'accord',
 ] as const satisfies readonly Database[];
 
@@ -29,6 +30,9 @@ export const databaseVariables = [
   'CONSUMER_DATABASE_URL',
   'API_DATABASE_URL',
   'API_ORDERS_DATABASE_URL',
+  'API_ACCOUNTS_DATABASE_URL',
+  'API_INVENTORY_DATABASE_URL',
+  'API_COUPONS_DATABASE_URL',
   'VERIFY_DATABASE_URLS',
 ] as const;
 /** A variable that a process reads. The plural ones hold several addresses, separated by commas. */
@@ -50,13 +54,18 @@ const workerRights: Rights = (table) => {
       return undefined;
     case 'region_epoch': // Moved by a promotion alone, which is an administrator's.
     case 'cluster_state':
+    case 'payment_transitions':
       return read;
     case 'fence': // A fresh row goes where a refusal is not recorded.
       return `${change}, DELETE`;
     case 'outbox':
     case 'ledger_entries':
+    case 'payment_audit':
+    case 'blocked_accounts': // A block is lifted by an administrator.
     case 'events':
       return append;
+    case 'merchant_movements':
+      return `${append}, UPDATE (settlement_id, settlement_page)`;
     case 'order_views': // The consumer's.
     case 'consumed':
     case 'dead_letters':
@@ -122,6 +131,28 @@ const apiRights: Rights = (table) => {
 
 const apiOrdersRights: Rights = (table) => (table === 'order_views' ? read : undefined);
 
+/** What the API shows of accounts, and what it looks at before it accepts. */
+const apiAccountsRights: Rights = (table) => {
+  switch (table) {
+    case 'accounts':
+    case 'ledger_entries':
+    case 'payments':
+    case 'refunds':
+    case 'risk_assessments':
+    case 'payment_reviews':
+    case 'settlements':
+    case 'settlement_positions':
+    case 'merchant_movements':
+      return read;
+    default:
+      return undefined;
+  }
+};
+
+const apiInventoryRights: Rights = (table) => (table === 'stock' ? read : undefined);
+
+const apiCouponsRights: Rights = (table) => (table === 'coupons' ? read : undefined);
+
 const verifyRights: Rights = () => read;
 
 interface User {
@@ -172,6 +203,24 @@ const users: readonly User[] = [
     databases: ['orders'],
     rights: apiOrdersRights,
   },
+  {
+    name: 'api_accounts',
+    variable: 'API_ACCOUNTS_DATABASE_URL',
+    databases: ['accounts'],
+    rights: apiAccountsRights,
+  },
+  {
+    name: 'api_inventory',
+    variable: 'API_INVENTORY_DATABASE_URL',
+    databases: ['inventory'],
+    rights: apiInventoryRights,
+  },
+  {
+    name: 'api_coupons',
+    variable: 'API_COUPONS_DATABASE_URL',
+    databases: ['coupons'],
+    rights: apiCouponsRights,
+  },
   { name: 'verify', variable: 'VERIFY_DATABASE_URLS', databases, rights: verifyRights },
 ];
 
@@ -216,6 +265,9 @@ export async function provision(
     CONSUMER_DATABASE_URL: urlOf('CONSUMER_DATABASE_URL'),
     API_DATABASE_URL: urlOf('API_DATABASE_URL'),
     API_ORDERS_DATABASE_URL: urlOf('API_ORDERS_DATABASE_URL'),
+    API_ACCOUNTS_DATABASE_URL: urlOf('API_ACCOUNTS_DATABASE_URL'),
+    API_INVENTORY_DATABASE_URL: urlOf('API_INVENTORY_DATABASE_URL'),
+    API_COUPONS_DATABASE_URL: urlOf('API_COUPONS_DATABASE_URL'),
     VERIFY_DATABASE_URLS: urlOf('VERIFY_DATABASE_URLS'),
   };
 }

@@ -6,17 +6,21 @@ import type { Redis } from 'ioredis';
 import { connectLockRedis } from '../activities/locks/lock-store';
 import type { SqlPool } from '../activities/sql-transaction';
 import { createSqlPool } from '../activities/sql-transaction';
+import type { Participant } from '../contracts/participants';
 import type { TransactionWorkerConfig } from './config';
 import type { Logger } from '../processes/logger';
 
 /** Activities that run at once; each may use one connection of one database. */
 export const activitiesMax = 40;
 
+/** A pool for each participant's database. */
+export type TransactionDatabases = Readonly<Record<Participant, SqlPool>>;
+
 /** The clients of a transaction worker, open; each is closed by `close`. */
 export interface TransactionDependencies {
   readonly connection: NativeConnection;
   readonly redis: Redis;
-  readonly databases: Readonly<Record<'inventory' | 'accounts' | 'orders' | 'accord', SqlPool>>;
+  readonly databases: TransactionDatabases;
   close(): Promise<void>;
 }
 
@@ -30,6 +34,7 @@ export async function openTransactionDependencies(
     inventory: open(urls.inventory),
     accounts: open(urls.accounts),
     orders: open(urls.orders),
+    coupons: open(urls.coupons),
     accord: open(urls.accord),
   };
   const redis = connectLockRedis(redisUrl);

@@ -1,2 +1,7 @@
 /** The register of workflow types: a name, once used, stays, or its open runs are stranded. */
+export { checkout } from './checkout';
 export { orderSaga } from './order-saga';
+export { payment } from './payment';
+export { refund } from './refund';
+export { settlement } from './settlement';
+export { transfer } from './transfer';

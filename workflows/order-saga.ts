@@ -1,6 +1,7 @@
 import type { AmountAtRisk } from '../contracts/money';
 import type { OrderSagaInput } from '../contracts/order-saga';
 import type { TransactionResult } from '../contracts/transaction';
+import { couponUse } from './coupon';
 import type { Story } from './kernel/story';
 import { runTransaction } from './kernel/transaction';
 
@@ -13,7 +14,7 @@ export const orderStory: Story<OrderSagaInput> = {
 
   async tell(tx, order) {
     const { inventory, accounts, orders } = tx.participants;
-    const { orderId, customerId, accountId, merchantAccountId, lines, amount } = order;
+    const { orderId, customerId, accountId, merchantAccountId, lines, amount, coupon } = order;
 
     const customer = await tx.lock('customer', customerId); // Isolation: one order of a customer at a time.
 
@@ -22,6 +23,8 @@ export const orderStory: Story<OrderSagaInput> = {
       undo: (key) => inventory.releaseStock({ key }),
       atRisk: lines.map((line): AmountAtRisk => ({ kind: 'stock', ...piecesOf(line) })),
     });
+
+    if (coupon) await tx.participant('coupon', couponUse(tx.participants, coupon, customerId));
 
     const hold = await tx.step('holdFunds', {
       act: (key) => accounts.holdFunds({ key, accountId, amount }),
@@ -37,6 +40,7 @@ export const orderStory: Story<OrderSagaInput> = {
           customerId,
           lines,
           amount,
+          ...(coupon && { discount: coupon.discount }),
           fencingToken: customer.token, // Read at each try: a lock that was lost and taken again has a newer one.
         }),
       undo: (key) => orders.cancelOrder({ key }),

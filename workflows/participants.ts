@@ -1,7 +1,8 @@
-import type { AccountsActivities } from '../contracts/accounts';
+import type { CouponsActivities } from '../contracts/coupons';
 import type { InventoryActivities } from '../contracts/inventory';
 import type { OrdersActivities } from '../contracts/orders';
 import { activityTypeOf, activityVerbs } from '../contracts/participants';
+import type { AllAccountsActivities } from '../contracts/participants';
 import type { RunsActivities } from '../contracts/runs';
 import type { Keyed, SetActivity, Verb } from '../contracts/verdict';
 
@@ -18,7 +19,8 @@ type OneItem<Activities> = {
 /** The participants as a story calls them: one item at a time, a failure of the list is thrown. */
 export interface Participants {
   readonly inventory: OneItem<InventoryActivities>;
-  readonly accounts: OneItem<AccountsActivities>;
+  readonly accounts: OneItem<AllAccountsActivities>;
+  readonly coupons: OneItem<CouponsActivities>;
   readonly orders: OneItem<OrdersActivities>;
   readonly accord: OneItem<RunsActivities>;
 }

@@ -182,6 +182,9 @@ function eventsOf(
   for (const { gid, branch, sku, qty } of held) {
     lines.get(stepKeyOf(gid, branch))?.push({ sku, quantity: qty });
   }
+  // The fence says that these keys hold something: a missing row is damage, and the whole set is taken back.
+  for (const [key, of] of lines)
+    if (of.length === 0) throw new Error(`Nothing is set aside for ${key}.`);
   return new Map([...lines].map(([key, of]) => [key, stockEvent(type, of)]));
 }
 

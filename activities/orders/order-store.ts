@@ -1,5 +1,5 @@
 import { topics, type OrderCreated, type OrderEvent } from '../../contracts/events';
-import { stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
+import { partsOfBusinessId, stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
 import type { CreateOrder, OrderStatus } from '../../contracts/orders';
 import type { ActSpec, Decided, FollowUpSpec, OutboxEvent, SqlTransaction } from '../participant';
 import { chunksOf, effectOf, expectRows } from '../set-statements';
@@ -29,7 +29,13 @@ export const createOrder: ActSpec<CreateOrder, null> = {
   reserves: true,
   refusals: 'recorded',
   // Without the fencing token: the same order comes again under a newer one.
-  content: ({ orderId, customerId, lines, amount }) => ({ orderId, customerId, lines, amount }),
+  content: ({ orderId, customerId, lines, amount, discount }) => ({
+    orderId,
+    customerId,
+    lines,
+    amount,
+    ...(discount && { discount }),
+  }),
   amounts: () => [], // An order holds nothing: its stock and its money are at risk where they are held.
   rows: ({ lines }) => lines.length + 1,
   async effect(sql, requests) {
@@ -85,9 +91,9 @@ async function existingOrders(
 function decide(request: CreateOrder, known: Known): Decided<null> {
   const { key, orderId, customerId, fencingToken } = request;
   if (known.orderIds.has(orderId)) {
-    // Its gid contains the order's id, so another transaction cannot have made it: a defect, for a person.
-    const detail = `Order ${orderId} was created by another transaction.`;
-    return { key, ok: false, failure: 'InvariantBroken', detail };
+    // An order and a checkout are two flows with one kind of id: whoever comes second is refused.
+    const detail = `Order ${partsOfBusinessId(orderId)?.id ?? orderId} exists already.`;
+    return { key, ok: false, failure: 'ParticipantRefused', detail };
   }
   if (fencingToken !== null) {
     const newest = known.tokens.get(customerId) ?? 0n;
@@ -104,13 +110,15 @@ function decide(request: CreateOrder, known: Known): Decided<null> {
 }
 
 async function insertOrders(sql: SqlTransaction, requests: readonly CreateOrder[]): Promise<void> {
-  const rows = requests.map(({ key, orderId, customerId, amount }) => {
+  const rows = requests.map(({ key, orderId, customerId, amount, discount }) => {
     const { gid, branch } = effectOf(key);
-    return [orderId, customerId, gid, branch, amount.currency, amount.minorUnits];
+    const { currency, minorUnits } = amount;
+    return [orderId, customerId, gid, branch, currency, minorUnits, discount?.minorUnits ?? 0];
   });
   for (const values of chunksOf(rows)) {
     await sql.change(
-      'INSERT INTO orders (order_id, customer_id, gid, branch, currency, amount_minor) VALUES ?',
+      `INSERT INTO orders (order_id, customer_id, gid, branch, currency, amount_minor, discount_minor)
+         VALUES ?`,
       [values],
     );
   }
@@ -193,8 +201,15 @@ async function appendEvents(sql: SqlTransaction, events: readonly StreamEvent[])
   }
 }
 
-function creationOf({ key, orderId, customerId, amount, lines }: CreateOrder): StreamEvent {
-  const data: OrderCreated['data'] = { orderId, customerId, amount, lines };
+function creationOf(order: CreateOrder): StreamEvent {
+  const { key, orderId, customerId, amount, lines, discount } = order;
+  const data: OrderCreated['data'] = {
+    orderId,
+    customerId,
+    amount,
+    lines,
+    ...(discount && { discount }),
+  };
   return streamEvent(key, orderId, versions.created, 'order.created', data);
 }
 

@@ -192,7 +192,8 @@ function moveEvent(
 
 async function writeMoves(sql: SqlTransaction, items: readonly Item<MoveRun>[]): Promise<void> {
   if (items.length === 0) return;
-  const rows = items.map(({ gid, request: { to, at, step, reason, pivotPassed, atRisk } }) => {
+  const rows = items.map(({ gid, request }) => {
+    const { to, at, step, reason, pivotPassed, atRisk, early, deadlineAt } = request;
     const { currency, minor } = moneyAtRisk(atRisk);
     return [
       gid,
@@ -204,15 +205,19 @@ async function writeMoves(sql: SqlTransaction, items: readonly Item<MoveRun>[]):
       JSON.stringify(atRisk),
       currency,
       minor,
+      early ?? null,
+      deadlineAt === undefined ? null : new Date(deadlineAt),
     ];
   });
   const changed = await sql.change(
-    `UPDATE (VALUES ${rows.map(() => 'ROW(?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')})
-         AS d (gid, state, at, step, reason, pivot_passed, at_risk, currency, minor)
+    `UPDATE (VALUES ${rows.map(() => 'ROW(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')})
+         AS d (gid, state, at, step, reason, pivot_passed, at_risk, currency, minor, early, deadline)
        STRAIGHT_JOIN runs r FORCE INDEX (PRIMARY) ON r.gid = CAST(d.gid AS BINARY)
        SET r.state = d.state, r.moved_at = d.at, r.step = d.step, r.reason = d.reason,
            r.pivot_passed = GREATEST(r.pivot_passed, d.pivot_passed), r.at_risk = d.at_risk,
            r.at_risk_currency = d.currency, r.at_risk_minor = d.minor,
+           r.early_status = COALESCE(r.early_status, d.early),
+           r.deadline_at = GREATEST(r.deadline_at, COALESCE(CAST(d.deadline AS DATETIME(3)), r.deadline_at)),
            r.stuck_since = NULL, r.version = r.version + 1`,
     rows.flat(),
   );
@@ -284,19 +289,21 @@ function endVerdict(
 
 async function writeEndings(sql: SqlTransaction, items: readonly Item<EndRun>[]): Promise<void> {
   if (items.length === 0) return;
-  const rows = items.map(({ gid, request: { outcome, reason, at, ending } }) => [
+  const rows = items.map(({ gid, request: { outcome, reason, at, ending, early } }) => [
     gid,
     outcome,
     reason?.code ?? null,
     at,
     Buffer.from(ending), // As bytes: what callers get is what was written.
+    early ?? null,
   ]);
   const changed = await sql.change(
-    `UPDATE (VALUES ${rows.map(() => 'ROW(?, ?, ?, ?, ?)').join(', ')}) AS d (gid, state, reason, at, ending)
+    `UPDATE (VALUES ${rows.map(() => 'ROW(?, ?, ?, ?, ?, ?)').join(', ')}) AS d (gid, state, reason, at, ending, early)
        STRAIGHT_JOIN runs r FORCE INDEX (PRIMARY) ON r.gid = CAST(d.gid AS BINARY)
        SET r.state = d.state, r.reason = d.reason, r.moved_at = d.at, r.ending = d.ending,
-           r.ended_at = UTC_TIMESTAMP(3), r.step = NULL, r.stuck_since = NULL, r.at_risk = JSON_ARRAY(),
+           r.ended_at = UTC_TIMESTAMP(3), r.input = NULL, r.step = NULL, r.stuck_since = NULL, r.at_risk = JSON_ARRAY(),
            r.at_risk_currency = NULL, r.at_risk_minor = NULL,
+           r.early_status = COALESCE(r.early_status, d.early),
            r.pivot_passed = IF(d.state = 'completed', 1, r.pivot_passed), r.version = r.version + 1
        WHERE r.ended_at IS NULL`,
     rows.flat(),

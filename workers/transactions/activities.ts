@@ -1,4 +1,11 @@
-import { createAccountsActivities } from '../../activities/accounts/activities';
+import {
+  createAccountsActivities,
+  createSettlementsActivities,
+} from '../../activities/accounts/activities';
+import type { AllowanceStore } from '../../activities/accounts/allowance-store';
+import { createPaymentsActivities } from '../../activities/accounts/payments-activities';
+import { createVelocityMeter } from '../../activities/accounts/risk-velocity';
+import { createCouponsActivities } from '../../activities/coupons/activities';
 import { clusterEpoch, regionEpoch } from '../../activities/epoch';
 import type { EpochRow, EpochSource } from '../../activities/epoch';
 import type { FaultPoints } from '../../processes/fault-points';
@@ -13,15 +20,20 @@ import type { SqlPool } from '../../activities/sql-transaction';
 import type { RunsActivities } from '../../contracts/runs';
 import type { Keyed } from '../../contracts/verdict';
 import { partsOfStepKey } from '../../contracts/ids';
-import { activityTypeOf } from '../../contracts/participants';
+import {
+  activityTypeOf,
+  type AllAccountsActivities,
+  type Participant,
+} from '../../contracts/participants';
 import { currentDelivery } from './delivery-context';
 import type { TransactionMetrics } from './metrics';
 
 export interface ActivityDependencies {
-  readonly databases: Readonly<Record<'inventory' | 'accounts' | 'orders' | 'accord', SqlPool>>;
+  readonly databases: Readonly<Record<Participant, SqlPool>>;
   readonly cluster: string;
   readonly epochs: EpochSource;
   readonly locks: LockStore;
+  readonly allowances: AllowanceStore;
   readonly faults: FaultPoints;
   readonly metrics: TransactionMetrics;
   /** Wakes those who wait for a run's row; best effort. */
@@ -30,7 +42,7 @@ export interface ActivityDependencies {
 
 /** All activities under the names that they are registered with: `<participant>.<activity>`; locks bear their own. */
 export function createActivities(dependencies: ActivityDependencies) {
-  const { databases, cluster, epochs, locks, faults, metrics, wake } = dependencies;
+  const { databases, cluster, epochs, locks, allowances, faults, metrics, wake } = dependencies;
   const shared = { epochs, faults, delivery: currentDelivery, metrics: metrics.fence };
   const fenceOf = (pool: SqlPool, epochRow: EpochRow = regionEpoch) =>
     createFence({ ...shared, pool, epochRow });
@@ -40,9 +52,20 @@ export function createActivities(dependencies: ActivityDependencies) {
     fence: fenceOf(hub.pool, hub.epochRow),
     runs: createRunsStore({ ...shared, ...hub }),
   });
+  const money = { fence: fenceOf(databases.accounts) };
+  const velocity = createVelocityMeter({
+    allowances,
+    unavailable: () => metrics.velocityUncounted(),
+  });
+  const accounts: AllAccountsActivities = {
+    ...createAccountsActivities(money),
+    ...createPaymentsActivities({ ...money, velocity }),
+    ...createSettlementsActivities(money),
+  };
   return {
     ...named('inventory', createInventoryActivities({ fence: fenceOf(databases.inventory) })),
-    ...named('accounts', createAccountsActivities({ fence: fenceOf(databases.accounts) })),
+    ...named('accounts', accounts),
+    ...named('coupons', createCouponsActivities({ fence: fenceOf(databases.coupons) })),
     ...named('orders', createOrdersActivities({ fence: fenceOf(databases.orders) })),
     ...named('accord', waking(runs, wake)),
     ...createLockActivities({ locks, epoch: () => epochs.carried(), observer: metrics.locks }),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Runtime } from '@temporalio/worker';
 import { Registry } from 'prom-client';
 
+import { createAllowanceStore } from '../../activities/accounts/allowance-store';
 import { createEpochSource } from '../../activities/epoch';
 import { parseFaults } from '../../processes/fault-points';
 import { createLockStore } from '../../activities/locks/lock-store';
@@ -51,6 +52,7 @@ async function main(): Promise<void> {
       cluster: config.cluster,
       epochs: createEpochSource(databases.accord, config.cluster),
       locks: createLockStore({ redis }),
+      allowances: createAllowanceStore({ redis }),
       faults,
       metrics,
       wake: (gid) => void redis.publish(runsChannel, gid).catch(() => undefined), // Whoever waits also polls.

@@ -38,7 +38,7 @@ export async function coordinate<Input extends TransactionInput>(
       return complete(kernel);
     }
     if (!isWhollyKnown(unwound)) await recall(kernel, story, input);
-    return compensate(kernel, unwound.cause);
+    return compensate(kernel, story, unwound.cause);
   });
 }
 
@@ -137,10 +137,15 @@ async function complete(kernel: Kernel): Promise<TransactionResult> {
   return { outcome: 'completed', steps: stepViewsOf(run) };
 }
 
-async function compensate(kernel: Kernel, cause: TemporalFailure): Promise<TransactionResult> {
+async function compensate<Input>(
+  kernel: Kernel,
+  { undoneAs }: Story<Input>,
+  cause: TemporalFailure,
+): Promise<TransactionResult> {
   const { run } = kernel;
   const reason = reasonFor(kernel, cause);
   run.reason = reason;
+  run.early ??= undoneAs ?? null;
   await undoAll(kernel);
   await end(kernel, 'compensated');
   return { outcome: 'compensated', reason, steps: stepViewsOf(run) };
@@ -161,6 +166,7 @@ async function end(kernel: Kernel, outcome: 'completed' | 'compensated'): Promis
         reason: run.reason,
         at,
         ending: endingOf(run, at),
+        ...(run.early !== null && { early: run.early }),
       }),
     );
     lane.show(run);
@@ -174,7 +180,9 @@ function reasonFor({ run }: Kernel, cause: TemporalFailure): EndingReason {
   if (isRefusal(type)) return reasonOf(type, step, messageOf(cause));
   if (run.cancelAsked !== null) return reasonOf('Cancelled', step, `Asked by ${run.cancelAsked}.`);
   if (run.expired) return reasonOf('DeadlineExceeded', step, 'The time for acting was over.');
-  if (isVerdictFailure(type)) return reasonOf(type, step, messageOf(cause));
+  if (isVerdictFailure(type) || type === 'ReviewExpired') {
+    return reasonOf(type, step, messageOf(cause));
+  }
   if (isCancellation(cause)) return reasonOf('Cancelled', step, 'Cancelled in Temporal.');
   return reasonOf('StepExhausted', step, messageOf(cause));
 }

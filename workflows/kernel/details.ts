@@ -3,12 +3,19 @@ import { atRiskOf } from './run';
 
 /** What the Temporal UI shows of a run, as Markdown: state, steps, and what a parked one waits for. */
 export function detailsOf(run: Run): string {
-  return [headline(run), ...parkedLines(run), '', ...stepLines(run)].join('\n');
+  return [headline(run), ...reviewLines(run), ...parkedLines(run), '', ...stepLines(run)].join(
+    '\n',
+  );
 }
 
 function headline(run: Run): string {
   const reason = run.reason ? ` (${run.reason.code})` : '';
   return `**${run.input.gid}** is **${run.state}**${reason}`;
+}
+
+function reviewLines({ reviewUntil }: Run): readonly string[] {
+  if (reviewUntil === null) return [];
+  return ['', `- waits for a person's review until ${new Date(reviewUntil).toISOString()}`];
 }
 
 function parkedLines(run: Run): readonly string[] {

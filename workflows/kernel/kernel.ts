@@ -13,8 +13,10 @@ import type { Parking } from './parking';
 import { createParking } from './parking';
 import type { Persistence } from './persistence';
 import { createPersistence } from './persistence';
+import type { Review } from './review';
+import { createReview } from './review';
 import type { Run, StepRecord } from './run';
-import { atRiskOf, currentStepOf, isDecided } from './run';
+import { actingEndsAt, atRiskOf, currentStepOf, deadlineOf, isDecided } from './run';
 import type { DecisionStep, Story } from './story';
 
 /** What the parts of the kernel share for one transaction. */
@@ -28,6 +30,9 @@ export interface Kernel {
   readonly locks: HeldLocks | undefined;
   readonly parking: Parking;
   readonly persistence: Persistence;
+  readonly review: Review;
+  /** Nothing has ended the acts: no decision, no undo, no cancel. */
+  mayAct(): boolean;
   /** Time left for acting. Throws DeadlineExceeded when there is none. */
   timeLeftMs(): number;
   /** From here on only forward. */
@@ -54,16 +59,20 @@ export function createKernel<Input extends TransactionInput>(
   const moves: Promise<void>[] = [];
   const participants = createCalls(run, lane);
   const locks = lane.locks && createHeldLocks(run, lane.locks);
+  const body = new CancellationScope();
+  const mayAct = () => run.phase === 'acting' && !body.consideredCancelled;
   const parking = createParking(run, announce, async () => locks?.release());
   return {
     run,
     lane,
-    body: new CancellationScope(),
+    body,
     decision: story.decision ?? decideInAccord,
     participants,
     locks,
     parking,
     persistence: createPersistence(run, lane, parking),
+    review: createReview(run, announce, mayAct),
+    mayAct,
     timeLeftMs,
     decided,
     announce,
@@ -74,7 +83,7 @@ export function createKernel<Input extends TransactionInput>(
   };
 
   function timeLeftMs(): number {
-    const left = run.input.deadlineAt - run.input.undoBudgetMs - run.now();
+    const left = actingEndsAt(run) - run.now();
     if (left > 0) return left;
     run.expired = true;
     throw ApplicationFailure.nonRetryable('The time for acting is over.', 'DeadlineExceeded');
@@ -130,5 +139,8 @@ function rowMoveOf(run: Run): RowMove {
     reason,
     pivotPassed: isDecided(run),
     atRisk: atRiskOf(run),
+    // In every move from then on: one that is overtaken by a later move changes nothing.
+    ...(run.early !== null && { early: run.early }),
+    ...(run.extendedMs > 0 && { deadlineAt: deadlineOf(run) }),
   };
 }

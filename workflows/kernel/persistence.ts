@@ -1,6 +1,6 @@
-import { CancellationScope, TemporalFailure } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, sleep, TemporalFailure } from '@temporalio/workflow';
 
-import type { ParkReason } from '../../contracts/failures';
+import type { FailureType, ParkReason } from '../../contracts/failures';
 import { failureTypeOf, isVerdictFailure } from '../../contracts/failures';
 import type { Decision } from '../../contracts/transaction';
 import { inStep } from './calls';
@@ -8,6 +8,9 @@ import type { Lane } from './lane';
 import type { Parking } from './parking';
 import type { Run, StepRecord } from './run';
 import { settle } from './run';
+
+/** Between calls that failed for good in a way that nobody has foreseen; what is retried by Temporal never comes here. */
+const oddPauseMs = { first: 1_000, max: 30_000 } as const;
 
 /** How a call ended that may not be given up. */
 export type Attempt<Result> =
@@ -58,9 +61,7 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
   }
 
   async function attempt<Result>(owed: OwedCall<Result>): Promise<Attempt<Result>> {
-    const { step, call } = owed;
-    step.state = owed.leaves === 'undone' ? 'undoing' : 'running';
-    lane.show(run);
+    const { step } = owed;
     const operator = { asked: false };
     try {
       const result = await CancellationScope.nonCancellable(() => {
@@ -69,21 +70,49 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
           operator.asked = true;
           scope.cancel();
         };
-        return scope.run(() => inStep(lane, step, { kind: 'forever' }, call));
+        return scope.run(() => callUntilKnown(owed));
       });
       settle(run, step, owed.leaves);
       if (owed.leaves === 'done') [step.failure, step.detail] = [null, null]; // What failed before has succeeded.
       return { ok: true, result };
     } catch (error) {
-      if (!(error instanceof TemporalFailure)) throw error; // A bug: the workflow task waits for a mended build.
-      const type = failureTypeOf(error);
-      step.failure = isVerdictFailure(type) ? type : 'unknown';
-      step.detail = messageOf(error);
+      const type = fail(step, error);
       const reason = type === 'InvariantBroken' ? 'invariant_broken' : owed.reason;
-      return { ok: false, reason: operator.asked ? 'operator' : reason, detail: step.detail };
+      const detail = messageOf(error);
+      return { ok: false, reason: operator.asked ? 'operator' : reason, detail };
     } finally {
       step.interrupt = undefined;
     }
+  }
+
+  /**
+   * Throws only a failure from the list, or the cancel that an operator asked for. Any other is not one to ask a person
+   * about: it is called again, and shows as stuck.
+   */
+  async function callUntilKnown<Result>({ step, call, leaves }: OwedCall<Result>): Promise<Result> {
+    for (
+      let pauseMs: number = oddPauseMs.first;
+      ;
+      pauseMs = Math.min(pauseMs * 2, oddPauseMs.max)
+    ) {
+      step.state = leaves === 'undone' ? 'undoing' : 'running';
+      lane.show(run);
+      try {
+        return await inStep(lane, step, { kind: 'forever' }, call);
+      } catch (error) {
+        if (isVerdictFailure(fail(step, error)) || isCancellation(error)) throw error;
+      }
+      await sleep(pauseMs);
+    }
+  }
+
+  /** @returns the failure's type, if it is one from the list. Throws a bug on: its task waits for a mended build. */
+  function fail(step: StepRecord, error: unknown): FailureType | undefined {
+    if (!(error instanceof TemporalFailure)) throw error;
+    const type = failureTypeOf(error);
+    step.failure = isVerdictFailure(type) ? type : 'unknown';
+    step.detail = messageOf(error);
+    return type;
   }
 }
 

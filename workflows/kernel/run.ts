@@ -3,6 +3,7 @@ import { codeOfFailure } from '../../contracts/failures';
 import type { StepKey } from '../../contracts/ids';
 import type { AmountAtRisk } from '../../contracts/money';
 import type {
+  EarlyStatus,
   EndingReason,
   ParkedStep,
   RunState,
@@ -51,6 +52,12 @@ export interface Run {
   /** Highest epoch that a participant has answered from. */
   epoch: number;
   reason: EndingReason | null;
+  /** What callers were told before the ending: the first one stands. */
+  early: EarlyStatus | null;
+  /** Until when a person may decide; `null`: nobody is asked. */
+  reviewUntil: number | null;
+  /** What a review puts the deadline off by: the time that it may take, and once it is over the time that it took. */
+  extendedMs: number;
   /** Who asked for the cancel, once one was asked. */
   cancelAsked: string | null;
   /** The time for acting is over. */
@@ -74,6 +81,9 @@ export function createRun(
     state: 'running',
     epoch: 0,
     reason: null,
+    early: null,
+    reviewUntil: null,
+    extendedMs: 0,
     cancelAsked: null,
     expired: false,
     movedAt: 0,
@@ -120,6 +130,12 @@ export function currentStepOf(run: Run): string | null {
   return parked ?? open.at(-1)?.name ?? null;
 }
 
+/** The deadline, as a review has put it off. */
+export const deadlineOf = ({ input, extendedMs }: Run): number => input.deadlineAt + extendedMs;
+
+/** When acting ends: the undo budget is kept free. */
+export const actingEndsAt = (run: Run): number => deadlineOf(run) - run.input.undoBudgetMs;
+
 export const isDecided = (run: Run): boolean => run.phase === 'forward';
 
 export function stepViewsOf(run: Run): readonly StepView[] {
@@ -149,6 +165,7 @@ export function timelineOf(run: Run): Timeline {
     atRisk: atRiskOf(run),
     reason: run.reason,
     notes: run.notes,
+    reviewUntil: run.reviewUntil,
     epoch: run.epoch,
     wasReset: run.wasReset,
   };

@@ -1,6 +1,7 @@
 import type { BusinessId, Gid, StepKey } from '../../contracts/ids';
 import type { LockKind } from '../../contracts/locks';
 import type { AmountAtRisk } from '../../contracts/money';
+import type { EarlyStatus, ReviewDecision } from '../../contracts/transaction';
 import type { SealAnswer } from '../../contracts/verdict';
 import type { Participants } from '../participants';
 
@@ -31,6 +32,14 @@ export interface HeldLock {
   readonly token: string | null;
 }
 
+/** What a person said to a transaction in review. */
+export interface Reviewed {
+  readonly decision: ReviewDecision['decision'];
+  /** Subject of the person. */
+  readonly by: string;
+  readonly note: string | null;
+}
+
 /** The words of a story. Step names are unique within one transaction: they name branches. */
 export interface Transaction {
   readonly gid: Gid;
@@ -43,8 +52,20 @@ export interface Transaction {
   participant<Result>(name: string, participant: TccParticipant<Result>): Promise<Done<Result>>;
   /** The point of no return; its name is that of the story's decision. */
   pivot<Result>(name: string, act: (key: StepKey) => Promise<Result>): Promise<Done<Result>>;
-  /** A step after the pivot: only forward. Transient failures are retried for ever, one from the list parks. */
-  finish(name: string, act: (key: StepKey) => Promise<unknown>): Promise<void>;
+  /**
+   * A step after the pivot: only forward. Transient failures are retried for ever, one from the list parks.
+   * @returns the act's result, or `undefined` where an operator settled the step.
+   */
+  finish<Result>(name: string, act: (key: StepKey) => Promise<Result>): Promise<Result | undefined>;
+  /**
+   * Inside of an act, once a transaction: waits until a person has decided, and puts the deadline off meanwhile. Fails
+   * with ReviewExpired after `withinMs`, as any act with a cancel.
+   * @returns `undefined` where the story is told again after its decision: nobody is asked, and there is nothing to
+   *   record, because what the person said was recorded before the decision.
+   */
+  review(review: { readonly withinMs: number }): Promise<Reviewed | undefined>;
+  /** Tells callers before the ending; the first of all that is told stands for good. Waits for nobody. */
+  tell(status: EarlyStatus): void;
 }
 
 /** The fenced step that decides a transaction: once it has acted, the transaction goes forward. */
@@ -62,5 +83,7 @@ export interface DecisionStep {
 export interface Story<Input> {
   /** Left out: the branch `decide` in `accord` decides, after the last step and before the first confirm. */
   readonly decision?: DecisionStep;
+  /** Told to callers as soon as the transaction is being undone, whatever the cause, if they were told nothing before. */
+  readonly undoneAs?: EarlyStatus;
   tell(tx: Transaction, input: Input): Promise<void>;
 }

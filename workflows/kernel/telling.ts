@@ -93,7 +93,23 @@ export function createTelling(kernel: Kernel): Telling {
     async finish(name, act) {
       mayTell();
       if (!isDecided(run)) throw new Error(`${name} may only run after the decision.`);
-      await finish(name, act);
+      return finish(name, act);
+    },
+
+    async review({ withinMs }) {
+      mayTell();
+      // Told again: what the person said led to the decision, and was recorded on its way there.
+      if (isDecided(run)) return undefined;
+      mayAct();
+      return kernel.review.wait(withinMs);
+    },
+
+    tell(status) {
+      mayTell();
+      if (!isDecided(run)) mayAct();
+      if (run.early !== null) return;
+      run.early = status;
+      kernel.announce();
     },
   };
 
@@ -126,7 +142,7 @@ export function createTelling(kernel: Kernel): Telling {
   }
 
   function mayAct(): void {
-    if (run.phase !== 'acting' || kernel.body.consideredCancelled) {
+    if (!kernel.mayAct()) {
       throw new CancelledFailure('The transaction does not act any more.');
     }
   }
@@ -156,7 +172,7 @@ export function createTelling(kernel: Kernel): Telling {
         const type = failureTypeOf(error);
         if (type !== 'LockLost' || !locks || grant > lockGrantsMax) {
           settle(run, step, isRefusal(type) ? 'refused' : 'unknown', {
-            type: isVerdictFailure(type) ? type : 'unknown',
+            type: isVerdictFailure(type) || type === 'ReviewExpired' ? type : 'unknown',
             detail: messageOf(error),
           });
           throw error;
@@ -213,9 +229,12 @@ export function createTelling(kernel: Kernel): Telling {
     return { key: step.key, result: answer.result };
   }
 
-  async function finish(name: string, act: (key: StepKey) => Promise<unknown>): Promise<void> {
+  async function finish<Result>(
+    name: string,
+    act: (key: StepKey) => Promise<Result>,
+  ): Promise<Result | undefined> {
     const step = begin(name, 'retriable', []);
-    await persistence.persist({
+    return persistence.persist({
       step,
       call: () => act(step.key),
       reason: 'finish_failed',
@@ -284,6 +303,8 @@ export function createRecall({ run, participants }: Kernel): Transaction {
       tx.step(name, { act: tcc.try, undo: tcc.cancel, atRisk: tcc.atRisk ?? [] }),
     pivot: () => Promise.reject(new RecallEnded()),
     finish: () => Promise.reject(new RecallEnded()),
+    review: () => Promise.resolve(undefined),
+    tell: () => undefined,
   };
   return tx;
 }

@@ -4,7 +4,6 @@ import {
   CancellationScope,
   condition,
   setHandler,
-  sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 
@@ -13,19 +12,21 @@ import {
   isEnding,
   parkTransactionUpdate,
   resolveTransactionUpdate,
+  reviewTransactionUpdate,
   timelineQuery,
 } from '../../contracts/transaction';
 import type {
   CancelTransaction,
   ParkTransaction,
   ResolveTransaction,
+  ReviewDecision,
   TransactionInput,
   TransactionResult,
 } from '../../contracts/transaction';
 import { coordinate } from './coordinator';
 import type { Kernel } from './kernel';
 import { createKernel } from './kernel';
-import { createRun, isDecided, note, timelineOf } from './run';
+import { actingEndsAt, createRun, isDecided, note, timelineOf } from './run';
 import { createSingleLane } from './single-lane';
 import type { Story } from './story';
 
@@ -48,12 +49,16 @@ export async function runTransaction<Input extends TransactionInput>(
   return result;
 }
 
-/** A timer in the workflow, not Temporal's run timeout: that one kills without undo. */
+/** A timer in the workflow, not Temporal's run timeout: that one kills without undo. Set anew where a review puts it off. */
 function watchDeadline({ run, body }: Kernel): void {
-  const { deadlineAt, undoBudgetMs } = run.input;
-  const ms = Math.max(1, deadlineAt - undoBudgetMs - run.now());
-  void CancellationScope.nonCancellable(() => sleep(ms)).then(() => {
-    if (run.phase !== 'acting' && run.phase !== 'deciding') return;
+  const isUndecided = () => run.phase === 'acting' || run.phase === 'deciding';
+  void CancellationScope.nonCancellable(async () => {
+    for (let isOver = false; !isOver && isUndecided();) {
+      const endsAt = actingEndsAt(run);
+      const ms = Math.max(1, endsAt - run.now());
+      isOver = !(await condition(() => actingEndsAt(run) !== endsAt, ms));
+    }
+    if (!isUndecided()) return;
     run.expired = true;
     body.cancel();
   });
@@ -67,7 +72,7 @@ function watchCancel({ run }: Kernel): void {
 }
 
 function answerMessages(kernel: Kernel): void {
-  const { run, body, parking } = kernel;
+  const { run, body, parking, review } = kernel;
   setHandler(timelineQuery, () => timelineOf(run));
 
   setHandler(
@@ -104,6 +109,15 @@ function answerMessages(kernel: Kernel): void {
       return { state: run.state };
     },
     { validator: (decision: ResolveTransaction) => parking.validate(decision) },
+  );
+
+  setHandler(
+    reviewTransactionUpdate,
+    (decision) => {
+      review.decide(decision);
+      return { state: run.state };
+    },
+    { validator: (decision: ReviewDecision) => review.validate(decision) },
   );
 
   setHandler(

@@ -184,7 +184,7 @@ describe('accounts', () => {
 
 describe('the seed', () => {
   it('gives stock and accounts whose books sum to zero, and may be repeated', async () => {
-    const own = await ownDatabases(['inventory', 'accounts']);
+    const own = await ownDatabases(['inventory', 'accounts', 'coupons']);
     try {
       await seed(own.urls);
       await seed(own.urls);

@@ -97,7 +97,7 @@ describe('creating an order', () => {
     expect(await streamOf(order.orderId)).toHaveLength(1);
   });
 
-  it('breaks an invariant, not the driver, when another transaction has made that order', async () => {
+  it('refuses an order that another transaction has made', async () => {
     const first = anOrder();
     const second = {
       ...first,
@@ -105,12 +105,12 @@ describe('creating an order', () => {
     };
     await orders.createOrder([first]);
     expect(await orders.createOrder([second])).toMatchObject([
-      { ok: false, failure: 'InvariantBroken' },
+      { ok: false, failure: 'ParticipantRefused' },
     ]);
     expect(await streamOf(first.orderId)).toHaveLength(1);
   });
 
-  it('breaks it also where both stand in one set', async () => {
+  it('refuses it also where both stand in one set', async () => {
     const first = anOrder();
     const second = { ...first, key: `${first.key}-2` };
     const verdicts = await orders.createOrder([first, second]);

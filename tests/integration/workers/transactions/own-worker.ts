@@ -4,6 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Registry } from 'prom-client';
 
+import { createAllowanceStore } from '../../../../activities/accounts/allowance-store';
 import { createEpochSource } from '../../../../activities/epoch';
 import type { ArmedFaultPoints, FaultPoints } from '../../../../processes/fault-points';
 import { inertFaultPoints, parseFaults } from '../../../../processes/fault-points';
@@ -32,7 +33,7 @@ export async function ownWorker() {
   const taskQueue = `test-${randomUUID()}`;
   const tenant = `t${randomBytes(4).toString('hex')}`;
   const stack = await testStack();
-  const own = await ownDatabases(['inventory', 'accounts', 'orders', 'accord']);
+  const own = await ownDatabases(['inventory', 'accounts', 'orders', 'coupons', 'accord']);
   await seed(own.urls, tenant);
   const environment = await TestWorkflowEnvironment.createFromExistingServer(stack.temporal);
   const redis = connectLockRedis(stack.redis.url);
@@ -40,6 +41,7 @@ export async function ownWorker() {
     inventory: own.pool(own.urls.INVENTORY_DATABASE_URL, { connectionLimit: 20 }),
     accounts: own.pool(own.urls.ACCOUNTS_DATABASE_URL, { connectionLimit: 20 }),
     orders: own.pool(own.urls.ORDERS_DATABASE_URL, { connectionLimit: 20 }),
+    coupons: own.pool(own.urls.COUPONS_DATABASE_URL, { connectionLimit: 20 }),
     accord: own.pool(own.urls.ACCORD_DATABASE_URL, { connectionLimit: 20 }),
   };
   const api = own.pool(own.urls.API_DATABASE_URL);
@@ -66,6 +68,7 @@ export async function ownWorker() {
       cluster: 'main',
       epochs: createEpochSource(databases.accord, 'main'),
       locks: createLockStore({ redis }),
+      allowances: createAllowanceStore({ redis }),
       faults,
       metrics,
       wake: () => undefined,

@@ -1,0 +1,161 @@
+/** The gaining side of a TCC participant: money is promised to an account, and its confirm brings it. */
+import type { ReserveCredit } from '../../contracts/accounts';
+import { stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
+import type { ActSpec, Decided, FollowUpSpec, OutboxEvent, SqlTransaction } from '../participant';
+import { chunksOf, effectOf, expectRows } from '../set-statements';
+import {
+  bookLegs,
+  lockAccounts,
+  moneyEvent,
+  namesOf,
+  refused,
+  shown,
+  unfitness,
+  type Accounts,
+} from './money-rows';
+
+interface Credit {
+  readonly gid: string;
+  readonly branch: string;
+  readonly account_id: BusinessId;
+  readonly source_id: BusinessId;
+  readonly currency: string;
+  /** BIGINT, as digits. */
+  readonly amount: string;
+  readonly state: 'reserved' | 'credited' | 'released';
+}
+type Credits = ReadonlyMap<StepKey, Credit>;
+
+/** `reserveCredit`: nothing is set aside; what may be refused is refused now, for a confirm may not be. */
+export const reserveCredit: ActSpec<ReserveCredit, null> = {
+  activity: 'accounts.reserveCredit',
+  reserves: true,
+  refusals: 'recorded',
+  content: ({ accountId, sourceId, amount }) => ({ accountId, sourceId, amount }),
+  amounts: () => [], // The money is at risk where it is held.
+  rows: () => 2,
+  async effect(sql, requests) {
+    const accounts = await lockAccounts(
+      sql,
+      requests.flatMap(({ accountId, sourceId }) => [accountId, sourceId]),
+    );
+    const decided = requests.map((request) => decideCredit(request, accounts));
+    await insertCredits(
+      sql,
+      requests.filter((_, at) => decided[at]?.ok),
+    );
+    return decided;
+  },
+};
+
+/** `confirmCredit`: out of the source, which may be below zero until its own debit is confirmed. */
+export const confirmCredit: FollowUpSpec = {
+  activity: 'accounts.confirmCredit',
+  async effect(sql, keys) {
+    const credits = await lockCredits(sql, keys);
+    const bookings = keys.map((key) => {
+      const { account_id: payeeId, source_id: payerId, currency, amount } = reserved(credits, key);
+      const minor = BigInt(amount);
+      return { key, op: 'confirm', from: 'balance', payerId, payeeId, currency, minor } as const;
+    });
+    const accounts = await lockAccounts(
+      sql,
+      bookings.flatMap(({ payerId, payeeId }) => [payerId, payeeId]),
+    );
+    await bookLegs(sql, bookings, accounts);
+    await endCredits(sql, keys, 'credited');
+    return eventsOf('funds.credited', keys, credits);
+  },
+};
+
+/** `cancelCredit`: the promise is taken back. */
+export const cancelCredit: FollowUpSpec = {
+  activity: 'accounts.cancelCredit',
+  async effect(sql, keys) {
+    const credits = await lockCredits(sql, keys);
+    for (const key of keys) reserved(credits, key);
+    await endCredits(sql, keys, 'released');
+    return eventsOf('funds.creditReleased', keys, credits);
+  },
+};
+
+function decideCredit(request: ReserveCredit, accounts: Accounts): Decided<null> {
+  const { key, accountId, sourceId, amount } = request;
+  const unfit =
+    accountId === sourceId
+      ? `${shown(accountId)} would pay itself`
+      : (unfitness(accounts.get(accountId), accountId, amount) ??
+        unfitness(accounts.get(sourceId), sourceId, amount));
+  if (unfit) return refused(key, unfit);
+  const { currency, minorUnits } = amount;
+  const event = moneyEvent('funds.creditReserved', {
+    accountId,
+    currency,
+    amount: String(minorUnits),
+  });
+  return { key, ok: true, result: null, event };
+}
+
+const eventsOf = (
+  type: string,
+  keys: readonly StepKey[],
+  credits: Credits,
+): ReadonlyMap<StepKey, OutboxEvent> =>
+  new Map(
+    keys.map((key) => {
+      const { account_id: accountId, currency, amount } = reserved(credits, key);
+      return [key, moneyEvent(type, { accountId, currency, amount })] as const;
+    }),
+  );
+
+async function lockCredits(sql: SqlTransaction, keys: readonly StepKey[]): Promise<Credits> {
+  const credits = new Map<StepKey, Credit>();
+  for (const effects of chunksOf(namesOf([...keys].sort()))) {
+    const rows = await sql.select<Credit>(
+      `SELECT gid, branch, account_id, source_id, currency, amount, state
+         FROM credits FORCE INDEX (PRIMARY) WHERE (gid, branch) IN (?) ORDER BY gid, branch FOR UPDATE`,
+      [effects],
+    );
+    for (const row of rows) credits.set(stepKeyOf(row.gid, row.branch), row);
+  }
+  return credits;
+}
+
+/** @throws where the fence says that a promise is open and the table does not: the whole set is taken back. */
+function reserved(credits: Credits, key: StepKey): Credit {
+  const credit = credits.get(key);
+  if (credit?.state !== 'reserved') {
+    throw new Error(`The credit ${key} is ${credit?.state ?? 'missing'}.`);
+  }
+  return credit;
+}
+
+async function insertCredits(
+  sql: SqlTransaction,
+  requests: readonly ReserveCredit[],
+): Promise<void> {
+  const rows = requests.map(({ key, accountId, sourceId, amount }) => {
+    const { gid, branch } = effectOf(key);
+    return [gid, branch, accountId, sourceId, amount.currency, amount.minorUnits];
+  });
+  for (const values of chunksOf(rows)) {
+    await sql.change(
+      'INSERT INTO credits (gid, branch, account_id, source_id, currency, amount) VALUES ?',
+      [values],
+    );
+  }
+}
+
+async function endCredits(
+  sql: SqlTransaction,
+  keys: readonly StepKey[],
+  state: 'credited' | 'released',
+): Promise<void> {
+  for (const effects of chunksOf(namesOf([...keys].sort()))) {
+    const changed = await sql.change(
+      'UPDATE credits FORCE INDEX (PRIMARY) SET state = ? WHERE (gid, branch) IN (?)',
+      [state, effects],
+    );
+    expectRows('credits', changed, effects.length);
+  }
+}

@@ -1,0 +1,84 @@
+/** The paying side of a TCC participant: money is set aside for one payee, and its confirm pays him. */
+import type { ReserveDebit } from '../../contracts/accounts';
+import type { StepKey } from '../../contracts/ids';
+import type { ActSpec, Decided, FollowUpSpec, OutboxEvent } from '../participant';
+import { decideHold } from './accounts-store';
+import {
+  bookLegs,
+  Deltas,
+  endHolds,
+  insertHolds,
+  lockAccounts,
+  lockHolds,
+  moneyEvent,
+  moveMoney,
+  openHold,
+  refused,
+  shown,
+  unfitness,
+  type Accounts,
+  type Booking,
+  type Holds,
+} from './money-rows';
+
+/** `reserveDebit`: as `holdFunds`, with the payee looked at as well and kept on the hold. */
+export const reserveDebit: ActSpec<ReserveDebit, null> = {
+  activity: 'accounts.reserveDebit',
+  reserves: true,
+  refusals: 'recorded',
+  content: ({ accountId, payeeId, amount }) => ({ accountId, payeeId, amount }),
+  amounts: ({ amount }) => [{ kind: 'hold', ...amount }],
+  rows: () => 2,
+  async effect(sql, requests) {
+    const accounts = await lockAccounts(
+      sql,
+      requests.flatMap(({ accountId, payeeId }) => [accountId, payeeId]),
+    );
+    const decided = requests.map((request) => decideDebit(request, accounts));
+    const granted = requests.filter((_, at) => decided[at]?.ok);
+    const deltas = new Deltas();
+    for (const { accountId, amount } of granted) {
+      const minor = BigInt(amount.minorUnits);
+      deltas.add(accountId, { balance: -minor, held: minor });
+    }
+    await moveMoney(sql, deltas);
+    await insertHolds(sql, granted);
+    return decided;
+  },
+};
+
+/** `confirmDebit`: what was set aside goes to the payee. Cancelled by `releaseFunds`, as every hold. */
+export const confirmDebit: FollowUpSpec = {
+  activity: 'accounts.confirmDebit',
+  async effect(sql, keys) {
+    const holds = await lockHolds(sql, keys);
+    const bookings = keys.map((key) => debitOf(key, holds));
+    const accounts = await lockAccounts(
+      sql,
+      bookings.flatMap(({ payerId, payeeId }) => [payerId, payeeId]),
+    );
+    await bookLegs(sql, bookings, accounts);
+    await endHolds(sql, keys, 'captured');
+    return new Map(bookings.map((booking) => [booking.key, debited(booking)] as const));
+  },
+};
+
+function decideDebit(request: ReserveDebit, accounts: Accounts): Decided<null> {
+  const { key, accountId, payeeId, amount } = request;
+  const unfit =
+    payeeId === accountId
+      ? `${shown(payeeId)} would pay itself`
+      : unfitness(accounts.get(payeeId), payeeId, amount);
+  if (unfit) return refused(key, unfit);
+  const hold = decideHold(request, accounts);
+  return hold.ok ? { ...hold, result: null } : hold;
+}
+
+function debitOf(key: StepKey, holds: Holds): Booking {
+  const { account_id: payerId, payee_id: payeeId, currency, amount } = openHold(holds, key);
+  if (payeeId === null) throw new Error(`The hold ${key} names no payee.`);
+  return { key, op: 'confirm', from: 'held', payerId, payeeId, currency, minor: BigInt(amount) };
+}
+
+const debited = ({ payerId, payeeId, currency, minor }: Booking): OutboxEvent =>
+  moneyEvent('funds.debited', { payerId, payeeId, currency, amount: String(minor) });

@@ -1,0 +1,275 @@
+/**
+ * Rows of money in MySQL, as every store of `accounts` reads and writes them. `balance` is free, `held` is set aside,
+ * both together are the sum of the account's ledger entries; a hold only moves money between the two, so it has no entry.
+ *
+ * Rows are locked in one order everywhere: holds, credits, refunds, payments, accounts by id; inserts come last.
+ */
+import { topics } from '../../contracts/events';
+import {
+  partsOfBusinessId,
+  stepKeyOf,
+  type BusinessId,
+  type StepKey,
+  type Tenant,
+} from '../../contracts/ids';
+import type { Money } from '../../contracts/money';
+import type { Decided, OutboxEvent, SqlTransaction } from '../participant';
+import { chunksOf, effectOf, expectRows } from '../set-statements';
+
+export interface Account {
+  readonly id: BusinessId;
+  readonly tenant: Tenant;
+  readonly kind: 'customer' | 'merchant' | 'clearing' | 'external';
+  readonly currency: string;
+  readonly status: 'open' | 'closed';
+  /** Free money that the set has not given away yet. */
+  left: bigint;
+}
+export type Accounts = ReadonlyMap<BusinessId, Account>;
+
+export interface Hold {
+  readonly gid: string;
+  readonly branch: string;
+  readonly account_id: BusinessId;
+  /** Whom the confirm of a debit pays; `null` where a pivot says it. */
+  readonly payee_id: BusinessId | null;
+  readonly currency: string;
+  /** BIGINT, as digits. */
+  readonly amount: string;
+  readonly state: 'held' | 'captured' | 'released';
+}
+export type Holds = ReadonlyMap<StepKey, Hold>;
+
+/** What an account gains, free and held. */
+interface Delta {
+  balance: bigint;
+  held: bigint;
+}
+
+/** Why an account cannot take part in moving this money; `undefined`: it can. */
+export function unfitness(
+  account: Account | undefined,
+  accountId: BusinessId,
+  { currency }: Money,
+): string | undefined {
+  if (!account) return `${shown(accountId)} is unknown`;
+  if (account.status !== 'open') return `${shown(accountId)} is closed`;
+  if (account.currency !== currency) return `${shown(accountId)} is not in ${currency}`;
+  return undefined;
+}
+
+export const refused = (key: StepKey, detail: string): Decided<never> => ({
+  key,
+  ok: false,
+  failure: 'AccountUnavailable',
+  detail,
+});
+
+export const broken = (key: StepKey, detail: string): Decided<never> => ({
+  key,
+  ok: false,
+  failure: 'InvariantBroken',
+  detail,
+});
+
+/** For the eyes of the tenant's customer: the id without its tenant. */
+export const shown = (accountId: BusinessId): string =>
+  partsOfBusinessId(accountId)?.id ?? accountId;
+
+export const moneyEvent = (type: string, data: object): OutboxEvent => ({
+  topic: topics.accounts,
+  type,
+  data,
+});
+
+/** Locks the rows in key order: two sets that overlap wait for each other and never form a circle. */
+export async function lockAccounts(
+  sql: SqlTransaction,
+  accountIds: readonly BusinessId[],
+): Promise<Accounts> {
+  const accounts = new Map<BusinessId, Account>();
+  for (const ids of chunksOf([...new Set(accountIds)].sort())) {
+    const rows = await sql.select<Omit<Account, 'left'> & { readonly balance: string }>(
+      `SELECT id, tenant, kind, currency, status, balance
+         FROM accounts FORCE INDEX (PRIMARY) WHERE id IN (?) ORDER BY id FOR UPDATE`,
+      [ids],
+    );
+    for (const { balance, ...row } of rows) {
+      accounts.set(row.id, { ...row, left: BigInt(balance) });
+    }
+  }
+  return accounts;
+}
+
+export async function lockHolds(sql: SqlTransaction, keys: readonly StepKey[]): Promise<Holds> {
+  const holds = new Map<StepKey, Hold>();
+  for (const effects of chunksOf(namesOf([...keys].sort()))) {
+    const rows = await sql.select<Hold>(
+      `SELECT gid, branch, account_id, payee_id, currency, amount, state
+         FROM holds FORCE INDEX (PRIMARY) WHERE (gid, branch) IN (?) ORDER BY gid, branch FOR UPDATE`,
+      [effects],
+    );
+    for (const row of rows) holds.set(stepKeyOf(row.gid, row.branch), row);
+  }
+  return holds;
+}
+
+/** @throws where the fence says that a hold is open and the table does not: the whole set is taken back. */
+export function openHold(holds: Holds, key: StepKey): Hold {
+  const hold = holds.get(key);
+  if (hold?.state !== 'held') throw new Error(`The hold ${key} is ${hold?.state ?? 'missing'}.`);
+  return hold;
+}
+
+/** A hold as it is written: under the key of the act that sets the money aside. */
+export interface NewHold {
+  readonly key: StepKey;
+  readonly accountId: BusinessId;
+  readonly amount: Money;
+  /** Whom the confirm pays; left out where a pivot says it. */
+  readonly payeeId?: BusinessId;
+}
+
+export async function insertHolds(sql: SqlTransaction, holds: readonly NewHold[]): Promise<void> {
+  const rows = holds.map(({ key, accountId, amount, payeeId = null }) => {
+    const { gid, branch } = effectOf(key);
+    return [gid, branch, accountId, payeeId, amount.currency, amount.minorUnits];
+  });
+  for (const values of chunksOf(rows)) {
+    await sql.change(
+      'INSERT INTO holds (gid, branch, account_id, payee_id, currency, amount) VALUES ?',
+      [values],
+    );
+  }
+}
+
+export async function endHolds(
+  sql: SqlTransaction,
+  keys: readonly StepKey[],
+  state: 'captured' | 'released',
+): Promise<void> {
+  for (const effects of chunksOf(namesOf([...keys].sort()))) {
+    const changed = await sql.change(
+      'UPDATE holds FORCE INDEX (PRIMARY) SET state = ? WHERE (gid, branch) IN (?)',
+      [state, effects],
+    );
+    expectRows('holds', changed, effects.length);
+  }
+}
+
+/** Money that goes from one account to another, as both legs are booked. */
+export interface Booking {
+  readonly key: StepKey;
+  /** `act` of a pivot, `confirm` of a TCC participant. */
+  readonly op: 'act' | 'confirm';
+  /** `held`: out of what the payer has set aside; `balance`: out of what is free. */
+  readonly from: 'held' | 'balance';
+  readonly payerId: BusinessId;
+  readonly payeeId: BusinessId;
+  readonly currency: string;
+  readonly minor: bigint;
+}
+
+/**
+ * Books both legs of each: balances, ledger entries, and the movements of merchant accounts, which settlements claim.
+ *
+ * @param accounts locked; all payers and payees are among them.
+ */
+export async function bookLegs(
+  sql: SqlTransaction,
+  bookings: readonly Booking[],
+  accounts: Accounts,
+): Promise<void> {
+  const deltas = new Deltas();
+  for (const { from, payerId, payeeId, minor } of bookings) {
+    deltas.add(
+      payerId,
+      from === 'held' ? { balance: 0n, held: -minor } : { balance: -minor, held: 0n },
+    );
+    deltas.add(payeeId, { balance: minor, held: 0n });
+  }
+  await moveMoney(sql, deltas);
+  const legs = bookings.flatMap(legsOf);
+  await insertAll(
+    sql,
+    'INSERT INTO ledger_entries (gid, branch, op, account_id, currency, amount) VALUES ?',
+    legs.map((leg) => [leg.gid, leg.branch, leg.op, leg.accountId, leg.currency, leg.amount]),
+  );
+  const moved = legs.flatMap((leg) => {
+    const account = accounts.get(leg.accountId);
+    return account?.kind === 'merchant' ? [{ ...leg, tenant: account.tenant }] : [];
+  });
+  await insertAll(
+    sql,
+    'INSERT INTO merchant_movements (gid, branch, op, account_id, tenant, currency, amount) VALUES ?',
+    moved.map((leg) => [
+      leg.gid,
+      leg.branch,
+      leg.op,
+      leg.accountId,
+      leg.tenant,
+      leg.currency,
+      leg.amount,
+    ]),
+  );
+}
+
+function legsOf({ key, op, payerId, payeeId, currency, minor }: Booking) {
+  const effect = { ...effectOf(key), op, currency };
+  return [
+    { ...effect, accountId: payerId, amount: -minor },
+    { ...effect, accountId: payeeId, amount: minor },
+  ];
+}
+
+async function insertAll(
+  sql: SqlTransaction,
+  insert: string,
+  rows: readonly (readonly unknown[])[],
+): Promise<void> {
+  for (const values of chunksOf(rows)) await sql.change(insert, [values]);
+}
+
+/** Sums by account: in a JOIN a key that stands twice is applied once. */
+export class Deltas {
+  readonly #byAccount = new Map<BusinessId, Delta>();
+
+  add(accountId: BusinessId, { balance, held }: Readonly<Delta>): void {
+    const delta = this.#byAccount.get(accountId) ?? { balance: 0n, held: 0n };
+    this.#byAccount.set(accountId, { balance: delta.balance + balance, held: delta.held + held });
+  }
+
+  accountIds(): readonly BusinessId[] {
+    return [...this.#byAccount.keys()];
+  }
+
+  /** Rows that really change, by account: MySQL does not count the others under every flag of the driver. */
+  rows(): readonly (readonly [BusinessId, bigint, bigint])[] {
+    return [...this.#byAccount]
+      .filter(([, { balance, held }]) => balance !== 0n || held !== 0n)
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([id, { balance, held }]) => [id, balance, held] as const);
+  }
+}
+
+/**
+ * One relative update for many rows, which are locked already. Every column has its CHECK; what the JOIN would pass over
+ * in silence is a missing key, so the rows are counted. Deltas are integers: digits in a string would make them DOUBLE.
+ */
+export async function moveMoney(sql: SqlTransaction, deltas: Deltas): Promise<void> {
+  for (const rows of chunksOf(deltas.rows())) {
+    const changed = await sql.change(
+      `UPDATE (VALUES ${rows.map(() => 'ROW(?, ?, ?)').join(', ')}) AS d (id, balance, held)
+         STRAIGHT_JOIN accounts a FORCE INDEX (PRIMARY) ON a.id = CAST(d.id AS BINARY)
+         SET a.balance = a.balance + d.balance, a.held = a.held + d.held`,
+      rows.flat(),
+    );
+    expectRows('accounts', changed, rows.length);
+  }
+}
+
+export const namesOf = (keys: readonly StepKey[]): readonly (readonly [string, string])[] =>
+  keys.map((key) => {
+    const { gid, branch } = effectOf(key);
+    return [gid, branch];
+  });

@@ -1,0 +1,120 @@
+/** Where what was said to a payment takes effect: its money is set aside, or it is refused. */
+import type { FundsHold } from '../../contracts/accounts';
+import type { StepKey } from '../../contracts/ids';
+import type { AuthorisePayment } from '../../contracts/payments';
+import type { ActSpec, Decided, FollowUpSpec } from '../participant';
+import { effectOf } from '../set-statements';
+import { decideHold } from './accounts-store';
+import { broken, lockAccounts, lockHolds, type Accounts, type NewHold } from './money-rows';
+import { release, setAside } from './payments-holds';
+import {
+  carryOut,
+  changePayments,
+  lockPayments,
+  lockPaymentsOf,
+  machine,
+  moneyOf,
+  strangeness,
+  type Payment,
+  type PaymentDecision,
+} from './payments-store';
+import { saidTo, type Said } from './risk-store';
+
+/** `authorisePayment`: the hold bears the key of the act, so the pivot consumes it. */
+export const authorisePayment: ActSpec<AuthorisePayment, FundsHold> = {
+  activity: 'accounts.authorisePayment',
+  reserves: true,
+  refusals: 'recorded',
+  content: ({ paymentId }) => ({ paymentId }),
+  amounts: () => [], // Not in the request: the hold of this key says it.
+  rows: () => 4, // The payment and its audit, the account, the hold.
+  async effect(sql, requests) {
+    const payments = await lockPayments(
+      sql,
+      requests.map(({ paymentId }) => paymentId),
+    );
+    const said = await saidTo(sql, [...payments.keys()]);
+    const accounts = await lockAccounts(
+      sql,
+      [...payments.values()].map(({ payer_id }) => payer_id),
+    );
+    const decisions = requests.map((request) =>
+      decide(request, payments.get(request.paymentId), said.get(request.paymentId), accounts),
+    );
+    await setAside(
+      sql,
+      decisions.flatMap((decision) => ('change' in decision ? [holdOf(decision.change)] : [])),
+    );
+    return carryOut(sql, decisions);
+  },
+};
+
+const holdOf = ({
+  key,
+  payment,
+}: {
+  readonly key: StepKey;
+  readonly payment: Payment;
+}): NewHold => ({
+  key,
+  accountId: payment.payer_id,
+  amount: moneyOf(payment),
+});
+
+function decide(
+  request: AuthorisePayment,
+  payment: Payment | undefined,
+  said: Said | undefined,
+  accounts: Accounts,
+): PaymentDecision<FundsHold> {
+  const { key } = request;
+  const strange = strangeness(payment, request, ['pending', 'review']);
+  if (!payment || strange) return broken(key, strange ?? '');
+  const no = objection(key, said);
+  if (no) return no;
+  const hold = decideHold(holdOf({ key, payment }), accounts);
+  if (!hold.ok) return hold;
+  const { payer_id, payee_id, currency, amount } = payment;
+  const details = { payerId: payer_id, payeeId: payee_id, currency, amount };
+  const change = { key, payment, actor: machine, what: 'payment.authorised', details };
+  const holdBranch = effectOf(key).branch;
+  return { change: { ...change, status: 'authorised', holdBranch }, result: hold.result };
+}
+
+/** Letters of a refusal's reasons that travel with it; all of them stand in the assessment. */
+const reasonsMax = 400;
+
+/** Why nothing is set aside; `undefined`: everybody agrees. */
+function objection(key: StepKey, said: Said | undefined): Decided<never> | undefined {
+  const { assessment, review } = said ?? {};
+  if (assessment?.state !== 'standing') return broken(key, 'No assessment stands.');
+  if (assessment.decision === 'decline') {
+    const detail = assessment.reasons.map((reason) => reason.detail).join('; ');
+    return { key, ok: false, failure: 'RiskRejected', detail: detail.slice(0, reasonsMax) };
+  }
+  const isReviewed = review?.state === 'standing';
+  if (isReviewed && review.decision === 'reject') {
+    return {
+      key,
+      ok: false,
+      failure: 'ReviewRejected',
+      detail: review.note ?? 'A person said no.',
+    };
+  }
+  if (assessment.decision === 'review' && !isReviewed) return broken(key, 'The review is missing.');
+  return undefined;
+}
+
+/** `voidAuthorisation`: the money is free again. The payment stays authorised until it is closed. */
+export const voidAuthorisation: FollowUpSpec = {
+  activity: 'accounts.voidAuthorisation',
+  async effect(sql, keys) {
+    const holds = await lockHolds(sql, keys);
+    const undone = await lockPaymentsOf(sql, keys);
+    await release(sql, keys, holds);
+    return changePayments(
+      sql,
+      undone.map((one) => ({ ...one, actor: machine, what: 'payment.authorisationVoided' })),
+    );
+  },
+};

@@ -1,0 +1,175 @@
+/** How a payment begins, and its two ends. */
+import { stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
+import type { CompletePayment, OpenPayment } from '../../contracts/payments';
+import type { ActSpec, Decided, FollowUpSpec, SqlTransaction } from '../participant';
+import { chunksOf } from '../set-statements';
+import {
+  broken,
+  moneyEvent,
+  refused,
+  shown,
+  unfitness,
+  type Account,
+  type Accounts,
+} from './money-rows';
+import { capturedAmong } from './payments-holds';
+import {
+  carryOut,
+  changePayments,
+  digits,
+  existingPayments,
+  insertPayments,
+  lockPayments,
+  lockPaymentsOf,
+  machine,
+  strangeness,
+  type Payment,
+  type PaymentDecision,
+} from './payments-store';
+import { saidTo, type Said } from './risk-store';
+
+/** `openPayment`: a pending payment between two accounts that can take part. */
+export const openPayment: ActSpec<OpenPayment, null> = {
+  activity: 'accounts.openPayment',
+  reserves: false,
+  refusals: 'recorded',
+  content: ({ paymentId, payerId, payeeId, amount, description, requestedBy }) => ({
+    paymentId,
+    payerId,
+    payeeId,
+    amount,
+    description,
+    requestedBy,
+  }),
+  amounts: () => [],
+  rows: () => 2, // The payment and its audit.
+  async effect(sql, requests) {
+    const accounts = await readAccounts(
+      sql,
+      requests.flatMap(({ payerId, payeeId }) => [payerId, payeeId]),
+    );
+    const existing = await existingPayments(
+      sql,
+      requests.map(({ paymentId }) => paymentId),
+    );
+    const decided = requests.map((request) => decideOpening(request, accounts, existing));
+    await insertPayments(
+      sql,
+      requests.filter((_, at) => decided[at]?.ok),
+    );
+    return decided;
+  },
+};
+
+/** Without a lock, which every payment to one payee would wait for: hold and capture look again. */
+async function readAccounts(
+  sql: SqlTransaction,
+  accountIds: readonly BusinessId[],
+): Promise<Accounts> {
+  const accounts = new Map<BusinessId, Account>();
+  for (const ids of chunksOf([...new Set(accountIds)].sort())) {
+    const rows = await sql.select<Omit<Account, 'left'>>(
+      'SELECT id, tenant, kind, currency, status FROM accounts FORCE INDEX (PRIMARY) WHERE id IN (?)',
+      [ids],
+    );
+    for (const row of rows) accounts.set(row.id, { ...row, left: 0n });
+  }
+  return accounts;
+}
+
+function decideOpening(
+  { key, paymentId, payerId, payeeId, amount }: OpenPayment,
+  accounts: Accounts,
+  existing: Set<BusinessId>,
+): Decided<null> {
+  // Its gid contains the payment's id, so another transaction cannot have made it: a defect, for a person.
+  if (existing.has(paymentId)) return broken(key, `Payment ${paymentId} is another transaction's.`);
+  if (payerId === payeeId) return refused(key, `${shown(payerId)} would pay itself`);
+  const unfit =
+    unfitness(accounts.get(payerId), payerId, amount) ??
+    unfitness(accounts.get(payeeId), payeeId, amount);
+  if (unfit) return refused(key, unfit);
+  existing.add(paymentId);
+  const data = { paymentId, status: 'pending', payerId, payeeId, ...digits(amount) };
+  return { key, ok: true, result: null, event: moneyEvent('payment.opened', data) };
+}
+
+/** `closePayment`: `declined` where somebody said no, else `failed`. What was taken back meanwhile still tells which. */
+export const closePayment: FollowUpSpec = {
+  activity: 'accounts.closePayment',
+  async effect(sql, keys) {
+    const undone = await lockPaymentsOf(sql, keys);
+    const said = await saidTo(
+      sql,
+      undone.map(({ payment }) => payment.payment_id),
+    );
+    return changePayments(
+      sql,
+      undone.map((one) => {
+        const status = endOf(one.payment, said.get(one.payment.payment_id));
+        return { ...one, actor: machine, what: `payment.${status}`, status };
+      }),
+    );
+  },
+};
+
+/** An authorised payment was wanted by everybody: it has failed, whatever somebody said before. */
+function endOf({ status }: Payment, said: Said | undefined): 'declined' | 'failed' {
+  const isDeclined =
+    said?.assessment?.decision === 'decline' || said?.review?.decision === 'reject';
+  return isDeclined && status !== 'authorised' ? 'declined' : 'failed';
+}
+
+/** `completePayment`: both parties are to be notified of it, which its event asks for. */
+export const completePayment: ActSpec<CompletePayment, null> = {
+  activity: 'accounts.completePayment',
+  reserves: false,
+  refusals: 'rolledBack',
+  content: ({ paymentId }) => ({ paymentId }),
+  amounts: () => [],
+  rows: () => 2, // The payment and its audit.
+  async effect(sql, requests) {
+    const payments = await lockPayments(
+      sql,
+      requests.map(({ paymentId }) => paymentId),
+    );
+    const captured = await capturedAmong(sql, [...payments.values()].map(holdKeyOf));
+    return carryOut(
+      sql,
+      requests.map((request) =>
+        decideCompletion(request, payments.get(request.paymentId), captured),
+      ),
+    );
+  },
+};
+
+/** An authorised payment has a hold; the branch of another is nobody's. */
+const holdKeyOf = ({ gid, hold_branch }: Payment): StepKey => stepKeyOf(gid, hold_branch ?? 'none');
+
+function decideCompletion(
+  request: CompletePayment,
+  payment: Payment | undefined,
+  captured: ReadonlySet<StepKey>,
+): PaymentDecision<null> {
+  const { key, paymentId } = request;
+  const strange = strangeness(payment, request, ['authorised']);
+  if (!payment || strange) return broken(key, strange ?? '');
+  if (!captured.has(holdKeyOf(payment))) {
+    return broken(key, `The money of payment ${paymentId} has not been captured.`);
+  }
+  const { payer_id, payee_id, currency, amount } = payment;
+  const notification = { type: 'notification.requested', recipients: [payer_id, payee_id] };
+  const details = { payerId: payer_id, payeeId: payee_id, currency, amount, notification };
+  return {
+    result: null,
+    change: {
+      key,
+      payment,
+      actor: machine,
+      what: 'payment.completed',
+      details,
+      status: 'completed',
+      captured: BigInt(amount),
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/** What a person says to a payment in review. The payment stays there: `authorisePayment` acts on what was said. */
+import type { RecordReview } from '../../contracts/payments';
+import type { ActSpec, FollowUpSpec } from '../participant';
+import { broken } from './money-rows';
+import {
+  carryOut,
+  changePayments,
+  lockPayments,
+  lockPaymentsOf,
+  machine,
+  strangeness,
+} from './payments-store';
+import { insertReviews, withdrawReviews } from './risk-store';
+
+/** `recordReview`. */
+export const recordReview: ActSpec<RecordReview, null> = {
+  activity: 'accounts.recordReview',
+  reserves: false,
+  refusals: 'recorded',
+  content: ({ paymentId, decision, by, note }) => ({ paymentId, decision, by, note }),
+  amounts: () => [],
+  rows: () => 3, // The review, the payment and its audit.
+  async effect(sql, requests) {
+    const payments = await lockPayments(
+      sql,
+      requests.map(({ paymentId }) => paymentId),
+    );
+    const strange = (request: RecordReview) =>
+      strangeness(payments.get(request.paymentId), request, ['review']);
+    await insertReviews(
+      sql,
+      requests.filter((request) => !strange(request)),
+    );
+    return carryOut(
+      sql,
+      requests.map((request) => {
+        const { key, paymentId, decision, by, note } = request;
+        const payment = payments.get(paymentId);
+        if (!payment || strange(request)) return broken(key, strange(request) ?? '');
+        const details = { decision, note };
+        const change = { key, payment, actor: by, what: 'payment.reviewed', details };
+        return { change, result: null };
+      }),
+    );
+  },
+};
+
+/** `withdrawReview`: what was decided stays as written, and no longer stands. */
+export const withdrawReview: FollowUpSpec = {
+  activity: 'accounts.withdrawReview',
+  async effect(sql, keys) {
+    const undone = await lockPaymentsOf(sql, keys);
+    await withdrawReviews(sql, keys);
+    return changePayments(
+      sql,
+      undone.map((one) => ({ ...one, actor: machine, what: 'payment.reviewWithdrawn' })),
+    );
+  },
+};

@@ -1,0 +1,357 @@
+/**
+ * What goes back of a payment. The payment's row is the mutex of its refunds: `refunding` and `refunded` together never
+ * pass what was captured, and the table itself refuses it.
+ */
+import { partsOfBusinessId, stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
+import type { Currency, Money } from '../../contracts/money';
+import type {
+  CompleteRefund,
+  RefundKind,
+  RefundReservation,
+  ReserveRefund,
+} from '../../contracts/payments';
+import type { ActSpec, Decided, FollowUpSpec, SqlTransaction } from '../participant';
+import { chunksOf, effectOf, expectRows } from '../set-statements';
+import { decideHold } from './accounts-store';
+import {
+  broken,
+  lockAccounts,
+  lockHolds,
+  refused,
+  shown,
+  unfitness,
+  type Accounts,
+} from './money-rows';
+import { capturedAmong, release, setAside } from './payments-holds';
+import {
+  carryOut,
+  changePayments,
+  digits,
+  lockPayments,
+  machine,
+  type Payment,
+  type PaymentChange,
+  type PaymentDecision,
+  type Payments,
+} from './payments-store';
+
+/** A row of `refunds`, locked. */
+interface Refund {
+  readonly refund_id: BusinessId;
+  readonly payment_id: BusinessId;
+  readonly currency: Currency;
+  /** BIGINT, as digits. */
+  readonly amount: string;
+  readonly state: 'reserved' | 'completed' | 'cancelled';
+  readonly gid: string;
+  readonly branch: string;
+}
+
+/** A refund that is granted, as it is written. */
+interface Granted {
+  readonly request: ReserveRefund;
+  readonly payment: Payment;
+  readonly reservation: RefundReservation;
+}
+
+/** What the requests of a set are decided on; each granted one leaves less for those behind it. */
+interface Known {
+  readonly payments: Payments;
+  readonly accounts: Accounts;
+  readonly left: Map<BusinessId, bigint>;
+  readonly refundIds: Set<BusinessId>;
+}
+
+/** `reserveRefund`: what goes back is held on the payee's account, under the key of the act. */
+export const reserveRefund: ActSpec<ReserveRefund, RefundReservation> = {
+  activity: 'accounts.reserveRefund',
+  reserves: true,
+  refusals: 'recorded',
+  content: ({ refundId, paymentId, amount, kind, reason, requestedBy }) => ({
+    refundId,
+    paymentId,
+    amount,
+    kind,
+    reason,
+    requestedBy,
+  }),
+  amounts: ({ amount }) => (amount ? [{ kind: 'hold', ...amount }] : []), // All that is left: the hold of this key says it.
+  rows: () => 5, // The payment and its audit, the refund, the account, the hold.
+  async effect(sql, requests) {
+    const known = await lockKnown(sql, requests);
+    const decisions = requests.map((request) => decide(request, known));
+    const granted = decisions.flatMap((one) => ('reservation' in one ? [one] : []));
+    await setAside(
+      sql,
+      granted.map(({ request: { key }, payment, reservation: { amount } }) => ({
+        key,
+        accountId: payment.payee_id,
+        amount,
+      })),
+    );
+    await insertRefunds(sql, granted);
+    return carryOut(
+      sql,
+      decisions.map((one) =>
+        'reservation' in one ? { change: reservationOf(one), result: one.reservation } : one,
+      ),
+    );
+  },
+};
+
+async function lockKnown(sql: SqlTransaction, requests: readonly ReserveRefund[]): Promise<Known> {
+  const refundIds = await existingRefunds(
+    sql,
+    requests.map(({ refundId }) => refundId),
+  );
+  const payments = await lockPayments(
+    sql,
+    requests.map(({ paymentId }) => paymentId),
+  );
+  const accounts = await lockAccounts(
+    sql,
+    [...payments.values()].map(({ payee_id }) => payee_id),
+  );
+  const left = new Map(
+    [...payments].map(([id, { captured, refunding, refunded }]) => [
+      id,
+      BigInt(captured) - BigInt(refunding) - BigInt(refunded),
+    ]),
+  );
+  return { payments, accounts, left, refundIds };
+}
+
+/** Takes what is granted out of what is left of the payment, and of the payee's money. */
+function decide(request: ReserveRefund, known: Known): Granted | Decided<never> {
+  const { key, refundId, paymentId } = request;
+  if (known.refundIds.has(refundId)) {
+    // Its gid contains the refund's id, so another transaction cannot have made it: a defect, for a person.
+    return broken(key, `Refund ${refundId} is another transaction's.`);
+  }
+  const payment = known.payments.get(paymentId);
+  const unfit = unrefundable(payment, request);
+  if (!payment || unfit) {
+    return { key, ok: false, failure: 'PaymentUnavailable', detail: unfit ?? '' };
+  }
+  const left = known.left.get(paymentId) ?? 0n;
+  const asked = request.amount ? BigInt(request.amount.minorUnits) : left;
+  if (asked > left || asked === 0n) {
+    const detail = `${shown(paymentId)}: ${asked} ${payment.currency} asked, ${left} left`;
+    return { key, ok: false, failure: 'LimitExceeded', detail };
+  }
+  const amount = { currency: payment.currency, minorUnits: Number(asked) };
+  const taken = takeFromPayee(key, amount, payment.payee_id, request.kind, known.accounts);
+  if (!taken.ok) return taken;
+  known.left.set(paymentId, left - asked);
+  known.refundIds.add(refundId);
+  return { request, payment, reservation: { holdKey: key, payerId: payment.payer_id, amount } };
+}
+
+/** Why nothing of this payment can go back; `undefined`: something can. Another tenant's is unknown. */
+function unrefundable(
+  payment: Payment | undefined,
+  { refundId, paymentId, amount }: ReserveRefund,
+): string | undefined {
+  if (payment?.tenant !== partsOfBusinessId(refundId)?.tenant)
+    return `${shown(paymentId)} is unknown`;
+  if (payment?.status !== 'completed') return `${shown(paymentId)} is ${payment?.status}`;
+  if (amount && amount.currency !== payment.currency) {
+    return `${shown(paymentId)} is not in ${amount.currency}`;
+  }
+  return undefined;
+}
+
+/** A chargeback is demanded by the payer's bank: a merchant owes it, whether he has it or not. */
+function takeFromPayee(
+  key: StepKey,
+  amount: Money,
+  accountId: BusinessId,
+  kind: RefundKind,
+  accounts: Accounts,
+): Decided<unknown> {
+  const account = accounts.get(accountId);
+  if (kind !== 'chargeback' || account?.kind !== 'merchant') {
+    return decideHold({ key, accountId, amount }, accounts);
+  }
+  const unfit = unfitness(account, accountId, amount);
+  if (unfit) return refused(key, unfit);
+  account.left -= BigInt(amount.minorUnits);
+  return { key, ok: true, result: null, event: null };
+}
+
+function reservationOf({ request, payment, reservation }: Granted): PaymentChange {
+  const { key, refundId, kind, reason, requestedBy } = request;
+  const details = { refundId, kind, reason, ...digits(reservation.amount) };
+  const refunding = BigInt(reservation.amount.minorUnits);
+  return { key, payment, actor: requestedBy, what: 'refund.reserved', details, refunding };
+}
+
+/** `cancelRefund`: the money is the payee's again, and may be refunded again. */
+export const cancelRefund: FollowUpSpec = {
+  activity: 'accounts.cancelRefund',
+  async effect(sql, keys) {
+    const holds = await lockHolds(sql, keys);
+    const refunds = await lockRefunds(sql, await refundIdsOf(sql, keys));
+    expectRows('refunds', refunds.length, keys.length);
+    const payments = await lockPayments(sql, refunds.map(paymentIdOf));
+    await release(sql, keys, holds);
+    await endRefunds(sql, refunds, 'cancelled');
+    return changePayments(
+      sql,
+      refunds.map((refund) => ({
+        ...endingOf(refund, payments),
+        key: keyOf(refund),
+        what: 'refund.cancelled',
+      })),
+    );
+  },
+};
+
+/** `completeRefund`: what was set aside of the payment has gone back. */
+export const completeRefund: ActSpec<CompleteRefund, null> = {
+  activity: 'accounts.completeRefund',
+  reserves: false,
+  refusals: 'rolledBack',
+  content: ({ refundId }) => ({ refundId }),
+  amounts: () => [],
+  rows: () => 3, // The refund, the payment and its audit.
+  async effect(sql, requests) {
+    const refunds = await lockRefunds(
+      sql,
+      requests.map(({ refundId }) => refundId),
+    );
+    const payments = await lockPayments(sql, refunds.map(paymentIdOf));
+    const captured = await capturedAmong(sql, refunds.map(keyOf));
+    const byId = new Map(refunds.map((refund) => [refund.refund_id, refund]));
+    const decisions = requests.map((request): PaymentDecision<null> => {
+      const { key, refundId } = request;
+      const refund = byId.get(refundId);
+      const flaw = incompletable(refund, request, captured);
+      if (!refund || flaw) return broken(key, flaw ?? '');
+      byId.delete(refundId); // Once in a set.
+      const refunded = BigInt(refund.amount);
+      const change = { ...endingOf(refund, payments), key, what: 'refund.completed', refunded };
+      return { change, result: null };
+    });
+    const completed = refunds.filter(({ refund_id }) => !byId.has(refund_id));
+    await endRefunds(sql, completed, 'completed');
+    return carryOut(sql, decisions);
+  },
+};
+
+/** Why a refund cannot be completed, which is a defect; `undefined`: it can. */
+function incompletable(
+  refund: Refund | undefined,
+  { key, refundId }: CompleteRefund,
+  captured: ReadonlySet<StepKey>,
+): string | undefined {
+  if (refund?.gid !== effectOf(key).gid) return `Refund ${refundId} is not of this transaction.`;
+  if (refund.state !== 'reserved') return `Refund ${refundId} is ${refund.state}.`;
+  return captured.has(keyOf(refund))
+    ? undefined
+    : `The money of refund ${refundId} has not been captured.`;
+}
+
+const keyOf = ({ gid, branch }: Refund): StepKey => stepKeyOf(gid, branch);
+const paymentIdOf = ({ payment_id }: Refund): BusinessId => payment_id;
+
+/** What either ending changes: it is no longer under way. */
+function endingOf(refund: Refund, payments: Payments) {
+  const { refund_id, payment_id, currency, amount } = refund;
+  const payment = payments.get(payment_id);
+  if (!payment) throw new Error(`Refund ${refund_id} has no payment.`);
+  const details = { refundId: refund_id, currency, amount };
+  return { payment, actor: machine, details, refunding: -BigInt(amount) };
+}
+
+async function existingRefunds(
+  sql: SqlTransaction,
+  refundIds: readonly BusinessId[],
+): Promise<Set<BusinessId>> {
+  const existing = new Set<BusinessId>();
+  for (const ids of chunksOf(refundIds)) {
+    const rows = await sql.select<{ readonly refund_id: BusinessId }>(
+      'SELECT refund_id FROM refunds FORCE INDEX (PRIMARY) WHERE refund_id IN (?)',
+      [ids],
+    );
+    for (const { refund_id } of rows) existing.add(refund_id);
+  }
+  return existing;
+}
+
+/** The fence rows of these keys are ours, so their refunds are found without a lock. */
+async function refundIdsOf(
+  sql: SqlTransaction,
+  keys: readonly StepKey[],
+): Promise<readonly BusinessId[]> {
+  const found: BusinessId[] = [];
+  for (const effects of chunksOf(keys.map(effectOf))) {
+    const rows = await sql.select<{ readonly refund_id: BusinessId }>(
+      'SELECT refund_id FROM refunds FORCE INDEX (by_effect) WHERE (gid, branch) IN (?)',
+      [effects.map(({ gid, branch }) => [gid, branch])],
+    );
+    found.push(...rows.map(({ refund_id }) => refund_id));
+  }
+  return found;
+}
+
+/** Locks the rows in key order. */
+async function lockRefunds(
+  sql: SqlTransaction,
+  refundIds: readonly BusinessId[],
+): Promise<readonly Refund[]> {
+  const refunds: Refund[] = [];
+  for (const ids of chunksOf([...new Set(refundIds)].sort())) {
+    refunds.push(
+      ...(await sql.select<Refund>(
+        `SELECT refund_id, payment_id, currency, amount, state, gid, branch
+           FROM refunds FORCE INDEX (PRIMARY) WHERE refund_id IN (?) ORDER BY refund_id FOR UPDATE`,
+        [ids],
+      )),
+    );
+  }
+  return refunds;
+}
+
+async function insertRefunds(sql: SqlTransaction, granted: readonly Granted[]): Promise<void> {
+  const rows = granted.map(({ request, payment, reservation: { amount } }) => {
+    const { key, refundId, kind, reason, requestedBy } = request;
+    const { payment_id, tenant, payee_id, payer_id } = payment;
+    const { gid, branch } = effectOf(key);
+    const money = [amount.currency, amount.minorUnits];
+    const parties = [payee_id, payer_id];
+    return [
+      refundId,
+      payment_id,
+      tenant,
+      ...parties,
+      ...money,
+      kind,
+      reason,
+      requestedBy,
+      gid,
+      branch,
+    ];
+  });
+  for (const values of chunksOf(rows)) {
+    await sql.change(
+      `INSERT INTO refunds (refund_id, payment_id, tenant, payee_id, payer_id, currency, amount, kind, reason,
+                            requested_by, gid, branch) VALUES ?`,
+      [values],
+    );
+  }
+}
+
+async function endRefunds(
+  sql: SqlTransaction,
+  refunds: readonly Refund[],
+  state: 'completed' | 'cancelled',
+): Promise<void> {
+  for (const chunk of chunksOf(refunds)) {
+    const changed = await sql.change(
+      `UPDATE refunds FORCE INDEX (PRIMARY) SET state = ? WHERE refund_id IN (?) AND state = 'reserved'`,
+      [state, chunk.map(({ refund_id }) => refund_id)],
+    );
+    expectRows('refunds', changed, chunk.length);
+  }
+}

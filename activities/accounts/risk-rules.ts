@@ -1,0 +1,77 @@
+/** The rules of risk. All of them run on every payment, each says what it finds, and the worst of it decides. */
+import { partsOfBusinessId, type BusinessId } from '../../contracts/ids';
+import type { Money } from '../../contracts/money';
+import type { RiskAssessment, RiskDecision, RiskPolicy, RiskReason } from '../../contracts/risk';
+
+/** What the rules look at. */
+export interface RiskFacts {
+  readonly amount: Money;
+  /** Payer and payee, where either is blocked. */
+  readonly blocked: readonly { readonly accountId: BusinessId; readonly reason: string }[];
+  /** The payer has used up the payments of this window. */
+  readonly isVelocityExceeded: boolean;
+  /** The payer has completed a payment to this payee before. */
+  readonly isPayeeKnown: boolean;
+}
+
+type Rule = (facts: RiskFacts, policy: RiskPolicy) => readonly RiskReason[];
+
+/** In the order in which their reasons are shown. */
+const rules: readonly Rule[] = [blockedAccount, amountLimit, velocity, newPayee];
+
+/**
+ * The same facts under the same policy give the same answer. Declines for a `critical` reason, or from `declineScore`
+ * on; a person decides from `reviewScore` on.
+ */
+export function assess(facts: RiskFacts, policy: RiskPolicy): RiskAssessment {
+  const reasons = rules.flatMap((rule) => rule(facts, policy));
+  const score = reasons.reduce((sum, reason) => sum + reason.score, 0);
+  return { decision: decisionOn(reasons, score, policy), score, reasons };
+}
+
+function decisionOn(
+  reasons: readonly RiskReason[],
+  score: number,
+  { reviewScore, declineScore }: RiskPolicy,
+): RiskDecision {
+  if (reasons.length === 0) return 'approve'; // Also where the thresholds are zero: nothing has been found.
+  if (score >= declineScore || reasons.some(({ severity }) => severity === 'critical')) {
+    return 'decline';
+  }
+  return score >= reviewScore ? 'review' : 'approve';
+}
+
+function blockedAccount({ blocked }: RiskFacts, { declineScore }: RiskPolicy) {
+  return blocked.map(({ accountId, reason }): RiskReason => {
+    const detail = `${partsOfBusinessId(accountId)?.id ?? accountId} is blocked: ${reason}`;
+    return { rule: 'blocked_account', severity: 'critical', score: declineScore, detail };
+  });
+}
+
+function amountLimit({ amount }: RiskFacts, policy: RiskPolicy): readonly RiskReason[] {
+  const limits = policy.amountLimits[amount.currency];
+  if (!limits || amount.minorUnits <= Math.min(limits.review, limits.decline)) return [];
+  const isTooMuch = amount.minorUnits > limits.decline;
+  const limit = isTooMuch ? limits.decline : limits.review;
+  return [
+    {
+      rule: 'amount_limit',
+      severity: isTooMuch ? 'critical' : 'warning',
+      score: isTooMuch ? policy.declineScore : policy.reviewScore,
+      detail: `${amount.minorUnits} ${amount.currency} is above ${limit}`,
+    },
+  ];
+}
+
+function velocity({ isVelocityExceeded }: RiskFacts, policy: RiskPolicy): readonly RiskReason[] {
+  if (!isVelocityExceeded) return [];
+  const { max, windowMs, score } = policy.velocity;
+  const detail = `More than ${max} payments in ${windowMs / 1_000} s`;
+  return [{ rule: 'velocity', severity: 'warning', score, detail }];
+}
+
+function newPayee({ isPayeeKnown }: RiskFacts, { newPayeeScore }: RiskPolicy) {
+  if (isPayeeKnown) return [];
+  const detail = 'First payment to this payee';
+  return [{ rule: 'new_payee', severity: 'info', score: newPayeeScore, detail } as const];
+}

@@ -1,0 +1,169 @@
+/**
+ * How often a payer pays. A window's allowance is counted in Redis; while Redis is away, in MySQL: a payment is neither
+ * refused nor let through for an outage. Windows follow each other without overlap, by the time the payment was opened,
+ * so a payment counts in one window whenever it is assessed.
+ */
+import type { BusinessId, StepKey } from '../../contracts/ids';
+import type { RiskPolicy } from '../../contracts/risk';
+import type { SqlTransaction } from '../participant';
+import { chunksOf } from '../set-statements';
+import { AllowancesUnavailable, type AllowanceStore, type Claim } from './allowance-store';
+import type { Payment } from './payments-store';
+
+/** A payment that is measured by the policy that came with its request. */
+export interface Measured {
+  readonly key: StepKey;
+  readonly payment: Payment;
+  readonly policy: RiskPolicy;
+}
+
+export interface Velocity {
+  /** The payer's window, as the assessment keeps it. */
+  readonly allowance: string;
+  /** The payment was within the allowance, and took one of it. */
+  readonly taken: boolean;
+  readonly countedIn: 'redis' | 'mysql';
+}
+
+/** What an assessment has kept of its velocity. */
+export interface TakenVelocity {
+  readonly key: StepKey;
+  readonly allowance: string;
+}
+
+export interface VelocityMeter {
+  /** Counts each payment in, in order; the same payment once. */
+  take(sql: SqlTransaction, payments: readonly Measured[]): Promise<ReadonlyMap<StepKey, Velocity>>;
+  /** Counts payments out again. What Redis misses of it while it is away is forgotten with the window. */
+  giveBack(taken: readonly TakenVelocity[]): Promise<void>;
+}
+
+/** @param unavailable told of every set that Redis did not count. */
+export function createVelocityMeter({
+  allowances,
+  unavailable,
+}: {
+  readonly allowances: AllowanceStore;
+  readonly unavailable: (error: AllowancesUnavailable) => void;
+}): VelocityMeter {
+  /** @returns `undefined`: Redis is away. */
+  const ask = async <Answer>(call: () => Promise<Answer>): Promise<Answer | undefined> => {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof AllowancesUnavailable)) throw error;
+      unavailable(error);
+      return undefined;
+    }
+  };
+  return {
+    async take(sql, payments) {
+      const claims = payments.map(claimOf);
+      const answers = await ask(() => allowances.take(claims, (scopes) => standing(sql, scopes)));
+      const uncounted = payments.filter(({ key }) => answers?.get(key) === undefined);
+      const ranks = await ranksOf(sql, uncounted);
+      return new Map(
+        payments.map(({ key, payment, policy }) => {
+          const answer = answers?.get(key);
+          const taken = answer ?? (ranks.get(payment.payment_id) ?? 0) < policy.velocity.max;
+          const countedIn = answer === undefined ? 'mysql' : 'redis';
+          return [key, { allowance: allowanceOf(payment, policy), taken, countedIn }] as const;
+        }),
+      );
+    },
+    async giveBack(taken) {
+      const claims = taken.map(({ key, allowance }) => {
+        return { key, scope: allowance, keepMs: keepMsOf(allowance) };
+      });
+      await ask(() => allowances.giveBack(claims));
+    },
+  };
+}
+
+/** A window in which Redis and MySQL do not say the same. */
+export interface VelocityGap {
+  readonly allowance: string;
+  readonly redis: number;
+  readonly mysql: number;
+}
+
+/**
+ * For reconciliation: what Redis counts against what the assessments say, for windows that are of interest. A window
+ * without a counter has no gap: the next payment counts it anew. A gap is mended by deleting the counter.
+ */
+export async function velocityGaps(
+  sql: Pick<SqlTransaction, 'select'>,
+  allowances: AllowanceStore,
+  windows: readonly string[],
+): Promise<readonly VelocityGap[]> {
+  const counted = await allowances.taken(windows);
+  const recorded = await standing(sql, windows);
+  return windows.flatMap((allowance) => {
+    const redis = counted.get(allowance);
+    const mysql = recorded.get(allowance) ?? 0;
+    return redis === undefined || redis === mysql ? [] : [{ allowance, redis, mysql }];
+  });
+}
+
+/** `velocity/<payer>/<length of the window in ms>/<its number since 1970>`; the scope in Redis too. */
+const allowanceOf = ({ payer_id, created_ms }: Payment, { velocity }: RiskPolicy): string =>
+  `velocity/${payer_id}/${velocity.windowMs}/${Math.floor(Number(created_ms) / velocity.windowMs)}`;
+
+/** A payment may be assessed, and taken back, some time after its window. */
+const keepMsOf = (allowance: string): number => 2 * Number(allowance.split('/')[2]);
+
+function claimOf({ key, payment, policy }: Measured): Claim {
+  const allowance = allowanceOf(payment, policy);
+  const { max } = policy.velocity;
+  return { key, scope: allowance, quantity: 1, max, keepMs: keepMsOf(allowance) };
+}
+
+/** What stands in MySQL of each window. */
+async function standing(
+  sql: Pick<SqlTransaction, 'select'>,
+  allowances: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>();
+  for (const chunk of chunksOf(allowances)) {
+    const rows = await sql.select<{ readonly allowance: string; readonly n: string }>(
+      `SELECT allowance, COUNT(*) AS n FROM risk_assessments FORCE INDEX (by_allowance)
+         WHERE allowance IN (?) AND state = 'standing' AND taken = 1 GROUP BY allowance`,
+      [chunk],
+    );
+    for (const { allowance, n } of rows) counts.set(allowance, Number(n));
+  }
+  return counts;
+}
+
+/**
+ * How many payments of the payer stand before each in its window: all that were opened, so that payments that arrive
+ * together while Redis is away count each other. Counted up to what is allowed.
+ */
+async function ranksOf(
+  sql: SqlTransaction,
+  payments: readonly Measured[],
+): Promise<ReadonlyMap<BusinessId, number>> {
+  const ranks = new Map<BusinessId, number>();
+  const enough = Math.max(0, ...payments.map(({ policy }) => policy.velocity.max));
+  for (const chunk of chunksOf(payments)) {
+    const rows = await sql.select<{ readonly id: BusinessId; readonly n: string }>(
+      `SELECT p.payment_id AS id,
+              (SELECT COUNT(*) FROM (SELECT 1 FROM payments q FORCE INDEX (by_payer)
+                 WHERE q.payer_id = p.payer_id AND q.status NOT IN ('declined', 'failed')
+                   AND q.created_at >= FROM_UNIXTIME(CAST(d.start_ms AS DECIMAL(16, 3)) / 1000)
+                   AND (q.created_at < p.created_at OR (q.created_at = p.created_at AND q.payment_id < p.payment_id))
+                 LIMIT ?) AS few) AS n
+         FROM (VALUES ${chunk.map(() => 'ROW(?, ?)').join(', ')}) AS d (id, start_ms)
+         STRAIGHT_JOIN payments p FORCE INDEX (PRIMARY) ON p.payment_id = CAST(d.id AS BINARY)`,
+      [
+        enough,
+        ...chunk.flatMap(({ payment, policy }) => [payment.payment_id, startMs(payment, policy)]),
+      ],
+    );
+    for (const { id, n } of rows) ranks.set(id, Number(n));
+  }
+  return ranks;
+}
+
+const startMs = ({ created_ms }: Payment, { velocity: { windowMs } }: RiskPolicy): number =>
+  Math.floor(Number(created_ms) / windowMs) * windowMs;

@@ -1,0 +1,19 @@
+import type { CouponUse } from './coupons';
+import type { BusinessId } from './ids';
+import type { Money } from './money';
+import type { OrderLine } from './orders';
+import type { TransactionInput } from './transaction';
+
+/** Flow `checkout`, workflow `checkout`. */
+export interface CheckoutInput extends TransactionInput {
+  readonly orderId: BusinessId;
+  readonly customerId: BusinessId;
+  /** Account that pays. */
+  readonly accountId: BusinessId;
+  /** The tenant's merchant account of the amount's currency: configuration, resolved by the API. */
+  readonly merchantAccountId: BusinessId;
+  readonly lines: readonly OrderLine[];
+  /** What is paid: the sum of the lines, less the coupon's discount. */
+  readonly amount: Money;
+  readonly coupon: CouponUse | null;
+}

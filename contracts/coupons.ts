@@ -1,0 +1,30 @@
+import type { BusinessId } from './ids';
+import type { Money } from './money';
+import type { Keyed, SetActivity } from './verdict';
+
+/** A coupon as an order carries it: which one, and what it takes off the price. */
+export interface CouponUse {
+  /** `<tenant>.<coupon>`. */
+  readonly couponId: BusinessId;
+  readonly discount: Money;
+}
+
+export interface ReserveCoupon extends Keyed, CouponUse {
+  /** Who wants to use it: a coupon may belong to one customer. `<tenant>.<customer>`. */
+  readonly customerId: BusinessId;
+}
+
+/** Participant `coupons`. Every activity is safe to repeat: a key that took effect answers with its first result. */
+export interface CouponsActivities {
+  /**
+   * Try: sets one piece of the coupon aside.
+   *
+   * @returns refuses with CouponUnusable (unknown, expired, another customer's, used up, or of another discount than the
+   *   request's; the detail says which), Fenced, IdempotencyConflict.
+   */
+  reserveCoupon: SetActivity<ReserveCoupon, null>;
+  /** Cancel: the piece is free again. */
+  releaseCoupon: SetActivity<Keyed, null>;
+  /** Confirm: the piece is used. On the branch of `reserveCoupon`; InvariantBroken without it. */
+  useCoupon: SetActivity<Keyed, null>;
+}

@@ -1,0 +1,160 @@
+import type { FundsHold } from './accounts';
+import type { BusinessId, StepKey } from './ids';
+import type { Money } from './money';
+import type { RiskAssessment, RiskPolicy } from './risk';
+import type { EarlyStatus, TransactionInput } from './transaction';
+import type { Keyed, SetActivity } from './verdict';
+
+export const paymentStatuses = [
+  'pending',
+  'review',
+  'authorised',
+  'completed',
+  'declined',
+  'failed',
+] as const;
+export type PaymentStatus = (typeof paymentStatuses)[number];
+
+/** The legal moves of a payment. The table `payment_transitions` of `accounts` says the same, and SQL enforces it. */
+export const paymentTransitions: Readonly<Record<PaymentStatus, readonly PaymentStatus[]>> = {
+  pending: ['review', 'authorised', 'declined', 'failed'],
+  review: ['authorised', 'declined', 'failed'],
+  authorised: ['completed', 'failed'],
+  completed: [],
+  declined: [],
+  failed: [],
+};
+
+/** What callers are told of a payment as soon as it is decided; a part of `EarlyStatus`. */
+export const paymentAnswers = [
+  'authorised',
+  'declined',
+  'review',
+] as const satisfies readonly EarlyStatus[];
+
+/** Longest text that a caller may add to a payment or a refund, in characters. */
+export const descriptionMax = 140;
+
+/** Flow `payment`, workflow `payment`. */
+export interface PaymentInput extends TransactionInput {
+  readonly paymentId: BusinessId;
+  readonly payerId: BusinessId;
+  readonly payeeId: BusinessId;
+  readonly amount: Money;
+  readonly description: string | null;
+  /** Subject of the credential, for the audit log. */
+  readonly requestedBy: string;
+  readonly risk: RiskPolicy;
+  /** How long a review may wait for a person. The transaction's deadline is put off by what it took. */
+  readonly reviewMs: number;
+}
+
+export const refundKinds = ['refund', 'chargeback'] as const;
+export type RefundKind = (typeof refundKinds)[number];
+
+/** Flow `refund`, workflow `refund`. */
+export interface RefundInput extends TransactionInput {
+  readonly refundId: BusinessId;
+  readonly paymentId: BusinessId;
+  /** `null`: all that is left of the payment. */
+  readonly amount: Money | null;
+  readonly kind: RefundKind;
+  readonly reason: string;
+  readonly requestedBy: string;
+}
+
+export interface OpenPayment extends Keyed {
+  readonly paymentId: BusinessId;
+  readonly payerId: BusinessId;
+  readonly payeeId: BusinessId;
+  readonly amount: Money;
+  readonly description: string | null;
+  readonly requestedBy: string;
+}
+export interface AssessRisk extends Keyed {
+  readonly paymentId: BusinessId;
+  readonly payerId: BusinessId;
+  readonly payeeId: BusinessId;
+  readonly amount: Money;
+  readonly policy: RiskPolicy;
+}
+export interface RecordReview extends Keyed {
+  readonly paymentId: BusinessId;
+  readonly decision: 'approve' | 'reject';
+  /** Subject of the person who decided. */
+  readonly by: string;
+  readonly note: string | null;
+}
+export interface AuthorisePayment extends Keyed {
+  readonly paymentId: BusinessId;
+}
+export interface CompletePayment extends Keyed {
+  readonly paymentId: BusinessId;
+}
+export interface ReserveRefund extends Keyed {
+  readonly refundId: BusinessId;
+  readonly paymentId: BusinessId;
+  readonly amount: Money | null;
+  readonly kind: RefundKind;
+  readonly reason: string;
+  readonly requestedBy: string;
+}
+export interface RefundReservation {
+  /** The hold on the payee's account, as `captureFunds` wants it. */
+  readonly holdKey: StepKey;
+  /** Who gets the money back: the payment's payer. */
+  readonly payerId: BusinessId;
+  /** What was asked, or all that was left. */
+  readonly amount: Money;
+}
+export interface CompleteRefund extends Keyed {
+  readonly refundId: BusinessId;
+}
+
+/**
+ * Payments, refunds and their risk, in the database `accounts`. Every change of a payment writes its row, its audit
+ * entry and its event in one SQL transaction. Every activity is safe to repeat.
+ */
+export interface PaymentsActivities {
+  /**
+   * Checks both accounts and writes the payment as `pending`. Undone by `closePayment`.
+   * @returns refuses with AccountUnavailable (unknown, closed, of another currency, both the same), Fenced,
+   *   IdempotencyConflict.
+   */
+  openPayment: SetActivity<OpenPayment, null>;
+  /** Undo: the payment ends as `declined` where risk or a person said no, else as `failed`. */
+  closePayment: SetActivity<Keyed, null>;
+  /**
+   * Runs every rule, stores the decision with its reasons, and moves the payment to `review` where a person must decide.
+   * Never refuses for what it finds: `authorisePayment` does. Undone by `clearRisk`.
+   */
+  assessRisk: SetActivity<AssessRisk, RiskAssessment>;
+  /** Undo: the assessment stays as written, marked as cleared; the payer's velocity gets its count back. */
+  clearRisk: SetActivity<Keyed, null>;
+  /** Stores what a person decided on a payment in review. Undone by `withdrawReview`. */
+  recordReview: SetActivity<RecordReview, null>;
+  /** Undo: the decision stays as written, marked as withdrawn. */
+  withdrawReview: SetActivity<Keyed, null>;
+  /**
+   * Sets the payer's money aside and moves the payment to `authorised`. Undone by `voidAuthorisation`, the hold is
+   * consumed by `captureFunds`.
+   * @returns refuses with RiskRejected (the stored assessment says decline), ReviewRejected (the stored review says
+   *   reject), InsufficientFunds, AccountUnavailable; InvariantBroken (no payment, no assessment, or none of an open
+   *   review), Fenced, IdempotencyConflict.
+   */
+  authorisePayment: SetActivity<AuthorisePayment, FundsHold>;
+  /** Undo: the money is free again. */
+  voidAuthorisation: SetActivity<Keyed, null>;
+  /** After the capture: the payment is `completed`, and its notification is requested as an event. */
+  completePayment: SetActivity<CompletePayment, null>;
+  /**
+   * Sets aside what goes back, on the payment and on the payee's account. The payment's row is locked, so that refunds
+   * that arrive together never pass what was captured. Undone by `cancelRefund`.
+   * @returns refuses with LimitExceeded (more than is left), PaymentUnavailable (unknown, or not completed),
+   *   InsufficientFunds (a chargeback on a merchant may go below zero), AccountUnavailable; Fenced, IdempotencyConflict.
+   */
+  reserveRefund: SetActivity<ReserveRefund, RefundReservation>;
+  cancelRefund: SetActivity<Keyed, null>;
+  /** After the capture: the refund is `completed`, the payment's refunded sum has grown. */
+  completeRefund: SetActivity<CompleteRefund, null>;
+}

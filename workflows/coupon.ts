@@ -1,0 +1,15 @@
+import type { CouponUse } from '../contracts/coupons';
+import type { BusinessId } from '../contracts/ids';
+import type { TccParticipant } from './kernel/story';
+import type { Participants } from './participants';
+
+/** A piece of a coupon for one customer's order: set aside, then used or free again. */
+export const couponUse = (
+  { coupons }: Participants,
+  { couponId, discount }: CouponUse,
+  customerId: BusinessId,
+): TccParticipant<null> => ({
+  try: (key) => coupons.reserveCoupon({ key, couponId, customerId, discount }),
+  confirm: (key) => coupons.useCoupon({ key }),
+  cancel: (key) => coupons.releaseCoupon({ key }),
+});

@@ -1,0 +1,63 @@
+import { ApplicationFailure, condition } from '@temporalio/workflow';
+
+import type { ReviewDecision } from '../../contracts/transaction';
+import type { Run } from './run';
+import { note } from './run';
+import type { Reviewed } from './story';
+
+/** The decision of a person that a transaction waits for: one at most. */
+export interface Review {
+  /** Throws ReviewExpired when nobody has decided in time; asked again, it answers with what was decided. */
+  wait(withinMs: number): Promise<Reviewed>;
+  /** Throws NotInReview; changes nothing. */
+  validate(decision: ReviewDecision): void;
+  decide(decision: ReviewDecision): void;
+}
+
+/**
+ * @param announce tells the outside that the run waits, and until when.
+ * @param mayAct nothing has ended the acts, so that a decision still counts.
+ */
+export function createReview(run: Run, announce: () => void, mayAct: () => boolean): Review {
+  const answer: { reviewed?: Reviewed } = {};
+  const given = (): Reviewed | undefined => answer.reviewed;
+  return { wait, validate, decide };
+
+  async function wait(withinMs: number): Promise<Reviewed> {
+    const before = given();
+    if (before) return before;
+    const since = run.now();
+    run.reviewUntil = since + withinMs;
+    run.extendedMs = withinMs;
+    run.early ??= 'review';
+    announce();
+    try {
+      await condition(() => given() !== undefined, withinMs);
+    } finally {
+      run.reviewUntil = null;
+      run.extendedMs = run.now() - since;
+    }
+    const reviewed = given();
+    if (reviewed) return reviewed;
+    throw ApplicationFailure.nonRetryable(
+      `Nobody has decided within ${withinMs} ms.`,
+      'ReviewExpired',
+    );
+  }
+
+  function validate({ actor }: ReviewDecision): void {
+    // A reset run is given the messages of its earlier life at once, before it comes to its review again.
+    const isAwaited = run.reviewUntil !== null || run.wasReset;
+    if (isAwaited && mayAct() && !given()) return;
+    throw ApplicationFailure.nonRetryable(
+      `${actor.subject} decided on ${run.input.gid}, which is not in review.`,
+      'NotInReview',
+    );
+  }
+
+  function decide({ decision, actor, note: why }: ReviewDecision): void {
+    const because = why === null ? '' : `: ${why}`;
+    note(run, `${actor.subject} reviewed it and said ${decision}${because}`);
+    answer.reviewed = { decision, by: actor.subject, note: why };
+  }
+}

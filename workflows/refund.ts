@@ -1,0 +1,34 @@
+import type { RefundInput } from '../contracts/payments';
+import type { TransactionResult } from '../contracts/transaction';
+import type { Story } from './kernel/story';
+import { runTransaction } from './kernel/transaction';
+
+/** A refund: what goes back is set aside on the payment and its payee, then it goes to the payer. */
+const refundStory: Story<RefundInput> = {
+  decision: {
+    step: 'returnFunds',
+    seal: ({ accounts }, key) => accounts.sealBranch({ key }),
+  },
+
+  async tell(tx, { refundId, paymentId, amount, kind, reason, requestedBy }) {
+    const { accounts } = tx.participants;
+
+    const reservation = await tx.step('reserveRefund', {
+      act: (key) =>
+        accounts.reserveRefund({ key, refundId, paymentId, amount, kind, reason, requestedBy }),
+      undo: (key) => accounts.cancelRefund({ key }),
+      atRisk: amount ? [{ kind: 'hold', ...amount }] : [], // All that is left: only the participant knows how much.
+    });
+
+    await tx.pivot('returnFunds', (key) => {
+      const { holdKey, payerId, amount: returned } = reservation.result;
+      return accounts.captureFunds({ key, holdKey, payeeId: payerId, amount: returned });
+    });
+
+    await tx.finish('completeRefund', (key) => accounts.completeRefund({ key, refundId }));
+  },
+};
+
+export async function refund(input: RefundInput): Promise<TransactionResult> {
+  return runTransaction(input, refundStory);
+}
