@@ -48,6 +48,8 @@ const transactionWorkerShape = {
   REDIS_URL: redisUrl.default('redis://127.0.0.1:6379'),
   /** For how long a step may fail transiently before its transaction is shown as stuck. */
   STUCK_ALARM_SECONDS: z.coerce.number().int().min(1).max(86_400).default(30),
+  /** How long fence rows stay after their transaction has ended; bounded from below at the start. */
+  FENCE_KEEP_DAYS: z.coerce.number().int().min(1).max(365).default(14),
   ACCORD_CLUSTER: z
     .string()
     .regex(/^[a-z0-9-]{1,16}$/)
@@ -93,6 +95,7 @@ export const loadTransactionWorkerConfig = (environment: Environment = process.e
     cluster: value.ACCORD_CLUSTER,
     faults: faultsOf(value),
     stuckAlarmMs: value.STUCK_ALARM_SECONDS * 1_000,
+    fenceKeepMs: value.FENCE_KEEP_DAYS * 24 * 3_600_000,
   });
 };
 export type TransactionWorkerConfig = ReturnType<typeof loadTransactionWorkerConfig>;

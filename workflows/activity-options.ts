@@ -45,3 +45,10 @@ export const leaseOptions: ActivityOptions = {
   cancellationType: 'TRY_CANCEL',
   retry: { initialInterval: '50ms', maximumAttempts: 3 }, // No effect on money hangs on it: the fencing token decides.
 };
+
+/** A bounded piece of a job: reads and repairs that may be made again, so they are tried until the job is over. */
+export const jobOptions: ActivityOptions = {
+  startToCloseTimeout: '30s',
+  heartbeatTimeout: '5s',
+  retry: { initialInterval: '1s', maximumInterval: '30s' },
+};

@@ -3,5 +3,6 @@ export { checkout } from './checkout';
 export { orderSaga } from './order-saga';
 export { payment } from './payment';
 export { refund } from './refund';
+export { retention } from './retention';
 export { settlement } from './settlement';
 export { transfer } from './transfer';

@@ -14,6 +14,7 @@ import { createInventoryActivities } from '../../activities/inventory/activities
 import { createLockActivities } from '../../activities/locks/activities';
 import type { LockStore } from '../../activities/locks/lock-store';
 import { createOrdersActivities } from '../../activities/orders/activities';
+import { createRetentionActivities } from '../../activities/retention/activities';
 import { createRunsActivities } from '../../activities/runs/activities';
 import { createRunsStore } from '../../activities/runs/runs-store';
 import type { SqlPool } from '../../activities/sql-transaction';
@@ -34,6 +35,8 @@ export interface ActivityDependencies {
   readonly epochs: EpochSource;
   readonly locks: LockStore;
   readonly allowances: AllowanceStore;
+  /** How long fence rows of ended transactions are kept. */
+  readonly fenceKeepMs: number;
   readonly faults: FaultPoints;
   readonly metrics: TransactionMetrics;
   /** Wakes those who wait for a run's row; best effort. */
@@ -42,7 +45,8 @@ export interface ActivityDependencies {
 
 /** All activities under the names that they are registered with: `<participant>.<activity>`; locks bear their own. */
 export function createActivities(dependencies: ActivityDependencies) {
-  const { databases, cluster, epochs, locks, allowances, faults, metrics, wake } = dependencies;
+  const { databases, cluster, epochs, locks, allowances, fenceKeepMs, faults, metrics, wake } =
+    dependencies;
   const shared = { epochs, faults, delivery: currentDelivery, metrics: metrics.fence };
   const fenceOf = (pool: SqlPool, epochRow: EpochRow = regionEpoch) =>
     createFence({ ...shared, pool, epochRow });
@@ -68,6 +72,7 @@ export function createActivities(dependencies: ActivityDependencies) {
     ...named('coupons', createCouponsActivities({ fence: fenceOf(databases.coupons) })),
     ...named('orders', createOrdersActivities({ fence: fenceOf(databases.orders) })),
     ...named('accord', waking(runs, wake)),
+    ...named('retention', createRetentionActivities({ databases, keepMs: fenceKeepMs })),
     ...createLockActivities({ locks, epoch: () => epochs.carried(), observer: metrics.locks }),
   };
 }

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 
-import { Runtime } from '@temporalio/worker';
+import { Runtime, type NativeConnection } from '@temporalio/worker';
 import { Registry } from 'prom-client';
 
 import { createAllowanceStore } from '../../activities/accounts/allowance-store';
 import { createEpochSource } from '../../activities/epoch';
 import { parseFaults } from '../../processes/fault-points';
 import { createLockStore } from '../../activities/locks/lock-store';
+import { demandKeep } from '../../activities/retention/activities';
 import { createStuckMarks } from '../../activities/runs/stuck-marks';
 import { activityTypes } from '../../contracts/participants';
 import { runsChannel } from '../../contracts/runs';
@@ -35,6 +36,7 @@ async function main(): Promise<void> {
   const { databases, redis, connection } = dependencies;
   for (const database of Object.values(databases)) await database.assertSession();
 
+  demandKeep(config.fenceKeepMs, await temporalRetentionMs(connection, config.temporal.namespace));
   const faults = parseFaults(config.faults.text, {
     seed: config.faults.seed,
     names: activityTypes,
@@ -53,6 +55,7 @@ async function main(): Promise<void> {
       epochs: createEpochSource(databases.accord, config.cluster),
       locks: createLockStore({ redis }),
       allowances: createAllowanceStore({ redis }),
+      fenceKeepMs: config.fenceKeepMs,
       faults,
       metrics,
       wake: (gid) => void redis.publish(runsChannel, gid).catch(() => undefined), // Whoever waits also polls.
@@ -65,6 +68,15 @@ async function main(): Promise<void> {
     await endpoint.close();
     await dependencies.close();
   }
+}
+
+/** For how long Temporal remembers a closed run, which may be reset as long as it does. */
+async function temporalRetentionMs(
+  connection: NativeConnection,
+  namespace: string,
+): Promise<number> {
+  const { config } = await connection.workflowService.describeNamespace({ namespace });
+  return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1_000;
 }
 
 main().then(

@@ -1,0 +1,57 @@
+import { fencedParticipants, type RetentionActivities } from '../../contracts/retention';
+import type { Participant } from '../../contracts/participants';
+import type { SqlPool } from '../sql-transaction';
+import { deleteExpiredRows, endedAmong, expireKeys, pageOf, stampRows } from './retention-store';
+
+const dayMs = 24 * 3_600_000;
+
+/** How long idempotency keys live: the promise of the API. */
+export const idempotencyKeysLiveMs = 7 * dayMs;
+
+/** A delivery older than this is refused, so a row must outlive it. */
+const attemptAgeMaxMs = dayMs;
+
+/**
+ * The shortest time that fence rows may be kept: whatever could still deliver (a reset run, an old attempt, a repeated
+ * request) must find its row.
+ *
+ * @throws RangeError, one sentence, for a shorter one.
+ */
+export function demandKeep(keepMs: number, temporalRetentionMs: number): void {
+  const least = Math.max(temporalRetentionMs + attemptAgeMaxMs + dayMs, idempotencyKeysLiveMs);
+  if (keepMs >= least) return;
+  throw new RangeError(
+    `Fence rows would be kept for ${keepMs / dayMs} days; with Temporal's retention of ` +
+      `${temporalRetentionMs / dayMs} days it must be ${least / dayMs} days at least (FENCE_KEEP_DAYS).`,
+  );
+}
+
+/** @param keepMs counted from the moment when the transaction was seen to have ended. */
+export function createRetentionActivities({
+  databases,
+  keepMs,
+}: {
+  readonly databases: Readonly<Record<Participant, SqlPool>>;
+  readonly keepMs: number;
+}): RetentionActivities {
+  const poolOf = (participant: Participant): SqlPool => {
+    if (fencedParticipants.includes(participant)) return databases[participant];
+    throw new RangeError(`${String(participant)} has no fence.`);
+  };
+  return {
+    async stampFence({ participant, after }) {
+      const pool = poolOf(participant);
+      const page = await pageOf(pool, after);
+      const ended = await endedAmong(
+        databases.accord,
+        page.rows.map(({ gid }) => gid),
+      );
+      const over = page.rows.filter(({ gid }) => ended.has(gid));
+      const leaked = over.filter(({ isOpen }) => isOpen).length;
+      const gids = [...new Set(over.map(({ gid }) => gid))].sort();
+      return { stamped: await stampRows(pool, gids, keepMs), leaked, next: page.next };
+    },
+    deleteExpired: ({ participant }) => deleteExpiredRows(poolOf(participant)),
+    expireKeys: () => expireKeys(databases.accord, idempotencyKeysLiveMs),
+  };
+}
