@@ -23,13 +23,13 @@ const start: RetentionProgress = {
  * old idempotency keys. May be run at any time, and twice; a long round goes on in a new run.
  */
 export async function retention(from: RetentionProgress = start): Promise<RetentionReport> {
-  const { stampFence, deleteExpired, expireKeys } = retentionActivities();
+  const activities = retentionActivities();
   let { stamped, leaked, deleted, expiredKeys } = from.done;
   let after = from.after;
   for (let at = from.at; at < fencedParticipants.length; at += 1) {
     const participant = fencedParticipants[at] ?? 'accord';
     do {
-      const page = await stampFence({ participant, after });
+      const page = await activities.stampFence({ participant, after });
       stamped += page.stamped;
       leaked += page.leaked;
       after = page.next;
@@ -40,13 +40,13 @@ export async function retention(from: RetentionProgress = start): Promise<Retent
     } while (after);
     let expired;
     do {
-      expired = await deleteExpired({ participant });
+      expired = await activities.deleteExpired({ participant });
       deleted += expired.deleted;
     } while (expired.more);
   }
   let keys;
   do {
-    keys = await expireKeys();
+    keys = await activities.expireKeys();
     expiredKeys += keys.expired;
   } while (keys.more);
   return { stamped, leaked, deleted, expiredKeys };

@@ -36,7 +36,7 @@ export function createRetentionActivities({
 }): RetentionActivities {
   const poolOf = (participant: Participant): SqlPool => {
     if (fencedParticipants.includes(participant)) return databases[participant];
-    throw new RangeError(`${String(participant)} has no fence.`);
+    throw new RangeError(`${participant} has no fence.`);
   };
   return {
     async stampFence({ participant, after }) {

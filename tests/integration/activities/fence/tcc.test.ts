@@ -129,12 +129,9 @@ describe('every TCC participant', () => {
         return dice < 0.7 ? tcc.cancel(set) : tcc.confirm(set);
       };
       await Promise.all(Array.from({ length: 60 }, anyCall));
+      const { violations } = await checkBooks(databases.urls.VERIFY_DATABASE_URLS);
+      expect(violations).toEqual([]);
     }));
-
-  it('leaves books in which every number is right', async () => {
-    const { violations } = await checkBooks(databases.urls.VERIFY_DATABASE_URLS);
-    expect(violations).toEqual([]);
-  });
 });
 
 describe('a try is refused', () => {
@@ -164,10 +161,8 @@ describe('a try is refused', () => {
       discount: eur(minor),
       minEpoch: 0,
     };
-    if (coupon === 'C-ONCE') {
-      const first = await coupons.reserveCoupon([{ ...request, key: aKey('coupon') }]);
-      expect(first).toMatchObject([{ ok: true }]);
-    }
+    // The only piece is taken by another one; of the other coupons this is refused as well.
+    await coupons.reserveCoupon([{ ...request, key: aKey('coupon') }]);
     const key = aKey('coupon');
     const refusal = { ok: false, failure: 'CouponUnusable', detail };
     expect(await coupons.reserveCoupon([{ ...request, key }])).toMatchObject([refusal]);
@@ -211,10 +206,11 @@ describe('a try is refused', () => {
 });
 
 function participantsOf(
-  { pool, urls }: OwnDatabases,
+  databases: OwnDatabases,
   admins: Readonly<Record<'inventory' | 'accounts' | 'coupons' | 'orders', SqlPool>>,
 ): readonly Tcc[] {
-  const fenceOf = (url: string) => participantFence(pool(url, { connectionLimit: 16 }));
+  const { urls } = databases;
+  const fenceOf = (url: string) => participantFence(databases.pool(url, { connectionLimit: 16 }));
   const inventory = createInventoryActivities({ fence: fenceOf(urls.INVENTORY_DATABASE_URL) });
   const accounts = createAccountsActivities({ fence: fenceOf(urls.ACCOUNTS_DATABASE_URL) });
   const coupons = createCouponsActivities({ fence: fenceOf(urls.COUPONS_DATABASE_URL) });
