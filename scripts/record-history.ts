@@ -6,11 +6,11 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { Command } from 'commander';
 
+import { flowDefinitions } from '../contracts/flows';
 import packageJson from '../package.json';
 import type { Scenario } from '../tests/replay/scenarios';
 import { scenarios } from '../tests/replay/scenarios';
 import { fakeParticipants } from '../tests/workflows/support/fake-participants';
-import { anOrder } from '../tests/workflows/support/builders';
 import { bundleWorkflows } from './bundle-workflows';
 import { bringUp } from './stack/stack';
 
@@ -79,7 +79,7 @@ function chosen(names: readonly string[]): readonly Scenario[] {
 async function record(
   { client, nativeConnection }: TestWorkflowEnvironment,
   codePath: string,
-  { name, answers, actingMs = 60_000, meanwhile }: Scenario,
+  { name, input: inputOf, answers, actingMs = 60_000, meanwhile }: Scenario,
 ): Promise<string> {
   const taskQueue = `recording-${name}`;
   const fakes = fakeParticipants(answers);
@@ -91,10 +91,11 @@ async function record(
     shutdownGraceTime: 0,
   });
   return worker.runUntil(async () => {
-    const order = anOrder({ deadlineAt: Date.now() + actingMs + undoBudgetMs, undoBudgetMs });
-    await client.workflow.start('orderSaga', { workflowId: order.gid, taskQueue, args: [order] });
-    await meanwhile?.(client.workflow.getHandle(order.gid), fakes);
-    const newest = client.workflow.getHandle(order.gid); // A reset makes another run.
+    const input = inputOf({ deadlineAt: Date.now() + actingMs + undoBudgetMs, undoBudgetMs });
+    const { workflow } = flowDefinitions[input.flow];
+    await client.workflow.start(workflow, { workflowId: input.gid, taskQueue, args: [input] });
+    await meanwhile?.(client.workflow.getHandle(input.gid), fakes);
+    const newest = client.workflow.getHandle(input.gid); // A reset makes another run.
     await newest.result();
     // Stack traces name the folder of this checkout, which is nobody's business; nothing is replayed of them.
     return historyToJSON(await newest.fetchHistory()).replaceAll(`${checkout}/`, '');

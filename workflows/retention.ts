@@ -33,9 +33,10 @@ export async function retention(from: RetentionProgress = start): Promise<Retent
       stamped += page.stamped;
       leaked += page.leaked;
       after = page.next;
-      if (workflowInfo().continueAsNewSuggested) {
+      // Between two pages only: behind the last one the deletions are still to come.
+      if (after && workflowInfo().continueAsNewSuggested) {
         const done = { stamped, leaked, deleted, expiredKeys };
-        await continueAsNew<typeof retention>({ done, at: after ? at : at + 1, after });
+        await continueAsNew<typeof retention>({ done, at, after });
       }
     } while (after);
     let expired;

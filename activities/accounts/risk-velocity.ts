@@ -144,26 +144,31 @@ async function ranksOf(
   payments: readonly Measured[],
 ): Promise<ReadonlyMap<BusinessId, number>> {
   const ranks = new Map<BusinessId, number>();
-  const enough = Math.max(0, ...payments.map(({ policy }) => policy.velocity.max));
-  for (const chunk of chunksOf(payments)) {
+  for (let at = 0; at < payments.length; at += ranksPerStatement) {
+    const some = payments.slice(at, at + ranksPerStatement);
     const rows = await sql.select<{ readonly id: BusinessId; readonly n: string }>(
-      `SELECT p.payment_id AS id,
-              (SELECT COUNT(*) FROM (SELECT 1 FROM payments q FORCE INDEX (by_payer)
-                 WHERE q.payer_id = p.payer_id AND q.status NOT IN ('declined', 'failed')
-                   AND q.created_at >= FROM_UNIXTIME(CAST(d.start_ms AS DECIMAL(16, 3)) / 1000)
-                   AND (q.created_at < p.created_at OR (q.created_at = p.created_at AND q.payment_id < p.payment_id))
-                 LIMIT ?) AS few) AS n
-         FROM (VALUES ${chunk.map(() => 'ROW(?, ?)').join(', ')}) AS d (id, start_ms)
-         STRAIGHT_JOIN payments p FORCE INDEX (PRIMARY) ON p.payment_id = CAST(d.id AS BINARY)`,
-      [
-        enough,
-        ...chunk.flatMap(({ payment, policy }) => [payment.payment_id, startMs(payment, policy)]),
-      ],
+      some.map(() => rankStatement).join(' UNION ALL '),
+      some.flatMap(({ payment, policy }) => {
+        const { payment_id, payer_id, created_ms } = payment;
+        const created = Number(created_ms);
+        const window = [startMs(payment, policy), created, created, payment_id];
+        return [payment_id, payer_id, ...window, policy.velocity.max];
+      }),
     );
     for (const { id, n } of rows) ranks.set(id, Number(n));
   }
   return ranks;
 }
+
+/** Each is planned by itself, so that its window is a range of the index, however long the payer's history is. */
+const rankStatement = `
+  (SELECT CAST(? AS BINARY) AS id, COUNT(*) AS n FROM (
+     SELECT 1 FROM payments FORCE INDEX (by_payer)
+       WHERE payer_id = ? AND created_at >= FROM_UNIXTIME(? / 1000) AND created_at <= FROM_UNIXTIME(? / 1000)
+         AND (created_at < FROM_UNIXTIME(? / 1000) OR payment_id < ?)
+         AND status NOT IN ('declined', 'failed')
+       LIMIT ?) AS few)`;
+const ranksPerStatement = 100;
 
 const startMs = ({ created_ms }: Payment, { velocity: { windowMs } }: RiskPolicy): number =>
   Math.floor(Number(created_ms) / windowMs) * windowMs;

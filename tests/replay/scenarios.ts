@@ -4,24 +4,39 @@ import {
   cancelTransactionUpdate,
   parkTransactionUpdate,
   resolveTransactionUpdate,
+  reviewTransactionUpdate,
   timelineQuery,
 } from '../../contracts/transaction';
-import type { Decision } from '../../contracts/transaction';
+import type { Decision, ReviewDecision, TransactionInput } from '../../contracts/transaction';
 import { eventually } from '../support/eventually';
+import {
+  aCheckout,
+  anOrder,
+  anOrderWithCoupon,
+  aPayment,
+  aRefund,
+  aSettlement,
+  aTransfer,
+} from '../workflows/support/builders';
 import type { Answer, FakeParticipants } from '../workflows/support/fake-participants';
 import {
   fails,
   first,
   isAway,
   isHeld,
+  isOdd,
   losesAnswer,
   losesAnswerUntilSealed,
   refuses,
 } from '../workflows/support/fake-participants';
 
+type Times = Pick<TransactionInput, 'deadlineAt' | 'undoBudgetMs'>;
+
 /** One ending of one flow that is recorded from a real run, and replayed on today's code ever after. */
 export interface Scenario {
+  /** `<flow>-<what befalls it>`. */
   readonly name: string;
+  readonly input: (times: Times) => TransactionInput;
   readonly answers: Readonly<Record<string, Answer>>;
   /** Time until the acts must have ended; left out: plenty. */
   readonly actingMs?: number;
@@ -57,7 +72,7 @@ const cancelled = (activity: string) => async (handle: WorkflowHandle, fakes: Fa
 
 const declined = refuses('AccountUnavailable', 'acme.A-1 is closed.');
 
-export const scenarios: readonly Scenario[] = [
+const orders: readonly Omit<Scenario, 'input'>[] = [
   { name: 'order-completed', answers: {} },
   { name: 'order-lock-held', answers: { acquireLock: first(3, isHeld) } },
   { name: 'order-lock-lost', answers: { 'orders.createOrder': first(1, fails('LockLost')) } },
@@ -87,10 +102,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'order-cancelled-in-temporal',
     answers: { 'orders.createOrder': isAway },
-    meanwhile: async (handle, fakes) => {
-      await calledOften('orders.createOrder')(handle, fakes);
-      await handle.cancel();
-    },
+    meanwhile: cancelledInTemporal('orders.createOrder'),
   },
   { name: 'order-deadline-lock', answers: { acquireLock: isHeld }, actingMs: 1_000 },
   {
@@ -105,7 +117,7 @@ export const scenarios: readonly Scenario[] = [
   },
   { name: 'order-fenced', answers: { 'orders.createOrder': fails('Fenced') } },
   { name: 'order-conflict', answers: { 'accounts.holdFunds': fails('IdempotencyConflict') } },
-  ...(['retry', 'done', 'skip'] as const).flatMap((decision): readonly Scenario[] => [
+  ...(['retry', 'done', 'skip'] as const).flatMap((decision) => [
     {
       name: `order-parked-undo-${decision}`,
       answers: {
@@ -150,12 +162,292 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'order-reset-after-completion',
     answers: {},
-    meanwhile: async (handle) => {
-      await handle.result();
-      await resetToStart(handle);
-    },
+    meanwhile: resetAtItsEnd,
   },
 ];
+
+const ordersWithCoupon: readonly Omit<Scenario, 'input'>[] = [
+  { name: 'order-coupon-completed', answers: {} },
+  {
+    name: 'order-coupon-refused-reserve-coupon',
+    answers: { 'coupons.reserveCoupon': refuses('CouponUnusable') },
+  },
+  { name: 'order-coupon-refused-capture-funds', answers: { 'accounts.captureFunds': declined } },
+  {
+    name: 'order-coupon-parked-confirm',
+    answers: { 'coupons.useCoupon': first(1, fails('InvariantBroken')) },
+    meanwhile: resolved('coupon-confirm', 'retry'),
+  },
+  { name: 'order-coupon-reset-after-completion', answers: {}, meanwhile: resetAtItsEnd },
+];
+
+/** Every ending that a flow of TCC participants may have; `tries` names each and the activities of its first. */
+const tccScenarios = (
+  flow: string,
+  tries: readonly (readonly [step: string, act: string])[],
+  [confirmed, confirm, cancel]: readonly [step: string, confirm: string, cancel: string],
+): readonly Omit<Scenario, 'input'>[] => [
+  { name: `${flow}-completed`, answers: {} },
+  ...tries.flatMap(([step, act]) => [
+    { name: `${flow}-refused-${step}`, answers: { [act]: refuses('ParticipantRefused') } },
+    {
+      name: `${flow}-cancelled-${step}-unknown`,
+      answers: { [act]: losesAnswer },
+      meanwhile: cancelled(act),
+    },
+  ]),
+  {
+    name: `${flow}-retried`,
+    answers: { 'accord.decide': first(1, isAway), [confirm]: first(1, isAway) },
+  },
+  { name: `${flow}-deadline-never`, answers: { 'accord.decide': isAway }, actingMs: 3_000 },
+  {
+    name: `${flow}-deadline-happened`,
+    answers: { 'accord.decide': losesAnswerUntilSealed },
+    actingMs: 3_000,
+  },
+  {
+    name: `${flow}-cancelled-in-temporal`,
+    answers: { [tries[0]?.[1] ?? '']: isAway },
+    meanwhile: cancelledInTemporal(tries[0]?.[1] ?? ''),
+  },
+  ...(['retry', 'done', 'skip'] as const).flatMap((decision) => [
+    {
+      name: `${flow}-parked-confirm-${decision}`,
+      answers: { [confirm]: first(1, fails('InvariantBroken')) },
+      meanwhile: resolved(`${confirmed}-confirm`, decision),
+    },
+    {
+      name: `${flow}-parked-cancel-${decision}`,
+      answers: {
+        'accord.decide': fails('Fenced'),
+        [cancel]: first(1, fails('InvariantBroken')),
+      },
+      meanwhile: resolved(confirmed, decision),
+    },
+  ]),
+  { name: `${flow}-reset-after-completion`, answers: {}, meanwhile: resetAtItsEnd },
+];
+
+const checkouts = tccScenarios(
+  'checkout',
+  [
+    ['stock', 'inventory.reserveStock'],
+    ['funds', 'accounts.reserveDebit'],
+    ['coupon', 'coupons.reserveCoupon'],
+    ['order', 'orders.createOrder'],
+  ],
+  ['funds', 'accounts.confirmDebit', 'accounts.releaseFunds'],
+);
+
+const transfers = tccScenarios(
+  'transfer',
+  [
+    ['debit', 'accounts.reserveDebit'],
+    ['credit', 'accounts.reserveCredit'],
+  ],
+  ['debit', 'accounts.confirmDebit', 'accounts.releaseFunds'],
+);
+
+const needsReview: Answer = ({ proceed }) =>
+  proceed({ decision: 'review', score: 60, reasons: [] });
+
+const payments: readonly Omit<Scenario, 'input'>[] = [
+  { name: 'payment-completed', answers: {} },
+  { name: 'payment-refused-open', answers: { 'accounts.openPayment': declined } },
+  {
+    name: 'payment-refused-risk',
+    answers: { 'accounts.authorisePayment': refuses('RiskRejected') },
+  },
+  { name: 'payment-refused-transfer-funds', answers: { 'accounts.captureFunds': declined } },
+  {
+    name: 'payment-review-approved',
+    answers: { 'accounts.assessRisk': needsReview },
+    meanwhile: reviewed('approve'),
+  },
+  {
+    name: 'payment-review-rejected',
+    answers: {
+      'accounts.assessRisk': needsReview,
+      'accounts.authorisePayment': refuses('ReviewRejected'),
+    },
+    meanwhile: reviewed('reject'),
+  },
+  {
+    name: 'payment-review-cancelled',
+    answers: { 'accounts.assessRisk': needsReview },
+    meanwhile: async (handle) => {
+      await inReview(handle);
+      await handle.executeUpdate(cancelTransactionUpdate, { args: [{ actor, note: null }] });
+    },
+  },
+  {
+    name: 'payment-review-reset',
+    answers: { 'accounts.assessRisk': needsReview },
+    meanwhile: async (handle) => {
+      await reviewed('approve')(handle);
+      await resetAtItsEnd(handle);
+    },
+  },
+  {
+    name: 'payment-review-forward',
+    answers: {
+      'accounts.assessRisk': needsReview,
+      'accounts.captureFunds': losesAnswerUntilSealed,
+    },
+    actingMs: 3_000,
+    meanwhile: reviewed('approve'),
+  },
+  {
+    name: 'payment-cancelled-authorise-unknown',
+    answers: { 'accounts.authorisePayment': losesAnswer },
+    meanwhile: cancelled('accounts.authorisePayment'),
+  },
+  {
+    name: 'payment-cancelled-in-temporal',
+    answers: { 'accounts.assessRisk': isAway },
+    meanwhile: cancelledInTemporal('accounts.assessRisk'),
+  },
+  { name: 'payment-deadline-never', answers: { 'accounts.captureFunds': isAway }, actingMs: 3_000 },
+  {
+    name: 'payment-deadline-happened',
+    answers: { 'accounts.captureFunds': losesAnswerUntilSealed },
+    actingMs: 3_000,
+  },
+  ...(['retry', 'done', 'skip'] as const).flatMap((decision) => [
+    {
+      name: `payment-parked-undo-${decision}`,
+      answers: {
+        'accounts.captureFunds': declined,
+        'accounts.voidAuthorisation': first(1, fails('InvariantBroken')),
+      },
+      meanwhile: resolved('authorise', decision),
+    },
+    {
+      name: `payment-parked-finish-${decision}`,
+      answers: { 'accounts.completePayment': first(1, fails('InvariantBroken')) },
+      meanwhile: resolved('completePayment', decision),
+    },
+  ]),
+  {
+    name: 'payment-odd-failure',
+    answers: { 'accounts.completePayment': first(1, isOdd) },
+  },
+  { name: 'payment-reset-after-completion', answers: {}, meanwhile: resetAtItsEnd },
+];
+
+const paymentsThatExpire: readonly Omit<Scenario, 'input'>[] = [
+  { name: 'payment-review-expired', answers: { 'accounts.assessRisk': needsReview } },
+];
+
+const refunds: readonly Omit<Scenario, 'input'>[] = [
+  { name: 'refund-completed', answers: {} },
+  {
+    name: 'refund-refused-reserve',
+    answers: { 'accounts.reserveRefund': refuses('LimitExceeded') },
+  },
+  { name: 'refund-refused-return-funds', answers: { 'accounts.captureFunds': declined } },
+  {
+    name: 'refund-cancelled-reserve-unknown',
+    answers: { 'accounts.reserveRefund': losesAnswer },
+    meanwhile: cancelled('accounts.reserveRefund'),
+  },
+  { name: 'refund-deadline-never', answers: { 'accounts.captureFunds': isAway }, actingMs: 3_000 },
+  {
+    name: 'refund-deadline-happened',
+    answers: { 'accounts.captureFunds': losesAnswerUntilSealed },
+    actingMs: 3_000,
+  },
+  {
+    name: 'refund-parked-undo',
+    answers: {
+      'accounts.captureFunds': declined,
+      'accounts.cancelRefund': first(1, fails('InvariantBroken')),
+    },
+    meanwhile: resolved('reserveRefund', 'retry'),
+  },
+  {
+    name: 'refund-parked-finish',
+    answers: { 'accounts.completeRefund': first(1, fails('InvariantBroken')) },
+    meanwhile: resolved('completeRefund', 'retry'),
+  },
+  { name: 'refund-reset-after-completion', answers: {}, meanwhile: resetAtItsEnd },
+];
+
+/** Two full pages, then one that is not. */
+const threePages: Answer = ({ request, proceed }) =>
+  proceed({ claimed: request.key.endsWith('/claim-3') ? 4 : 10 });
+
+const settlements: readonly Omit<Scenario, 'input'>[] = [
+  { name: 'settlement-completed', answers: { 'accounts.claimSettlementPage': threePages } },
+  { name: 'settlement-empty', answers: {} },
+  {
+    name: 'settlement-refused',
+    answers: { 'accounts.openSettlement': refuses('LimitExceeded', 'The day is not over.') },
+  },
+  {
+    name: 'settlement-deadline-never',
+    answers: { 'accounts.openSettlement': isAway },
+    actingMs: 3_000,
+  },
+  {
+    name: 'settlement-deadline-happened',
+    answers: { 'accounts.openSettlement': losesAnswerUntilSealed },
+    actingMs: 3_000,
+  },
+  ...(['retry', 'done', 'skip'] as const).map((decision) => ({
+    name: `settlement-parked-claim-${decision}`,
+    answers: { 'accounts.claimSettlementPage': first(1, fails('InvariantBroken')) },
+    meanwhile: resolved('claim-1', decision),
+  })),
+  {
+    name: 'settlement-reset-after-completion',
+    answers: { 'accounts.claimSettlementPage': threePages },
+    meanwhile: resetAtItsEnd,
+  },
+];
+
+const withInput = (input: Scenario['input'], told: readonly Omit<Scenario, 'input'>[]) =>
+  told.map((scenario): Scenario => ({ ...scenario, input }));
+
+export const scenarios: readonly Scenario[] = [
+  ...withInput(anOrder, orders),
+  ...withInput(anOrderWithCoupon, ordersWithCoupon),
+  ...withInput(aCheckout, checkouts),
+  ...withInput(
+    (times) => aCheckout({ ...times, coupon: null }),
+    [{ name: 'checkout-without-coupon', answers: {} }],
+  ),
+  ...withInput(aTransfer, transfers),
+  ...withInput(aPayment, payments),
+  ...withInput((times) => aPayment({ ...times, reviewMs: 500 }), paymentsThatExpire),
+  ...withInput(aRefund, refunds),
+  ...withInput(aSettlement, settlements),
+];
+
+function cancelledInTemporal(activity: string): NonNullable<Scenario['meanwhile']> {
+  return async (handle, fakes) => {
+    await calledOften(activity)(handle, fakes);
+    await handle.cancel();
+  };
+}
+
+const inReview = (handle: WorkflowHandle) =>
+  eventually(async () => (await handle.query(timelineQuery)).reviewUntil !== null);
+
+function reviewed(decision: ReviewDecision['decision']) {
+  return async (handle: WorkflowHandle): Promise<void> => {
+    await inReview(handle);
+    await handle.executeUpdate(reviewTransactionUpdate, {
+      args: [{ decision, actor, note: null }],
+    });
+  };
+}
+
+async function resetAtItsEnd(handle: WorkflowHandle): Promise<void> {
+  await handle.result();
+  await resetToStart(handle);
+}
 
 /** Lives the run again from its first workflow task. */
 async function resetToStart(handle: WorkflowHandle): Promise<void> {

@@ -1,17 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { WorkflowUpdateFailedError } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
 
 import type { CompensationReason } from '../../contracts/failures';
 import { flowDefinitions } from '../../contracts/flows';
 import type { OrderSagaInput } from '../../contracts/order-saga';
-import {
-  cancelTransactionUpdate,
-  parkTransactionUpdate,
-  resolveTransactionUpdate,
-  timelineQuery,
-} from '../../contracts/transaction';
-import type { Decision, TransactionResult } from '../../contracts/transaction';
+import { parkTransactionUpdate, timelineQuery } from '../../contracts/transaction';
+import type { TransactionResult } from '../../contracts/transaction';
 import { searchAttributes } from '../../contracts/search-attributes';
 import { eventually } from '../support/eventually';
 import type { Answer, FakeParticipants } from './support/fake-participants';
@@ -25,94 +18,33 @@ import {
   losesAnswerUntilSealed,
   refuses,
 } from './support/fake-participants';
-import { anOrder } from './support/builders';
-import type { OrderHandle } from './support/order-runs';
-import { orderRuns, statesOf } from './support/order-runs';
+import { anOrder, anOrderWithCoupon, littleTime } from './support/builders';
+import {
+  actor,
+  cancel,
+  decide,
+  gate,
+  parkedAt,
+  refusalOf,
+  updateAccepted,
+} from './support/steering';
+import type { TransactionHandle } from './support/transaction-runs';
+import { sidesOf, statesOf, transactionRuns } from './support/transaction-runs';
 import { workflowTests } from './support/transaction-worker';
 
 const tests = workflowTests();
-const runs = orderRuns(tests);
-const actor = { subject: 'olga@acme.example' };
-const cancel = { actor, note: null };
+const runs = transactionRuns(tests);
 
 /** Runs one order beside a worker; `meanwhile` steers it, the result is awaited in the end. */
-async function runOrder(
+const runOrder = (
   fakes: FakeParticipants,
-  { order = anOrder(), meanwhile = () => Promise.resolve() }: RunOptions = {},
-): Promise<TransactionResult> {
-  tests.cast(order.gid, fakes);
-  const handle = await runs.start(order);
-  await meanwhile(handle);
-  return runs.newest(order).result(); // A reset makes a new one.
-}
+  { order = anOrder(), meanwhile }: RunOptions = {},
+): Promise<TransactionResult> => runs.run(fakes, order, meanwhile);
 
 interface RunOptions {
   readonly order?: OrderSagaInput;
-  readonly meanwhile?: (handle: OrderHandle) => Promise<unknown>;
+  readonly meanwhile?: (handle: TransactionHandle) => Promise<unknown>;
 }
-
-/** Time that is over soon: enough to come to the pivot on a busy machine. */
-const littleTime = () => ({ deadlineAt: Date.now() + 12_000, undoBudgetMs: 7_000 });
-
-/** An activity that waits until the test lets it go on. */
-function gate(): { readonly answer: Answer; readonly reached: Promise<void>; open(): void } {
-  let open = (): void => undefined;
-  let reach = (): void => undefined;
-  const opened = new Promise<void>((resolve) => (open = resolve));
-  const reached = new Promise<void>((resolve) => (reach = resolve));
-  const answer: Answer = async ({ proceed }) => {
-    reach();
-    await opened;
-    return proceed();
-  };
-  return { answer, reached, open: () => open() };
-}
-
-const parkedAt = (handle: OrderHandle, step: string) =>
-  eventually(
-    async () => {
-      const timeline = await handle.query(timelineQuery);
-      return timeline.parked.some((parked) => parked.step === step) && timeline;
-    },
-    { what: `${step} to be parked` },
-  );
-
-const decide = (handle: OrderHandle, step: string, decision: Decision, evidence = true) =>
-  handle.executeUpdate(resolveTransactionUpdate, {
-    args: [
-      {
-        step,
-        decision,
-        actor,
-        evidence: evidence ? { kind: 'ticket', ref: 'OPS-1', note: null } : null,
-      },
-    ],
-  });
-
-const cancelAccepted = (handle: OrderHandle) =>
-  eventually(async () => {
-    const { events } = await handle.fetchHistory();
-    return events?.some((event) => event.workflowExecutionUpdateAcceptedEventAttributes);
-  });
-
-/** The type of the failure that an update was refused with. */
-async function refusalOf(update: Promise<unknown>): Promise<string | null | undefined> {
-  const error: unknown = await update.then(
-    () => new Error('The update was accepted.'),
-    (failure: unknown) => failure,
-  );
-  if (!(error instanceof WorkflowUpdateFailedError)) throw error;
-  return error.cause instanceof ApplicationFailure ? error.cause.type : error.cause?.message;
-}
-
-/** Forward or back: every branch of one transaction must be on the same side. */
-const sidesOf = (fakes: FakeParticipants, order: OrderSagaInput) => [
-  ...new Set(
-    statesOf(fakes, order).map((state) =>
-      state === 'acted' || state === 'confirmed' ? 'forward' : 'back',
-    ),
-  ),
-];
 
 const acts = [
   'inventory.reserveStock',
@@ -134,7 +66,7 @@ describe('an order that goes well', () => {
   });
 
   it('has the steps that its definition shows to the outside', async () => {
-    const { steps } = await runOrder(fakeParticipants());
+    const { steps } = await runOrder(fakeParticipants(), { order: anOrderWithCoupon() });
     expect(steps.map(({ name, kind }) => ({ name, kind }))).toEqual(
       flowDefinitions.order.steps.map(({ name, kind }) => ({ name, kind })),
     );
@@ -188,7 +120,7 @@ describe('an order whose outcome is unknown', () => {
       order,
       meanwhile: async (handle) => {
         await eventually(() => fakes.calls.filter((call) => call === step).length > 1);
-        await handle.executeUpdate(cancelTransactionUpdate, { args: [cancel] });
+        await cancel(handle);
       },
     });
     expect(result.outcome).toBe('compensated');
@@ -232,8 +164,8 @@ describe('a cancel', () => {
       order,
       meanwhile: async (handle) => {
         await waits.reached;
-        const asked = handle.executeUpdate(cancelTransactionUpdate, { args: [cancel] });
-        await cancelAccepted(handle);
+        const asked = cancel(handle);
+        await updateAccepted(handle);
         waits.open();
         expect((await asked).state).toMatch(/undoing|compensated/);
       },
@@ -248,7 +180,7 @@ describe('a cancel', () => {
     const result = await runOrder(fakes, {
       meanwhile: async (handle) => {
         await waits.reached;
-        const asked = handle.executeUpdate(cancelTransactionUpdate, { args: [cancel] });
+        const asked = cancel(handle);
         expect(await refusalOf(asked)).toBe('PastPivot');
         waits.open();
       },
@@ -262,9 +194,9 @@ describe('a cancel', () => {
     const result = await runOrder(fakes, {
       meanwhile: async (handle) => {
         await waits.reached;
-        const asked = handle.executeUpdate(cancelTransactionUpdate, { args: [cancel] });
+        const asked = cancel(handle);
         const refusal = refusalOf(asked);
-        await cancelAccepted(handle);
+        await updateAccepted(handle);
         waits.open();
         expect(await refusal).toBe('PastPivot');
       },
@@ -413,9 +345,7 @@ describe('a step after the pivot', () => {
         meanwhile: async (handle) => {
           const timeline = await parkedAt(handle, 'confirmStock');
           expect(timeline.pivotPassed).toBe(true);
-          expect(
-            await refusalOf(handle.executeUpdate(cancelTransactionUpdate, { args: [cancel] })),
-          ).toBe('PastPivot');
+          expect(await refusalOf(cancel(handle))).toBe('PastPivot');
           await decide(handle, 'confirmStock', decision);
         },
       });

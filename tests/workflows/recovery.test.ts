@@ -1,36 +1,22 @@
 import { describe, expect, it } from '@jest/globals';
 
 import type { OrderSagaInput } from '../../contracts/order-saga';
-import {
-  cancelTransactionUpdate,
-  resolveTransactionUpdate,
-  timelineQuery,
-} from '../../contracts/transaction';
+import { timelineQuery } from '../../contracts/transaction';
 import { eventually } from '../support/eventually';
 import { anOrder } from './support/builders';
 import type { Answer, FakeParticipants } from './support/fake-participants';
 import { fails, fakeParticipants, first, isAway, refuses } from './support/fake-participants';
-import { orderRuns, statesOf } from './support/order-runs';
+import { called, cancel, decide } from './support/steering';
+import { statesOf, transactionRuns } from './support/transaction-runs';
 import { workflowTests } from './support/transaction-worker';
 
 const tests = workflowTests();
-const runs = orderRuns(tests);
-const cancel = {
-  args: [{ actor: { subject: 'olga' }, note: null }] as [
-    { actor: { subject: string }; note: null },
-  ],
-};
-
+const runs = transactionRuns(tests);
 function cast(answers: Readonly<Record<string, Answer>>, order: OrderSagaInput = anOrder()) {
   const fakes = fakeParticipants(answers);
   tests.cast(order.gid, fakes);
   return { fakes, order };
 }
-
-const called = (fakes: FakeParticipants, activity: string, times = 1) =>
-  eventually(() => fakes.calls.filter((call) => call === activity).length >= times, {
-    what: `${activity} to be called`,
-  });
 
 const nothingFrozen = (fakes: FakeParticipants, order: OrderSagaInput) =>
   expect(
@@ -57,7 +43,7 @@ describe('a life of a run that does not know what an earlier one has done', () =
     await called(fakes, 'orders.createOrder');
     fakes.on('acquireLock', isAway);
     await runs.reset(handle);
-    await runs.newest(order).executeUpdate(cancelTransactionUpdate, cancel);
+    await cancel(runs.newest(order));
     expect((await runs.newest(order).result()).outcome).toBe('compensated');
     nothingFrozen(fakes, order);
   });
@@ -66,7 +52,7 @@ describe('a life of a run that does not know what an earlier one has done', () =
     const { fakes, order } = cast({ 'orders.createOrder': isAway, 'orders.cancelOrder': isAway });
     const handle = await runs.start(order);
     await called(fakes, 'orders.createOrder');
-    await handle.executeUpdate(cancelTransactionUpdate, { ...cancel, updateId: 'cancel' });
+    await cancel(handle);
     await called(fakes, 'orders.cancelOrder');
     await runs.reset(handle);
     fakes.on('orders.cancelOrder', ({ proceed }) => proceed());
@@ -155,11 +141,7 @@ describe('a pivot that cannot be sealed', () => {
       reason: 'pivot_unknown',
       decisions: ['retry'],
     });
-    await handle.executeUpdate(resolveTransactionUpdate, {
-      args: [
-        { step: 'captureFunds', decision: 'retry', actor: { subject: 'olga' }, evidence: null },
-      ],
-    });
+    await decide(handle, 'captureFunds', 'retry', false);
     expect((await handle.result()).outcome).toBe('completed');
   });
 
@@ -175,7 +157,7 @@ describe('a cancel', () => {
     const { fakes, order } = cast({ 'accounts.captureFunds': first(3, isAway) });
     const handle = await runs.start(order);
     await called(fakes, 'accounts.captureFunds', 2);
-    await expect(handle.executeUpdate(cancelTransactionUpdate, cancel)).rejects.toMatchObject({
+    await expect(cancel(handle)).rejects.toMatchObject({
       cause: { type: 'PastPivot' },
     });
     expect((await handle.result()).outcome).toBe('completed');
@@ -191,7 +173,7 @@ describe('a cancel', () => {
     await called(fakes, 'orders.createOrder');
     await handle.cancel();
     await called(fakes, 'accounts.sealBranch');
-    const { state } = await handle.executeUpdate(cancelTransactionUpdate, cancel);
+    const { state } = await cancel(handle);
     expect(state).toMatch(/undoing|compensated/);
     expect((await handle.result()).outcome).toBe('compensated');
   });
@@ -203,11 +185,7 @@ describe('a cancel', () => {
     await handle.cancel();
     await eventually(async () => (await handle.query(timelineQuery)).notes.length > 0);
     expect((await handle.query(timelineQuery)).state).toBe('parked');
-    await handle.executeUpdate(resolveTransactionUpdate, {
-      args: [
-        { step: 'confirmStock', decision: 'retry', actor: { subject: 'olga' }, evidence: null },
-      ],
-    });
+    await decide(handle, 'confirmStock', 'retry', false);
     expect((await handle.result()).outcome).toBe('completed');
   });
 });
@@ -245,11 +223,7 @@ describe('a lock', () => {
     await eventually(async () => (await handle.query(timelineQuery)).parked.length > 0);
     await eventually(() => fakes.lockCalls.includes('releaseLock'));
     expect((await handle.query(timelineQuery)).state).toBe('parked');
-    await handle.executeUpdate(resolveTransactionUpdate, {
-      args: [
-        { step: 'confirmStock', decision: 'retry', actor: { subject: 'olga' }, evidence: null },
-      ],
-    });
+    await decide(handle, 'confirmStock', 'retry', false);
     await handle.result();
   });
 });

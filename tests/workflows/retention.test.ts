@@ -29,7 +29,7 @@ describe('the job retention', () => {
       namespace,
       taskQueue,
       workflowBundle: { codePath },
-      activities: Object.fromEntries(named) as object,
+      activities: Object.fromEntries(named),
     });
     return worker.runUntil(
       environment.client.workflow.execute<() => Promise<RetentionReport>>('retention', {

@@ -38,7 +38,7 @@ export function createTelling(kernel: Kernel): Telling {
   const { run, lane, locks, participants, persistence } = kernel;
   const told = new Set<string>();
   const acting = new Set<Promise<unknown>>();
-  const confirms: (() => Promise<unknown>)[] = [];
+  const confirms: ((() => Promise<unknown>) | undefined)[] = [];
   let closed = false;
   let concurrent = false;
 
@@ -70,8 +70,9 @@ export function createTelling(kernel: Kernel): Telling {
 
     async participant(name, tcc) {
       const { atRisk = [] } = tcc;
+      const place = confirms.push(undefined) - 1; // In the order of the story, whichever try ends first.
       const done = await tx.step(name, { act: tcc.try, undo: tcc.cancel, atRisk });
-      confirms.push(() => finish(`${name}-confirm`, () => tcc.confirm(done.key)));
+      confirms[place] = () => finish(`${name}-confirm`, () => tcc.confirm(done.key));
       return done;
     },
 
@@ -116,7 +117,7 @@ export function createTelling(kernel: Kernel): Telling {
   return { tx, confirm, close, wasConcurrent: () => concurrent };
 
   async function confirm(): Promise<void> {
-    await Promise.all(confirms.map((call) => call()));
+    await Promise.all(confirms.flatMap((call) => (call ? [call()] : [])));
   }
 
   async function close(): Promise<void> {

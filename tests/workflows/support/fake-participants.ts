@@ -2,6 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 
 import type { Refusal, VerdictFailure } from '../../../contracts/failures';
 import { partsOfStepKey } from '../../../contracts/ids';
+import { activityTypeOf, activityVerbs } from '../../../contracts/participants';
 import type { EndRun, MoveRun } from '../../../contracts/runs';
 import type { FenceVerdict, Keyed, Verb, Verdict, VerdictName } from '../../../contracts/verdict';
 
@@ -12,8 +13,8 @@ export interface FakeDelivery {
   readonly call: number;
   /** The decision has been sealed: somebody is finding out how the transaction ends. */
   readonly wasSealed: boolean;
-  /** As the fence would. */
-  readonly proceed: () => Verdict<unknown>;
+  /** As the fence would; an act that takes effect has this result. Left out: one that lets its story go on. */
+  readonly proceed: (result?: unknown) => Verdict<unknown>;
   /** A business refusal, recorded by the fence. */
   readonly refuse: (type: Refusal, detail: string) => Verdict<unknown>;
   /** A failure of the protocol; nothing is recorded. */
@@ -46,30 +47,46 @@ export const isAway: Answer = () => {
   throw new Error('Connection refused.');
 };
 
+/** It fails for good, in a way that the list of failures does not know. */
+export const isOdd: Answer = () => {
+  throw ApplicationFailure.nonRetryable('Nobody has foreseen this.', 'Odd');
+};
+
 /** Answers so for the first calls, and as the fence would from then on. */
 export const first =
   (calls: number, answer: Answer): Answer =>
   (delivery) =>
     delivery.call <= calls ? answer(delivery) : delivery.proceed();
 
-const verbs: Readonly<Record<string, Verb>> = {
-  'inventory.reserveStock': 'act',
-  'inventory.releaseStock': 'undo',
-  'inventory.confirmStock': 'confirm',
-  'accounts.holdFunds': 'act',
-  'accounts.releaseFunds': 'undo',
-  'accounts.captureFunds': 'act',
-  'accounts.sealBranch': 'seal',
-  'orders.createOrder': 'act',
-  'orders.cancelOrder': 'undo',
-  'orders.completeOrder': 'confirm',
-  'accord.decide': 'act',
-  'accord.sealDecision': 'seal',
+/** Written by the fake itself: the row of a run guards itself, it has no fence. */
+const rowActivities = ['accord.moveRun', 'accord.endRun'];
+
+const fencedVerbs: readonly (readonly [string, Verb])[] = Object.entries(activityVerbs)
+  .flatMap(([participant, verbs]) =>
+    Object.entries(verbs).map(
+      ([name, verb]: [string, Verb]) => [activityTypeOf(participant, name), verb] as const,
+    ),
+  )
+  .filter(([activity]) => !rowActivities.includes(activity));
+
+/** Results of the acts that have any, as their participants give them when all goes well. */
+const results: Readonly<Record<string, (request: Keyed) => unknown>> = {
+  'accounts.holdFunds': ({ key }) => ({ holdKey: key }),
+  'accounts.authorisePayment': ({ key }) => ({ holdKey: key }),
+  'accounts.assessRisk': () => ({ decision: 'approve', score: 0, reasons: [] }),
+  'accounts.reserveRefund': ({ key }) => ({
+    holdKey: key,
+    payerId: 'acme.A-1',
+    amount: { currency: 'EUR', minorUnits: 1_250 },
+  }),
+  'accounts.claimSettlementPage': () => ({ claimed: 0 }),
 };
 
 type FenceState = 'acted' | 'confirmed' | 'undone' | 'empty' | 'refused';
 interface Row {
   state: FenceState;
+  /** What a repeated act must bring again. */
+  readonly content?: string;
   readonly result: unknown;
   readonly refusal?: { readonly type: Refusal; readonly detail: string };
 }
@@ -90,13 +107,15 @@ export function fakeParticipants(answers: Readonly<Record<string, Answer>> = {})
   const endings: EndRun[] = [];
   const sets: { readonly activity: string; readonly size: number }[] = [];
 
-  const participants = Object.entries(verbs).map(([activity, verb]): [string, SetAnswer] => [
+  const participants = fencedVerbs.map(([activity, verb]): [string, SetAnswer] => [
     activity,
     async (requests: readonly Keyed[]) => {
       sets.push({ activity, size: requests.length });
       const verdicts = requests.map((request) => {
         calls.push(activity);
-        return answer(activity, request, verb, () => fence.deliver(activity, verb, request));
+        return answer(activity, request, verb, (result) =>
+          fence.deliver(verb, request, result ?? results[activity]?.(request) ?? null),
+        );
       });
       return Promise.all(verdicts);
     },
@@ -150,7 +169,7 @@ export function fakeParticipants(answers: Readonly<Record<string, Answer>> = {})
     activity: string,
     request: Keyed,
     verb: Verb,
-    proceed: () => Verdict<unknown>,
+    proceed: (result?: unknown) => Verdict<unknown>,
   ): Promise<Verdict<unknown>> {
     const call = (counts.get(activity) ?? 0) + 1;
     counts.set(activity, call);
@@ -176,12 +195,12 @@ function createFakeFence() {
       rows.get(`${gid}/${branch}`)?.state,
   };
 
-  function deliver(activity: string, verb: Verb, request: Keyed): Verdict<unknown> {
+  function deliver(verb: Verb, request: Keyed, result: unknown): Verdict<unknown> {
     const name = nameOf(request, verb);
     const row = rows.get(request.key);
     switch (verb) {
       case 'act':
-        return act(activity, request, row);
+        return act(request, row, result);
       case 'confirm':
         return confirm(name, row);
       case 'undo':
@@ -192,13 +211,16 @@ function createFakeFence() {
     }
   }
 
-  function act(activity: string, request: Keyed, row: Row | undefined): Verdict<unknown> {
+  function act(request: Keyed, row: Row | undefined, result: unknown): Verdict<unknown> {
     const name = nameOf(request, 'act');
     if (row?.refusal) return fail(name, row.refusal.type, row.refusal.detail, 'refused');
     if (row && !isHappened(row)) return fail(name, 'Fenced', 'Its undo came first.', 'fenced');
+    const content = contentOf(request);
+    if (row?.content !== undefined && row.content !== content) {
+      return fail(name, 'IdempotencyConflict', 'It came before with other content.', 'conflict');
+    }
     if (row) return ok(name, 'duplicate', row.result);
-    const result = activity === 'accounts.holdFunds' ? { holdKey: request.key } : null;
-    rows.set(request.key, { state: 'acted', result });
+    rows.set(request.key, { state: 'acted', result, content });
     if ('holdKey' in request) {
       const hold = rows.get(String(request.holdKey));
       if (hold) hold.state = 'confirmed';
@@ -221,11 +243,15 @@ function createFakeFence() {
 
   function refuse(request: Keyed, type: Refusal, detail: string): Verdict<unknown> {
     const before = rows.get(request.key);
-    if (before && !before.refusal) return deliver('', 'act', request);
+    if (before && !before.refusal) return deliver('act', request, null);
     rows.set(request.key, { state: 'refused', result: null, refusal: { type, detail } });
     return fail(nameOf(request, 'act'), type, detail, 'refused');
   }
 }
+
+/** Neither the epoch nor the fencing token is content: the same request comes again under newer ones. */
+const contentOf = (request: Keyed): string =>
+  JSON.stringify({ ...request, minEpoch: undefined, fencingToken: undefined });
 
 type SetAnswer = (requests: readonly Keyed[]) => Promise<unknown>;
 type AnyActivity = (request: unknown) => Promise<unknown>;

@@ -1,4 +1,11 @@
-export { orderSaga } from '../../../workflows/order-saga';
+export {
+  checkout,
+  orderSaga,
+  payment,
+  refund,
+  settlement,
+  transfer,
+} from '../../../workflows/index';
 export { kernelPlans } from './kernel-plans';
 export { orderBatch } from './order-batch';
 export { unsealedOrder } from './unsealed-order';

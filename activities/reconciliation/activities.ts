@@ -1,0 +1,54 @@
+import type { Participant } from '../../contracts/participants';
+import type {
+  ReconciliationActivities,
+  SettleDayActivities,
+} from '../../contracts/reconciliation';
+import type { Gid } from '../../contracts/ids';
+import type { SqlPool } from '../sql-transaction';
+import { closeUnseen, differingBooks, recordFindings } from './findings-store';
+import { openRunsBehind } from './open-runs';
+import { judgeReservations } from './reservations';
+import { acceptSettlement, tenantsToSettle } from './scheduled-settlements';
+
+export interface ReconciliationDependencies {
+  readonly databases: Readonly<Record<Participant, SqlPool>>;
+  /** Whose region and epoch the row of a scheduled settlement bears. */
+  readonly cluster: string;
+  /** Has Temporal an open run of this transaction? */
+  readonly isRunning: (gid: Gid) => Promise<boolean>;
+}
+
+/** To be registered as `reconciliation.<name>`. What is repaired is repaired by the participants' own activities. */
+export function createReconciliationActivities({
+  databases,
+  cluster,
+  isRunning,
+}: ReconciliationDependencies): ReconciliationActivities & SettleDayActivities {
+  const { accord, accounts } = databases;
+  return {
+    async beginRound() {
+      const [clock] = await accord.select<{ readonly now: string }>(
+        'SELECT CAST(UTC_TIMESTAMP(3) AS CHAR) AS now',
+      );
+      if (!clock) throw new Error('accord tells no time.');
+      return clock.now;
+    },
+    reservations: (page) => judgeReservations(accord, databases[page.participant], page),
+    openRuns: (page) => openRunsBehind(accord, page),
+    isRunning,
+    differingBooks: ({ participant }) => differingBooks(databases[participant], participant),
+    async record({ findings }) {
+      await recordFindings(accord, findings);
+      return null;
+    },
+    async closeUnseen(request) {
+      await closeUnseen(accord, request);
+      return null;
+    },
+    tenantsToSettle: (page) => tenantsToSettle(accounts, page),
+    acceptSettlement: (settlement) => acceptSettlement(accord, cluster, unhurried(), settlement),
+  };
+}
+
+/** The limits of the SQL transaction bound it. */
+const unhurried = () => ({ signal: new AbortController().signal, deadline: Infinity });

@@ -1,0 +1,68 @@
+/** Rows of `accord.runs` that are open and have not moved for long: somebody has to look for their runs. */
+import { flowDefinitions } from '../../contracts/flows';
+import { partsOfGid, type Gid } from '../../contracts/ids';
+import {
+  reconcileAgeSeconds,
+  type FoundAmount,
+  type OpenRun,
+} from '../../contracts/reconciliation';
+import type { SqlPool } from '../sql-transaction';
+
+interface OpenRow {
+  readonly gid: Gid;
+  readonly state: string;
+  readonly input: Buffer | null;
+  readonly at_risk: readonly FoundAmount[];
+  /** Seconds, as digits. */
+  readonly age: string;
+  readonly is_overdue: 0 | 1;
+}
+
+/** A row whose start is not confirmed belongs to the starter; it is looked at once it is as old as one without a move. */
+export async function openRunsBehind(
+  accord: SqlPool,
+  { after, rows }: { readonly after: Gid | null; readonly rows: number },
+): Promise<{ readonly runs: readonly OpenRun[]; readonly next: Gid | null }> {
+  const { overdue, idle } = reconcileAgeSeconds;
+  const found = await accord.select<OpenRow>(
+    `SELECT gid, state, input, at_risk, is_overdue,
+            CAST(TIMESTAMPDIFF(SECOND, accepted_at, UTC_TIMESTAMP(3)) AS CHAR) AS age
+       FROM (SELECT gid, state, input, at_risk, accepted_at, start_confirmed_at,
+                    deadline_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND AS is_overdue,
+                    GREATEST(accepted_at, COALESCE(start_sent_at, accepted_at),
+                      FROM_UNIXTIME(moved_at / 1000)) < UTC_TIMESTAMP(3) - INTERVAL ? SECOND AS is_idle
+               FROM runs WHERE ended_at IS NULL AND lane = 'single' AND gid > ?) open_rows
+       WHERE is_idle OR (is_overdue AND start_confirmed_at IS NOT NULL)
+       ORDER BY gid LIMIT ?`,
+    [overdue, idle, after ?? '', rows],
+  );
+  const runs = found.flatMap(openRunOf);
+  return { runs, next: found.length === rows ? (found.at(-1)?.gid ?? null) : null };
+}
+
+function openRunOf({ gid, state, input, at_risk, age, is_overdue }: OpenRow): readonly OpenRun[] {
+  const flow = partsOfGid(gid)?.flow;
+  if (!flow) return [];
+  const since = is_overdue === 1 ? 'its deadline has passed' : 'it has not moved for long';
+  return [
+    {
+      gid,
+      workflow: flowDefinitions[flow].workflow,
+      input: input && (JSON.parse(input.toString('utf8')) as object), // Written as it was validated.
+      finding: {
+        kind: 'run_without_owner',
+        participant: 'accord',
+        gid,
+        branch: null,
+        subject: gid,
+        amounts: at_risk.map(asFound),
+        ageSeconds: Number(age),
+        detail: `Its row is ${state}, ${since}, and no run in Temporal brings it to its ending.`,
+      },
+    },
+  ];
+}
+
+/** The row keeps money as a number, within `minorUnitsMax`. */
+const asFound = (amount: FoundAmount): FoundAmount =>
+  amount.kind === 'stock' ? amount : { ...amount, minorUnits: String(amount.minorUnits) };

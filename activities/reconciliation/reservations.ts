@@ -1,0 +1,154 @@
+/** Reservations that are still there: judged by what `accord` says of their transactions. */
+import type {
+  Finding,
+  FoundAmount,
+  JudgedReservation,
+  ReservationPosition,
+  ReservingParticipant,
+} from '../../contracts/reconciliation';
+import { reconcileAgeSeconds } from '../../contracts/reconciliation';
+import { stepKeyOf, type Branch, type Gid } from '../../contracts/ids';
+import { activityTypeOf } from '../../contracts/participants';
+import type { Ending } from '../../contracts/transaction';
+import type { SqlPool } from '../sql-transaction';
+import { settledBranches, stepsOf } from './endings';
+
+interface Reservation {
+  readonly gid: Gid;
+  readonly branch: Branch;
+  /** As MySQL writes it: a position of the next page, compared by MySQL alone. */
+  readonly createdAt: string;
+  /** Seconds, as digits. */
+  readonly age: string;
+  readonly amounts: readonly FoundAmount[] | null;
+}
+
+interface Run {
+  readonly gid: Gid;
+  readonly state: string;
+  readonly isEnded: 0 | 1;
+  /** Of a run in which an operator has settled something. */
+  readonly ending: Buffer | null;
+}
+
+interface Page {
+  readonly participant: ReservingParticipant;
+  readonly after: ReservationPosition | null;
+  readonly rows: number;
+}
+
+/**
+ * One page of a participant's open reservations. Read twice: what a transaction has written is final only once it has
+ * ended, so a row counts where it is still there after `accord` has said so.
+ */
+export async function judgeReservations(
+  accord: SqlPool,
+  pool: SqlPool,
+  { participant, after, rows }: Page,
+): Promise<{
+  readonly judged: readonly JudgedReservation[];
+  readonly looked: number;
+  readonly next: ReservationPosition | null;
+}> {
+  const candidates = await reservationsBehind(pool, after, rows);
+  const last = candidates.at(-1);
+  const next =
+    last && candidates.length === rows
+      ? { createdAt: last.createdAt, gid: last.gid, branch: last.branch }
+      : null;
+  const runs = await runsOf(accord, candidates);
+  const suspects = candidates.filter(({ gid }) => runs.get(gid)?.isEnded !== 0);
+  const stillThere = await stillReserved(pool, suspects);
+  const judged = suspects
+    .filter(({ gid, branch }) => stillThere.has(stepKeyOf(gid, branch)))
+    .flatMap((reservation) => judge(participant, reservation, runs.get(reservation.gid)));
+  return { judged, looked: candidates.length, next };
+}
+
+const reservationsBehind = (
+  pool: SqlPool,
+  after: ReservationPosition | null,
+  rows: number,
+): Promise<readonly Reservation[]> =>
+  pool.select<Reservation>(
+    `SELECT gid, branch, CAST(created_at AS CHAR) AS createdAt,
+            CAST(TIMESTAMPDIFF(SECOND, created_at, UTC_TIMESTAMP(3)) AS CHAR) AS age, amounts
+       FROM fence
+       WHERE expires_at IS NULL AND reserves = 1 AND state = 'acted'
+         AND (created_at, gid, branch) > (CAST(? AS DATETIME(3)), ?, ?)
+       ORDER BY created_at, gid, branch LIMIT ?`,
+    [after?.createdAt ?? '1970-01-01 00:00:00', after?.gid ?? '', after?.branch ?? '', rows],
+  );
+
+async function runsOf(
+  accord: SqlPool,
+  reservations: readonly Reservation[],
+): Promise<ReadonlyMap<Gid, Run>> {
+  if (reservations.length === 0) return new Map();
+  const rows = await accord.select<Run>(
+    `SELECT gid, state, ended_at IS NOT NULL AS isEnded, IF(LOCATE('"settled"', ending) > 0, ending, NULL) AS ending
+       FROM runs WHERE gid IN (?)`,
+    [[...new Set(reservations.map(({ gid }) => gid))]],
+  );
+  return new Map(rows.map((row) => [row.gid, row]));
+}
+
+async function stillReserved(
+  pool: SqlPool,
+  suspects: readonly Reservation[],
+): Promise<ReadonlySet<string>> {
+  if (suspects.length === 0) return new Set();
+  const rows = await pool.select<{ readonly gid: Gid; readonly branch: Branch }>(
+    `SELECT gid, branch FROM fence WHERE (gid, branch) IN (?) AND state = 'acted'`,
+    [suspects.map(({ gid, branch }) => [gid, branch])],
+  );
+  return new Set(rows.map(({ gid, branch }) => stepKeyOf(gid, branch)));
+}
+
+function judge(
+  participant: ReservingParticipant,
+  { gid, branch, age, amounts }: Reservation,
+  run: Run | undefined,
+): readonly JudgedReservation[] {
+  const about = {
+    participant,
+    gid,
+    branch,
+    subject: stepKeyOf(gid, branch),
+    amounts: amounts ?? [],
+    ageSeconds: Number(age),
+  };
+  if (!run) {
+    if (Number(age) < reconcileAgeSeconds.unknown) return [];
+    const detail = 'accord knows no such transaction.';
+    return [{ finding: { ...about, kind: 'unknown_transaction', detail }, repair: null }];
+  }
+  const ending = run.state as Ending; // It has ended.
+  const isSettled =
+    run.ending !== null && settledBranches(gid, run.ending.toString('utf8')).has(branch);
+  const repair = isSettled ? null : repairOf(participant, gid, branch, ending);
+  const detail = isSettled
+    ? `The transaction is ${ending}; an operator has settled the step by hand.`
+    : `The transaction is ${ending}, and it is still reserved.`;
+  const finding: Finding = { ...about, kind: 'leaked_reservation', detail };
+  return [{ finding, repair }];
+}
+
+/** @returns `null`: a pivot consumes it, or no flow has such a branch; a person must look. */
+function repairOf(
+  participant: ReservingParticipant,
+  gid: Gid,
+  branch: Branch,
+  ending: Ending,
+): JudgedReservation['repair'] {
+  const steps = stepsOf(gid).filter((step) => step.participant === participant);
+  const activity =
+    ending === 'compensated'
+      ? steps.find(({ name }) => name === branch)?.undo
+      : steps.find(({ confirms }) => confirms === branch)?.act;
+  if (!activity) return null;
+  return {
+    activity: activityTypeOf(participant, activity),
+    verb: ending === 'compensated' ? 'undo' : 'confirm',
+  };
+}

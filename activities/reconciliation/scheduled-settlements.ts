@@ -1,0 +1,137 @@
+/** Settlements that nobody asked for: their rows are accepted by the worker, as the API accepts those of callers. */
+import { createHash } from 'node:crypto';
+
+import { topics } from '../../contracts/events';
+import { businessIdOf, gidOf, type Gid } from '../../contracts/ids';
+import type { Currency } from '../../contracts/money';
+import { rowBranch } from '../../contracts/runs';
+import { settlementPageRows, type SettlementInput } from '../../contracts/settlements';
+import { deadlineMs, undoBudgetShare } from '../../contracts/transaction';
+import { writeEvents } from '../outbox';
+import type { SqlTransaction } from '../participant';
+import { inSqlTransaction, type Budget, type SqlPool } from '../sql-transaction';
+
+/** Scope of a key that such a row does not have; a key's operation is a method and a route. */
+const operation = 'schedule settlement';
+const requestedBy = 'schedule';
+
+/** One page of tenants with movements of the currency that no settlement has, up to the end of the day. */
+export async function tenantsToSettle(
+  accounts: SqlPool,
+  {
+    currency,
+    day,
+    after,
+    rows,
+  }: {
+    readonly currency: Currency;
+    readonly day: string;
+    readonly after: string | null;
+    readonly rows: number;
+  },
+): Promise<{ readonly tenants: readonly string[]; readonly next: string | null }> {
+  const found = await accounts.select<{ readonly tenant: string }>(
+    `SELECT DISTINCT tenant FROM merchant_movements
+       WHERE tenant > ? AND currency = ? AND settlement_id IS NULL
+         AND occurred_at < CAST(? AS DATE) + INTERVAL 1 DAY
+       ORDER BY tenant LIMIT ?`,
+    [after ?? '', currency, day, rows],
+  );
+  const tenants = found.map(({ tenant }) => tenant);
+  return { tenants, next: tenants.length === rows ? (tenants.at(-1) ?? null) : null };
+}
+
+interface Settlement {
+  readonly tenant: string;
+  readonly currency: Currency;
+  readonly day: string;
+  readonly deadlineAt: number;
+}
+
+/** Writes the row, unless it is there. @returns what its run is to be started with; `null`: it has ended. */
+export async function acceptSettlement(
+  accord: SqlPool,
+  cluster: string,
+  budget: Budget,
+  settlement: Settlement,
+): Promise<{ readonly gid: Gid; readonly input: object } | null> {
+  const input = inputOf(settlement);
+  return inSqlTransaction(accord, budget, async (sql) => {
+    const isNew = await insert(sql, cluster, input);
+    if (isNew) return { gid: input.gid, input };
+    const [run] = await sql.select<{ readonly input: Buffer | null }>(
+      'SELECT input FROM runs WHERE gid = ? AND ended_at IS NULL',
+      [input.gid],
+    );
+    if (!run) return null;
+    const kept = run.input ? (JSON.parse(run.input.toString('utf8')) as SettlementInput) : input;
+    return { gid: input.gid, input: kept };
+  });
+}
+
+function inputOf({ tenant, currency, day, deadlineAt }: Settlement): SettlementInput {
+  const settlementId = businessIdOf(tenant, `${currency}-${day}`);
+  return {
+    gid: gidOf('settlement', settlementId),
+    tenant,
+    flow: 'settlement',
+    deadlineAt,
+    undoBudgetMs: Math.floor(deadlineMs.default * undoBudgetShare),
+    settlementId,
+    currency,
+    day,
+    requestedBy,
+    pageRows: settlementPageRows,
+  };
+}
+
+/** @returns false where the row was there before. */
+async function insert(
+  sql: SqlTransaction,
+  cluster: string,
+  input: SettlementInput,
+): Promise<boolean> {
+  const { gid, tenant, flow, currency, day, deadlineAt } = input;
+  const [hub] = await sql.select<{ readonly region: string; readonly epoch: number }>(
+    'SELECT region, epoch FROM cluster_state WHERE cluster = ? FOR SHARE',
+    [cluster],
+  );
+  if (!hub) throw new Error(`No row of cluster_state for ${cluster}.`);
+  const found = await sql.select('SELECT gid FROM runs WHERE gid = ?', [gid]);
+  if (found.length > 0) return false;
+  const text = JSON.stringify(input);
+  // Somebody else may insert it now: then this fails, and the next try finds it.
+  await sql.change(
+    `INSERT INTO runs (gid, tenant, flow, reference, operation, idempotency_key, fingerprint, field_digests, input,
+       owner, region, epoch, accepted_at, deadline_at, at_risk)
+     VALUES (?, ?, ?, ?, ?, NULL, ?, '{}', ?, ?, ?, ?, UTC_TIMESTAMP(3), ?, '[]')`,
+    [
+      gid,
+      tenant,
+      flow,
+      `${currency}-${day}`,
+      operation,
+      createHash('sha256').update(text).digest(),
+      Buffer.from(text),
+      gid,
+      hub.region,
+      hub.epoch,
+      new Date(deadlineAt),
+    ],
+  );
+  await writeEvents(sql, { epoch: hub.epoch, traceparent: null }, [
+    {
+      gid,
+      branch: rowBranch,
+      op: 'accepted',
+      n: 1,
+      event: {
+        topic: topics.transactions,
+        type: 'transaction.accepted',
+        aggregate: { id: gid, sequence: 1 },
+        data: { gid, tenant, flow },
+      },
+    },
+  ]);
+  return true;
+}

@@ -1,0 +1,154 @@
+import { proxyActivities } from '@temporalio/workflow';
+
+import type { StepKey } from '../contracts/ids';
+import {
+  findingKinds,
+  findingsListedMax,
+  reconcileRows,
+  reservingParticipants,
+  type FindingAction,
+  type JudgedReservation,
+  type OpenRun,
+  type ReconcileInput,
+  type ReconcileReport,
+  type ReconciliationActivities,
+  type RecordedFinding,
+  type ReportedFinding,
+  type ReservationPosition,
+  type ReservingParticipant,
+} from '../contracts/reconciliation';
+import type { Keyed, SetActivity } from '../contracts/verdict';
+import { jobActivities, startTransaction } from './jobs';
+
+const reconciliation = jobActivities<ReconciliationActivities>();
+
+/** A participant that is away keeps its reservations until the next round. */
+const repair = proxyActivities<Record<string, SetActivity<Keyed, unknown>>>({
+  startToCloseTimeout: '10s',
+  heartbeatTimeout: '2s',
+  scheduleToCloseTimeout: '30s',
+  retry: { initialInterval: '50ms', maximumInterval: '5s' },
+});
+
+/** Open runs that are started at once. */
+const startsAtOnce = 20;
+
+/** What one round has come to. */
+interface Round {
+  readonly dryRun: boolean;
+  looked: number;
+  isComplete: boolean;
+  readonly actions: Partial<Record<FindingAction, number>>;
+  readonly findings: ReportedFinding[];
+}
+
+/**
+ * A job, no transaction: finds what was left over between the participants, puts right what their fences can, and keeps
+ * the rest for an operator. Safe beside everything else, itself included: what it does is decided by the same rows.
+ */
+export async function reconcile({ dryRun }: ReconcileInput): Promise<ReconcileReport> {
+  const round: Round = { dryRun, looked: 0, isComplete: true, actions: {}, findings: [] };
+  const since = await reconciliation.beginRound();
+  for (const participant of reservingParticipants) await reservationsOf(round, participant);
+  await openRuns(round);
+  for (const participant of reservingParticipants) {
+    const found = await reconciliation.differingBooks({ participant });
+    await keep(
+      round,
+      found.map((finding) => ({ ...finding, action: 'left' })),
+    );
+  }
+  if (!dryRun && round.isComplete) {
+    await reconciliation.closeUnseen({ since, kinds: findingKinds });
+  }
+  return round;
+}
+
+async function reservationsOf(round: Round, participant: ReservingParticipant): Promise<void> {
+  let after: ReservationPosition | null = null;
+  for (let page = 1; page <= reconcileRows.pagesMax; page += 1) {
+    const { judged, looked, next }: Awaited<ReturnType<ReconciliationActivities['reservations']>> =
+      await reconciliation.reservations({ participant, after, rows: reconcileRows.page });
+    round.looked += looked;
+    await keep(round, round.dryRun ? judged.map(wouldRepair) : await repaired(judged));
+    if (next === null) return;
+    after = next;
+  }
+  round.isComplete = false;
+}
+
+const wouldRepair = ({ finding, repair: by }: JudgedReservation): ReportedFinding => ({
+  ...finding,
+  action: by === null ? 'left' : by.verb === 'undo' ? 'would_undo' : 'would_confirm',
+});
+
+/** The participants' own activities: whatever has happened since the page was read, the fence decides. */
+async function repaired(judged: readonly JudgedReservation[]): Promise<readonly ReportedFinding[]> {
+  const done = new Set<StepKey>();
+  const activities = new Set(judged.flatMap(({ repair: by }) => by?.activity ?? []));
+  for (const activity of activities) {
+    const keys = judged
+      .filter(({ repair: by }) => by?.activity === activity)
+      .map(({ finding }) => finding.subject);
+    for (const key of await repairedKeys(activity, keys)) done.add(key);
+  }
+  return judged.map(({ finding, repair: by }) => ({
+    ...finding,
+    action: !by || !done.has(finding.subject) ? 'left' : by.verb === 'undo' ? 'undone' : 'confirmed',
+  }));
+}
+
+async function repairedKeys(
+  activity: string,
+  keys: readonly StepKey[],
+): Promise<readonly StepKey[]> {
+  try {
+    const verdicts = await repair[activity]?.(keys.map((key) => ({ key, minEpoch: 0 })));
+    return (verdicts ?? []).filter(({ ok }) => ok).map(({ gid, branch }) => `${gid}/${branch}`);
+  } catch {
+    return []; // Away, or what it holds is at odds with its fence: left, and shown.
+  }
+}
+
+async function openRuns(round: Round): Promise<void> {
+  let after: string | null = null;
+  for (let page = 1; page <= reconcileRows.pagesMax; page += 1) {
+    const { runs, next }: Awaited<ReturnType<ReconciliationActivities['openRuns']>> =
+      await reconciliation.openRuns({ after, rows: startsAtOnce });
+    round.looked += runs.length;
+    const looked = await Promise.all(runs.map((run) => recovered(round, run)));
+    await keep(
+      round,
+      looked.filter((finding) => finding !== undefined),
+    );
+    if (next === null) return;
+    after = next;
+  }
+  round.isComplete = false;
+}
+
+/** Telling the story again is how a run is recovered. @returns `undefined`: it has a living run, all is well. */
+async function recovered(
+  { dryRun }: Round,
+  { gid, workflow, input, finding }: OpenRun,
+): Promise<ReportedFinding | undefined> {
+  if (dryRun || input === null) {
+    if (await reconciliation.isRunning(gid)) return undefined;
+    return { ...finding, action: input === null ? 'left' : 'would_recover' };
+  }
+  return (await startTransaction(workflow, gid, input))
+    ? { ...finding, action: 'recovered' }
+    : undefined;
+}
+
+async function keep(round: Round, findings: readonly ReportedFinding[]): Promise<void> {
+  if (findings.length === 0) return;
+  for (const { action } of findings) round.actions[action] = (round.actions[action] ?? 0) + 1;
+  round.findings.push(...findings.slice(0, findingsListedMax - round.findings.length));
+  if (!round.dryRun) await reconciliation.record({ findings: findings.map(recorded) });
+}
+
+const recorded = ({ action, ...finding }: ReportedFinding): RecordedFinding => ({
+  finding,
+  state: action === 'left' ? 'open' : 'repaired',
+});
