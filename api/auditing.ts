@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { createHash } from 'node:crypto';
 
-import { partsOfGid } from '../contracts/ids';
+import { businessIdOf, gidOf, partsOfGid, type Tenant } from '../contracts/ids';
 import { canonicalJson } from './canonical-json';
 import { Problem } from './errors';
 import type { JsonValue } from './json-text';
@@ -29,7 +29,7 @@ export function auditSteering(api: Api, audit: AuditStore): void {
         tenant: principal.tenant,
         actor: principal.subject,
         operation: `${request.method} ${request.routeOptions.url ?? ''}`,
-        gid: gidOf(request.params),
+        gid: gidSteered(request, principal.tenant),
         request: requestOf(request),
         outcome: request.problemCode
           ? `${reply.statusCode} ${request.problemCode}`
@@ -53,7 +53,12 @@ function requestOf({ bodyAsSent, idempotencyKey }: FastifyRequest): JsonValue {
   };
 }
 
-function gidOf(params: unknown): string | null {
-  if (typeof params !== 'object' || params === null || !('gid' in params)) return null;
-  return typeof params.gid === 'string' && partsOfGid(params.gid) ? params.gid : null;
+function gidSteered({ params, routeOptions }: FastifyRequest, tenant: Tenant): string | null {
+  if (typeof params !== 'object' || params === null) return null;
+  const flow = routeOptions.config.rules?.flow;
+  const named =
+    flow && 'id' in params
+      ? gidOf(flow, businessIdOf(tenant, String(params.id)))
+      : 'gid' in params && params.gid;
+  return typeof named === 'string' && partsOfGid(named) ? named : null;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
+import { referencePattern, tenantPattern } from '../contracts/ids';
 import { currencies } from '../contracts/money';
-import { tenantPattern } from '../contracts/ids';
 import {
   databaseUrl,
   faultsOf,
@@ -10,22 +10,28 @@ import {
   redisUrl,
   type Environment,
 } from '../processes/environment';
+import { riskPolicySchema } from './risk-policy';
 
 const wholeNumber = z
   .string()
   .regex(/^\d{1,9}$/, 'a whole number')
   .transform(Number);
-const merchantAccounts = z
-  .string()
-  .transform((text, context): unknown => {
+const json = (example: string) =>
+  z.string().transform((text, context): unknown => {
     try {
       return JSON.parse(text);
     } catch {
-      context.addIssue('JSON, such as {"acme":{"EUR":"merchant-EUR"}}');
+      context.addIssue(`JSON, such as ${example}`);
       return z.NEVER;
     }
-  })
-  .pipe(z.record(z.string().regex(tenantPattern), z.partialRecord(z.enum(currencies), z.string())));
+  });
+/** An account of each tenant for each currency, without the tenant. */
+const ownAccounts = json('{"acme":{"EUR":"merchant-EUR"}}').pipe(
+  z.record(
+    z.string().regex(tenantPattern),
+    z.partialRecord(z.enum(currencies), z.string().regex(referencePattern)),
+  ),
+);
 
 const variables = {
   ...faultsShape,
@@ -35,6 +41,9 @@ const variables = {
   API_TRUST_PROXY_HOPS: wholeNumber.default(0),
   API_DATABASE_URL: databaseUrl,
   API_ORDERS_DATABASE_URL: databaseUrl,
+  API_ACCOUNTS_DATABASE_URL: databaseUrl,
+  API_INVENTORY_DATABASE_URL: databaseUrl,
+  API_COUPONS_DATABASE_URL: databaseUrl,
   API_DATABASE_CONNECTIONS: wholeNumber.default(20),
   /** Signs cursors and digests of fields: the same in every API process. */
   API_SECRET: z.string().min(32, 'at least 32 characters'),
@@ -42,7 +51,11 @@ const variables = {
   TEMPORAL_ADDRESS: z.string().min(1),
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   TEMPORAL_API_KEY: z.string().min(1).optional(),
-  MERCHANT_ACCOUNTS: merchantAccounts.default({}),
+  MERCHANT_ACCOUNTS: ownAccounts.default({}),
+  CLEARING_ACCOUNTS: ownAccounts.default({}),
+  RISK_POLICY: json('{"reviewScore":50}').pipe(riskPolicySchema).prefault('{}'),
+  /** How long a payment may wait for a person. */
+  REVIEW_MS: wholeNumber.pipe(z.int().min(1_000)).default(259_200_000),
   STARTS_PER_SECOND: wholeNumber.default(1_000),
   READS_PER_SECOND: wholeNumber.default(500),
   OPERATIONS_PER_SECOND: wholeNumber.default(20),
@@ -68,6 +81,9 @@ export function loadConfig(environment: Environment = process.env) {
     trustProxyHops: given.API_TRUST_PROXY_HOPS,
     accordUrl: given.API_DATABASE_URL,
     ordersUrl: given.API_ORDERS_DATABASE_URL,
+    accountsUrl: given.API_ACCOUNTS_DATABASE_URL,
+    inventoryUrl: given.API_INVENTORY_DATABASE_URL,
+    couponsUrl: given.API_COUPONS_DATABASE_URL,
     databaseConnections: given.API_DATABASE_CONNECTIONS,
     secret: given.API_SECRET,
     redisUrl: given.REDIS_URL,
@@ -77,6 +93,9 @@ export function loadConfig(environment: Environment = process.env) {
       apiKey: given.TEMPORAL_API_KEY,
     },
     merchantAccounts: given.MERCHANT_ACCOUNTS,
+    clearingAccounts: given.CLEARING_ACCOUNTS,
+    riskPolicy: given.RISK_POLICY,
+    reviewMs: given.REVIEW_MS,
     limits: {
       starts: { perSecond: given.STARTS_PER_SECOND, burst: 2 * given.STARTS_PER_SECOND },
       reads: { perSecond: given.READS_PER_SECOND, burst: given.READS_PER_SECOND },

@@ -25,7 +25,7 @@ export function createCursors(secret: string) {
       .update(`${payload}.${canonicalJson(boundTo)}`)
       .digest();
 
-  return {
+  const cursors = {
     encode({ at, id }: Position, boundTo: JsonValue): string {
       const payload = Buffer.from(JSON.stringify([at, id])).toString('base64url');
       return `${payload}.${signatureOf(payload, boundTo).toString('base64url')}`;
@@ -43,6 +43,19 @@ export function createCursors(secret: string) {
       );
       return { at, id };
     },
+    /** A page of a list that is ordered by id alone, out of its rows and one more where there is one. */
+    pageOf<Row>(
+      rows: readonly Row[],
+      size: number,
+      boundTo: JsonValue,
+      idOf: (row: Row) => string,
+    ): { readonly page: readonly Row[]; readonly nextCursor: string | null } {
+      const page = rows.slice(0, size);
+      const last = rows.length > size ? page.at(-1) : undefined;
+      const nextCursor = last ? cursors.encode({ at: 0, id: idOf(last) }, boundTo) : null;
+      return { page, nextCursor };
+    },
   };
+  return cursors;
 }
 export type Cursors = ReturnType<typeof createCursors>;

@@ -5,12 +5,17 @@ import { createPool, type Pool, type PoolOptions } from 'mysql2/promise';
 import { runsChannel } from '../contracts/runs';
 import { transactionsTaskQueue } from '../contracts/task-queues';
 import type { Config } from './config';
+import { createAccountViewsStore } from './stores/account-views-store';
 import { createAuditStore } from './stores/audit-store';
-import { createDatabase } from './stores/database';
+import { createCouponViewsStore } from './stores/coupon-views-store';
+import { createDatabase, type Database } from './stores/database';
 import { createHeartbeatStore } from './stores/heartbeat-store';
 import { createKeysStore } from './stores/keys-store';
 import { createOrderViewsStore } from './stores/order-views-store';
+import { createPaymentViewsStore } from './stores/payment-views-store';
 import { createRunsStore } from './stores/runs-store';
+import { createSettlementViewsStore } from './stores/settlement-views-store';
+import { createStockViewsStore } from './stores/stock-views-store';
 import { createTemporal } from './temporal';
 import type { WakeUps } from './waiting';
 
@@ -32,26 +37,36 @@ export function openDependencies(
   onError: (error: unknown) => void,
   taskQueue = transactionsTaskQueue,
 ) {
-  const accordPool = openPool(config.accordUrl, config.databaseConnections);
-  const ordersPool = openPool(config.ordersUrl, config.databaseConnections);
+  const pools: Pool[] = [];
+  const open = (url: string): Database => {
+    const pool = openPool(url, config.databaseConnections);
+    pools.push(pool);
+    return createDatabase(pool);
+  };
   const redis = openRedis(config.redisUrl, onError);
   const subscriber = openRedis(config.redisUrl, onError, { autoResubscribe: true });
   const connection = openTemporal(config.temporal);
   const client = new Client({ connection, namespace: config.temporal.namespace });
-  const accord = createDatabase(accordPool);
+  const accord = open(config.accordUrl);
+  const accounts = open(config.accountsUrl);
   return {
     runs: createRunsStore(accord, config.cluster),
     keys: createKeysStore(accord),
     audit: createAuditStore(accord),
     heartbeat: createHeartbeatStore(accord),
-    orderViews: createOrderViewsStore(createDatabase(ordersPool)),
+    orderViews: createOrderViewsStore(open(config.ordersUrl)),
+    accountViews: createAccountViewsStore(accounts),
+    paymentViews: createPaymentViewsStore(accounts),
+    settlementViews: createSettlementViewsStore(accounts),
+    stockViews: createStockViewsStore(open(config.inventoryUrl)),
+    couponViews: createCouponViewsStore(open(config.couponsUrl)),
     temporal: createTemporal(client, taskQueue),
     redis,
     wakeUps: subscribe(subscriber, onError),
     async close(): Promise<void> {
       redis.disconnect();
       subscriber.disconnect();
-      await Promise.all([accordPool.end(), ordersPool.end(), connection.close()]);
+      await Promise.all([...pools.map((pool) => pool.end()), connection.close()]);
     },
   };
 }

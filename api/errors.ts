@@ -33,7 +33,11 @@ export const problems = {
     retryable: false,
     title: 'The route does not take this method.',
   },
-  not_acceptable: { status: 406, retryable: false, title: 'Only JSON can be answered.' },
+  not_acceptable: {
+    status: 406,
+    retryable: false,
+    title: 'Nothing that is asked for can be answered.',
+  },
   request_timeout: { status: 408, retryable: true, title: 'The request arrived too slowly.' },
   idempotency_in_progress: {
     status: 409,

@@ -7,8 +7,9 @@ import { Problem } from './errors';
 import type { Lifecycle } from './health';
 import { idempotencyKeyOf } from './idempotency';
 import type { createAddressGuard, Limits } from './limits';
+import { jsonMedia, preferredOf } from './media';
 import type { Metrics } from './metrics';
-import { limitClassOf, type Api, type RouteKind, type RouteRules } from './route-rules';
+import { limitClassOf, type Api, type RouteRules } from './route-rules';
 import type { Starts } from './starts';
 
 /** Above this share of the heap starts and lists are shed. */
@@ -34,7 +35,7 @@ export async function guardRoutes(api: Api, guards: Guards): Promise<void> {
   api.addHook('onRequest', async (request, reply) => {
     const rules = request.routeOptions.config.rules;
     if (!rules) return;
-    acceptJson(request, rules.kind);
+    acceptMedia(request, rules);
     if (rules.kind === 'start') refuseStart(guards);
     if (rules.scope !== null) {
       request.principal = await authenticate(request, guards);
@@ -115,13 +116,8 @@ function needsKey(request: FastifyRequest, { kind }: RouteRules): boolean {
   return request.method === 'POST' && (kind === 'start' || kind === 'steer') && !isDryRun;
 }
 
-function acceptJson({ headers }: FastifyRequest, kind: RouteKind): void {
-  const accept = headers.accept;
-  if (accept === undefined || kind === 'probe') return;
-  const isMet = accept
-    .split(',')
-    .some((range) => /^\s*(\*\/\*|application\/(\*|json|problem\+json))\s*(;|$)/i.test(range));
-  if (!isMet) throw new Problem('not_acceptable');
+function acceptMedia({ headers }: FastifyRequest, { kind, media = jsonMedia }: RouteRules): void {
+  if (kind !== 'probe' && !preferredOf(headers.accept, media)) throw new Problem('not_acceptable');
 }
 
 function record(request: FastifyRequest, status: number, ms: number, metrics: Metrics): void {

@@ -35,13 +35,21 @@ export function idempotencyKeyOf(rawHeaders: readonly string[]): string {
 export interface Fingerprint {
   /** SHA-256 of the canonical request. */
   readonly digest: Buffer;
-  /** JSON pointer → keyed digest of the field: keyed, because an account number could be guessed from a plain one. */
+  /**
+   * JSON pointer (`:name` for a part of the path) → keyed digest of the field: keyed, because an account number could be
+   * guessed from a plain one.
+   */
   readonly fields: Readonly<Record<string, string>>;
 }
 
 /** Fingerprint of a request as it was sent, before any default: headers do not count. */
-export function fingerprintOf(params: JsonValue, body: JsonValue, secret: string): Fingerprint {
-  const fields = leavesOf(body).map(([pointer, value]) => {
+export function fingerprintOf(
+  params: Readonly<Record<string, string>>,
+  body: JsonValue,
+  secret: string,
+): Fingerprint {
+  const path = Object.entries(params).map(([name, value]) => [`:${name}`, value] as const);
+  const fields = [...path, ...leavesOf(body)].map(([pointer, value]) => {
     const digest = createHmac('sha256', secret).update(`${pointer}\0${canonicalJson(value)}`);
     return [pointer, digest.digest('base64url').slice(0, 12)] as const; // 72 bits name a field; they guard nothing.
   });

@@ -5,7 +5,7 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-pro
 import { z } from 'zod';
 
 import { problems, type ProblemCode } from './errors';
-import type { Api, RouteKind } from './route-rules';
+import type { Api, RouteKind, RouteRules } from './route-rules';
 
 const problemSchema = z
   .object({
@@ -33,11 +33,30 @@ const headersOf = (kind: RouteKind, method: string) => {
     properties: {
       ...(takesKey && { 'Idempotency-Key': { type: 'string', minLength: 1, maxLength: 255 } }),
       ...(kind === 'start' && {
-        Prefer: { type: 'string', description: '`wait=N`: seconds, at most 30.' },
+        Prefer: {
+          type: 'string',
+          description:
+            '`wait=N`: seconds, at most 30. `until=ending`: of what tells a status before its ending, the ending.',
+        },
       }),
     },
   };
 };
+
+/** Text beside the JSON of an answer, where a route has it; the zod schema is that of the JSON alone. */
+function withMedia(responses: unknown, media: RouteRules['media'] = []): unknown {
+  const others = media.filter((one) => one.startsWith('text/'));
+  if (others.length === 0 || !isRecord(responses)) return responses;
+  const texts = others.map((one) => [one, { schema: { type: 'string' } }] as const);
+  const content = {
+    'application/json': { schema: responses['200'] },
+    ...Object.fromEntries(texts),
+  };
+  return { ...responses, 200: { description: 'Default Response', content } };
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
 
 /** Generates `/openapi.json` and `/docs` from the schemas of the routes, with the scope of each. */
 export async function describeRoutes(api: Api): Promise<void> {
@@ -57,7 +76,11 @@ export async function describeRoutes(api: Api): Promise<void> {
       const rules = input.route.config?.rules;
       if (!rules) return { schema: { ...schema, hide: true }, url };
       return {
-        schema: { ...schema, headers: headersOf(rules.kind, String(input.route.method)) },
+        schema: {
+          ...schema,
+          headers: headersOf(rules.kind, String(input.route.method)),
+          response: withMedia(schema['response'], rules.media),
+        },
         url,
       };
     },
@@ -85,8 +108,7 @@ function completeSchema(route: RouteOptions): void {
   route.schema.tags = [rules.kind];
 }
 
-const responsesOf = (responses: unknown): object =>
-  typeof responses === 'object' && responses !== null ? responses : {};
+const responsesOf = (responses: unknown): object => (isRecord(responses) ? responses : {});
 
 const operationIdOf = ({ method, url }: RouteOptions): string =>
   `${String(method).toLowerCase()}${url.replace(/[^A-Za-z0-9]+([A-Za-z0-9]?)/g, (_, next: string) => next.toUpperCase())}`;

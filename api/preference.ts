@@ -1,15 +1,35 @@
 /** Longest wait of one request: a balancer's idle timeout is longer, a person's patience shorter. */
 export const waitSecondsMax = 30;
 
+/** What a caller wants to wait for: that it is decided, which some flows tell early, or its ending. */
+export type Until = 'decided' | 'ending';
+
+export interface Preference {
+  /** At most `waitSecondsMax`. */
+  readonly seconds: number | undefined;
+  readonly until: Until;
+  /** What is understood of it, for `Preference-Applied`; `undefined`: nothing. */
+  readonly applied: string | undefined;
+}
+
 /**
- * Seconds that a caller wants to wait (`Prefer: wait=N`, RFC 7240), at most `waitSecondsMax`. A preference that is not
+ * How long a caller wants to wait (`Prefer: wait=N`, RFC 7240), and until what (`until=ending`). A preference that is not
  * understood counts as absent: that is what a preference is.
  */
-export function waitSecondsOf(prefer: string | readonly string[] | undefined): number | undefined {
+export function preferenceOf(prefer: string | readonly string[] | undefined): Preference {
   const text = typeof prefer === 'string' ? prefer : prefer?.join(',');
-  const seconds = text
-    ?.split(/[,;]/)
-    .map((part) => /^\s*wait\s*=\s*"?(\d{1,9})"?\s*$/i.exec(part)?.[1]);
-  const first = seconds?.find((value) => value !== undefined);
-  return first === undefined ? undefined : Math.min(Number(first), waitSecondsMax);
+  const parts = text?.split(/[,;]/) ?? [];
+  const waits = parts.map((part) => /^\s*wait\s*=\s*"?(\d{1,9})"?\s*$/i.exec(part)?.[1]);
+  const wait = waits.find((value) => value !== undefined);
+  const seconds = wait === undefined ? undefined : Math.min(Number(wait), waitSecondsMax);
+  const isUntilEnding = parts.some((part) => /^\s*until\s*=\s*"?ending"?\s*$/i.test(part));
+  const applied = [
+    ...(seconds === undefined ? [] : [`wait=${seconds}`]),
+    ...(isUntilEnding ? ['until=ending'] : []),
+  ];
+  return {
+    seconds,
+    until: isUntilEnding ? 'ending' : 'decided',
+    applied: applied.length === 0 ? undefined : applied.join(', '),
+  };
 }

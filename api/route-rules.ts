@@ -8,6 +8,7 @@ import type {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import type { Flow } from '../contracts/ids';
 import type { Principal } from './authentication';
 import { Problem, type ProblemCode } from './errors';
 import type { JsonValue } from './json-text';
@@ -25,6 +26,10 @@ export interface RouteRules {
   readonly kind: RouteKind;
   /** `null`: open to everybody. */
   readonly scope: Scope | null;
+  /** What it can answer with; left out: JSON alone. */
+  readonly media?: readonly string[];
+  /** The flow whose reference is the `:id` of its path, for the audit. */
+  readonly flow?: Flow;
 }
 
 export const limitClassOf: Readonly<Record<RouteKind, LimitClass | null>> = {

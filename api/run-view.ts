@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { isEnding, runStates } from '../contracts/transaction';
+import { earlyStatuses, isEnding, runStates } from '../contracts/transaction';
 import { flows } from '../contracts/ids';
 import { currencies } from '../contracts/money';
 import type { RunRow } from './stores/runs-store';
@@ -34,6 +34,8 @@ export const runViewSchema = z
     stuckSinceMs: z.number().nullable(),
     atRisk: z.array(atRiskSchema),
     reason: z.object({ code: z.string(), step: z.string().nullable() }).nullable(),
+    /** What was told before the ending; stays as it is. */
+    early: z.enum(earlyStatuses).nullable(),
     links: z.object({ self: z.string(), explain: z.string() }),
   })
   .meta({ id: 'Transaction' });
@@ -45,6 +47,11 @@ export const endingSchema = z
   .meta({ id: 'Ending' });
 
 export const linkOf = (gid: string): string => `/v1/transactions/${gid}`;
+
+export const linksOf = (gid: string) => ({
+  self: linkOf(gid),
+  explain: `${linkOf(gid)}/explain`,
+});
 
 export function runViewOf(run: RunRow, now = Date.now()): RunView {
   return {
@@ -63,6 +70,7 @@ export function runViewOf(run: RunRow, now = Date.now()): RunView {
     stuckSinceMs: run.stuckSince && !isEnding(run.state) ? now - run.stuckSince.getTime() : null,
     atRisk: [...run.atRisk],
     reason: run.reason === null ? null : { code: run.reason, step: run.step },
-    links: { self: linkOf(run.gid), explain: `${linkOf(run.gid)}/explain` },
+    early: run.early,
+    links: linksOf(run.gid),
   };
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 
-import { referencePattern } from '../contracts/ids';
+import { partsOfBusinessId, referencePattern } from '../contracts/ids';
 import { minorUnitsMax } from '../contracts/money';
+import { deadlineMs } from '../contracts/transaction';
 
 // zod counts UTF-16 units, people count characters: a pair of surrogates is one.
 const codePoints = (value: string): number => value.replace(/[\u{10000}-\u{10ffff}]/gu, 'x').length;
@@ -19,13 +20,26 @@ export const text = (max: number) =>
 /** An id of the tenant's own, without the tenant. */
 export const reference = z.string().regex(referencePattern);
 
-/** Money of a request. Which currencies there are is no question of form: an unknown one is a 422. */
+/** Answers leave the tenant out. */
+export const withoutTenant = (id: string): string => partsOfBusinessId(id)?.id ?? id;
+
+/** Minor units that may pass 2^53. */
+export const digits = z.string().regex(/^-?\d+$/);
+export const time = z.iso.datetime();
+
+/** Which currencies there are is no question of form: an unknown one is a 422. */
+export const currencyCode = z.string().regex(/^[A-Z]{3}$/);
+
+/** Money of a request. */
 export const money = z
   .strictObject({
-    currency: z.string().regex(/^[A-Z]{3}$/),
+    currency: currencyCode,
     minorUnits: z.int().min(1).max(minorUnitsMax),
   })
   .meta({ id: 'Money' });
+
+/** For how long a transaction may take; its bounds are no question of form, either. */
+export const lifeMs = z.int().min(1).default(deadlineMs.default);
 
 export const gidParams = z.strictObject({ gid: z.string() });
 export const idParams = z.strictObject({ id: z.string() });

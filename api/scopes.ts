@@ -3,6 +3,7 @@ export const scopes = [
   'tx:start',
   'tx:read',
   'tx:cancel',
+  'payments:review',
   'ops:read',
   'ops:resolve',
   'admin:keys',

@@ -14,11 +14,19 @@ import { createHealth } from './health';
 import { createAddressGuard, createLimits } from './limits';
 import { createMetrics } from './metrics';
 import { describeRoutes } from './openapi';
+import { accountRoutes } from './routes/accounts';
 import { apiKeyRoutes } from './routes/api-keys';
+import { auditRoutes } from './routes/audit';
+import { checkoutRoutes } from './routes/checkouts';
 import { orderRoutes } from './routes/orders';
+import { paymentRoutes } from './routes/payments';
 import { probeRoutes } from './routes/probes';
+import { settlementRoutes } from './routes/settlements';
 import { steeringRoutes } from './routes/steering';
+import { stockRoutes } from './routes/stock';
 import { transactionRoutes } from './routes/transactions';
+import { transferRoutes } from './routes/transfers';
+import { createScreening } from './screening';
 import { createStarter } from './starter';
 import { createStarts } from './starts';
 import { createSteering } from './steering';
@@ -42,7 +50,9 @@ export async function buildServer({
   logger,
   faults = inertFaultPoints,
 }: ServerParts) {
-  const { runs, keys, audit, orderViews, heartbeat, temporal, redis, wakeUps } = dependencies;
+  const { runs, keys, audit, heartbeat, temporal, redis, wakeUps } = dependencies;
+  const { orderViews, accountViews, paymentViews, settlementViews, stockViews, couponViews } =
+    dependencies;
   let isReady = true;
   let isStopping = false;
   const lifecycle = { isReady: () => isReady, isStopping: () => isStopping };
@@ -57,6 +67,9 @@ export async function buildServer({
   const health = createHealth({ heartbeat, temporal, redis, limits, starter, runs, lifecycle });
   const cursors = createCursors(config.secret);
   const steering = createSteering({ runs, temporal });
+  const screening = createScreening({ accountViews, couponViews, paymentViews }, (error) =>
+    logger.warn({ err: error }, 'A start was not screened.'),
+  );
 
   const api = createEdge({ logger, trustProxyHops: config.trustProxyHops });
   const refuseOthers = refuseOtherMethods(api);
@@ -74,9 +87,16 @@ export async function buildServer({
   });
   auditSteering(api, audit);
   await describeRoutes(api);
-  orderRoutes(api, { config, starts, orderViews, cursors });
+  orderRoutes(api, { config, starts, screening, orderViews, cursors });
+  checkoutRoutes(api, { config, starts, screening });
+  transferRoutes(api, { config, starts, screening });
+  paymentRoutes(api, { config, starts, screening, steering, paymentViews });
+  settlementRoutes(api, { config, starts, settlementViews, cursors });
+  accountRoutes(api, { accountViews, cursors });
+  stockRoutes(api, { stockViews });
   transactionRoutes(api, { runs, temporal, starts, cursors });
   steeringRoutes(api, { steering, runs, cursors });
+  auditRoutes(api, { audit, cursors });
   apiKeyRoutes(api, { keys, authentication });
   probeRoutes(api, { health, registry: metrics.registry });
   refuseOthers();

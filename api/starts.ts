@@ -1,11 +1,12 @@
 import type { Tenant } from '../contracts/ids';
-import { isEnding, type TransactionInput } from '../contracts/transaction';
-import { dependencyUnavailable, Problem } from './errors';
+import type { TransactionInput } from '../contracts/transaction';
+import { dependencyUnavailable, Problem, type FieldError } from './errors';
 import type { FaultPoints } from '../processes/fault-points';
 import { differingFields, type Fingerprint } from './idempotency';
+import type { Until } from './preference';
 import type { Starter } from './starter';
-import type { Claim, NewRun, RunRow, RunsStore } from './stores/runs-store';
-import type { Waiting } from './waiting';
+import type { Claim, EarlierClaim, NewRun, RunRow, RunsStore } from './stores/runs-store';
+import { isSettled, type Waiting } from './waiting';
 
 /** The transaction as callers get it: its row, and whether this request was the one that made it. */
 export interface Started {
@@ -20,16 +21,22 @@ export interface Start {
   readonly operation: string;
   readonly idempotencyKey: string;
   readonly fingerprint: Fingerprint;
+  /**
+   * Looks at what the request names, before anything is written: the fields that are wrong. Asked only where the key is
+   * not known yet, for a known one is answered from its row. Left out: nothing is looked at.
+   */
+  readonly screen?: (() => Promise<readonly FieldError[]>) | undefined;
 }
 
-/** How long a caller is willing to wait for the ending, and the sign that it has gone. */
+/** How long a caller is willing to wait, for what, and the sign that it has gone. */
 export interface Patience {
   readonly seconds: number | undefined;
+  readonly until: Until;
   readonly signal: AbortSignal;
 }
 
 interface StartDependencies {
-  readonly runs: Pick<RunsStore, 'accept' | 'find'>;
+  readonly runs: Pick<RunsStore, 'accept' | 'find' | 'findClaim'>;
   readonly starter: Pick<Starter, 'sendFirst' | 'isBacklogFull'>;
   readonly waiting: Pick<Waiting, 'wait'>;
   readonly faults: FaultPoints;
@@ -46,6 +53,8 @@ export function createStarts({ runs, starter, waiting, faults }: StartDependenci
     start: Start,
   ): Promise<{ readonly gid: string; readonly isReplay: boolean }> {
     await faults.reach('api.start', 'begun');
+    const earlier = start.screen && (await screened(start, start.screen));
+    if (earlier) return { gid: gidOfClaim(earlier, start), isReplay: true };
     const run: NewRun = { ...start, acceptedAt: new Date() };
     const claim = await runs.accept(run);
     if (claim.kind !== 'accepted') return { gid: gidOfClaim(claim, start), isReplay: true };
@@ -53,6 +62,18 @@ export function createStarts({ runs, starter, waiting, faults }: StartDependenci
     await sendQuietly(start.input);
     await faults.reach('api.start', 'beforeAck');
     return { gid: start.input.gid, isReplay: false };
+  }
+
+  /** @returns the claim of a key that is known. @throws Problem `unprocessable`: what the screening has found. */
+  async function screened(
+    start: Start,
+    screen: NonNullable<Start['screen']>,
+  ): Promise<EarlierClaim | undefined> {
+    const earlier = await runs.findClaim(start);
+    if (earlier) return earlier;
+    const errors = await screen();
+    if (errors.length > 0) throw new Problem('unprocessable', { errors });
+    return undefined;
   }
 
   /** Accepted is accepted: whatever happens to the first send, the starter repeats it. */
@@ -73,8 +94,8 @@ export function createStarts({ runs, starter, waiting, faults }: StartDependenci
   return {
     /**
      * Accepts a start once, however often it comes.
-     * @throws Problem `idempotency_key_reused`, `idempotency_in_progress`, `transaction_exists`; `dependency_unavailable`
-     *   when too many accepted starts wait for Temporal.
+     * @throws Problem `unprocessable`, `idempotency_key_reused`, `idempotency_in_progress`, `transaction_exists`;
+     *   `dependency_unavailable` when too many accepted starts wait for Temporal.
      */
     async start(start: Start, patience: Patience): Promise<Started> {
       if (starter.isBacklogFull()) throw dependencyUnavailable('temporal');
@@ -90,11 +111,12 @@ export function createStarts({ runs, starter, waiting, faults }: StartDependenci
       return { run, isReplay: accepted.isReplay };
     },
 
-    /** The row, once it has ended or is parked, or when patience is over. */
-    async settled(tenant: Tenant, gid: string, { seconds, signal }: Patience): Promise<RunRow> {
+    /** The row, once it is settled, or when patience is over. */
+    async settled(tenant: Tenant, gid: string, patience: Patience): Promise<RunRow> {
+      const { seconds, until, signal } = patience;
       const run = await find(tenant, gid);
-      if (seconds === undefined || isEnding(run.state) || run.state === 'parked') return run;
-      await waiting.wait(gid, seconds * 1_000, signal);
+      if (seconds === undefined || isSettled(run, until)) return run;
+      await waiting.wait(gid, until, seconds * 1_000, signal);
       return find(tenant, gid);
     },
 

@@ -1,7 +1,12 @@
-import { flowDefinitions } from '../contracts/flows';
 import type { Gid, Tenant } from '../contracts/ids';
-import { isEnding, type Decision, type Evidence } from '../contracts/transaction';
+import {
+  isEnding,
+  type Decision,
+  type Evidence,
+  type ReviewDecision,
+} from '../contracts/transaction';
 import { Problem } from './errors';
+import { plannedStepOf } from './plan';
 import type { RunRow, RunsStore } from './stores/runs-store';
 import type { Temporal } from './temporal';
 
@@ -21,7 +26,7 @@ export interface Decide extends Steer {
 }
 
 type Rows = Pick<RunsStore, 'find' | 'cancelUnsent'>;
-type Updates = Pick<Temporal, 'cancel' | 'resolve' | 'park' | 'timeline'>;
+type Updates = Pick<Temporal, 'cancel' | 'resolve' | 'park' | 'review' | 'timeline'>;
 
 /**
  * What callers and operators may ask of a transaction, by the state of its row (docs/architecture.md, steering). The
@@ -117,7 +122,24 @@ export function createSteering({
     return find(steer);
   }
 
-  return { cancel, decide, park };
+  /**
+   * Decides a review.
+   *
+   * @param key names the decision: repeated with it, it gets its first answer as long as the run is open.
+   */
+  async function review(
+    steer: Steer,
+    { decision, note }: Pick<ReviewDecision, 'decision' | 'note'>,
+    key: string,
+  ): Promise<RunRow> {
+    const run = await find(steer);
+    if (run.state !== 'running') throw new Problem('state_changed', { gid: run.gid });
+    const actor = { subject: steer.subject };
+    await temporal.review(run.gid, { decision, note, actor }, `review/${decision}/${key}`);
+    return find(steer);
+  }
+
+  return { cancel, decide, park, review };
 }
 export type Steering = ReturnType<typeof createSteering>;
 
@@ -131,6 +153,6 @@ function expectVersion(run: RunRow, version: number | undefined): void {
 
 /** A step that no plan names is judged by what is at risk. */
 function movesMoney(run: RunRow, step: string): boolean {
-  const planned = flowDefinitions[run.flow].steps.find(({ name }) => name === step);
+  const planned = plannedStepOf(run.flow, step);
   return planned ? planned.movesMoney : run.atRisk.some(({ kind }) => kind !== 'stock');
 }

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 
-import { flowDefinitions, type PlannedStep } from '../contracts/flows';
+import type { PlannedStep } from '../contracts/flows';
 import { stepKeyOf } from '../contracts/ids';
+import { activityTypeOf } from '../contracts/participants';
 import type { ParkedStep, RunState, StepView, Timeline } from '../contracts/transaction';
+import { plannedStepOf } from './plan';
 import { atRiskSchema } from './run-view';
 import type { RunRow } from './stores/runs-store';
 import type { PendingCall } from './temporal';
@@ -54,6 +56,8 @@ export const storySchema = z
     atRisk: z.array(atRiskSchema),
     reason: reasonSchema.nullable(),
     notes: z.array(z.object({ at: time, text: z.string() })),
+    /** Until when a person may decide; `null`: nothing is in review. */
+    reviewUntil: time.nullable(),
     wasReset: z.boolean(),
   })
   .meta({ id: 'Story' });
@@ -70,7 +74,7 @@ export function storyOfRun(
     flow: run.flow,
     state: timeline.state,
     source: 'run',
-    summary: summaryOf(timeline.state, timeline.step, timeline.reason, timeline.parked),
+    summary: summaryOf(timeline),
     pivotPassed: timeline.pivotPassed,
     steps: timeline.steps.map((step) => stepOf(run, step, pending)),
     parked: timeline.parked.map((parked) => ({
@@ -81,6 +85,7 @@ export function storyOfRun(
     atRisk: [...timeline.atRisk],
     reason: timeline.reason && { ...timeline.reason },
     notes: timeline.notes.map(({ at, text }) => ({ at: timeOf(at), text })),
+    reviewUntil: timeline.reviewUntil === null ? null : timeOf(timeline.reviewUntil),
     wasReset: timeline.wasReset,
   };
 }
@@ -112,13 +117,14 @@ export function storyOfRow(run: RunRow): Story {
     flow: run.flow,
     state: run.state,
     source: ending ? 'ending' : 'row',
-    summary: summaryOf(run.state, run.step, reason, []),
+    summary: summaryOf({ ...run, reason, parked: [], reviewUntil: null }),
     pivotPassed: run.pivotPassed,
     steps: (ending?.steps ?? []).map((step) => stepOf(run, toldStep(run, step), [])),
     parked: [],
     atRisk: [...run.atRisk],
     reason,
     notes: [],
+    reviewUntil: null,
     wasReset: false,
   };
 }
@@ -128,11 +134,11 @@ function toldStep(
   { gid, flow }: RunRow,
   step: NonNullable<z.infer<typeof tellingEndingSchema>['steps']>[number],
 ): ToldStep {
-  const planned = flowDefinitions[flow].steps.find(({ name }) => name === step.name);
+  const planned = plannedStepOf(flow, step.name);
   return {
     ...step,
     kind: planned?.kind ?? 'retriable',
-    key: stepKeyOf(gid, step.name),
+    key: stepKeyOf(gid, planned?.confirms ?? step.name),
     startedAt: Date.parse(step.startedAt),
     endedAt: step.endedAt === null ? null : Date.parse(step.endedAt),
   };
@@ -146,8 +152,9 @@ function stepOf(
   step: ToldStep,
   pending: readonly PendingCall[],
 ): Story['steps'][number] {
-  const planned = flowDefinitions[run.flow].steps.find(({ name }) => name === step.name);
-  const call = pending.find(({ activity }) => planned && serves(planned, activity));
+  const planned = plannedStepOf(run.flow, step.name);
+  const isAtRest = step.state === 'done' || step.state === 'undone' || step.state === 'refused';
+  const call = pending.find(({ activity }) => planned && !isAtRest && serves(planned, activity));
   return {
     name: step.name,
     kind: step.kind,
@@ -164,17 +171,22 @@ function stepOf(
   };
 }
 
-/** Activities are registered as `<participant>.<activity>`. */
-function serves({ act, undo, seal }: PlannedStep, activity: string): boolean {
-  return [act, undo, seal].includes(activity.slice(activity.indexOf('.') + 1));
+const serves = ({ participant, act, undo, seal }: PlannedStep, activity: string): boolean =>
+  [act, undo, seal].some((one) => one !== null && activityTypeOf(participant, one) === activity);
+
+interface Told {
+  readonly state: RunState;
+  readonly step: string | null;
+  readonly reason: {
+    readonly code: string;
+    readonly step: string | null;
+    readonly detail: string;
+  } | null;
+  readonly parked: readonly ParkedStep[];
+  readonly reviewUntil: number | null;
 }
 
-function summaryOf(
-  state: RunState,
-  step: string | null,
-  reason: { readonly code: string; readonly step: string | null; readonly detail: string } | null,
-  parked: readonly ParkedStep[],
-): string {
+function summaryOf({ state, step, reason, parked, reviewUntil }: Told): string {
   const why = reason
     ? `${reason.code}${reason.step ? ` at ${reason.step}` : ''}: ${reason.detail.replace(/\.$/, '')}`
     : '';
@@ -182,6 +194,8 @@ function summaryOf(
     case 'accepted':
       return 'Accepted; its start has not been confirmed yet.';
     case 'running':
+      if (reviewUntil !== null)
+        return `In review: waits for a person until ${timeOf(reviewUntil)}.`;
       return step === null ? 'Running.' : `Running, at ${step}.`;
     case 'undoing':
       return `Being undone${step === null ? '' : `, at ${step}`}${why && `, because of ${why}`}.`;

@@ -16,10 +16,12 @@ import {
   cancelTransactionUpdate,
   parkTransactionUpdate,
   resolveTransactionUpdate,
+  reviewTransactionUpdate,
   timelineQuery,
   type CancelTransaction,
   type ParkTransaction,
   type ResolveTransaction,
+  type ReviewDecision,
   type Timeline,
   type TransactionInput,
 } from '../contracts/transaction';
@@ -103,6 +105,10 @@ export function createTemporal(client: Client, taskQueue: string) {
       update(gid, (handle) =>
         handle.executeUpdate(parkTransactionUpdate, { args: [request], updateId }),
       ),
+    review: (gid: Gid, decision: ReviewDecision, updateId: string): Promise<void> =>
+      update(gid, (handle) =>
+        handle.executeUpdate(reviewTransactionUpdate, { args: [decision], updateId }),
+      ),
 
     /** The run's own story. @returns undefined: Temporal knows no such run, or has forgotten it. */
     timeline: (gid: Gid): Promise<Timeline | undefined> =>
@@ -175,6 +181,7 @@ const codesOfRefusals: Readonly<Record<string, ProblemCode>> = {
   AlreadyEnded: 'already_ended',
   NotParked: 'not_parked',
   NotStuck: 'state_changed',
+  NotInReview: 'state_changed',
   StateChanged: 'state_changed',
   BadDecision: 'state_changed',
 };

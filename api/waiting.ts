@@ -1,5 +1,6 @@
-import { isEnding, type RunState } from '../contracts/transaction';
 import type { Gid } from '../contracts/ids';
+import { isEnding } from '../contracts/transaction';
+import type { Until } from './preference';
 import type { RunGlance } from './stores/runs-store';
 
 /** Where wake-ups come from. Best effort: what is lost here, the poll finds. */
@@ -19,15 +20,18 @@ const failedPollMs = 1_000;
 
 interface Waiter {
   readonly gid: Gid;
+  readonly until: Until;
   readonly since: number;
   readonly settle: () => void;
 }
 
-const isSettled = (state: RunState): boolean => isEnding(state) || state === 'parked';
+/** There is nothing more to wait for: it has ended, waits for an operator, or has told what was asked. */
+export const isSettled = ({ state, early }: Omit<RunGlance, 'gid'>, until: Until): boolean =>
+  isEnding(state) || state === 'parked' || (until === 'decided' && early !== null);
 
 /**
- * Callers that wait for an ending (or for being parked). All of a process share one look at their rows: at once when a
- * wake-up names one of them, else by a short poll. No call waits in Temporal or holds a connection.
+ * Callers that wait for an ending, an early status, or for being parked. All of a process share one look at their rows:
+ * at once when a wake-up names one of them, else by a short poll. No call waits in Temporal or holds a connection.
  */
 export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: number) {
   const waiters = new Map<Gid, Set<Waiter>>();
@@ -55,7 +59,9 @@ export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: numb
     let nextMs = slowPollMs;
     try {
       const glances = await glance([...waiters.keys()]);
-      for (const { gid } of glances.filter(({ state }) => isSettled(state))) release(gid);
+      for (const glanced of glances) {
+        release(glanced.gid, ({ until }) => isSettled(glanced, until));
+      }
       if ([...waiters.values()].some(isFresh)) nextMs = quickPollMs;
     } catch {
       nextMs = failedPollMs;
@@ -64,7 +70,9 @@ export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: numb
     lookIn(nextMs);
   }
 
-  const release = (gid: Gid): void => waiters.get(gid)?.forEach(({ settle }) => settle());
+  function release(gid: Gid, isDone: (waiter: Waiter) => boolean): void {
+    for (const waiter of [...(waiters.get(gid) ?? [])]) if (isDone(waiter)) waiter.settle();
+  }
 
   const isFresh = (set: ReadonlySet<Waiter>): boolean =>
     [...set].some(({ since }) => Date.now() - since < quickForMs);
@@ -85,10 +93,10 @@ export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: numb
 
   return {
     /**
-     * Resolves when the row has ended or is parked, when `ms` are over, when the caller has gone, or at once when
-     * `waitersMax` callers wait already. What became of the row, the caller reads itself.
+     * Resolves when the row is settled, when `ms` are over, when the caller has gone, or at once when `waitersMax` callers
+     * wait already. What became of the row, the caller reads itself.
      */
-    wait(gid: Gid, ms: number, signal: AbortSignal): Promise<void> {
+    wait(gid: Gid, until: Until, ms: number, signal: AbortSignal): Promise<void> {
       if (isStopped || count >= waitersMax || signal.aborted) return Promise.resolve();
       return new Promise((resolve) => {
         const settle = (): void => {
@@ -99,7 +107,7 @@ export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: numb
         };
         const expiry = setTimeout(settle, ms);
         signal.addEventListener('abort', settle);
-        const waiter: Waiter = { gid, since: Date.now(), settle };
+        const waiter: Waiter = { gid, until, since: Date.now(), settle };
         waiters.set(gid, (waiters.get(gid) ?? new Set()).add(waiter));
         count += 1;
         lookIn(quickPollMs);
@@ -108,7 +116,7 @@ export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: numb
     /** Ends every wait, and lets none begin. */
     stop(): void {
       isStopped = true;
-      for (const gid of [...waiters.keys()]) release(gid);
+      for (const gid of [...waiters.keys()]) release(gid, () => true);
     },
     waiting: (): number => count,
   };

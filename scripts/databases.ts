@@ -78,8 +78,9 @@ const workerRights: Rights = (table) => {
 /** In `accord` a worker decides and moves runs; keys and audit are the API's. */
 const accordWorkerRights: Rights = (table) => {
   switch (table) {
-    case 'runs':
-      return 'SELECT, UPDATE';
+    case 'runs': // A scheduled settlement is accepted by the worker.
+    case 'findings':
+      return change;
     case 'fence':
     case 'outbox':
     case 'cluster_state':

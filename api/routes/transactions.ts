@@ -2,11 +2,11 @@ import { z } from 'zod';
 
 import { flows, partsOfGid } from '../../contracts/ids';
 import { currencies, minorUnitsMax } from '../../contracts/money';
-import { runStates } from '../../contracts/transaction';
+import { earlyStatuses, runStates } from '../../contracts/transaction';
 import type { Cursors } from '../cursor';
 import { Problem } from '../errors';
 import type { JsonValue } from '../json-text';
-import { waitSecondsOf } from '../preference';
+import { preferenceOf } from '../preference';
 import { callerGone, principalOf, waitingHandlerMs, type Api } from '../route-rules';
 import { runViewOf, runViewSchema } from '../run-view';
 import { cursor, flag, gidParams, limit, listOf, reference } from '../schemas';
@@ -24,6 +24,7 @@ export const selectionFields = {
   flow: z.enum(flows).optional(),
   reason: listOf(word).optional(),
   step: word.optional(),
+  early: z.enum(earlyStatuses).optional(),
   reference: reference.optional(),
   lane: z.enum(['single', 'batch']).optional(),
   region: word.optional(),
@@ -108,9 +109,10 @@ export function transactionRoutes(
     handler: async (request, reply) => {
       const { tenant } = principalOf(request);
       const { gid } = await find(tenant, request.params.gid);
-      const seconds = waitSecondsOf(request.headers['prefer']);
-      if (seconds !== undefined) reply.header('preference-applied', `wait=${seconds}`);
-      return runViewOf(await starts.settled(tenant, gid, { seconds, signal: callerGone(reply) }));
+      const { seconds, applied } = preferenceOf(request.headers['prefer']);
+      if (applied !== undefined) reply.header('preference-applied', applied);
+      const patience = { seconds, until: 'ending', signal: callerGone(reply) } as const;
+      return runViewOf(await starts.settled(tenant, gid, patience));
     },
   });
 

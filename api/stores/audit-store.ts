@@ -18,6 +18,14 @@ export interface AuditEntry {
   readonly outcome: string;
 }
 
+/** An entry with its place in the chain. */
+export interface ChainedEntry extends AuditEntry {
+  /** Digits; rises. */
+  readonly id: string;
+  readonly previousHash: Buffer;
+  readonly hash: Buffer;
+}
+
 /** What the first row follows. */
 export const chainStart = Buffer.alloc(32);
 
@@ -47,6 +55,19 @@ export function createAuditStore(database: Database) {
         // After an error the connection is closed, and the lock goes with it.
         await sql.select(`SELECT RELEASE_LOCK(${chainLock})`);
       }),
+
+    /** Entries of a tenant, newest first, from behind `before`. */
+    list: (
+      tenant: Tenant,
+      limit: number,
+      before = '18446744073709551615',
+    ): Promise<readonly ChainedEntry[]> =>
+      database.select<ChainedEntry>(
+        `SELECT CAST(id AS CHAR) AS id, at, tenant, actor, operation, gid, request, outcome,
+           prev_hash AS previousHash, hash
+         FROM audit WHERE tenant = ? AND id < CAST(? AS UNSIGNED) ORDER BY audit.id DESC LIMIT ?`,
+        [tenant, before, limit],
+      ),
   };
 }
 export type AuditStore = ReturnType<typeof createAuditStore>;

@@ -2,7 +2,7 @@ import { topics } from '../../contracts/events';
 import { eventIdOf, type Flow, type Gid, type Tenant } from '../../contracts/ids';
 import type { AmountAtRisk } from '../../contracts/money';
 import { rowBranch } from '../../contracts/runs';
-import type { RunState, TransactionInput } from '../../contracts/transaction';
+import type { EarlyStatus, RunState, TransactionInput } from '../../contracts/transaction';
 import { dependencyUnavailable } from '../errors';
 import type { Fingerprint } from '../idempotency';
 import type { Position } from '../cursor';
@@ -34,6 +34,8 @@ export interface RunRow {
   readonly startSentAt: Date | null;
   readonly startConfirmedAt: Date | null;
   readonly atRisk: readonly AmountAtRisk[];
+  /** What was told before the ending; written once. */
+  readonly early: EarlyStatus | null;
   /** The answer, byte for byte; not read for lists. */
   readonly ending: Buffer | null;
 }
@@ -48,13 +50,18 @@ export interface NewRun {
   readonly fingerprint: Fingerprint;
   readonly acceptedAt: Date;
 }
+type KeyedRequest = Pick<NewRun, 'input' | 'operation' | 'idempotencyKey' | 'fingerprint'>;
 
-export type Claim =
-  | { readonly kind: 'accepted' }
+/** What became of the first request with a key. */
+export type EarlierClaim =
   /** The same request came before under this key. */
   | { readonly kind: 'attached'; readonly gid: Gid }
   /** Another request came before under this key. */
-  | { readonly kind: 'reused'; readonly gid: Gid; readonly fields: Fingerprint['fields'] }
+  | { readonly kind: 'reused'; readonly gid: Gid; readonly fields: Fingerprint['fields'] };
+
+export type Claim =
+  | { readonly kind: 'accepted' }
+  | EarlierClaim
   /** The reference was used under another key. */
   | { readonly kind: 'exists'; readonly gid: Gid }
   /** The first request with this key or reference is not committed yet. */
@@ -66,6 +73,7 @@ export interface RunFilter {
   readonly stuck?: boolean | undefined;
   readonly reasons?: readonly string[] | undefined;
   readonly step?: string | undefined;
+  readonly early?: EarlyStatus | undefined;
   readonly reference?: string | undefined;
   readonly lane?: 'single' | 'batch' | undefined;
   readonly region?: string | undefined;
@@ -79,6 +87,7 @@ export interface RunFilter {
 export interface RunGlance {
   readonly gid: Gid;
   readonly state: RunState;
+  readonly early: EarlyStatus | null;
 }
 
 /** A start that somebody has to send again. `sentAt` is what the claim of it compares with. */
@@ -95,10 +104,11 @@ const sendWithinSeconds = 1;
 /** Rows that `count` looks at, at most. */
 export const countMax = 10_000;
 
-const glanceColumns = 'gid, state';
+const glanceColumns = 'gid, state, early_status AS early';
 const listColumns = `gid, tenant, flow, state, step, reason, pivot_passed AS pivotPassed, lane, region, epoch, version,
   accepted_at AS acceptedAt, deadline_at AS deadlineAt, stuck_since AS stuckSince, ended_at AS endedAt,
-  start_sent_at AS startSentAt, start_confirmed_at AS startConfirmedAt, at_risk AS atRisk`;
+  start_sent_at AS startSentAt, start_confirmed_at AS startConfirmedAt, at_risk AS atRisk,
+  early_status AS early`;
 
 /**
  * Rows of `accord.runs` as the API claims, reads and starts them; workflows move them through `RunsActivities`.
@@ -108,6 +118,10 @@ const listColumns = `gid, tenant, flow, state, step, reason, pivot_passed AS piv
 export function createRunsStore(database: Database, cluster: string) {
   return {
     accept: (run: NewRun): Promise<Claim> => accept(database, cluster, run),
+
+    /** The claim of the first request with this key; `undefined`: none is committed. */
+    findClaim: (request: KeyedRequest): Promise<EarlierClaim | undefined> =>
+      findClaim(database, request),
 
     async find(tenant: Tenant, gid: Gid): Promise<RunRow | undefined> {
       const [row] = await database.select<RawRow>(
@@ -162,11 +176,11 @@ export function createRunsStore(database: Database, cluster: string) {
       );
     },
 
-    /** The run exists in Temporal: its input is kept there from now on. Safe to repeat. */
+    /** The run exists in Temporal. Its input stays until it has ended: who finds the run gone tells it again. Safe to repeat. */
     async confirmStart(gid: Gid): Promise<void> {
       await database.change(
         `UPDATE runs SET version = version + (state = 'accepted'), state = IF(state = 'accepted', 'running', state),
-           start_confirmed_at = UTC_TIMESTAMP(3), input = NULL
+           start_confirmed_at = UTC_TIMESTAMP(3)
          WHERE gid = ? AND start_confirmed_at IS NULL`,
         [gid],
       );
@@ -197,7 +211,8 @@ export function createRunsStore(database: Database, cluster: string) {
       database.transaction(async (sql) => {
         const changed = await sql.change(
           `UPDATE runs SET state = 'compensated', reason = 'cancelled', version = version + 1, input = NULL,
-             ending = ?, ended_at = ?, start_confirmed_at = UTC_TIMESTAMP(3)
+             ending = ?, ended_at = ?, start_confirmed_at = UTC_TIMESTAMP(3),
+             early_status = IF(flow = 'payment', 'declined', early_status)
            WHERE gid = ? AND tenant = ? AND state = 'accepted' AND start_sent_at IS NULL`,
           [Buffer.from(JSON.stringify(ending)), endedAt, gid, tenant],
         );
@@ -287,7 +302,13 @@ async function insertRun(
 }
 
 /** Who was first: asked by key, because one key with two references is a reused key, not a used reference. */
-async function earlierClaim(database: Database, run: NewRun): Promise<Claim> {
+const earlierClaim = async (database: Database, run: NewRun): Promise<Claim> =>
+  (await findClaim(database, run)) ?? { kind: 'exists', gid: run.input.gid };
+
+async function findClaim(
+  database: Database,
+  { input, operation, idempotencyKey, fingerprint }: KeyedRequest,
+): Promise<EarlierClaim | undefined> {
   const [byKey] = await database.select<{
     readonly gid: Gid;
     readonly fingerprint: Buffer;
@@ -295,10 +316,10 @@ async function earlierClaim(database: Database, run: NewRun): Promise<Claim> {
   }>(
     `SELECT gid, fingerprint, field_digests AS fields FROM runs
      WHERE tenant = ? AND operation = ? AND idempotency_key = ?`,
-    [run.input.tenant, run.operation, run.idempotencyKey],
+    [input.tenant, operation, idempotencyKey],
   );
-  if (!byKey) return { kind: 'exists', gid: run.input.gid };
-  return byKey.fingerprint.equals(run.fingerprint.digest)
+  if (!byKey) return undefined;
+  return byKey.fingerprint.equals(fingerprint.digest)
     ? { kind: 'attached', gid: byKey.gid }
     : { kind: 'reused', gid: byKey.gid, fields: byKey.fields };
 }
@@ -389,6 +410,7 @@ function conditionsOf(tenant: Tenant, filter: RunFilter, after?: Position) {
   add('state IN (?)', filter.states);
   add('reason IN (?)', filter.reasons);
   add('step = ?', filter.step);
+  add('early_status = ?', filter.early);
   add('reference = ?', filter.reference);
   add('lane = ?', filter.lane);
   add('region = ?', filter.region);

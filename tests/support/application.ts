@@ -52,6 +52,10 @@ export interface RequestOptions {
   readonly body?: unknown;
   readonly key?: string;
   readonly waitSeconds?: number;
+  /** Until what to wait; left out: until it is decided. */
+  readonly until?: 'ending';
+  /** Left out: whatever it is. */
+  readonly accept?: string;
   /** Another API process than `api`. */
   readonly at?: string;
 }
@@ -59,7 +63,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** What the answer says; of the fields that a test asks for, it expects what they are. */
+  /** What the answer says, empty where it is no JSON; of the fields that a test asks for, it expects what they are. */
   readonly body: Readonly<Record<string, unknown>>;
 }
 
@@ -134,19 +138,25 @@ export async function ownApplication(): Promise<OwnApplication> {
       await start('api', as, { API_PORT: String(port), ...variables });
       return `http://127.0.0.1:${port}`;
     },
-    async request(method, path, { body, key, waitSeconds, at = application.apiUrl } = {}) {
+    async request(method, path, options = {}) {
+      const { body, key, waitSeconds, until, accept, at = application.apiUrl } = options;
+      const wait =
+        waitSeconds !== undefined && `wait=${waitSeconds}${until ? `, until=${until}` : ''}`;
       const answer = await fetch(`${at}${path}`, {
         method,
         headers: {
           authorization,
           ...(body !== undefined && { 'content-type': 'application/json' }),
           ...(method === 'POST' && { 'idempotency-key': key ?? randomBytes(8).toString('hex') }),
-          ...(waitSeconds !== undefined && { prefer: `wait=${waitSeconds}` }),
+          ...(wait && { prefer: wait }),
+          ...(accept !== undefined && { accept }),
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });
       const text = await answer.text();
-      return { status: answer.status, headers: answer.headers, text, body: parsed(text) };
+      const isJson = /json/.test(answer.headers.get('content-type') ?? '');
+      const { status, headers } = answer;
+      return { status, headers, text, body: isJson ? parsed(text) : {} };
     },
     sql,
     async close() {
@@ -222,5 +232,46 @@ export function anOrder({
       amount: { currency: 'EUR', minorUnits: unitPrice * quantity },
     },
     ...(deadlineMs !== undefined && { deadlineMs }),
+  };
+}
+
+/** A checkout of one line, by a customer of its own; a coupon's discount is taken off. */
+export function aCheckout({
+  account = 'A-1',
+  sku = 'S-1',
+  quantity = 1,
+  unitPrice = 500,
+  coupon,
+}: {
+  readonly account?: string;
+  readonly sku?: string;
+  readonly quantity?: number;
+  readonly unitPrice?: number;
+  readonly coupon?: { readonly code: string; readonly discount: number };
+} = {}) {
+  const { payment, ...order } = anOrder({ account, sku, quantity, unitPrice });
+  const minorUnits = unitPrice * quantity - (coupon?.discount ?? 0);
+  return {
+    ...order,
+    ...(coupon && { couponCode: coupon.code }),
+    payment: { ...payment, amount: { currency: 'EUR', minorUnits } },
+  };
+}
+
+/** A payment to the merchant. */
+export function aPayment({
+  from = 'A-1',
+  to = 'merchant-EUR',
+  minorUnits = 100,
+}: {
+  readonly from?: string;
+  readonly to?: string;
+  readonly minorUnits?: number;
+} = {}) {
+  return {
+    paymentId: `P-${randomBytes(6).toString('hex')}`,
+    fromAccount: from,
+    toAccount: to,
+    amount: { currency: 'EUR', minorUnits },
   };
 }

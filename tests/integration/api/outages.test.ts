@@ -5,6 +5,9 @@ import { anOrder, aReference, deadPort, ownApis, type OwnApi, type OwnApis } fro
 const nowhere = {
   API_DATABASE_URL: `mysql://nobody:x@${deadPort}/accord`,
   API_ORDERS_DATABASE_URL: `mysql://nobody:x@${deadPort}/orders`,
+  API_ACCOUNTS_DATABASE_URL: `mysql://nobody:x@${deadPort}/accounts`,
+  API_INVENTORY_DATABASE_URL: `mysql://nobody:x@${deadPort}/inventory`,
+  API_COUPONS_DATABASE_URL: `mysql://nobody:x@${deadPort}/coupons`,
   REDIS_URL: `redis://${deadPort}`,
   TEMPORAL_ADDRESS: deadPort,
 };
@@ -34,6 +37,13 @@ describe('an API whose servers are away', () => {
 
   it.each([
     ['POST', '/v1/orders', anOrder('O-1')],
+    ['POST', '/v1/checkouts', anOrder('O-1')],
+    ['POST', '/v1/payments/P-1/review', { decision: 'approve' }],
+    ['GET', '/v1/payments/P-1', undefined],
+    ['GET', '/v1/accounts/A-1', undefined],
+    ['GET', '/v1/stock/S-1', undefined],
+    ['GET', '/v1/settlements/EUR-2026-01-01/report', undefined],
+    ['GET', '/v1/audit', undefined],
     ['GET', '/v1/transactions', undefined],
     ['GET', '/v1/transactions/order:acme.O-1', undefined],
     ['GET', '/v1/transactions/order:acme.O-1/explain', undefined],

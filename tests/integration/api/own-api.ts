@@ -10,6 +10,7 @@ import { openDependencies, type Dependencies } from '../../../api/dependencies';
 import type { FaultPoints } from '../../../processes/fault-points';
 import { scopes, type Scope } from '../../../api/scopes';
 import { buildServer, type Server } from '../../../api/server';
+import { databases as everyDatabase } from '../../../scripts/databases';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 import { testStack } from '../../support/stack';
 
@@ -18,6 +19,8 @@ export interface OwnApis {
   readonly databases: OwnDatabases;
   /** One more process; closed with the others. */
   start(variables?: Environment, more?: { readonly faults?: FaultPoints }): Promise<OwnApi>;
+  /** Writes a row as the administrator: `<database>.<table>`. */
+  insert(table: string, row: Readonly<Record<string, unknown>>): Promise<void>;
   /** Runs SQL as the administrator of `accord`. */
   sql(statement: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
   close(): Promise<void>;
@@ -29,7 +32,7 @@ export interface OwnApi extends Server {
 
 export async function ownApis(): Promise<OwnApis> {
   const stack = await testStack();
-  const databases = await ownDatabases(['accord', 'orders']);
+  const databases = await ownDatabases(everyDatabase);
   const admin = await createConnection({ uri: databases.adminUrl('accord'), timezone: 'Z' });
   const opened: OwnApi[] = [];
   return {
@@ -38,6 +41,9 @@ export async function ownApis(): Promise<OwnApis> {
       const config = loadConfig({
         API_DATABASE_URL: databases.urls.API_DATABASE_URL,
         API_ORDERS_DATABASE_URL: databases.urls.API_ORDERS_DATABASE_URL,
+        API_ACCOUNTS_DATABASE_URL: databases.urls.API_ACCOUNTS_DATABASE_URL,
+        API_INVENTORY_DATABASE_URL: databases.urls.API_INVENTORY_DATABASE_URL,
+        API_COUPONS_DATABASE_URL: databases.urls.API_COUPONS_DATABASE_URL,
         API_SECRET: 'a secret that every process of a test shares',
         REDIS_URL: stack.redis.url,
         TEMPORAL_ADDRESS: stack.temporal.address,
@@ -69,6 +75,9 @@ export async function ownApis(): Promise<OwnApis> {
       };
       opened.push(api);
       return api;
+    },
+    async insert(table, row) {
+      await admin.query(`INSERT INTO ${databases.prefix}${table} SET ?`, [row]);
     },
     async sql(statement, values = []) {
       const [rows] = await admin.query(statement, values);
@@ -107,6 +116,37 @@ export const anOrder = (orderId: string | undefined, more: object = {}) => ({
   customerId: 'C-7',
   lines: [{ sku: 'S-1', quantity: 2, unitPrice: { currency: 'EUR', minorUnits: 625 } }],
   payment: { accountId: 'A-1', amount: { currency: 'EUR', minorUnits: 1250 } },
+  ...more,
+});
+
+/** Rows of the participants, as their own activities would have left them. */
+export const anAccountRow = (id: string, more: object = {}) => ({
+  id,
+  tenant: id.split('.')[0],
+  kind: 'customer',
+  currency: 'EUR',
+  ...more,
+});
+export const aPaymentRow = (id: string, more: object = {}) => ({
+  payment_id: id,
+  tenant: id.split('.')[0],
+  payer_id: 'acme.A-1',
+  payee_id: 'acme.A-2',
+  currency: 'EUR',
+  amount: 1_000,
+  requested_by: 'acme-owner',
+  gid: `payment:${id}`,
+  branch: 'openPayment',
+  ...more,
+});
+export const aSettlementRow = (id: string, more: object = {}) => ({
+  settlement_id: id,
+  tenant: id.split('.')[0],
+  currency: 'EUR',
+  day: '2026-01-01',
+  closes_at: '2026-01-02 00:00:00.000',
+  requested_by: 'acme-owner',
+  gid: `settlement:${id}`,
   ...more,
 });
 

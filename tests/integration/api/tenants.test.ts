@@ -1,7 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { aBodyFor, operationsOf, titleOf, type Operation } from '../../unit/api/operations';
-import { anOrder, aReference, deadPort, ownApis, type OwnApi, type OwnApis } from './own-api';
+import {
+  anAccountRow,
+  anOrder,
+  aPaymentRow,
+  aReference,
+  aSettlementRow,
+  deadPort,
+  ownApis,
+  type OwnApi,
+  type OwnApis,
+} from './own-api';
 
 describe('two tenants on one API', () => {
   const orderId = aReference();
@@ -18,9 +28,24 @@ describe('two tenants on one API', () => {
     keyId = authorization.slice('Bearer acc_'.length, -44);
     const headers = { authorization, 'idempotency-key': 'k' };
     await api.api.inject({ method: 'POST', url: '/v1/orders', headers, payload: anOrder(orderId) });
-    await apis.sql(`INSERT INTO \`${apis.databases.prefix}orders\`.order_views VALUES (?)`, [
-      [`acme.${orderId}`, 'acme', 'acme.C-7', 'created', 'EUR', 1250, '[]', 1, new Date()],
-    ]);
+    const cancel = `/v1/transactions/order:acme.${orderId}/cancel`;
+    await api.api.inject({ method: 'POST', url: cancel, headers }); // A row of audit.
+    const id = `acme.${orderId}`;
+    await apis.insert('orders.order_views', {
+      order_id: id,
+      tenant: 'acme',
+      customer_id: 'acme.C-7',
+      status: 'created',
+      currency: 'EUR',
+      amount_minor: 1250,
+      lines: '[]',
+      version: 1,
+      as_of: new Date(),
+    });
+    await apis.insert('inventory.stock', { sku: id, tenant: 'acme', total: 1, available: 1 });
+    await apis.insert('accounts.accounts', anAccountRow(id));
+    await apis.insert('accounts.payments', aPaymentRow(id));
+    await apis.insert('accounts.settlements', aSettlementRow(id));
   });
   afterAll(() => apis.close());
 
@@ -29,7 +54,9 @@ describe('two tenants on one API', () => {
     const id = operation.path.includes('api-keys') ? keyId : orderId;
     return api.api.inject({
       method: operation.method,
-      url: operation.path.replace('{gid}', `order:acme.${orderId}`).replace('{id}', id) + query,
+      url:
+        operation.path.replace('{gid}', `order:acme.${orderId}`).replace(/\{(id|sku)\}/, id) +
+        query,
       headers: { authorization: await api.credential(tenant), 'idempotency-key': aReference() },
       ...(operation.method === 'POST' && payload && { payload }),
     });
@@ -42,7 +69,11 @@ describe('two tenants on one API', () => {
       headers: { authorization: await api.credential('globex') },
     });
     const withId = operations.filter(({ path }) => path.includes('{'));
-    expect(withId.length).toBeGreaterThan(5);
+    expect(withId.length).toBeGreaterThan(12);
+    for (const operation of withId.filter(({ method }) => method === 'GET')) {
+      const own = await ask('acme', operation);
+      expect([titleOf(operation), own.statusCode]).toEqual([titleOf(operation), 200]);
+    }
     for (const operation of withId) {
       const answer = await ask('globex', operation);
       expect([titleOf(operation), answer.statusCode]).toEqual([titleOf(operation), 404]);
@@ -58,6 +89,7 @@ describe('two tenants on one API', () => {
     );
     expect(lists.map(titleOf).sort()).toEqual([
       'GET /v1/api-keys',
+      'GET /v1/audit',
       'GET /v1/orders',
       'GET /v1/transactions',
     ]);
@@ -66,7 +98,7 @@ describe('two tenants on one API', () => {
       expect((await ask('acme', operation, query)).json<{ items: unknown[] }>().items).not.toEqual(
         [],
       );
-      const { body } = await ask('globex', operation, query);
+      const { body } = await ask('initech', operation, query);
       expect(body).not.toContain(orderId);
       expect(body).not.toContain('acme');
       expect(body).not.toContain(keyId);

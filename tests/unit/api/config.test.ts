@@ -34,6 +34,26 @@ describe('the configuration of the API', () => {
     expect(() => aConfig({ MERCHANT_ACCOUNTS: '{' })).toThrow(/MERCHANT_ACCOUNTS/);
   });
 
+  it('completes a risk policy, and refuses one that could never ask a person', () => {
+    expect(aConfig().riskPolicy).toMatchObject({ reviewScore: 50, declineScore: 100 });
+    const given = '{"amountLimits":{"EUR":{"review":5,"decline":9}},"newPayeeScore":0}';
+    expect(aConfig({ RISK_POLICY: given }).riskPolicy).toMatchObject({
+      newPayeeScore: 0,
+      velocity: { windowMs: 3_600_000 },
+      amountLimits: { EUR: { review: 5, decline: 9 }, USD: { review: 1_000_000 } },
+    });
+    for (const wrong of [
+      '{"reviewScore":101}',
+      '{"amountLimits":{"EUR":{"review":9,"decline":5}}}',
+      '{"amountLimits":{"XXX":{"review":1,"decline":2}}}',
+      '{"velocity":{"max":0}}',
+      '{"unknown":1}',
+      '{',
+    ]) {
+      expect(() => aConfig({ RISK_POLICY: wrong })).toThrow(/RISK_POLICY/);
+    }
+  });
+
   it('cannot be changed afterwards', () => {
     expect(Object.isFrozen(aConfig())).toBe(true);
   });

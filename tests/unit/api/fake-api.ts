@@ -10,13 +10,18 @@ import { scopes, type Scope } from '../../../api/scopes';
 import { buildServer, type Server } from '../../../api/server';
 import type { AuditEntry } from '../../../api/stores/audit-store';
 import type { ApiKey } from '../../../api/stores/keys-store';
-import type { RunRow } from '../../../api/stores/runs-store';
+import type { EarlierClaim, RunRow } from '../../../api/stores/runs-store';
+import type { Temporal } from '../../../api/temporal';
+import type { TransactionInput } from '../../../contracts/transaction';
 
 /** A configuration that names no server: for APIs over fakes. */
 export const aConfig = (more: Environment = {}) =>
   loadConfig({
     API_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/accord',
     API_ORDERS_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/orders',
+    API_ACCOUNTS_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/accounts',
+    API_INVENTORY_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/inventory',
+    API_COUPONS_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/coupons',
     API_SECRET: 'a secret that every process of a test shares',
     REDIS_URL: 'redis://127.0.0.1:1',
     TEMPORAL_ADDRESS: '127.0.0.1:1',
@@ -45,6 +50,7 @@ export function aRun(more: Partial<RunRow> = {}): RunRow {
     startSentAt: new Date('2026-01-01T00:00:00.000Z'),
     startConfirmedAt: new Date('2026-01-01T00:00:00.100Z'),
     atRisk: [],
+    early: null,
     ending: null,
     ...more,
   };
@@ -64,6 +70,10 @@ export const anOrder = (more: object = {}) => ({
 /** An API over fakes that a test can bend; everything that its stores are told is kept. */
 export interface FakeApi extends Server {
   readonly rows: Map<string, RunRow>;
+  /** Of accepted starts, by gid. */
+  readonly inputs: ReadonlyMap<string, TransactionInput>;
+  /** Of keys that came before. */
+  readonly claims: Map<string, EarlierClaim>;
   readonly audited: AuditEntry[];
   readonly updates: unknown[];
   /** A credential of the tenant with these scopes: all, if none are named. */
@@ -76,6 +86,8 @@ export async function fakeApi(
   variables: Environment = {},
 ): Promise<FakeApi> {
   const rows = new Map<string, RunRow>();
+  const inputs = new Map<string, TransactionInput>();
+  const claims = new Map<string, EarlierClaim>();
   const keys = new Map<string, ApiKey>();
   const audited: AuditEntry[] = [];
   const updates: unknown[] = [];
@@ -92,9 +104,12 @@ export async function fakeApi(
         accept: ({ input, acceptedAt }) => {
           if (rows.has(input.gid)) return Promise.resolve({ kind: 'exists', gid: input.gid });
           const fresh = { state: 'accepted', startSentAt: null, startConfirmedAt: null } as const;
-          rows.set(input.gid, aRun({ gid: input.gid, tenant: input.tenant, acceptedAt, ...fresh }));
+          const { gid, tenant, flow } = input;
+          rows.set(gid, aRun({ gid, tenant, flow, acceptedAt, ...fresh }));
+          inputs.set(gid, input);
           return Promise.resolve({ kind: 'accepted' });
         },
+        findClaim: ({ idempotencyKey }) => Promise.resolve(claims.get(idempotencyKey)),
         find: (tenant, gid) => Promise.resolve(own(tenant).find((run) => run.gid === gid)),
         list: (tenant, _, limit) => Promise.resolve(own(tenant).slice(0, limit)),
         count: (tenant) => Promise.resolve(own(tenant).length),
@@ -120,18 +135,21 @@ export async function fakeApi(
           audited.push(entry);
           return Promise.resolve();
         },
+        list: () => Promise.resolve([]),
       },
       heartbeat: { beat: () => Promise.resolve() },
-      orderViews: { find: () => Promise.resolve(undefined), ofCustomer: () => Promise.resolve([]) },
-      temporal: {
-        start: () => Promise.resolve(),
-        cancel: update,
-        resolve: update,
-        park: update,
-        timeline: () => Promise.resolve(undefined),
-        pendingCalls: () => Promise.resolve([]),
-        check: () => Promise.resolve(),
+      orderViews: { find: nothing, ofCustomer: () => Promise.resolve([]) },
+      accountViews: {
+        find: nothing,
+        standings: (ids) =>
+          Promise.resolve(ids.map((accountId) => ({ accountId, currency: 'EUR', status: 'open' }))),
+        entries: () => Promise.resolve([]),
       },
+      paymentViews: { find: nothing, balance: nothing },
+      settlementViews: { find: nothing, positions: () => Promise.resolve([]) },
+      stockViews: { find: nothing },
+      couponViews: { find: nothing },
+      temporal: aTemporal({ cancel: update, resolve: update, park: update, review: update }),
       redis: absentRedis(),
       wakeUps: { listen: () => undefined },
       close: () => Promise.resolve(),
@@ -141,6 +159,8 @@ export async function fakeApi(
   return {
     ...server,
     rows,
+    inputs,
+    claims,
     audited,
     updates,
     credential(tenant = 'acme', given = scopes) {
@@ -156,6 +176,21 @@ export async function fakeApi(
     },
   };
 }
+
+const nothing = () => Promise.resolve(undefined);
+
+/** A Temporal that takes everything and knows no run; `more` replaces some of it. */
+export const aTemporal = (more: Partial<Temporal> = {}): Temporal => ({
+  start: nothing,
+  cancel: nothing,
+  resolve: nothing,
+  park: nothing,
+  review: nothing,
+  timeline: nothing,
+  pendingCalls: () => Promise.resolve([]),
+  check: nothing,
+  ...more,
+});
 
 /** A Redis that is not there: limits are counted locally. */
 function absentRedis(): Redis {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 
 import { createCursors } from '../../../api/cursor';
 import { differingFields, fingerprintOf, idempotencyKeyOf } from '../../../api/idempotency';
-import { waitSecondsOf } from '../../../api/preference';
+import { preferenceOf } from '../../../api/preference';
 
 describe('the idempotency key', () => {
   const keyIn = (...values: string[]) =>
@@ -101,6 +101,17 @@ describe('the preference to wait', () => {
     ['awaits=3', undefined],
     [undefined, undefined],
   ])('%s means %s seconds', (prefer, seconds) => {
-    expect(waitSecondsOf(prefer)).toBe(seconds);
+    expect(preferenceOf(prefer).seconds).toBe(seconds);
+  });
+
+  it.each([
+    ['wait=5', 'decided', 'wait=5'],
+    ['wait=5, until=ending', 'ending', 'wait=5, until=ending'],
+    ['wait=99; until="ending"', 'ending', 'wait=30, until=ending'],
+    ['until=Ending', 'ending', 'until=ending'],
+    ['wait=5, until=tomorrow', 'decided', 'wait=5'],
+    [undefined, 'decided', undefined],
+  ])('%s waits until it is %s, and says %s of it', (prefer, until, applied) => {
+    expect(preferenceOf(prefer)).toMatchObject({ until, applied });
   });
 });

@@ -7,6 +7,8 @@ export interface Operation {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Template with `{gid}`. */
   readonly path: string;
+  /** As its tag says. */
+  readonly kind: string;
   /** `undefined`: open to everybody. */
   readonly scope: string | undefined;
   readonly needsKey: boolean;
@@ -18,6 +20,7 @@ const documentSchema = z.object({
     z.record(
       z.string(),
       z.object({
+        tags: z.array(z.string()).default([]),
         security: z.array(z.record(z.string(), z.array(z.string()))).default([]),
         parameters: z
           .array(z.object({ name: z.string(), required: z.boolean().default(false) }))
@@ -32,9 +35,10 @@ export async function operationsOf(api: Api): Promise<readonly Operation[]> {
   const response = await api.inject({ url: '/openapi.json' });
   const { paths } = documentSchema.parse(response.json());
   return Object.entries(paths).flatMap(([path, operations]) =>
-    Object.entries(operations).map(([method, { security, parameters }]) => ({
+    Object.entries(operations).map(([method, { tags, security, parameters }]) => ({
       method: z.enum(['GET', 'POST', 'DELETE']).parse(method.toUpperCase()),
       path,
+      kind: tags.join(),
       scope: security.flatMap(({ apiKey }) => apiKey ?? [])[0],
       needsKey: parameters.some(({ name, required }) => name === 'Idempotency-Key' && required),
     })),
@@ -50,11 +54,22 @@ export function aBodyFor({ path }: Operation): object | undefined {
   const money = { currency: 'EUR', minorUnits: 100 };
   switch (path.split('/').at(-1)) {
     case 'orders':
+    case 'checkouts':
       return {
         customerId: 'C-1',
         lines: [{ sku: 'S-1', quantity: 1, unitPrice: money }],
         payment: { accountId: 'A-1', amount: money },
       };
+    case 'transfers':
+      return { from: 'A-1', to: 'A-2', amount: money };
+    case 'payments':
+      return { fromAccount: 'A-1', toAccount: 'A-2', amount: money };
+    case 'refunds':
+      return { kind: 'refund', reason: note };
+    case 'review':
+      return { decision: 'approve', note };
+    case 'settlements':
+      return { currency: 'EUR', day: '2026-01-01' };
     case 'resolve':
       return { step: 'releaseStock', decision: 'done', expect: { version: 1 }, evidence };
     case 'park':

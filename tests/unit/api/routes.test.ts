@@ -42,7 +42,7 @@ describe('every operation of the API', () => {
   const ask = (operation: Operation, headers: Record<string, string>, payload?: string) =>
     api.api.inject({
       method: operation.method,
-      url: operation.path.replace('{gid}', 'order:acme.O-1').replace('{id}', 'O-1'),
+      url: operation.path.replace('{gid}', 'order:acme.O-1').replace(/\{(id|sku)\}/, 'O-1'),
       headers: { ...headers, ...(payload !== undefined && { 'content-type': 'application/json' }) },
       ...(payload !== undefined && { payload }),
     });
@@ -54,19 +54,32 @@ describe('every operation of the API', () => {
       'GET /livez',
       'GET /metrics',
       'GET /readyz',
+      'GET /v1/accounts/{id}',
+      'GET /v1/accounts/{id}/entries',
       'GET /v1/api-keys',
+      'GET /v1/audit',
       'GET /v1/orders',
       'GET /v1/orders/{id}',
+      'GET /v1/payments/{id}',
+      'GET /v1/settlements/{id}',
+      'GET /v1/settlements/{id}/report',
+      'GET /v1/stock/{sku}',
       'GET /v1/transactions',
       'GET /v1/transactions/{gid}',
       'GET /v1/transactions/{gid}/explain',
       'POST /v1/api-keys',
+      'POST /v1/checkouts',
       'POST /v1/orders',
+      'POST /v1/payments',
+      'POST /v1/payments/{id}/refunds',
+      'POST /v1/payments/{id}/review',
+      'POST /v1/settlements',
       'POST /v1/transactions/retry',
       'POST /v1/transactions/{gid}/cancel',
       'POST /v1/transactions/{gid}/park',
       'POST /v1/transactions/{gid}/resolve',
       'POST /v1/transactions/{gid}/retry',
+      'POST /v1/transfers',
     ]);
     expect(guarded().every(({ scope }) => scope !== undefined && isScope(scope))).toBe(true);
   });
@@ -128,10 +141,12 @@ describe('every operation of the API', () => {
 
   it('refuses an unknown parameter of its query', async () => {
     const authorization = api.credential();
-    for (const operation of operations.filter(({ path }) =>
-      /^GET .v1.(orders|transactions)$/.test(`GET ${path}`),
-    )) {
-      if (operation.method !== 'GET') continue;
+    const lists = operations.filter(
+      ({ method, path }) =>
+        method === 'GET' && /(audit|entries|orders|report|transactions)$/.test(path),
+    );
+    expect(lists).toHaveLength(5);
+    for (const operation of lists) {
       const asked = { ...operation, path: `${operation.path}?customer=C-1&unknown=1` };
       expectProblem(await ask(asked, { authorization }), 'invalid_request');
     }
@@ -163,16 +178,20 @@ describe('every operation of the API', () => {
   });
 
   it('answers in JSON or not at all', async () => {
-    const [operation] = guarded().filter(({ path }) => path === '/v1/transactions');
-    const headers = { authorization: api.credential(), accept: 'text/html' };
-    expect(operation).toBeDefined();
-    if (operation) expectProblem(await ask(operation, headers), 'not_acceptable');
+    for (const accept of ['text/html', 'text/csv', 'application/json;q=0']) {
+      for (const operation of guarded().filter(({ path }) => path.startsWith('/v1/'))) {
+        if (accept === 'text/csv' && operation.path.endsWith('/report')) continue; // It has both.
+        const headers = { authorization: api.credential(), accept };
+        expectProblem(await ask(operation, headers), 'not_acceptable');
+      }
+    }
   });
 
   it('hides what is behind an id of another tenant as if it were not there', async () => {
     api.rows.set('order:acme.O-1', aRun());
+    api.rows.set('payment:acme.O-1', aRun({ gid: 'payment:acme.O-1', flow: 'payment' }));
     const headers = { authorization: api.credential('globex'), 'idempotency-key': 'k' };
-    for (const operation of operations.filter(({ path }) => path.includes('{gid}'))) {
+    for (const operation of operations.filter(({ path }) => path.includes('{'))) {
       const body = aBodyFor(operation);
       const answer = await ask(operation, headers, body && JSON.stringify(body));
       expectProblem(answer, 'not_found');
@@ -182,11 +201,16 @@ describe('every operation of the API', () => {
   it('writes down each steering call with its outcome, refused ones too', async () => {
     const headers = { authorization: api.credential('acme', ['tx:read']), 'idempotency-key': 'k' };
     const before = api.audited.length;
-    for (const operation of operations.filter(({ path }) => path.includes('{gid}/'))) {
+    for (const operation of operations.filter(({ path }) => /\{gid\}.|\/review$/.test(path))) {
       await ask(operation, headers);
     }
     const entries = api.audited.slice(before);
+    expect(entries.map(({ gid }) => gid).sort()).toEqual([
+      ...Array.from({ length: 4 }, () => 'order:acme.O-1'),
+      'payment:acme.O-1',
+    ]);
     expect(entries.map(({ operation, outcome }) => `${operation} → ${outcome}`).sort()).toEqual([
+      'POST /v1/payments/:id/review → 403 scope_missing',
       'POST /v1/transactions/:gid/cancel → 403 scope_missing',
       'POST /v1/transactions/:gid/park → 403 scope_missing',
       'POST /v1/transactions/:gid/resolve → 403 scope_missing',
@@ -219,8 +243,12 @@ describe('a request outside of every route', () => {
 
   it('shows its description and a page to read it', async () => {
     expect((await api.api.inject({ url: '/docs/' })).statusCode).toBe(200);
+    const report = {
+      content: { 'application/json': {}, 'text/csv': { schema: { type: 'string' } } },
+    };
     expect((await api.api.inject({ url: '/openapi.json' })).json()).toMatchObject({
       openapi: '3.1.0',
+      paths: { '/v1/settlements/{id}/report': { get: { responses: { 200: report } } } },
     });
   });
 

@@ -16,6 +16,7 @@ function steeringOver(run: RunRow) {
       cancel: update,
       resolve: update,
       park: update,
+      review: update,
       timeline: () => Promise.resolve(undefined),
     },
   });
@@ -110,6 +111,22 @@ describe('steering by the state of a transaction', () => {
       'resolve/12/releaseStock/retry',
       'resolve/12/releaseStock/retry',
     ]);
+  });
+
+  it.each([
+    ['running', 'taken'],
+    ['accepted', 'state_changed'],
+    ['undoing', 'state_changed'],
+    ['parked', 'state_changed'],
+    ['completed', 'state_changed'],
+    ['compensated', 'state_changed'],
+  ] as const)('a decision on a review of a transaction that is %s: %s', async (state, expected) => {
+    const { steering, updates } = steeringOver(aRun({ state }));
+    const approve = { decision: 'approve', note: 'Known.' } as const;
+    expect(await codeOf(steering.review(steer, approve, 'k'))).toBe(expected);
+    const actor = { subject: 'alice' };
+    const asked = ['order:acme.O-1', { ...approve, actor }, 'review/approve/k'];
+    expect(updates).toEqual(expected === 'taken' ? [asked] : []);
   });
 
   it('refuses a decision on a state that has passed', async () => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 
-import type { Timeline } from '../../../contracts/transaction';
+import type { StepView, Timeline } from '../../../contracts/transaction';
 import { dependencyUnavailable } from '../../../api/errors';
 import { endingOf } from '../../../workflows/kernel/ending';
 import type { StepRecord } from '../../../workflows/kernel/run';
 import { createRun } from '../../../workflows/kernel/run';
-import { aRun, anEndedRun, fakeApi } from './fake-api';
+import { aRun, anEndedRun, aTemporal, fakeApi } from './fake-api';
 
 const aTimeline = (more: Partial<Timeline> = {}): Timeline => ({
   gid: 'order:acme.O-1',
@@ -34,6 +34,7 @@ const aTimeline = (more: Partial<Timeline> = {}): Timeline => ({
     detail: 'S-1: 2 asked, 1 left',
   },
   notes: [{ at: 2_000, text: 'alice asked for a cancel.' }],
+  reviewUntil: null,
   epoch: 1,
   wasReset: true,
   ...more,
@@ -43,20 +44,11 @@ describe('GET /v1/transactions/:gid/explain', () => {
   const explain = async (
     timeline: () => Promise<Timeline | undefined>,
     run = aRun({ state: 'undoing' }),
+    activity = 'accounts.releaseFunds',
   ) => {
-    const pending = [
-      { activity: 'accounts.releaseFunds', attempt: 7, lastFailure: 'connect ECONNREFUSED' },
-    ];
+    const pending = [{ activity, attempt: 7, lastFailure: 'connect ECONNREFUSED' }];
     const api = await fakeApi({
-      temporal: {
-        start: () => Promise.resolve(),
-        cancel: () => Promise.resolve(),
-        resolve: () => Promise.resolve(),
-        park: () => Promise.resolve(),
-        check: () => Promise.resolve(),
-        timeline,
-        pendingCalls: () => Promise.resolve(pending),
-      },
+      temporal: aTemporal({ timeline, pendingCalls: () => Promise.resolve(pending) }),
     });
     api.rows.set(run.gid, run);
     const answer = await api.api.inject({
@@ -88,6 +80,37 @@ describe('GET /v1/transactions/:gid/explain', () => {
       notes: [{ text: 'alice asked for a cancel.' }],
       wasReset: true,
     });
+  });
+
+  it('says until when a person may decide on a review', async () => {
+    const answer = await explain(() =>
+      Promise.resolve(aTimeline({ state: 'running', reason: null, reviewUntil: 3_600_000 })),
+    );
+    expect(answer.json()).toMatchObject({
+      summary: 'In review: waits for a person until 1970-01-01T01:00:00.000Z.',
+      reviewUntil: '1970-01-01T01:00:00.000Z',
+    });
+  });
+
+  it('gives the attempts to the step that is being tried, of its own participant alone', async () => {
+    const [step] = aTimeline().steps;
+    const steps = [
+      ['claim-1', 'done'],
+      ['claim-2', 'running'],
+    ].map(([name, state]) => ({ ...step, name, state }) as StepView);
+    const gid = 'settlement:acme.EUR-2026-01-01';
+    const settlement = aRun({ gid, flow: 'settlement' });
+    for (const [participant, attempts] of [
+      ['accounts', [null, { count: 7 }]],
+      ['orders', [null, null]],
+    ] as const) {
+      const answer = await explain(
+        () => Promise.resolve(aTimeline({ steps })),
+        settlement,
+        `${participant}.claimSettlementPage`,
+      );
+      expect(answer.json()).toMatchObject({ steps: attempts.map((one) => ({ attempts: one })) });
+    }
   });
 
   it('says what a parked one waits for', async () => {

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+
+import type { CheckoutInput } from '../contracts/checkout';
+import { flowDefinitions, type PlannedStep } from '../contracts/flows';
+import { stepKeyOf, type Flow } from '../contracts/ids';
+import type { OrderSagaInput } from '../contracts/order-saga';
+import type { PaymentInput, RefundInput } from '../contracts/payments';
+import type { SettlementInput } from '../contracts/settlements';
+import { undoBudgetShare } from '../contracts/transaction';
+import type { TransferInput } from '../contracts/transfer';
+
+/** The input of a flow that callers may start. */
+export type FlowInput =
+  OrderSagaInput | CheckoutInput | TransferInput | PaymentInput | RefundInput | SettlementInput;
+
+export const planSchema = z
+  .object({
+    gid: z.string(),
+    flow: z.string(),
+    locks: z.array(z.string()),
+    steps: z.array(
+      z.object({
+        name: z.string(),
+        kind: z.string(),
+        key: z.string(),
+        undo: z.string().nullable(),
+      }),
+    ),
+    undoOrder: z.array(z.string()),
+    pivot: z.string().nullable(),
+    /** Until the decision, without a review; what follows the pivot or undoes is never given up. */
+    worstCaseMs: z.number(),
+  })
+  .meta({ id: 'Plan' });
+
+/** What a transaction would do, step by step. Static: no participant is asked. */
+export function planOf(input: FlowInput): z.infer<typeof planSchema> {
+  const steps = stepsOf(input);
+  return {
+    gid: input.gid,
+    flow: input.flow,
+    locks: [...flowDefinitions[input.flow].locks],
+    steps: steps.map(({ name, kind, undo, confirms }) => ({
+      name,
+      kind,
+      key: stepKeyOf(input.gid, confirms ?? name),
+      undo,
+    })),
+    undoOrder: steps.flatMap(({ undo }) => undo ?? []).reverse(),
+    pivot: steps.find(({ kind }) => kind === 'pivot')?.name ?? null,
+    worstCaseMs: Math.floor(input.undoBudgetMs / undoBudgetShare) - input.undoBudgetMs,
+  };
+}
+
+const couponStep = 'coupon';
+
+/** Steps of this input: without a coupon nothing is asked of coupons. */
+function stepsOf(input: FlowInput): readonly PlannedStep[] {
+  const { steps } = flowDefinitions[input.flow];
+  const usesCoupon = 'coupon' in input && input.coupon !== null;
+  return usesCoupon
+    ? steps
+    : steps.filter(({ name, confirms }) => name !== couponStep && confirms !== couponStep);
+}
+
+/** A step of a run as it was planned; the first page of a settlement stands for all of them. */
+export const plannedStepOf = (flow: Flow, step: string): PlannedStep | undefined =>
+  flowDefinitions[flow].steps.find(({ name }) => name === step.replace(/^claim-\d+$/, 'claim-1'));

@@ -1,0 +1,53 @@
+import { ulid } from 'ulid';
+import { z } from 'zod';
+
+import type { CheckoutInput } from '../../contracts/checkout';
+import { businessIdOf } from '../../contracts/ids';
+import type { Config } from '../config';
+import { refuse, sameAccountFaults } from '../faults';
+import { purchaseFields, purchaseOf } from '../purchase';
+import type { Api } from '../route-rules';
+import type { Screening } from '../screening';
+import type { Starts } from '../starts';
+import { noParams, startRoute, transactionInputOf } from './start-route';
+
+const checkoutBody = z.strictObject(purchaseFields).meta({ id: 'NewCheckout' });
+const payerPointer = '/payment/accountId';
+
+interface CheckoutRoutes {
+  readonly config: Pick<Config, 'merchantAccounts' | 'secret'>;
+  readonly starts: Starts;
+  readonly screening: Screening;
+}
+
+export function checkoutRoutes(api: Api, { config, starts, screening }: CheckoutRoutes): void {
+  startRoute(
+    api,
+    { starts, secret: config.secret },
+    {
+      url: '/v1/checkouts',
+      summary: 'Starts a checkout: stock, funds, coupon and order are tried, then all confirmed',
+      params: noParams,
+      body: checkoutBody,
+      prepare(body, { tenant }) {
+        const orderId = body.orderId ?? ulid();
+        const purchase = purchaseOf(body, tenant, config.merchantAccounts);
+        refuse(sameAccountFaults(payerPointer, purchase.accountId, purchase.merchantAccountId));
+        const input: CheckoutInput = {
+          ...transactionInputOf('checkout', tenant, orderId, body.deadlineMs),
+          orderId: businessIdOf(tenant, orderId),
+          ...purchase,
+        };
+        return { input, reference: orderId, screen: () => screen(input) };
+      },
+    },
+  );
+
+  const screen = async ({ accountId, customerId, amount, coupon }: CheckoutInput) => {
+    const faults = await Promise.all([
+      screening.accounts([{ pointer: payerPointer, id: accountId }], amount.currency),
+      coupon ? screening.coupon({ coupon, customerId }) : [],
+    ]);
+    return faults.flat();
+  };
+}

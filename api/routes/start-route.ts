@@ -1,0 +1,132 @@
+import { z } from 'zod';
+
+import type { Flow, Tenant } from '../../contracts/ids';
+import { businessIdOf, gidOf } from '../../contracts/ids';
+import {
+  isEnding,
+  undoBudgetShare,
+  type EarlyStatus,
+  type TransactionInput,
+} from '../../contracts/transaction';
+import type { Principal } from '../authentication';
+import { fingerprintOf } from '../idempotency';
+import { planOf, planSchema, type FlowInput } from '../plan';
+import { preferenceOf, type Preference } from '../preference';
+import { callerGone, keyOf, principalOf, waitingHandlerMs, type Api } from '../route-rules';
+import { endingSchema, linkOf, runViewOf, runViewSchema } from '../run-view';
+import { flag } from '../schemas';
+import type { Start, Started, Starts } from '../starts';
+import type { RunRow } from '../stores/runs-store';
+
+/** What a validated body becomes. */
+export interface PreparedStart {
+  readonly input: FlowInput;
+  readonly reference: string;
+  readonly screen?: Start['screen'];
+}
+
+/** The answer of a flow that tells something before its ending; of facts alone that never change. */
+interface EarlyAnswer {
+  readonly schema: z.ZodType;
+  readonly of: (run: RunRow, status: EarlyStatus) => object;
+}
+
+interface StartRoute<Body extends z.ZodType, Params extends z.ZodType<Record<string, string>>> {
+  readonly url: string;
+  readonly summary: string;
+  readonly params: Params;
+  readonly body: Body;
+  /** @throws Problem `unprocessable`: it fits its schema and cannot mean anything. */
+  readonly prepare: (
+    body: z.output<Body>,
+    caller: Principal,
+    params: z.output<Params>,
+  ) => PreparedStart;
+  readonly early?: EarlyAnswer;
+}
+
+export const noParams = z.strictObject({});
+
+/** What all routes that start a transaction have in common: scope, key, dry run, wait and answer. */
+export function startRoute<
+  Body extends z.ZodType,
+  Params extends z.ZodType<Record<string, string>>,
+>(
+  api: Api,
+  { starts, secret }: { readonly starts: Starts; readonly secret: string },
+  { url, summary, params, body, prepare, early }: StartRoute<Body, Params>,
+): void {
+  const answers = early ? [endingSchema, planSchema, early.schema] : [endingSchema, planSchema];
+  api.post(url, {
+    config: { rules: { kind: 'start', scope: 'tx:start' } },
+    handlerTimeout: waitingHandlerMs,
+    schema: {
+      summary,
+      params,
+      body,
+      querystring: z.strictObject({ dryRun: flag.default(false) }),
+      response: { 200: z.union(answers), 202: runViewSchema },
+    },
+    handler: async (request, reply) => {
+      // The schemas above have validated both: their types are lost in a generic route alone.
+      const path = request.params as z.output<Params>;
+      const prepared = prepare(request.body as z.output<Body>, principalOf(request), path);
+      if (request.query.dryRun) return planOf(prepared.input);
+      const preference = preferenceOf(request.headers['prefer']);
+      const started = await starts.start(
+        {
+          ...prepared,
+          operation: `POST ${url}`,
+          idempotencyKey: keyOf(request),
+          fingerprint: fingerprintOf(path, request.bodyAsSent, secret),
+        },
+        { ...preference, signal: callerGone(reply) },
+      );
+      const answer = answerOf(started, preference, early);
+      return reply.code(answer.status).headers(answer.headers).send(answer.body);
+    },
+  });
+}
+
+/**
+ * 200 with the early answer, or with the ending byte for byte; 202 with the row while it is open, parked included.
+ */
+function answerOf(
+  { run, isReplay }: Started,
+  { until, applied }: Preference,
+  early: EarlyAnswer | undefined,
+) {
+  const headers = {
+    ...(isReplay && { 'idempotent-replayed': 'true' }),
+    ...(applied !== undefined && { 'preference-applied': applied }),
+  };
+  if (early && run.early !== null && until === 'decided') {
+    return { status: 200, headers, body: early.of(run, run.early) } as const;
+  }
+  if (isEnding(run.state) && run.ending) {
+    return {
+      status: 200,
+      headers: { ...headers, 'content-type': 'application/json; charset=utf-8' },
+      body: run.ending, // Bytes go out as they are; the schema describes them.
+    } as const;
+  }
+  return {
+    status: 202,
+    headers: { ...headers, location: linkOf(run.gid), 'retry-after': '1' },
+    body: runViewOf(run),
+  } as const;
+}
+
+/** What every flow's input begins with. */
+export const transactionInputOf = (
+  flow: Flow,
+  tenant: Tenant,
+  reference: string,
+  lifeMs: number,
+): TransactionInput => ({
+  gid: gidOf(flow, businessIdOf(tenant, reference)),
+  tenant,
+  flow,
+  deadlineAt: Date.now() + lifeMs,
+  undoBudgetMs: Math.floor(lifeMs * undoBudgetShare),
+});

@@ -1,0 +1,61 @@
+import { ulid } from 'ulid';
+import { z } from 'zod';
+
+import { businessIdOf } from '../../contracts/ids';
+import type { TransferInput } from '../../contracts/transfer';
+import type { Config } from '../config';
+import { currencyAt, deadlineFaults, refuse, sameAccountFaults } from '../faults';
+import type { Api } from '../route-rules';
+import { lifeMs, money, reference } from '../schemas';
+import type { Screening } from '../screening';
+import type { Starts } from '../starts';
+import { noParams, startRoute, transactionInputOf } from './start-route';
+
+const transferBody = z
+  .strictObject({
+    /** Left out: an id is made. */
+    transferId: reference.optional(),
+    from: reference,
+    to: reference,
+    amount: money,
+    deadlineMs: lifeMs,
+  })
+  .meta({ id: 'NewTransfer' });
+
+interface TransferRoutes {
+  readonly config: Pick<Config, 'clearingAccounts' | 'secret'>;
+  readonly starts: Starts;
+  readonly screening: Screening;
+}
+
+export function transferRoutes(api: Api, { config, starts, screening }: TransferRoutes): void {
+  startRoute(
+    api,
+    { starts, secret: config.secret },
+    {
+      url: '/v1/transfers',
+      summary: 'Starts a transfer: debit and credit are tried, then both confirmed',
+      params: noParams,
+      body: transferBody,
+      prepare({ transferId = ulid(), from, to, amount, deadlineMs }, { tenant }) {
+        const faults = [...sameAccountFaults('/to', from, to), ...deadlineFaults(deadlineMs)];
+        const currency = currencyAt('/amount/currency', amount.currency, faults);
+        refuse(faults);
+        const own = (id: string): string => businessIdOf(tenant, id);
+        const input: TransferInput = {
+          ...transactionInputOf('transfer', tenant, transferId, deadlineMs),
+          transferId: own(transferId),
+          fromId: own(from),
+          toId: own(to),
+          clearingId: own(config.clearingAccounts[tenant]?.[currency] ?? `clearing-${currency}`),
+          amount: { currency, minorUnits: amount.minorUnits },
+        };
+        const named = [
+          { pointer: '/from', id: input.fromId },
+          { pointer: '/to', id: input.toId },
+        ];
+        return { input, reference: transferId, screen: () => screening.accounts(named, currency) };
+      },
+    },
+  );
+}

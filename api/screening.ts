@@ -1,0 +1,109 @@
+import type { CouponUse } from '../contracts/coupons';
+import type { BusinessId } from '../contracts/ids';
+import type { Currency, Money } from '../contracts/money';
+import { withinDeadline } from './deadline';
+import { dependencyUnavailable, Problem, type FieldError } from './errors';
+import { fault } from './faults';
+import type { AccountViewsStore } from './stores/account-views-store';
+import type { CouponViewsStore } from './stores/coupon-views-store';
+import type { PaymentViewsStore } from './stores/payment-views-store';
+
+/** A participant's database is given this long: whoever starts something waits for it. */
+const answerMs = 500;
+
+/** An account that a request names, and where. */
+interface NamedAccount {
+  readonly pointer: string;
+  readonly id: BusinessId;
+}
+
+interface Screened {
+  readonly accountViews: Pick<AccountViewsStore, 'standings'>;
+  readonly couponViews: CouponViewsStore;
+  readonly paymentViews: Pick<PaymentViewsStore, 'balance'>;
+}
+
+/**
+ * Looks at what a start names before it is accepted, so that bad input is told by field and nothing is written. The
+ * participant decides all the same, under its lock: where its database does not answer in time, nothing is found here.
+ *
+ * @param onSkipped is told of each look that could not be made.
+ */
+export function createScreening(
+  { accountViews, couponViews, paymentViews }: Screened,
+  onSkipped: (error: unknown) => void,
+) {
+  /** @returns `away`: it cannot be asked now. */
+  async function asked<Answer>(look: () => Promise<Answer>): Promise<Answer | 'away'> {
+    try {
+      return await withinDeadline(answerMs, look, () => dependencyUnavailable('mysql'));
+    } catch (error) {
+      if (!(error instanceof Problem && error.code === 'dependency_unavailable')) throw error;
+      onSkipped(error);
+      return 'away';
+    }
+  }
+
+  return {
+    /** Each account is there, open, and of this currency. */
+    async accounts(
+      named: readonly NamedAccount[],
+      currency: Currency,
+    ): Promise<readonly FieldError[]> {
+      const standings = await asked(() => accountViews.standings(named.map(({ id }) => id)));
+      if (standings === 'away') return [];
+      return named.flatMap(({ pointer, id }) => {
+        const standing = standings.find((one) => one.accountId === id);
+        if (!standing) return fault(pointer, 'account_unknown', 'there is no such account');
+        if (standing.status === 'closed') return fault(pointer, 'account_closed', 'is closed');
+        if (standing.currency === currency) return [];
+        return fault(pointer, 'currency_differs', `is an account of ${standing.currency}`);
+      });
+    },
+
+    /** The coupon is there, still good for this customer, and takes off what the amount leaves of the sum. */
+    async coupon({
+      coupon: { couponId, discount },
+      customerId,
+    }: {
+      readonly coupon: CouponUse;
+      readonly customerId: BusinessId;
+    }): Promise<readonly FieldError[]> {
+      const coupon = await asked(() => couponViews.find(couponId));
+      if (coupon === 'away') return [];
+      const at = '/couponCode';
+      if (!coupon) return [fault(at, 'coupon_unknown', 'there is no such coupon')];
+      if (coupon.customerId !== null && coupon.customerId !== customerId) {
+        return [fault(at, 'coupon_foreign', 'belongs to another customer')];
+      }
+      if (coupon.isExpired) return [fault(at, 'coupon_expired', 'has expired')];
+      if (coupon.currency !== discount.currency) {
+        return [fault(at, 'currency_differs', `is a coupon of ${coupon.currency}`)];
+      }
+      if (coupon.discountMinor === String(discount.minorUnits)) return [];
+      const differs = `the coupon takes off ${coupon.discountMinor}, not ${discount.minorUnits}`;
+      return [fault('/payment/amount/minorUnits', 'sum_differs', differs)];
+    },
+
+    /** The payment was captured, in this currency, and so much of it is left; `null`: anything. */
+    async refund(paymentId: BusinessId, amount: Money | null): Promise<readonly FieldError[]> {
+      const payment = await asked(() => paymentViews.balance(paymentId));
+      if (payment === 'away') return [];
+      if (!payment) throw new Problem('not_found'); // What a path names is not there, as everywhere.
+      if (payment.status !== 'completed') {
+        return [fault(':id', 'payment_not_completed', `the payment is ${payment.status}`)];
+      }
+      if (amount && amount.currency !== payment.currency) {
+        return [
+          fault('/amount/currency', 'currency_differs', `the payment was ${payment.currency}`),
+        ];
+      }
+      const left = BigInt(payment.leftMinor);
+      if (BigInt(amount?.minorUnits ?? 1) <= left) return [];
+      return [
+        fault(amount ? '/amount/minorUnits' : '/amount', 'over_refunded', `${left} are left`),
+      ];
+    },
+  };
+}
+export type Screening = ReturnType<typeof createScreening>;

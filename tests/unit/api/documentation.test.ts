@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { problems } from '../../../api/errors';
+import { scopes } from '../../../api/scopes';
+import { fakeApi, type FakeApi } from './fake-api';
+import { operationsOf, titleOf } from './operations';
+
+const page = readFileSync(join(__dirname, '../../../docs/http.md'), 'utf8');
+/** Requests as the page shows them: path, and the body behind the headers. */
+const requests = [
+  ...page.matchAll(/^POST (\S+)\n(?:[A-Z].*\n\n)?(\{[^]*?\})$(?=\n\n|\n```)/gm),
+].map(([, path = '', body = '']) => [path, body] as const);
+
+describe('docs/http.md', () => {
+  let api: FakeApi;
+  beforeAll(async () => {
+    api = await fakeApi();
+  });
+  afterAll(() => api.api.close());
+
+  it('names every route, scope and problem', async () => {
+    const operations = await operationsOf(api.api);
+    const missing = operations.filter(
+      ({ path }) => !page.includes(path.replace(/\{(\w+)\}/g, ':$1')),
+    );
+    expect(missing.map(titleOf)).toEqual([]);
+    expect(scopes.filter((scope) => !page.includes(scope))).toEqual([]);
+    expect(Object.keys(problems).filter((code) => !page.includes(`\`${code}\``))).toEqual([]);
+  });
+
+  it('shows a request for each start', async () => {
+    const starts = (await operationsOf(api.api)).filter(({ kind }) => kind === 'start');
+    expect(requests.map(([path]) => path.replace('P-1', '{id}')).sort()).toEqual(
+      starts.map(({ path }) => path).sort(),
+    );
+  });
+
+  it.each(requests)('shows a request that would be taken: %s', async (path, body) => {
+    const answer = await api.api.inject({
+      method: 'POST',
+      url: `${path}?dryRun=true`,
+      headers: { authorization: api.credential(), 'content-type': 'application/json' },
+      payload: body,
+    });
+    expect({ status: answer.statusCode, body: answer.body }).toMatchObject({ status: 200 });
+  });
+});
