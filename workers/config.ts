@@ -48,6 +48,8 @@ const transactionWorkerShape = {
   REDIS_URL: redisUrl.default('redis://127.0.0.1:6379'),
   /** For how long a step may fail transiently before its transaction is shown as stuck. */
   STUCK_ALARM_SECONDS: z.coerce.number().int().min(1).max(86_400).default(30),
+  /** Whether this worker keeps the schedules of the jobs as they should be. */
+  SCHEDULES: z.enum(['on', 'off']).default('on'),
   /** How long fence rows stay after their transaction has ended; bounded from below at the start. */
   FENCE_KEEP_DAYS: z.coerce.number().int().min(1).max(365).default(14),
   ACCORD_CLUSTER: z
@@ -95,6 +97,7 @@ export const loadTransactionWorkerConfig = (environment: Environment = process.e
     cluster: value.ACCORD_CLUSTER,
     faults: faultsOf(value),
     stuckAlarmMs: value.STUCK_ALARM_SECONDS * 1_000,
+    keepsSchedules: value.SCHEDULES === 'on',
     fenceKeepMs: value.FENCE_KEEP_DAYS * 24 * 3_600_000,
   });
 };

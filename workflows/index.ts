@@ -2,7 +2,9 @@
 export { checkout } from './checkout';
 export { orderSaga } from './order-saga';
 export { payment } from './payment';
+export { reconcile } from './reconcile';
 export { refund } from './refund';
 export { retention } from './retention';
 export { settlement } from './settlement';
+export { settleDay } from './settlement-schedule';
 export { transfer } from './transfer';

@@ -1,18 +1,15 @@
-import { proxyActivities, ParentClosePolicy, startChild, WorkflowIdReusePolicy } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { ActivityOptions } from '@temporalio/workflow';
+import {
+  ParentClosePolicy,
+  proxyActivities,
+  startChild,
+  WorkflowIdReusePolicy,
+} from '@temporalio/workflow';
 
 import { partsOfBusinessId, partsOfGid, type Gid } from '../contracts/ids';
 import { activityTypeOf } from '../contracts/participants';
 import { searchAttributes } from '../contracts/search-attributes';
-
-/** A job reads pages and writes a few rows; where it cannot for minutes it fails, and the schedule comes again. */
-const jobOptions: ActivityOptions = {
-  startToCloseTimeout: '30s', // A read of a whole table, each statement bounded by the pool.
-  heartbeatTimeout: '5s', // Beaten each second by the activity interceptor.
-  scheduleToCloseTimeout: '4m', // Below the interval of its schedule.
-  retry: { initialInterval: '200ms', maximumInterval: '30s' },
-};
+import { jobOptions } from './activity-options';
 
 /** Activities of jobs, under the names that they are registered with: `reconciliation.<name>`. */
 export function jobActivities<Activities extends object>(): Activities {
@@ -48,6 +45,7 @@ export async function startTransaction(
           typedSearchAttributes: [
             { key: searchAttributes.flow, value: flow.flow },
             { key: searchAttributes.tenant, value: tenant },
+            { key: searchAttributes.state, value: 'running' },
           ],
         }),
     });

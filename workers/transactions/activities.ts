@@ -14,6 +14,7 @@ import { createInventoryActivities } from '../../activities/inventory/activities
 import { createLockActivities } from '../../activities/locks/activities';
 import type { LockStore } from '../../activities/locks/lock-store';
 import { createOrdersActivities } from '../../activities/orders/activities';
+import { createReconciliationActivities } from '../../activities/reconciliation/activities';
 import { createRetentionActivities } from '../../activities/retention/activities';
 import { createRunsActivities } from '../../activities/runs/activities';
 import { createRunsStore } from '../../activities/runs/runs-store';
@@ -27,6 +28,7 @@ import {
   type Participant,
 } from '../../contracts/participants';
 import { currentDelivery } from './delivery-context';
+import { isRunning } from './run-liveness';
 import type { TransactionMetrics } from './metrics';
 
 export interface ActivityDependencies {
@@ -72,6 +74,7 @@ export function createActivities(dependencies: ActivityDependencies) {
     ...named('coupons', createCouponsActivities({ fence: fenceOf(databases.coupons) })),
     ...named('orders', createOrdersActivities({ fence: fenceOf(databases.orders) })),
     ...named('accord', waking(runs, wake)),
+    ...named('reconciliation', createReconciliationActivities({ databases, cluster, isRunning })),
     ...named('retention', createRetentionActivities({ databases, keepMs: fenceKeepMs })),
     ...createLockActivities({ locks, epoch: () => epochs.carried(), observer: metrics.locks }),
   };

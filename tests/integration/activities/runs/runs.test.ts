@@ -96,6 +96,35 @@ describe('rows of accord.runs', () => {
     return rows.map(({ type }) => type);
   };
 
+  it('keeps the first early status and the latest deadline that it was told, through the ending', async () => {
+    const gid = await accepted();
+    const told = async () => {
+      const [found] = await admin.select<{ early: string | null; deadlineAt: Date }>(
+        'SELECT early_status AS early, deadline_at AS deadlineAt FROM runs WHERE gid = ?',
+        [gid],
+      );
+      return found;
+    };
+    const before = await told();
+    const deadlineAt = Date.now() + 3_600_123;
+    await runs.moveRun([move(gid, 10)]);
+    expect(await told()).toEqual(before); // Left out: as it was.
+    await runs.moveRun([move(gid, 20, { early: 'review', deadlineAt })]);
+    expect(await told()).toEqual({ early: 'review', deadlineAt: new Date(deadlineAt) });
+    await runs.moveRun([move(gid, 30, { early: 'authorised', deadlineAt: deadlineAt - 1_000 })]);
+    await runs.endRun([ending(gid, 40, { early: 'declined' })]);
+    expect(await told()).toEqual({ early: 'review', deadlineAt: new Date(deadlineAt) });
+  });
+
+  it('tells an early status with the ending where no move has told one', async () => {
+    const gid = await accepted();
+    await runs.endRun([ending(gid, 10, { outcome: 'compensated', early: 'declined' })]);
+    const [found] = await admin.select('SELECT early_status AS early FROM runs WHERE gid = ?', [
+      gid,
+    ]);
+    expect(found).toEqual({ early: 'declined' });
+  });
+
   it('moves forward in workflow time alone, whatever order moves arrive in', async () => {
     const gid = await accepted();
     await admin.change('UPDATE runs SET stuck_since = UTC_TIMESTAMP(3) WHERE gid = ?', [gid]);

@@ -1,0 +1,89 @@
+/** npm run reconcile: one round of reconciliation in Temporal, now, and what it has found. Ends with 1 where something is left. */
+import { randomUUID } from 'node:crypto';
+
+import { Client, Connection } from '@temporalio/client';
+import Table from 'cli-table3';
+import { Command, Option } from 'commander';
+import colors from 'picocolors';
+
+import type { FoundAmount, ReconcileInput, ReconcileReport } from '../contracts/reconciliation';
+import { transactionsTaskQueue } from '../contracts/task-queues';
+import { profiles, type Profile } from './stack/profile';
+import { readStack } from './stack/stack';
+import { reasonOf } from './stack/waiting';
+
+interface Options {
+  readonly profile: Profile;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** Above the longest round; a worker that is away is waited for no longer. */
+const roundWithin = '10m';
+
+async function reconcile({ profile, dryRun, json }: Options): Promise<void> {
+  const report = await runRound(profile, { dryRun: dryRun === true });
+  if (json === true) console.log(JSON.stringify(report, undefined, 2));
+  else print(report);
+  if (report.findings.some(({ action }) => action === 'left')) process.exitCode = 1;
+}
+
+/** TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE take the place of the profile's own server. */
+async function runRound(profile: Profile, input: ReconcileInput): Promise<ReconcileReport> {
+  const own = (await readStack(profile))?.temporal;
+  const address = process.env['TEMPORAL_ADDRESS'] ?? own?.address;
+  if (address === undefined) {
+    throw new Error(
+      `No Temporal: set TEMPORAL_ADDRESS, or bring one up with npm run stack -- up --profile ${profile}.`,
+    );
+  }
+  const namespace = process.env['TEMPORAL_NAMESPACE'] ?? own?.namespace ?? 'default';
+  const connection = await Connection.connect({ address });
+  try {
+    const { workflow } = new Client({ connection, namespace });
+    return await workflow.execute<(input: ReconcileInput) => Promise<ReconcileReport>>(
+      'reconcile',
+      {
+        workflowId: `accord-reconcile-${randomUUID()}`,
+        taskQueue: transactionsTaskQueue,
+        args: [input],
+        workflowExecutionTimeout: roundWithin,
+      },
+    );
+  } finally {
+    await connection.close();
+  }
+}
+
+function print({ findings, actions, looked, isComplete, dryRun }: ReconcileReport): void {
+  if (findings.length > 0) {
+    const table = new Table({ head: ['kind', 'subject', 'at stake', 'age', 'done'] });
+    for (const { kind, participant, subject, amounts, ageSeconds, action } of findings) {
+      const age = ageSeconds === null ? '' : `${ageSeconds} s`;
+      table.push([kind, `${participant}: ${subject}`, amounts.map(shown).join(', '), age, action]);
+    }
+    console.log(table.toString());
+    for (const { subject, detail } of findings) console.log(colors.dim(`${subject}: ${detail}`));
+  }
+  const counts = Object.entries(actions).map(([action, count]) => `${count} ${action}`);
+  const round = `${dryRun ? 'Dry run' : 'Round'}: ${looked} rows looked at`;
+  console.log(`${round}, ${counts.length > 0 ? counts.join(', ') : 'nothing found'}.`);
+  if (!isComplete) console.log(colors.yellow('There is more than one round looks at.'));
+}
+
+const shown = (amount: FoundAmount): string =>
+  amount.kind === 'stock'
+    ? `${amount.quantity} of ${amount.sku}`
+    : `${amount.minorUnits} ${amount.currency}`;
+
+new Command('reconcile')
+  .description('One round of reconciliation, by the transaction workers of a profile.')
+  .addOption(new Option('-p, --profile <name>', 'whose').choices(profiles).default('dev'))
+  .option('--dry-run', 'write nothing, repair nothing')
+  .option('--json', 'print the report as JSON')
+  .action(reconcile)
+  .parseAsync()
+  .catch((error: unknown) => {
+    console.error(colors.red(reasonOf(error)));
+    process.exitCode = 1;
+  });

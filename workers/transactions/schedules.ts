@@ -1,0 +1,68 @@
+import {
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+  type Client,
+  type ScheduleOptions,
+  type ScheduleUpdateOptions,
+} from '@temporalio/client';
+
+import type { Currency } from '../../contracts/money';
+import type { ReconcileInput, SettleDayInput } from '../../contracts/reconciliation';
+import { transactionsTaskQueue } from '../../contracts/task-queues';
+
+export interface Schedules {
+  /** Each has a settlement of its own a day. */
+  readonly currencies: readonly Currency[];
+  readonly taskQueue?: string;
+}
+
+/** A round that was missed for longer than this is not made up for: the next one does its work. */
+const catchupWindow = '1 hour';
+
+/**
+ * Creates the schedules of all jobs, or brings them to what is written here. Safe to repeat, and for several workers at
+ * once. A schedule that somebody has paused stays paused.
+ *
+ * @throws where Temporal does not answer: the jobs go on as they were.
+ */
+export async function ensureSchedules(
+  client: Client,
+  { currencies, taskQueue = transactionsTaskQueue }: Schedules,
+): Promise<void> {
+  const reconcile: ReconcileInput = { dryRun: false };
+  await ensure(client, taskQueue, 'accord-reconcile', 'reconcile', [reconcile], {
+    intervals: [{ every: '5m' }],
+  });
+  await ensure(client, taskQueue, 'accord-retention', 'retention', [], {
+    intervals: [{ every: '1h' }],
+  });
+  for (const currency of currencies) {
+    const settleDay: SettleDayInput = { currency, day: null };
+    await ensure(client, taskQueue, `accord-settlement-${currency}`, 'settleDay', [settleDay], {
+      calendars: [{ hour: 0, minute: 10 }], // UTC, with room for what yesterday's last payments still book.
+    });
+  }
+}
+
+async function ensure(
+  client: Client,
+  taskQueue: string,
+  scheduleId: string,
+  workflowType: string,
+  args: unknown[],
+  spec: ScheduleOptions['spec'],
+): Promise<void> {
+  const wanted = {
+    spec,
+    action: { type: 'startWorkflow', workflowType, workflowId: scheduleId, args, taskQueue },
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow },
+  } as const;
+  try {
+    await client.schedule.create({ scheduleId, ...wanted });
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    await client.schedule
+      .getHandle(scheduleId)
+      .update(({ state }): ScheduleUpdateOptions => ({ ...wanted, state }));
+  }
+}
