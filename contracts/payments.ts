@@ -131,7 +131,7 @@ export interface PaymentsActivities {
   assessRisk: SetActivity<AssessRisk, RiskAssessment>;
   /** Undo: the assessment stays as written, marked as cleared; the payer's velocity gets its count back. */
   clearRisk: SetActivity<Keyed, null>;
-  /** Stores what a person decided on a payment in review. Undone by `withdrawReview`. */
+  /** Stores what a person decided on a payment in review; the first word stands. Undone by `withdrawReview`. */
   recordReview: SetActivity<RecordReview, null>;
   /** Undo: the decision stays as written, marked as withdrawn. */
   withdrawReview: SetActivity<Keyed, null>;

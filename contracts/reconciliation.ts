@@ -132,10 +132,15 @@ export interface ReconciliationActivities {
   /** Has Temporal an open run of it? Asked by a dry run alone: who starts needs no answer that may be old. */
   isRunning(gid: Gid): Promise<boolean>;
   /** Accounts, stock and coupons whose sums are not those of their rows. */
-  differingBooks(request: { readonly participant: ReservingParticipant }): Promise<readonly Finding[]>;
+  differingBooks(request: {
+    readonly participant: ReservingParticipant;
+  }): Promise<readonly Finding[]>;
   record(request: { readonly findings: readonly RecordedFinding[] }): Promise<null>;
   /** Findings of these kinds that are open, and were not seen since: gone. */
-  closeUnseen(request: { readonly since: string; readonly kinds: readonly FindingKind[] }): Promise<null>;
+  closeUnseen(request: {
+    readonly since: string;
+    readonly kinds: readonly FindingKind[];
+  }): Promise<null>;
 }
 
 /** Job `settleDay`: settles one currency for every merchant that gained something up to the end of the day. */

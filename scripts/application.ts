@@ -35,7 +35,7 @@ export interface ApplicationSite {
   readonly stack: Stack;
   readonly namespace: string;
   readonly urls: DatabaseUrls;
-  /** Begins the names of its topics. */
+  /** Begins the names of its topics, and its keys in Redis. */
   readonly topicPrefix: string;
   /** Begins the names of its processes. */
   readonly label: string;
@@ -138,7 +138,7 @@ function environmentOf({
     ...urls,
     TEMPORAL_ADDRESS: stack.temporal.address,
     TEMPORAL_NAMESPACE: namespace,
-    REDIS_URL: stack.redis.url,
+    REDIS_URL: withPrefix(stack.redis.url, topicPrefix),
     KAFKA_BROKERS: stack.kafka.brokers.join(','),
     KAFKA_TOPIC_PREFIX: topicPrefix,
     METRICS_PORT: '0', // Several on one machine: each takes a free one, and says which.
@@ -146,6 +146,14 @@ function environmentOf({
     API_SECRET: apiSecret,
     SHUTDOWN_GRACE_MS: '0', // No balancer here that would have to see that readiness fell.
   };
+}
+
+/** Applications that share a Redis share no keys: one's payers would count against another's. */
+function withPrefix(redisUrl: string, keyPrefix: string): string {
+  if (keyPrefix === '') return redisUrl;
+  const url = new URL(redisUrl);
+  url.searchParams.set('keyPrefix', keyPrefix); // An option of the client, as its addresses may carry them.
+  return url.toString();
 }
 
 /** Ready means that it works: the API takes starts, a worker polls, the others have opened what they need. */

@@ -16,6 +16,7 @@ import {
   refused,
   shown,
   unfitness,
+  unfitnessOfParty,
   type Accounts,
   type Booking,
   type Holds,
@@ -107,17 +108,17 @@ export const captureFunds: ActSpec<CaptureFunds, null> = {
   },
 };
 
-/** Takes the amount out of what is left of the account. Only the outside world may go below zero. */
+/** Takes the amount out of what is left of the account. */
 export function decideHold(
   request: Pick<HoldFunds, 'key' | 'accountId' | 'amount'>,
   accounts: Accounts,
 ): Decided<FundsHold> {
   const { key, accountId, amount } = request;
   const account = accounts.get(accountId);
-  const unfit = unfitness(account, accountId, amount);
+  const unfit = unfitnessOfParty(account, accountId, amount);
   if (!account || unfit) return refused(key, unfit ?? '');
   const minor = BigInt(amount.minorUnits);
-  if (account.kind !== 'external' && account.left < minor) {
+  if (account.left < minor) {
     const detail = `${shown(accountId)}: ${amount.minorUnits} ${amount.currency} asked`;
     return { key, ok: false, failure: 'InsufficientFunds', detail };
   }

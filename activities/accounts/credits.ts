@@ -11,6 +11,7 @@ import {
   refused,
   shown,
   unfitness,
+  unfitnessOfParty,
   type Accounts,
 } from './money-rows';
 
@@ -84,7 +85,7 @@ function decideCredit(request: ReserveCredit, accounts: Accounts): Decided<null>
   const unfit =
     accountId === sourceId
       ? `${shown(accountId)} would pay itself`
-      : (unfitness(accounts.get(accountId), accountId, amount) ??
+      : (unfitnessOfParty(accounts.get(accountId), accountId, amount) ??
         unfitness(accounts.get(sourceId), sourceId, amount));
   if (unfit) return refused(key, unfit);
   const { currency, minorUnits } = amount;

@@ -58,6 +58,20 @@ export function unfitness(
   return undefined;
 }
 
+/**
+ * The same of an account that a caller named: of a customer or a merchant. The books' own accounts stand for the world
+ * outside and for money on its way; they may be below zero, so nobody may pay out of them.
+ */
+export function unfitnessOfParty(
+  account: Account | undefined,
+  accountId: BusinessId,
+  amount: Money,
+): string | undefined {
+  const isParty = account?.kind === 'customer' || account?.kind === 'merchant';
+  if (account && !isParty) return `${shown(accountId)} belongs to the books alone`;
+  return unfitness(account, accountId, amount);
+}
+
 export const refused = (key: StepKey, detail: string): Decided<never> => ({
   key,
   ok: false,

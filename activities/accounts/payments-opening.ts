@@ -8,7 +8,7 @@ import {
   moneyEvent,
   refused,
   shown,
-  unfitness,
+  unfitnessOfParty,
   type Account,
   type Accounts,
 } from './money-rows';
@@ -86,8 +86,8 @@ function decideOpening(
   if (existing.has(paymentId)) return broken(key, `Payment ${paymentId} is another transaction's.`);
   if (payerId === payeeId) return refused(key, `${shown(payerId)} would pay itself`);
   const unfit =
-    unfitness(accounts.get(payerId), payerId, amount) ??
-    unfitness(accounts.get(payeeId), payeeId, amount);
+    unfitnessOfParty(accounts.get(payerId), payerId, amount) ??
+    unfitnessOfParty(accounts.get(payeeId), payeeId, amount);
   if (unfit) return refused(key, unfit);
   existing.add(paymentId);
   const data = { paymentId, status: 'pending', payerId, payeeId, ...digits(amount) };

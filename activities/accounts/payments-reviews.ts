@@ -17,7 +17,7 @@ export const recordReview: ActSpec<RecordReview, null> = {
   activity: 'accounts.recordReview',
   reserves: false,
   refusals: 'recorded',
-  content: ({ paymentId, decision, by, note }) => ({ paymentId, decision, by, note }),
+  content: ({ paymentId }) => ({ paymentId }), // The first word stands: a second life of the run may hear another one.
   amounts: () => [],
   rows: () => 3, // The review, the payment and its audit.
   async effect(sql, requests) {

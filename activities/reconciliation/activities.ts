@@ -1,8 +1,5 @@
 import type { Participant } from '../../contracts/participants';
-import type {
-  ReconciliationActivities,
-  SettleDayActivities,
-} from '../../contracts/reconciliation';
+import type { ReconciliationActivities, SettleDayActivities } from '../../contracts/reconciliation';
 import type { Gid } from '../../contracts/ids';
 import type { SqlPool } from '../sql-transaction';
 import { closeUnseen, differingBooks, recordFindings } from './findings-store';

@@ -15,7 +15,8 @@ interface OpenRow {
   readonly at_risk: readonly FoundAmount[];
   /** Seconds, as digits. */
   readonly age: string;
-  readonly is_overdue: 0 | 1;
+  /** 0 or 1, as a digit. */
+  readonly is_overdue: string;
 }
 
 /** A row whose start is not confirmed belongs to the starter; it is looked at once it is as old as one without a move. */
@@ -43,7 +44,7 @@ export async function openRunsBehind(
 function openRunOf({ gid, state, input, at_risk, age, is_overdue }: OpenRow): readonly OpenRun[] {
   const flow = partsOfGid(gid)?.flow;
   if (!flow) return [];
-  const since = is_overdue === 1 ? 'its deadline has passed' : 'it has not moved for long';
+  const since = is_overdue === '1' ? 'its deadline has passed' : 'it has not moved for long';
   return [
     {
       gid,

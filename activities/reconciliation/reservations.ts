@@ -9,7 +9,7 @@ import type {
 import { reconcileAgeSeconds } from '../../contracts/reconciliation';
 import { stepKeyOf, type Branch, type Gid } from '../../contracts/ids';
 import { activityTypeOf } from '../../contracts/participants';
-import type { Ending } from '../../contracts/transaction';
+import { isEnding, type Ending, type RunState } from '../../contracts/transaction';
 import type { SqlPool } from '../sql-transaction';
 import { settledBranches, stepsOf } from './endings';
 
@@ -25,8 +25,7 @@ interface Reservation {
 
 interface Run {
   readonly gid: Gid;
-  readonly state: string;
-  readonly isEnded: 0 | 1;
+  readonly state: RunState;
   /** Of a run in which an operator has settled something. */
   readonly ending: Buffer | null;
 }
@@ -57,7 +56,10 @@ export async function judgeReservations(
       ? { createdAt: last.createdAt, gid: last.gid, branch: last.branch }
       : null;
   const runs = await runsOf(accord, candidates);
-  const suspects = candidates.filter(({ gid }) => runs.get(gid)?.isEnded !== 0);
+  const suspects = candidates.filter(({ gid }) => {
+    const run = runs.get(gid);
+    return !run || isEnding(run.state);
+  });
   const stillThere = await stillReserved(pool, suspects);
   const judged = suspects
     .filter(({ gid, branch }) => stillThere.has(stepKeyOf(gid, branch)))
@@ -86,7 +88,7 @@ async function runsOf(
 ): Promise<ReadonlyMap<Gid, Run>> {
   if (reservations.length === 0) return new Map();
   const rows = await accord.select<Run>(
-    `SELECT gid, state, ended_at IS NOT NULL AS isEnded, IF(LOCATE('"settled"', ending) > 0, ending, NULL) AS ending
+    `SELECT gid, state, IF(LOCATE('"settled"', ending) > 0, ending, NULL) AS ending
        FROM runs WHERE gid IN (?)`,
     [[...new Set(reservations.map(({ gid }) => gid))]],
   );
@@ -123,7 +125,8 @@ function judge(
     const detail = 'accord knows no such transaction.';
     return [{ finding: { ...about, kind: 'unknown_transaction', detail }, repair: null }];
   }
-  const ending = run.state as Ending; // It has ended.
+  const ending = run.state;
+  if (!isEnding(ending)) return [];
   const isSettled =
     run.ending !== null && settledBranches(gid, run.ending.toString('utf8')).has(branch);
   const repair = isSettled ? null : repairOf(participant, gid, branch, ending);

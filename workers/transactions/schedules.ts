@@ -16,8 +16,8 @@ export interface Schedules {
   readonly taskQueue?: string;
 }
 
-/** A round that was missed for longer than this is not made up for: the next one does its work. */
-const catchupWindow = '1 hour';
+/** A round that was missed is made up for within this time: a day without its settlement would be missed by somebody. */
+const catchupWindow = '1 day';
 
 /**
  * Creates the schedules of all jobs, or brings them to what is written here. Safe to repeat, and for several workers at

@@ -177,6 +177,8 @@ describe('a try is refused', () => {
     ['A-1', 'A-1', 'EUR', 'A-1 would pay itself'],
     ['A-1', 'clearing', 'USD', 'clearing is not in USD'],
     ['A-closed', 'clearing', 'EUR', 'A-closed is closed'],
+    ['external', 'A-1', 'EUR', 'external belongs to the books alone'],
+    ['clearing', 'A-1', 'EUR', 'clearing belongs to the books alone'],
   ] as const)('of a debit of %s for %s in %s', async (from, to, currency, detail) => {
     const verdicts = await accounts.reserveDebit([
       {
