@@ -40,7 +40,11 @@ const chains: readonly {
   readonly read: (snapshot: Reading) => Promise<ChainsRead>;
 }[] = [
   { name: 'L: the audit is a whole chain', database: 'accord', read: readAuditChain },
-  { name: "L2: each payment's audit is a whole chain", database: 'accounts', read: readPaymentChains },
+  {
+    name: "L2: each payment's audit is a whole chain",
+    database: 'accounts',
+    read: readPaymentChains,
+  },
 ];
 
 /** @param verifyUrls addresses of a user who may read, separated by commas: VERIFY_DATABASE_URLS. */

@@ -1,24 +1,13 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import {
-  ParentClosePolicy,
-  proxyActivities,
-  startChild,
-  WorkflowIdReusePolicy,
-} from '@temporalio/workflow';
+import { ParentClosePolicy, startChild, WorkflowIdReusePolicy } from '@temporalio/workflow';
 
 import { partsOfBusinessId, partsOfGid, type Gid } from '../contracts/ids';
-import { activityTypeOf } from '../contracts/participants';
 import { searchAttributes } from '../contracts/search-attributes';
-import { jobOptions } from './activity-options';
 
-/** Activities of jobs, under the names that they are registered with: `reconciliation.<name>`. */
-export function jobActivities<Activities extends object>(): Activities {
-  const proxies = proxyActivities<Record<string, (request: unknown) => Promise<unknown>>>(jobOptions);
-  // The compiler cannot follow names through a proxy; the contract is what the worker registers.
-  return new Proxy({} as Activities, {
-    get: (_, name) => proxies[activityTypeOf('reconciliation', String(name))],
-  });
-}
+/** Activities of reconciliation under the names that they are registered with. */
+export type Registered<Activities> = {
+  readonly [Name in keyof Activities & string as `reconciliation.${Name}`]: Activities[Name];
+};
 
 /**
  * Starts the run of a transaction, which outlives the job. The id is the transaction's, so Temporal itself refuses a

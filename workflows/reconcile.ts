@@ -18,9 +18,10 @@ import {
   type ReservingParticipant,
 } from '../contracts/reconciliation';
 import type { Keyed, SetActivity } from '../contracts/verdict';
-import { jobActivities, startTransaction } from './jobs';
+import { jobOptions } from './activity-options';
+import { startTransaction, type Registered } from './jobs';
 
-const reconciliation = jobActivities<ReconciliationActivities>();
+const job = proxyActivities<Registered<ReconciliationActivities>>(jobOptions);
 
 /** A participant that is away keeps its reservations until the next round. */
 const repair = proxyActivities<Record<string, SetActivity<Keyed, unknown>>>({
@@ -48,18 +49,18 @@ interface Round {
  */
 export async function reconcile({ dryRun }: ReconcileInput): Promise<ReconcileReport> {
   const round: Round = { dryRun, looked: 0, isComplete: true, actions: {}, findings: [] };
-  const since = await reconciliation.beginRound();
+  const since = await job['reconciliation.beginRound']();
   for (const participant of reservingParticipants) await reservationsOf(round, participant);
   await openRuns(round);
   for (const participant of reservingParticipants) {
-    const found = await reconciliation.differingBooks({ participant });
+    const found = await job['reconciliation.differingBooks']({ participant });
     await keep(
       round,
       found.map((finding) => ({ ...finding, action: 'left' })),
     );
   }
   if (!dryRun && round.isComplete) {
-    await reconciliation.closeUnseen({ since, kinds: findingKinds });
+    await job['reconciliation.closeUnseen']({ since, kinds: findingKinds });
   }
   return round;
 }
@@ -68,7 +69,7 @@ async function reservationsOf(round: Round, participant: ReservingParticipant): 
   let after: ReservationPosition | null = null;
   for (let page = 1; page <= reconcileRows.pagesMax; page += 1) {
     const { judged, looked, next }: Awaited<ReturnType<ReconciliationActivities['reservations']>> =
-      await reconciliation.reservations({ participant, after, rows: reconcileRows.page });
+      await job['reconciliation.reservations']({ participant, after, rows: reconcileRows.page });
     round.looked += looked;
     await keep(round, round.dryRun ? judged.map(wouldRepair) : await repaired(judged));
     if (next === null) return;
@@ -94,7 +95,8 @@ async function repaired(judged: readonly JudgedReservation[]): Promise<readonly 
   }
   return judged.map(({ finding, repair: by }) => ({
     ...finding,
-    action: !by || !done.has(finding.subject) ? 'left' : by.verb === 'undo' ? 'undone' : 'confirmed',
+    action:
+      !by || !done.has(finding.subject) ? 'left' : by.verb === 'undo' ? 'undone' : 'confirmed',
   }));
 }
 
@@ -113,8 +115,9 @@ async function repairedKeys(
 async function openRuns(round: Round): Promise<void> {
   let after: string | null = null;
   for (let page = 1; page <= reconcileRows.pagesMax; page += 1) {
-    const { runs, next }: Awaited<ReturnType<ReconciliationActivities['openRuns']>> =
-      await reconciliation.openRuns({ after, rows: startsAtOnce });
+    const { runs, next }: Awaited<ReturnType<ReconciliationActivities['openRuns']>> = await job[
+      'reconciliation.openRuns'
+    ]({ after, rows: startsAtOnce });
     round.looked += runs.length;
     const looked = await Promise.all(runs.map((run) => recovered(round, run)));
     await keep(
@@ -133,7 +136,7 @@ async function recovered(
   { gid, workflow, input, finding }: OpenRun,
 ): Promise<ReportedFinding | undefined> {
   if (dryRun || input === null) {
-    if (await reconciliation.isRunning(gid)) return undefined;
+    if (await job['reconciliation.isRunning'](gid)) return undefined;
     return { ...finding, action: input === null ? 'left' : 'would_recover' };
   }
   return (await startTransaction(workflow, gid, input))
@@ -145,7 +148,7 @@ async function keep(round: Round, findings: readonly ReportedFinding[]): Promise
   if (findings.length === 0) return;
   for (const { action } of findings) round.actions[action] = (round.actions[action] ?? 0) + 1;
   round.findings.push(...findings.slice(0, findingsListedMax - round.findings.length));
-  if (!round.dryRun) await reconciliation.record({ findings: findings.map(recorded) });
+  if (!round.dryRun) await job['reconciliation.record']({ findings: findings.map(recorded) });
 }
 
 const recorded = ({ action, ...finding }: ReportedFinding): RecordedFinding => ({

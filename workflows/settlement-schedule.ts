@@ -1,3 +1,5 @@
+import { ApplicationFailure, proxyActivities } from '@temporalio/workflow';
+
 import { flowDefinitions } from '../contracts/flows';
 import type { Gid } from '../contracts/ids';
 import type {
@@ -6,9 +8,10 @@ import type {
   SettleDayReport,
 } from '../contracts/reconciliation';
 import { deadlineMs } from '../contracts/transaction';
-import { jobActivities, startTransaction } from './jobs';
+import { jobOptions } from './activity-options';
+import { startTransaction, type Registered } from './jobs';
 
-const schedule = jobActivities<SettleDayActivities>();
+const job = proxyActivities<Registered<SettleDayActivities>>(jobOptions);
 
 /** Tenants of one page, and pages of one day: what is left has the next day's settlement. */
 const tenantsAtOnce = 50;
@@ -18,12 +21,16 @@ const dayMs = 86_400_000;
 /** A job, no transaction: one settlement for each tenant that has something to settle. Safe to run twice. */
 export async function settleDay(input: SettleDayInput): Promise<SettleDayReport> {
   const { currency } = input;
-  const day = input.day ?? new Date(Date.now() - dayMs).toISOString().slice(0, 10);
+  const day = input.day ?? dayOf(Date.now() - dayMs);
+  // A settlement that is refused has ended, and the day could not be settled any more.
+  if (day >= dayOf(Date.now()))
+    throw ApplicationFailure.nonRetryable(`${day} (UTC) is not over yet.`, 'LimitExceeded');
   const settlements: Gid[] = [];
   let after: string | null = null;
   for (let page = 1; page <= pagesMax; page += 1) {
-    const found: Awaited<ReturnType<SettleDayActivities['tenantsToSettle']>> =
-      await schedule.tenantsToSettle({ currency, day, after, rows: tenantsAtOnce });
+    const found: Awaited<ReturnType<SettleDayActivities['tenantsToSettle']>> = await job[
+      'reconciliation.tenantsToSettle'
+    ]({ currency, day, after, rows: tenantsAtOnce });
     const started = await Promise.all(
       found.tenants.map((tenant) => settle({ tenant, currency, day })),
     );
@@ -34,11 +41,13 @@ export async function settleDay(input: SettleDayInput): Promise<SettleDayReport>
   return { day, settlements };
 }
 
+const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+
 /** Accepted first, as from a caller: whatever happens to the start, the row shows it to the starter. */
 async function settle(
   settlement: Pick<SettleDayInput, 'currency'> & { readonly tenant: string; readonly day: string },
 ): Promise<Gid | null> {
-  const accepted = await schedule.acceptSettlement({
+  const accepted = await job['reconciliation.acceptSettlement']({
     ...settlement,
     deadlineAt: Date.now() + deadlineMs.default,
   });

@@ -1,6 +1,7 @@
 /** Rows of `accord.runs` that are open and have not moved for long: somebody has to look for their runs. */
 import { flowDefinitions } from '../../contracts/flows';
 import { partsOfGid, type Gid } from '../../contracts/ids';
+import type { AmountAtRisk } from '../../contracts/money';
 import {
   reconcileAgeSeconds,
   type FoundAmount,
@@ -12,7 +13,7 @@ interface OpenRow {
   readonly gid: Gid;
   readonly state: string;
   readonly input: Buffer | null;
-  readonly at_risk: readonly FoundAmount[];
+  readonly at_risk: readonly AmountAtRisk[];
   /** Seconds, as digits. */
   readonly age: string;
   /** 0 or 1, as a digit. */
@@ -65,5 +66,5 @@ function openRunOf({ gid, state, input, at_risk, age, is_overdue }: OpenRow): re
 }
 
 /** The row keeps money as a number, within `minorUnitsMax`. */
-const asFound = (amount: FoundAmount): FoundAmount =>
+const asFound = (amount: AmountAtRisk): FoundAmount =>
   amount.kind === 'stock' ? amount : { ...amount, minorUnits: String(amount.minorUnits) };

@@ -71,16 +71,18 @@ const reservationsBehind = (
   pool: SqlPool,
   after: ReservationPosition | null,
   rows: number,
-): Promise<readonly Reservation[]> =>
-  pool.select<Reservation>(
+): Promise<readonly Reservation[]> => {
+  const from = after?.createdAt ?? '1970-01-01 00:00:00';
+  return pool.select<Reservation>(
     `SELECT gid, branch, CAST(created_at AS CHAR) AS createdAt,
             CAST(TIMESTAMPDIFF(SECOND, created_at, UTC_TIMESTAMP(3)) AS CHAR) AS age, amounts
        FROM fence
        WHERE expires_at IS NULL AND reserves = 1 AND state = 'acted'
-         AND (created_at, gid, branch) > (CAST(? AS DATETIME(3)), ?, ?)
+         AND created_at >= CAST(? AS DATETIME(3)) AND (created_at, gid, branch) > (CAST(? AS DATETIME(3)), ?, ?)
        ORDER BY created_at, gid, branch LIMIT ?`,
-    [after?.createdAt ?? '1970-01-01 00:00:00', after?.gid ?? '', after?.branch ?? '', rows],
+    [from, from, after?.gid ?? '', after?.branch ?? '', rows],
   );
+};
 
 async function runsOf(
   accord: SqlPool,

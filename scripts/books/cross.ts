@@ -95,10 +95,9 @@ async function orphans(accord: Reading, participant: Reading): Promise<readonly 
 
 async function knownOf(accord: Reading, gids: readonly Gid[]): Promise<ReadonlySet<Gid>> {
   if (gids.length === 0) return new Set();
-  const rows = await accord.select<{ readonly gid: Gid }>(
-    'SELECT gid FROM runs WHERE gid IN (?)',
-    [gids],
-  );
+  const rows = await accord.select<{ readonly gid: Gid }>('SELECT gid FROM runs WHERE gid IN (?)', [
+    gids,
+  ]);
   return new Set(rows.map(({ gid }) => gid));
 }
 
@@ -272,7 +271,8 @@ async function sumsOf(
   sql: string,
   gids: readonly Gid[],
 ): Promise<ReadonlyMap<Gid, string>> {
-  const rows = (await reading?.select<{ readonly gid: Gid; readonly total: string }>(sql, [gids])) ?? [];
+  const rows =
+    (await reading?.select<{ readonly gid: Gid; readonly total: string }>(sql, [gids])) ?? [];
   return new Map(rows.map(({ gid, total }) => [gid, total]));
 }
 

@@ -24,7 +24,7 @@ export async function expectSoundBooks(
     'SELECT COUNT(*) AS n FROM runs',
   );
   expect(n).toBe(String(accepted));
-  for (const participant of ['inventory', 'accounts', 'orders'] as const) {
+  for (const participant of ['inventory', 'accounts', 'coupons', 'orders'] as const) {
     const left = `SELECT gid, branch FROM fence WHERE reserves = 1 AND state = 'acted'`;
     expect(await application.sql(participant, left)).toEqual([]);
   }
@@ -32,7 +32,7 @@ export async function expectSoundBooks(
 
 /** Every event has come to Kafka: the relay has marked each row. */
 export async function expectEverythingPublished(application: OwnApplication): Promise<void> {
-  for (const database of ['inventory', 'accounts', 'orders', 'accord'] as const) {
+  for (const database of ['inventory', 'accounts', 'coupons', 'orders', 'accord'] as const) {
     await eventually(
       async () => {
         const waiting = 'SELECT id FROM outbox WHERE published_at IS NULL';

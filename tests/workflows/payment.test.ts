@@ -208,13 +208,18 @@ describe('a payment in review', () => {
 });
 
 describe('a payment whose review another life of it has had', () => {
-  it('B25 that was reset is given its decision again, and asks nobody', async () => {
+  it('B25 that was reset is given its decision again, asks nobody, and takes no second one', async () => {
     const { fakes, payment } = reviewed();
+    const waits = gate();
     await runs.run(fakes, payment, async (handle) => {
       await inReview(handle);
       await review(handle, 'approve');
       await handle.result();
+      fakes.on('accounts.authorisePayment', waits.answer);
       await runs.reset(handle);
+      await waits.reached;
+      expect(await refusalOf(review(runs.newest(payment), 'reject'))).toBe('NotInReview');
+      waits.open();
     });
     expect(fakes.endings).toMatchObject([{ outcome: 'completed' }]);
     expect(fakes.calls.filter((call) => call === 'accounts.recordReview')).toHaveLength(2);

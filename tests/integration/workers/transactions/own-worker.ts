@@ -29,7 +29,9 @@ export type OrderHandle = WorkflowHandle<(order: OrderSagaInput) => Promise<Tran
 export type OwnWorker = Awaited<ReturnType<typeof ownWorker>>;
 
 /** A transaction worker of one test file: shipped activities, interceptors and kernel over databases of its own. */
-export async function ownWorker() {
+export async function ownWorker({
+  workflowsPath = 'tests/integration/workers/transactions/stock-only.ts',
+} = {}) {
   const taskQueue = `test-${randomUUID()}`;
   const tenant = `t${randomBytes(4).toString('hex')}`;
   const stack = await testStack();
@@ -55,10 +57,7 @@ export async function ownWorker() {
     connection: environment.nativeConnection,
     namespace: stack.temporal.namespace,
     taskQueue,
-    workflowBundlePath: await bundleWorkflows(
-      'tests/integration/workers/transactions/stock-only.ts',
-      `dist/test-bundles/${taskQueue}.js`,
-    ),
+    workflowBundlePath: await bundleWorkflows(workflowsPath, `dist/test-bundles/${taskQueue}.js`),
     faults,
     metrics,
     stuckMarks: createStuckMarks(databases.accord),
@@ -69,6 +68,7 @@ export async function ownWorker() {
       epochs: createEpochSource(databases.accord, 'main'),
       locks: createLockStore({ redis }),
       allowances: createAllowanceStore({ redis }),
+      fenceKeepMs: 14 * 24 * 3_600_000,
       faults,
       metrics,
       wake: () => undefined,
@@ -79,6 +79,10 @@ export async function ownWorker() {
   const runOf = (gid: string): OrderHandle => workflow.getHandle(gid);
 
   return {
+    own,
+    tenant,
+    taskQueue,
+    client: environment.client,
     databases,
     workflow,
     runOf,

@@ -1,0 +1,483 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import type { SqlPool } from '../../../activities/sql-transaction';
+import { auditHash, chainStart } from '../../../api/stores/audit-store';
+import { checkBooks } from '../../../scripts/books';
+import { readAudits } from '../../../scripts/books/audits';
+import { databases, type Database } from '../../../scripts/databases';
+import { seed } from '../../../scripts/seed';
+import { checkout, environmentWith } from '../../../scripts/stack/config';
+import { ownDatabases, type OwnDatabases } from '../../support/databases';
+
+let own: OwnDatabases;
+const admins = new Map<Database, SqlPool>();
+
+beforeAll(async () => {
+  own = await ownDatabases(databases);
+  await seed(own.urls, 'acme');
+  for (const database of databases) {
+    admins.set(database, own.pool(own.adminUrl(database), { connectionLimit: 1 }));
+  }
+}, 60_000);
+afterAll(() => own.drop());
+
+const verifyUrls = (): string => own.urls.VERIFY_DATABASE_URLS;
+
+const admin = (database: Database): SqlPool => {
+  const pool = admins.get(database);
+  if (!pool) throw new Error(`${database} is not open.`);
+  return pool;
+};
+
+interface Planted {
+  readonly what: string;
+  readonly in: Database;
+  /** How the oracle's name begins. */
+  readonly oracle: string;
+  readonly plant: readonly string[];
+  readonly clear: readonly string[];
+  /** CHECKs that would refuse it; for the test alone they are off. */
+  readonly without?: string;
+}
+
+const effect = `'order:acme.P-1'`;
+const fence = (state: string, more = '', branch = 'holdFunds', gid = effect): string =>
+  `INSERT INTO fence (gid, branch, state, reserves, attempt_token, epoch ${more && ', created_at'})
+     VALUES (${gid}, '${branch}', '${state}', 1, RANDOM_BYTES(16), 1 ${more && `, ${more}`})`;
+const event = (op: string, gid = effect, branch = 'holdFunds'): string =>
+  `INSERT INTO outbox (event_id, gid, branch, op, topic, type, aggregate_id, sequence, payload, epoch)
+     VALUES (CONCAT(${gid}, '/${branch}/${op}/1'), ${gid}, '${branch}', '${op}', 't', 't', 'a', 1, '{}', 1)`;
+const all = (...tables: readonly string[]): readonly string[] =>
+  tables.map((table) => `DELETE FROM ${table}`);
+const run = (state: string): string =>
+  `INSERT INTO runs (gid, tenant, flow, reference, operation, fingerprint, field_digests, owner, state, region, epoch,
+                     accepted_at, deadline_at, at_risk, ending, ended_at)
+     VALUES (${effect}, 'acme', 'order', 'P-1', 'POST /v1/orders', UNHEX(REPEAT('00', 32)), '{}', ${effect}, '${state}',
+             'a', 1, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), '[]', '{}', UTC_TIMESTAMP(3))`;
+const order = (status: string, amount: number): readonly string[] => [
+  `INSERT INTO orders (order_id, customer_id, gid, branch, status, currency, amount_minor)
+     VALUES ('acme.P-1', 'acme.C', ${effect}, 'createOrder', '${status}', 'EUR', ${amount})`,
+  `INSERT INTO order_lines (order_id, line_no, sku, qty, unit_price_minor, currency)
+     VALUES ('acme.P-1', 1, 'acme.S-1', 2, 100, 'EUR')`,
+];
+const payment = `INSERT INTO payments (payment_id, tenant, payer_id, payee_id, currency, amount, requested_by, gid, branch)
+  VALUES ('acme.P', 'acme', 'acme.A-1', 'acme.A-2', 'EUR', 500, 'till', 'payment:acme.P', 'openPayment')`;
+const refund = `INSERT INTO refunds (refund_id, payment_id, tenant, payee_id, payer_id, currency, amount, kind, reason, state, requested_by, gid, branch)
+  VALUES ('acme.R', 'acme.P', 'acme', 'acme.A-2', 'acme.A-1', 'EUR', 100, 'refund', 'r', 'completed', 'till', 'refund:acme.R', 'reserveRefund')`;
+const entries = (gid: string, ...accounts: readonly (readonly [string, number])[]): string =>
+  `INSERT INTO ledger_entries (gid, branch, op, account_id, currency, amount) VALUES ${accounts
+    .map(([id, amount]) => `(${gid}, 'x', 'act', 'acme.${id}', 'EUR', ${amount})`)
+    .join(', ')}`;
+const movement = (gid: string, settled = 'NULL, NULL'): string =>
+  `INSERT INTO merchant_movements (gid, branch, op, account_id, tenant, currency, amount, settlement_id, settlement_page)
+     VALUES (${gid}, 'x', 'act', 'acme.merchant-EUR', 'acme', 'EUR', 7, ${settled})`;
+const position = (net: number): string =>
+  `INSERT INTO settlement_positions (settlement_id, account_id, currency, movements, credited, net)
+     VALUES ('acme.EUR-2026-11-20', 'acme.merchant-EUR', 'EUR', 1, ${net}, ${net})`;
+const settlement = `INSERT INTO settlements (settlement_id, tenant, currency, day, closes_at, state, requested_by, gid, closed_at)
+  VALUES ('acme.EUR-2026-11-20', 'acme', 'EUR', '2026-11-20', '2026-11-21', 'closed', 'till', 'settlement:acme.EUR-2026-11-20', UTC_TIMESTAMP(3))`;
+const takings = [
+  entries(`'opening:x'`, ['merchant-EUR', 7], ['external-EUR', -7]),
+  `UPDATE accounts SET balance = balance + IF(kind = 'merchant', 7, -7) WHERE id IN ('acme.merchant-EUR', 'acme.external-EUR')`,
+];
+const noTakings = [
+  `DELETE FROM ledger_entries WHERE gid = 'opening:x'`,
+  `UPDATE accounts SET balance = balance - IF(kind = 'merchant', 7, -7) WHERE id IN ('acme.merchant-EUR', 'acme.external-EUR')`,
+];
+
+const planted: readonly Planted[] = [
+  {
+    what: 'money out of nothing',
+    in: 'accounts',
+    oracle: 'A:',
+    plant: [`UPDATE accounts SET balance = balance + 1 WHERE id = 'acme.A-1'`],
+    clear: [`UPDATE accounts SET balance = balance - 1 WHERE id = 'acme.A-1'`],
+  },
+  {
+    what: 'an effect with one leg',
+    in: 'accounts',
+    oracle: 'B:',
+    plant: [entries(effect, ['A-1', 5])],
+    clear: [`DELETE FROM ledger_entries WHERE gid = ${effect}`],
+  },
+  {
+    what: 'a balance beside its entries',
+    in: 'accounts',
+    oracle: 'C:',
+    plant: [
+      `UPDATE accounts SET balance = balance + IF(id = 'acme.A-1', 1, -1) WHERE id IN ('acme.A-1', 'acme.A-2')`,
+    ],
+    clear: [
+      `UPDATE accounts SET balance = balance - IF(id = 'acme.A-1', 1, -1) WHERE id IN ('acme.A-1', 'acme.A-2')`,
+    ],
+  },
+  {
+    what: 'money that is held for nobody',
+    in: 'accounts',
+    oracle: 'C2:',
+    plant: [`UPDATE accounts SET balance = balance - 1, held = held + 1 WHERE id = 'acme.A-1'`],
+    clear: [`UPDATE accounts SET balance = balance + 1, held = held - 1 WHERE id = 'acme.A-1'`],
+  },
+  {
+    what: 'frozen stock without a reservation',
+    in: 'inventory',
+    oracle: 'D:',
+    plant: [`UPDATE stock SET available = available - 1, frozen = 1 WHERE sku = 'acme.S-1'`],
+    clear: [`UPDATE stock SET available = available + 1, frozen = 0 WHERE sku = 'acme.S-1'`],
+  },
+  {
+    what: 'a used coupon that nobody used',
+    in: 'coupons',
+    oracle: 'D2:',
+    plant: [`UPDATE coupons SET available = available - 1, used = 1 WHERE id = 'acme.C-10'`],
+    clear: [`UPDATE coupons SET available = available + 1, used = 0 WHERE id = 'acme.C-10'`],
+  },
+  {
+    what: 'a gap in an event stream',
+    in: 'orders',
+    oracle: 'E:',
+    plant: [
+      `INSERT INTO events (aggregate_id, version, type, gid, branch, data) VALUES ('acme.O', 2, 't', ${effect}, 'b', '{}')`,
+    ],
+    clear: all('events'),
+  },
+  {
+    what: 'an effect without its event',
+    in: 'inventory',
+    oracle: 'F:',
+    plant: [fence('acted')],
+    clear: all('fence'),
+  },
+  {
+    what: 'an event without its effect',
+    in: 'orders',
+    oracle: 'F2:',
+    plant: [event('act')],
+    clear: all('outbox'),
+  },
+  {
+    what: 'an effect that is booked twice',
+    in: 'accounts',
+    oracle: 'G:',
+    without: 'ALTER TABLE ledger_entries DROP KEY one_leg',
+    plant: [entries(effect, ['A-1', 5], ['A-1', 5], ['external-EUR', -5], ['external-EUR', -5])],
+    clear: [
+      `DELETE FROM ledger_entries WHERE gid = ${effect}`,
+      'ALTER TABLE ledger_entries ADD UNIQUE KEY one_leg (gid, branch, op, account_id)',
+    ],
+  },
+  {
+    what: 'a row of an epoch that has not begun',
+    in: 'coupons',
+    oracle: 'H:',
+    plant: [fence('acted'), 'UPDATE fence SET epoch = 2'],
+    clear: all('fence'),
+  },
+  {
+    what: 'a row of an epoch that was over',
+    in: 'orders',
+    oracle: 'H:',
+    plant: [
+      fence('acted', 'UTC_TIMESTAMP(3) + INTERVAL 1 SECOND'),
+      `UPDATE region_epoch SET epoch = 2, changed_at = UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE`,
+    ],
+    clear: [...all('fence'), `UPDATE region_epoch SET epoch = 1`],
+  },
+  {
+    what: 'a hold whose fence was undone',
+    in: 'accounts',
+    oracle: 'J:',
+    plant: [
+      fence('undone'),
+      `INSERT INTO holds (gid, branch, account_id, currency, amount) VALUES (${effect}, 'holdFunds', 'acme.A-1', 'EUR', 5)`,
+    ],
+    clear: all('holds', 'fence'),
+  },
+  {
+    what: 'a credit that only its own row knows',
+    in: 'accounts',
+    oracle: 'J:',
+    plant: [
+      `INSERT INTO credits (gid, branch, account_id, source_id, currency, amount) VALUES (${effect}, 'credit', 'acme.A-1', 'acme.A-2', 'EUR', 5)`,
+    ],
+    clear: all('credits'),
+  },
+  {
+    what: 'a reservation that only the fence knows',
+    in: 'coupons',
+    oracle: 'J:',
+    plant: [fence('acted')],
+    clear: all('fence'),
+  },
+  {
+    what: 'stock that was sold and never confirmed',
+    in: 'inventory',
+    oracle: 'J:',
+    plant: [
+      fence('acted'),
+      `INSERT INTO reservations (gid, branch, sku, qty, state) VALUES (${effect}, 'holdFunds', 'acme.S-1', 1, 'sold')`,
+    ],
+    clear: all('reservations', 'fence'),
+  },
+  {
+    what: 'an order that is completed and was taken back',
+    in: 'orders',
+    oracle: 'J:',
+    plant: [fence('undone', '', 'createOrder'), ...order('completed', 200)],
+    clear: all('fence', 'orders', 'order_lines'),
+  },
+  {
+    what: 'an order that costs more than its lines',
+    in: 'orders',
+    oracle: 'K:',
+    plant: order('cancelled', 201),
+    clear: all('orders', 'order_lines'),
+  },
+  {
+    what: 'a payment that gives back more than it took',
+    in: 'accounts',
+    oracle: 'P:',
+    without: 'ALTER TABLE payments ALTER CHECK payments_chk_6 NOT ENFORCED',
+    plant: [payment, 'UPDATE payments SET refunded = 1'],
+    clear: [...all('payments'), 'ALTER TABLE payments ALTER CHECK payments_chk_6 ENFORCED'],
+  },
+  {
+    what: 'a refund that its payment does not know',
+    in: 'accounts',
+    oracle: 'P2:',
+    plant: [payment, refund],
+    clear: all('refunds', 'payments'),
+  },
+  {
+    what: 'a payment that is completed without a booking',
+    in: 'accounts',
+    oracle: 'P3:',
+    plant: [
+      payment,
+      `UPDATE payments SET status = 'authorised'`,
+      `UPDATE payments SET status = 'completed', captured = amount`,
+    ],
+    clear: all('payments'),
+  },
+  {
+    what: 'a sale that no settlement will ever find',
+    in: 'accounts',
+    oracle: 'S:',
+    plant: [entries(effect, ['merchant-EUR', 7], ['external-EUR', -7])],
+    clear: [`DELETE FROM ledger_entries WHERE gid = ${effect}`],
+  },
+  {
+    what: 'a movement that was never booked',
+    in: 'accounts',
+    oracle: 'S:',
+    plant: [movement(effect)],
+    clear: all('merchant_movements'),
+  },
+  {
+    what: 'a position beside its movements',
+    in: 'accounts',
+    oracle: 'S2:',
+    plant: [...takings, movement(`'opening:x'`, `'acme.EUR-2026-11-20', 1`), position(8)],
+    clear: [...all('merchant_movements', 'settlement_positions'), ...noTakings],
+  },
+  {
+    what: 'a settlement beside its positions',
+    in: 'accounts',
+    oracle: 'S3:',
+    plant: [settlement, position(8)],
+    clear: all('settlements', 'settlement_positions'),
+  },
+];
+
+describe('the books', () => {
+  it('are sound after the seed, and every kind of oracle was asked', async () => {
+    const { asked, checks, violations } = await checkBooks(verifyUrls());
+    expect(violations).toEqual([]);
+    expect(asked).toBe(checks.length);
+    const names = new Set(checks.map(({ oracle }) => oracle.split(':')[0]));
+    expect([...names].sort().join(' ')).toBe(
+      'A B C C2 D D2 E F F2 G H J K L L2 P P2 P3 S S2 S3 X2 X4 X6',
+    );
+  });
+
+  it.each(planted)('show $what', async ({ in: database, oracle, plant, clear, without }) => {
+    const pool = admin(database);
+    if (without !== undefined) await pool.change(without);
+    for (const statement of plant) await pool.change(statement);
+    const { violations } = await checkBooks(verifyUrls());
+    for (const statement of clear) await pool.change(statement);
+    const names = violations.map((violation) => `${violation.database} ${violation.oracle}`);
+    expect(names).toContainEqual(expect.stringMatching(`^${database} ${oracle}`));
+    expect((await checkBooks(verifyUrls())).violations).toEqual([]);
+  });
+});
+
+/** A whole order as it would stand had something gone wrong between the databases. */
+async function plantEverywhere(statements: Partial<Record<Database, readonly string[]>>) {
+  for (const database of databases) {
+    for (const statement of statements[database] ?? []) await admin(database).change(statement);
+  }
+  const { violations } = await checkBooks(verifyUrls());
+  for (const database of databases) {
+    for (const table of ['fence', 'outbox', ...(database === 'accord' ? ['runs'] : [])]) {
+      await admin(database).change(`DELETE FROM ${table}`);
+    }
+  }
+  await admin('orders').change('DELETE FROM orders');
+  await admin('orders').change('DELETE FROM order_lines');
+  return violations.map(({ oracle, database, row }) => ({
+    oracle: oracle.slice(0, 2),
+    database,
+    row,
+  }));
+}
+
+describe('what holds across databases', () => {
+  it('is broken by a participant that only acted, in a transaction that completed', async () => {
+    expect(
+      await plantEverywhere({ accord: [run('completed')], inventory: [fence('acted')] }),
+    ).toContainEqual({
+      oracle: 'X2',
+      database: 'inventory',
+      row: { gid: 'order:acme.P-1', branch: 'holdFunds', state: 'acted', ending: 'completed' },
+    });
+  });
+
+  it('is broken by a participant that was not undone, in a transaction that was compensated', async () => {
+    const leaked = { accord: [run('compensated')], coupons: [fence('confirmed')] };
+    expect((await plantEverywhere(leaked)).map(({ oracle }) => oracle)).toContain('X2');
+  });
+
+  it('is not broken by what an operator has settled by hand', async () => {
+    const settled = `UPDATE runs SET ending = '{"steps":[{"name":"confirmStock","state":"settled"}]}'`;
+    const found = await plantEverywhere({
+      accord: [run('completed'), settled],
+      accounts: [fence('acted', '', 'captureFunds'), 'UPDATE fence SET reserves = 0'],
+      inventory: [fence('acted', '', 'reserveStock')],
+    });
+    expect(found.filter(({ oracle }) => oracle.startsWith('X'))).toEqual([]);
+  });
+
+  it('is broken by a transaction that was never accepted, once it is old enough', async () => {
+    const old = fence('undone', 'UTC_TIMESTAMP(3) - INTERVAL 2 MINUTE');
+    expect(await plantEverywhere({ inventory: [old] })).toContainEqual({
+      oracle: 'X2',
+      database: 'inventory',
+      row: { gid: 'order:acme.P-1' },
+    });
+    const found = await plantEverywhere({ inventory: [fence('undone')] });
+    expect(found.filter(({ oracle }) => oracle === 'X2')).toEqual([]);
+  });
+
+  it('is broken by an order that costs something else than was captured', async () => {
+    const orders = [fence('confirmed', '', 'createOrder'), ...order('completed', 200)];
+    expect(await plantEverywhere({ accord: [run('completed')], orders })).toContainEqual({
+      oracle: 'X4',
+      database: 'orders',
+      row: {
+        gid: 'order:acme.P-1',
+        order_id: 'acme.P-1',
+        wanted: { captured: '200', sold: 'acme.S-1 x 2; ', coupons: '0' },
+        seen: { captured: '0', sold: '', coupons: '0' },
+      },
+    });
+  });
+
+  it.each([
+    ['completed', 'empty'],
+    ['compensated', 'acted'],
+  ])('is broken by an ending %s whose decision is %s', async (ending, decision) => {
+    const decided = [fence(decision, '', 'captureFunds'), 'UPDATE fence SET reserves = 0'];
+    expect(await plantEverywhere({ accord: [run(ending)], accounts: decided })).toContainEqual({
+      oracle: 'X6',
+      database: 'accounts',
+      row: { gid: 'order:acme.P-1', ending, decision: [decision] },
+    });
+  });
+});
+
+describe('the audits', () => {
+  const entry = (at: Date, outcome: string) => ({
+    at,
+    tenant: 'acme',
+    actor: 'olga',
+    operation: 'POST /v1/x',
+    gid: null,
+    request: { key: 'k', body: { b: 1, a: [true, null] } },
+    outcome,
+  });
+
+  async function writeAudit(): Promise<void> {
+    let previous = chainStart as Buffer;
+    for (const outcome of ['202', '200', '409 past_pivot']) {
+      const written = entry(new Date('2026-11-20T10:00:00.123Z'), outcome);
+      const hash = auditHash(previous, written);
+      await admin('accord').change(
+        `INSERT INTO audit (at, tenant, actor, operation, gid, request, outcome, prev_hash, hash) VALUES (?)`,
+        [
+          [
+            written.at,
+            written.tenant,
+            written.actor,
+            written.operation,
+            written.gid,
+            JSON.stringify(written.request),
+            outcome,
+            previous,
+            hash,
+          ],
+        ],
+      );
+      previous = hash;
+    }
+  }
+
+  it('are told to be whole, and where one was changed', async () => {
+    await writeAudit();
+    expect((await readAudits(verifyUrls())).audit).toEqual({ entries: 3, broken: [] });
+    const [second] = await admin('accord').select<{ id: number }>(
+      'SELECT id FROM audit ORDER BY id LIMIT 1, 1',
+    );
+    await admin('accord').change(`UPDATE audit SET actor = 'nobody' WHERE id = ?`, [second?.id]);
+    const { audit } = await readAudits(verifyUrls());
+    expect(audit.broken).toEqual([{ chain: 'audit', at: String(second?.id) }]);
+    const { violations } = await checkBooks(verifyUrls());
+    expect(violations.map(({ oracle }) => oracle)).toEqual(['L: the audit is a whole chain']);
+    await admin('accord').change('DELETE FROM audit');
+  });
+
+  it('miss entries of a payment that were cut off', async () => {
+    await admin('accounts').change(payment);
+    await admin('accounts').change(`UPDATE payments SET audit_seq = 1`);
+    const { paymentAudit } = await readAudits(verifyUrls());
+    expect(paymentAudit.broken).toEqual([{ chain: 'payment_audit', at: 'acme.P#1' }]);
+    await admin('accounts').change('DELETE FROM payments');
+  });
+});
+
+describe('the programs', () => {
+  const programOf = (name: string, ...args: readonly string[]) =>
+    promisify(execFile)(
+      process.execPath,
+      ['scripts/bootstrap.mjs', `scripts/${name}.ts`, ...args],
+      {
+        cwd: checkout,
+        env: environmentWith({ VERIFY_DATABASE_URLS: verifyUrls() }),
+      },
+    );
+
+  it('end with 0 on sound books, and with 1 where something is wrong', async () => {
+    const { stdout } = await programOf('verify', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ violations: [] });
+    await programOf('audit', 'verify');
+    await admin('accounts').change(`UPDATE accounts SET held = held + 1 WHERE id = 'acme.A-1'`);
+    await expect(programOf('verify')).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('C2: what is held is the sum of the holds'),
+    });
+    await admin('accounts').change(`UPDATE accounts SET held = held - 1 WHERE id = 'acme.A-1'`);
+  }, 60_000);
+});
