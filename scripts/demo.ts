@@ -1,28 +1,25 @@
-/** npm run demo: six orders through real servers, with a worker killed in the middle, and the books to the last cent. */
+/** npm run demo: every flow through real servers, with a worker killed in the middle, and the books to the last cent. */
 import { writeFileSync } from 'node:fs';
 
 import { Command, Option } from 'commander';
 import colors from 'picocolors';
 
 import { checkBooks } from './books';
-import {
-  compare,
-  readBooks,
-  waitForEvents,
-  watchEvents,
-  type EventRecords,
-  type Line,
-} from './demo/books';
-import { printBooks, printPhases, printRun, type Finding } from './demo/report';
-import { plannedRuns, type PlannedRun } from './demo/runs';
+import { compare, readBooks, type Line } from './demo/books';
+import { waitForEvents, watchEvents, type EventRecords } from './demo/events';
+import type { PlannedRun } from './demo/planned-run';
+import { printBooks, printPhases, printPlaces, printRun, type Finding } from './demo/report';
+import { plannedChanges, plannedRuns } from './demo/runs';
 import { openScene, type Scene } from './demo/scene';
+import { yesterday } from './demo/settlements';
+import { interruption } from './interruption';
 import {
   bringUpApplication,
   stopAll,
   type LocalApplication,
   type Phase,
 } from './local-application';
-import { seed } from './seed';
+import { seed, seedTakings } from './seed';
 import { profiles, type Profile } from './stack/profile';
 import { takeDown } from './stack/stack';
 import { reasonOf } from './stack/waiting';
@@ -43,7 +40,9 @@ interface Outcome {
 const workers = 2;
 
 new Command('demo')
-  .description('Six orders through real servers: completed, refused, cancelled, killed, parked.')
+  .description(
+    'Every flow through real servers: completed, refused, cancelled, killed, parked, reviewed.',
+  )
   .option('--json <file>', 'write the outcome there')
   .option('--keep', 'leave application and servers running')
   .addOption(
@@ -72,6 +71,7 @@ async function demo({ profile, json, keep }: Options): Promise<void> {
       writeFileSync(json, `${JSON.stringify(summaryOf(outcome), undefined, 2)}\n`);
     if (!isRight(outcome)) process.exitCode = 1;
     tell(outcome);
+    printPlaces(local, keep === true);
   } finally {
     if (keep === true) await leaveRunning(local);
     else await putBack(profile, local, phases);
@@ -80,22 +80,13 @@ async function demo({ profile, json, keep }: Options): Promise<void> {
   printPhases(phases);
 }
 
-/** Ctrl-C: what was started is stopped all the same. */
-function interruption(): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(name, () => reject(new Error('Interrupted.')));
-    }
-  });
-}
-
 async function play(local: LocalApplication): Promise<Outcome> {
   const tenant = `demo${Date.now().toString(36)}`; // Of this demo alone.
   const { stack, urls } = local;
   const [scene, records] = await Promise.all([
     openScene(local, tenant),
     watchEvents(stack.kafka.brokers, tenant),
-    seed(urls, tenant),
+    seedDemo(urls, tenant),
   ]);
   try {
     const before = await readBooks(scene, records);
@@ -112,14 +103,19 @@ async function play(local: LocalApplication): Promise<Outcome> {
   }
 }
 
+async function seedDemo(urls: LocalApplication['urls'], tenant: string): Promise<void> {
+  await seed(urls, tenant);
+  await seedTakings(urls, tenant, yesterday);
+}
+
 async function playOne(
   { stack }: LocalApplication,
   scene: Scene,
   planned: PlannedRun,
 ): Promise<Finding> {
   const began = Date.now();
-  const played = await planned.play(scene, planned.order);
-  const told = await scene.explain(scene.gidOf(planned.order));
+  const played = await planned.play(scene, planned.start);
+  const told = await scene.explain(played.gid);
   const { uiUrl, namespace } = stack.temporal;
   return {
     ...played,
@@ -139,7 +135,7 @@ async function closeBooks(
   before: Awaited<ReturnType<typeof readBooks>>,
 ): Promise<Pick<Outcome, 'lines' | 'violations'>> {
   await waitForEvents(scene, records);
-  const lines = compare(before, await readBooks(scene, records));
+  const lines = compare(before, await readBooks(scene, records), plannedChanges);
   const { violations } = await checkBooks(urls.VERIFY_DATABASE_URLS);
   return { lines, violations };
 }
@@ -163,7 +159,7 @@ function tell(outcome: Outcome): void {
 const summaryOf = (outcome: Outcome): object => ({
   ok: isRight(outcome),
   runs: outcome.findings.map(({ told, killed, ms, planned }) => ({
-    flow: 'order',
+    flow: planned.start.flow,
     gid: told.gid,
     ending: told.state,
     reason: told.reason?.code ?? null,

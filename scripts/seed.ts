@@ -1,8 +1,8 @@
-/** npm run seed: stock and accounts to begin with. */
+/** npm run seed: stock, accounts and coupons to begin with. */
 import { Command, Option } from 'commander';
 
 import { businessIdOf, type BusinessId } from '../contracts/ids';
-import { currencies, type Currency } from '../contracts/money';
+import { currencies, type Currency, type Money } from '../contracts/money';
 import { createSqlPool, inSqlTransaction, type SqlPool } from '../activities/sql-transaction';
 import type { SqlTransaction } from '../activities/participant';
 import { provisionProfile, type DatabaseUrls } from './databases';
@@ -13,31 +13,67 @@ export const seedTenant = 'acme';
 /** Pieces of each SKU at the start; the last piece of S-RARE is what two orders fight for. */
 const stock: Readonly<Record<string, number>> = { 'S-1': 100, 'S-2': 50, 'S-RARE': 1 };
 
-/** Free money of each customer at the start, in minor units. A-POOR cannot pay for anything. */
+/**
+ * Free money of each customer at the start, in minor units. A-POOR cannot pay for anything, A-RICH can pay more than
+ * is paid without a person's word.
+ */
 const customers: Readonly<Record<string, number>> = {
   'A-1': 1_000_000,
   'A-2': 1_000_000,
+  'A-3': 50_000,
   'A-POOR': 100,
+  'A-RICH': 100_000_000,
+  'A-BLOCKED': 100_000,
 };
+const blockedAccount = 'A-BLOCKED';
 const customerCurrency: Currency = 'EUR';
 
+/** Names effects that no transaction has. */
+const opening = 'opening';
+
+interface Coupon {
+  /** Whom it belongs to; left out: whoever has it. */
+  readonly customer?: string;
+  readonly pieces: number;
+  readonly discount: Money;
+  readonly expiresAt: Date;
+}
+
+const never = new Date('2099-12-31T23:59:59.000Z');
+const euro: Money = { currency: 'EUR', minorUnits: 100 };
+
+const coupons: Readonly<Record<string, Coupon>> = {
+  'C-10': { pieces: 10, discount: euro, expiresAt: never },
+  'C-ONCE': { pieces: 1, discount: { currency: 'EUR', minorUnits: 250 }, expiresAt: never },
+  'C-OF-C9': { customer: 'C-9', pieces: 10, discount: euro, expiresAt: never },
+  'C-EXPIRED': { pieces: 10, discount: euro, expiresAt: new Date('2025-12-31T23:59:59.000Z') },
+};
+
 /** Account that a tenant's money goes to, by currency: what the API's configuration names. */
-export const merchantAccountIdOf = (tenant: string, currency: Currency): BusinessId =>
+const merchantAccountIdOf = (tenant: string, currency: Currency): BusinessId =>
   businessIdOf(tenant, `merchant-${currency}`);
+
+/** Where a tenant's money is between the two confirms of a transfer, by currency: as the API's configuration names it. */
+const clearingAccountIdOf = (tenant: string, currency: Currency): BusinessId =>
+  businessIdOf(tenant, `clearing-${currency}`);
 
 const externalAccountIdOf = (tenant: string, currency: Currency): BusinessId =>
   businessIdOf(tenant, `external-${currency}`);
 
 /**
- * Stock and accounts to begin with, for one tenant. Safe to repeat: what is there already is left as it is, whatever
+ * Stock, accounts and coupons to begin with, for one tenant. Safe to repeat: what is there already is left as it is, whatever
  * has been bought since. An opening balance is a ledger entry against the outside world, so the books sum to zero.
  */
 export async function seed(
-  urls: Pick<DatabaseUrls, 'INVENTORY_DATABASE_URL' | 'ACCOUNTS_DATABASE_URL'>,
+  urls: Pick<
+    DatabaseUrls,
+    'INVENTORY_DATABASE_URL' | 'ACCOUNTS_DATABASE_URL' | 'COUPONS_DATABASE_URL'
+  >,
   tenant: string = seedTenant,
 ): Promise<void> {
   await withPool(urls.INVENTORY_DATABASE_URL, (inventory) => seedStock(inventory, tenant));
   await withPool(urls.ACCOUNTS_DATABASE_URL, (accounts) => seedAccounts(accounts, tenant));
+  await withPool(urls.COUPONS_DATABASE_URL, (database) => seedCoupons(database, tenant));
 }
 
 async function seedStock(inventory: SqlPool, tenant: string): Promise<void> {
@@ -54,18 +90,107 @@ async function seedStock(inventory: SqlPool, tenant: string): Promise<void> {
   );
 }
 
+async function seedCoupons(database: SqlPool, tenant: string): Promise<void> {
+  const rows = Object.entries(coupons).map(([code, { customer, pieces, discount, expiresAt }]) => [
+    businessIdOf(tenant, code),
+    tenant,
+    customer === undefined ? null : businessIdOf(tenant, customer),
+    pieces,
+    pieces,
+    discount.currency,
+    discount.minorUnits,
+    expiresAt,
+  ]);
+  await database.change(
+    `INSERT INTO coupons (id, tenant, customer_id, total, available, discount_currency, discount_minor, expires_at) VALUES ? AS fresh
+       ON DUPLICATE KEY UPDATE id = fresh.id`,
+    [rows],
+  );
+}
+
 async function seedAccounts(accounts: SqlPool, tenant: string): Promise<void> {
   await inSqlTransaction(accounts, unhurried(), async (sql) => {
     for (const currency of currencies) {
       await openAccount(sql, tenant, externalAccountIdOf(tenant, currency), 'external', currency);
       await openAccount(sql, tenant, merchantAccountIdOf(tenant, currency), 'merchant', currency);
+      await openAccount(sql, tenant, clearingAccountIdOf(tenant, currency), 'clearing', currency);
     }
-    for (const [account, minorUnits] of Object.entries(customers)) {
-      const id = businessIdOf(tenant, account);
-      const isNew = await openAccount(sql, tenant, id, 'customer', customerCurrency);
-      if (isNew) await payIn(sql, tenant, id, customerCurrency, minorUnits);
+    await openCustomers(sql, tenant, Object.entries(customers));
+    // IGNORE: the worker's user may add a block, and change none.
+    await sql.change('INSERT IGNORE INTO blocked_accounts (account_id, reason) VALUES (?)', [
+      [businessIdOf(tenant, blockedAccount), 'Reported as stolen.'],
+    ]);
+  });
+}
+
+/** More customers with money: for a crowd. After `seed`; as safe to repeat. */
+export async function seedCustomers(
+  { ACCOUNTS_DATABASE_URL }: Pick<DatabaseUrls, 'ACCOUNTS_DATABASE_URL'>,
+  tenant: string,
+  accounts: readonly string[],
+  minorUnits: number,
+): Promise<void> {
+  await withPool(ACCOUNTS_DATABASE_URL, async (pool) => {
+    for (let at = 0; at < accounts.length; at += customersAtOnce) {
+      const some = accounts.slice(at, at + customersAtOnce).map((id) => [id, minorUnits] as const);
+      await inSqlTransaction(pool, unhurried(), (sql) => openCustomers(sql, tenant, some));
     }
   });
+}
+
+/** What a merchant took before Accord was there, in minor units, sale by sale. */
+const takings = [4_200, 1_999, 801];
+
+/**
+ * A merchant's takings of an earlier day, carried over as not settled yet: what a settlement finds on a machine that has
+ * never run on the day before. For one day of a tenant, once; after `seed`.
+ *
+ * @param day UTC, `2026-11-20`.
+ */
+export async function seedTakings(
+  { ACCOUNTS_DATABASE_URL }: Pick<DatabaseUrls, 'ACCOUNTS_DATABASE_URL'>,
+  tenant: string,
+  day: string,
+): Promise<void> {
+  const merchant = merchantAccountIdOf(tenant, customerCurrency);
+  await withPool(ACCOUNTS_DATABASE_URL, (pool) =>
+    inSqlTransaction(pool, unhurried(), async (sql) => {
+      for (const [at, minorUnits] of takings.entries()) {
+        const branch = `${day}-${at}`;
+        const gid = await payIn(sql, tenant, merchant, customerCurrency, minorUnits, branch);
+        await sql.change(
+          `INSERT INTO merchant_movements (gid, branch, op, account_id, tenant, currency, amount, occurred_at) VALUES (?)`,
+          [
+            [
+              gid,
+              branch,
+              opening,
+              merchant,
+              tenant,
+              customerCurrency,
+              minorUnits,
+              `${day} 12:00:00`,
+            ],
+          ],
+        );
+      }
+    }),
+  );
+}
+
+/** A SQL transaction has four seconds. */
+const customersAtOnce = 50;
+
+async function openCustomers(
+  sql: SqlTransaction,
+  tenant: string,
+  accounts: readonly (readonly [account: string, minorUnits: number])[],
+): Promise<void> {
+  for (const [account, minorUnits] of accounts) {
+    const id = businessIdOf(tenant, account);
+    const isNew = await openAccount(sql, tenant, id, 'customer', customerCurrency);
+    if (isNew) await payIn(sql, tenant, id, customerCurrency, minorUnits);
+  }
 }
 
 /** @returns false where the account was there before. */
@@ -73,7 +198,7 @@ async function openAccount(
   sql: SqlTransaction,
   tenant: string,
   id: BusinessId,
-  kind: 'customer' | 'merchant' | 'external',
+  kind: 'customer' | 'merchant' | 'clearing' | 'external',
   currency: Currency,
 ): Promise<boolean> {
   const found = await sql.select('SELECT id FROM accounts WHERE id = ? FOR UPDATE', [id]);
@@ -84,14 +209,20 @@ async function openAccount(
   return true;
 }
 
-/** Money from the outside world; the effect is named after the account, since no transaction moves it. */
+/**
+ * Money from the outside world; the effect is named after the account, since no transaction moves it.
+ *
+ * @returns the gid of the effect.
+ */
 async function payIn(
   sql: SqlTransaction,
   tenant: string,
   id: BusinessId,
   currency: Currency,
   minorUnits: number,
-): Promise<void> {
+  branch = opening,
+): Promise<string> {
+  const gid = `${opening}:${id}`;
   const external = externalAccountIdOf(tenant, currency);
   await sql.change('UPDATE accounts SET balance = balance - ? WHERE id = ?', [
     minorUnits,
@@ -102,11 +233,12 @@ async function payIn(
     'INSERT INTO ledger_entries (gid, branch, op, account_id, currency, amount) VALUES ?',
     [
       [
-        [`opening:${id}`, 'opening', 'opening', external, currency, -minorUnits],
-        [`opening:${id}`, 'opening', 'opening', id, currency, minorUnits],
+        [gid, branch, opening, external, currency, -minorUnits],
+        [gid, branch, opening, id, currency, minorUnits],
       ],
     ],
   );
+  return gid;
 }
 
 async function withPool(url: string, work: (pool: SqlPool) => Promise<void>): Promise<void> {
@@ -123,11 +255,13 @@ const unhurried = () => ({ signal: new AbortController().signal, deadline: Infin
 
 if (require.main === module) {
   new Command('seed')
-    .description('Stock and accounts of the tenant acme, after npm run migrate. Safe to repeat.')
+    .description(
+      'Stock, accounts and coupons of the tenant acme, after npm run migrate. Safe to repeat.',
+    )
     .addOption(new Option('-p, --profile <name>', 'whose').choices(profiles).default('dev'))
     .action(async ({ profile }: { readonly profile: Profile }) => {
       await seed(await provisionProfile(profile));
-      console.error(`Seeded stock and accounts of ${seedTenant}.`);
+      console.error(`Seeded stock, accounts and coupons of ${seedTenant}.`);
     })
     .parseAsync()
     .catch((error: unknown) => {

@@ -1,14 +1,15 @@
-/** Stock, money, order views and events of the demo's tenant: what there is, and what there must be. */
-import { randomUUID } from 'node:crypto';
-
-import { eventIdHeader, topics } from '../../contracts/events';
+/** Stock, money, coupons, payments, order views and events of the demo's tenant: what there is, and what there must be. */
+import { topics } from '../../contracts/events';
 import { orderStatuses } from '../../contracts/orders';
+import { paymentStatuses } from '../../contracts/payments';
 import { runStates } from '../../contracts/transaction';
-import { createLogger } from '../../processes/logger';
-import { allTopics, createKafka, ensureTopics } from '../../workers/relay/kafka-client';
 import type { Database } from '../databases';
-import { pause } from '../stack/waiting';
+import type { EventRecords } from './events';
+import type { Changes } from './planned-run';
 import type { Scene } from './scene';
+import { gidsOf, ofTenant } from './tenant';
+
+const participants = ['inventory', 'accounts', 'orders', 'coupons'] as const;
 
 /** Numbers by name, such as `stock S-1 available`. */
 export type Books = ReadonlyMap<string, number>;
@@ -20,27 +21,11 @@ export interface Line {
   readonly expected: number;
 }
 
-/** How each number changes by the six runs; every other number stays as it is. */
-const expectedChanges: Readonly<Record<string, number>> = {
-  'stock S-1 available': -3, // Two pieces completed, one after the kill; the others are back.
-  'stock S-1 sold': 3,
-  'account A-1 free': -1_250,
-  'account A-2 free': -700,
-  'account merchant-EUR free': 1_950,
-  'orders completed': 2,
-  'order views completed': 2,
-  'transactions completed': 2,
-  'transactions compensated': 4,
-  'events in accord.inventory': 10, // Reserved and sold, or released: five runs got that far.
-  'events in accord.accounts': 8, // Held, consumed, captured: twice; held and released: once.
-  'events in accord.orders': 4,
-  'endings in accord.transactions': 6,
-};
-
-export const compare = (before: Books, after: Books): readonly Line[] =>
-  [...after].map(([name, value]) => {
+/** @param changes by all runs together; a name that no book has is a mistake in the plan, and shows. */
+export const compare = (before: Books, after: Books, changes: Changes): readonly Line[] =>
+  [...new Set([...after.keys(), ...Object.keys(changes)])].map((name) => {
     const old = before.get(name) ?? 0;
-    return { name, before: old, after: value, expected: old + (expectedChanges[name] ?? 0) };
+    return { name, before: old, after: after.get(name) ?? 0, expected: old + (changes[name] ?? 0) };
   });
 
 /** @param records what came to Kafka, by topic. */
@@ -48,6 +33,8 @@ export async function readBooks(scene: Scene, records: EventRecords): Promise<Bo
   return new Map([
     ...(await stockOf(scene)),
     ...(await moneyOf(scene)),
+    ...(await couponsOf(scene)),
+    ...(await paymentsOf(scene)),
     ...(await ordersOf(scene)),
     ...(await transactionsOf(scene)),
     ...(await reservationsLeft(scene)),
@@ -85,6 +72,30 @@ async function moneyOf(scene: Scene): Promise<Entries> {
   ]);
 }
 
+async function couponsOf(scene: Scene): Promise<Entries> {
+  const rows = await scene.rows<{ id: string; available: number; frozen: number; used: number }>(
+    'coupons',
+    'SELECT id, available, frozen, used FROM coupons WHERE tenant = ? ORDER BY id',
+    [scene.tenant],
+  );
+  return rows.flatMap(({ id, available, frozen, used }) => [
+    [`coupon ${named(scene, id)} available`, available] as const,
+    [`coupon ${named(scene, id)} frozen`, frozen] as const,
+    [`coupon ${named(scene, id)} used`, used] as const,
+  ]);
+}
+
+async function paymentsOf(scene: Scene): Promise<Entries> {
+  const payments =
+    'SELECT status AS name, COUNT(*) AS n FROM payments WHERE tenant = ? GROUP BY status';
+  const refunds =
+    'SELECT state AS name, COUNT(*) AS n FROM refunds WHERE tenant = ? GROUP BY state';
+  return [
+    ...(await countsOf(scene, 'payments', 'accounts', payments, paymentStatuses)),
+    ...(await countsOf(scene, 'refunds', 'accounts', refunds, ['completed'])),
+  ];
+}
+
 /** What was written, and what the consumer made of its events. */
 async function ordersOf(scene: Scene): Promise<Entries> {
   const orders = `SELECT status AS name, COUNT(*) AS n FROM orders WHERE order_id LIKE CONCAT(?, '.%') GROUP BY status`;
@@ -117,9 +128,9 @@ async function countsOf(
 /** A reservation ends confirmed or undone; one that is still there is a leak. */
 async function reservationsLeft(scene: Scene): Promise<Entries> {
   const left = `SELECT COUNT(*) AS n FROM fence
-    WHERE gid LIKE CONCAT('order:', ?, '.%') AND reserves = 1 AND state = 'acted'`;
-  const entries = (['inventory', 'accounts', 'orders'] as const).map(async (database) => {
-    const [row] = await scene.rows<{ n: number }>(database, left, [scene.tenant]);
+    WHERE (${ofTenant('gid')}) AND reserves = 1 AND state = 'acted'`;
+  const entries = participants.map(async (database) => {
+    const [row] = await scene.rows<{ n: number }>(database, left, gidsOf(scene));
     return [`reservations left in ${database}`, row?.n ?? 0] as const;
   });
   return Promise.all(entries);
@@ -127,92 +138,12 @@ async function reservationsLeft(scene: Scene): Promise<Entries> {
 
 /** Of `accord.transactions` the endings alone: what happens in between depends on how quick the machine is. */
 function eventsOf(records: EventRecords): Entries {
-  const participants = [topics.inventory, topics.accounts, topics.orders];
+  const of = participants.map((database) => topics[database]);
   const endings = [...records.eventIds(topics.transactions)].filter((id) =>
     /\/(completed|compensated)\//.test(id),
   );
   return [
-    ...participants.map((topic) => [`events in ${topic}`, records.eventIds(topic).size] as const),
+    ...of.map((topic) => [`events in ${topic}`, records.eventIds(topic).size] as const),
     [`endings in ${topics.transactions}`, endings.length],
   ];
-}
-
-/** Events of the tenant as they come to Kafka; each may come more than once, and counts once. */
-export interface EventRecords {
-  eventIds(topic: string): ReadonlySet<string>;
-  close(): Promise<void>;
-}
-
-export async function watchEvents(
-  brokers: readonly string[],
-  tenant: string,
-): Promise<EventRecords> {
-  const settings = { brokers, topicPrefix: '' };
-  const kafka = createKafka(settings, {
-    clientId: 'accord-demo',
-    logger: createLogger({ process: 'demo', level: 'silent' }),
-  });
-  await ensureTopics(kafka, allTopics(settings));
-  const groupId = `accord-demo-${randomUUID()}`;
-  const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 200 });
-  const seen = new Map<string, Set<string>>(allTopics(settings).map((topic) => [topic, new Set()]));
-  await consumer.connect();
-  await consumer.subscribe({ topics: [...seen.keys()], fromBeginning: true });
-  await consumer.run({
-    eachMessage: ({ topic, message }) => {
-      const eventId = String(message.headers?.[eventIdHeader]);
-      if (eventId.startsWith(`order:${tenant}.`)) seen.get(topic)?.add(eventId);
-      return Promise.resolve();
-    },
-  });
-  return {
-    eventIds: (topic) => seen.get(topic) ?? new Set(),
-    async close() {
-      await consumer.disconnect();
-      const admin = kafka.admin();
-      await admin.connect();
-      await admin.deleteGroups([groupId]);
-      await admin.disconnect();
-    },
-  };
-}
-
-const quietWithinMs = 30_000;
-
-/**
- * Waits until every event of the tenant is in Kafka and has been applied: outbox rows marked, each of them seen by a
- * consumer of ours, and the order view's consumer as far as the orders are.
- *
- * @throws naming what is missing.
- */
-export async function waitForEvents(scene: Scene, records: EventRecords): Promise<void> {
-  const deadline = Date.now() + quietWithinMs;
-  for (;;) {
-    const missing = await missingEvents(scene, records);
-    if (missing.length === 0) return;
-    if (Date.now() > deadline)
-      throw new Error(`Not in Kafka, or not applied: ${missing.join(', ')}.`);
-    await pause(100);
-  }
-}
-
-async function missingEvents(scene: Scene, records: EventRecords): Promise<readonly string[]> {
-  const missing: string[] = [];
-  for (const database of ['inventory', 'accounts', 'orders', 'accord'] as const) {
-    const events = await scene.rows<{ event_id: string; topic: string; published_at: Date | null }>(
-      database,
-      `SELECT event_id, topic, published_at FROM outbox WHERE gid LIKE CONCAT('order:', ?, '.%')`,
-      [scene.tenant],
-    );
-    for (const { event_id, topic, published_at } of events) {
-      if (published_at === null || !records.eventIds(topic).has(event_id)) missing.push(event_id);
-    }
-  }
-  const behind = await scene.rows<{ order_id: string }>(
-    'orders',
-    `SELECT o.order_id FROM orders o LEFT JOIN order_views v ON v.order_id = o.order_id AND v.version = o.version
-       WHERE o.order_id LIKE CONCAT(?, '.%') AND v.order_id IS NULL`,
-    [scene.tenant],
-  );
-  return [...missing, ...behind.map(({ order_id }) => `view of ${order_id}`)];
 }

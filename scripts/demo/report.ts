@@ -1,9 +1,9 @@
 import Table from 'cli-table3';
 import colors from 'picocolors';
 
-import type { Phase } from '../local-application';
+import type { LocalApplication, Phase } from '../local-application';
 import type { Line } from './books';
-import type { PlannedRun, Played } from './runs';
+import type { PlannedRun, Played } from './planned-run';
 import type { Told, ToldStep } from './scene';
 
 /** A run that has been played, and whether it came to what was planned. */
@@ -19,11 +19,13 @@ export interface Finding extends Played {
 const plain = { style: { head: [], border: [] } };
 const mark = (isRight: boolean): string => (isRight ? colors.green('✓') : colors.red('✗'));
 
-export function printRun({ planned, told, outside, page, ms, isAsPlanned }: Finding): void {
+export function printRun(finding: Finding): void {
+  const { planned, told, outside, seen, page, ms, isAsPlanned } = finding;
   console.log(
     `\n${mark(isAsPlanned)} ${colors.bold(planned.title)}  ${colors.dim(`${told.gid}, ${ms} ms`)}`,
   );
   for (const line of outside) console.log(`  ${colors.yellow('from outside')}  ${line}`);
+  for (const line of seen) console.log(`  ${colors.cyan('seen')}  ${line}`);
   const table = new Table({
     head: ['step', 'state', 'fence', 'ms', 'detail'],
     ...plain,
@@ -51,15 +53,29 @@ export function printBooks(lines: readonly Line[]): void {
   for (const { name, before, after, expected } of lines.filter(isTelling)) {
     table.push([name, before, after, expected, mark(after === expected)]);
   }
-  console.log(`\n${colors.bold('Stock, money, orders and events, before and after')}`);
+  console.log(
+    `\n${colors.bold('Stock, money, coupons, orders, payments and events, before and after')}`,
+  );
   console.log(table.toString());
 }
 
-const isTelling = ({ before, after, expected }: Line): boolean =>
-  before !== after || after !== expected;
+/** Untouched by any ending, which is what it shows: whatever goes through it has left it. */
+const clearing = 'account clearing-EUR free';
+
+const isTelling = ({ name, before, after, expected }: Line): boolean =>
+  before !== after || after !== expected || name === clearing;
 
 export function printPhases(phases: readonly Phase[]): void {
   const table = new Table({ head: ['phase', 'seconds'], ...plain });
   for (const { name, ms } of phases) table.push([name, (ms / 1_000).toFixed(1)]);
   console.log(table.toString());
+}
+
+/** Where to look. */
+export function printPlaces({ stack, application }: LocalApplication, isKept: boolean): void {
+  console.log(`
+${colors.bold(isKept ? 'Where to look' : 'Where to look while it runs (npm run demo -- --keep, or npm start)')}
+  Temporal UI  ${stack.temporal.uiUrl ?? 'not known'}
+  API docs     ${application.apiUrl}/docs
+  Logs         ${stack.folder}/logs`);
 }

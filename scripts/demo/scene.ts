@@ -5,14 +5,20 @@ import { Client, Connection } from '@temporalio/client';
 import { createConnection, type Connection as SqlConnection } from 'mysql2/promise';
 import { z } from 'zod';
 
-import { newKey } from '../../api/authentication';
-import { openKeys } from '../../api/dependencies';
-import { expandScopes } from '../../api/scopes';
-import { businessIdOf, gidOf, type Gid } from '../../contracts/ids';
-import type { Application } from '../application';
+import { businessIdOf, gidOf, type Flow, type Gid } from '../../contracts/ids';
+import { authorizationOf } from '../credentials';
 import { databasePrefix, type Database } from '../databases';
 import type { LocalApplication } from '../local-application';
 import { pause } from '../stack/waiting';
+
+/** A transaction as a client starts it. */
+export interface Start {
+  readonly flow: Flow;
+  /** The client's own id; with flow and tenant it makes the gid. */
+  readonly reference: string;
+  readonly path: string;
+  readonly body: object;
+}
 
 const stepSchema = z.object({
   name: z.string(),
@@ -31,15 +37,14 @@ const answerSchema = z.looseObject({
 });
 /** A transaction as the API tells of it: its row, or its ending. */
 export type Told = z.infer<typeof answerSchema>;
-export type ToldStep = z.infer<typeof stepSchema>;
 
-export interface OrderRequest {
-  readonly name: string;
-  readonly account: string;
-  readonly sku: string;
-  readonly quantity: number;
-  readonly unitPrice: number;
-}
+const startedSchema = z.looseObject({
+  gid: z.string(),
+  /** Of a payment: what its caller is told before the ending. */
+  payment: z.looseObject({ status: z.string() }).optional(),
+});
+type Started = z.infer<typeof startedSchema>;
+export type ToldStep = z.infer<typeof stepSchema>;
 
 /** A call that a worker is busy with. */
 export interface CallInHand {
@@ -51,10 +56,9 @@ export interface CallInHand {
 
 export interface Scene {
   readonly tenant: string;
-  readonly application: Application;
-  gidOf(order: OrderRequest): Gid;
-  /** Places an order; answers with its ending, or at once with its row where `waitSeconds` is 0. */
-  place(order: OrderRequest, waitSeconds: number): Promise<Told>;
+  gidOf(start: Start): Gid;
+  /** Starts a transaction; answers with its ending or, a payment, as soon as it is decided; at once where `waitSeconds` is 0. */
+  start(start: Start, waitSeconds: number): Promise<Started>;
   /** Waits for the ending, or for being parked. */
   settled(gid: Gid): Promise<Told>;
   /** Waits for the ending, also of one whose row still says parked. */
@@ -63,11 +67,15 @@ export interface Scene {
   explain(gid: Gid): Promise<Told>;
   cancel(gid: Gid): Promise<Told>;
   retry(gid: Gid, step: string, version: number): Promise<Told>;
+  /** As another person, who may: lets a payment go on that is in review. */
+  approve(paymentId: string, note: string): Promise<void>;
+  /** What a path answers as CSV. */
+  csv(path: string): Promise<string>;
   /**
-   * Keeps the row of an account locked in a session of its own: a slow database, as the application sees it.
+   * Keeps one row of a table locked in a session of its own: a slow database, as the application sees it.
    * @returns what lets go of it.
    */
-  lockAccount(account: string): Promise<() => Promise<void>>;
+  lockRow(database: Database, table: string, id: string): Promise<() => Promise<void>>;
   /** Changes a fence row behind the back of everybody. */
   tamper(database: Database, gid: Gid, branch: string, from: string, to: string): Promise<void>;
   /** Waits until a worker is busy with this activity of a run, and the call is as `isWanted` wants it. */
@@ -85,6 +93,14 @@ export interface Scene {
   close(): Promise<void>;
 }
 
+interface Request {
+  readonly body?: object;
+  readonly waitSeconds?: number;
+  readonly accept?: string;
+  /** The header `Authorization` of somebody else. */
+  readonly as?: string;
+}
+
 const endingWithinSeconds = 30;
 const inHandWithinMs = 15_000;
 /** PendingActivityState of the service's protocol. */
@@ -93,41 +109,50 @@ const cancelRequested = 3;
 /** @param tenant of this demo alone, seeded: nothing that an earlier one left can change a number. */
 export async function openScene(local: LocalApplication, tenant: string): Promise<Scene> {
   const { stack, application, urls } = local;
-  const authorization = `Bearer ${await keyOf(urls.API_DATABASE_URL, tenant)}`;
+  const [client, reviewer] = await Promise.all([
+    authorizationOf(urls.API_DATABASE_URL, {
+      tenant,
+      owner: 'demo',
+      scopes: ['tx:start', 'tx:read', 'tx:cancel', 'ops'],
+    }),
+    authorizationOf(urls.API_DATABASE_URL, {
+      tenant,
+      owner: 'reviewer',
+      scopes: ['tx:read', 'payments:review'],
+    }),
+  ]);
   const admin = await createConnection(adminOptions(stack.mysql.adminUrl));
   const connection = await Connection.connect({ address: stack.temporal.address });
   const temporal = new Client({ connection, namespace: stack.temporal.namespace });
 
-  async function request(
-    method: string,
-    path: string,
-    body?: object,
-    waitSeconds = 0,
-  ): Promise<Told> {
+  async function text(method: string, path: string, request: Request = {}): Promise<string> {
+    const { body, waitSeconds = 0, accept = 'application/json', as = client } = request;
     const answer = await fetch(`${application.apiUrl}${path}`, {
       method,
       headers: {
-        authorization,
+        accept,
+        authorization: as,
         ...(method === 'POST' && { 'idempotency-key': randomUUID() }),
         ...(body && { 'content-type': 'application/json' }),
         ...(waitSeconds > 0 && { prefer: `wait=${waitSeconds}` }),
       },
       ...(body && { body: JSON.stringify(body) }),
     });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);
-    return answerSchema.parse(JSON.parse(text));
+    const told = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${told}`);
+    return told;
   }
+  const ask = async (method: string, path: string, request?: Request): Promise<Told> =>
+    answerSchema.parse(JSON.parse(await text(method, path, request)));
 
-  const gidOfOrder = ({ name }: OrderRequest): Gid => gidOf('order', businessIdOf(tenant, name));
   const settled = (gid: Gid): Promise<Told> =>
-    request('GET', `/v1/transactions/${gid}`, undefined, endingWithinSeconds);
+    ask('GET', `/v1/transactions/${gid}`, { waitSeconds: endingWithinSeconds });
 
   return {
     tenant,
-    application,
-    gidOf: gidOfOrder,
-    place: (order, waitSeconds) => request('POST', '/v1/orders', bodyOf(order), waitSeconds),
+    gidOf: ({ flow, reference }) => gidOf(flow, businessIdOf(tenant, reference)),
+    start: async ({ path, body }, waitSeconds) =>
+      startedSchema.parse(JSON.parse(await text('POST', path, { body, waitSeconds }))),
     settled,
     async ended(gid) {
       const deadline = Date.now() + endingWithinSeconds * 1_000;
@@ -138,17 +163,21 @@ export async function openScene(local: LocalApplication, tenant: string): Promis
       }
       return told;
     },
-    explain: (gid) => request('GET', `/v1/transactions/${gid}/explain`),
-    cancel: (gid) => request('POST', `/v1/transactions/${gid}/cancel`),
+    explain: (gid) => ask('GET', `/v1/transactions/${gid}/explain`),
+    cancel: (gid) => ask('POST', `/v1/transactions/${gid}/cancel`),
     retry: (gid, step, version) =>
-      request('POST', `/v1/transactions/${gid}/retry`, { step, expect: { version } }),
-    async lockAccount(account) {
+      ask('POST', `/v1/transactions/${gid}/retry`, { body: { step, expect: { version } } }),
+    async approve(paymentId, note) {
+      const body = { decision: 'approve', note };
+      await text('POST', `/v1/payments/${paymentId}/review`, { body, as: reviewer });
+    },
+    csv: (path) => text('GET', path, { accept: 'text/csv' }),
+    async lockRow(database, name, id) {
       const session = await createConnection(adminOptions(stack.mysql.adminUrl));
       await session.query('START TRANSACTION');
-      await session.query(
-        `SELECT id FROM ${table('accounts', 'accounts')} WHERE id = ? FOR UPDATE`,
-        [businessIdOf(tenant, account)],
-      );
+      await session.query(`SELECT id FROM ${table(database, name)} WHERE id = ? FOR UPDATE`, [
+        businessIdOf(tenant, id),
+      ]);
       return () => session.end(); // Ends the transaction, too.
     },
     async tamper(database, gid, branch, from, to) {
@@ -204,33 +233,4 @@ const adminOptions = (uri: string) => ({
     field: { type: string; string: (encoding?: string) => string | null },
     next: () => unknown,
   ) => (field.type === 'VAR_STRING' ? field.string('utf8') : next()),
-});
-
-async function keyOf(apiDatabaseUrl: string, tenant: string): Promise<string> {
-  const createdAt = new Date();
-  const { key, credential } = newKey({
-    tenant,
-    owner: 'demo',
-    scopes: expandScopes(['tx:start', 'tx:read', 'tx:cancel', 'ops']),
-    createdAt,
-    expiresAt: new Date(createdAt.getTime() + 24 * 3_600_000),
-  });
-  const { keys, close } = openKeys(apiDatabaseUrl);
-  try {
-    await keys.add(key);
-  } finally {
-    await close();
-  }
-  return credential;
-}
-
-/** Each order has a customer of its own: none waits for another's lock. */
-const bodyOf = ({ name, account, sku, quantity, unitPrice }: OrderRequest): object => ({
-  orderId: name,
-  customerId: `C-${name}`,
-  lines: [{ sku, quantity, unitPrice: { currency: 'EUR', minorUnits: unitPrice } }],
-  payment: {
-    accountId: account,
-    amount: { currency: 'EUR', minorUnits: quantity * unitPrice },
-  },
 });

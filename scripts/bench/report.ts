@@ -1,0 +1,48 @@
+import Table from 'cli-table3';
+import colors from 'picocolors';
+
+import type { Measurement } from './hot-account';
+import type { Latency } from './latency';
+import type { CpuSeconds, Machine } from './machine';
+
+const plain = { style: { head: [], border: [] } };
+
+/** What was measured, and on what. */
+export interface BenchReport extends Measurement {
+  /** That measures it again. */
+  readonly command: string;
+  readonly machine: Machine;
+}
+
+export function printReport({ command, machine, figures, counters }: BenchReport): void {
+  console.log(`\n${colors.bold(command)}`);
+  console.log(
+    `  ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.platform}; load before ${machine.loadBefore.toFixed(1)}`,
+  );
+  console.log(`  ${machine.versions.join(', ')}`);
+  const { paymentsPerSecond, seconds, earlyAnswer, ending, sqlRetries } = figures;
+  console.log(
+    `\n  ${colors.bold(`${paymentsPerSecond.toFixed(1)} payments/s`)} over ${seconds.toFixed(1)} s; ${sqlRetries} SQL transactions tried again inside the workers`,
+  );
+  printLatencies({ 'early answer': earlyAnswer, ending });
+  printCpu(figures.cpu);
+  const table = new Table({ head: ['', 'seen', 'expected', ''], ...plain });
+  for (const { name, seen, expected } of counters) {
+    table.push([name, seen, expected, seen === expected ? colors.green('✓') : colors.red('✗')]);
+  }
+  console.log(table.toString());
+}
+
+function printLatencies(latencies: Readonly<Record<string, Latency>>): void {
+  const table = new Table({ head: ['ms', 'count', 'p50', 'p95', 'p99', 'max'], ...plain });
+  for (const [name, { count, p50, p95, p99, max }] of Object.entries(latencies)) {
+    table.push([name, count, p50, p95, p99, max]);
+  }
+  console.log(table.toString());
+}
+
+function printCpu(cpu: CpuSeconds): void {
+  const table = new Table({ head: ['process', 'CPU seconds'], ...plain });
+  for (const [name, seconds] of cpu) table.push([name, seconds.toFixed(1)]);
+  console.log(table.toString());
+}

@@ -1,0 +1,37 @@
+/** Keys of the API for scripts that call it, as any client does. */
+import { newKey } from '../api/authentication';
+import { openKeys } from '../api/dependencies';
+import { expandScopes } from '../api/scopes';
+import type { Tenant } from '../contracts/ids';
+
+const lifeMs = 24 * 3_600_000;
+
+/** What a credential is for. */
+export interface Holder {
+  readonly tenant: Tenant;
+  /** The person or system that it speaks for. */
+  readonly owner: string;
+  readonly scopes: Parameters<typeof expandScopes>[0];
+}
+
+/** @returns the value of the header `Authorization`; good for a day. */
+export async function authorizationOf(
+  apiDatabaseUrl: string,
+  { tenant, owner, scopes }: Holder,
+): Promise<string> {
+  const createdAt = new Date();
+  const { key, credential } = newKey({
+    tenant,
+    owner,
+    scopes: expandScopes(scopes),
+    createdAt,
+    expiresAt: new Date(createdAt.getTime() + lifeMs),
+  });
+  const { keys, close } = openKeys(apiDatabaseUrl);
+  try {
+    await keys.add(key);
+  } finally {
+    await close();
+  }
+  return `Bearer ${credential}`;
+}
