@@ -22,7 +22,7 @@ async function verify({ profile, json }: Options): Promise<void> {
 }
 
 function print({ asked, checks, violations }: Books): void {
-  const table = new Table({ head: ['oracle', 'database', 'found'] });
+  const table = new Table({ head: ['oracle', 'database', 'found'], style: { compact: true } });
   for (const { oracle, database, violations: found } of checks) {
     table.push([oracle, database ?? 'all', found === 0 ? colors.green('0') : colors.red(found)]);
   }
