@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import { Client } from '@temporalio/client';
@@ -14,11 +13,11 @@ import { databases, type Database } from '../../scripts/databases';
 import { seed } from '../../scripts/seed';
 import { checkout, environmentWith } from '../../scripts/stack/config';
 import { signal, type OwnedProcess } from '../../scripts/stack/process';
+import { freePort, openNamespace } from '../../scripts/trial';
 import { ownDatabases, type OwnDatabases } from './databases';
 import { eventually } from './eventually';
 import { ownKafka, type OwnKafka } from './kafka';
 import { testStack } from './stack';
-import { ownNamespace } from './temporal-namespace';
 
 /**
  * The application as production runs it, of one test file alone: processes from `dist/`, its own databases, namespace
@@ -73,7 +72,7 @@ export async function ownApplication(): Promise<OwnApplication> {
   const [own, kafka, namespace, apiPort] = await Promise.all([
     ownDatabases(databases),
     ownKafka(),
-    ownNamespace(stack.temporal.address, name),
+    openNamespace(stack.temporal.address, name),
     freePort(),
     build(),
   ]);
@@ -194,18 +193,6 @@ async function addKey(sql: OwnApplication['sql'], tenant: string): Promise<strin
     [[key.keyId, tenant, key.owner, key.secretSha256, JSON.stringify(scopes), key.createdAt]],
   );
   return credential;
-}
-
-/** Free now; the process that takes it is started at once. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo; // A TCP server that listens.
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** An order of one line, by a customer of its own unless it is given. */
