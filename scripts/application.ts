@@ -22,13 +22,28 @@ import { pause } from './stack/waiting';
 
 export type Role = 'api' | 'worker' | 'relay' | 'consumer';
 
-/** Paths from the checkout. */
-export const programs: Readonly<Record<Role, string>> = {
-  api: 'dist/api/main.js',
-  worker: 'dist/workers/transactions/main.js',
-  relay: 'dist/workers/relay/main.js',
-  consumer: 'dist/workers/consumers/main.js',
+/** Paths from the folder of a build. */
+const programs: Readonly<Record<Role, string>> = {
+  api: 'api/main.js',
+  worker: 'workers/transactions/main.js',
+  relay: 'workers/relay/main.js',
+  consumer: 'workers/consumers/main.js',
 };
+
+/** Programs as they were compiled, and what Node is told when it runs them. */
+export interface Build {
+  readonly folder: string;
+  readonly nodeArguments: readonly string[];
+}
+
+/** What production runs. */
+const shipped: Build = { folder: join(checkout, 'dist'), nodeArguments: [] };
+
+/** What Node is given to run the program of a role. */
+export const programArguments = (role: Role, { folder, nodeArguments } = shipped): string[] => [
+  ...nodeArguments,
+  join(folder, programs[role]),
+];
 
 /** What an application shares with nobody else on the same servers. */
 export interface ApplicationSite {
@@ -41,6 +56,8 @@ export interface ApplicationSite {
   readonly label: string;
   readonly apiPort: number;
   readonly apiSecret: string;
+  /** Left out: the one that production runs. */
+  readonly build?: Build;
 }
 
 export type Variables = Readonly<Record<string, string>>;
@@ -85,7 +102,7 @@ export function createApplication(site: ApplicationSite): Application {
       folder,
       name: recordedAs(name),
       file: process.execPath,
-      args: ['--enable-source-maps', join(checkout, programs[role])],
+      args: ['--enable-source-maps', ...programArguments(role, site.build)],
       cwd: checkout,
       env: environmentWith(mine),
     });

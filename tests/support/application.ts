@@ -1,17 +1,21 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 
 import { Client } from '@temporalio/client';
 import { createConnection, type Connection as SqlConnection } from 'mysql2/promise';
 
 import { newKey } from '../../api/authentication';
 import { scopes } from '../../api/scopes';
-import { createApplication, programs, type Role, type Variables } from '../../scripts/application';
+import {
+  createApplication,
+  programArguments,
+  type Role,
+  type Variables,
+} from '../../scripts/application';
 import { build } from '../../scripts/build';
 import { databases, type Database } from '../../scripts/databases';
 import { seed } from '../../scripts/seed';
-import { checkout, environmentWith } from '../../scripts/stack/config';
+import { environmentWith } from '../../scripts/stack/config';
 import { signal, type OwnedProcess } from '../../scripts/stack/process';
 import { freePort, openNamespace } from '../../scripts/trial';
 import { ownDatabases, type OwnDatabases } from './databases';
@@ -115,7 +119,7 @@ export async function ownApplication(): Promise<OwnApplication> {
     temporal: new Client({ connection: namespace.connection, namespace: namespace.name }),
     start,
     spawn(role, variables = {}) {
-      const child = spawn(process.execPath, [join(checkout, programs[role])], {
+      const child = spawn(process.execPath, programArguments(role), {
         env: environmentWith({ ...application.environment, ...variables }),
         stdio: 'ignore',
       });
