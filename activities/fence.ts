@@ -64,19 +64,20 @@ export function createFence(dependencies: FenceDependencies): Fence {
   ): Promise<readonly Verdict<Result>[]> {
     const delivery = dependencies.delivery();
     const epoch = await carriedEpoch(items);
-    await faults.reach(activity, 'before');
+    const gids = () => items.map(({ gid }) => gid);
+    await faults.reach(activity, 'before', gids);
 
     const commit = (part: readonly Item<Request>[]): Promise<readonly Verdict<Result>[]> =>
       inSqlTransaction(
         pool,
         delivery,
         async (sql) => {
-          await faults.reach(activity, 'begun');
+          await faults.reach(activity, 'begun', gids);
           await demandEpoch(sql, epochRow, epoch);
-          const entered = () => faults.reach(activity, 'entered');
+          const entered = () => faults.reach(activity, 'entered', gids);
           const token = randomBytes(16);
           const verdicts = await work({ sql, epoch, token, delivery, entered }, part);
-          await faults.reach(activity, 'beforeCommit');
+          await faults.reach(activity, 'beforeCommit', gids);
           return verdicts;
         },
         (errno) => metrics.sqlRetry(activity, errno),
@@ -90,7 +91,7 @@ export function createFence(dependencies: FenceDependencies): Fence {
       if (isStaleEpoch(error)) epochs.forget();
       throw error;
     });
-    await faults.reach(activity, 'afterCommit');
+    await faults.reach(activity, 'afterCommit', gids);
     for (const { fence } of verdicts) metrics.verdict(activity, fence);
     return verdicts;
   }

@@ -4,7 +4,7 @@ import { collectDefaultMetrics } from 'prom-client';
 
 import { loadConfig } from './config';
 import { openDependencies, type Dependencies } from './dependencies';
-import { parseFaults } from '../processes/fault-points';
+import { armFaults } from '../processes/fault-menu';
 import { createLogger } from '../processes/logger';
 import { stopOnSignal } from '../processes/shutdown';
 import { buildServer, type Server } from './server';
@@ -15,10 +15,7 @@ async function main(): Promise<void> {
   const dependencies = openDependencies(config, (error) =>
     logger.warn({ err: error }, 'A client lost its server.'),
   );
-  const faults = parseFaults(config.faults.text, {
-    seed: config.faults.seed,
-    names: ['api.start'],
-  });
+  const faults = armFaults(config.faults, logger);
   const server = await buildServer({ config, dependencies, logger, faults });
   collectDefaultMetrics({ register: server.metrics.registry });
   stopOnSignal(logger, () => close(server, dependencies, config.shutdownGraceMs));

@@ -8,7 +8,7 @@ import type { Config } from './config';
 import { createCursors } from './cursor';
 import type { Dependencies } from './dependencies';
 import { createEdge, refuseOtherMethods } from './edge';
-import { inertFaultPoints, type FaultPoints } from '../processes/fault-points';
+import { inertFaultPoints, type DeliveryPoints } from '../processes/fault-points';
 import { guardRoutes } from './guards';
 import { createHealth } from './health';
 import { createAddressGuard, createLimits } from './limits';
@@ -36,7 +36,7 @@ export interface ServerParts {
   readonly config: Config;
   readonly dependencies: Dependencies;
   readonly logger: FastifyBaseLogger;
-  readonly faults?: FaultPoints;
+  readonly faults?: DeliveryPoints;
 }
 
 /**

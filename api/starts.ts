@@ -1,7 +1,7 @@
 import type { Tenant } from '../contracts/ids';
 import type { TransactionInput } from '../contracts/transaction';
 import { dependencyUnavailable, Problem, type FieldError } from './errors';
-import type { FaultPoints } from '../processes/fault-points';
+import type { DeliveryPoints } from '../processes/fault-points';
 import { differingFields, type Fingerprint } from './idempotency';
 import type { Until } from './preference';
 import type { Starter } from './starter';
@@ -39,7 +39,7 @@ interface StartDependencies {
   readonly runs: Pick<RunsStore, 'accept' | 'find' | 'findClaim'>;
   readonly starter: Pick<Starter, 'sendFirst' | 'isBacklogFull'>;
   readonly waiting: Pick<Waiting, 'wait'>;
-  readonly faults: FaultPoints;
+  readonly faults: DeliveryPoints;
 }
 
 /**
@@ -52,15 +52,16 @@ export function createStarts({ runs, starter, waiting, faults }: StartDependenci
   async function accept(
     start: Start,
   ): Promise<{ readonly gid: string; readonly isReplay: boolean }> {
-    await faults.reach('api.start', 'begun');
+    const gids = () => [start.input.gid];
+    await faults.reach('api.start', 'begun', gids);
     const earlier = start.screen && (await screened(start, start.screen));
     if (earlier) return { gid: gidOfClaim(earlier, start), isReplay: true };
     const run: NewRun = { ...start, acceptedAt: new Date() };
     const claim = await runs.accept(run);
     if (claim.kind !== 'accepted') return { gid: gidOfClaim(claim, start), isReplay: true };
-    await faults.reach('api.start', 'afterCommit');
+    await faults.reach('api.start', 'afterCommit', gids);
     await sendQuietly(start.input);
-    await faults.reach('api.start', 'beforeAck');
+    await faults.reach('api.start', 'beforeAck', gids);
     return { gid: start.input.gid, isReplay: false };
   }
 
@@ -102,8 +103,9 @@ export function createStarts({ runs, starter, waiting, faults }: StartDependenci
       inHand += 1;
       let accepted;
       try {
-        await faults.reach('api.start', 'before');
-        accepted = await accept(start);
+        const gids = () => [start.input.gid];
+        await faults.reach('api.start', 'before', gids);
+        accepted = await faults.deliver('api.start', () => accept(start), gids);
       } finally {
         inHand -= 1; // A caller that only waits costs nothing.
       }

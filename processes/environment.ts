@@ -61,6 +61,8 @@ export const faultsShape = {
   /** Fault points to arm, for drills: processes/fault-points.ts has the grammar. */
   FAULTS: z.string().default(''),
   FAULT_SEED: z.coerce.number().int().default(1),
+  /** A folder: faults that wait for one transaction strike once among all processes that share it. */
+  FAULT_MARKS: z.string().min(1).optional(),
   /** Production runs no FAULTS unless this says so. */
   ALLOW_FAULTS: z.enum(['0', '1']).default('0'),
 };
@@ -68,6 +70,7 @@ export const faultsShape = {
 export interface FaultsConfig {
   readonly text: string;
   readonly seed: number;
+  readonly marks: string | undefined;
 }
 
 /** What is armed, and with which seed. @throws ConfigurationError in production without ALLOW_FAULTS=1. */
@@ -75,5 +78,5 @@ export function faultsOf(value: z.output<z.ZodObject<typeof faultsShape>>): Faul
   if (value.FAULTS !== '' && value.NODE_ENV === 'production' && value.ALLOW_FAULTS === '0') {
     throw new ConfigurationError('FAULTS is set in production: remove it, or set ALLOW_FAULTS=1.');
   }
-  return { text: value.FAULTS, seed: value.FAULT_SEED };
+  return { text: value.FAULTS, seed: value.FAULT_SEED, marks: value.FAULT_MARKS };
 }

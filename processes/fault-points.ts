@@ -1,16 +1,21 @@
 /**
- * Points at which a drill may hold, kill or fail a delivery: they sit once, in the fence and around the activity, so
- * that no flow can forget them. Inert unless a composition root arms them from FAULTS; then one empty call each.
+ * Points at which a drill may hold, kill, fail or repeat a delivery: they sit once in the fence, around the activity, in
+ * the relay, the consumer and the start path, so that no flow can forget them. Inert unless a composition root arms them.
  *
  *   FAULTS := fault (';' fault)*      fault := name ':' point ':' kind [':' when]
- *   kind   := throw-retryable | throw-fatal | delay=ms | hang | pause=ms | kill
- *   when   := nth | from-to | p=0..1; left out: every time
+ *   kind   := throw-retryable | throw-fatal | delay=ms | hang | pause=ms | kill | dup
+ *   when   := nth | from-to | p=0..1 | of=<reference>; left out: every time
+ *
+ * `of` waits for the transaction whose gid ends with that reference, and strikes it once: among all processes that share
+ * the folder FAULT_MARKS, in which each such fault leaves its mark. So what was killed is not killed again by its heir.
  */
 import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
 
-/** `entered`: the fence row is inserted. `beforeAck`: returned, not yet reported; reached by the activity interceptor. */
+/** `entered`: the fence row is inserted. `beforeAck`: done, and whoever waits for it has not been told. */
 export const faultPoints = [
   'before',
   'begun',
@@ -21,77 +26,149 @@ export const faultPoints = [
 ] as const;
 export type FaultPoint = (typeof faultPoints)[number];
 
+export const faultKinds = [
+  'throw-retryable',
+  'throw-fatal',
+  'delay=ms',
+  'hang',
+  'pause=ms',
+  'kill',
+  'dup',
+] as const;
+
+/** Somewhere in the code that a fault may be armed for. */
+export interface FaultPlace {
+  readonly name: string;
+  /** Those that make sense there. */
+  readonly points: readonly FaultPoint[];
+  /** What happens there is a delivery, which may come twice: it takes `dup`, at the point `before`. */
+  readonly isDelivery: boolean;
+}
+
+/** Asked only where a fault waits for a certain transaction. */
+type Gids = () => readonly string[];
+
 export interface FaultPoints {
-  /** Returns at once where nothing is armed. @param activity `<participant>.<activity>` */
-  reach(activity: string, point: FaultPoint): Promise<void>;
+  /** Returns at once where nothing is armed. @param gids whose delivery it is */
+  reach(place: string, point: FaultPoint, gids?: Gids): Promise<void>;
+}
+
+export interface DeliveryPoints extends FaultPoints {
+  /** Delivers once; a second time where a `dup` strikes, as if the first answer had been lost. */
+  deliver<Result>(place: string, once: () => Promise<Result>, gids?: Gids): Promise<Result>;
 }
 
 /** What production runs with. */
-export const inertFaultPoints: FaultPoints = { reach: () => Promise.resolve() };
+export const inertFaultPoints: DeliveryPoints = {
+  reach: () => Promise.resolve(),
+  deliver: (_place, once) => once(),
+};
 
-export interface ArmedFaultPoints extends FaultPoints {
-  /** How often each fault, as written in FAULTS, has fired: a drill that planned one and fired none proves nothing. */
+/** A fault, as it is written in FAULTS, strikes: told before it does, since it may be the end of the process. */
+export interface FiredFault {
+  readonly fault: string;
+  /** Which visit of the place it was, in this process. */
+  readonly visit: number;
+}
+
+export interface ArmedFaultPoints extends DeliveryPoints {
+  /** How often each fault has fired here: a drill that planned one and fired none proves nothing. */
   fired(): ReadonlyMap<string, number>;
 }
 
-type Occurrence = (visit: number) => boolean;
+type Occurrence = (visit: number, gids: Gids) => boolean;
 
 interface Fault {
   readonly text: string;
   readonly name: string;
   readonly point: FaultPoint;
   readonly strikes: Occurrence;
-  fire(): Promise<void>;
+  readonly fire: 'dup' | (() => Promise<void>);
 }
 
-/**
- * @param seed of the p= faults: the same visits are struck again with it.
- * @param names every name that a fault may bear.
- * @throws an error that names the part that is not understood.
- */
-export function parseFaults(
-  faults: string,
-  { seed, names }: { readonly seed: number; readonly names: readonly string[] },
-): ArmedFaultPoints {
-  const random = randomFrom(seed);
+export interface Arming {
+  /** Of the p= faults: the same visits are struck again with it. */
+  readonly seed: number;
+  /** Every place that a fault may name. */
+  readonly places: readonly FaultPlace[];
+  /** Where processes that share faults leave a mark for each `of=` that fired; left out: each process by itself. */
+  readonly marks?: string | undefined;
+  readonly onFired?: (fired: FiredFault) => void;
+}
+
+/** @throws an error that names the part that is not understood. */
+export function parseFaults(faults: string, arming: Arming): ArmedFaultPoints {
+  const random = randomFrom(arming.seed);
   const armed = faults
     .split(';')
     .map((text) => text.trim())
     .filter((text) => text !== '')
-    .map((text) => parseFault(text, names, random));
+    .map((text) => parseFault(text, arming, random));
+  const byPlace = new Map<string, Fault[]>();
+  for (const fault of armed) {
+    const place = placeOf(fault.name, fault.point, fault.fire);
+    byPlace.set(place, [...(byPlace.get(place) ?? []), fault]);
+  }
   const visits = new Map<string, number>();
   const fired = new Map<string, number>(armed.map(({ text }) => [text, 0]));
+
+  /** The faults that strike this visit; each is told of. */
+  const struck = (place: string, gids: Gids): readonly Fault[] => {
+    const here = byPlace.get(place);
+    if (!here) return [];
+    const visit = (visits.get(place) ?? 0) + 1;
+    visits.set(place, visit);
+    return here.filter(({ text, strikes }) => {
+      if (!strikes(visit, gids)) return false;
+      fired.set(text, (fired.get(text) ?? 0) + 1);
+      arming.onFired?.({ fault: text, visit });
+      return true;
+    });
+  };
+
   return {
     fired: () => fired,
-    async reach(activity, point) {
-      const place = `${activity}:${point}`;
-      const visit = (visits.get(place) ?? 0) + 1;
-      visits.set(place, visit);
-      for (const fault of armed) {
-        if (fault.name !== activity || fault.point !== point || !fault.strikes(visit)) continue;
-        fired.set(fault.text, (fired.get(fault.text) ?? 0) + 1);
-        await fault.fire();
-      }
+    async reach(name, point, gids = nobody) {
+      for (const { fire } of struck(placeOf(name, point), gids)) if (fire !== 'dup') await fire();
+    },
+    async deliver(name, once, gids = nobody) {
+      const repeats = struck(placeOf(name, 'before', 'dup'), gids).length;
+      for (let left = repeats; left > 0; left -= 1) await once();
+      return once();
     },
   };
 }
 
-function parseFault(text: string, names: readonly string[], random: () => number): Fault {
+const nobody: Gids = () => [];
+
+/** A repeated delivery has visits of its own: each of the two comes by the point `before`. */
+const placeOf = (name: string, point: FaultPoint, fire?: Fault['fire']): string =>
+  fire === 'dup' ? `${name}:dup` : `${name}:${point}`;
+
+function parseFault(text: string, arming: Arming, random: () => number): Fault {
   const [name = '', point = '', kind = '', when, ...rest] = text.split(':');
   if (rest.length > 0) throw new Error(`FAULTS: "${text}" has more than four parts.`);
-  if (!names.includes(name)) throw new Error(`FAULTS: "${text}" names no known place: "${name}".`);
-  const known = faultPoints.find((each) => each === point);
+  const place = arming.places.find((each) => each.name === name);
+  if (!place) {
+    throw new Error(
+      `FAULTS: "${text}" names no known place: "${name}". npm run faults lists them.`,
+    );
+  }
+  const known = place.points.find((each) => each === point);
   if (!known) {
     throw new Error(
-      `FAULTS: "${text}" has no point "${point}"; points: ${faultPoints.join(', ')}.`,
+      `FAULTS: "${text}" has no point "${point}"; ${name} has: ${place.points.join(', ')}.`,
     );
+  }
+  if (kind === 'dup' && !(place.isDelivery && known === 'before')) {
+    throw new Error(`FAULTS: "${text}" repeats nothing: "dup" is for deliveries, at "before".`);
   }
   return {
     text,
     name,
     point: known,
-    strikes: parseWhen(text, when, random),
-    fire: parseKind(text, kind),
+    strikes: parseWhen(text, when, random, arming.marks),
+    fire: kind === 'dup' ? kind : parseKind(text, kind),
   };
 }
 
@@ -112,16 +189,19 @@ function parseKind(text: string, kind: string): () => Promise<void> {
     case 'kill':
       return () => signalOwnProcess('SIGKILL');
     default:
-      throw new Error(
-        `FAULTS: "${text}" has no kind "${kind}"; kinds: throw-retryable, throw-fatal, delay=ms, hang, pause=ms, kill.`,
-      );
+      throw new Error(`FAULTS: "${text}" has no kind "${kind}"; kinds: ${faultKinds.join(', ')}.`);
   }
 }
 
 /** No type from the list: a drill's failure must be told from the product's, and leaves the outcome unknown. */
 const injectedFault = 'InjectedFault';
 
-function parseWhen(text: string, when: string | undefined, random: () => number): Occurrence {
+function parseWhen(
+  text: string,
+  when: string | undefined,
+  random: () => number,
+  marks: string | undefined,
+): Occurrence {
   if (when === undefined) return () => true;
   const [, first, last] = /^(\d+)(?:-(\d+))?$/.exec(when) ?? [];
   if (first !== undefined) {
@@ -132,8 +212,38 @@ function parseWhen(text: string, when: string | undefined, random: () => number)
   const [, share] = /^p=(\d*\.?\d+)$/.exec(when) ?? [];
   const probability = Number(share);
   if (share !== undefined && probability <= 1) return () => random() < probability;
-  throw new Error(`FAULTS: "${text}" has no when "${when}"; it is nth, from-to or p=0..1.`);
+  const [, reference] = /^of=([\w.-]+)$/.exec(when) ?? [];
+  if (reference !== undefined) return onceOf(text, reference, marks);
+  throw new Error(
+    `FAULTS: "${text}" has no when "${when}"; it is nth, from-to, p=0..1 or of=<reference>.`,
+  );
 }
+
+function onceOf(text: string, reference: string, marks: string | undefined): Occurrence {
+  let isOver = false;
+  return (_visit, gids) => {
+    if (isOver || !gids().some((gid) => gid.endsWith(`.${reference}`))) return false;
+    isOver = true;
+    return marks === undefined || leaveMark(marks, text);
+  };
+}
+
+/** The name of a fault's mark in the folder FAULT_MARKS. */
+export const markOf = (text: string): string => encodeURIComponent(text);
+
+/** @returns whether it is the first: of several processes one strikes. */
+function leaveMark(marks: string, text: string): boolean {
+  try {
+    closeSync(openSync(join(marks, markOf(text)), 'wx'));
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw error;
+  }
+}
+
+const hasCode = (error: unknown, code: string): boolean =>
+  typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 
 // Stopped, nothing of this process runs: somebody else has to wake it.
 async function pauseOwnProcess(milliseconds: number): Promise<void> {

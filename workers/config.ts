@@ -60,6 +60,7 @@ const transactionWorkerShape = {
 
 const relayShape = {
   ...processShape,
+  ...faultsShape,
   ...kafkaShape,
   METRICS_PORT: port.default(9465),
   /** One for each database with an outbox. */
@@ -70,6 +71,7 @@ const relayShape = {
 
 const consumerShape = {
   ...processShape,
+  ...faultsShape,
   ...kafkaShape,
   METRICS_PORT: port.default(9466),
   CONSUMER_DATABASE_URL: databaseUrl,
@@ -111,6 +113,7 @@ export const loadRelayConfig = (environment: Environment = process.env) => {
     metrics: { host: value.METRICS_HOST, port: value.METRICS_PORT },
     kafka: { brokers: value.KAFKA_BROKERS, topicPrefix: value.KAFKA_TOPIC_PREFIX },
     databaseUrls: value.RELAY_DATABASE_URLS,
+    faults: faultsOf(value),
     keepSeconds: value.RELAY_KEEP_HOURS * 3_600,
   });
 };
@@ -123,5 +126,6 @@ export const loadConsumerConfig = (environment: Environment = process.env) => {
     metrics: { host: value.METRICS_HOST, port: value.METRICS_PORT },
     kafka: { brokers: value.KAFKA_BROKERS, topicPrefix: value.KAFKA_TOPIC_PREFIX },
     databaseUrl: value.CONSUMER_DATABASE_URL,
+    faults: faultsOf(value),
   });
 };

@@ -6,6 +6,7 @@ import {
   type LockActivities,
   type LockRequest,
 } from '../../contracts/locks';
+import { inertFaultPoints, type FaultPoints } from '../../processes/fault-points';
 import { LocksUnavailable, type LockStore } from './lock-store';
 
 /** Told of every outage of Redis: runs then go on without isolation. */
@@ -29,23 +30,37 @@ export function createLockActivities({
   locks,
   epoch,
   observer,
+  faults = inertFaultPoints,
 }: {
   readonly locks: LockStore;
   /** The epoch that writes carry, from the hub. */
   readonly epoch: () => Promise<number>;
   readonly observer: LockObserver;
+  /** Left out: inert. */
+  readonly faults?: FaultPoints;
 }): LockActivities {
-  const ask = withoutOutages(observer);
+  const answered = withoutOutages(observer);
+  const ask = async <Answer>(
+    operation: keyof LockActivities,
+    { gid }: LockRequest,
+    call: () => Promise<Answer>,
+  ): Promise<Answer | undefined> => {
+    await faults.reach(operation, 'before', () => [gid]);
+    const answer = await answered(operation, call);
+    await faults.reach(operation, 'afterCommit', () => [gid]);
+    return answer;
+  };
   return {
     async acquireLock(request) {
       const currentEpoch = await epoch();
-      const grant = await ask('acquireLock', () => locks.acquire(request));
+      const grant = await ask('acquireLock', request, () => locks.acquire(request));
       if (grant === undefined) return { token: null };
       if (grant.held) throw lockHeld(request, grant.leaseLeftMs);
       return { token: fencingToken(currentEpoch, grant.counter).toString() };
     },
-    renewLock: async (request) => (await ask('renewLock', () => locks.renew(request))) ?? true,
-    releaseLock: (request) => ask('releaseLock', () => locks.release(request)),
+    renewLock: async (request) =>
+      (await ask('renewLock', request, () => locks.renew(request))) ?? true,
+    releaseLock: (request) => ask('releaseLock', request, () => locks.release(request)),
   };
 }
 

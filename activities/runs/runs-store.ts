@@ -78,18 +78,19 @@ export function createRunsStore(dependencies: RunsStoreDependencies): RunsStore 
     const items = sortedSet(requests);
     const delivery = dependencies.delivery();
     const { traceparent } = delivery;
+    const gids = () => items.map(({ gid }) => gid);
     try {
       const epoch = await epochs.carried();
       demandAtLeast(epoch, Math.max(...requests.map(({ minEpoch }) => minEpoch)));
-      await faults.reach(activity, 'before');
+      await faults.reach(activity, 'before', gids);
       const verdicts = await inSqlTransaction(pool, delivery, async (sql) => {
-        await faults.reach(activity, 'begun');
+        await faults.reach(activity, 'begun', gids);
         await demandEpoch(sql, epochRow, epoch);
         const answered = await work({ sql, epoch, traceparent }, items);
-        await faults.reach(activity, 'beforeCommit');
+        await faults.reach(activity, 'beforeCommit', gids);
         return answered;
       });
-      await faults.reach(activity, 'afterCommit');
+      await faults.reach(activity, 'afterCommit', gids);
       return verdicts;
     } catch (error) {
       if (isStaleEpoch(error)) epochs.forget();

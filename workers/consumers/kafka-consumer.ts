@@ -3,15 +3,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer as KafkaJsConsumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 
 import { eventIdHeader } from '../../contracts/events';
+import { inertFaultPoints, type DeliveryPoints } from '../../processes/fault-points';
 import type { Logger } from '../../processes/logger';
 import { ensureTopics, retry } from '../relay/kafka-client';
 import { repeat, type Repetition } from '../repeat';
 import type { ConsumedRecord } from './dead-letter-store';
-import type { EventProcessor } from './event-processor';
+import type { EventProcessor, ProcessingContext } from './event-processor';
 
 export interface ConsumerSettings {
   readonly groupId: string;
   readonly topic: string;
+  /** Its name at fault points. */
+  readonly place: string;
   /** Records of one SQL transaction. */
   readonly setRecordsMax: number;
   /** Partitions that are worked on at the same time. */
@@ -25,6 +28,8 @@ export interface ConsumerDependencies {
   readonly kafka: Kafka;
   readonly processor: EventProcessor;
   readonly logger: Logger;
+  /** Left out: inert. */
+  readonly faults?: DeliveryPoints;
   /** Records that wait behind those just read. */
   readonly onLag: (partition: number, records: number) => void;
   readonly settings: ConsumerSettings;
@@ -45,10 +50,11 @@ export function createConsumer({
   kafka,
   processor,
   logger,
+  faults = inertFaultPoints,
   onLag,
   settings,
 }: ConsumerDependencies): Consumer {
-  const { groupId, topic, setRecordsMax, concurrency } = settings;
+  const { groupId, topic, place, setRecordsMax, concurrency } = settings;
   const stopping = new AbortController();
 
   const eachBatch = async (payload: EachBatchPayload): Promise<void> => {
@@ -58,13 +64,18 @@ export function createConsumer({
       if (!payload.isRunning() || payload.isStale()) return;
       const messages = batch.messages.slice(at, at + setRecordsMax);
       const records = messages.map((message) => recordOf(batch.topic, batch.partition, message));
-      const isDone = await processor.process(records, {
+      const context: ProcessingContext = {
         isRunning: () => !stopping.signal.aborted && payload.isRunning(),
         heartbeat: () => payload.heartbeat(),
         pause: (ms) => pauseUnless(stopping.signal, ms),
-      });
+      };
+      const gids = () => records.map(gidOf);
+      await faults.reach(place, 'before', gids);
+      const isDone = await faults.deliver(place, () => processor.process(records, context), gids);
       if (!isDone) return;
+      await faults.reach(place, 'beforeAck', gids);
       await commitAfter(messages, payload);
+      await faults.reach(place, 'afterCommit', gids);
     }
   };
 
@@ -135,6 +146,9 @@ function recordOf(topic: string, partition: number, message: KafkaMessage): Cons
   const { offset, value, headers } = message;
   return { topic, partition, offset, value, eventId: headers?.[eventIdHeader]?.toString() ?? null };
 }
+
+/** An event's id begins with the transaction that it is of. */
+const gidOf = ({ eventId }: ConsumedRecord): string => eventId?.split('/')[0] ?? '';
 
 const pauseUnless = (signal: AbortSignal, ms: number): Promise<void> =>
   delay(ms, undefined, { signal }).catch(() => undefined); // Stopped: the caller sees it.

@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { createSqlPool } from '../../activities/sql-transaction';
 import { topics } from '../../contracts/events';
 import { loadConsumerConfig } from '../config';
+import { armFaults } from '../../processes/fault-menu';
 import { createLogger } from '../../processes/logger';
 import { serveMetrics } from '../metrics';
 import { createKafka } from '../relay/kafka-client';
@@ -23,11 +24,13 @@ async function main(): Promise<void> {
     kafka: createKafka(config.kafka, { clientId: orderViewConsumer, logger }),
     processor: createOrderViewProcessor({ pool, metrics, logger }),
     logger,
+    faults: armFaults(config.faults, logger),
     onLag: (partition, records) => metrics.lag(partition, records),
     settings: {
       ...consumerDefaults,
       groupId: `${config.kafka.topicPrefix}${orderViewConsumer}`,
       topic: `${config.kafka.topicPrefix}${topics.orders}`,
+      place: 'consumer.order-view',
     },
   });
 

@@ -5,6 +5,7 @@ import { Registry } from 'prom-client';
 
 import { createSqlPool } from '../../activities/sql-transaction';
 import { loadRelayConfig } from '../config';
+import { armFaults } from '../../processes/fault-menu';
 import { createLogger } from '../../processes/logger';
 import { serveMetrics } from '../metrics';
 import { stopOnSignal } from '../../processes/shutdown';
@@ -38,6 +39,7 @@ async function main(): Promise<void> {
     producer,
     metrics: createRelayMetrics(registry),
     logger,
+    faults: armFaults(config.faults, logger),
     settings: { keepSeconds: config.keepSeconds, topicPrefix: config.kafka.topicPrefix },
   });
 

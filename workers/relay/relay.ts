@@ -1,4 +1,5 @@
 import { eventIdHeader, eventTypeHeader, type Envelope } from '../../contracts/events';
+import { inertFaultPoints, type DeliveryPoints } from '../../processes/fault-points';
 import type { Logger } from '../../processes/logger';
 import { repeat } from '../repeat';
 import type { EventProducer, EventRecord } from './kafka-producer';
@@ -37,6 +38,8 @@ export interface RelayDependencies {
   readonly producer: EventProducer;
   readonly metrics: RelayMetrics;
   readonly logger: Logger;
+  /** Left out: inert. */
+  readonly faults?: DeliveryPoints;
   readonly settings?: Partial<RelaySettings>;
 }
 
@@ -77,6 +80,7 @@ function createPump({
   producer,
   metrics,
   logger,
+  faults = inertFaultPoints,
   settings,
 }: Omit<RelayDependencies, 'outboxes' | 'settings'> & {
   readonly outbox: OutboxStore;
@@ -116,9 +120,14 @@ function createPump({
   };
 
   const publish = async (rows: readonly OutboxRow[]): Promise<void> => {
-    await producer.publish(rows.map((row) => recordOf(row, settings.topicPrefix)));
+    const gids = () => rows.map(({ gid }) => gid);
+    const records = rows.map((row) => recordOf(row, settings.topicPrefix));
+    await faults.reach('relay.publish', 'before', gids);
+    await faults.deliver('relay.publish', () => producer.publish(records), gids);
+    await faults.reach('relay.publish', 'beforeCommit', gids);
     const marked = await outbox.markPublished(rows.map(({ id }) => id));
     metrics.published(database, marked);
+    await faults.reach('relay.publish', 'afterCommit', gids);
   };
 
   const cleanUp = async (): Promise<number> => {

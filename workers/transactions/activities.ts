@@ -76,7 +76,12 @@ export function createActivities(dependencies: ActivityDependencies) {
     ...named('accord', waking(runs, wake)),
     ...named('reconciliation', createReconciliationActivities({ databases, cluster, isRunning })),
     ...named('retention', createRetentionActivities({ databases, keepMs: fenceKeepMs })),
-    ...createLockActivities({ locks, epoch: () => epochs.carried(), observer: metrics.locks }),
+    ...createLockActivities({
+      locks,
+      epoch: () => epochs.carried(),
+      observer: metrics.locks,
+      faults,
+    }),
   };
 }
 

@@ -4,7 +4,7 @@ import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import type { StuckMarks } from '../../activities/runs/stuck-marks';
 import type { Gid } from '../../contracts/ids';
 import { partsOfStepKey } from '../../contracts/ids';
-import type { FaultPoints } from '../../processes/fault-points';
+import type { DeliveryPoints } from '../../processes/fault-points';
 import { withDelivery } from './delivery-context';
 import type { TransactionMetrics } from './metrics';
 
@@ -12,7 +12,7 @@ import type { TransactionMetrics } from './metrics';
 const heartbeatEveryMs = 1_000;
 
 export interface ActivityInterceptorDependencies {
-  readonly faults: FaultPoints;
+  readonly faults: DeliveryPoints;
   readonly metrics: TransactionMetrics;
   readonly stuckMarks: StuckMarks;
   /** For how long a step may fail transiently before it is called stuck. */
@@ -32,8 +32,10 @@ export function createActivityInterceptor({
       const beat = setInterval(() => context.heartbeat(), heartbeatEveryMs);
       const done = metrics.attempt(activityType);
       try {
-        const result = await withDelivery(context, () => next(input));
-        await faults.reach(activityType, 'beforeAck');
+        const gids = () => servedGids(input.args);
+        const once = () => withDelivery(context, () => next(input));
+        const result = await faults.deliver(activityType, once, gids);
+        await faults.reach(activityType, 'beforeAck', gids);
         done('ok');
         return result;
       } catch (error) {
@@ -50,6 +52,12 @@ export function createActivityInterceptor({
       }
     },
   });
+}
+
+/** The transactions that this attempt serves. */
+function servedGids([request]: readonly unknown[]): readonly string[] {
+  const isOfOne = typeof request === 'object' && request !== null && 'gid' in request;
+  return isOfOne ? [String(request.gid)] : gidsOf([request]);
 }
 
 /** The transactions whose items this attempt carries; none for a lock, which waits and is never stuck. */

@@ -6,11 +6,10 @@ import { Registry } from 'prom-client';
 
 import { createAllowanceStore } from '../../activities/accounts/allowance-store';
 import { createEpochSource } from '../../activities/epoch';
-import { parseFaults } from '../../processes/fault-points';
+import { armFaults } from '../../processes/fault-menu';
 import { createLockStore } from '../../activities/locks/lock-store';
 import { demandKeep } from '../../activities/retention/activities';
 import { createStuckMarks } from '../../activities/runs/stuck-marks';
-import { activityTypes } from '../../contracts/participants';
 import { currencies } from '../../contracts/money';
 import { runsChannel } from '../../contracts/runs';
 import { loadTransactionWorkerConfig } from '../config';
@@ -40,10 +39,7 @@ async function main(): Promise<void> {
   for (const database of Object.values(databases)) await database.assertSession();
 
   demandKeep(config.fenceKeepMs, await temporalRetentionMs(connection, config.temporal.namespace));
-  const faults = parseFaults(config.faults.text, {
-    seed: config.faults.seed,
-    names: activityTypes,
-  });
+  const faults = armFaults(config.faults, logger);
   const worker = await createTransactionWorker({
     connection,
     namespace: config.temporal.namespace,
@@ -74,6 +70,7 @@ async function main(): Promise<void> {
   logger.info({ metricsPort: endpoint.port }, 'Transaction worker started.');
   try {
     await worker.run();
+    await faults.reach('worker.shutdown', 'beforeAck');
   } finally {
     await endpoint.close();
     await dependencies.close();

@@ -7,7 +7,7 @@ import { newKey } from '../../../api/authentication';
 import { loadConfig } from '../../../api/config';
 import type { Environment } from '../../../processes/environment';
 import { openDependencies, type Dependencies } from '../../../api/dependencies';
-import type { FaultPoints } from '../../../processes/fault-points';
+import type { DeliveryPoints } from '../../../processes/fault-points';
 import { scopes, type Scope } from '../../../api/scopes';
 import { buildServer, type Server } from '../../../api/server';
 import { databases as everyDatabase } from '../../../scripts/databases';
@@ -18,7 +18,7 @@ import { testStack } from '../../support/stack';
 export interface OwnApis {
   readonly databases: OwnDatabases;
   /** One more process; closed with the others. */
-  start(variables?: Environment, more?: { readonly faults?: FaultPoints }): Promise<OwnApi>;
+  start(variables?: Environment, more?: { readonly faults?: DeliveryPoints }): Promise<OwnApi>;
   /** Writes a row as the administrator: `<database>.<table>`. */
   insert(table: string, row: Readonly<Record<string, unknown>>): Promise<void>;
   /** Runs SQL as the administrator of `accord`. */

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 
+import { inertFaultPoints, parseFaults } from '../../../processes/fault-points';
+import { faultMenu } from '../../../processes/fault-menu';
 import { eventually } from '../../support/eventually';
 import { testStack } from '../../support/stack';
 import { anOrder, aReference, deadPort, ownApis, type OwnApi, type OwnApis } from './own-api';
@@ -170,6 +172,7 @@ describe('starting an order over HTTP', () => {
     async (dyingAt) => {
       const orderId = aReference();
       const faults = {
+        ...inertFaultPoints,
         reach: (_: string, point: string) => (point === dyingAt ? held : Promise.resolve()),
       };
       const dying = await apis.start({}, { faults });
@@ -188,6 +191,21 @@ describe('starting an order over HTTP', () => {
       expect(isSilent).toBe(true);
     },
   );
+
+  it('accepts a start that is delivered twice once, and answers as to a repeated request', async () => {
+    const orderId = aReference();
+    const faults = parseFaults(`api.start:before:dup:of=${orderId}`, {
+      seed: 1,
+      places: faultMenu,
+    });
+    const doubling = await apis.start({}, { faults });
+    const answer = await post(orderId, anOrder(orderId), { on: doubling });
+    expect([...faults.fired().values()]).toEqual([1]);
+    expect(answer.statusCode).toBe(202);
+    expect(answer.headers['idempotent-replayed']).toBe('true');
+    expect(await apis.sql('SELECT gid FROM runs WHERE reference = ?', [orderId])).toHaveLength(1);
+    await eventually(() => isOpen(orderId));
+  });
 
   it('sends a start again whose confirmation was lost, and takes a run that is there for started', async () => {
     const orderId = aReference();

@@ -15,7 +15,7 @@ import type {
   SettleDayInput,
   SettleDayReport,
 } from '../../../../contracts/reconciliation';
-import { inertFaultPoints, type FaultPoints } from '../../../../processes/fault-points';
+import { inertFaultPoints, type DeliveryPoints } from '../../../../processes/fault-points';
 import { createLogger } from '../../../../processes/logger';
 import { checkBooks } from '../../../../scripts/books';
 import { bundleWorkflows } from '../../../../scripts/bundle-workflows';
@@ -47,7 +47,10 @@ async function openScene() {
     accord: pool(own.urls.ACCORD_DATABASE_URL),
   };
   const armed = { current: inertFaultPoints };
-  const faults: FaultPoints = { reach: (activity, point) => armed.current.reach(activity, point) };
+  const faults: DeliveryPoints = {
+    ...inertFaultPoints,
+    reach: (activity, point) => armed.current.reach(activity, point),
+  };
   const metrics = createTransactionMetrics(
     new Registry(),
     createLogger({ process: 'test', level: 'silent' }),
@@ -258,6 +261,7 @@ describe('a round of reconciliation', () => {
     async (activity) => {
       const hold = holdAt('afterCommit');
       scene.armed.current = {
+        ...inertFaultPoints,
         reach: async (at, point) => (at === activity ? hold.reach(at, point) : undefined),
       };
       const input = order();

@@ -11,6 +11,12 @@ import {
   orderViewConsumer,
 } from '../../../../workers/consumers/order-view-processor';
 import { ensureTopics } from '../../../../workers/relay/kafka-client';
+import { faultMenu } from '../../../../processes/fault-menu';
+import {
+  inertFaultPoints,
+  parseFaults,
+  type DeliveryPoints,
+} from '../../../../processes/fault-points';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { eventually } from '../../../support/eventually';
 import { ownKafka, silentLogger, type OwnKafka } from '../../../support/kafka';
@@ -62,13 +68,17 @@ const orderViews = (on = pool): EventProcessor =>
     },
   });
 
-function startConsumer(processor = orderViews()): Consumer {
+function startConsumer(
+  processor = orderViews(),
+  faults: DeliveryPoints = inertFaultPoints,
+): Consumer {
   const consumer = createConsumer({
     kafka: kafka.kafka,
     processor,
     logger: silentLogger,
+    faults,
     onLag: () => undefined,
-    settings: { groupId, topic, setRecordsMax: 50, concurrency: 3 },
+    settings: { groupId, topic, place: 'consumer.order-view', setRecordsMax: 50, concurrency: 3 },
   });
   consumer.start();
   consumers.push(consumer);
@@ -182,6 +192,20 @@ describe('the order view', () => {
     expect(counted).toMatchObject({ applied: 2, duplicate: 4, buried: 0 });
     expect(await viewOf(orderId)).toMatchObject({ status: 'completed', version: 2 });
   });
+
+  it.each(['before:dup', 'beforeAck:throw-retryable'])(
+    'applies an event once when it meets consumer.order-view:%s',
+    async (fault) => {
+      const faults = parseFaults(`consumer.order-view:${fault}:1`, { seed: 1, places: faultMenu });
+      const orderId = anOrderId();
+      await sent(created(orderId));
+      startConsumer(orderViews(), faults);
+      await eventually(() => counted.duplicate === 1, { withinMs: 20_000 });
+      expect([...faults.fired().values()]).toEqual([1]);
+      expect(counted).toMatchObject({ applied: 1, duplicate: 1, buried: 0 });
+      expect(await consumedOf(orderId)).toHaveLength(1);
+    },
+  );
 
   it('never goes back: an older event that comes later adds what it knows and no more', async () => {
     const orderId = anOrderId();

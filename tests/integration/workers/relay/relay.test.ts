@@ -11,6 +11,8 @@ import {
 } from '../../../../workers/relay/kafka-producer';
 import { createOutboxStore } from '../../../../workers/relay/outbox-store';
 import { createRelay, type Relay } from '../../../../workers/relay/relay';
+import { faultMenu } from '../../../../processes/fault-menu';
+import { parseFaults, type DeliveryPoints } from '../../../../processes/fault-points';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { eventually } from '../../../support/eventually';
 import { ownKafka, silentLogger, watchTopic, type OwnKafka } from '../../../support/kafka';
@@ -65,12 +67,14 @@ interface RelayOptions {
   readonly producer?: EventProducer;
   readonly keepSeconds?: number;
   readonly on?: SqlPool;
+  readonly faults?: DeliveryPoints;
 }
 
 function startRelay({
   producer = ownProducer(),
   keepSeconds = 3_600,
   on = pool,
+  faults,
 }: RelayOptions = {}) {
   const relayId = `relay-${randomUUID()}`;
   const counted = { published: 0, failed: 0, lagSeconds: -1 };
@@ -84,6 +88,7 @@ function startRelay({
       failed: () => (counted.failed += 1),
     },
     logger: silentLogger,
+    ...(faults && { faults }),
     settings: {
       leaseMs,
       keepSeconds,
@@ -185,6 +190,20 @@ describe('the relay', () => {
       data: { n: 1 },
     });
   });
+
+  it.each(['before:dup', 'beforeCommit:throw-retryable'])(
+    'publishes every row, twice at least, when it meets relay.publish:%s',
+    async (fault) => {
+      const faults = parseFaults(`relay.publish:${fault}:1`, { seed: 1, places: faultMenu });
+      await written(3, 4);
+      startRelay({ faults });
+      await eventually(() => arrived().length >= 24);
+      expect([...faults.fired().values()]).toEqual([1]);
+      expect(new Set(eventIdsOf(arrived())).size).toBe(12);
+      expect([...firstOccurrences().values()]).toEqual(Array(3).fill(inOrder(4)));
+      await eventually(async () => (await unpublished()) === 0);
+    },
+  );
 
   it('publishes every row once and in order while two share the partitions', async () => {
     const [one, two] = [startRelay(), startRelay()];

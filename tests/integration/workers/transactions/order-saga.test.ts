@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 
-import type { FaultPoint } from '../../../../processes/fault-points';
+import { inertFaultPoints, type FaultPoint } from '../../../../processes/fault-points';
 import type { OrderSagaInput } from '../../../../contracts/order-saga';
 import { cancelTransactionUpdate, timelineQuery } from '../../../../contracts/transaction';
 import { eventually } from '../../../support/eventually';
@@ -57,6 +57,7 @@ function hold(activity: string, point: FaultPoint) {
   const reached = new Promise<void>((resolve) => (reach = resolve));
   let isHolding = true;
   own.armWith({
+    ...inertFaultPoints,
     async reach(name, at) {
       if (name !== activity || at !== point || !isHolding) return;
       isHolding = false;
@@ -109,6 +110,29 @@ describe('the order saga over real participants', () => {
         .map(({ branch }) => branch)
         .sort(),
     ).toEqual([...branches].sort());
+    expect(await own.violations()).toEqual([]);
+  });
+
+  it('B10 completes once when every activity is delivered twice', async () => {
+    const activities = [
+      'acquireLock',
+      'inventory.reserveStock',
+      'accounts.holdFunds',
+      'orders.createOrder',
+      'accounts.captureFunds',
+      'inventory.confirmStock',
+      'orders.completeOrder',
+      'accord.moveRun',
+      'accord.endRun',
+      'releaseLock',
+    ];
+    const faults = own.arm(activities.map((name) => `${name}:before:dup`).join(';'));
+    const order = await own.accepted();
+    expect((await (await own.start(order)).result()).outcome).toBe('completed');
+    expect(Math.min(...faults.fired().values())).toBeGreaterThan(0);
+    expect(await statesOf(order)).toEqual(forward);
+    const rows = await fenceOf(order);
+    expect(Math.min(...rows.map(({ deliveries }) => deliveries))).toBeGreaterThan(1);
     expect(await own.violations()).toEqual([]);
   });
 

@@ -6,13 +6,13 @@ import { Registry } from 'prom-client';
 
 import { createAllowanceStore } from '../../../../activities/accounts/allowance-store';
 import { createEpochSource } from '../../../../activities/epoch';
-import type { ArmedFaultPoints, FaultPoints } from '../../../../processes/fault-points';
+import { faultMenu } from '../../../../processes/fault-menu';
+import type { ArmedFaultPoints, DeliveryPoints } from '../../../../processes/fault-points';
 import { inertFaultPoints, parseFaults } from '../../../../processes/fault-points';
 import { connectLockRedis, createLockStore } from '../../../../activities/locks/lock-store';
 import { createStuckMarks } from '../../../../activities/runs/stuck-marks';
 import type { SqlPool } from '../../../../activities/sql-transaction';
 import type { OrderSagaInput } from '../../../../contracts/order-saga';
-import { activityTypes } from '../../../../contracts/participants';
 import type { TransactionResult } from '../../../../contracts/transaction';
 import { checkBooks } from '../../../../scripts/books';
 import { bundleWorkflows } from '../../../../scripts/bundle-workflows';
@@ -47,8 +47,11 @@ export async function ownWorker({
     accord: own.pool(own.urls.ACCORD_DATABASE_URL, { connectionLimit: 20 }),
   };
   const api = own.pool(own.urls.API_DATABASE_URL);
-  const armed: { current: FaultPoints } = { current: inertFaultPoints };
-  const faults: FaultPoints = { reach: (activity, point) => armed.current.reach(activity, point) };
+  const armed: { current: DeliveryPoints } = { current: inertFaultPoints };
+  const faults: DeliveryPoints = {
+    reach: (...visit) => armed.current.reach(...visit),
+    deliver: (...delivery) => armed.current.deliver(...delivery),
+  };
   const metrics = createTransactionMetrics(
     new Registry(),
     createLogger({ process: 'test', level: 'silent' }),
@@ -88,11 +91,11 @@ export async function ownWorker({
     runOf,
     /** Arms fault points; `''` disarms them. */
     arm(text: string): ArmedFaultPoints {
-      const points = parseFaults(text, { seed: 1, names: activityTypes });
+      const points = parseFaults(text, { seed: 1, places: faultMenu });
       armed.current = points;
       return points;
     },
-    armWith: (points: FaultPoints) => void (armed.current = points),
+    armWith: (points: DeliveryPoints) => void (armed.current = points),
     /** An order of the test's own tenant, with its row as the API writes it. */
     async accepted(overrides: Partial<OrderSagaInput> = {}): Promise<OrderSagaInput> {
       const order = anOrder({ tenant, ...idsOf(tenant), ...overrides });

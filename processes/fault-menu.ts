@@ -1,0 +1,56 @@
+/** Every place that has fault points, in whatever process: one menu, so that the same FAULTS may be given to all of them. */
+import { activityTypes } from '../contracts/participants';
+import type { FaultsConfig } from './environment';
+import {
+  faultPoints,
+  inertFaultPoints,
+  parseFaults,
+  type DeliveryPoints,
+  type FaultPlace,
+  type FaultPoint,
+} from './fault-points';
+import type { Logger } from './logger';
+
+/** Rows of `accord.runs` guard themselves: there is no fence row that could be entered. */
+const withoutFence = ['accord.moveRun', 'accord.endRun'];
+const locks = ['acquireLock', 'renewLock', 'releaseLock'];
+
+const delivery = (name: string, points: readonly FaultPoint[]): FaultPlace => ({
+  name,
+  points,
+  isDelivery: true,
+});
+
+export const faultMenu: readonly FaultPlace[] = [
+  ...activityTypes.map((name) =>
+    delivery(
+      name,
+      faultPoints.filter((point) => point !== 'entered' || !withoutFence.includes(name)),
+    ),
+  ),
+  // `afterCommit`: Redis has answered, or is away.
+  ...locks.map((name) => delivery(name, ['before', 'afterCommit', 'beforeAck'])),
+  // Validated · claim of the key under way · row committed · run started, and the caller has no answer.
+  delivery('api.start', ['before', 'begun', 'afterCommit', 'beforeAck']),
+  // Read from the outbox · in Kafka, not yet marked · marked.
+  delivery('relay.publish', ['before', 'beforeCommit', 'afterCommit']),
+  // Read from Kafka · applied, its offset not yet committed · committed.
+  delivery('consumer.order-view', ['before', 'beforeAck', 'afterCommit']),
+  // Drained, and still there.
+  { name: 'worker.shutdown', points: ['beforeAck'], isDelivery: false },
+];
+
+/**
+ * The fault points of this process; each that fires is one line of its log, written before it strikes.
+ * @throws an error that names the part of FAULTS that is not understood.
+ */
+export function armFaults({ text, seed, marks }: FaultsConfig, logger: Logger): DeliveryPoints {
+  if (text.trim() === '') return inertFaultPoints;
+  logger.warn({ faults: text }, 'Faults are armed.');
+  return parseFaults(text, {
+    seed,
+    places: faultMenu,
+    marks,
+    onFired: (fired) => logger.warn(fired, 'Fault fired.'),
+  });
+}
