@@ -39,9 +39,9 @@ module.exports = {
       comment:
         'A driver is imported by its adapter files and by the composition roots. Types alone are free: they open nothing.',
       from: {
-        path: '^(contracts|processes|workflows|activities|workers|api)/',
+        path: '^(contracts|books|processes|workflows|activities|workers|api)/',
         pathNot:
-          '^(workers/dependencies\\.ts|activities/sql-transaction\\.ts|activities/locks/[^/]*store\\.ts|workers/relay/kafka-[^/]+\\.ts|workers/consumers/kafka-[^/]+\\.ts|api/dependencies\\.ts|api/stores/[^/]+\\.ts)$',
+          '^(books/mysql-session\\.ts|workers/dependencies\\.ts|activities/sql-transaction\\.ts|activities/locks/[^/]*store\\.ts|workers/relay/kafka-[^/]+\\.ts|workers/consumers/kafka-[^/]+\\.ts|api/dependencies\\.ts|api/stores/[^/]+\\.ts)$',
       },
       to: { path: '^node_modules/(mysql2|ioredis|kafkajs)/', dependencyTypesNot: ['type-only'] },
     },
@@ -64,6 +64,14 @@ module.exports = {
         'What every process is made of: configuration, logs, fault points, the way to stop. It knows no business.',
       from: { path: '^processes/' },
       to: { path: '^(workflows|activities|workers|api|scripts|tests)/' },
+    },
+    {
+      name: 'books-know-contracts-only',
+      severity: 'error',
+      comment:
+        'What must hold is asked by the API, by the worker that reconciles and by scripts: it leans on none of them.',
+      from: { path: '^books/' },
+      to: { path: '^(processes|workflows|activities|workers|api|scripts|tests)/' },
     },
     {
       name: 'workers-know-no-api',

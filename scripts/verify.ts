@@ -22,9 +22,18 @@ async function verify({ profile, json }: Options): Promise<void> {
 }
 
 function print({ asked, checks, violations }: Books): void {
-  const table = new Table({ head: ['oracle', 'database', 'found'], style: { compact: true } });
-  for (const { oracle, database, violations: found } of checks) {
-    table.push([oracle, database ?? 'all', found === 0 ? colors.green('0') : colors.red(found)]);
+  const table = new Table({
+    head: ['oracle', 'database', 'rows', 'ms', 'found'],
+    style: { compact: true },
+  });
+  for (const { oracle, database, violations: found, rows, ms } of checks) {
+    table.push([
+      oracle,
+      database ?? 'all',
+      rows,
+      ms,
+      found === 0 ? colors.green('0') : colors.red(found),
+    ]);
   }
   console.log(table.toString());
   for (const { oracle, database, row } of violations) {

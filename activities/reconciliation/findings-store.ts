@@ -1,4 +1,11 @@
 /** Table `findings` of `accord`: what reconciliation has found, each subject once. */
+import {
+  balancesAgainstEntries,
+  couponsAgainstReservations,
+  heldAgainstHolds,
+  identityRowsMax,
+  stockAgainstReservations,
+} from '../../books/identities';
 import type {
   Finding,
   FindingKind,
@@ -7,13 +14,6 @@ import type {
 } from '../../contracts/reconciliation';
 import { chunksOf } from '../set-statements';
 import type { SqlPool } from '../sql-transaction';
-import {
-  balancesAgainstEntries,
-  couponsAgainstReservations,
-  heldAgainstHolds,
-  identityRowsMax,
-  stockAgainstReservations,
-} from './identities';
 
 /** Column `detail` in letters. */
 const detailLength = 500;

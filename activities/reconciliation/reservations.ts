@@ -11,7 +11,7 @@ import { stepKeyOf, type Branch, type Gid } from '../../contracts/ids';
 import { activityTypeOf } from '../../contracts/participants';
 import { isEnding, type Ending, type RunState } from '../../contracts/transaction';
 import type { SqlPool } from '../sql-transaction';
-import { settledBranches, stepsOf } from './endings';
+import { settledBranches, stepsOf } from '../../books/endings';
 
 interface Reservation {
   readonly gid: Gid;

@@ -1,6 +1,6 @@
-import type { Database } from '../databases';
+import { openSession } from '../../books/mysql-session';
+import { databaseOf, type Database, type Reading } from '../../books/reading';
 import { readAuditChain, readPaymentChains, type ChainsRead } from './chains';
-import { databaseOf, openSnapshot, type Reading } from './reading';
 
 /** Both audits, as they were read. */
 export interface Audits {
@@ -29,10 +29,10 @@ async function withSnapshot<Result>(
   url: string,
   read: (snapshot: Reading) => Promise<Result>,
 ): Promise<Result> {
-  const snapshot = await openSnapshot(url);
+  const session = openSession(url);
   try {
-    return await read(snapshot);
+    return await session.snapshot(read);
   } finally {
-    await snapshot.close();
+    await session.close();
   }
 }

@@ -1,7 +1,8 @@
 /** The two audits: is every entry there, unchanged and in its place? */
 import { firstBrokenSeq, type AuditRow } from '../../activities/accounts/payment-audit';
 import { auditHash, chainStart, type ChainedEntry } from '../../api/stores/audit-store';
-import type { Reading } from './reading';
+import type { Program } from '../../books/pack';
+import type { Reading } from '../../books/reading';
 
 /** Where a chain breaks. */
 export interface BrokenChain {
@@ -14,6 +15,24 @@ export interface ChainsRead {
   readonly entries: number;
   readonly broken: readonly BrokenChain[];
 }
+
+const asAnswer = ({ entries, broken }: ChainsRead) => ({ rows: entries, violations: broken });
+
+/** As checks of the books. */
+export const chainPrograms: readonly Program[] = [
+  {
+    id: 'L',
+    name: 'the audit is a whole chain',
+    database: 'accord',
+    ask: (snapshot) => readAuditChain(snapshot).then(asAnswer),
+  },
+  {
+    id: 'L2',
+    name: "each payment's audit is a whole chain",
+    database: 'accounts',
+    ask: (snapshot) => readPaymentChains(snapshot).then(asAnswer),
+  },
+];
 
 const pageRows = 1_000;
 const pagePayments = 200;

@@ -16,6 +16,7 @@ const violations: Readonly<Record<string, readonly [file: string, imported: stri
   'one-door-per-driver': ['activities/two/planted.ts', 'mysql2'],
   'api-stays-outside': ['api/planted.ts', '../activities/here'],
   'api-takes-types-of-workflows-only': ['api/planted-too.ts', '../workflows/here'],
+  'books-know-contracts-only': ['books/planted.ts', '../activities/here'],
   'workers-know-no-api': ['workers/planted.ts', '../api/here'],
   'processes-know-no-room-above': ['processes/planted.ts', '../api/here'],
   'nobody-imports-planted-bugs': ['scripts/planted.ts', './chaos/breaks/here'],
@@ -25,6 +26,7 @@ const violations: Readonly<Record<string, readonly [file: string, imported: stri
 };
 const rooms = [
   'contracts',
+  'books',
   'processes',
   'workflows',
   'activities',

@@ -3,27 +3,32 @@
  * (docs/guarantees.md): what a transaction has written is final once it has ended, so the endings are read first; and a
  * transaction is accepted before it writes anything, so the participants are read before `accord` where one is missing.
  */
-import { settledBranches } from '../../activities/reconciliation/endings';
-import { flowDefinitions } from '../../contracts/flows';
-import { partsOfGid, type Branch, type Gid } from '../../contracts/ids';
-import { decideBranch } from '../../contracts/runs';
-import type { Ending } from '../../contracts/transaction';
-import type { Database } from '../databases';
-import type { Reading } from './reading';
+import { settledBranches } from './endings';
+import { flowDefinitions } from '../contracts/flows';
+import { partsOfGid, type Branch, type Gid } from '../contracts/ids';
+import { decideBranch } from '../contracts/runs';
+import type { Ending } from '../contracts/transaction';
+import type { Database, Reading } from './reading';
 
-/** One thing that is wrong between databases. */
+/** What one check across databases judged, and what it found wrong. */
+export interface CrossAnswer {
+  readonly id: CrossId;
+  readonly rows: number;
+  readonly ms: number;
+  readonly violations: readonly CrossViolation[];
+}
 export interface CrossViolation {
-  readonly oracle: string;
   readonly database: Database;
   readonly row: object;
 }
 
 export const crossOracles = {
-  ending: 'X2: a transaction ended for all its participants, or for none',
-  orphan: 'X2: nobody writes for a transaction that was never accepted',
-  amounts: 'X4: an order costs what was captured, and what it says was sold',
-  decision: 'X6: the ending is what the decision says',
+  X2: 'a transaction ended for all its participants, or for none',
+  X2b: 'nobody writes for a transaction that was never accepted',
+  X4: 'an order costs what was captured, and what it says was sold',
+  X6: 'the ending is what the decision says',
 } as const;
+export type CrossId = keyof typeof crossOracles;
 
 /** Endings older than this have lost their fence rows, or will; what only reserves is looked at whatever its age. */
 const hours = 24;
@@ -38,6 +43,8 @@ interface EndedRun {
   readonly gid: Gid;
   readonly state: Ending;
   readonly ending: Buffer | null;
+  /** As MySQL writes it. */
+  readonly ended_at: string;
 }
 
 interface Row {
@@ -47,50 +54,103 @@ interface Row {
   readonly reserves: 0 | 1;
 }
 
-/** @param readings of all five databases, each statement of them with what is committed by then. */
-export async function crossViolations(
+/**
+ * @param readings of all five databases, each statement of them with what is committed by then.
+ * @param since what ended, or began, before it is passed over: a time as MySQL writes it, by `accord`'s clock. `null`:
+ *   all that is kept.
+ */
+export async function askAcross(
   readings: ReadonlyMap<Database, Reading>,
-): Promise<readonly CrossViolation[]> {
+  since: string | null,
+): Promise<readonly CrossAnswer[]> {
   const accord = readings.get('accord');
   if (!accord) return [];
   const participants = [...readings.values()].filter(({ database }) => database !== 'accord');
-  const found: CrossViolation[] = [];
-  for (const participant of participants) found.push(...(await orphans(accord, participant)));
-  const reserved = await gidsReserved(participants);
-  for (const gids of chunked(reserved)) {
-    const ended = await endedOf(accord, gids);
-    found.push(...(await violationsOf(readings, accord, participants, ended)));
+  const notes = createNotes();
+  for (const participant of participants) {
+    await notes.timed('X2b', () => orphans(notes, accord, participant, since));
   }
-  let after = '';
+  if (since === null) {
+    for (const gids of chunked(await gidsReserved(participants))) {
+      await judge(notes, { readings, accord, participants }, await endedOf(accord, gids));
+    }
+  }
+  let after: EndedRun | undefined;
   for (let isLast = false; !isLast;) {
-    const ended = await recentlyEnded(accord, after);
-    found.push(...(await violationsOf(readings, accord, participants, ended)));
-    after = ended.at(-1)?.gid ?? after;
+    const ended = await endedBehind(accord, since, after);
+    await judge(notes, { readings, accord, participants }, ended);
+    after = ended.at(-1) ?? after;
     isLast = ended.length < chunk;
   }
-  return bounded(unique(found));
+  return notes.answers();
 }
 
+/** Collects what the checks say while they go through the transactions together. */
+function createNotes() {
+  const ids = Object.keys(crossOracles) as readonly CrossId[]; // Its own keys.
+  const kept = new Map(
+    ids.map((id) => [id, { rows: 0, ms: 0, found: new Map<string, CrossViolation>() }]),
+  );
+  const of = (id: CrossId) => {
+    const one = kept.get(id);
+    if (!one) throw new Error(`No check ${id}.`);
+    return one;
+  };
+  return {
+    async timed(id: CrossId, work: () => Promise<void>): Promise<void> {
+      const began = performance.now();
+      await work();
+      of(id).ms += performance.now() - began;
+    },
+    judged(id: CrossId, rows: number): void {
+      of(id).rows += rows;
+    },
+    /** A reservation that was left of a transaction that ended today is met twice. */
+    violation(id: CrossId, database: Database, row: object): void {
+      const { found } = of(id);
+      if (found.size < violationsMax)
+        found.set(`${database} ${JSON.stringify(row)}`, { database, row });
+    },
+    answers: (): readonly CrossAnswer[] =>
+      [...kept].map(([id, { rows, ms, found }]) => ({
+        id,
+        rows,
+        ms,
+        violations: [...found.values()],
+      })),
+  };
+}
+type Notes = ReturnType<typeof createNotes>;
+
 /** The participant first: what it has written was accepted before. */
-async function orphans(accord: Reading, participant: Reading): Promise<readonly CrossViolation[]> {
-  const found: CrossViolation[] = [];
+async function orphans(
+  notes: Notes,
+  accord: Reading,
+  participant: Reading,
+  since: string | null,
+): Promise<void> {
   let after = '';
   for (let isLast = false; !isLast;) {
     const rows = await participant.select<{ readonly gid: Gid }>(
-      `SELECT DISTINCT gid FROM fence
-         WHERE gid > ? AND gid NOT LIKE 'opening:%' AND created_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND
-         ORDER BY gid LIMIT ?`,
-      [after, orphanSeconds, chunk],
+      since === null
+        ? `SELECT DISTINCT gid FROM fence
+             WHERE gid > ? AND gid NOT LIKE 'opening:%' AND created_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND
+             ORDER BY gid LIMIT ?`
+        : `SELECT DISTINCT gid FROM fence FORCE INDEX (sweep)
+             WHERE expires_at IS NULL AND created_at > CAST(? AS DATETIME(3)) - INTERVAL ${orphanSeconds} SECOND
+               AND gid > ? AND gid NOT LIKE 'opening:%' AND created_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND
+             ORDER BY gid LIMIT ?`,
+      [...(since === null ? [] : [since]), after, orphanSeconds, chunk],
     );
     const gids = rows.map(({ gid }) => gid);
     const known = await knownOf(accord, gids);
     for (const gid of gids) {
-      if (!known.has(gid)) found.push(violation('orphan', participant.database, { gid }));
+      if (!known.has(gid)) notes.violation('X2b', participant.database, { gid });
     }
+    notes.judged('X2b', gids.length);
     after = gids.at(-1) ?? after;
     isLast = gids.length < chunk;
   }
-  return found;
 }
 
 async function knownOf(accord: Reading, gids: readonly Gid[]): Promise<ReadonlySet<Gid>> {
@@ -113,7 +173,8 @@ async function gidsReserved(participants: readonly Reading[]): Promise<readonly 
   return [...gids];
 }
 
-const endedColumns = `gid, state, IF(LOCATE('"settled"', ending) > 0, ending, NULL) AS ending`;
+const endedColumns = `gid, state, IF(LOCATE('"settled"', ending) > 0, ending, NULL) AS ending,
+  CAST(ended_at AS CHAR) AS ended_at`;
 
 const endedOf = (accord: Reading, gids: readonly Gid[]): Promise<readonly EndedRun[]> =>
   accord.select<EndedRun>(
@@ -121,31 +182,45 @@ const endedOf = (accord: Reading, gids: readonly Gid[]): Promise<readonly EndedR
     [gids],
   );
 
-const recentlyEnded = (accord: Reading, after: Gid): Promise<readonly EndedRun[]> =>
-  accord.select<EndedRun>(
-    `SELECT ${endedColumns} FROM runs
-       WHERE gid > ? AND ended_at > UTC_TIMESTAMP(3) - INTERVAL ? HOUR ORDER BY gid LIMIT ?`,
-    [after, hours, chunk],
-  );
+const endedBehind = (
+  accord: Reading,
+  since: string | null,
+  last: EndedRun | undefined,
+): Promise<readonly EndedRun[]> =>
+  since === null
+    ? accord.select<EndedRun>(
+        `SELECT ${endedColumns} FROM runs
+           WHERE gid > ? AND runs.ended_at > UTC_TIMESTAMP(3) - INTERVAL ? HOUR ORDER BY gid LIMIT ?`,
+        [last?.gid ?? '', hours, chunk],
+      )
+    : accord.select<EndedRun>(
+        `SELECT ${endedColumns} FROM runs FORCE INDEX (open_runs)
+           WHERE runs.ended_at >= CAST(? AS DATETIME(3)) AND (runs.ended_at, gid) > (CAST(? AS DATETIME(3)), ?)
+           ORDER BY runs.ended_at, gid LIMIT ?`,
+        [last?.ended_at ?? since, last?.ended_at ?? since, last?.gid ?? '', chunk],
+      );
+
+interface All {
+  readonly readings: ReadonlyMap<Database, Reading>;
+  readonly accord: Reading;
+  readonly participants: readonly Reading[];
+}
 
 /** @param ended read before anything here is: their rows no longer change. */
-async function violationsOf(
-  readings: ReadonlyMap<Database, Reading>,
-  accord: Reading,
-  participants: readonly Reading[],
-  ended: readonly EndedRun[],
-): Promise<readonly CrossViolation[]> {
-  if (ended.length === 0) return [];
-  const found: CrossViolation[] = [];
+async function judge(notes: Notes, all: All, ended: readonly EndedRun[]): Promise<void> {
+  if (ended.length === 0) return;
+  const { readings, accord, participants } = all;
   const rows = new Map<Database, readonly Row[]>();
-  for (const reading of [accord, ...participants])
-    rows.set(reading.database, await rowsOf(reading, ended));
-  for (const { database } of participants) {
-    found.push(...endingViolations(database, ended, rows.get(database) ?? []));
-  }
-  found.push(...decisionViolations(ended, rows));
-  found.push(...(await amountViolations(readings, ended)));
-  return found;
+  await notes.timed('X2', async () => {
+    for (const reading of [accord, ...participants]) {
+      rows.set(reading.database, await rowsOf(reading, ended));
+    }
+    for (const { database } of participants) {
+      judgeEndings(notes, database, ended, rows.get(database) ?? []);
+    }
+  });
+  judgeDecisions(notes, ended, rows);
+  await notes.timed('X4', () => judgeAmounts(notes, readings, ended));
 }
 
 const rowsOf = (reading: Reading, ended: readonly EndedRun[]): Promise<readonly Row[]> =>
@@ -154,17 +229,19 @@ const rowsOf = (reading: Reading, ended: readonly EndedRun[]): Promise<readonly 
   ]);
 
 /** X2 for one participant. What an operator has settled by hand is his to answer for. */
-function endingViolations(
+function judgeEndings(
+  notes: Notes,
   database: Database,
   ended: readonly EndedRun[],
   rows: readonly Row[],
-): readonly CrossViolation[] {
+): void {
   const runs = new Map(ended.map((run) => [run.gid, run]));
-  return rows.flatMap(({ gid, branch, state, reserves }) => {
+  notes.judged('X2', rows.length);
+  for (const { gid, branch, state, reserves } of rows) {
     const run = runs.get(gid);
-    if (!run || settledOf(run).has(branch) || isFitting(run.state, state, reserves)) return [];
-    return [violation('ending', database, { gid, branch, state, ending: run.state })];
-  });
+    if (!run || settledOf(run).has(branch) || isFitting(run.state, state, reserves)) continue;
+    notes.violation('X2', database, { gid, branch, state, ending: run.state });
+  }
 }
 
 function isFitting(ending: Ending, state: Row['state'], reserves: 0 | 1): boolean {
@@ -177,23 +254,38 @@ const settledOf = ({ gid, ending }: EndedRun): ReadonlySet<Branch> =>
   ending ? settledBranches(gid, ending.toString('utf8')) : new Set();
 
 /** X6. Rows that retention has taken are no contradiction; there are none of a transaction that ended today. */
-function decisionViolations(
+function judgeDecisions(
+  notes: Notes,
   ended: readonly EndedRun[],
   rows: ReadonlyMap<Database, readonly Row[]>,
-): readonly CrossViolation[] {
-  return ended.flatMap(({ gid, state, ending }) => {
+): void {
+  const decisions = decisionsOf(rows);
+  notes.judged('X6', ended.length);
+  for (const run of ended) {
+    const { gid, state } = run;
     const flow = partsOfGid(gid)?.flow;
     const pivot = flow && flowDefinitions[flow].steps.find(({ kind }) => kind === 'pivot');
-    if (!pivot || (ending && settledBranches(gid, ending.toString('utf8')).has(pivot.name)))
-      return [];
-    const isAsked = ({ gid: of, branch }: Row): boolean =>
-      of === gid && (branch === pivot.name || branch === decideBranch);
-    const decisions = [...rows.values()].flatMap((of) => of.filter(isAsked));
-    const happened = decisions.some((row) => row.state === 'acted' || row.state === 'confirmed');
-    if (happened === (state === 'completed')) return [];
-    const row = { gid, ending: state, decision: decisions.map((of) => of.state) };
-    return [violation('decision', pivot.participant, row)];
-  });
+    if (!pivot || settledOf(run).has(pivot.name)) continue;
+    const asked = (decisions.get(gid) ?? []).filter(
+      ({ branch }) => branch === pivot.name || branch === decideBranch,
+    );
+    const happened = asked.some((row) => row.state === 'acted' || row.state === 'confirmed');
+    if (happened === (state === 'completed')) continue;
+    const row = { gid, ending: state, decision: asked.map((of) => of.state) };
+    notes.violation('X6', pivot.participant, row);
+  }
+}
+
+function decisionsOf(
+  rows: ReadonlyMap<Database, readonly Row[]>,
+): ReadonlyMap<Gid, readonly Row[]> {
+  const byGid = new Map<Gid, Row[]>();
+  for (const row of [...rows.values()].flat()) {
+    const of = byGid.get(row.gid);
+    if (of) of.push(row);
+    else byGid.set(row.gid, [row]);
+  }
+  return byGid;
 }
 
 interface OrderRow {
@@ -209,16 +301,17 @@ interface Line {
 }
 
 /** X4: for each order of these transactions, what the other participants have of it. */
-async function amountViolations(
+async function judgeAmounts(
+  notes: Notes,
   readings: ReadonlyMap<Database, Reading>,
   ended: readonly EndedRun[],
-): Promise<readonly CrossViolation[]> {
+): Promise<void> {
   const { orders, accounts, inventory, coupons } = Object.fromEntries(readings) as Partial<
     Record<Database, Reading>
   >;
   const judged = ended.filter(({ ending }) => ending === null); // What an operator settled need not add up.
   const gids = judged.map(({ gid }) => gid);
-  if (!orders || gids.length === 0) return [];
+  if (!orders || gids.length === 0) return;
   const states = new Map(judged.map(({ gid, state }) => [gid, state]));
   const placed = await orders.select<OrderRow>(
     `SELECT gid, order_id, CAST(amount_minor AS CHAR) AS amount, CAST(discount_minor AS CHAR) AS discount
@@ -249,7 +342,8 @@ async function amountViolations(
       [gids],
     )) ?? [],
   );
-  return placed.flatMap(({ gid, order_id, amount, discount }) => {
+  notes.judged('X4', placed.length);
+  for (const { gid, order_id, amount, discount } of placed) {
     const isCompleted = states.get(gid) === 'completed';
     const wanted = {
       captured: accounts && isCompleted ? amount : '0',
@@ -261,9 +355,9 @@ async function amountViolations(
       sold: sold.get(gid) ?? '',
       coupons: used.get(gid) ?? '0',
     };
-    const isRight = JSON.stringify(wanted) === JSON.stringify(seen);
-    return isRight ? [] : [violation('amounts', 'orders', { gid, order_id, wanted, seen })];
-  });
+    if (JSON.stringify(wanted) === JSON.stringify(seen)) continue;
+    notes.violation('X4', 'orders', { gid, order_id, wanted, seen });
+  }
 }
 
 async function sumsOf(
@@ -284,25 +378,8 @@ function linesOf(lines: readonly Line[]): ReadonlyMap<Gid, string> {
   return texts;
 }
 
-const violation = (
-  oracle: keyof typeof crossOracles,
-  database: Database,
-  row: object,
-): CrossViolation => ({ oracle: crossOracles[oracle], database, row });
-
 function chunked(gids: readonly Gid[]): readonly (readonly Gid[])[] {
   const chunks: (readonly Gid[])[] = [];
   for (let at = 0; at < gids.length; at += chunk) chunks.push(gids.slice(at, at + chunk));
   return chunks;
-}
-
-/** A reservation that was left of a transaction that ended today is met twice. */
-function unique(violations: readonly CrossViolation[]): readonly CrossViolation[] {
-  return [...new Map(violations.map((each) => [JSON.stringify(each), each])).values()];
-}
-
-function bounded(violations: readonly CrossViolation[]): readonly CrossViolation[] {
-  return Object.values(crossOracles).flatMap((name) =>
-    violations.filter(({ oracle }) => oracle === name).slice(0, violationsMax),
-  );
 }

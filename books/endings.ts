@@ -1,5 +1,5 @@
-import { flowDefinitions, type PlannedStep } from '../../contracts/flows';
-import { partsOfGid, type Branch, type Gid } from '../../contracts/ids';
+import { flowDefinitions, type PlannedStep } from '../contracts/flows';
+import { partsOfGid, type Branch, type Gid } from '../contracts/ids';
 
 /** The steps of the flow that a transaction belongs to; none for a gid that no flow has. */
 export function stepsOf(gid: Gid): readonly PlannedStep[] {

@@ -1,0 +1,302 @@
+/**
+ * The books, asked in rounds on connections that stay open: sound also beside writers. A check inside of one database
+ * reads a snapshot; a check across them reads in an order that makes up for having none.
+ */
+import { askAcross, crossOracles } from './cross';
+import { openSession, type Session, type SessionLimits } from './mysql-session';
+import { oracles, type Oracle, type Window } from './oracles';
+import { unpublishedOracle } from './unpublished';
+import type { Database, Reading } from './reading';
+
+/**
+ * What a round looks at.
+ * `moment`: what holds at any moment, in what changed lately. `ended`: what holds of transactions that ended lately.
+ * `whole`: both, of everything that is kept. `late`: events that Kafka should have by now; no rule while it is away.
+ */
+export type SqlScope = 'moment' | 'ended' | 'whole' | 'late';
+
+/** What a check found wrong. */
+export interface Violation {
+  /** Of the check. */
+  readonly id: string;
+  /** `<id>: <name>`. */
+  readonly oracle: string;
+  readonly database: Database;
+  readonly row: object;
+}
+
+/** One check as it was asked. */
+export interface Check {
+  readonly id: string;
+  /** `<id>: <name>`. */
+  readonly oracle: string;
+  /** `null`: it is asked of several together. */
+  readonly database: Database | null;
+  /** `not asked` is never a success: whatever it needs was not given, or is not built. */
+  readonly verdict: 'sound' | 'broken' | 'not asked';
+  /** How many it judged: a check that judged none proves nothing. */
+  readonly rows: number;
+  readonly violations: number;
+  readonly ms: number;
+  /** Why it was not asked. */
+  readonly because?: string;
+}
+
+export interface Books {
+  /** Checks asked, each once a database. */
+  readonly asked: number;
+  readonly checks: readonly Check[];
+  readonly violations: readonly Violation[];
+}
+
+/** A check by a program, in a snapshot of its database; asked of the whole alone. */
+export interface Program {
+  readonly id: string;
+  readonly name: string;
+  readonly database: Database;
+  readonly ask: (snapshot: Reading) => Promise<{
+    readonly rows: number;
+    readonly violations: readonly object[];
+  }>;
+}
+
+export interface Pack {
+  /** One round at a time: a second one waits for the first. @throws the driver's error where a database is away. */
+  check(scopes: readonly SqlScope[]): Promise<Books>;
+  close(): Promise<void>;
+}
+
+/** Violations that one check lists, at most: the first of many already say that something is wrong. */
+const listedMax = 100;
+/** What lately is at least, and at most: a round that comes late looks at what the last one has not seen. */
+const latelySeconds = { least: 120, most: 600 } as const;
+/** A row bears the time of its statement and is seen at its COMMIT, which comes within seconds. */
+const overlapSeconds = 15;
+/** New rows of tables that only grow: at least so many, and what came since the last round. */
+const newRows = { least: 5_000, most: 50_000, overlap: 2_000 } as const;
+
+/** @param urls of a user who may read, one a database; a check across them needs `accord` among them. */
+export function openPack(
+  urls: readonly string[],
+  { programs = [], ...limits }: SessionLimits & { readonly programs?: readonly Program[] } = {},
+): Pack {
+  const databases = urls.map((url) => createAsker(openSession(url, limits), programs));
+  let busy: Promise<unknown> = Promise.resolve();
+  let endedBefore: string | null = null;
+
+  async function across(isWhole: boolean): Promise<Answers> {
+    const sessions = databases.map(({ session }) => session);
+    const accord = sessions.find(({ database }) => database === 'accord');
+    if (!accord) return none;
+    return withAll(sessions, new Map(), async (readings) => {
+      const reading = readings.get('accord');
+      const clock = reading && (await clockOf(reading, endedBefore, overlapSeconds));
+      const answers = await askAcross(readings, isWhole ? null : (clock?.since ?? null));
+      endedBefore = clock?.now ?? endedBefore;
+      return together(
+        answers.map(({ id, rows, ms, violations }) =>
+          answered({ id, name: crossOracles[id], database: null }, rows, ms, violations),
+        ),
+      );
+    });
+  }
+
+  async function round(scopes: readonly SqlScope[]): Promise<Books> {
+    const isWhole = scopes.includes('whole');
+    const answers = await Promise.all(databases.map(({ ask }) => ask(scopes)));
+    if (isWhole || scopes.includes('ended')) answers.push(await across(isWhole));
+    const { checks, violations } = together(answers);
+    return {
+      asked: checks.filter(({ verdict }) => verdict !== 'not asked').length,
+      checks,
+      violations,
+    };
+  }
+
+  return {
+    check(scopes) {
+      const next = busy.then(() => round(scopes));
+      busy = next.catch(() => undefined);
+      return next;
+    },
+    async close() {
+      await busy;
+      await Promise.all(databases.map(({ session }) => session.close()));
+    },
+  };
+}
+
+interface Answers {
+  readonly checks: readonly Check[];
+  readonly violations: readonly Violation[];
+}
+const none: Answers = { checks: [], violations: [] };
+
+const together = (answers: readonly Answers[]): Answers => ({
+  checks: answers.flatMap(({ checks }) => checks),
+  violations: answers.flatMap(({ violations }) => violations),
+});
+
+/** One check's answer, as every report shows it. */
+export function answered(
+  {
+    id,
+    name,
+    database,
+  }: { readonly id: string; readonly name: string; readonly database: Database | null },
+  rows: number,
+  ms: number,
+  found: readonly { readonly database: Database; readonly row: object }[],
+): Answers {
+  const oracle = `${id}: ${name}`;
+  const verdict = found.length === 0 ? 'sound' : 'broken';
+  const check = { id, oracle, database, verdict, rows, violations: found.length } as const;
+  return {
+    checks: [{ ...check, ms: Math.round(ms * 10) / 10 }],
+    violations: found.slice(0, listedMax).map((one) => ({ id, oracle, ...one })),
+  };
+}
+
+/** What one database says about itself, in one state of it. */
+function createAsker(session: Session, programs: readonly Program[]) {
+  const { database } = session;
+  const own = oracles.filter((oracle) => oracle.databases.includes(database));
+  let seen: Seen | null = null;
+
+  async function askSnapshot(snapshot: Reading, scopes: readonly SqlScope[]): Promise<Answers> {
+    const isWhole = scopes.includes('whole');
+    const answers: Answers[] = [];
+    let looked = seen;
+    const counts = new Map<string, Promise<number>>();
+    if (isWhole || scopes.includes('moment')) {
+      const { window, now } = await windowOf(snapshot, seen);
+      looked = now;
+      for (const oracle of own) {
+        const asked = isWhole ? oracle.whole : oracle.lately?.(window);
+        if (asked) answers.push(await askOracle(snapshot, oracle, asked, counts));
+      }
+    }
+    if (isWhole) {
+      for (const program of programs.filter((one) => one.database === database)) {
+        answers.push(await askProgram(snapshot, program));
+      }
+    }
+    if (scopes.includes('late')) {
+      answers.push(await askOracle(snapshot, unpublishedOracle, unpublishedOracle.whole, counts));
+    }
+    seen = looked; // A round that failed has not looked.
+    return together(answers);
+  }
+
+  return {
+    session,
+    ask: (scopes: readonly SqlScope[]): Promise<Answers> =>
+      scopes.every((scope) => scope === 'ended')
+        ? Promise.resolve(none)
+        : session.snapshot((snapshot) => askSnapshot(snapshot, scopes)),
+  };
+}
+
+async function askOracle(
+  snapshot: Reading,
+  { id, name }: Pick<Oracle, 'id' | 'name'>,
+  { sql, counted }: { readonly sql: string; readonly counted: string },
+  counts: Map<string, Promise<number>>,
+): Promise<Answers> {
+  const { database } = snapshot;
+  const began = performance.now();
+  const rows = await snapshot.select(`${sql} LIMIT ${listedMax}`);
+  const ms = performance.now() - began;
+  const counting = counts.get(counted) ?? countOf(snapshot, counted);
+  counts.set(counted, counting);
+  const found = rows.map((row) => ({ database, row }));
+  return answered({ id, name, database }, await counting, ms, found);
+}
+
+async function askProgram(snapshot: Reading, { id, name, ask }: Program): Promise<Answers> {
+  const { database } = snapshot;
+  const began = performance.now();
+  const { rows, violations } = await ask(snapshot);
+  const found = violations.map((row) => ({ database, row }));
+  return answered({ id, name, database }, rows, performance.now() - began, found);
+}
+
+async function countOf(snapshot: Reading, sql: string): Promise<number> {
+  const [row] = await snapshot.select<{ readonly n: number }>(sql);
+  return row?.n ?? 0;
+}
+
+/** How far a round has looked. */
+interface Seen {
+  readonly now: string;
+  readonly newest: Window['after'];
+}
+
+async function windowOf(
+  snapshot: Reading,
+  seen: Seen | null,
+): Promise<{ readonly window: Window; readonly now: Seen }> {
+  const { now, since } = await clockOf(snapshot, seen?.now ?? null, latelySeconds.least);
+  const newest = {
+    outbox: await newestOf(snapshot, 'outbox'),
+    ledger_entries: await newestOf(snapshot, 'ledger_entries'),
+    merchant_movements: await newestOf(snapshot, 'merchant_movements'),
+  };
+  const behind = (table: keyof Window['after']): string => {
+    const last = BigInt(newest[table]);
+    const came = seen ? last - BigInt(seen.newest[table]) + BigInt(newRows.overlap) : 0n;
+    const rows = came > newRows.least ? came : BigInt(newRows.least);
+    const bounded = rows > newRows.most ? BigInt(newRows.most) : rows;
+    return String(last > bounded ? last - bounded : 0n);
+  };
+  return {
+    window: {
+      since,
+      after: {
+        outbox: behind('outbox'),
+        ledger_entries: behind('ledger_entries'),
+        merchant_movements: behind('merchant_movements'),
+      },
+    },
+    now: { now, newest },
+  };
+}
+
+/** Ids of the tables that a database has; digits. */
+async function newestOf(snapshot: Reading, table: keyof Window['after']): Promise<string> {
+  if (table !== 'outbox' && snapshot.database !== 'accounts') return '0';
+  const [row] = await snapshot.select<{ readonly newest: string }>(
+    `SELECT CAST(COALESCE(MAX(id), 0) AS CHAR) AS newest FROM ${table}`,
+  );
+  return row?.newest ?? '0';
+}
+
+/** Lately: at least `seconds`, further back where the last round is, never beyond the bound. By the database's clock. */
+async function clockOf(
+  reading: Reading,
+  last: string | null,
+  seconds: number,
+): Promise<{ readonly now: string; readonly since: string }> {
+  const [clock] = await reading.select<{ readonly now: string; readonly since: string }>(
+    `SELECT CAST(UTC_TIMESTAMP(3) AS CHAR) AS now,
+            CAST(GREATEST(UTC_TIMESTAMP(3) - INTERVAL ? SECOND,
+              LEAST(UTC_TIMESTAMP(3) - INTERVAL ? SECOND,
+                COALESCE(CAST(? AS DATETIME(3)) - INTERVAL ? SECOND, UTC_TIMESTAMP(3) - INTERVAL ? SECOND))) AS CHAR) AS since`,
+    [latelySeconds.most, seconds, last, overlapSeconds, latelySeconds.least],
+  );
+  if (!clock) throw new Error(`${reading.database} tells no time.`);
+  return clock;
+}
+
+/** Opens a reading of each, one inside the other. */
+function withAll<Result>(
+  sessions: readonly Session[],
+  readings: ReadonlyMap<Database, Reading>,
+  work: (readings: ReadonlyMap<Database, Reading>) => Promise<Result>,
+): Promise<Result> {
+  const [first, ...others] = sessions;
+  if (!first) return work(readings);
+  return first.latest((reading) =>
+    withAll(others, new Map([...readings, [first.database, reading]]), work),
+  );
+}

@@ -1,0 +1,26 @@
+import type { Participant } from '../contracts/participants';
+
+/** A database of the application, by its name without a prefix. */
+export type Database = Participant;
+export const databases = [
+  'inventory',
+  'accounts',
+  'orders',
+  'coupons',
+  'accord',
+] as const satisfies readonly Database[];
+
+/** Statements that one check reads. */
+export interface Reading {
+  readonly database: Database;
+  /** VARBINARY is text, JSON is parsed, a BIGINT beyond 2^53 stays digits. */
+  select<Row extends object>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]>;
+}
+
+/** Databases bear a prefix. */
+export function databaseOf(url: string): Database {
+  const name = new URL(url).pathname;
+  const database = databases.find((known) => name.endsWith(known));
+  if (!database) throw new Error(`None of our databases: ${name}.`);
+  return database;
+}
