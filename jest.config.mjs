@@ -18,7 +18,7 @@ const quiet = { setupFiles: ['<rootDir>/tests/support/quiet-temporal.ts'] };
 export default {
   projects: [
     project('unit'),
-    project('replay', quiet),
+    project('replay', { setupFiles: ['<rootDir>/tests/support/silent-temporal.ts'] }),
     project('workflows', quiet),
     project('integration', quiet),
     project('e2e', quiet),

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { bundleWorkflowCode } from '@temporalio/worker';
@@ -6,19 +6,15 @@ import { bundleWorkflowCode } from '@temporalio/worker';
 const root = join(__dirname, '..');
 
 /** Bundles the workflow code that workers, tests and replay load, once; a bundle at each start would cost seconds. */
-export async function bundleWorkflows(
-  workflowsPath: string,
-  codePath: string,
-  interceptors: readonly string[] = [],
-): Promise<string> {
+export async function bundleWorkflows(workflowsPath: string, codePath: string): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, workflowsPath),
-    workflowInterceptorModules: interceptors.map((path) => join(root, path)),
     logger: { ...console, trace: ignore, debug: ignore, info: ignore, log: ignore },
   });
   const path = join(root, codePath);
   mkdirSync(join(path, '..'), { recursive: true });
-  writeFileSync(path, code);
+  writeFileSync(`${path}.${process.pid}`, code);
+  renameSync(`${path}.${process.pid}`, path); // A worker that starts meanwhile never reads half of it.
   return path;
 }
 

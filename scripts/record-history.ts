@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -12,6 +12,7 @@ import type { Scenario } from '../tests/replay/scenarios';
 import { scenarios } from '../tests/replay/scenarios';
 import { fakeParticipants } from '../tests/workflows/support/fake-participants';
 import { bundleWorkflows } from './bundle-workflows';
+import { enterHash } from './replay/hash-list';
 import { bringUp } from './stack/stack';
 
 const checkout = join(__dirname, '..');
@@ -48,6 +49,7 @@ async function main(): Promise<void> {
       writeFileSync(fileOf(scenario), await record(environment, codePath, scenario), {
         flag: 'wx',
       });
+      enterHash(folder, basename(fileOf(scenario)));
       console.log(`Recorded ${scenario.name}.`);
     }
   } finally {
@@ -70,7 +72,10 @@ function chosen(names: readonly string[]): readonly Scenario[] {
     const scenario = scenarios.find((each) => each.name === name);
     if (!scenario) throw new Error(`There is no scenario ${name}; --list shows them.`);
     if (existsSync(fileOf(scenario))) {
-      throw new Error(`${name} has a recording of ${packageJson.version}: it stays as it is.`);
+      throw new Error(
+        `${name} has a recording of ${packageJson.version}, and a recording is never overwritten: runs that were started ` +
+          'by the code of that day may live. Put the old way behind patched(), or give the new way a scenario of its own.',
+      );
     }
     return scenario;
   });

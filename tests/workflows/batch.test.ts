@@ -7,8 +7,8 @@ import { gidOf } from '../../contracts/ids';
 import type { OrderSagaInput } from '../../contracts/order-saga';
 import type { TransactionResult } from '../../contracts/transaction';
 import { bundleWorkflows } from '../../scripts/bundle-workflows';
-import type { Recording } from '../replay/support';
-import { replay } from '../replay/support';
+import { whatIsAsked } from '../../scripts/replay/gate';
+import { parseHistory } from '../../scripts/replay/history';
 import { eventually } from '../support/eventually';
 import type { Answer } from './support/fake-participants';
 import { fakeParticipants } from './support/fake-participants';
@@ -86,19 +86,14 @@ describe('the order saga behind the coalescing facade', () => {
     const { orders } = castThree((verdicts) => verdicts);
     const handle = await startBatch(orders);
     const results = await handle.result();
-    const history = historyToJSON(await handle.fetchHistory());
+    const history = parseHistory(historyToJSON(await handle.fetchHistory()));
     const changedBuild = await bundleWorkflows(
       'tests/workflows/support/changed-build.ts',
       `dist/test-bundles/changed-${process.pid}.js`,
-      ['tests/replay/capture.ts'],
     );
-    const recording = {
-      file: handle.workflowId,
-      history: JSON.parse(history) as Recording['history'],
-    }; // As recordings are.
-    const { error, asked } = await replay(recording, changedBuild);
+    const { error, asked } = await whatIsAsked(history, { bundlePath: changedBuild });
     expect(error).toBeUndefined();
-    expect(asked.results).toEqual([results]);
+    expect(asked.find(({ kind }) => kind === 'result')?.content).toEqual([results]);
   });
 });
 

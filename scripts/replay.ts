@@ -1,0 +1,165 @@
+/**
+ * npm run replay: replays histories, recorded or fetched from a server, on the workflow code that production would load.
+ * Ends with 0 where all of them replay, 1 where one does not, 3 where there was none, 2 where it could not try.
+ */
+import { existsSync } from 'node:fs';
+
+import { Client, Connection } from '@temporalio/client';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import Table from 'cli-table3';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import colors from 'picocolors';
+
+import { build } from './build';
+import { historiesOf, replayAll, type Replayed, type Runs } from './replay/runs';
+import { historiesInFiles, type FetchedHistory } from './replay/sources';
+import { profiles, type Profile } from './stack/profile';
+import { standardProgress } from './stack/progress';
+import { readStack } from './stack/stack';
+import { reasonOf } from './stack/waiting';
+
+interface Options {
+  readonly from: readonly string[];
+  readonly profile: Profile;
+  readonly address?: string;
+  readonly namespace?: string;
+  readonly limit?: number;
+  readonly json?: boolean;
+}
+
+const exitCodes = { replayed: 0, refused: 1, couldNotTry: 2, nothing: 3 } as const;
+
+/** Of the closed runs that are replayed where nobody says which. */
+const newestClosed = 1_000;
+
+async function replay(options: Options): Promise<number> {
+  Runtime.install({
+    // Each refusal is told once, in the words of the business.
+    logger: new DefaultLogger('ERROR', () => undefined),
+    telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },
+  });
+  const progress = standardProgress();
+  const task = progress.task('Replaying');
+  try {
+    await build();
+    const replayed = await replayAll(histories(options), {
+      say: (sentence) => progress.say(sentence),
+      update: (state) => task.update(state),
+    });
+    task.end();
+    if (options.json === true) console.log(JSON.stringify(replayed, undefined, 2));
+    else print(replayed);
+    if (replayed.failures.length > 0) return exitCodes.refused;
+    return replayed.replayed === 0 ? exitCodes.nothing : exitCodes.replayed;
+  } finally {
+    task.end();
+  }
+}
+
+async function* histories(options: Options): AsyncGenerator<FetchedHistory> {
+  const isPath = (source: string): boolean => existsSync(source);
+  for (const path of options.from.filter(isPath)) yield* historiesInFiles(path);
+  const runs = runsOf(options, (source) => !isPath(source));
+  if (runs.length > 0) yield* onServer(options, runs);
+}
+
+/** Nothing said: what a deployment must not break, every open run, parked ones included, and the newest closed ones. */
+function runsOf(
+  { from, limit }: Options,
+  isOnServer: (source: string) => boolean,
+): readonly Runs[] {
+  const bounded = limit === undefined ? {} : { limit };
+  if (from.length === 0) {
+    return [
+      { query: 'ExecutionStatus = "Running"', ...bounded },
+      { query: 'ExecutionStatus != "Running"', limit: limit ?? newestClosed },
+    ];
+  }
+  return from
+    .filter(isOnServer)
+    .map((source) => (isQuery(source) ? { query: source, ...bounded } : source));
+}
+
+/** No id of a run has any of these. */
+const isQuery = (source: string): boolean => /[\s=<>'"]/.test(source);
+
+async function* onServer(options: Options, runs: readonly Runs[]): AsyncGenerator<FetchedHistory> {
+  const own = (await readStack(options.profile))?.temporal;
+  const address = options.address ?? process.env['TEMPORAL_ADDRESS'] ?? own?.address;
+  if (address === undefined) {
+    throw new Error(
+      `No Temporal, and no file ${options.from.join(', ')}: give --address, or bring one up with npm run stack -- up --profile ${options.profile}.`,
+    );
+  }
+  const namespace =
+    options.namespace ?? process.env['TEMPORAL_NAMESPACE'] ?? own?.namespace ?? 'default';
+  const apiKey = process.env['TEMPORAL_API_KEY'];
+  const connection = await Connection.connect({
+    address,
+    ...(apiKey !== undefined && { apiKey, tls: true }),
+  });
+  try {
+    yield* historiesOf(new Client({ connection, namespace }), runs);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** The sentences of what was refused have been said already, as it happened. */
+function print({ replayed, untouched, flows, failures }: Replayed): void {
+  const table = new Table({ head: ['flow', 'replayed'], style: { compact: true } });
+  for (const [flow, count] of Object.entries(flows).sort()) table.push([flow, count]);
+  if (replayed > 0) console.log(table.toString());
+  if (untouched > 0)
+    console.log(colors.dim(`${untouched} runs have not begun: nothing to replay.`));
+  const total = `${replayed} histories replayed, ${failures.length} refused.`;
+  if (failures.length > 0) console.log(colors.red(total));
+  else if (replayed === 0) console.log(colors.red('Nothing was replayed: this proves nothing.'));
+  else console.log(colors.green(total));
+}
+
+function countOf(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('A count, from 1.');
+  return count;
+}
+
+const collect = (source: string, before: readonly string[]): readonly string[] => [
+  ...before,
+  source,
+];
+
+new Command('replay')
+  .description(
+    'Would the workflow code of this checkout go on with these runs? Without --from: with every open run of the server, ' +
+      `parked ones included, and its newest ${newestClosed} closed ones.`,
+  )
+  .option(
+    '-f, --from <gid|file|folder|query>',
+    'a transaction, a history as JSON, a folder of them, or a query such as \'AccordState = "parked"\'; repeatable',
+    collect,
+    [],
+  )
+  .addOption(
+    new Option('-p, --profile <name>', 'whose server, where no address is given')
+      .choices(profiles)
+      .default('dev'),
+  )
+  .option('--address <host:port>', "of Temporal; else TEMPORAL_ADDRESS, or the profile's own")
+  .option('--namespace <name>', "else TEMPORAL_NAMESPACE, or the profile's own")
+  .option('--limit <count>', 'at most so many runs of each query, the newest first', countOf)
+  .option('--json', 'print counts by flow and refusals as JSON')
+  .addHelpText(
+    'after',
+    '\nEnds with 0: all replay, 1: one is refused, 2: could not try, 3: nothing was replayed.',
+  )
+  .showHelpAfterError()
+  .action(async (options: Options) => {
+    // Also where a replay is stuck for good: the worker in it would keep this process alive.
+    process.exit(await replay(options));
+  })
+  .parseAsync()
+  .catch((error: unknown) => {
+    console.error(colors.red(reasonOf(error)));
+    process.exit(exitCodes.couldNotTry);
+  });
