@@ -41,7 +41,7 @@ export async function build(): Promise<boolean> {
         timeoutMs: bundleWithinMs,
       },
     );
-    await Promise.all([bundle, ...sources.map(compile)]);
+    await Promise.all([bundle, ...sources.map((source) => compile(source))]);
     writeFileSync(stampFile, hash); // Last: what was interrupted is built again.
     return true;
   });
@@ -76,13 +76,14 @@ function readStamp(): string | undefined {
   }
 }
 
-async function compile(source: string): Promise<void> {
+/** @param source from the checkout. @param folder of a build; the output stands in it as the source stands in the checkout. */
+export async function compile(source: string, folder = join(checkout, 'dist')): Promise<void> {
   const { code } = await transformFile(join(checkout, source), {
     cwd: checkout,
     module: { type: 'commonjs', ignoreDynamic: true }, // `import()` stays: it is how an ES module is loaded.
     sourceMaps: 'inline',
   });
-  const target = join(checkout, 'dist', source.replace(/\.ts$/, '.js'));
+  const target = join(folder, source.replace(/\.ts$/, '.js'));
   mkdirSync(dirname(target), { recursive: true });
   writeFileSync(target, code);
 }

@@ -1,0 +1,34 @@
+/** Gives each attempt of an act a step key of its own. */
+import { activityInfo } from '@temporalio/activity';
+
+import * as sound from '../../../activities/fence';
+import type { ActSpec } from '../../../activities/participant';
+import { effectOf } from '../../../activities/set-statements';
+import type { Keyed, Verdict } from '../../../contracts/verdict';
+
+export { inertFenceMetrics } from '../../../activities/fence';
+
+export const createFence: typeof sound.createFence = (dependencies) => {
+  const fence = sound.createFence(dependencies);
+  return {
+    ...fence,
+    async act<Request extends Keyed, Result>(
+      spec: ActSpec<Request, Result>,
+      requests: readonly Request[],
+    ): Promise<readonly Verdict<Result>[]> {
+      const { attempt } = activityInfo();
+      if (attempt === 1) return fence.act(spec, requests);
+      const keys = new Map(requests.map(({ key }) => [`${key}-${attempt}`, key]));
+      const renamed = requests.map((request) => ({
+        ...request,
+        key: `${request.key}-${attempt}`,
+      }));
+      const verdicts = await fence.act(spec, renamed);
+      // The workflow knows the verdict by the name that it has asked with.
+      return verdicts.map((verdict) => ({
+        ...verdict,
+        ...effectOf(keys.get(`${verdict.gid}/${verdict.branch}`) ?? ''),
+      }));
+    },
+  };
+};

@@ -1,0 +1,41 @@
+import { writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+
+import { checkout } from '../stack/config';
+
+/** The twin of a module of the workflows; paths from the checkout, without their ending. */
+interface Substitute {
+  readonly target: string;
+  readonly twin: string;
+}
+
+/**
+ * Bundles the workflows as production does, with the twin wherever the target is imported but in the twin itself.
+ *
+ * @throws where nothing imports the target: a bug that is not there is caught by nobody.
+ */
+export async function writeBrokenBundle(path: string, { target, twin }: Substitute): Promise<void> {
+  const isNamedAlike = new RegExp(`/${basename(target)}$`);
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(checkout, 'workflows', 'index.ts'),
+    logger: new DefaultLogger('WARN'),
+    webpackConfigHook: (config) => ({
+      ...config,
+      plugins: [
+        ...(config.plugins ?? []),
+        (compiler) => {
+          new compiler.webpack.NormalModuleReplacementPlugin(isNamedAlike, (asked) => {
+            const isTarget = join(asked.context, asked.request) === join(checkout, target);
+            const isAskedByTwin = asked.contextInfo.issuer === join(checkout, `${twin}.ts`);
+            if (isTarget && !isAskedByTwin) asked.request = join(checkout, twin);
+          }).apply(compiler);
+        },
+      ],
+    }),
+  });
+  if (!code.includes(`./${twin}.ts`))
+    throw new Error(`Nothing of the workflows imports ${target}.`);
+  writeFileSync(path, code);
+}
