@@ -6,6 +6,7 @@ import {
   databaseUrl,
   faultsOf,
   faultsShape,
+  listOf,
   readEnvironment,
   redisUrl,
   type Environment,
@@ -44,6 +45,8 @@ const variables = {
   API_ACCOUNTS_DATABASE_URL: databaseUrl,
   API_INVENTORY_DATABASE_URL: databaseUrl,
   API_COUPONS_DATABASE_URL: databaseUrl,
+  /** Of a user who may read what the checks compare, one a database. Empty: the checks are not served. */
+  API_BOOKS_DATABASE_URLS: listOf(databaseUrl).optional(),
   API_DATABASE_CONNECTIONS: wholeNumber.default(20),
   /** Signs cursors and digests of fields: the same in every API process. */
   API_SECRET: z.string().min(32, 'at least 32 characters'),
@@ -84,6 +87,7 @@ export function loadConfig(environment: Environment = process.env) {
     accountsUrl: given.API_ACCOUNTS_DATABASE_URL,
     inventoryUrl: given.API_INVENTORY_DATABASE_URL,
     couponsUrl: given.API_COUPONS_DATABASE_URL,
+    booksUrls: given.API_BOOKS_DATABASE_URLS ?? [],
     databaseConnections: given.API_DATABASE_CONNECTIONS,
     secret: given.API_SECRET,
     redisUrl: given.REDIS_URL,

@@ -2,9 +2,11 @@ import { Client, Connection } from '@temporalio/client';
 import { Redis } from 'ioredis';
 import { createPool, type Pool, type PoolOptions } from 'mysql2/promise';
 
+import { openPack } from '../books/pack';
 import { runsChannel } from '../contracts/runs';
 import { transactionsTaskQueue } from '../contracts/task-queues';
 import type { Config } from './config';
+import { createInvariants } from './invariants';
 import { createAccountViewsStore } from './stores/account-views-store';
 import { createAuditStore } from './stores/audit-store';
 import { createCouponViewsStore } from './stores/coupon-views-store';
@@ -24,6 +26,8 @@ const lockWaitSeconds = 1;
 /** MySQL ends a session that is silent for so long, so a machine that vanished holds no lock. */
 const sessionSeconds = 6;
 const redisMs = 200;
+/** One statement of a check. */
+const checkMs = 2_000;
 const reconnectMaxMs = 1_000;
 
 /**
@@ -47,6 +51,7 @@ export function openDependencies(
   const subscriber = openRedis(config.redisUrl, onError, { autoResubscribe: true });
   const connection = openTemporal(config.temporal);
   const client = new Client({ connection, namespace: config.temporal.namespace });
+  const books = openPack(config.booksUrls, { statementMs: checkMs });
   const accord = open(config.accordUrl);
   const accounts = open(config.accountsUrl);
   return {
@@ -60,13 +65,14 @@ export function openDependencies(
     settlementViews: createSettlementViewsStore(accounts),
     stockViews: createStockViewsStore(open(config.inventoryUrl)),
     couponViews: createCouponViewsStore(open(config.couponsUrl)),
+    invariants: createInvariants(books),
     temporal: createTemporal(client, taskQueue),
     redis,
     wakeUps: subscribe(subscriber, onError),
     async close(): Promise<void> {
       redis.disconnect();
       subscriber.disconnect();
-      await Promise.all([...pools.map((pool) => pool.end()), connection.close()]);
+      await Promise.all([...pools.map((pool) => pool.end()), books.close(), connection.close()]);
     },
   };
 }

@@ -18,6 +18,7 @@ import { accountRoutes } from './routes/accounts';
 import { apiKeyRoutes } from './routes/api-keys';
 import { auditRoutes } from './routes/audit';
 import { checkoutRoutes } from './routes/checkouts';
+import { invariantRoutes } from './routes/invariants';
 import { orderRoutes } from './routes/orders';
 import { paymentRoutes } from './routes/payments';
 import { probeRoutes } from './routes/probes';
@@ -50,7 +51,7 @@ export async function buildServer({
   logger,
   faults = inertFaultPoints,
 }: ServerParts) {
-  const { runs, keys, audit, heartbeat, temporal, redis, wakeUps } = dependencies;
+  const { runs, keys, audit, heartbeat, invariants, temporal, redis, wakeUps } = dependencies;
   const { orderViews, accountViews, paymentViews, settlementViews, stockViews, couponViews } =
     dependencies;
   let isReady = true;
@@ -97,6 +98,7 @@ export async function buildServer({
   transactionRoutes(api, { runs, temporal, starts, cursors });
   steeringRoutes(api, { steering, runs, cursors });
   auditRoutes(api, { audit, cursors });
+  invariantRoutes(api, { invariants });
   apiKeyRoutes(api, { keys, authentication });
   probeRoutes(api, { health, registry: metrics.registry });
   refuseOthers();

@@ -69,6 +69,19 @@ export function openSession(url: string, { statementMs = 30_000 }: SessionLimits
   };
 }
 
+/** A reading of each, as `latest` gives it. */
+export function withReadings<Result>(
+  sessions: readonly Session[],
+  work: (readings: ReadonlyMap<Database, Reading>) => Promise<Result>,
+  opened: ReadonlyMap<Database, Reading> = new Map(),
+): Promise<Result> {
+  const [first, ...others] = sessions;
+  if (!first) return work(opened);
+  return first.latest((reading) =>
+    withReadings(others, work, new Map([...opened, [first.database, reading]])),
+  );
+}
+
 async function open(uri: string, statementMs: number): Promise<Connection> {
   const connection = await createConnection({
     uri,

@@ -3,7 +3,7 @@
  * reads a snapshot; a check across them reads in an order that makes up for having none.
  */
 import { askAcross, crossOracles } from './cross';
-import { openSession, type Session, type SessionLimits } from './mysql-session';
+import { openSession, withReadings, type Session, type SessionLimits } from './mysql-session';
 import { oracles, type Oracle, type Window } from './oracles';
 import { unpublishedOracle } from './unpublished';
 import type { Database, Reading } from './reading';
@@ -61,6 +61,8 @@ export interface Program {
 }
 
 export interface Pack {
+  /** There is something to ask. */
+  readonly isOpen: boolean;
   /** One round at a time: a second one waits for the first. @throws the driver's error where a database is away. */
   check(scopes: readonly SqlScope[]): Promise<Books>;
   close(): Promise<void>;
@@ -88,7 +90,7 @@ export function openPack(
     const sessions = databases.map(({ session }) => session);
     const accord = sessions.find(({ database }) => database === 'accord');
     if (!accord) return none;
-    return withAll(sessions, new Map(), async (readings) => {
+    return withReadings(sessions, async (readings) => {
       const reading = readings.get('accord');
       const clock = reading && (await clockOf(reading, endedBefore, overlapSeconds));
       const answers = await askAcross(readings, isWhole ? null : (clock?.since ?? null));
@@ -114,6 +116,7 @@ export function openPack(
   }
 
   return {
+    isOpen: urls.length > 0,
     check(scopes) {
       const next = busy.then(() => round(scopes));
       busy = next.catch(() => undefined);
@@ -126,7 +129,8 @@ export function openPack(
   };
 }
 
-interface Answers {
+/** What checks answered, before they are a report. */
+export interface Answers {
   readonly checks: readonly Check[];
   readonly violations: readonly Violation[];
 }
@@ -286,17 +290,4 @@ async function clockOf(
   );
   if (!clock) throw new Error(`${reading.database} tells no time.`);
   return clock;
-}
-
-/** Opens a reading of each, one inside the other. */
-function withAll<Result>(
-  sessions: readonly Session[],
-  readings: ReadonlyMap<Database, Reading>,
-  work: (readings: ReadonlyMap<Database, Reading>) => Promise<Result>,
-): Promise<Result> {
-  const [first, ...others] = sessions;
-  if (!first) return work(readings);
-  return first.latest((reading) =>
-    withAll(others, new Map([...readings, [first.database, reading]]), work),
-  );
 }

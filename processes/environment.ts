@@ -80,3 +80,10 @@ export function faultsOf(value: z.output<z.ZodObject<typeof faultsShape>>): Faul
   }
   return { text: value.FAULTS, seed: value.FAULT_SEED, marks: value.FAULT_MARKS };
 }
+
+/** Several, separated by commas. */
+export const listOf = <Item extends z.ZodType<unknown, string>>(item: Item) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .pipe(z.array(item).min(1));

@@ -33,6 +33,7 @@ export const databaseVariables = [
   'API_ACCOUNTS_DATABASE_URL',
   'API_INVENTORY_DATABASE_URL',
   'API_COUPONS_DATABASE_URL',
+  'API_BOOKS_DATABASE_URLS',
   'VERIFY_DATABASE_URLS',
 ] as const;
 /** A variable that a process reads. The plural ones hold several addresses, separated by commas. */
@@ -154,6 +155,47 @@ const apiInventoryRights: Rights = (table) => (table === 'stock' ? read : undefi
 
 const apiCouponsRights: Rights = (table) => (table === 'coupons' ? read : undefined);
 
+/** What the checks compare, which the API shows to operators: names, states and sums, never what anybody wrote. */
+const apiBooksRights: Rights = (table) => {
+  switch (table) {
+    case 'fence':
+      return 'SELECT (gid, branch, state, reserves, epoch, created_at, expires_at)';
+    case 'outbox':
+      return 'SELECT (id, event_id, gid, branch, op, aggregate_id, sequence, created_at, published_at)';
+    case 'runs': // The ending names the steps that an operator has settled.
+      return 'SELECT (gid, state, ending, ended_at)';
+    case 'payments':
+      return 'SELECT (payment_id, status, amount, captured, refunding, refunded, gid, branch)';
+    case 'refunds':
+      return 'SELECT (payment_id, state, amount, gid, branch)';
+    case 'orders':
+      return 'SELECT (order_id, gid, branch, status, amount_minor, discount_minor)';
+    case 'events':
+      return 'SELECT (aggregate_id, version)';
+    case 'order_views':
+      return 'SELECT (order_id, version)';
+    case 'schemaversion':
+    case 'region_epoch':
+    case 'cluster_state':
+    case 'accounts':
+    case 'ledger_entries':
+    case 'holds':
+    case 'credits':
+    case 'merchant_movements':
+    case 'settlements':
+    case 'settlement_positions':
+    case 'stock':
+    case 'reservations':
+    case 'coupons':
+    case 'coupon_reservations':
+    case 'order_lines':
+    case 'consumed':
+      return read;
+    default:
+      return undefined;
+  }
+};
+
 const verifyRights: Rights = () => read;
 
 interface User {
@@ -222,6 +264,12 @@ const users: readonly User[] = [
     databases: ['coupons'],
     rights: apiCouponsRights,
   },
+  {
+    name: 'api_books',
+    variable: 'API_BOOKS_DATABASE_URLS',
+    databases,
+    rights: apiBooksRights,
+  },
   { name: 'verify', variable: 'VERIFY_DATABASE_URLS', databases, rights: verifyRights },
 ];
 
@@ -269,6 +317,7 @@ export async function provision(
     API_ACCOUNTS_DATABASE_URL: urlOf('API_ACCOUNTS_DATABASE_URL'),
     API_INVENTORY_DATABASE_URL: urlOf('API_INVENTORY_DATABASE_URL'),
     API_COUPONS_DATABASE_URL: urlOf('API_COUPONS_DATABASE_URL'),
+    API_BOOKS_DATABASE_URLS: urlOf('API_BOOKS_DATABASE_URLS'),
     VERIFY_DATABASE_URLS: urlOf('VERIFY_DATABASE_URLS'),
   };
 }

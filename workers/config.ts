@@ -4,16 +4,12 @@ import {
   databaseUrl,
   faultsOf,
   faultsShape,
+  listOf,
   readEnvironment,
   redisUrl,
   type Environment,
 } from '../processes/environment';
 
-const listOf = <Item extends z.ZodType<unknown, string>>(item: Item) =>
-  z
-    .string()
-    .transform((text) => text.split(',').map((part) => part.trim()))
-    .pipe(z.array(item).min(1));
 const address = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'host:port');
 const port = z.coerce.number().int().min(0).max(65_535);
 

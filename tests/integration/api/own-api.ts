@@ -44,6 +44,7 @@ export async function ownApis(): Promise<OwnApis> {
         API_ACCOUNTS_DATABASE_URL: databases.urls.API_ACCOUNTS_DATABASE_URL,
         API_INVENTORY_DATABASE_URL: databases.urls.API_INVENTORY_DATABASE_URL,
         API_COUPONS_DATABASE_URL: databases.urls.API_COUPONS_DATABASE_URL,
+        API_BOOKS_DATABASE_URLS: databases.urls.API_BOOKS_DATABASE_URLS,
         API_SECRET: 'a secret that every process of a test shares',
         REDIS_URL: stack.redis.url,
         TEMPORAL_ADDRESS: stack.temporal.address,

@@ -85,7 +85,8 @@ describe('two tenants on one API', () => {
 
   it('see their own in every list, and nothing of the other', async () => {
     const lists = operations.filter(
-      ({ method, path }) => method === 'GET' && /^.v1.[\w-]+$/.test(path),
+      ({ method, path }) =>
+        method === 'GET' && /^.v1.[\w-]+$/.test(path) && path !== '/v1/invariants',
     );
     expect(lists.map(titleOf).sort()).toEqual([
       'GET /v1/api-keys',

@@ -137,6 +137,13 @@ export async function fakeApi(
         },
         list: () => Promise.resolve([]),
       },
+      invariants: {
+        look: () =>
+          Promise.resolve({
+            at: new Date('2026-01-01T00:00:00.000Z'),
+            books: { asked: 0, checks: [], violations: [] },
+          }),
+      },
       heartbeat: { beat: () => Promise.resolve() },
       orderViews: { find: nothing, ofCustomer: () => Promise.resolve([]) },
       accountViews: {

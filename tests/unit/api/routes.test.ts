@@ -58,6 +58,7 @@ describe('every operation of the API', () => {
       'GET /v1/accounts/{id}/entries',
       'GET /v1/api-keys',
       'GET /v1/audit',
+      'GET /v1/invariants',
       'GET /v1/orders',
       'GET /v1/orders/{id}',
       'GET /v1/payments/{id}',

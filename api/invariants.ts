@@ -1,0 +1,50 @@
+import type { Books, Pack } from '../books/pack';
+import { withinDeadline } from './deadline';
+import { dependencyUnavailable } from './errors';
+
+/** The books as an operator is shown them. */
+export interface Invariants {
+  /** @throws Problem `dependency_unavailable` where the databases do not answer in time. */
+  look(): Promise<BooksSeen>;
+}
+
+export interface BooksSeen {
+  /** When the round began. */
+  readonly at: Date;
+  readonly books: Books;
+}
+
+/** Whoever asks more often gets the last answer again: looking must not become load. */
+const cacheMs = 1_000;
+const answerMs = 4_000; // Within the handler's five seconds.
+
+/** One round at a time, whatever asks; one that is late goes on, and nobody begins another beside it. */
+export function createInvariants(pack: Pack): Invariants {
+  let last: BooksSeen | undefined;
+  let asking: Promise<BooksSeen> | undefined;
+
+  async function ask(): Promise<BooksSeen> {
+    const at = new Date();
+    last = { at, books: await pack.check(['moment', 'ended', 'late']) };
+    return last;
+  }
+
+  return {
+    async look() {
+      if (!pack.isOpen)
+        throw dependencyUnavailable('mysql', new Error('API_BOOKS_DATABASE_URLS is not set.'));
+      if (last && Date.now() - last.at.getTime() < cacheMs) return last;
+      asking ??= ask().finally(() => (asking = undefined));
+      const current = asking;
+      try {
+        return await withinDeadline(
+          answerMs,
+          () => current,
+          () => new Error(`No answer within ${answerMs} ms.`),
+        );
+      } catch (error) {
+        throw dependencyUnavailable('mysql', error);
+      }
+    },
+  };
+}
