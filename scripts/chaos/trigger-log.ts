@@ -21,10 +21,11 @@ const fenceStatements = [
   `CREATE TRIGGER chaos_fence_insert AFTER INSERT ON fence FOR EACH ROW
      INSERT INTO chaos_transitions (session, gid, branch, from_state, to_state)
        VALUES (CONNECTION_ID(), NEW.gid, NEW.branch, NULL, NEW.state)`,
-  // A reservation that may be forgotten is one that nobody can take back any more.
+  // A delivery that comes again is a SQL transaction of its own, even where it changes no state. A reservation that may
+  // be forgotten is one that nobody can take back any more.
   `CREATE TRIGGER chaos_fence_update AFTER UPDATE ON fence FOR EACH ROW
      BEGIN
-       IF NEW.state <> OLD.state THEN
+       IF NEW.state <> OLD.state OR NEW.deliveries <> OLD.deliveries THEN
          INSERT INTO chaos_transitions (session, gid, branch, from_state, to_state)
            VALUES (CONNECTION_ID(), NEW.gid, NEW.branch, OLD.state, NEW.state);
        END IF;
@@ -127,13 +128,15 @@ export async function readTransitions(
     if (before && isOfOneTransaction(before, line)) net.splice(-1, 1, { ...before, to: line.to });
     else net.push(line);
   }
-  return net.map(({ gid, branch, from, to }) => ({ database, gid, branch, from, to }));
+  return net.flatMap(({ gid, branch, from, to }) =>
+    from === to && from !== null ? [] : [{ database, gid, branch, from, to }],
+  );
 }
 
 /**
  * The fence enters a row as acted before it knows the answer, and refuses, seals or removes it in the same SQL
- * transaction. A trigger is not told of transactions; the session that entered the row, with nobody at it in between,
- * is the best that it can see.
+ * transaction. A trigger is not told of transactions. But every one that may do so enters the row first, which is a line
+ * of its own; so the session that entered the row, with nobody at it in between, is still in the same one.
  */
 const isOfOneTransaction = (entered: Logged, line: Logged): boolean =>
   entered.from === null &&

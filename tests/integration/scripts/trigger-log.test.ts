@@ -85,6 +85,14 @@ describe('the log of triggers', () => {
     expect(await movesOf('t:4')).toEqual(['none → acted', 'acted → refused']);
   });
 
+  it('does not take what a repeated delivery does for part of the act, although it comes in the same session', async () => {
+    const alone = own.pool(own.urls.ACCOUNTS_DATABASE_URL, { connectionLimit: 1 });
+    const again = ['UPDATE fence SET deliveries = deliveries + 1 WHERE gid = ?', ['t:9']] as const;
+    await inTransaction(alone, enter('t:9', 'acted'));
+    await inTransaction(alone, again, remove('t:9'));
+    expect(await movesOf('t:9')).toEqual(['none → acted', 'acted → none']);
+  });
+
   it('forgets what was rolled back, and a delivery that changed no state', async () => {
     const failing = inSqlTransaction(accounts, unhurried(), async (sql) => {
       await sql.change(...enter('t:5', 'acted'));
