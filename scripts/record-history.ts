@@ -8,8 +8,8 @@ import { Command } from 'commander';
 
 import { flowDefinitions } from '../contracts/flows';
 import packageJson from '../package.json';
-import type { Scenario } from '../tests/replay/scenarios';
-import { scenarios } from '../tests/replay/scenarios';
+import { jobScenarios, type JobScenario } from '../tests/replay/job-scenarios';
+import { scenarios, type Scenario } from '../tests/replay/scenarios';
 import { fakeParticipants } from '../tests/workflows/support/fake-participants';
 import { bundleWorkflows } from './bundle-workflows';
 import { enterHash } from './replay/hash-list';
@@ -18,6 +18,7 @@ import { bringUp } from './stack/stack';
 const checkout = join(__dirname, '..');
 const folder = join(checkout, 'tests', 'replay', 'histories');
 const undoBudgetMs = 20_000;
+const all: readonly (Scenario | JobScenario)[] = [...scenarios, ...jobScenarios];
 
 const command = new Command('record-history')
   .description(
@@ -46,7 +47,11 @@ async function main(): Promise<void> {
   mkdirSync(folder, { recursive: true });
   try {
     for (const scenario of wanted) {
-      writeFileSync(fileOf(scenario), await record(environment, codePath, scenario), {
+      const history =
+        'workflow' in scenario
+          ? await recordJob(environment, codePath, scenario)
+          : await record(environment, codePath, scenario);
+      writeFileSync(fileOf(scenario), history, {
         flag: 'wx',
       });
       enterHash(folder, basename(fileOf(scenario)));
@@ -57,19 +62,20 @@ async function main(): Promise<void> {
   }
 }
 
-const fileOf = ({ name }: Scenario): string => join(folder, `${packageJson.version}-${name}.json`);
+const fileOf = ({ name }: { readonly name: string }): string =>
+  join(folder, `${packageJson.version}-${name}.json`);
 
 function list(): void {
-  for (const scenario of scenarios) {
+  for (const scenario of all) {
     console.log(`${existsSync(fileOf(scenario)) ? 'recorded' : 'missing '}  ${scenario.name}`);
   }
 }
 
 /** @throws an error that names the scenario which is unknown, or recorded already. */
-function chosen(names: readonly string[]): readonly Scenario[] {
-  if (names.length === 0) return scenarios.filter((scenario) => !existsSync(fileOf(scenario)));
+function chosen(names: readonly string[]): typeof all {
+  if (names.length === 0) return all.filter((scenario) => !existsSync(fileOf(scenario)));
   return names.map((name) => {
-    const scenario = scenarios.find((each) => each.name === name);
+    const scenario = all.find((each) => each.name === name);
     if (!scenario) throw new Error(`There is no scenario ${name}; --list shows them.`);
     if (existsSync(fileOf(scenario))) {
       throw new Error(
@@ -102,10 +108,43 @@ async function record(
     await meanwhile?.(client.workflow.getHandle(input.gid), fakes);
     const newest = client.workflow.getHandle(input.gid); // A reset makes another run.
     await newest.result();
-    // Stack traces name the folder of this checkout, which is nobody's business; nothing is replayed of them.
-    return historyToJSON(await newest.fetchHistory()).replaceAll(`${checkout}/`, '');
+    return withoutFolder(historyToJSON(await newest.fetchHistory()));
   });
 }
+
+async function recordJob(
+  { client, nativeConnection }: TestWorkflowEnvironment,
+  codePath: string,
+  { name, workflow, args, activities }: JobScenario,
+): Promise<string> {
+  const taskQueue = `recording-${name}`;
+  const worker = await Worker.create({
+    connection: nativeConnection,
+    taskQueue,
+    workflowBundle: { codePath },
+    activities: { ...fakeParticipants().activities, ...activities },
+    shutdownGraceTime: 0,
+  });
+  return worker.runUntil(async () => {
+    const workflowId = `recording-${name}-${Date.now()}`;
+    const handle = await client.workflow.start(workflow, {
+      workflowId,
+      taskQueue,
+      args: [...args],
+    });
+    await handle.result().catch(() => undefined); // A refusal is an ending as well.
+    const { events } = await handle.fetchHistory();
+    const children = (events ?? []).flatMap(
+      (event) => event.childWorkflowExecutionStartedEventAttributes?.workflowExecution ?? [],
+    );
+    // They outlive the job, but not this worker.
+    for (const child of children) await client.workflow.getHandle(child.workflowId ?? '').result();
+    return withoutFolder(historyToJSON(await handle.fetchHistory()));
+  });
+}
+
+/** Stack traces name the folder of this checkout, which is nobody's business; nothing is replayed of them. */
+const withoutFolder = (history: string): string => history.replaceAll(`${checkout}/`, '');
 
 main().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);

@@ -16,6 +16,7 @@ import {
   verdictsOn,
   type Recording,
 } from './corpus';
+import { jobScenarios } from './job-scenarios';
 import { scenarios } from './scenarios';
 
 let bundlePath = '';
@@ -29,7 +30,9 @@ beforeAll(async () => {
 describe('the corpus of recordings', () => {
   it('has a recording for every scenario and a scenario for every recording', () => {
     const recorded = recordings.map(({ scenario }) => scenario);
-    expect([...new Set(recorded)].sort()).toEqual(scenarios.map(({ name }) => name).sort());
+    expect([...new Set(recorded)].sort()).toEqual(
+      [...scenarios, ...jobScenarios].map(({ name }) => name).sort(),
+    );
   });
 
   it('is as it was recorded: each file has the hash that the recorder wrote down', () => {

@@ -1,0 +1,158 @@
+import type { Finding, OpenRun, ReconciliationActivities } from '../../contracts/reconciliation';
+import type { RetentionActivities } from '../../contracts/retention';
+import { aSettlement, aTransfer } from '../workflows/support/builders';
+
+/** A job, which is no transaction: recorded once it has ended, the first of its runs where it goes on in another. */
+export interface JobScenario {
+  readonly name: string;
+  readonly workflow: string;
+  readonly args: readonly unknown[];
+  /** Beside those of the transactions that it starts. */
+  readonly activities: Readonly<Record<string, (request: never) => Promise<unknown>>>;
+}
+
+const named = (room: string, activities: object) =>
+  Object.fromEntries(
+    Object.entries(activities).map(([name, activity]) => [`${room}.${name}`, activity as never]),
+  );
+
+const retention = (overrides: Partial<RetentionActivities>): JobScenario['activities'] =>
+  named('retention', {
+    stampFence: () => Promise.resolve({ stamped: 1, leaked: 0, next: null }),
+    deleteExpired: () => Promise.resolve({ deleted: 2, more: false }),
+    expireKeys: () => Promise.resolve({ expired: 3, more: false }),
+    ...overrides,
+  } satisfies RetentionActivities);
+
+const cursor = { createdAt: '2026-11-01 00:00:00.000', gid: 'order:acme.O-1', branch: 'holdFunds' };
+
+/** Answers so once, then with the rest. */
+function once<Result>(first: Result, then: Result): () => Promise<Result> {
+  let calls = 0;
+  return () => Promise.resolve((calls += 1) === 1 ? first : then);
+}
+
+const leaked: Finding = {
+  kind: 'leaked_reservation',
+  participant: 'inventory',
+  gid: 'order:acme.O-1',
+  branch: 'reserveStock',
+  subject: 'order:acme.O-1/reserveStock',
+  amounts: [{ kind: 'stock', sku: 'acme.S-1', quantity: 2 }],
+  ageSeconds: 400,
+  detail: 'Its transaction has ended.',
+};
+
+/** The same transaction on two pages of one round: the second start finds it running. */
+function lostRun(): OpenRun {
+  const input = aTransfer();
+  const { gid } = input;
+  const finding: Finding = {
+    ...leaked,
+    kind: 'run_without_owner',
+    participant: 'accord',
+    gid,
+    branch: null,
+    subject: gid,
+  };
+  return { finding, gid, workflow: 'transfer', input };
+}
+
+const reconciliation = (overrides: Partial<ReconciliationActivities>): JobScenario['activities'] =>
+  named('reconciliation', {
+    beginRound: () => Promise.resolve('2026-11-21 00:00:00.000'),
+    reservations: () => Promise.resolve({ judged: [], looked: 3, next: null }),
+    openRuns: () => Promise.resolve({ runs: [], next: null }),
+    isRunning: () => Promise.resolve(false),
+    differingBooks: () => Promise.resolve([]),
+    record: () => Promise.resolve(null),
+    closeUnseen: () => Promise.resolve(null),
+    ...overrides,
+  });
+
+const judged = {
+  finding: leaked,
+  repair: { activity: 'inventory.releaseStock', verb: 'undo' },
+} as const;
+const run = lostRun();
+const findings: Partial<ReconciliationActivities> = {
+  reservations: once(
+    { judged: [judged], looked: 1, next: null },
+    { judged: [], looked: 0, next: null },
+  ),
+  openRuns: () => Promise.resolve({ runs: [run, run], next: null }),
+  differingBooks: once([{ ...leaked, kind: 'books_differ' }], []),
+};
+
+const settled = aSettlement({ pageRows: 10 });
+
+export const jobScenarios: readonly JobScenario[] = [
+  { name: 'retention-completed', workflow: 'retention', args: [], activities: retention({}) },
+  {
+    name: 'retention-pages',
+    workflow: 'retention',
+    args: [],
+    activities: retention({
+      stampFence: once(
+        { stamped: 5, leaked: 1, next: cursor },
+        { stamped: 0, leaked: 0, next: null },
+      ),
+      deleteExpired: once({ deleted: 5, more: true }, { deleted: 0, more: false }),
+      expireKeys: once({ expired: 5, more: true }, { expired: 0, more: false }),
+    }),
+  },
+  {
+    name: 'retention-continued',
+    workflow: 'retention',
+    args: [{ done: { stamped: 7, leaked: 1, deleted: 4, expiredKeys: 0 }, at: 3, after: cursor }],
+    activities: retention({}),
+  },
+  {
+    name: 'reconcile-completed',
+    workflow: 'reconcile',
+    args: [{ dryRun: false }],
+    activities: reconciliation({}),
+  },
+  {
+    name: 'reconcile-repaired',
+    workflow: 'reconcile',
+    args: [{ dryRun: false }],
+    activities: reconciliation(findings),
+  },
+  {
+    name: 'reconcile-dry-run',
+    workflow: 'reconcile',
+    args: [{ dryRun: true }],
+    activities: reconciliation({
+      ...findings,
+      reservations: () => Promise.resolve({ judged: [judged], looked: 1, next: null }),
+    }),
+  },
+  {
+    name: 'settle-day-completed',
+    workflow: 'settleDay',
+    args: [{ currency: 'EUR', day: '2026-11-19' }],
+    activities: named('reconciliation', {
+      tenantsToSettle: once(
+        { tenants: ['acme'], next: 'acme' },
+        { tenants: ['ended'], next: null },
+      ),
+      acceptSettlement: once({ gid: settled.gid, input: settled }, null as never),
+    }),
+  },
+  {
+    name: 'settle-day-nothing',
+    workflow: 'settleDay',
+    args: [{ currency: 'EUR', day: null }],
+    activities: named('reconciliation', {
+      tenantsToSettle: () => Promise.resolve({ tenants: [], next: null }),
+      acceptSettlement: () => Promise.resolve(null),
+    }),
+  },
+  {
+    name: 'settle-day-not-over',
+    workflow: 'settleDay',
+    args: [{ currency: 'EUR', day: '2999-01-01' }],
+    activities: {},
+  },
+];
