@@ -121,6 +121,14 @@ describe('the log of triggers', () => {
     expect(await movesOf('t:8')).toEqual(['none → empty']);
   });
 
+  it('passes over what a drill spoils by hand', async () => {
+    await inTransaction(accounts, enter('t:10', 'acted'));
+    await admin('accounts', `UPDATE fence SET state = 'confirmed' WHERE gid = 't:10'`);
+    await admin('accounts', `UPDATE fence SET state = 'acted' WHERE gid = 't:10'`);
+    await inTransaction(accounts, move('t:10', 'undone'));
+    expect(await movesOf('t:10')).toEqual(['none → acted', 'acted → undone']);
+  });
+
   it("has every token that a customer's row bore, and the checker sees one that went back", async () => {
     const write = (token: number) =>
       orders.change(
