@@ -10,7 +10,7 @@
  * the folder FAULT_MARKS, in which each such fault leaves its mark. So what was killed is not killed again by its heir.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
@@ -228,13 +228,13 @@ function onceOf(text: string, reference: string, marks: string | undefined): Occ
   };
 }
 
-/** The name of a fault's mark in the folder FAULT_MARKS. */
+/** The name of a fault's mark in the folder FAULT_MARKS; it holds the pid of the process that was struck. */
 export const markOf = (text: string): string => encodeURIComponent(text);
 
 /** @returns whether it is the first: of several processes one strikes. */
 function leaveMark(marks: string, text: string): boolean {
   try {
-    closeSync(openSync(join(marks, markOf(text)), 'wx'));
+    writeFileSync(join(marks, markOf(text)), String(process.pid), { flag: 'wx' });
     return true;
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return false;

@@ -1,0 +1,30 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+
+import { build } from '../../scripts/build';
+import { textOf } from '../../scripts/crash-points/cases';
+import { playCrashPoints } from '../../scripts/crash-points/run';
+import { testStack } from '../support/stack';
+
+/** All points, flows, failures and zombies: npm run crash-points. */
+describe('the crash points of the order saga', () => {
+  beforeAll(() => build(), 120_000);
+
+  it('end it right wherever a worker is killed around a commit, forward and undone, and the books are sound', async () => {
+    const { played, books, kills } = await playCrashPoints({
+      stack: await testStack(),
+      ways: ['order'],
+      points: ['beforeCommit', 'afterCommit', 'beforeAck'],
+      crashes: ['kill'],
+      workers: 2,
+      say: () => undefined,
+    });
+    const wrong = played.filter(({ outcome }) => outcome !== 'proven');
+    expect(wrong.map(({ point, detail }) => `${textOf(point)}: ${detail}`)).toEqual([]);
+    expect(books.violations).toEqual([]);
+    expect(books.asked).toBeGreaterThan(0);
+    // Each of ten activities forward at its points, and the undo behind each of four acts.
+    expect(played.filter(({ point }) => point.planted === null)).toHaveLength(28);
+    expect(played.length).toBeGreaterThan(28 + 4);
+    expect(kills).toBeGreaterThan(0);
+  }, 300_000);
+});
