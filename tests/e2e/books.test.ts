@@ -118,8 +118,9 @@ describe('the books of an application that works', () => {
     );
     expect(last.violations).toEqual([]);
     const judgedNone = last.checks.filter(({ verdict, rows }) => verdict === 'sound' && rows === 0);
-    // No settlement, no steering, and nothing waits for Kafka.
-    expect([...new Set(judgedNone.map(({ id }) => id))].sort()).toEqual(['F3', 'L', 'S2', 'S3']);
+    // No settlement, no steering, nothing that waits for Kafka; nothing is open, and perhaps nothing a minute old.
+    const without = ['F3', 'L', 'S2', 'S3', 'X2b', 'X7'];
+    expect(judgedNone.filter(({ id }) => !without.includes(id))).toEqual([]);
     expect(
       last.checks.filter(({ verdict }) => verdict === 'not asked').map(({ id }) => id),
     ).toEqual(['I6', 'I19']);
