@@ -358,14 +358,14 @@ const refunds: readonly Omit<Scenario, 'input'>[] = [
     answers: { 'accounts.captureFunds': losesAnswerUntilSealed },
     actingMs: 3_000,
   },
-  {
-    name: 'refund-parked-undo',
+  ...(['retry', 'done'] as const).map((decision) => ({
+    name: decision === 'retry' ? 'refund-parked-undo' : `refund-parked-undo-${decision}`,
     answers: {
       'accounts.captureFunds': declined,
       'accounts.cancelRefund': first(1, fails('InvariantBroken')),
     },
-    meanwhile: resolved('reserveRefund', 'retry'),
-  },
+    meanwhile: resolved('reserveRefund', decision),
+  })),
   {
     name: 'refund-parked-finish',
     answers: { 'accounts.completeRefund': first(1, fails('InvariantBroken')) },
