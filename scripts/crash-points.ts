@@ -109,6 +109,13 @@ function print(report: CrashReport, flow: readonly Way[]): void {
       `${way}: ${of.length} crash points, ${of.filter(is('violated')).length} violations`,
     );
   }
+  const zombies = played.filter(({ point }) => point.crash === 'zombie');
+  if (zombies.length > 0) {
+    const fenced = zombies.filter(({ wasFenced }) => wasFenced).length;
+    console.log(
+      `${zombies.length} zombies, ${fenced} of which came back to the fence after their undo`,
+    );
+  }
   const verdict = verdictOf(report);
   const paint = verdict === 'proven' ? colors.green : colors.red;
   console.log(

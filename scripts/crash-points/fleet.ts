@@ -164,8 +164,8 @@ export function createFleet(
     async close() {
       closing.abort();
       await reaping;
-      this.continueFirst(); // Stopped, it would not hear SIGTERM.
       await stopAll();
+      await Promise.all(names.map((name) => trial.application.stop(name))); // Also forgets who they were.
     },
   };
 }

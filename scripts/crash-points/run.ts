@@ -50,6 +50,8 @@ export interface PlayedPoint {
   readonly outcome: Outcome;
   /** Why it is not proven, or violated. */
   readonly detail: string | null;
+  /** Of a zombie: its act came to the fence after its undo, and was turned away. */
+  readonly wasFenced: boolean;
 }
 
 export interface CrashReport {
@@ -64,6 +66,7 @@ const underWayMax = 40;
 const endsWithinMs = 240_000;
 const roundsMax = 5;
 const lookEveryMs = 250;
+const sayEveryMs = 15_000;
 
 /** A crash point with the transaction that meets it. */
 interface Attempt extends PlannedStart {
@@ -166,6 +169,7 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, points, crashes, say
     const queue = [...starts];
     const underWay = new Map<string, number>();
     const ended = new Map<string, string>();
+    let saidAt = Date.now();
     while (queue.length > 0 || underWay.size > 0) {
       const next = queue.splice(0, underWayMax - underWay.size);
       for (const { gid } of next) underWay.set(gid, Date.now());
@@ -177,6 +181,9 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, points, crashes, say
       for (const [gid, since] of underWay)
         if (Date.now() - since > endsWithinMs) underWay.delete(gid); // It has no ending; that is seen.
       if (underWay.size > 0) await pause(lookEveryMs);
+      if (Date.now() - saidAt < sayEveryMs) continue;
+      saidAt = Date.now();
+      say(`  ${ended.size} of ${starts.length} have ended, ${fleet.kills} processes killed`);
     }
     return ended;
   }
@@ -248,7 +255,7 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, points, crashes, say
     state: string | undefined,
     wasSeen: boolean,
   ): Promise<PlayedPoint> {
-    const played = { point, gid, state: state ?? null };
+    const played = { point, gid, state: state ?? null, wasFenced: await wasFenced(point, gid) };
     if (state !== 'completed' && state !== 'compensated') {
       return { ...played, outcome: 'violated', detail: state ?? 'it has not ended' };
     }
@@ -286,6 +293,18 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, points, crashes, say
       [gid, verb],
     );
     return counted.length === 0;
+  }
+
+  /** Held before its act, a zombie makes the third delivery: after another attempt, and the undo. */
+  async function wasFenced({ activity, point, crash }: CrashPoint, gid: string): Promise<boolean> {
+    const [participant = ''] = activity.split('.');
+    if (crash !== 'zombie' || point !== 'before') return false;
+    const counted = await trial.sql(
+      participant as 'accounts', // Every participant is a database.
+      `SELECT branch FROM fence WHERE gid = ? AND state IN ('undone', 'empty') AND deliveries > 2`,
+      [gid],
+    );
+    return counted.length > 0;
   }
 
   const attemptsAt = (round: readonly CrashPoint[]): Promise<readonly Attempt[]> =>
@@ -355,12 +374,12 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, points, crashes, say
         const stoppedGids = attempts.flatMap(({ gid, faults }) =>
           stopped.has(faults.crash) ? gid : [],
         );
-        await untilEnded(stoppedGids);
+        const undone = await untilEnded(stoppedGids);
         fleet.continueFirst();
         await pause(zombieEndsWithinMs);
         const states = await ending;
         const played = await mapInTurn(attempts, (attempt) =>
-          judged(attempt, states.get(attempt.gid), stopped.has(attempt.faults.crash)),
+          judged(attempt, states.get(attempt.gid), undone.has(attempt.gid)),
         );
         const left = round.slice(attempts.length).map((point): PlayedPoint => ({
           point,
@@ -368,15 +387,21 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, points, crashes, say
           state: null,
           outcome: 'not proven',
           detail: 'not played',
+          wasFenced: false,
         }));
         return [...played, ...left];
       }),
   };
 
-  async function untilEnded(gids: readonly string[]): Promise<void> {
+  /** @returns the states of those that have ended by then. */
+  async function untilEnded(gids: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const deadline = Date.now() + endsWithinMs;
-    while ((await statesOf(gids)).size < gids.length && Date.now() < deadline)
+    let states = await statesOf(gids);
+    while (states.size < gids.length && Date.now() < deadline) {
       await pause(lookEveryMs);
+      states = await statesOf(gids);
+    }
+    return states;
   }
 }
 
