@@ -133,7 +133,7 @@ async function orphans(
   for (let isLast = false; !isLast;) {
     const rows = await participant.select<{ readonly gid: Gid }>(
       since === null
-        ? `SELECT DISTINCT gid FROM fence
+        ? `SELECT DISTINCT gid FROM fence FORCE INDEX (PRIMARY)
              WHERE gid > ? AND gid NOT LIKE 'opening:%' AND created_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND
              ORDER BY gid LIMIT ?`
         : `SELECT DISTINCT gid FROM fence FORCE INDEX (sweep)
@@ -189,7 +189,7 @@ const endedBehind = (
 ): Promise<readonly EndedRun[]> =>
   since === null
     ? accord.select<EndedRun>(
-        `SELECT ${endedColumns} FROM runs
+        `SELECT ${endedColumns} FROM runs FORCE INDEX (PRIMARY)
            WHERE gid > ? AND runs.ended_at > UTC_TIMESTAMP(3) - INTERVAL ? HOUR ORDER BY gid LIMIT ?`,
         [last?.gid ?? '', hours, chunk],
       )

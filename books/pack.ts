@@ -70,12 +70,15 @@ export interface Pack {
 
 /** Violations that one check lists, at most: the first of many already say that something is wrong. */
 const listedMax = 100;
-/** What lately is at least, and at most: a round that comes late looks at what the last one has not seen. */
-const latelySeconds = { least: 120, most: 600 } as const;
+/**
+ * What lately is, for the first round, at least and at most: a round that comes late looks at what the last one has not
+ * seen. A transaction takes seconds; what is confirmed or undone later than `least` after it began, the whole shows.
+ */
+const latelySeconds = { first: 120, least: 30, most: 600 } as const;
 /** A row bears the time of its statement and is seen at its COMMIT, which comes within seconds. */
 const overlapSeconds = 15;
 /** New rows of tables that only grow: at least so many, and what came since the last round. */
-const newRows = { least: 5_000, most: 50_000, overlap: 2_000 } as const;
+const newRows = { least: 2_000, most: 50_000, overlap: 500 } as const;
 
 /** @param urls of a user who may read, one a database; a check across them needs `accord` among them. */
 export function openPack(
@@ -231,12 +234,13 @@ async function countOf(snapshot: Reading, sql: string): Promise<number> {
 }
 
 /** How far a round has looked. */
-interface Seen {
+/** What a round has seen. */
+export interface Seen {
   readonly now: string;
   readonly newest: Window['after'];
 }
 
-async function windowOf(
+export async function windowOf(
   snapshot: Reading,
   seen: Seen | null,
 ): Promise<{ readonly window: Window; readonly now: Seen }> {
@@ -286,7 +290,7 @@ async function clockOf(
             CAST(GREATEST(UTC_TIMESTAMP(3) - INTERVAL ? SECOND,
               LEAST(UTC_TIMESTAMP(3) - INTERVAL ? SECOND,
                 COALESCE(CAST(? AS DATETIME(3)) - INTERVAL ? SECOND, UTC_TIMESTAMP(3) - INTERVAL ? SECOND))) AS CHAR) AS since`,
-    [latelySeconds.most, seconds, last, overlapSeconds, latelySeconds.least],
+    [latelySeconds.most, seconds, last, overlapSeconds, latelySeconds.first],
   );
   if (!clock) throw new Error(`${reading.database} tells no time.`);
   return clock;

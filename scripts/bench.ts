@@ -8,12 +8,13 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import colors from 'picocolors';
 
 import { measureHotAccount, type Measurement } from './bench/hot-account';
+import { measureInvariants } from './bench/invariants';
 import { cpuSeconds, machineOf } from './bench/machine';
-import { printReport, type BenchReport } from './bench/report';
+import { printInvariants, printReport, type BenchReport } from './bench/report';
 import { interruption } from './interruption';
 import { bringUpApplication, stopAll } from './local-application';
 import { profiles, type Profile } from './stack/profile';
-import { takeDown } from './stack/stack';
+import { bringUp, readStack, takeDown } from './stack/stack';
 import { reasonOf } from './stack/waiting';
 
 interface Load {
@@ -22,6 +23,7 @@ interface Load {
   readonly workers: number;
 }
 interface Options extends Load {
+  readonly transactions: number;
   readonly profile: Profile;
   readonly json?: string;
 }
@@ -30,9 +32,12 @@ const most = 100_000;
 
 new Command('bench')
   .description('Measures the running application over HTTP.')
-  .addArgument(new Argument('<scenario>', 'what is measured').choices(['hot-account']))
+  .addArgument(
+    new Argument('<scenario>', 'what is measured').choices(['hot-account', 'invariants']),
+  )
   .option('--in-flight <number>', 'payments at one time', wholeNumber, 200)
   .option('--payments <number>', 'payments in all, after a warm-up', wholeNumber, 1_000)
+  .option('--transactions <number>', 'ended ones, of invariants', wholeNumber, 100_000)
   .option('-w, --workers <number>', 'transaction workers', wholeNumber, 2)
   .option('--json <file>', 'write the report there')
   .addOption(
@@ -48,7 +53,33 @@ new Command('bench')
     },
   );
 
-async function bench(scenario: string, { profile, json, ...load }: Options): Promise<void> {
+async function bench(scenario: string, options: Options): Promise<void> {
+  return scenario === 'invariants' ? benchInvariants(options) : benchLoad(scenario, options);
+}
+
+/** It needs MySQL alone, and no application. */
+async function benchInvariants({ profile, json, transactions }: Options): Promise<void> {
+  const wasUp = (await readStack(profile)) !== undefined;
+  const stack = await bringUp(profile);
+  try {
+    const machine = await machineOf(profile);
+    const measuring = measureInvariants(stack.mysql.adminUrl, transactions, say);
+    const figures = await Promise.race([measuring, interruption()]);
+    const command = `npm run bench -- invariants --transactions ${transactions}`;
+    const report = { command, machine, figures };
+    printInvariants(report);
+    if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
+    if (figures.violations > 0) process.exitCode = 1;
+  } finally {
+    if (!wasUp) await takeDown(profile);
+  }
+}
+
+async function benchLoad(
+  scenario: string,
+  { profile, json, inFlight, payments, workers }: Options,
+): Promise<void> {
+  const load = { inFlight, payments, workers };
   const local = await bringUpApplication(profile, { workers: load.workers, say });
   try {
     const machine = await machineOf(profile);

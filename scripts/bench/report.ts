@@ -2,6 +2,7 @@ import Table from 'cli-table3';
 import colors from 'picocolors';
 
 import type { Measurement } from './hot-account';
+import type { InvariantFigures } from './invariants';
 import type { Latency } from './latency';
 import type { CpuSeconds, Machine } from './machine';
 
@@ -14,12 +15,48 @@ export interface BenchReport extends Measurement {
   readonly machine: Machine;
 }
 
-export function printReport({ command, machine, figures, counters }: BenchReport): void {
+/** The checks of the books: time of a round, and the plan of each check of what changed lately. */
+export function printInvariants({
+  command,
+  machine,
+  figures,
+}: {
+  readonly command: string;
+  readonly machine: Machine;
+  readonly figures: InvariantFigures;
+}): void {
+  printHead(command, machine);
+  const { transactions, fillSeconds, rounds, plans, violations } = figures;
+  console.log(`\n  ${transactions} transactions, filled in ${fillSeconds.toFixed(0)} s`);
+  const table = new Table({
+    head: ['scope', 'rounds', 'p50 ms', 'p95', 'max', 'rows judged', 'slowest'],
+    ...plain,
+  });
+  for (const { scope, ms, rows, slowest } of rounds) {
+    table.push([scope, ms.count, ms.p50, ms.p95, ms.max, rows, slowest.join('\n')]);
+  }
+  console.log(table.toString());
+  const steps = new Table({ head: ['check', 'database', 'table, type, key, rows'], ...plain });
+  for (const { id, database, steps: of } of plans) {
+    const lines = of.map((step) => `${step.table} ${step.type} ${step.key} ${step.rows}`);
+    steps.push([id, database, lines.join('\n')]);
+  }
+  console.log(steps.toString());
+  console.log(
+    violations === 0 ? colors.green('  Nothing found.') : colors.red(`  ${violations} violations.`),
+  );
+}
+
+function printHead(command: string, machine: Machine): void {
   console.log(`\n${colors.bold(command)}`);
   console.log(
     `  ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.platform}; load before ${machine.loadBefore.toFixed(1)}`,
   );
   console.log(`  ${machine.versions.join(', ')}`);
+}
+
+export function printReport({ command, machine, figures, counters }: BenchReport): void {
+  printHead(command, machine);
   const { paymentsPerSecond, seconds, earlyAnswer, ending, sqlRetries } = figures;
   console.log(
     `\n  ${colors.bold(`${paymentsPerSecond.toFixed(1)} payments/s`)} over ${seconds.toFixed(1)} s; ${sqlRetries} SQL transactions tried again inside the workers`,
