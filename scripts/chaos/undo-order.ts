@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import { activityTypeOf, activityVerbs } from '../../contracts/participants';
 import type { Verb } from '../../contracts/verdict';
+import { valuesOf, type History } from '../replay/history';
 
 /** A call that a workflow has asked for, in the order of its history. */
 export interface Scheduled {
@@ -14,32 +15,14 @@ export interface Scheduled {
   readonly key: string;
 }
 
-/** The part of a history that is looked at; what `fetchHistory` of the client answers has it. */
-interface HistoryOfRun {
-  readonly events?:
-    | readonly {
-        readonly activityTaskScheduledEventAttributes?:
-          | {
-              readonly activityType?: { readonly name?: string | null } | null;
-              readonly input?: {
-                readonly payloads?: readonly { readonly data?: Uint8Array | null }[] | null;
-              } | null;
-            }
-          | null
-          | undefined;
-      }[]
-    | null;
-}
-
 const keyedSchema = z.array(z.object({ key: z.string() }));
 
 /** Calls without a step key, of locks and jobs, are left out. */
-export function scheduledOf({ events }: HistoryOfRun): readonly Scheduled[] {
-  return (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: asked }) => {
-    const activity = asked?.activityType?.name;
-    const data = asked?.input?.payloads?.[0]?.data;
-    if (!activity || !data) return [];
-    const requests = keyedSchema.safeParse(JSON.parse(new TextDecoder().decode(data)));
+export function scheduledOf({ events }: History): readonly Scheduled[] {
+  return events.flatMap(({ activityTaskScheduledEventAttributes: asked }) => {
+    if (!asked) return [];
+    const requests = keyedSchema.safeParse(valuesOf(asked.input)[0]);
+    const activity = asked.activityType.name;
     return requests.success ? requests.data.map(({ key }) => ({ activity, key })) : [];
   });
 }

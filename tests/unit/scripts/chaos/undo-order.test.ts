@@ -48,13 +48,16 @@ describe('the order of undos', () => {
 
 it('reads from a history what its workflow has asked for, and passes over what has no step key', () => {
   const asked = (name: string, input: unknown) => ({
+    eventId: '5',
+    eventType: 'EVENT_TYPE_ACTIVITY_TASK_SCHEDULED',
     activityTaskScheduledEventAttributes: {
+      activityId: '1',
       activityType: { name },
-      input: { payloads: [{ data: new TextEncoder().encode(JSON.stringify(input)) }] },
+      input: { payloads: [{ data: Buffer.from(JSON.stringify(input)).toString('base64') }] },
     },
   });
   const events = [
-    {},
+    { eventId: '1', eventType: 'EVENT_TYPE_WORKFLOW_EXECUTION_STARTED' },
     asked('acquireLock', { kind: 'customer', id: 'acme.C-1', gid }),
     asked('accounts.holdFunds', [{ key: `${gid}/holdFunds`, minEpoch: 1 }]),
   ];

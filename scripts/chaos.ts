@@ -1,0 +1,217 @@
+/**
+ * npm run chaos: the application on real servers under load, while processes, servers and connections fail by a seed;
+ * then every oracle, every history and every client's record is asked whether the promise was kept.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { Command, InvalidArgumentError, Option } from 'commander';
+import colors from 'picocolors';
+
+import type { FenceVerdict } from '../contracts/verdict';
+import { machineOf } from './bench/machine';
+import { build } from './build';
+import { breakNames, breaks, type BreakName } from './chaos/breaks';
+import { brokenBuild } from './chaos/broken-build';
+import { checkHistory } from './chaos/checkers';
+import { faultNames, faultMenu, type FaultName } from './chaos/faults';
+import { askedOf, gatesOf } from './chaos/gates';
+import { readHistory } from './chaos/history';
+
+import { violationsOf } from './chaos/judgement';
+import { randomFrom } from './chaos/random';
+import { countByName, exitCodes, printReport, verdictOf, type ChaosReport } from './chaos/report';
+import { runChaos, type Cleanup, type Observation } from './chaos/run';
+import { planFaults } from './chaos/schedule';
+import { interruption } from './interruption';
+import { folderOf, profiles, serverNames, type Profile } from './stack/profile';
+import { bringUp, readStack, serverProcess, takeDown, type Stack } from './stack/stack';
+import { reasonOf } from './stack/waiting';
+
+interface Options {
+  readonly seed: number;
+  readonly minutes: number;
+  readonly workers: number;
+  readonly clients: number;
+  readonly only?: readonly FaultName[];
+  readonly break?: BreakName;
+  readonly profile: Profile;
+  readonly json?: string;
+}
+
+const workersDefault = 3;
+const clientsDefault = 8;
+/** Load between the last fault and the end: shorter in a run of a minute. */
+const afterMs = (minutes: number): number => (minutes < 2 ? 6_000 : 15_000);
+
+new Command('chaos')
+  .description(
+    'Load, faults by a seed, and proof that every transaction ended once and the books balance.',
+  )
+  .option('-s, --seed <number>', 'what chance is drawn from', wholeNumber, Date.now() % 1_000_000)
+  .option('-m, --minutes <number>', 'how long faults strike', minutesOf, 3)
+  .option('--only <kinds>', 'only these faults, separated by commas', faultsOf)
+  .option('-w, --workers <number>', 'transaction workers', wholeNumber, workersDefault)
+  .option('--clients <number>', 'clients at one time', wholeNumber, clientsDefault)
+  .addOption(
+    new Option('--break <protection>', 'plant one bug; the run must turn red').choices(breakNames),
+  )
+  .option('--json <file>', 'write the report there')
+  .addOption(
+    new Option('-p, --profile <name>', 'whose servers are killed')
+      .choices(profiles)
+      .default('test'),
+  )
+  .addHelpText(
+    'after',
+    `\nFaults: ${faultNames.join(', ')}.\nExit code: 0 proven, 1 violated, 3 not proven.`,
+  )
+  .action(chaos)
+  .parseAsync()
+  .then(
+    () => process.exit(),
+    (error: unknown) => {
+      console.error(colors.red(reasonOf(error)));
+      process.exit(1);
+    },
+  );
+
+async function chaos(options: Options): Promise<void> {
+  const { profile, json } = options;
+  const wereServersUp = (await readStack(profile)) !== undefined;
+  const [stack] = await Promise.all([bringUp(profile), build()]);
+  const cleanups: Cleanup[] = [];
+  try {
+    const report = await Promise.race([proof(options, stack, cleanups), interruption()]);
+    printReport(report);
+    if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
+    process.exitCode = exitCodes[report.verdict];
+  } finally {
+    for (const cleanup of cleanups.reverse()) await cleanup();
+    if (!wereServersUp) await takeDown(profile);
+  }
+}
+
+async function proof(options: Options, stack: Stack, cleanups: Cleanup[]): Promise<ChaosReport> {
+  const { seed, minutes, workers, clients, only, profile, break: broken } = options;
+  if (serverNames.some((name) => !serverProcess(profile, name))) {
+    throw new Error(
+      'Chaos kills servers, so each must be a process of this checkout: unset addresses, stop Docker.',
+    );
+  }
+  const folder = join(
+    folderOf(profile),
+    'chaos',
+    `${new Date().toISOString().replaceAll(':', '-')}-${seed}`,
+  );
+  mkdirSync(folder, { recursive: true });
+  const random = randomFrom(seed);
+  const plan = planFaults(random.fork('faults'), minutes * 60_000, only);
+  writeFileSync(
+    join(folder, 'plan.json'),
+    `${JSON.stringify({ seed, minutes, plan }, undefined, 2)}\n`,
+  );
+  say(`Seed ${seed}, ${plan.length} faults: ${plan.map(({ name }) => name).join(', ')}.`);
+  const machine = await machineOf(profile);
+  const historyFile = join(folder, 'history.jsonl');
+  const planted = broken && breaks[broken];
+  if (broken) say(`Planted, ${broken}: ${planted?.sentence ?? ''}.`);
+  const observed = await runChaos({
+    ...(broken && { build: await brokenBuild(broken) }),
+    ...(planted?.faults !== undefined && { faults: planted.faults }),
+    profile,
+    stack,
+    random,
+    plan,
+    workers,
+    clients,
+    afterMs: afterMs(minutes),
+    historyFile,
+    cleanups,
+    say,
+  });
+  const lines = readHistory(historyFile);
+  const asked = askedOf(lines);
+  const checked = checkHistory(lines, observed.facts);
+  const violations = violationsOf(observed, checked.violations);
+  const gates = gatesOf(observed, asked, { plan, minutes });
+  const verdict = verdictOf(violations, gates);
+  return {
+    ok: verdict === 'proven',
+    verdict,
+    command: commandOf(options),
+    seed,
+    minutes,
+    break: options.break ?? null,
+    machine,
+    operations: observed.operations,
+    byKind: Object.fromEntries(asked.byKind),
+    unknown: asked.unknown,
+    seenByClients: Object.fromEntries(observed.seenByClients),
+    faults: countByName(observed.faults),
+    missed: observed.faults.filter(({ hasStruck }) => !hasStruck).map(({ name }) => name),
+    kills: observed.faults.filter(({ name, hasStruck }) => hasStruck && faultMenu[name].isKill)
+      .length,
+    restarts: observed.restarts,
+    endings: Object.fromEntries(observed.endings),
+    verdicts: verdictsOf(observed),
+    sqlRetries: observed.counters.sqlRetries,
+    stuckAttempts: observed.counters.stuck,
+    parked: {
+      planted: observed.planted.length,
+      resolved: observed.planted.filter(({ isResolved }) => isResolved).length,
+      others: observed.parked.length,
+    },
+    recoveryMs: observed.recoveries,
+    quietAfterMs: observed.quietAfterMs,
+    oracles: { rounds: observed.rounds, asked: observed.asked },
+    checked: checked.evaluated,
+    replayed: observed.replayed.flows,
+    notAsked: observed.notAsked,
+    gates,
+    violations,
+  };
+}
+
+const commandOf = ({ seed, minutes, break: broken }: Options): string =>
+  `npm run chaos -- --seed ${seed} --minutes ${minutes}${broken ? ` --break ${broken}` : ''}`;
+
+function verdictsOf({ counters }: Observation): Readonly<Record<string, number>> {
+  const words: readonly FenceVerdict[] = [
+    'first',
+    'duplicate',
+    'refused',
+    'empty',
+    'undone',
+    'confirmed',
+    'fenced',
+    'conflict',
+    'broken',
+  ];
+  return Object.fromEntries(words.map((word) => [word, counters.verdictsOf(word)]));
+}
+
+function say(line: string): void {
+  console.error(colors.dim(line));
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 1) return number;
+  throw new InvalidArgumentError('It is a whole number, at least 1.');
+}
+
+function minutesOf(text: string): number {
+  const minutes = Number(text);
+  if (minutes > 0 && minutes <= 600) return minutes;
+  throw new InvalidArgumentError('It is a number of minutes, at most 600; 0.5 is half of one.');
+}
+
+function faultsOf(text: string): readonly FaultName[] {
+  const names = text.split(',').map((name) => name.trim());
+  return names.map((name) => {
+    const known = faultNames.find((each) => each === name);
+    if (!known) throw new InvalidArgumentError(`There is no fault ${name}.`);
+    return known;
+  });
+}

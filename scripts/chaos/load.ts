@@ -1,0 +1,258 @@
+/**
+ * Clients that live through a run: they start, cancel, review, refund and read over HTTP, send again what they do not
+ * know the outcome of, with the same key, and write down what they were told, in an order that a killed client cannot
+ * spoil (history.ts).
+ */
+import { randomUUID } from 'node:crypto';
+
+import type { Flow } from '../../contracts/ids';
+import { pause } from '../stack/waiting';
+import type { History } from './history';
+import type { ApiClient, Reply } from './http';
+import type { Random } from './random';
+import { drawStart, refundOf, settlementOf, startOf, type StartRequest } from './requests';
+
+export interface Load {
+  /** Lets every client finish what it has in hand. */
+  stop(): Promise<void>;
+  /** One of each kind, `times`, to its ending. @returns what did not succeed. */
+  tail(times: number): Promise<readonly string[]>;
+  /** What the load has asked for. */
+  readonly operations: number;
+  /** What must never be answered so; each is a violation. */
+  readonly wrongAnswers: readonly string[];
+}
+
+interface LoadOptions {
+  readonly api: ApiClient;
+  readonly history: History;
+  readonly random: Random;
+  readonly clients: number;
+}
+
+/** Known transactions that later calls may name, at most: the oldest go first. */
+const knownMax = 500;
+/** Calls of one start, at most, while its outcome is unknown. */
+const attemptsMax = 6;
+const betweenAttemptsMs = 400;
+const tailWithinMs = 30_000;
+const decidedWithinSeconds = 8;
+const endStates = new Set(['completed', 'compensated', 'parked']);
+
+export function startLoad({ api, history, random, clients }: LoadOptions): Load {
+  const known: string[] = [];
+  const payments: string[] = [];
+  const inReview: string[] = [];
+  const wrongAnswers: string[] = [];
+  let operations = 0;
+  let isStopping = false;
+  let settledDays = 0;
+  let references = 0;
+  const run = randomUUID().slice(0, 8);
+
+  const nextReference = (): string => `${run}-${(references += 1)}`;
+  const remember = (list: string[], item: string): void => {
+    list.push(item);
+    if (list.length > knownMax) list.shift();
+  };
+
+  /** Once: a call, and what is known after it. */
+  async function send(
+    proc: string,
+    request: StartRequest,
+    wasUnknown: boolean,
+    waitSeconds?: number,
+  ): Promise<Reply> {
+    const key = `key-${request.gid}`;
+    const { gid, uses } = request;
+    operations += 1;
+    const operation = history.invoke(request.flow, key, { gid, ...(uses && { uses }) }, proc);
+    const reply = await api.call('POST', request.path, {
+      key,
+      body: request.body,
+      ...(waitSeconds !== undefined && { waitSeconds }),
+    });
+    if (reply.certainty === 'ok') {
+      operation.ok({ gid: reply.body.gid, status: reply.status, answer: answerOf(reply) });
+    } else if (reply.certainty === 'fail' && !wasUnknown) {
+      operation.fail({ status: reply.status, code: reply.code });
+    } else {
+      // Refused now says nothing about the call before, whose outcome nobody knows.
+      operation.unknown({ status: reply.status, code: reply.code });
+    }
+    return reply;
+  }
+
+  async function start(proc: string, request: StartRequest, waitSeconds?: number): Promise<Reply> {
+    let wasUnknown = false;
+    for (let attempt = 1; ; attempt += 1) {
+      // A payment's caller waits for the decision; the others are told later.
+      const seconds =
+        waitSeconds ?? (request.flow === 'payment' ? decidedWithinSeconds : undefined);
+      const reply = await send(proc, request, wasUnknown, seconds);
+      if (reply.certainty === 'ok') {
+        remember(known, request.gid);
+        if (request.flow === 'payment') notePayment(request, reply);
+        return reply;
+      }
+      wasUnknown ||= reply.certainty === 'unknown';
+      if (!wasUnknown || attempt === attemptsMax || isStopping) return reply;
+      await pause(betweenAttemptsMs);
+    }
+  }
+
+  function notePayment({ reference }: StartRequest, reply: Reply): void {
+    if (reply.body.payment?.status === 'authorised') remember(payments, reference);
+    if (reply.body.payment?.status === 'review') remember(inReview, reference);
+  }
+
+  /** The same key twice at once, and once with another body. */
+  async function startTwice(proc: string, request: StartRequest): Promise<void> {
+    await Promise.all([start(proc, request), start(`${proc}-twin`, request)]);
+    const other = { ...request.body, deadlineMs: 33_333 };
+    const reply = await api.call('POST', request.path, { key: `key-${request.gid}`, body: other });
+    if (reply.certainty === 'ok') {
+      wrongAnswers.push(
+        `${request.gid}: another body under its key was answered ${String(reply.status)}.`,
+      );
+    }
+  }
+
+  async function word(
+    proc: string,
+    kind: 'cancel' | 'review' | 'read',
+    key: string,
+    gid: string,
+    ask: () => Promise<Reply>,
+  ): Promise<Reply> {
+    operations += 1;
+    const operation = history.invoke(kind, key, { gid }, proc);
+    const reply = await ask();
+    const { state } = reply.body;
+    const value = {
+      gid,
+      status: reply.status,
+      code: reply.code,
+      ...(state !== undefined && { state }),
+    };
+    operation[reply.certainty](value);
+    return reply;
+  }
+
+  const cancel = (proc: string, gid: string): Promise<Reply> => {
+    const key = `cancel-${gid}-${randomUUID().slice(0, 8)}`;
+    return word(proc, 'cancel', key, gid, () =>
+      api.call('POST', `/v1/transactions/${gid}/cancel`, { key }),
+    );
+  };
+
+  const review = (proc: string, paymentId: string): Promise<Reply> => {
+    const key = `review-${paymentId}-${randomUUID().slice(0, 8)}`;
+    const body = { decision: random.chance(0.7) ? 'approve' : 'reject', note: 'Looked at.' };
+    return word(proc, 'review', key, `payment:acme.${paymentId}`, () =>
+      api.call('POST', `/v1/payments/${paymentId}/review`, { key, body }),
+    );
+  };
+
+  const read = (proc: string, gid: string, waitSeconds?: number): Promise<Reply> =>
+    word(proc, 'read', gid, gid, () =>
+      api.call('GET', `/v1/transactions/${gid}`, {
+        ...(waitSeconds !== undefined && { waitSeconds }),
+      }),
+    );
+
+  async function act(proc: string): Promise<void> {
+    const drawn = random.next();
+    const paid = random.chance(0.5)
+      ? payments.at(-1)
+      : payments[random.between(0, payments.length)];
+    const waiting = inReview.shift();
+    if (waiting !== undefined) {
+      const reply = await review(proc, waiting);
+      if (reply.certainty === 'unknown') inReview.push(waiting);
+    } else if (drawn < 0.08) {
+      const request = startOf(random.chance(0.5) ? 'order' : 'checkout', random, nextReference());
+      await start(proc, request);
+      await cancel(proc, request.gid);
+    } else if (drawn < 0.2 && paid !== undefined) {
+      await start(proc, refundOf(paid, nextReference(), random.between(1, 40)));
+    } else if (drawn < 0.28 && known.length > 0) {
+      await read(proc, known[random.between(0, known.length - 1)] ?? '');
+    } else if (drawn < 0.3) {
+      await start(proc, settlementOf((settledDays += 1)));
+    } else if (drawn < 0.38) {
+      await startTwice(proc, drawStart(random, nextReference()));
+    } else {
+      await start(proc, drawStart(random, nextReference()), random.chance(0.15) ? 5 : undefined);
+    }
+  }
+
+  async function live(proc: string): Promise<void> {
+    while (!isStopping) {
+      await act(proc);
+      await pause(random.between(50, 250));
+    }
+  }
+
+  /** Until it has ended, or the time is over. */
+  async function ending(proc: string, gid: string): Promise<string | undefined> {
+    const deadline = Date.now() + tailWithinMs;
+    while (Date.now() < deadline) {
+      const { body } = await read(proc, gid, 10);
+      if (body.state !== undefined && endStates.has(body.state)) return body.state;
+    }
+    return undefined;
+  }
+
+  async function tailOne(proc: string, flow: Flow): Promise<readonly string[]> {
+    const request =
+      flow === 'refund' ? await refundRequest(proc) : startOf(flow, random, nextReference());
+    if (!request) return [`${flow}: no payment was completed that could be refunded`];
+    const reply = await start(proc, request);
+    if (reply.certainty !== 'ok') return [`${request.gid} was not accepted: ${String(reply.code)}`];
+    if (reply.body.payment?.status === 'review') {
+      const reviewed = await review(proc, request.reference);
+      if (reviewed.certainty !== 'ok')
+        return [`${request.gid} was not reviewed: ${String(reviewed.code)}`];
+    }
+    const state = await ending(proc, request.gid);
+    const hasEnded = state === 'completed' || state === 'compensated';
+    return hasEnded ? [] : [`${request.gid} has not ended: ${String(state)}`];
+  }
+
+  async function refundRequest(proc: string): Promise<StartRequest | undefined> {
+    for (let tries = 0; tries < 5; tries += 1) {
+      const paid = startOf('payment', random, nextReference());
+      const reply = await start(proc, paid);
+      if (reply.body.payment?.status !== 'authorised') continue;
+      if ((await ending(proc, paid.gid)) === 'completed') {
+        return refundOf(paid.reference, nextReference(), 5);
+      }
+    }
+    return undefined;
+  }
+
+  const living = Array.from({ length: clients }, (_, at) => live(`client-${at + 1}`));
+  return {
+    get operations() {
+      return operations;
+    },
+    wrongAnswers,
+    async stop() {
+      isStopping = true;
+      await Promise.all(living);
+    },
+    async tail(times) {
+      const flows = ['order', 'checkout', 'transfer', 'payment', 'refund'] as const;
+      const found = await Promise.all(
+        flows.flatMap((flow) =>
+          Array.from({ length: times }, (_, at) => tailOne(`tail-${flow}-${at}`, flow)),
+        ),
+      );
+      return found.flat();
+    },
+  };
+}
+
+/** The early answer of a payment; the state of every other. */
+const answerOf = ({ body }: Reply): string => body.payment?.status ?? body.state ?? 'accepted';

@@ -1,0 +1,27 @@
+/** Every history of a run is replayed on the code that ran it, and read for the order in which things were undone. */
+import { join } from 'node:path';
+
+import type { Build } from '../application';
+import { historiesOf, productionBundle, replayAll, type Replayed } from '../replay/runs';
+import type { FetchedHistory } from '../replay/sources';
+import { disorderOf, scheduledOf } from './undo-order';
+import type { Trial } from '../trial';
+
+export interface ReplayedAll extends Replayed {
+  /** Undos that were not begun in the reverse order of their acts, a sentence each. */
+  readonly outOfOrder: readonly { readonly gid: string; readonly sentence: string }[];
+}
+
+export async function replayEvery(trial: Trial, build: Build | undefined): Promise<ReplayedAll> {
+  const outOfOrder: { gid: string; sentence: string }[] = [];
+  async function* read(): AsyncGenerator<FetchedHistory> {
+    const all = historiesOf(trial.temporal, [{ query: `WorkflowType != ''` }]);
+    for await (const fetched of all) {
+      const sentence = disorderOf(scheduledOf(fetched.history));
+      if (sentence !== undefined) outOfOrder.push({ gid: fetched.gid, sentence });
+      yield fetched;
+    }
+  }
+  const bundlePath = build ? join(build.folder, 'workflow-bundle.js') : productionBundle;
+  return { ...(await replayAll(read(), { bundlePath })), outOfOrder };
+}

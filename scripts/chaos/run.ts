@@ -1,0 +1,383 @@
+/** One chaos run, phase by phase: warm-up, faults, heal, load again, quiet, oracles, tail. What was seen; nothing is judged here. */
+import { readFileSync } from 'node:fs';
+
+import { flows, type Gid } from '../../contracts/ids';
+import { openBooks, type OpenBooks, type RoundOfBooks, type Violation } from '../books';
+import type { Latency } from '../bench/latency';
+import type { Build } from '../application';
+import { authorizationOf } from '../credentials';
+import type { DatabaseUrls } from '../databases';
+import { logFileOf } from '../stack/process';
+import { serverNames, type ServerName } from '../stack/profile';
+import { restartServer, serverProcess, type Profile, type Stack } from '../stack/stack';
+import { pause, reasonOf } from '../stack/waiting';
+import { openTrial, type Trial } from '../trial';
+import type { Facts } from './checkers';
+import { watchCounters, type Counters } from './counters';
+import { faultMenu, type FaultName, type Reach } from './faults';
+import { openHistory, readHistory } from './history';
+import { createApiClient } from './http';
+import { startLoad } from './load';
+import { plantLateActs, plantParked, type Planted } from './planting';
+import { startProber } from './prober';
+import { createProxy, type Proxy } from './proxy';
+import { finishReviews, untilQuiet, type Unrest } from './quiescence';
+import type { Random } from './random';
+import type { PlannedFault } from './schedule';
+import { supervise, type Crew } from './supervisor';
+import { replayEvery, type ReplayedAll } from './replaying';
+import { installTriggerLog, readFacts } from './trigger-log';
+import { seedWorld, tenant } from './world';
+
+export interface ChaosOptions {
+  readonly profile: Profile;
+  readonly stack: Stack;
+  readonly random: Random;
+  readonly plan: readonly PlannedFault[];
+  readonly workers: number;
+  readonly clients: number;
+  /** Load between the last fault and the end. */
+  readonly afterMs: number;
+  readonly historyFile: string;
+  /** What the workers run instead of the shipped build, and FAULTS that make it show. */
+  readonly build?: Build;
+  readonly faults?: string;
+  /** What has to be put back, the last thing first; the caller does that, also when it is interrupted. */
+  readonly cleanups: Cleanup[];
+  readonly say: (line: string) => void;
+}
+
+export type Cleanup = () => Promise<unknown>;
+
+/** A fault as it was planned, and whether it was seen to have struck. */
+export interface StruckFault {
+  readonly name: FaultName;
+  readonly hasStruck: boolean;
+}
+
+export interface Observation {
+  readonly operations: number;
+  readonly faults: readonly StruckFault[];
+  readonly restarts: number;
+  /** Client calls by status or error. */
+  readonly seenByClients: ReadonlyMap<string, number>;
+  readonly recoveries: Latency;
+  readonly counters: Counters;
+  readonly planted: readonly Planted[];
+  /** What was still under way when it should have been quiet. */
+  readonly unrest: Unrest;
+  readonly quietAfterMs: number;
+  readonly wrongAnswers: readonly string[];
+  readonly tailFailures: readonly string[];
+  /** Rounds of the oracles beside the load, and at the end. */
+  readonly rounds: number;
+  readonly asked: number;
+  /** Checks that could not be asked, with the reason. */
+  readonly notAsked: readonly string[];
+  /** Nothing moved while the last round was read. */
+  readonly isQuiet: boolean | null;
+  readonly replayed: ReplayedAll;
+  readonly violations: readonly Violation[];
+  /** Effects that were delivered more than once, by activity's branch. */
+  readonly endings: ReadonlyMap<string, number>;
+  readonly parked: readonly string[];
+  /** What the databases say when all is quiet. */
+  readonly facts: Facts;
+}
+
+const warmUpMs = 5_000;
+const roundEveryMs = 1_500;
+const settledWithinMs = 90_000;
+const quietWithinMs = 150_000;
+const tailOfEach = 5;
+const firedWithinMs = 20_000;
+const firedWord = '"fault":';
+
+/** Velocity would have every payer looked at after twenty payments. */
+const riskPolicy = JSON.stringify({ velocity: { windowMs: 3_600_000, max: 10_000, score: 50 } });
+
+export async function runChaos(options: ChaosOptions): Promise<Observation> {
+  const { stack, cleanups, build } = options;
+  const proxies = await openProxies(stack);
+  cleanups.push(() => Promise.all(Object.values(proxies).map((proxy) => proxy.close())));
+  const trial = await openTrial({
+    stack,
+    kind: 'chaos',
+    ...(build && { site: { build } }),
+    through: ({ urls }) =>
+      Promise.resolve({
+        urls: throughProxy(urls, proxies.mysql.port),
+        stack: {
+          ...stack,
+          redis: { url: proxies.redis.url },
+          kafka: { brokers: [proxies.kafka.address] },
+          temporal: { ...stack.temporal, address: proxies.temporal.address },
+        },
+      }),
+  });
+  cleanups.push(() => trial.close());
+  await seedWorld(trial);
+  await installTriggerLog((...query) => trial.sql(...query));
+  cleanups.push(() => bringServersBack(options.profile));
+  const supervisor = await supervise(trial.application, crewOf(options, proxies.lastWorker));
+  cleanups.push(() => supervisor.stop());
+  return observe(options, { profile: options.profile, trial, supervisor, proxies });
+}
+
+async function openProxies({ mysql, redis, kafka, temporal }: Stack): Promise<Reach['proxies']> {
+  const [broker = ''] = kafka.brokers;
+  const line = `tcp://${temporal.address}`;
+  return {
+    mysql: await createProxy({ target: mysql.adminUrl }),
+    redis: await createProxy({ target: redis.url }),
+    kafka: await createProxy({ target: `kafka://${broker}` }),
+    temporal: await createProxy({ target: line }),
+    lastWorker: await createProxy({ target: line }),
+  };
+}
+
+/**
+ * The last worker has a line of its own to Temporal. Its first reservations begin late; with that line dead meanwhile
+ * they are given up for lost, made by others and undone, and then the fence must refuse them.
+ */
+const lateActs = {
+  faults: 'inventory.reserveStock:before:delay=7000:1-12',
+  orders: 18,
+  deadMs: 8_000,
+};
+
+function crewOf(
+  { workers, faults = '' }: ChaosOptions,
+  lastWorker: Proxy,
+): ReadonlyMap<string, Crew> {
+  const variables = { STUCK_ALARM_SECONDS: '5', FAULTS: faults };
+  const last = {
+    ...variables,
+    FAULTS: [faults, lateActs.faults].filter((text) => text !== '').join(';'),
+    TEMPORAL_ADDRESS: lastWorker.address,
+  };
+  return new Map<string, Crew>([
+    ['api', { role: 'api', variables: { RISK_POLICY: riskPolicy } }],
+    ...Array.from(
+      { length: workers },
+      (_, at) =>
+        [
+          `worker-${at + 1}`,
+          { role: 'worker', variables: at === workers - 1 ? last : variables },
+        ] as const,
+    ),
+    ['relay', { role: 'relay' }],
+    ['consumer', { role: 'consumer' }],
+  ]);
+}
+
+async function observe(options: ChaosOptions, reach: Reach): Promise<Observation> {
+  const { random, say, plan } = options;
+  const { trial, supervisor } = reach;
+  const authorization = await authorizationOf(trial.urls.API_DATABASE_URL, {
+    tenant,
+    owner: 'chaos',
+    scopes: ['tx:start', 'tx:read', 'tx:cancel', 'payments:review', 'ops'],
+  });
+  const api = createApiClient(trial.application.apiUrl, authorization);
+  const history = openHistory(options.historyFile);
+  const workers = supervisor.namesOf('worker').map((name) => `${trial.name}-${name}`);
+  const counting = watchCounters(options.stack.folder, workers);
+  const books = watchBooks(openBooks(trial.urls.VERIFY_DATABASE_URLS));
+  say('Acts that come late …');
+  const undone = plantLateActs(api, lateActs.orders);
+  await untilFired(options.stack.folder, workers.at(-1) ?? '');
+  await faultMenu['worker-cut-off'].strike(reach, lateActs.deadMs, random);
+  await undone;
+  const load = startLoad({ api, history, random: random.fork('load'), clients: options.clients });
+  const prober = startProber(api);
+
+  say(`Warm-up, ${options.clients} clients …`);
+  const planted = [await plantParked(trial, api, 'planted-1')];
+  await pause(warmUpMs);
+  const faults = await strikeAll(plan, reach, { random, say, recovered: () => prober.recovered() });
+
+  say('Healed; load again …');
+  await bringServersBack(options.profile);
+  await supervisor.settled(settledWithinMs);
+  await pause(options.afterMs);
+  planted.push(await plantParked(trial, api, 'planted-2'));
+  await Promise.all([load.stop(), prober.stop()]);
+
+  say('Quiet: waiting for what is under way …');
+  const stoppedAt = Date.now();
+  const unrest = await untilQuiet(trial, api, quietWithinMs);
+  const quietAfterMs = Date.now() - stoppedAt;
+  const tailFailures = await load.tail(tailOfEach);
+  await finishReviews(trial, api);
+  const unrestAfter = await untilQuiet(trial, api, quietWithinMs);
+  await books.stop();
+  await counting.stop();
+  say('Asking the oracles …');
+  const last = await askAtTheEnd(trial, options, authorization);
+  say('Replaying every history …');
+  const replayed = await replayEvery(trial, options.build);
+  return {
+    operations: load.operations + prober.orders,
+    faults,
+    restarts: supervisor.restarts,
+    seenByClients: api.seen,
+    recoveries: prober.recoveries(),
+    counters: counting.read(),
+    planted,
+    unrest: [...unrest, ...unrestAfter],
+    quietAfterMs,
+    wrongAnswers: load.wrongAnswers,
+    tailFailures,
+    rounds: books.rounds() + 1,
+    asked: last.asked,
+    notAsked: last.checks.flatMap(({ verdict, oracle, because }) =>
+      verdict === 'not asked' ? [`${oracle}: ${because ?? ''}`] : [],
+    ),
+    isQuiet: last.isQuiet,
+    replayed,
+    violations: [...books.violations(), ...last.violations],
+    endings: await endingsOf(trial),
+    parked: await parkedOf(trial),
+    facts: await readFacts((...query) => trial.sql(...query)),
+  };
+}
+
+/** A process writes down each fault that it was armed with when it fires. */
+async function untilFired(folder: string, name: string): Promise<void> {
+  const deadline = Date.now() + firedWithinMs;
+  while (
+    Date.now() < deadline &&
+    !readFileSync(logFileOf(folder, name), 'utf8').includes(firedWord)
+  ) {
+    await pause(50);
+  }
+}
+
+async function strikeAll(
+  plan: readonly PlannedFault[],
+  reach: Reach,
+  {
+    random,
+    say,
+    recovered,
+  }: {
+    readonly random: Random;
+    readonly say: (line: string) => void;
+    readonly recovered: () => Promise<number>;
+  },
+): Promise<readonly StruckFault[]> {
+  const struck: StruckFault[] = [];
+  for (const [at, { name, ms, calmMs }] of plan.entries()) {
+    const hasStruck = await faultMenu[name].strike(reach, ms, random).catch((error: unknown) => {
+      say(`  ${name}: ${reasonOf(error)}`);
+      return false;
+    });
+    struck.push({ name, hasStruck });
+    void recovered().then((after) =>
+      say(
+        `  ${at + 1}/${plan.length} ${name}${hasStruck ? '' : ' hit nothing'}; an order was completed ${after} ms after it`,
+      ),
+    );
+    await pause(calmMs);
+  }
+  return struck;
+}
+
+/** The oracles, beside the load, again and again. A server that is away answers nothing: that is no violation. */
+function watchBooks(books: OpenBooks) {
+  const violations: Violation[] = [];
+  let rounds = 0;
+  let isStopping = false;
+  async function watch(): Promise<void> {
+    while (!isStopping) {
+      try {
+        for (const scope of ['moment', 'ended'] as const) {
+          violations.push(...(await books.check(scope)).violations);
+        }
+        rounds += 1;
+      } catch {
+        // MySQL is away.
+      }
+      await pause(roundEveryMs);
+    }
+    await books.close();
+  }
+  const watching = watch();
+  return {
+    rounds: () => rounds,
+    violations: () => violations,
+    async stop() {
+      isStopping = true;
+      await watching;
+    },
+  };
+}
+
+/** With everything that needs the other servers: Kafka's records, Temporal's runs, the API's explanations. */
+function askAtTheEnd(
+  trial: Trial,
+  { stack, historyFile }: ChaosOptions,
+  authorization: string,
+): Promise<RoundOfBooks> {
+  const books = openBooks({
+    verifyUrls: trial.urls.VERIFY_DATABASE_URLS,
+    kafka: { brokers: stack.kafka.brokers, topicPrefix: trial.topicPrefix },
+    temporal: trial.temporal,
+    api: { url: trial.application.apiUrl, authorization, tenant },
+    accepted: () => acceptedIn(historyFile),
+  });
+  return books.check('quiescent').finally(() => books.close());
+}
+
+/** What clients were told is accepted. */
+const acceptedIn = (historyFile: string): readonly Gid[] => [
+  ...new Set(
+    readHistory(historyFile).flatMap(({ type, f, value: { gid } }) =>
+      type === 'ok' && isFlow(f) && gid !== undefined ? [gid] : [],
+    ),
+  ),
+];
+const isFlow = (kind: string): boolean => flows.some((flow) => flow === kind);
+
+async function endingsOf(trial: Trial): Promise<ReadonlyMap<string, number>> {
+  const rows = await trial.sql<{ flow: string; state: string; n: string }>(
+    'accord',
+    'SELECT flow, state, COUNT(*) AS n FROM runs GROUP BY flow, state ORDER BY flow, state',
+  );
+  return new Map(rows.map(({ flow, state, n }) => [`${flow} ${state}`, Number(n)]));
+}
+
+async function parkedOf(trial: Trial): Promise<readonly string[]> {
+  const rows = await trial.sql<{ gid: string }>(
+    'accord',
+    `SELECT gid FROM runs WHERE state = 'parked'`,
+  );
+  return rows.map(({ gid }) => gid);
+}
+
+async function bringServersBack(profile: Profile): Promise<void> {
+  const ours: readonly ServerName[] = serverNames;
+  for (const name of ours) {
+    if (!serverProcess(profile, name)) {
+      await restartServer(profile, name, { report: () => undefined });
+    }
+  }
+}
+
+/** Every address of a database, with the proxy in the place of the server. */
+function throughProxy(urls: DatabaseUrls, port: number): DatabaseUrls {
+  const entries = Object.entries(urls).map(([name, list]) => [
+    name,
+    list
+      .split(',')
+      .map((address) => {
+        const url = new URL(address);
+        url.hostname = '127.0.0.1';
+        url.port = String(port);
+        return url.toString();
+      })
+      .join(','),
+  ]);
+  return Object.fromEntries(entries) as DatabaseUrls; // The same names.
+}
