@@ -11,31 +11,34 @@ export interface Break {
   readonly caughtBy: readonly string[];
   /** FAULTS of the workers without which the twin behaves like the module. */
   readonly faults?: string;
+  /** What else must happen before anybody could see it; where it does not, a green run says nothing about the bug. */
+  readonly needs?: string;
 }
 
 const table = {
   'fence-off': {
     target: 'activities/fence-rows',
     sentence: 'act and undo look first and write later: what comes in between is overwritten',
-    caughtBy: ['fence transitions', 'X2', 'B3'],
+    caughtBy: ['B3', 'B10', 'fence transitions'],
     faults:
       'inventory.reserveStock:entered:pause=3200:p=0.1;accounts.holdFunds:entered:pause=3200:p=0.1',
+    needs: 'an undo between the look and the write of an attempt that nobody hears any more',
   },
   'token-reused': {
     target: 'activities/fence-session',
     sentence: 'a delivery that comes again takes itself for the first',
-    caughtBy: ['fence transitions', 'X2', 'F'],
+    caughtBy: ['fence transitions', 'F', 'J'],
     faults: 'accounts.captureFunds:before:dup:p=0.3;orders.createOrder:before:dup:p=0.3',
   },
   'double-effect': {
     target: 'activities/accounts/money-rows',
     sentence: 'every amount is moved twice',
-    caughtBy: ['X4'],
+    caughtBy: ['X4', 'P3'],
   },
   'one-leg': {
     target: 'activities/accounts/money-rows',
     sentence: "the payee's leg is not booked",
-    caughtBy: ['B', 'C'],
+    caughtBy: ['B', 'C', 'P3', 'S', 'X4'],
   },
   'stock-drift': {
     target: 'activities/inventory/stock-store',
@@ -50,7 +53,7 @@ const table = {
   'forget-confirm': {
     target: 'workflows/kernel/telling',
     sentence: 'a transaction ends as completed, and its participants have only tried',
-    caughtBy: ['X2'],
+    caughtBy: ['X2', 'X4'],
   },
   torn: {
     target: 'workflows/kernel/telling',
@@ -67,6 +70,7 @@ const table = {
     target: 'activities/fence-act',
     sentence: 'an act that comes after its undo is told that it was done',
     caughtBy: ['B2'],
+    needs: 'a run that is reset behind its undo',
   },
   'undo-in-cancelled-scope': {
     target: 'workflows/kernel/undo',
@@ -76,12 +80,13 @@ const table = {
   'undo-order': {
     target: 'workflows/kernel/undo',
     sentence: 'the first step is undone first',
-    caughtBy: ['undo order'],
+    caughtBy: ['I21'],
   },
   'swallow-undo-error': {
     target: 'workflows/kernel/undo',
     sentence: 'an undo that failed is given up, and the transaction ends',
     caughtBy: ['X2'],
+    needs: 'an undo that fails for good',
   },
   'key-with-attempt': {
     target: 'activities/fence',
@@ -93,8 +98,8 @@ const table = {
   'undo-without-seal': {
     target: 'workflows/kernel/coordinator',
     sentence: 'a decision that nobody has asked about is undone',
-    caughtBy: ['I7', 'X2'],
-    faults: 'accounts.captureFunds:beforeAck:delay=6000:p=0.5',
+    caughtBy: ['I7'],
+    faults: 'accounts.captureFunds:afterCommit:throw-retryable:p=0.7',
   },
   'ending-overwritten': {
     target: 'activities/runs/runs-store',
@@ -112,22 +117,26 @@ const table = {
     target: 'activities/reconciliation/open-runs',
     sentence: 'a run whose workflow is gone is found by nobody',
     caughtBy: ['X7'],
+    needs: 'a run whose workflow was terminated, and the job that looks for it',
   },
   'sweep-acted': {
     target: 'activities/retention/retention-store',
     sentence: 'rows of open transactions and of reservations are forgotten',
-    caughtBy: ['fence transitions', 'X2', 'B13'],
+    caughtBy: ['B13', 'fence transitions', 'F', 'J'],
+    needs: 'the job that forgets, while transactions are open',
   },
   'lock-unfenced': {
     target: 'activities/orders/customer-tokens',
     sentence: 'who has lost the lock of a customer writes all the same',
     caughtBy: ['lock'],
     faults: 'orders.createOrder:before:delay=4000:p=0.5',
+    needs: 'leases that are lost while an order is on its way',
   },
   'epoch-unchecked': {
     target: 'activities/epoch',
     sentence: 'a write lands in an epoch that is not its own',
     caughtBy: ['H'],
+    needs: 'a promotion while somebody writes',
   },
   'consumer-no-dedupe': {
     target: 'workers/consumers/order-view-store',
@@ -138,6 +147,7 @@ const table = {
     target: 'workers/relay/relay',
     sentence: 'an event is marked as published before Kafka has it',
     caughtBy: ['X3'],
+    needs: 'a relay that dies within a second',
   },
 } as const satisfies Readonly<Record<string, Break>>;
 
