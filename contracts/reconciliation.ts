@@ -129,6 +129,14 @@ export interface ReconciliationActivities {
     readonly after: Gid | null;
     readonly rows: number;
   }): Promise<{ readonly runs: readonly OpenRun[]; readonly next: Gid | null }>;
+  /**
+   * Marks open rows as sent, before their runs are started: from then on a cancel asks the run, and no longer ends the
+   * row alone. Safe to repeat.
+   *
+   * @param gids at most a page.
+   * @returns those that are open still; no other may be started.
+   */
+  claimStarts(request: { readonly gids: readonly Gid[] }): Promise<readonly Gid[]>;
   /** Has Temporal an open run of it? Asked by a dry run alone: who starts needs no answer that may be old. */
   isRunning(gid: Gid): Promise<boolean>;
   /** Accounts, stock and coupons whose sums are not those of their rows. */
@@ -166,7 +174,7 @@ export interface SettleDayActivities {
     readonly rows: number;
   }): Promise<{ readonly tenants: readonly string[]; readonly next: string | null }>;
   /**
-   * Writes the row of the settlement, unless it is there.
+   * Writes the row of the settlement, unless it is there; either way it is marked as sent.
    * @returns what its run is to be started with; `null`: it has ended.
    */
   acceptSettlement(request: {

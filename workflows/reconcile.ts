@@ -1,6 +1,6 @@
 import { proxyActivities } from '@temporalio/workflow';
 
-import type { StepKey } from '../contracts/ids';
+import type { Gid, StepKey } from '../contracts/ids';
 import {
   findingKinds,
   findingsListedMax,
@@ -119,7 +119,8 @@ async function openRuns(round: Round): Promise<void> {
       'reconciliation.openRuns'
     ]({ after, rows: startsAtOnce });
     round.looked += runs.length;
-    const looked = await Promise.all(runs.map((run) => recovered(round, run)));
+    const claimed = await claimedOf(round, runs);
+    const looked = await Promise.all(runs.map((run) => recovered(claimed, run)));
     await keep(
       round,
       looked.filter((finding) => finding !== undefined),
@@ -130,15 +131,27 @@ async function openRuns(round: Round): Promise<void> {
   round.isComplete = false;
 }
 
-/** Telling the story again is how a run is recovered. @returns `undefined`: it has a living run, all is well. */
-async function recovered(
+/** @returns `undefined`: nothing may be started. */
+async function claimedOf(
   { dryRun }: Round,
+  runs: readonly OpenRun[],
+): Promise<ReadonlySet<Gid> | undefined> {
+  if (dryRun) return undefined;
+  const gids = runs.flatMap(({ gid, input }) => (input === null ? [] : [gid]));
+  return new Set(gids.length === 0 ? [] : await job['reconciliation.claimStarts']({ gids }));
+}
+
+/** Telling the story again is how a run is recovered. @returns `undefined`: it has a living run, or has ended. */
+async function recovered(
+  claimed: ReadonlySet<Gid> | undefined,
   { gid, workflow, input, finding }: OpenRun,
 ): Promise<ReportedFinding | undefined> {
-  if (dryRun || input === null) {
+  if (!claimed || input === null) {
     if (await job['reconciliation.isRunning'](gid)) return undefined;
     return { ...finding, action: input === null ? 'left' : 'would_recover' };
   }
+  // Cancelled since the page was read: nothing has run, and nothing may.
+  if (!claimed.has(gid)) return undefined;
   return (await startTransaction(workflow, gid, input))
     ? { ...finding, action: 'recovered' }
     : undefined;

@@ -3,7 +3,7 @@ import type { ReconciliationActivities, SettleDayActivities } from '../../contra
 import type { Gid } from '../../contracts/ids';
 import type { SqlPool } from '../sql-transaction';
 import { closeUnseen, differingBooks, recordFindings } from './findings-store';
-import { openRunsBehind } from './open-runs';
+import { claimStarts, openRunsBehind } from './open-runs';
 import { judgeReservations } from './reservations';
 import { acceptSettlement, tenantsToSettle } from './scheduled-settlements';
 
@@ -32,6 +32,7 @@ export function createReconciliationActivities({
     },
     reservations: (page) => judgeReservations(accord, databases[page.participant], page),
     openRuns: (page) => openRunsBehind(accord, page),
+    claimStarts: ({ gids }) => claimStarts(accord, unhurried(), gids),
     isRunning,
     differingBooks: ({ participant }) => differingBooks(databases[participant], participant),
     async record({ findings }) {

@@ -7,7 +7,7 @@ import {
   type FoundAmount,
   type OpenRun,
 } from '../../contracts/reconciliation';
-import type { SqlPool } from '../sql-transaction';
+import { inSqlTransaction, type Budget, type SqlPool } from '../sql-transaction';
 
 interface OpenRow {
   readonly gid: Gid;
@@ -41,6 +41,30 @@ export async function openRunsBehind(
   const runs = found.flatMap(openRunOf);
   return { runs, next: found.length === rows ? (found.at(-1)?.gid ?? null) : null };
 }
+
+/**
+ * The compare-and-set against a cancel of a row that nobody has sent: that one asks for no mark, this one for no ending,
+ * so only one of them gets the row.
+ */
+export const claimStarts = (
+  accord: SqlPool,
+  budget: Budget,
+  gids: readonly Gid[],
+): Promise<readonly Gid[]> =>
+  inSqlTransaction(accord, budget, async (sql) => {
+    if (gids.length === 0) return [];
+    const open = await sql.select<{ readonly gid: Gid }>(
+      `SELECT gid FROM runs FORCE INDEX (PRIMARY) WHERE gid IN (?) AND ended_at IS NULL ORDER BY gid FOR UPDATE`,
+      [gids],
+    );
+    const claimed = open.map(({ gid }) => gid);
+    if (claimed.length === 0) return [];
+    await sql.change(
+      'UPDATE runs FORCE INDEX (PRIMARY) SET start_sent_at = UTC_TIMESTAMP(3) WHERE gid IN (?)',
+      [claimed],
+    );
+    return claimed;
+  });
 
 function openRunOf({ gid, state, input, at_risk, age, is_overdue }: OpenRow): readonly OpenRun[] {
   const flow = partsOfGid(gid)?.flow;

@@ -48,7 +48,12 @@ interface Settlement {
   readonly deadlineAt: number;
 }
 
-/** Writes the row, unless it is there. @returns what its run is to be started with; `null`: it has ended. */
+/**
+ * Writes the row, unless it is there, and marks it as sent before anybody sends it: a cancel that found it unsent would
+ * end the row alone, beside its run.
+ *
+ * @returns what its run is to be started with; `null`: it has ended.
+ */
 export async function acceptSettlement(
   accord: SqlPool,
   cluster: string,
@@ -59,6 +64,10 @@ export async function acceptSettlement(
   return inSqlTransaction(accord, budget, async (sql) => {
     const isNew = await insert(sql, cluster, input);
     if (isNew) return { gid: input.gid, input };
+    await sql.change(
+      'UPDATE runs SET start_sent_at = UTC_TIMESTAMP(3) WHERE gid = ? AND ended_at IS NULL',
+      [input.gid],
+    );
     const [run] = await sql.select<{ readonly input: Buffer | null }>(
       'SELECT input FROM runs WHERE gid = ? AND ended_at IS NULL',
       [input.gid],
@@ -103,8 +112,8 @@ async function insert(
   // Somebody else may insert it now: then this fails, and the next try finds it.
   await sql.change(
     `INSERT INTO runs (gid, tenant, flow, reference, operation, idempotency_key, fingerprint, field_digests, input,
-       owner, region, epoch, accepted_at, deadline_at, at_risk)
-     VALUES (?, ?, ?, ?, ?, NULL, ?, '{}', ?, ?, ?, ?, UTC_TIMESTAMP(3), ?, '[]')`,
+       owner, region, epoch, accepted_at, start_sent_at, deadline_at, at_risk)
+     VALUES (?, ?, ?, ?, ?, NULL, ?, '{}', ?, ?, ?, ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), ?, '[]')`,
     [
       gid,
       tenant,

@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createPool, type Pool } from 'mysql2/promise';
+
+import { createReconciliationActivities } from '../../../../activities/reconciliation/activities';
+import { createDatabase } from '../../../../api/stores/database';
+import { createRunsStore, type RunsStore } from '../../../../api/stores/runs-store';
+import type {
+  ReconciliationActivities,
+  SettleDayActivities,
+} from '../../../../contracts/reconciliation';
+import { ownDatabases, type OwnDatabases } from '../../../support/databases';
+
+const tenant = 'acme';
+
+/** A caller's cancel beside the jobs: whoever comes first, money moves or the row says that nothing has run. */
+describe('a row that nobody has sent', () => {
+  let own: OwnDatabases;
+  let apiPool: Pool;
+  let api: RunsStore;
+  let jobs: ReconciliationActivities & SettleDayActivities;
+  beforeAll(async () => {
+    own = await ownDatabases(['accord']);
+    apiPool = createPool({ uri: own.urls.API_DATABASE_URL, timezone: 'Z' });
+    api = createRunsStore(createDatabase(apiPool), 'main');
+    const accord = own.pool(own.urls.ACCORD_DATABASE_URL);
+    jobs = createReconciliationActivities({
+      databases: { accord, inventory: accord, accounts: accord, coupons: accord, orders: accord },
+      cluster: 'main',
+      isRunning: () => Promise.resolve(false),
+    });
+  }, 60_000);
+  afterAll(async () => {
+    await apiPool.end();
+    await own.drop();
+  });
+
+  const accepted = async (reference: string): Promise<string> => {
+    const gid = `order:${tenant}.${reference}`;
+    await apiPool.query(
+      `INSERT INTO runs (gid, tenant, flow, reference, operation, fingerprint, field_digests, input, owner, region, epoch,
+         accepted_at, deadline_at, at_risk)
+       VALUES (?, ?, 'order', ?, 'POST /v1/orders', REPEAT('x', 32), '{}', '{}', ?, 'a', 1,
+         UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE, UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE, '[]')`,
+      [gid, tenant, reference, gid],
+    );
+    return gid;
+  };
+  const cancelled = (gid: string): Promise<boolean> =>
+    api.cancelUnsent(gid, tenant, new Date(), { gid, outcome: 'compensated' });
+  const settlement = (day: string) =>
+    jobs.acceptSettlement({ tenant, currency: 'EUR', day, deadlineAt: Date.now() + 60_000 });
+
+  it('is no longer cancelled by its row alone once a round has claimed its start', async () => {
+    const gid = await accepted('O-1');
+    expect(await jobs.claimStarts({ gids: [gid] })).toEqual([gid]);
+    expect(await jobs.claimStarts({ gids: [gid] })).toEqual([gid]);
+    expect(await cancelled(gid)).toBe(false);
+  });
+
+  it('is not claimed once it was cancelled, though the page had shown it', async () => {
+    const [open, gone] = [await accepted('O-2'), await accepted('O-3')];
+    const { runs } = await jobs.openRuns({ after: null, rows: 10 });
+    expect(runs.map(({ gid }) => gid)).toEqual([open, gone]);
+    expect(await cancelled(gone)).toBe(true);
+    expect(await jobs.claimStarts({ gids: [open, gone] })).toEqual([open]);
+  });
+
+  it('is taken by one of a cancel and a claim, never by both, when they come together', async () => {
+    for (let n = 0; n < 20; n += 1) {
+      const gid = await accepted(`O-together-${n}`);
+      const [wasCancelled, claimed] = await Promise.all([
+        cancelled(gid),
+        jobs.claimStarts({ gids: [gid] }),
+      ]);
+      expect(claimed).toEqual(wasCancelled ? [] : [gid]);
+    }
+  });
+
+  it('is not cancelled by its row alone where the schedule has accepted it', async () => {
+    const scheduled = await settlement('2026-11-18');
+    expect(scheduled).not.toBeNull();
+    expect(await cancelled(scheduled?.gid ?? '')).toBe(false);
+  });
+
+  it('is sent by the schedule in the name of the caller who asked for it, unless he has cancelled it', async () => {
+    const [first, second] = [await settlement('2026-11-19'), await settlement('2026-11-20')];
+    const gids = [first?.gid ?? '', second?.gid ?? ''] as const;
+    await apiPool.query('UPDATE runs SET start_sent_at = NULL WHERE gid IN (?)', [gids]);
+    expect((await settlement('2026-11-19'))?.gid).toBe(gids[0]);
+    expect(await cancelled(gids[0])).toBe(false);
+    expect(await cancelled(gids[1])).toBe(true);
+    expect(await settlement('2026-11-20')).toBeNull();
+  });
+});
