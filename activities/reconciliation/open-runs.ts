@@ -7,6 +7,7 @@ import {
   type FoundAmount,
   type OpenRun,
 } from '../../contracts/reconciliation';
+import type { TransactionInput } from '../../contracts/transaction';
 import { inSqlTransaction, type Budget, type SqlPool } from '../sql-transaction';
 
 interface OpenRow {
@@ -16,6 +17,7 @@ interface OpenRow {
   readonly at_risk: readonly AmountAtRisk[];
   /** Seconds, as digits. */
   readonly age: string;
+  readonly deadline_at: Date;
   /** 0 or 1, as a digit. */
   readonly is_overdue: string;
 }
@@ -27,9 +29,9 @@ export async function openRunsBehind(
 ): Promise<{ readonly runs: readonly OpenRun[]; readonly next: Gid | null }> {
   const { overdue, idle } = reconcileAgeSeconds;
   const found = await accord.select<OpenRow>(
-    `SELECT gid, state, input, at_risk, is_overdue,
+    `SELECT gid, state, input, at_risk, deadline_at, is_overdue,
             CAST(TIMESTAMPDIFF(SECOND, accepted_at, UTC_TIMESTAMP(3)) AS CHAR) AS age
-       FROM (SELECT gid, state, input, at_risk, accepted_at, start_confirmed_at,
+       FROM (SELECT gid, state, input, at_risk, deadline_at, accepted_at, start_confirmed_at,
                     deadline_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND AS is_overdue,
                     GREATEST(accepted_at, COALESCE(start_sent_at, accepted_at),
                       FROM_UNIXTIME(moved_at / 1000)) < UTC_TIMESTAMP(3) - INTERVAL ? SECOND AS is_idle
@@ -66,7 +68,8 @@ export const claimStarts = (
     return claimed;
   });
 
-function openRunOf({ gid, state, input, at_risk, age, is_overdue }: OpenRow): readonly OpenRun[] {
+function openRunOf(row: OpenRow): readonly OpenRun[] {
+  const { gid, state, at_risk, age, is_overdue } = row;
   const flow = partsOfGid(gid)?.flow;
   if (!flow) return [];
   const since = is_overdue === '1' ? 'its deadline has passed' : 'it has not moved for long';
@@ -74,7 +77,7 @@ function openRunOf({ gid, state, input, at_risk, age, is_overdue }: OpenRow): re
     {
       gid,
       workflow: flowDefinitions[flow].workflow,
-      input: input && (JSON.parse(input.toString('utf8')) as object), // Written as it was validated.
+      input: inputOf(row),
       finding: {
         kind: 'run_without_owner',
         participant: 'accord',
@@ -87,6 +90,16 @@ function openRunOf({ gid, state, input, at_risk, age, is_overdue }: OpenRow): re
       },
     },
   ];
+}
+
+/**
+ * What the run was started with, its deadline as the row has it: a review puts that one off, and a run that waits for a
+ * person again must not find its time over.
+ */
+function inputOf({ input, deadline_at }: OpenRow): TransactionInput | null {
+  if (input === null) return null;
+  const kept = JSON.parse(input.toString('utf8')) as TransactionInput; // Written as it was validated.
+  return { ...kept, deadlineAt: Math.max(kept.deadlineAt, deadline_at.getTime()) };
 }
 
 /** The row keeps money as a number, within `minorUnitsMax`. */

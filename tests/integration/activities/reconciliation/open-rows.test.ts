@@ -12,8 +12,7 @@ import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 
 const tenant = 'acme';
 
-/** A caller's cancel beside the jobs: whoever comes first, money moves or the row says that nothing has run. */
-describe('a row that nobody has sent', () => {
+describe('an open row', () => {
   let own: OwnDatabases;
   let apiPool: Pool;
   let api: RunsStore;
@@ -34,14 +33,14 @@ describe('a row that nobody has sent', () => {
     await own.drop();
   });
 
-  const accepted = async (reference: string): Promise<string> => {
+  const accepted = async (reference: string, input: object = {}): Promise<string> => {
     const gid = `order:${tenant}.${reference}`;
     await apiPool.query(
       `INSERT INTO runs (gid, tenant, flow, reference, operation, fingerprint, field_digests, input, owner, region, epoch,
          accepted_at, deadline_at, at_risk)
-       VALUES (?, ?, 'order', ?, 'POST /v1/orders', REPEAT('x', 32), '{}', '{}', ?, 'a', 1,
+       VALUES (?, ?, 'order', ?, 'POST /v1/orders', REPEAT('x', 32), '{}', ?, ?, 'a', 1,
          UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE, UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE, '[]')`,
-      [gid, tenant, reference, gid],
+      [gid, tenant, reference, JSON.stringify(input), gid],
     );
     return gid;
   };
@@ -50,14 +49,15 @@ describe('a row that nobody has sent', () => {
   const settlement = (day: string) =>
     jobs.acceptSettlement({ tenant, currency: 'EUR', day, deadlineAt: Date.now() + 60_000 });
 
-  it('is no longer cancelled by its row alone once a round has claimed its start', async () => {
+  // A caller's cancel beside the jobs: whoever comes first, money moves or the row says that nothing has run.
+  it('that nobody has sent is no longer cancelled by its row alone once a round has claimed its start', async () => {
     const gid = await accepted('O-1');
     expect(await jobs.claimStarts({ gids: [gid] })).toEqual([gid]);
     expect(await jobs.claimStarts({ gids: [gid] })).toEqual([gid]);
     expect(await cancelled(gid)).toBe(false);
   });
 
-  it('is not claimed once it was cancelled, though the page had shown it', async () => {
+  it('that nobody has sent is not claimed once it was cancelled, though the page had shown it', async () => {
     const [open, gone] = [await accepted('O-2'), await accepted('O-3')];
     const { runs } = await jobs.openRuns({ after: null, rows: 10 });
     expect(runs.map(({ gid }) => gid)).toEqual([open, gone]);
@@ -65,7 +65,7 @@ describe('a row that nobody has sent', () => {
     expect(await jobs.claimStarts({ gids: [open, gone] })).toEqual([open]);
   });
 
-  it('is taken by one of a cancel and a claim, never by both, when they come together', async () => {
+  it('that nobody has sent is taken by one of a cancel and a claim, never by both, when they come together', async () => {
     for (let n = 0; n < 20; n += 1) {
       const gid = await accepted(`O-together-${n}`);
       const [wasCancelled, claimed] = await Promise.all([
@@ -76,13 +76,13 @@ describe('a row that nobody has sent', () => {
     }
   });
 
-  it('is not cancelled by its row alone where the schedule has accepted it', async () => {
+  it('of a settlement is not cancelled by its row alone where the schedule has accepted it', async () => {
     const scheduled = await settlement('2026-11-18');
     expect(scheduled).not.toBeNull();
     expect(await cancelled(scheduled?.gid ?? '')).toBe(false);
   });
 
-  it('is sent by the schedule in the name of the caller who asked for it, unless he has cancelled it', async () => {
+  it('of a settlement is sent by the schedule in the name of the caller who asked for it, unless he has cancelled it', async () => {
     const [first, second] = [await settlement('2026-11-19'), await settlement('2026-11-20')];
     const gids = [first?.gid ?? '', second?.gid ?? ''] as const;
     await apiPool.query('UPDATE runs SET start_sent_at = NULL WHERE gid IN (?)', [gids]);
@@ -90,5 +90,18 @@ describe('a row that nobody has sent', () => {
     expect(await cancelled(gids[0])).toBe(false);
     expect(await cancelled(gids[1])).toBe(true);
     expect(await settlement('2026-11-20')).toBeNull();
+  });
+
+  it('that a review has put off is told again with the time that it still has', async () => {
+    const before = Date.now();
+    const inReview = await accepted('P-1', { deadlineAt: before - 300_000 });
+    const overdue = await accepted('P-2', { deadlineAt: before + 300_000 });
+    const until = new Date(Math.floor(Date.now() / 1_000 + 86_400) * 1_000);
+    await apiPool.query('UPDATE runs SET deadline_at = ? WHERE gid = ?', [until, inReview]);
+    const { runs } = await jobs.openRuns({ after: 'order:acme.P', rows: 10 });
+    expect(runs).toMatchObject([
+      { gid: inReview, input: { deadlineAt: until.getTime() } },
+      { gid: overdue, input: { deadlineAt: before + 300_000 } },
+    ]);
   });
 });
