@@ -42,9 +42,11 @@ export function createAccountViewsStore(database: Database) {
       return view;
     },
 
+    /** Of customers and merchants: the books' own accounts are nobody's to name, and none of a caller's knowledge. */
     standings: (accountIds: readonly BusinessId[]): Promise<readonly AccountStanding[]> =>
       database.select<AccountStanding>(
-        'SELECT id AS accountId, currency, status FROM accounts WHERE id IN (?)',
+        `SELECT id AS accountId, currency, status FROM accounts
+         WHERE id IN (?) AND kind IN ('customer', 'merchant')`,
         [accountIds],
       ),
 

@@ -30,6 +30,8 @@ beforeAll(async () => {
     ['acme.A-2', {}],
     ['acme.A-CLOSED', { status: 'closed' }],
     ['acme.A-USD', { currency: 'USD' }],
+    ['acme.clearing-EUR', { kind: 'clearing' }],
+    ['acme.external-EUR', { kind: 'external' }],
     ['globex.A-9', {}],
   ] as const) {
     await apis.insert('accounts.accounts', anAccountRow(id, more));
@@ -103,6 +105,10 @@ describe('a start whose participant would refuse it', () => {
   it.each([
     ['/v1/transfers', aTransfer({ from: 'A-NONE' }), '/from', 'account_unknown'],
     ['/v1/transfers', aTransfer({ to: 'A-9' }), '/to', 'account_unknown'],
+    ['/v1/transfers', aTransfer({ to: 'clearing-EUR' }), '/to', 'account_unknown'],
+    ['/v1/transfers', aTransfer({ from: 'external-EUR' }), '/from', 'account_unknown'],
+    ['/v1/payments', aPayment({ toAccount: 'external-EUR' }), '/toAccount', 'account_unknown'],
+    ['/v1/checkouts', paying('clearing-EUR'), '/payment/accountId', 'account_unknown'],
     ['/v1/transfers', aTransfer({ to: 'A-CLOSED' }), '/to', 'account_closed'],
     ['/v1/transfers', aTransfer({ to: 'A-USD' }), '/to', 'currency_differs'],
     ['/v1/transfers', aTransfer({ to: 'A-1' }), '/to', 'same_account'],
