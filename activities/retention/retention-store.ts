@@ -33,8 +33,8 @@ export async function pageOf(
     `SELECT gid, branch, state = 'acted' AND reserves = 1 AS is_open,
             DATE_FORMAT(created_at, '%Y-%m-%d %H:%i:%s.%f') AS created_at
        FROM fence FORCE INDEX (sweep)
-       WHERE expires_at IS NULL AND created_at >= ? AND created_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND
-         AND (created_at, gid, branch) > (?, ?, ?)
+       WHERE expires_at IS NULL AND created_at >= CAST(? AS DATETIME(3)) AND created_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND
+         AND (created_at, gid, branch) > (CAST(? AS DATETIME(3)), ?, ?)
        ORDER BY created_at, gid, branch LIMIT ?`,
     [from.createdAt, lookAtOlderThanSeconds, from.createdAt, from.gid, from.branch, rowsOfPage],
   );

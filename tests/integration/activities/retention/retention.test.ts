@@ -4,11 +4,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 
 import { createCouponsActivities } from '../../../../activities/coupons/activities';
 import { createRetentionActivities, demandKeep } from '../../../../activities/retention/activities';
+import { pageOf } from '../../../../activities/retention/retention-store';
 import { regionEpoch } from '../../../../activities/epoch';
 import { createFence, inertFenceMetrics } from '../../../../activities/fence';
 import type { SqlPool } from '../../../../activities/sql-transaction';
 import { businessIdOf, gidOf, stepKeyOf, type Gid } from '../../../../contracts/ids';
-import type { RetentionActivities, StampedFence } from '../../../../contracts/retention';
+import type {
+  FenceCursor,
+  RetentionActivities,
+  StampedFence,
+} from '../../../../contracts/retention';
 import type { RunState } from '../../../../contracts/transaction';
 import { inertFaultPoints } from '../../../../processes/fault-points';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
@@ -101,6 +106,25 @@ describe('retention (B13)', () => {
       after = page.next;
     }
   };
+
+  it('looks at every row once, also where more than a page was written in one millisecond', async () => {
+    const rows = 2_500;
+    await admin.change(
+      `INSERT INTO fence (gid, branch, state, attempt_token, epoch, created_at)
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+         SELECT CONCAT('checkout:acme.S-', LPAD(i, 4, '0')), branch, 'acted', REPEAT('x', 16), 1, '2026-01-01 00:00:00.120'
+           FROM n CROSS JOIN (VALUES ROW('a'), ROW('b'), ROW('c')) AS b (branch) LIMIT ?`,
+      [rows],
+    );
+    let looked = 0;
+    for (let after: FenceCursor | null = null; ;) {
+      const page: Awaited<ReturnType<typeof pageOf>> = await pageOf(admin, after);
+      looked += page.rows.length;
+      if (!page.next) break;
+      after = page.next;
+    }
+    expect(looked).toBe(rows);
+  });
 
   it('protects what is open, parked, unknown to accord or young, and ends the rows of ended ones', async () => {
     const states = [
