@@ -55,13 +55,13 @@ export interface ReconcileReport {
   readonly actions: Readonly<Partial<Record<FindingAction, number>>>;
   /** At most `findingsListedMax` of them. */
   readonly findings: readonly ReportedFinding[];
-  /** False: there was more than one round looks at; the next one goes on. */
+  /** False: something was not looked at; the next round begins anew. */
   readonly isComplete: boolean;
 }
 
 export const findingsListedMax = 500;
-/** Rows of one page, and pages of one round for each participant. */
-export const reconcileRows = { page: 200, pagesMax: 25 } as const;
+/** Rows of one page, and pages after which a round goes on in a new run: what a history has room for. */
+export const reconcileRows = { page: 200, pagesOfRun: 25 } as const;
 
 /** How old a row is before it is looked at: what is under way is nobody's finding. */
 export const reconcileAgeSeconds = {
@@ -71,6 +71,8 @@ export const reconcileAgeSeconds = {
   overdue: 60,
   /** Without a move. */
   idle: 300,
+  /** Without a move where that is no wonder: parked, or in review. */
+  waiting: 3_600,
 } as const;
 
 /** Participants whose acts may only reserve. */
@@ -160,9 +162,13 @@ export interface SettleDayInput {
 
 export interface SettleDayReport {
   readonly day: string;
-  /** Settlements that were started, or found running. */
+  /** Settlements that were started, or found running: at most `settlementsListedMax` of them. */
   readonly settlements: readonly Gid[];
+  /** How many there were. */
+  readonly count: number;
 }
+
+export const settlementsListedMax = 500;
 
 /** What a scheduled settlement is accepted with. Registered as `reconciliation.*`, too. */
 export interface SettleDayActivities {

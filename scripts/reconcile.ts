@@ -68,7 +68,8 @@ function print({ findings, actions, looked, isComplete, dryRun }: ReconcileRepor
   const counts = Object.entries(actions).map(([action, count]) => `${count} ${action}`);
   const round = `${dryRun ? 'Dry run' : 'Round'}: ${looked} rows looked at`;
   console.log(`${round}, ${counts.length > 0 ? counts.join(', ') : 'nothing found'}.`);
-  if (!isComplete) console.log(colors.yellow('There is more than one round looks at.'));
+  if (!isComplete)
+    console.log(colors.yellow('Not everything could be looked at; the next round begins anew.'));
 }
 
 const shown = (amount: FoundAmount): string =>

@@ -1,4 +1,4 @@
-import { proxyActivities } from '@temporalio/workflow';
+import { continueAsNew, proxyActivities } from '@temporalio/workflow';
 
 import type { Gid, StepKey } from '../contracts/ids';
 import {
@@ -43,39 +43,81 @@ interface Round {
   readonly findings: ReportedFinding[];
 }
 
+/** Behind what a page begins. */
+type Position = ReservationPosition | Gid;
+
+/** Where a round stands that goes on in a new run. */
+interface ReconcileProgress {
+  readonly round: Round;
+  readonly since: string;
+  /** Index of the part, and where its next page begins. */
+  readonly at: number;
+  readonly after: Position | null;
+}
+
+/** @returns where the next page begins; `null`: that was the last one. */
+type Part = (round: Round, after: Position | null) => Promise<Position | null>;
+
+const parts: readonly Part[] = [
+  ...reservingParticipants.map(
+    (participant): Part =>
+      (round, after) =>
+        reservationsOf(round, participant, typeof after === 'string' ? null : after),
+  ),
+  (round, after) => openRuns(round, typeof after === 'string' ? after : null),
+  ...reservingParticipants.map(
+    (participant): Part =>
+      (round) =>
+        booksOf(round, participant),
+  ),
+];
+
 /**
  * A job, no transaction: finds what was left over between the participants, puts right what their fences can, and keeps
- * the rest for an operator. Safe beside everything else, itself included: what it does is decided by the same rows.
+ * the rest for an operator. Safe beside everything else, itself included: what it does is decided by the same rows. A
+ * long round goes on in a new run, to its end: what comes last would else never be looked at.
  */
-export async function reconcile({ dryRun }: ReconcileInput): Promise<ReconcileReport> {
-  const round: Round = { dryRun, looked: 0, isComplete: true, actions: {}, findings: [] };
-  const since = await job['reconciliation.beginRound']();
-  for (const participant of reservingParticipants) await reservationsOf(round, participant);
-  await openRuns(round);
-  for (const participant of reservingParticipants) {
-    const found = await job['reconciliation.differingBooks']({ participant });
-    await keep(
-      round,
-      found.map((finding) => ({ ...finding, action: 'left' })),
-    );
+export async function reconcile(
+  input: ReconcileInput,
+  from?: ReconcileProgress,
+): Promise<ReconcileReport> {
+  const { round, since, ...place } = from ?? {
+    round: { dryRun: input.dryRun, looked: 0, isComplete: true, actions: {}, findings: [] },
+    since: await job['reconciliation.beginRound'](),
+    at: 0,
+    after: null,
+  };
+  let after: Position | null = place.after;
+  let pages = 0;
+  for (const [at, part] of parts.entries()) {
+    if (at < place.at) continue;
+    do {
+      if (pages === reconcileRows.pagesOfRun) {
+        await continueAsNew<typeof reconcile>(input, { round, since, at, after });
+      }
+      after = await part(round, after);
+      pages += 1;
+    } while (after !== null);
   }
-  if (!dryRun && round.isComplete) {
+  if (!round.dryRun && round.isComplete) {
     await job['reconciliation.closeUnseen']({ since, kinds: findingKinds });
   }
   return round;
 }
 
-async function reservationsOf(round: Round, participant: ReservingParticipant): Promise<void> {
-  let after: ReservationPosition | null = null;
-  for (let page = 1; page <= reconcileRows.pagesMax; page += 1) {
-    const { judged, looked, next }: Awaited<ReturnType<ReconciliationActivities['reservations']>> =
-      await job['reconciliation.reservations']({ participant, after, rows: reconcileRows.page });
-    round.looked += looked;
-    await keep(round, round.dryRun ? judged.map(wouldRepair) : await repaired(judged));
-    if (next === null) return;
-    after = next;
-  }
-  round.isComplete = false;
+async function reservationsOf(
+  round: Round,
+  participant: ReservingParticipant,
+  after: ReservationPosition | null,
+): Promise<ReservationPosition | null> {
+  const { judged, looked, next } = await job['reconciliation.reservations']({
+    participant,
+    after,
+    rows: reconcileRows.page,
+  });
+  round.looked += looked;
+  await keep(round, round.dryRun ? judged.map(wouldRepair) : await repaired(judged));
+  return next;
 }
 
 const wouldRepair = ({ finding, repair: by }: JudgedReservation): ReportedFinding => ({
@@ -112,23 +154,25 @@ async function repairedKeys(
   }
 }
 
-async function openRuns(round: Round): Promise<void> {
-  let after: string | null = null;
-  for (let page = 1; page <= reconcileRows.pagesMax; page += 1) {
-    const { runs, next }: Awaited<ReturnType<ReconciliationActivities['openRuns']>> = await job[
-      'reconciliation.openRuns'
-    ]({ after, rows: startsAtOnce });
-    round.looked += runs.length;
-    const claimed = await claimedOf(round, runs);
-    const looked = await Promise.all(runs.map((run) => recovered(claimed, run)));
-    await keep(
-      round,
-      looked.filter((finding) => finding !== undefined),
-    );
-    if (next === null) return;
-    after = next;
-  }
-  round.isComplete = false;
+async function openRuns(round: Round, after: Gid | null): Promise<Gid | null> {
+  const { runs, next } = await job['reconciliation.openRuns']({ after, rows: startsAtOnce });
+  round.looked += runs.length;
+  const claimed = await claimedOf(round, runs);
+  const looked = await Promise.all(runs.map((run) => recovered(claimed, run)));
+  await keep(
+    round,
+    looked.filter((finding) => finding !== undefined),
+  );
+  return next;
+}
+
+async function booksOf(round: Round, participant: ReservingParticipant): Promise<null> {
+  const found = await job['reconciliation.differingBooks']({ participant });
+  await keep(
+    round,
+    found.map((finding) => ({ ...finding, action: 'left' })),
+  );
+  return null;
 }
 
 /** @returns `undefined`: nothing may be started. */

@@ -1,11 +1,12 @@
-import { ApplicationFailure, proxyActivities } from '@temporalio/workflow';
+import { ApplicationFailure, continueAsNew, proxyActivities } from '@temporalio/workflow';
 
 import { flowDefinitions } from '../contracts/flows';
 import type { Gid } from '../contracts/ids';
-import type {
-  SettleDayActivities,
-  SettleDayInput,
-  SettleDayReport,
+import {
+  settlementsListedMax,
+  type SettleDayActivities,
+  type SettleDayInput,
+  type SettleDayReport,
 } from '../contracts/reconciliation';
 import { deadlineMs } from '../contracts/transaction';
 import { jobOptions } from './activity-options';
@@ -13,32 +14,52 @@ import { startTransaction, type Registered } from './jobs';
 
 const job = proxyActivities<Registered<SettleDayActivities>>(jobOptions);
 
-/** Tenants of one page, and pages of one day: what is left has the next day's settlement. */
+/** Tenants of one page, and pages after which the job goes on in a new run: what a history has room for. */
 const tenantsAtOnce = 50;
-const pagesMax = 40;
+const pagesOfRun = 20;
 const dayMs = 86_400_000;
 
-/** A job, no transaction: one settlement for each tenant that has something to settle. Safe to run twice. */
-export async function settleDay(input: SettleDayInput): Promise<SettleDayReport> {
+/** Where the job stands when it goes on in a new run. */
+interface SettleDayProgress {
+  readonly settlements: readonly Gid[];
+  readonly count: number;
+  readonly after: string | null;
+}
+const start: SettleDayProgress = { settlements: [], count: 0, after: null };
+
+/**
+ * A job, no transaction: one settlement for each tenant that has something to settle. Safe to run twice. With many
+ * tenants it goes on in a new run, to the last one: those of a late name would else wait for ever.
+ */
+export async function settleDay(
+  input: SettleDayInput,
+  from: SettleDayProgress = start,
+): Promise<SettleDayReport> {
   const { currency } = input;
   const day = input.day ?? dayOf(Date.now() - dayMs);
   // A settlement that is refused has ended, and the day could not be settled any more.
   if (day >= dayOf(Date.now()))
     throw ApplicationFailure.nonRetryable(`${day} (UTC) is not over yet.`, 'LimitExceeded');
-  const settlements: Gid[] = [];
-  let after: string | null = null;
-  for (let page = 1; page <= pagesMax; page += 1) {
+  const settlements = [...from.settlements];
+  let { count, after } = from;
+  let pages = 0;
+  do {
+    if (pages === pagesOfRun) {
+      await continueAsNew<typeof settleDay>({ currency, day }, { settlements, count, after });
+    }
     const found: Awaited<ReturnType<SettleDayActivities['tenantsToSettle']>> = await job[
       'reconciliation.tenantsToSettle'
     ]({ currency, day, after, rows: tenantsAtOnce });
     const started = await Promise.all(
       found.tenants.map((tenant) => settle({ tenant, currency, day })),
     );
-    settlements.push(...started.filter((gid) => gid !== null));
-    if (found.next === null) break;
+    const gids = started.filter((gid) => gid !== null);
+    settlements.push(...gids.slice(0, settlementsListedMax - settlements.length));
+    count += gids.length;
+    pages += 1;
     after = found.next;
-  }
-  return { day, settlements };
+  } while (after !== null);
+  return { day, settlements, count };
 }
 
 const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);

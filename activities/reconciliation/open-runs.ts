@@ -22,23 +22,27 @@ interface OpenRow {
   readonly is_overdue: string;
 }
 
-/** A row whose start is not confirmed belongs to the starter; it is looked at once it is as old as one without a move. */
+/**
+ * A row whose start is not confirmed belongs to the starter; it is looked at once it is as old as one without a move. A
+ * row that waits for a person is looked at rarely: there may be many, and each costs the attempt of a start.
+ */
 export async function openRunsBehind(
   accord: SqlPool,
   { after, rows }: { readonly after: Gid | null; readonly rows: number },
 ): Promise<{ readonly runs: readonly OpenRun[]; readonly next: Gid | null }> {
-  const { overdue, idle } = reconcileAgeSeconds;
+  const { overdue, idle, waiting } = reconcileAgeSeconds;
   const found = await accord.select<OpenRow>(
     `SELECT gid, state, input, at_risk, deadline_at, is_overdue,
             CAST(TIMESTAMPDIFF(SECOND, accepted_at, UTC_TIMESTAMP(3)) AS CHAR) AS age
        FROM (SELECT gid, state, input, at_risk, deadline_at, accepted_at, start_confirmed_at,
-                    deadline_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND AS is_overdue,
-                    GREATEST(accepted_at, COALESCE(start_sent_at, accepted_at),
-                      FROM_UNIXTIME(moved_at / 1000)) < UTC_TIMESTAMP(3) - INTERVAL ? SECOND AS is_idle
+                    state <> 'parked' AND deadline_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND AS is_overdue,
+                    GREATEST(accepted_at, COALESCE(start_sent_at, accepted_at), FROM_UNIXTIME(moved_at / 1000))
+                      < UTC_TIMESTAMP(3) - INTERVAL IF(state = 'parked'
+                        OR (early_status = 'review' AND deadline_at > UTC_TIMESTAMP(3)), ?, ?) SECOND AS is_idle
                FROM runs WHERE ended_at IS NULL AND lane = 'single' AND gid > ?) open_rows
        WHERE is_idle OR (is_overdue AND start_confirmed_at IS NOT NULL)
        ORDER BY gid LIMIT ?`,
-    [overdue, idle, after ?? '', rows],
+    [overdue, waiting, idle, after ?? '', rows],
   );
   const runs = found.flatMap(openRunOf);
   return { runs, next: found.length === rows ? (found.at(-1)?.gid ?? null) : null };

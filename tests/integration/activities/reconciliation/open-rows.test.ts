@@ -104,4 +104,28 @@ describe('an open row', () => {
       { gid: overdue, input: { deadlineAt: before + 300_000 } },
     ]);
   });
+
+  it.each([
+    ['parked', "state = 'parked'"],
+    ['in review', "early_status = 'review', deadline_at = UTC_TIMESTAMP(3) + INTERVAL 1 DAY"],
+  ])('that is %s is looked at each hour, not in each round', async (state, change) => {
+    const reference = `W-${state.replace(' ', '-')}`;
+    const gid = await accepted(reference);
+    await apiPool.query(
+      `UPDATE runs SET start_confirmed_at = UTC_TIMESTAMP(3), ${change} WHERE gid = ?`,
+      [gid],
+    );
+    const isLookedAt = async (): Promise<boolean> =>
+      (await jobs.openRuns({ after: 'order:acme.W', rows: 10 })).runs.some(
+        (run) => run.gid === gid,
+      );
+    expect(await isLookedAt()).toBe(false);
+    await apiPool.query(
+      'UPDATE runs SET accepted_at = accepted_at - INTERVAL 1 HOUR WHERE gid = ?',
+      [gid],
+    );
+    expect(await isLookedAt()).toBe(true);
+    await jobs.claimStarts({ gids: [gid] });
+    expect(await isLookedAt()).toBe(false);
+  });
 });

@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
+
+import type {
+  OpenRun,
+  ReconcileInput,
+  ReconcileReport,
+  ReconciliationActivities,
+  SettleDayActivities,
+  SettleDayInput,
+  SettleDayReport,
+} from '../../contracts/reconciliation';
+import { bundleWorkflows } from '../../scripts/bundle-workflows';
+import { testStack } from '../support/stack';
+
+describe('the jobs', () => {
+  let environment: TestWorkflowEnvironment;
+  let codePath: string;
+  beforeAll(async () => {
+    const { temporal } = await testStack();
+    environment = await TestWorkflowEnvironment.createFromExistingServer(temporal);
+    codePath = await bundleWorkflows('workflows/index.ts', 'dist/test-bundles/jobs.js');
+  }, 120_000);
+  afterAll(() => environment.teardown());
+
+  /** Activities that find nothing, but for what a test plays. */
+  const nothing: ReconciliationActivities & SettleDayActivities = {
+    beginRound: () => Promise.resolve('2026-01-01 00:00:00.000'),
+    reservations: () => Promise.resolve({ judged: [], looked: 0, next: null }),
+    openRuns: () => Promise.resolve({ runs: [], next: null }),
+    claimStarts: ({ gids }) => Promise.resolve(gids),
+    isRunning: () => Promise.resolve(true),
+    differingBooks: () => Promise.resolve([]),
+    record: () => Promise.resolve(null),
+    closeUnseen: () => Promise.resolve(null),
+    tenantsToSettle: () => Promise.resolve({ tenants: [], next: null }),
+    acceptSettlement: () => Promise.resolve(null),
+  };
+
+  const job = async <Result>(type: string, played: object, input: object): Promise<Result> => {
+    const taskQueue = `test-${randomUUID()}`;
+    const { namespace } = (await testStack()).temporal;
+    const named = Object.entries({ ...nothing, ...played }).map(
+      ([name, call]) => [`reconciliation.${name}`, call as () => Promise<unknown>] as const,
+    );
+    const worker = await Worker.create({
+      connection: environment.nativeConnection,
+      namespace,
+      taskQueue,
+      workflowBundle: { codePath },
+      activities: Object.fromEntries(named),
+    });
+    return worker.runUntil(
+      environment.client.workflow.execute<(input: object) => Promise<Result>>(type, {
+        taskQueue,
+        workflowId: `${type}-${randomUUID()}`,
+        args: [input],
+      }),
+    );
+  };
+  const reconcile = (
+    played: Partial<ReconciliationActivities>,
+    input: ReconcileInput = { dryRun: false },
+  ): Promise<ReconcileReport> => job('reconcile', played, input);
+  const settleDay = (
+    played: Partial<SettleDayActivities>,
+    input: SettleDayInput,
+  ): Promise<SettleDayReport> => job('settleDay', played, input);
+
+  /** A row whose workflow is a job that finds nothing: it ends by itself. */
+  const openRun = (gid: string): OpenRun => ({
+    gid,
+    workflow: 'settleDay',
+    input: { currency: 'EUR', day: '2026-01-01' },
+    finding: {
+      kind: 'run_without_owner',
+      participant: 'accord',
+      gid,
+      branch: null,
+      subject: gid,
+      amounts: [],
+      ageSeconds: 600,
+      detail: 'Planted.',
+    },
+  });
+  const wasStarted = (gid: string): Promise<boolean> =>
+    environment.client.workflow
+      .getHandle(gid)
+      .describe()
+      .then(
+        () => true,
+        () => false,
+      );
+
+  it('reconcile starts what it has claimed, and nothing that was cancelled since its page was read', async () => {
+    const [open, cancelled] = [`order:t.${randomUUID()}`, `order:t.${randomUUID()}`];
+    const { findings } = await reconcile({
+      openRuns: () => Promise.resolve({ runs: [openRun(open), openRun(cancelled)], next: null }),
+      claimStarts: () => Promise.resolve([open]),
+    });
+    expect(findings).toMatchObject([{ gid: open, action: 'recovered' }]);
+    expect(await wasStarted(open)).toBe(true);
+    expect(await wasStarted(cancelled)).toBe(false);
+  }, 120_000);
+
+  /** More pages than one run looks at. @returns those that were asked for, too. */
+  const manyPages = <Page extends object>(page: Page) => {
+    const asked: (string | null)[] = [];
+    const call = ({ after }: { readonly after: string | null }) => {
+      asked.push(after);
+      const next = asked.length < 45 ? `order:t.${asked.length}` : null;
+      return Promise.resolve({ ...page, next });
+    };
+    return { asked, call };
+  };
+
+  it('reconcile goes on in new runs, to the last page', async () => {
+    const { asked, call } = manyPages({ runs: [] });
+    const closed: string[] = [];
+    const report = await reconcile({
+      openRuns: call,
+      closeUnseen({ since }) {
+        closed.push(since);
+        return Promise.resolve(null);
+      },
+    });
+    expect(asked).toHaveLength(45);
+    expect(asked.at(-1)).toBe('order:t.44');
+    expect(report.isComplete).toBe(true);
+    expect(closed).toEqual(['2026-01-01 00:00:00.000']); // Of the run that began the round.
+  }, 120_000);
+
+  it('settleDay goes on in new runs, to the last tenant, with the day that it began with', async () => {
+    const { asked, call } = manyPages({ tenants: ['t'] });
+    const days: string[] = [];
+    const report = await settleDay(
+      {
+        tenantsToSettle: call,
+        acceptSettlement({ day }) {
+          days.push(day);
+          return Promise.resolve(null); // Settled before.
+        },
+      },
+      { currency: 'EUR', day: '2026-01-01' },
+    );
+    expect(asked.at(-1)).toBe('order:t.44');
+    expect(days).toEqual(Array<string>(45).fill('2026-01-01'));
+    expect(report).toEqual({ day: '2026-01-01', settlements: [], count: 0 });
+  }, 120_000);
+});
