@@ -141,10 +141,21 @@ export interface ReconciliationActivities {
   claimStarts(request: { readonly gids: readonly Gid[] }): Promise<readonly Gid[]>;
   /** Has Temporal an open run of it? Asked by a dry run alone: who starts needs no answer that may be old. */
   isRunning(gid: Gid): Promise<boolean>;
-  /** Accounts, stock and coupons whose sums are not those of their rows. */
+  /**
+   * One page of accounts, stock and coupons whose sums are not those of their rows.
+   *
+   * @param after `next` of the page before, as it is.
+   * @returns `passedOver`: those with too many rows to be summed in time, which were not looked at.
+   */
   differingBooks(request: {
     readonly participant: ReservingParticipant;
-  }): Promise<readonly Finding[]>;
+    readonly after: string | null;
+    readonly rows: number;
+  }): Promise<{
+    readonly findings: readonly Finding[];
+    readonly passedOver: number;
+    readonly next: string | null;
+  }>;
   record(request: { readonly findings: readonly RecordedFinding[] }): Promise<null>;
   /** Findings of these kinds that are open, and were not seen since: gone. */
   closeUnseen(request: {

@@ -44,7 +44,7 @@ interface Round {
 }
 
 /** Behind what a page begins. */
-type Position = ReservationPosition | Gid;
+type Position = ReservationPosition | string;
 
 /** Where a round stands that goes on in a new run. */
 interface ReconcileProgress {
@@ -67,8 +67,8 @@ const parts: readonly Part[] = [
   (round, after) => openRuns(round, typeof after === 'string' ? after : null),
   ...reservingParticipants.map(
     (participant): Part =>
-      (round) =>
-        booksOf(round, participant),
+      (round, after) =>
+        booksOf(round, participant, typeof after === 'string' ? after : null),
   ),
 ];
 
@@ -166,13 +166,22 @@ async function openRuns(round: Round, after: Gid | null): Promise<Gid | null> {
   return next;
 }
 
-async function booksOf(round: Round, participant: ReservingParticipant): Promise<null> {
-  const found = await job['reconciliation.differingBooks']({ participant });
+async function booksOf(
+  round: Round,
+  participant: ReservingParticipant,
+  after: string | null,
+): Promise<string | null> {
+  const { findings, passedOver, next } = await job['reconciliation.differingBooks']({
+    participant,
+    after,
+    rows: reconcileRows.page,
+  });
+  if (passedOver > 0) round.isComplete = false;
   await keep(
     round,
-    found.map((finding) => ({ ...finding, action: 'left' })),
+    findings.map((finding) => ({ ...finding, action: 'left' })),
   );
-  return null;
+  return next;
 }
 
 /** @returns `undefined`: nothing may be started. */

@@ -34,7 +34,7 @@ export function createReconciliationActivities({
     openRuns: (page) => openRunsBehind(accord, page),
     claimStarts: ({ gids }) => claimStarts(accord, unhurried(), gids),
     isRunning,
-    differingBooks: ({ participant }) => differingBooks(databases[participant], participant),
+    differingBooks: (page) => differingBooks(databases[page.participant], page),
     async record({ findings }) {
       await recordFindings(accord, findings);
       return null;

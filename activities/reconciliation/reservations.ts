@@ -76,7 +76,7 @@ const reservationsBehind = (
   return pool.select<Reservation>(
     `SELECT gid, branch, CAST(created_at AS CHAR) AS createdAt,
             CAST(TIMESTAMPDIFF(SECOND, created_at, UTC_TIMESTAMP(3)) AS CHAR) AS age, amounts
-       FROM fence
+       FROM fence FORCE INDEX (open_reservations)
        WHERE expires_at IS NULL AND reserves = 1 AND state = 'acted'
          AND created_at >= CAST(? AS DATETIME(3)) AND (created_at, gid, branch) > (CAST(? AS DATETIME(3)), ?, ?)
        ORDER BY created_at, gid, branch LIMIT ?`,

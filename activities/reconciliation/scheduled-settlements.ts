@@ -15,30 +15,53 @@ import { inSqlTransaction, type Budget, type SqlPool } from '../sql-transaction'
 const operation = 'schedule settlement';
 const requestedBy = 'schedule';
 
-/** One page of tenants with movements of the currency that no settlement has, up to the end of the day. */
+/**
+ * One page of tenants with movements of the currency that no settlement has, up to the end of the day. It goes from
+ * tenant to tenant of the index, so what it reads grows with the tenants and not with their movements.
+ *
+ * @param page `rows`: tenants that are looked at; those without such movements count.
+ */
 export async function tenantsToSettle(
   accounts: SqlPool,
-  {
-    currency,
-    day,
-    after,
-    rows,
-  }: {
+  page: {
     readonly currency: Currency;
     readonly day: string;
     readonly after: string | null;
     readonly rows: number;
   },
 ): Promise<{ readonly tenants: readonly string[]; readonly next: string | null }> {
-  const found = await accounts.select<{ readonly tenant: string }>(
-    `SELECT DISTINCT tenant FROM merchant_movements
-       WHERE tenant > ? AND currency = ? AND settlement_id IS NULL
-         AND occurred_at < CAST(? AS DATE) + INTERVAL 1 DAY
-       ORDER BY tenant LIMIT ?`,
-    [after ?? '', currency, day, rows],
+  const tenants: string[] = [];
+  let tenant = page.after;
+  for (let looked = 0; looked < page.rows; looked += 1) {
+    tenant = await tenantBehind(accounts, tenant ?? '');
+    if (tenant === null) return { tenants, next: null };
+    if (await hasDue(accounts, tenant, page)) tenants.push(tenant);
+  }
+  return { tenants, next: tenant };
+}
+
+async function tenantBehind(accounts: SqlPool, after: string): Promise<string | null> {
+  const [first] = await accounts.select<{ readonly tenant: string }>(
+    `SELECT tenant FROM merchant_movements FORCE INDEX (open_by_day)
+       WHERE tenant > ? ORDER BY tenant LIMIT 1`,
+    [after],
   );
-  const tenants = found.map(({ tenant }) => tenant);
-  return { tenants, next: tenants.length === rows ? (tenants.at(-1) ?? null) : null };
+  return first?.tenant ?? null;
+}
+
+/** The oldest open movement says it. */
+async function hasDue(
+  accounts: SqlPool,
+  tenant: string,
+  { currency, day }: { readonly currency: Currency; readonly day: string },
+): Promise<boolean> {
+  const [oldest] = await accounts.select<{ readonly isDue: string }>(
+    `SELECT occurred_at < CAST(? AS DATE) + INTERVAL 1 DAY AS isDue
+       FROM merchant_movements FORCE INDEX (open_by_day)
+       WHERE tenant = ? AND currency = ? AND settlement_id IS NULL ORDER BY occurred_at LIMIT 1`,
+    [day, tenant, currency],
+  );
+  return Number(oldest?.isDue ?? 0) === 1;
 }
 
 interface Settlement {

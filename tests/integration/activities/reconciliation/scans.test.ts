@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { differingBooks } from '../../../../activities/reconciliation/findings-store';
+import { judgeReservations } from '../../../../activities/reconciliation/reservations';
+import { tenantsToSettle } from '../../../../activities/reconciliation/scheduled-settlements';
+import { SqlTimeout, type SqlPool } from '../../../../activities/sql-transaction';
+import { ownDatabases, type OwnDatabases } from '../../../support/databases';
+
+/** A statement is killed after three seconds: a job whose statements grow with the tables would one day stop for good. */
+describe('what a page of a job reads', () => {
+  let own: OwnDatabases;
+  let accord: SqlPool;
+  /** One connection, whose counters are asked afterwards. */
+  let accounts: SqlPool;
+  beforeAll(async () => {
+    own = await ownDatabases(['accounts', 'accord']);
+    accord = own.pool(own.adminUrl('accord'));
+    accounts = own.pool(own.adminUrl('accounts'), { connectionLimit: 1 });
+  }, 60_000);
+  afterAll(() => own.drop());
+  beforeEach(async () => {
+    await accounts.change('DELETE FROM fence');
+    await accounts.change('DELETE FROM merchant_movements');
+  });
+
+  const rowsReadBy = async (work: () => Promise<unknown>): Promise<number> => {
+    await accounts.change('FLUSH STATUS');
+    await work();
+    const counters = await accounts.select<{ Value: string }>(
+      "SHOW SESSION STATUS LIKE 'Handler_read%'",
+    );
+    return counters.reduce((sum, { Value }) => sum + Number(Value), 0);
+  };
+  const numbers = (max: number) => `WITH RECURSIVE
+    d (i) AS (VALUES ROW(0), ROW(1), ROW(2), ROW(3), ROW(4), ROW(5), ROW(6), ROW(7), ROW(8), ROW(9)),
+    n (i) AS (SELECT a.i + 10 * b.i + 100 * c.i + 1000 * e.i AS i FROM d a, d b, d c, d e HAVING i < ${max})`;
+
+  it('of open reservations are those alone, however many rows have no end yet', async () => {
+    await accounts.change(
+      `INSERT INTO fence (gid, branch, state, reserves, attempt_token, epoch, created_at, amounts)
+         ${numbers(5_000)}
+         SELECT CONCAT('order:acme.O-', i), 'holdFunds', IF(i % 1000 = 7, 'acted', 'confirmed'), 1, REPEAT('x', 16), 1,
+                UTC_TIMESTAMP(3) - INTERVAL 1 HOUR, '[]' FROM n`,
+    );
+    let looked = 0;
+    const read = await rowsReadBy(async () => {
+      const page = { participant: 'accounts', after: null, rows: 200 } as const;
+      ({ looked } = await judgeReservations(accord, accounts, page));
+    });
+    expect(looked).toBe(5);
+    expect(read).toBeLessThan(100);
+  });
+
+  it('of tenants to settle are the tenants, not their movements; each is found on some page', async () => {
+    await accounts.change(
+      `INSERT INTO merchant_movements (gid, branch, op, account_id, tenant, currency, amount, occurred_at, settlement_id, settlement_page)
+         ${numbers(5_000)}
+         SELECT CONCAT('order:t.O-', i), 'captureFunds', 'act', CONCAT('t', i % 5, '.m'), CONCAT('t', i % 5), 'EUR', 1,
+                IF(i % 5 = 1, '2026-01-02 00:00:00', '2026-01-01 12:00:00'), IF(i % 5 = 3, 's', NULL), IF(i % 5 = 3, 1, NULL) FROM n`,
+    );
+    const found: string[] = [];
+    const read = await rowsReadBy(async () => {
+      for (let after: string | null = null; ;) {
+        const page: Awaited<ReturnType<typeof tenantsToSettle>> = await tenantsToSettle(accounts, {
+          currency: 'EUR',
+          day: '2026-01-01',
+          after,
+          rows: 2,
+        });
+        found.push(...page.tenants);
+        if (page.next === null) break;
+        after = page.next;
+      }
+    });
+    expect(found).toEqual(['t0', 't2', 't4']);
+    expect(read).toBeLessThan(100);
+  });
+
+  describe('of the books', () => {
+    const page = (pool: SqlPool, after: string | null, rows: number) =>
+      differingBooks(pool, { participant: 'accounts', after, rows });
+    const subjectsOf = async (pool: SqlPool, rows: number) => {
+      const subjects: string[] = [];
+      let passedOver = 0;
+      for (let after: string | null = null; ;) {
+        const found: Awaited<ReturnType<typeof differingBooks>> = await page(pool, after, rows);
+        subjects.push(...found.findings.map(({ subject }) => subject));
+        passedOver += found.passedOver;
+        if (found.next === null) return { subjects, passedOver };
+        after = found.next;
+      }
+    };
+    beforeAll(async () => {
+      await accounts.change(
+        `INSERT INTO accounts (id, tenant, kind, currency, balance, held)
+           ${numbers(40)} SELECT CONCAT('t.A-', LPAD(i, 2, '0')), 't', 'customer', 'EUR', i % 10 = 5, i % 20 = 6 FROM n`,
+      );
+      await accounts.change(
+        `INSERT INTO ledger_entries (gid, branch, op, account_id, currency, amount)
+           ${numbers(4_000)} SELECT CONCAT('order:t.', i), 'b', 'act', CONCAT('t.A-', LPAD(i % 40, 2, '0')), 'EUR',
+             IF(i < 2000, 1, -1) FROM n`,
+      );
+    });
+    const differ = [
+      ...['05', '06', '15', '25', '26', '35'].map((id) => `balance t.A-${id}`),
+      ...['06', '26'].map((id) => `held t.A-${id}`),
+    ];
+
+    it('are the rows of its own accounts, and together the pages find all that differ', async () => {
+      expect(await rowsReadBy(() => page(accounts, '0/t.A-10', 4))).toBeLessThan(600);
+      expect(await subjectsOf(accounts, 7)).toEqual({ subjects: differ, passedOver: 0 });
+      expect(await subjectsOf(accounts, 200)).toEqual({ subjects: differ, passedOver: 0 });
+    });
+
+    it('are fewer where they take too long, and one account that is too long alone is passed over', async () => {
+      const slow: SqlPool = {
+        ...accounts,
+        select(sql, values = []) {
+          const isSlow =
+            sql.includes('SUM(') && String(values[0]) < 't.A-15' && String(values[1]) >= 't.A-15';
+          return isSlow ? Promise.reject(new SqlTimeout('Slow.')) : accounts.select(sql, values);
+        },
+      };
+      const { subjects, passedOver } = await subjectsOf(slow, 16);
+      expect(subjects).toEqual(differ.filter((subject) => subject !== 'balance t.A-15'));
+      expect(passedOver).toBe(2); // Its balance, and what is held of it.
+    });
+  });
+});
