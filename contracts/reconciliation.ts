@@ -177,6 +177,8 @@ export interface SettleDayReport {
   readonly settlements: readonly Gid[];
   /** How many there were. */
   readonly count: number;
+  /** False: a tenant was left out; what he has open is settled with the next day. */
+  readonly isComplete: boolean;
 }
 
 export const settlementsListedMax = 500;

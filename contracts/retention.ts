@@ -35,6 +35,8 @@ export interface RetentionReport {
   readonly leaked: number;
   readonly deleted: number;
   readonly expiredKeys: number;
+  /** False: a participant was away; the next round makes up for it. */
+  readonly isComplete: boolean;
 }
 
 /**

@@ -46,9 +46,16 @@ export const leaseOptions: ActivityOptions = {
   retry: { initialInterval: '50ms', maximumAttempts: 3 }, // No effect on money hangs on it: the fencing token decides.
 };
 
-/** A bounded piece of a job: reads and repairs that may be made again, so they are tried until the job is over. */
+/**
+ * A bounded piece of a job: reads and repairs that may be made again. What fails for so long is left to the next round:
+ * a job that waits for ever keeps every later one from its start.
+ */
 export const jobOptions: ActivityOptions = {
   startToCloseTimeout: '30s',
   heartbeatTimeout: '5s',
+  scheduleToCloseTimeout: '2m',
   retry: { initialInterval: '1s', maximumInterval: '30s' },
 };
+
+/** The same of a job that has one round a day: an outage of an hour must not cost the day. */
+export const dailyJobOptions: ActivityOptions = { ...jobOptions, scheduleToCloseTimeout: '1h' };

@@ -1,5 +1,11 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { ParentClosePolicy, startChild, WorkflowIdReusePolicy } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  isCancellation,
+  ParentClosePolicy,
+  startChild,
+  WorkflowIdReusePolicy,
+} from '@temporalio/workflow';
 
 import { partsOfBusinessId, partsOfGid, type Gid } from '../contracts/ids';
 import { searchAttributes } from '../contracts/search-attributes';
@@ -8,6 +14,23 @@ import { searchAttributes } from '../contracts/search-attributes';
 export type Registered<Activities> = {
   readonly [Name in keyof Activities & string as `reconciliation.${Name}`]: Activities[Name];
 };
+
+/**
+ * One part of a job. Where an activity of it fails for longer than it is tried, the rest of the part is left to the next
+ * round, and the other parts go on.
+ *
+ * @returns `undefined`: it failed.
+ */
+export async function unlessFailed<Result>(
+  part: () => Promise<Result>,
+): Promise<Result | undefined> {
+  try {
+    return await part();
+  } catch (error) {
+    if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
+    return undefined;
+  }
+}
 
 /**
  * Starts the run of a transaction, which outlives the job. The id is the transaction's, so Temporal itself refuses a

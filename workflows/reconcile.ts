@@ -19,7 +19,7 @@ import {
 } from '../contracts/reconciliation';
 import type { Keyed, SetActivity } from '../contracts/verdict';
 import { jobOptions } from './activity-options';
-import { startTransaction, type Registered } from './jobs';
+import { startTransaction, unlessFailed, type Registered } from './jobs';
 
 const job = proxyActivities<Registered<ReconciliationActivities>>(jobOptions);
 
@@ -95,7 +95,10 @@ export async function reconcile(
       if (pages === reconcileRows.pagesOfRun) {
         await continueAsNew<typeof reconcile>(input, { round, since, at, after });
       }
-      after = await part(round, after);
+      const behind: Position | null = after;
+      const next = await unlessFailed(() => part(round, behind));
+      if (next === undefined) round.isComplete = false;
+      after = next ?? null;
       pages += 1;
     } while (after !== null);
   }

@@ -3,6 +3,7 @@ import { continueAsNew, proxyActivities, workflowInfo } from '@temporalio/workfl
 import { fencedParticipants } from '../contracts/retention';
 import type { FenceCursor, RetentionActivities, RetentionReport } from '../contracts/retention';
 import { jobOptions } from './activity-options';
+import { unlessFailed } from './jobs';
 
 /** Where a round of the job stands. */
 export interface RetentionProgress {
@@ -13,7 +14,7 @@ export interface RetentionProgress {
 }
 
 const start: RetentionProgress = {
-  done: { stamped: 0, leaked: 0, deleted: 0, expiredKeys: 0 },
+  done: { stamped: 0, leaked: 0, deleted: 0, expiredKeys: 0, isComplete: true },
   at: 0,
   after: null,
 };
@@ -24,33 +25,37 @@ const start: RetentionProgress = {
  */
 export async function retention(from: RetentionProgress = start): Promise<RetentionReport> {
   const activities = retentionActivities();
-  let { stamped, leaked, deleted, expiredKeys } = from.done;
+  let { stamped, leaked, deleted, expiredKeys, isComplete } = from.done;
   let after = from.after;
   for (let at = from.at; at < fencedParticipants.length; at += 1) {
     const participant = fencedParticipants[at] ?? 'accord';
     do {
-      const page = await activities.stampFence({ participant, after });
-      stamped += page.stamped;
-      leaked += page.leaked;
-      after = page.next;
+      const behind: FenceCursor | null = after;
+      const page = await unlessFailed(() => activities.stampFence({ participant, after: behind }));
+      if (!page) isComplete = false;
+      stamped += page?.stamped ?? 0;
+      leaked += page?.leaked ?? 0;
+      after = page?.next ?? null;
       // Between two pages only: behind the last one the deletions are still to come.
       if (after && workflowInfo().continueAsNewSuggested) {
-        const done = { stamped, leaked, deleted, expiredKeys };
+        const done = { stamped, leaked, deleted, expiredKeys, isComplete };
         await continueAsNew<typeof retention>({ done, at, after });
       }
     } while (after);
     let expired;
     do {
-      expired = await activities.deleteExpired({ participant });
-      deleted += expired.deleted;
-    } while (expired.more);
+      expired = await unlessFailed(() => activities.deleteExpired({ participant }));
+      if (!expired) isComplete = false;
+      deleted += expired?.deleted ?? 0;
+    } while (expired?.more);
   }
   let keys;
   do {
-    keys = await activities.expireKeys();
-    expiredKeys += keys.expired;
-  } while (keys.more);
-  return { stamped, leaked, deleted, expiredKeys };
+    keys = await unlessFailed(() => activities.expireKeys());
+    if (!keys) isComplete = false;
+    expiredKeys += keys?.expired ?? 0;
+  } while (keys?.more);
+  return { stamped, leaked, deleted, expiredKeys, isComplete };
 }
 
 /** Registered as `retention.<activity>`. */

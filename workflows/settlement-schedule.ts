@@ -9,10 +9,10 @@ import {
   type SettleDayReport,
 } from '../contracts/reconciliation';
 import { deadlineMs } from '../contracts/transaction';
-import { jobOptions } from './activity-options';
-import { startTransaction, type Registered } from './jobs';
+import { dailyJobOptions } from './activity-options';
+import { startTransaction, unlessFailed, type Registered } from './jobs';
 
-const job = proxyActivities<Registered<SettleDayActivities>>(jobOptions);
+const job = proxyActivities<Registered<SettleDayActivities>>(dailyJobOptions);
 
 /** Tenants of one page, and pages after which the job goes on in a new run: what a history has room for. */
 const tenantsAtOnce = 50;
@@ -23,9 +23,10 @@ const dayMs = 86_400_000;
 interface SettleDayProgress {
   readonly settlements: readonly Gid[];
   readonly count: number;
+  readonly isComplete: boolean;
   readonly after: string | null;
 }
-const start: SettleDayProgress = { settlements: [], count: 0, after: null };
+const start: SettleDayProgress = { settlements: [], count: 0, isComplete: true, after: null };
 
 /**
  * A job, no transaction: one settlement for each tenant that has something to settle. Safe to run twice. With many
@@ -41,25 +42,28 @@ export async function settleDay(
   if (day >= dayOf(Date.now()))
     throw ApplicationFailure.nonRetryable(`${day} (UTC) is not over yet.`, 'LimitExceeded');
   const settlements = [...from.settlements];
-  let { count, after } = from;
+  let { count, after, isComplete } = from;
   let pages = 0;
   do {
     if (pages === pagesOfRun) {
-      await continueAsNew<typeof settleDay>({ currency, day }, { settlements, count, after });
+      await continueAsNew<typeof settleDay>(
+        { currency, day },
+        { settlements, count, after, isComplete },
+      );
     }
-    const found: Awaited<ReturnType<SettleDayActivities['tenantsToSettle']>> = await job[
-      'reconciliation.tenantsToSettle'
-    ]({ currency, day, after, rows: tenantsAtOnce });
+    const page = { currency, day, after, rows: tenantsAtOnce };
+    const found = await unlessFailed(() => job['reconciliation.tenantsToSettle'](page));
     const started = await Promise.all(
-      found.tenants.map((tenant) => settle({ tenant, currency, day })),
+      (found?.tenants ?? []).map((tenant) => unlessFailed(() => settle({ tenant, currency, day }))),
     );
-    const gids = started.filter((gid) => gid !== null);
+    if (found === undefined || started.includes(undefined)) isComplete = false;
+    const gids = started.filter((gid) => typeof gid === 'string');
     settlements.push(...gids.slice(0, settlementsListedMax - settlements.length));
     count += gids.length;
     pages += 1;
-    after = found.next;
+    after = found?.next ?? null;
   } while (after !== null);
-  return { day, settlements, count };
+  return { day, settlements, count, isComplete };
 }
 
 const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 
@@ -148,6 +149,52 @@ describe('the jobs', () => {
     );
     expect(asked.at(-1)).toBe('order:t.44');
     expect(days).toEqual(Array<string>(45).fill('2026-01-01'));
-    expect(report).toEqual({ day: '2026-01-01', settlements: [], count: 0 });
+    expect(report).toEqual({ day: '2026-01-01', settlements: [], count: 0, isComplete: true });
+  }, 120_000);
+
+  /** As an activity whose time is over: Temporal gives it up. */
+  const givesUp = (): Promise<never> =>
+    Promise.reject(ApplicationFailure.nonRetryable('Its time is over.'));
+
+  it('reconcile leaves a part that fails for long to the next round, and goes on with the others', async () => {
+    const looked: string[] = [];
+    const closed: string[] = [];
+    const report = await reconcile({
+      reservations({ participant }) {
+        looked.push(participant);
+        return participant === 'accounts'
+          ? givesUp()
+          : Promise.resolve({ judged: [], looked: 1, next: null });
+      },
+      openRuns: givesUp,
+      differingBooks({ participant }) {
+        looked.push(`books of ${participant}`);
+        return Promise.resolve({ findings: [], passedOver: 0, next: null });
+      },
+      closeUnseen() {
+        closed.push('closed');
+        return Promise.resolve(null);
+      },
+    });
+    const all = ['inventory', 'accounts', 'coupons', 'orders'];
+    expect(looked).toEqual([...all, ...all.map((participant) => `books of ${participant}`)]);
+    expect(report).toMatchObject({ looked: 3, isComplete: false });
+    expect(closed).toEqual([]); // What was not looked at is not gone.
+  }, 120_000);
+
+  it('settleDay leaves out a tenant that fails for long, and settles the others', async () => {
+    const asked: string[] = [];
+    const report = await settleDay(
+      {
+        tenantsToSettle: () => Promise.resolve({ tenants: ['a', 'b'], next: null }),
+        acceptSettlement({ tenant }) {
+          asked.push(tenant);
+          return tenant === 'a' ? givesUp() : Promise.resolve(null);
+        },
+      },
+      { currency: 'EUR', day: '2026-01-01' },
+    );
+    expect(asked.sort()).toEqual(['a', 'b']);
+    expect(report.isComplete).toBe(false);
   }, 120_000);
 });

@@ -66,6 +66,12 @@ describe('the job retention', () => {
       'accord',
     ]);
     expect(pages[2]?.after).toMatchObject({ gid: 'order:acme.O-1' });
-    expect(report).toEqual({ stamped: 60, leaked: 6, deleted: 10, expiredKeys: 6 });
+    expect(report).toEqual({
+      stamped: 60,
+      leaked: 6,
+      deleted: 10,
+      expiredKeys: 6,
+      isComplete: true,
+    });
   });
 });

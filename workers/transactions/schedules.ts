@@ -20,6 +20,12 @@ export interface Schedules {
 const catchupWindow = '1 day';
 
 /**
+ * A run that hangs, whatever at, would keep every later round from its start. Of a day's settlement: it is tried for most
+ * of the day, and over before the next.
+ */
+const runTimeouts = { reconcile: '1h', retention: '1h', settleDay: '20h' } as const;
+
+/**
  * Creates the schedules of all jobs, or brings them to what is written here. Safe to repeat, and for several workers at
  * once. A schedule that somebody has paused stays paused.
  *
@@ -48,13 +54,20 @@ async function ensure(
   client: Client,
   taskQueue: string,
   scheduleId: string,
-  workflowType: string,
+  workflowType: keyof typeof runTimeouts,
   args: unknown[],
   spec: ScheduleOptions['spec'],
 ): Promise<void> {
   const wanted = {
     spec,
-    action: { type: 'startWorkflow', workflowType, workflowId: scheduleId, args, taskQueue },
+    action: {
+      type: 'startWorkflow',
+      workflowType,
+      workflowId: scheduleId,
+      args,
+      taskQueue,
+      workflowRunTimeout: runTimeouts[workflowType],
+    },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow },
   } as const;
   try {
