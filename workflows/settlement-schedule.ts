@@ -1,4 +1,10 @@
-import { ApplicationFailure, continueAsNew, proxyActivities } from '@temporalio/workflow';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  continueAsNew,
+  proxyActivities,
+  workflowInfo,
+} from '@temporalio/workflow';
 
 import { flowDefinitions } from '../contracts/flows';
 import type { Gid } from '../contracts/ids';
@@ -37,7 +43,7 @@ export async function settleDay(
   from: SettleDayProgress = start,
 ): Promise<SettleDayReport> {
   const { currency } = input;
-  const day = input.day ?? dayOf(Date.now() - dayMs);
+  const day = input.day ?? dayOf(scheduledAt() - dayMs);
   // A settlement that is refused has ended, and the day could not be settled any more.
   if (day >= dayOf(Date.now()))
     throw ApplicationFailure.nonRetryable(`${day} (UTC) is not over yet.`, 'LimitExceeded');
@@ -65,6 +71,17 @@ export async function settleDay(
   } while (after !== null);
   return { day, settlements, count, isComplete };
 }
+
+/** The time that the schedule meant, which a run that was made up for may come days after. */
+function scheduledAt(): number {
+  const scheduled = workflowInfo().typedSearchAttributes.get(scheduledStartTime);
+  return scheduled?.getTime() ?? Date.now();
+}
+
+const scheduledStartTime = defineSearchAttributeKey(
+  'TemporalScheduledStartTime',
+  SearchAttributeType.DATETIME,
+);
 
 const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 

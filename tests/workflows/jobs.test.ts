@@ -15,6 +15,7 @@ import type {
   SettleDayReport,
 } from '../../contracts/reconciliation';
 import { bundleWorkflows } from '../../scripts/bundle-workflows';
+import { eventually } from '../support/eventually';
 import { testStack } from '../support/stack';
 
 describe('the jobs', () => {
@@ -196,5 +197,45 @@ describe('the jobs', () => {
     );
     expect(asked.sort()).toEqual(['a', 'b']);
     expect(report.isComplete).toBe(false);
+  }, 120_000);
+
+  it('settleDay settles the day before the one that the schedule meant, however late it comes', async () => {
+    const taskQueue = `test-${randomUUID()}`;
+    const { namespace } = (await testStack()).temporal;
+    const days: string[] = [];
+    const tenantsToSettle: SettleDayActivities['tenantsToSettle'] = ({ day }) => {
+      days.push(day);
+      return Promise.resolve({ tenants: [], next: null });
+    };
+    const worker = await Worker.create({
+      connection: environment.nativeConnection,
+      namespace,
+      taskQueue,
+      workflowBundle: { codePath },
+      activities: { 'reconciliation.tenantsToSettle': tenantsToSettle },
+    });
+    const id = `settle-day-${randomUUID()}`;
+    const schedule = await environment.client.schedule.create({
+      scheduleId: id,
+      spec: { calendars: [{ hour: 0, minute: 10 }] },
+      state: { paused: true },
+      action: {
+        type: 'startWorkflow',
+        workflowType: 'settleDay',
+        workflowId: id,
+        taskQueue,
+        args: [{ currency: 'EUR', day: null }],
+      },
+    });
+    try {
+      const [start, end] = [new Date('2026-03-05T00:00:00Z'), new Date('2026-03-05T01:00:00Z')];
+      await schedule.backfill({ start, end, overlap: 'ALLOW_ALL' });
+      await worker.runUntil(
+        eventually(() => days.length > 0, { withinMs: 60_000, what: 'the settled day' }),
+      );
+    } finally {
+      await schedule.delete();
+    }
+    expect(days).toEqual(['2026-03-04']);
   }, 120_000);
 });
