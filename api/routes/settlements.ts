@@ -168,8 +168,15 @@ async function pagesOf(
   })();
 }
 
-/** Whether a UTC day is over, by the clock of this process; the participant decides by its own. */
-const isOver = (day: string): boolean => day < new Date().toISOString().slice(0, 10);
+/** By what the clocks of two machines may differ. */
+const clockSkewMs = 5_000;
+
+/**
+ * Whether a UTC day is over, by the clock of this process and a margin: the participant decides by its own, and a refusal
+ * of its stands for good, so no settlement of that day could follow.
+ */
+export const isOver = (day: string, now = Date.now()): boolean =>
+  day < new Date(now - clockSkewMs).toISOString().slice(0, 10);
 
 const settlementOf = (view: SettlementView): z.infer<typeof settlementSchema> => {
   const settlementId = withoutTenant(view.settlementId);
