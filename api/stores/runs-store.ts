@@ -192,10 +192,19 @@ export function createRunsStore(database: Database, cluster: string) {
 
     /** Runs that ended before their start was confirmed: nothing is owed, and nothing may be started again. */
     async confirmEnded(limit: number): Promise<void> {
-      await database.change(
-        `UPDATE runs SET start_confirmed_at = UTC_TIMESTAMP(3), input = NULL
-         WHERE start_confirmed_at IS NULL AND ended_at IS NOT NULL LIMIT ?`,
+      const ended = await database.select<{ readonly gid: Gid }>(
+        'SELECT gid FROM runs WHERE start_confirmed_at IS NULL AND ended_at IS NOT NULL LIMIT ?',
         [limit],
+      );
+      if (ended.length === 0) return;
+      // By primary key and in its order, as everybody else: a walk along the index of unconfirmed starts would lock what
+      // confirmations of starts change, in the other order.
+      await withoutDeadlock(() =>
+        database.change(
+          `UPDATE runs FORCE INDEX (PRIMARY) SET start_confirmed_at = UTC_TIMESTAMP(3), input = NULL
+           WHERE gid IN (?) AND start_confirmed_at IS NULL AND ended_at IS NOT NULL ORDER BY gid`,
+          [ended.map(({ gid }) => gid)],
+        ),
       );
     },
 

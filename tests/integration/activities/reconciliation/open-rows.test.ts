@@ -128,4 +128,26 @@ describe('an open row', () => {
     await jobs.claimStarts({ gids: [gid] });
     expect(await isLookedAt()).toBe(false);
   });
+
+  it('in the hands of another keeps nobody from confirming starts that have ended', async () => {
+    const [open, ended] = [await accepted('S-1'), await accepted('S-2')];
+    await apiPool.query(
+      `UPDATE runs SET state = 'compensated', ending = '{}', ended_at = UTC_TIMESTAMP(3) WHERE gid = ?`,
+      [ended],
+    );
+    const other = await apiPool.getConnection();
+    try {
+      await other.query('START TRANSACTION');
+      await other.query('SELECT gid FROM runs WHERE gid = ? FOR UPDATE', [open]);
+      await api.confirmEnded(200);
+    } finally {
+      await other.query('ROLLBACK');
+      other.release();
+    }
+    const [rows] = await apiPool.query(
+      'SELECT start_confirmed_at IS NOT NULL AS isConfirmed FROM runs WHERE gid IN (?) ORDER BY gid',
+      [[open, ended]],
+    );
+    expect(rows).toEqual([{ isConfirmed: 0 }, { isConfirmed: 1 }]);
+  });
 });
