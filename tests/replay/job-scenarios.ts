@@ -58,13 +58,16 @@ function lostRun(): OpenRun {
   return { finding, gid, workflow: 'transfer', input };
 }
 
+const nothingDiffers = { findings: [], passedOver: 0, next: null };
+
 const reconciliation = (overrides: Partial<ReconciliationActivities>): JobScenario['activities'] =>
   named('reconciliation', {
     beginRound: () => Promise.resolve('2026-11-21 00:00:00.000'),
     reservations: () => Promise.resolve({ judged: [], looked: 3, next: null }),
     openRuns: () => Promise.resolve({ runs: [], next: null }),
     isRunning: () => Promise.resolve(false),
-    differingBooks: () => Promise.resolve([]),
+    claimStarts: ({ gids }: { readonly gids: readonly string[] }) => Promise.resolve(gids),
+    differingBooks: () => Promise.resolve(nothingDiffers),
     record: () => Promise.resolve(null),
     closeUnseen: () => Promise.resolve(null),
     ...overrides,
@@ -81,7 +84,10 @@ const findings: Partial<ReconciliationActivities> = {
     { judged: [], looked: 0, next: null },
   ),
   openRuns: () => Promise.resolve({ runs: [run, run], next: null }),
-  differingBooks: once([{ ...leaked, kind: 'books_differ' }], []),
+  differingBooks: once(
+    { ...nothingDiffers, findings: [{ ...leaked, kind: 'books_differ' }] },
+    nothingDiffers,
+  ),
 };
 
 const settled = aSettlement({ pageRows: 10 });
@@ -104,7 +110,13 @@ export const jobScenarios: readonly JobScenario[] = [
   {
     name: 'retention-continued',
     workflow: 'retention',
-    args: [{ done: { stamped: 7, leaked: 1, deleted: 4, expiredKeys: 0 }, at: 3, after: cursor }],
+    args: [
+      {
+        done: { stamped: 7, leaked: 1, deleted: 4, expiredKeys: 0, isComplete: true },
+        at: 3,
+        after: cursor,
+      },
+    ],
     activities: retention({}),
   },
   {
