@@ -50,12 +50,15 @@ describe('the configuration of the workers', () => {
     ['transactions', loadTransactionWorkerConfig, worker],
     ['relay', loadRelayConfig, { RELAY_DATABASE_URLS: url('orders') }],
     ['consumer', loadConsumerConfig, { CONSUMER_DATABASE_URL: url('orders') }],
-  ] as const)('lets %s bear FAULTS in production only where they are allowed', (_, load, needed) => {
-    const armed = { ...needed, NODE_ENV: 'production', FAULTS: 'api.start:before:kill' };
-    expect(() => load(armed)).toThrow('FAULTS is set in production');
-    expect(load({ ...armed, ALLOW_FAULTS: '1' }).faults.text).toBe('api.start:before:kill');
-    expect(load({ ...armed, NODE_ENV: '' }).faults.text).toBe('api.start:before:kill');
-  });
+  ] as const)(
+    'lets %s bear FAULTS in production only where they are allowed',
+    (_, load, needed) => {
+      const armed = { ...needed, NODE_ENV: 'production', FAULTS: 'api.start:before:kill' };
+      expect(() => load(armed)).toThrow('FAULTS is set in production');
+      expect(load({ ...armed, ALLOW_FAULTS: '1' }).faults.text).toBe('api.start:before:kill');
+      expect(load({ ...armed, NODE_ENV: '' }).faults.text).toBe('api.start:before:kill');
+    },
+  );
 
   it('takes a secret from a file', () => {
     const file = join(folder, 'url');
