@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import colors from 'picocolors';
 
@@ -77,6 +78,11 @@ new Command('chaos')
   );
 
 async function chaos(options: Options): Promise<void> {
+  Runtime.install({
+    // Each refusal of a replay is told once, in the words of the business.
+    logger: new DefaultLogger('ERROR', () => undefined),
+    telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },
+  });
   const { profile, json } = options;
   const wereServersUp = (await readStack(profile)) !== undefined;
   const [stack] = await Promise.all([bringUp(profile), build()]);

@@ -2,12 +2,15 @@
  * Transactions that must park, so that parking and resolving are part of every run: the undo of a reservation meets a
  * fence row that somebody has changed by hand, which no machine may decide. Then it is repaired and retried over HTTP.
  */
+import { randomUUID } from 'node:crypto';
+
+import type { Client } from '@temporalio/client';
 import { createConnection } from 'mysql2/promise';
 
 import { businessIdOf, gidOf } from '../../contracts/ids';
 import { pause } from '../stack/waiting';
 import type { Trial } from '../trial';
-import type { ApiClient } from './http';
+import type { ApiClient, Told } from './http';
 import { plantedAccount, poorAccount, tenant } from './world';
 
 export interface Planted {
@@ -26,35 +29,65 @@ export async function plantParked(
 ): Promise<Planted> {
   const gid = gidOf('order', businessIdOf(tenant, reference));
   await parkInTheMiddle(trial, api, gid, reference);
-  const version = await until(async () => {
-    const { body } = await api.call('GET', `/v1/transactions/${gid}`);
-    return body.state === 'parked' ? body.version : undefined;
-  });
-  if (version === undefined) return { gid, isResolved: false };
+  const hasParked = await until(async () =>
+    (await stateOf(api, gid)).state === 'parked' ? true : undefined,
+  );
+  if (!hasParked) return { gid, isResolved: false };
   await setFence(trial, gid, 'confirmed', 'acted');
-  await api.call('POST', `/v1/transactions/${gid}/retry`, {
-    key: `retry-${gid}`,
-    body: { step: branch, expect: { version } },
+  const isResolved = await until(async () => {
+    const { state, version } = await stateOf(api, gid);
+    if (state === 'compensated') return true;
+    if (state === 'parked' && version !== undefined) await retry(api, gid, version);
+    return undefined;
   });
-  const ended = await until(async () => {
-    const { body } = await api.call('GET', `/v1/transactions/${gid}`, { waitSeconds: 5 });
-    return body.state === 'compensated' ? true : undefined;
-  });
-  return { gid, isResolved: ended === true };
+  return { gid, isResolved: isResolved === true };
 }
 
-/** Orders that nobody can pay for, all at once. Each reserves stock, and gives it back. */
-export async function plantLateActs(api: ApiClient, orders: number): Promise<void> {
+const stateOf = async (api: ApiClient, gid: string): Promise<Told> =>
+  (await api.call('GET', `/v1/transactions/${gid}`)).body;
+
+/** The key is of the version: what was lost on the way is sent again, and another version is another decision. */
+const retry = (api: ApiClient, gid: string, version: number): Promise<unknown> =>
+  api.call('POST', `/v1/transactions/${gid}/retry`, {
+    key: `retry-${gid}-${version}`,
+    body: { step: branch, expect: { version } },
+  });
+
+/**
+ * Acts that come after their undo: orders that nobody can pay for are undone, and then their workflows are reset to the
+ * beginning, as an operator may do. They tell their story again, and the fence must refuse it.
+ *
+ * @returns how many were reset.
+ */
+export async function plantLateActs(trial: Trial, api: ApiClient, orders: number): Promise<number> {
   const references = Array.from({ length: orders }, (_, at) => `late-${at + 1}`);
-  await Promise.all(
-    references.map((reference) =>
-      api.call('POST', '/v1/orders', {
-        key: `key-${reference}`,
-        body: orderBody(reference, poorAccount),
-        waitSeconds: 10,
-      }),
-    ),
-  );
+  const reset = references.map(async (reference) => {
+    const gid = gidOf('order', businessIdOf(tenant, reference));
+    await api.call('POST', '/v1/orders', {
+      key: `key-${gid}`,
+      body: orderBody(reference, poorAccount),
+    });
+    const isUndone = await until(async () =>
+      (await stateOf(api, gid)).state === 'compensated' ? true : undefined,
+    );
+    if (isUndone) await resetToTheBeginning(trial.temporal, gid);
+    return isUndone === true;
+  });
+  return (await Promise.all(reset)).filter(Boolean).length;
+}
+
+async function resetToTheBeginning(temporal: Client, workflowId: string): Promise<void> {
+  const handle = temporal.workflow.getHandle(workflowId);
+  const { runId } = await handle.describe();
+  const { events } = await handle.fetchHistory();
+  const first = events?.find(({ workflowTaskCompletedEventAttributes: task }) => task);
+  await temporal.workflowService.resetWorkflowExecution({
+    namespace: temporal.options.namespace,
+    workflowExecution: { workflowId, runId },
+    workflowTaskFinishEventId: first?.eventId ?? null,
+    requestId: randomUUID(),
+    reason: 'What was undone is asked for again.',
+  });
 }
 
 const orderBody = (reference: string, accountId: string): object => {

@@ -93,7 +93,7 @@ function transfer(random: Random, reference: string): StartRequest {
 }
 
 function payment(random: Random, reference: string): StartRequest {
-  const isLarge = random.chance(0.15);
+  const isLarge = random.chance(0.25);
   const fromAccount = isLarge
     ? richAccount
     : random.chance(0.06)

@@ -1,13 +1,10 @@
 /** One chaos run, phase by phase: warm-up, faults, heal, load again, quiet, oracles, tail. What was seen; nothing is judged here. */
-import { readFileSync } from 'node:fs';
-
 import { flows, type Gid } from '../../contracts/ids';
 import { openBooks, type OpenBooks, type RoundOfBooks, type Violation } from '../books';
 import type { Latency } from '../bench/latency';
 import type { Build } from '../application';
 import { authorizationOf } from '../credentials';
 import type { DatabaseUrls } from '../databases';
-import { logFileOf } from '../stack/process';
 import { serverNames, type ServerName } from '../stack/profile';
 import { restartServer, serverProcess, type Profile, type Stack } from '../stack/stack';
 import { pause, reasonOf } from '../stack/waiting';
@@ -90,8 +87,6 @@ const roundEveryMs = 1_500;
 const settledWithinMs = 90_000;
 const quietWithinMs = 150_000;
 const tailOfEach = 5;
-const firedWithinMs = 20_000;
-const firedWord = '"fault":';
 
 /** Velocity would have every payer looked at after twenty payments. */
 const riskPolicy = JSON.stringify({ velocity: { windowMs: 3_600_000, max: 10_000, score: 50 } });
@@ -136,26 +131,16 @@ async function openProxies({ mysql, redis, kafka, temporal }: Stack): Promise<Re
   };
 }
 
-/**
- * The last worker has a line of its own to Temporal. Its first reservations begin late; with that line dead meanwhile
- * they are given up for lost, made by others and undone, and then the fence must refuse them.
- */
-const lateActs = {
-  faults: 'inventory.reserveStock:before:delay=7000:1-12',
-  orders: 18,
-  deadMs: 8_000,
-};
+/** Orders that are undone, and then asked for once more. */
+const lateActs = 4;
 
+/** The last worker has a line of its own to Temporal, so that one of them can be cut off alone. */
 function crewOf(
   { workers, faults = '' }: ChaosOptions,
   lastWorker: Proxy,
 ): ReadonlyMap<string, Crew> {
   const variables = { STUCK_ALARM_SECONDS: '5', FAULTS: faults };
-  const last = {
-    ...variables,
-    FAULTS: [faults, lateActs.faults].filter((text) => text !== '').join(';'),
-    TEMPORAL_ADDRESS: lastWorker.address,
-  };
+  const last = { ...variables, TEMPORAL_ADDRESS: lastWorker.address };
   return new Map<string, Crew>([
     ['api', { role: 'api', variables: { RISK_POLICY: riskPolicy } }],
     ...Array.from(
@@ -184,11 +169,8 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   const workers = supervisor.namesOf('worker').map((name) => `${trial.name}-${name}`);
   const counting = watchCounters(options.stack.folder, workers);
   const books = watchBooks(openBooks(trial.urls.VERIFY_DATABASE_URLS));
-  say('Acts that come late …');
-  const undone = plantLateActs(api, lateActs.orders);
-  await untilFired(options.stack.folder, workers.at(-1) ?? '');
-  await faultMenu['worker-cut-off'].strike(reach, lateActs.deadMs, random);
-  await undone;
+  say('Acts that come after their undo …');
+  await plantLateActs(trial, api, lateActs);
   const load = startLoad({ api, history, random: random.fork('load'), clients: options.clients });
   const prober = startProber(api);
 
@@ -241,17 +223,6 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
     parked: await parkedOf(trial),
     facts: await readFacts((...query) => trial.sql(...query)),
   };
-}
-
-/** A process writes down each fault that it was armed with when it fires. */
-async function untilFired(folder: string, name: string): Promise<void> {
-  const deadline = Date.now() + firedWithinMs;
-  while (
-    Date.now() < deadline &&
-    !readFileSync(logFileOf(folder, name), 'utf8').includes(firedWord)
-  ) {
-    await pause(50);
-  }
 }
 
 async function strikeAll(
