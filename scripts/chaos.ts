@@ -41,7 +41,7 @@ interface Options {
 }
 
 const workersDefault = 3;
-const clientsDefault = 8;
+const clientsDefault = 6;
 /** Load between the last fault and the end: shorter in a run of a minute. */
 const afterMs = (minutes: number): number => (minutes < 2 ? 6_000 : 15_000);
 

@@ -10,7 +10,14 @@ import { pause } from '../stack/waiting';
 import type { History } from './history';
 import type { ApiClient, Reply } from './http';
 import type { Random } from './random';
-import { drawStart, refundOf, settlementOf, startOf, type StartRequest } from './requests';
+import {
+  drawStart,
+  plainPayment,
+  refundOf,
+  settlementOf,
+  startOf,
+  type StartRequest,
+} from './requests';
 
 export interface Load {
   /** Lets every client finish what it has in hand. */
@@ -190,7 +197,7 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
   async function live(proc: string): Promise<void> {
     while (!isStopping) {
       await act(proc);
-      await pause(random.between(50, 250));
+      await pause(random.between(150, 600));
     }
   }
 
@@ -207,7 +214,7 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
   async function tailOne(proc: string, flow: Flow): Promise<readonly string[]> {
     const request =
       flow === 'refund' ? await refundRequest(proc) : startOf(flow, random, nextReference());
-    if (!request) return [`${flow}: no payment was completed that could be refunded`];
+    if (!request) return [`${flow}: the payment that was to be refunded was not completed`];
     const reply = await start(proc, request);
     if (reply.certainty !== 'ok') return [`${request.gid} was not accepted: ${String(reply.code)}`];
     if (reply.body.payment?.status === 'review') {
@@ -220,16 +227,12 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
     return hasEnded ? [] : [`${request.gid} has not ended: ${String(state)}`];
   }
 
+  /** Of a payment of its own, which has to be completed first. */
   async function refundRequest(proc: string): Promise<StartRequest | undefined> {
-    for (let tries = 0; tries < 5; tries += 1) {
-      const paid = startOf('payment', random, nextReference());
-      const reply = await start(proc, paid);
-      if (reply.body.payment?.status !== 'authorised') continue;
-      if ((await ending(proc, paid.gid)) === 'completed') {
-        return refundOf(paid.reference, nextReference(), 5);
-      }
-    }
-    return undefined;
+    const paid = plainPayment(random, nextReference());
+    await start(proc, paid);
+    const state = await ending(proc, paid.gid);
+    return state === 'completed' ? refundOf(paid.reference, nextReference(), 5) : undefined;
   }
 
   const living = Array.from({ length: clients }, (_, at) => live(`client-${at + 1}`));

@@ -14,7 +14,7 @@ export interface Prober {
   stop(): Promise<void>;
 }
 
-const everyMs = 400;
+const everyMs = 1_000;
 /** Orders under way at one time, at most: in an outage none ends. */
 const underWayMax = 20;
 const waitSeconds = 8;

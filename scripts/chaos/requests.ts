@@ -27,7 +27,7 @@ const eur = (minorUnits: number) => ({ currency: 'EUR', minorUnits });
 const reviewAmount = 1_500_000;
 
 /** Share of each kind in the load; the rest is orders. */
-const shares = { checkout: 0.2, transfer: 0.12, payment: 0.24 } as const;
+const shares = { checkout: 0.2, transfer: 0.12, payment: 0.28 } as const;
 
 /** @param reference of its own; nobody else starts anything with it. */
 export function drawStart(random: Random, reference: string): StartRequest {
@@ -93,24 +93,21 @@ function transfer(random: Random, reference: string): StartRequest {
 }
 
 function payment(random: Random, reference: string): StartRequest {
-  const isLarge = random.chance(0.25);
-  const fromAccount = isLarge
-    ? richAccount
-    : random.chance(0.06)
-      ? poorAccount
-      : random.pick(accounts);
-  return {
-    ...named('payment', reference),
-    path: '/v1/payments',
-    uses: undefined,
-    body: {
-      paymentId: reference,
-      fromAccount,
-      toAccount: merchant,
-      amount: eur(isLarge ? reviewAmount : random.between(101, 5_000)),
-    },
-  };
+  if (random.chance(0.4)) return paymentOf(reference, richAccount, reviewAmount);
+  if (random.chance(0.06)) return paymentOf(reference, poorAccount, random.between(101, 5_000));
+  return plainPayment(random, reference);
 }
+
+/** One that nobody has to look at, and that can be paid. */
+export const plainPayment = (random: Random, reference: string): StartRequest =>
+  paymentOf(reference, random.pick(accounts), random.between(101, 5_000));
+
+const paymentOf = (reference: string, fromAccount: string, minorUnits: number): StartRequest => ({
+  ...named('payment', reference),
+  path: '/v1/payments',
+  uses: undefined,
+  body: { paymentId: reference, fromAccount, toAccount: merchant, amount: eur(minorUnits) },
+});
 
 /** Of a part, so that one payment may see several. */
 export const refundOf = (
