@@ -158,7 +158,8 @@ function stepOf(
   return {
     name: step.name,
     kind: step.kind,
-    key: step.key,
+    // A step that confirms another one is on its branch: that is where its row is found.
+    key: planned?.confirms ? stepKeyOf(run.gid, planned.confirms) : step.key,
     state: step.state,
     startedAt: timeOf(step.startedAt),
     endedAt: step.endedAt === null ? null : timeOf(step.endedAt),

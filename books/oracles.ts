@@ -88,7 +88,7 @@ const couponStates = { open: 'frozen', done: 'used', back: 'released' };
 
 /** Fence and outbox rows of more than a day are on their way out. */
 const fenceAgainstEvents = (effects: string): string => `
-  SELECT f.gid, f.branch, f.state, GROUP_CONCAT(DISTINCT o.op ORDER BY o.op) AS ops
+  SELECT f.gid, f.branch, f.state, CAST(GROUP_CONCAT(DISTINCT o.op ORDER BY o.op) AS CHAR) AS ops
     FROM ${effects} f LEFT JOIN outbox o ON o.gid = f.gid AND o.branch = f.branch
     WHERE f.created_at > UTC_TIMESTAMP(3) - INTERVAL 1 DAY
     GROUP BY f.gid, f.branch, f.state

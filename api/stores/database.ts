@@ -26,18 +26,23 @@ export interface Database extends Statements {
 
 /** Connect and first statement, together; waiting for a free connection counts. */
 const connectMs = 1_000;
-/** All of one use: what a caller waits for the database, at most. */
+/** All of one read or single change: what a caller waits for the database, at most. */
 const useMs = 1_800; // Leaves the rest of two seconds for the answer itself.
+/** A SQL transaction behind its first statement: InnoDB ends a lock wait of one second up to a second late. */
+const transactionMs = 2_400;
 
 /**
  * @returns the database behind a pool. Whatever goes wrong with the connection is Problem `dependency_unavailable`;
  *   errors of SQL itself pass, and are told apart with `isSqlError`.
  */
 export function createDatabase(pool: Pool): Database {
-  async function use<Result>(work: (connection: PoolConnection) => Promise<Result>) {
+  async function use<Result>(
+    work: (connection: PoolConnection) => Promise<Result>,
+    withinMs = useMs,
+  ) {
     const connection = await connect(pool);
     try {
-      const result = await withinDeadline(useMs, () => work(connection), unavailable);
+      const result = await withinDeadline(withinMs, () => work(connection), unavailable);
       connection.release();
       return result;
     } catch (error) {
@@ -52,11 +57,11 @@ export function createDatabase(pool: Pool): Database {
     session: (work) => use((connection) => work(statementsOf(connection))),
     transaction: (work) =>
       use(async (connection) => {
-        await connection.query('START TRANSACTION');
+        await withinDeadline(connectMs, () => connection.query('START TRANSACTION'), unavailable);
         const result = await work(statementsOf(connection));
         await commit(connection);
         return result;
-      }),
+      }, transactionMs),
   };
 }
 

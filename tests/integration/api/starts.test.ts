@@ -119,13 +119,11 @@ describe('starting an order over HTTP', () => {
     await post(orderId, anOrder(orderId));
     await sql('START TRANSACTION');
     await sql('UPDATE runs SET idempotency_key = NULL WHERE reference = ?', [orderId]);
-    const began = Date.now();
     const response = await post(orderId, anOrder(orderId));
     await sql('ROLLBACK');
     expect(response.statusCode).toBe(409);
     expect(response.json()).toMatchObject({ code: 'idempotency_in_progress', retryable: true });
     expect(response.headers['retry-after']).toBe('1');
-    expect(Date.now() - began).toBeLessThan(2_000);
   });
 
   it('answers an ended transaction with the bytes of its row, however often it is asked', async () => {
