@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createAccountsActivities } from '../../../../activities/accounts/activities';
 import { createEpochSource, regionEpoch } from '../../../../activities/epoch';
 import { createFence, inertFenceMetrics } from '../../../../activities/fence';
-import type { SqlPool } from '../../../../activities/sql-transaction';
+import { inSqlTransaction, type SqlPool } from '../../../../activities/sql-transaction';
 import { failureTypeOf } from '../../../../contracts/failures';
 import type { StepKey } from '../../../../contracts/ids';
 import { inertFaultPoints } from '../../../../processes/fault-points';
@@ -53,10 +53,14 @@ describe('promotion (B22)', () => {
       [from + 1, from],
     );
     expect(won).toBe(1);
-    await admin.change(
-      'UPDATE region_epoch SET epoch = ?, changed_at = UTC_TIMESTAMP(3) WHERE id = 1 AND epoch = ?',
-      [from + 1, from],
-    );
+    // Locked before it is dated: a statement's clock is read before it has waited for those who write in the old epoch.
+    await inSqlTransaction(admin, aDelivery(), async (sql) => {
+      await sql.select('SELECT epoch FROM region_epoch WHERE id = 1 FOR UPDATE', []);
+      await sql.change(
+        'UPDATE region_epoch SET epoch = ?, changed_at = UTC_TIMESTAMP(3) WHERE id = 1 AND epoch = ?',
+        [from + 1, from],
+      );
+    });
   };
 
   it('refuses every write of an epoch that is over, and loses none that comes again with the new one', async () => {
