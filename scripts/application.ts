@@ -37,13 +37,13 @@ export interface Build {
 }
 
 /** What production runs. */
-const shipped: Build = { folder: join(checkout, 'dist'), nodeArguments: [] };
+export const shippedBuild: Build = { folder: join(checkout, 'dist'), nodeArguments: [] };
 
 /** What Node is given to run the program of a role. */
-export const programArguments = (role: Role, { folder, nodeArguments } = shipped): string[] => [
-  ...nodeArguments,
-  join(folder, programs[role]),
-];
+export const programArguments = (
+  role: Role,
+  { folder, nodeArguments } = shippedBuild,
+): string[] => [...nodeArguments, join(folder, programs[role])];
 
 /** What an application shares with nobody else on the same servers. */
 export interface ApplicationSite {
@@ -71,10 +71,11 @@ export interface Application {
    *
    * @param name of this process, within the application.
    * @param variables take the place of what the process would read otherwise.
+   * @param build of this process alone.
    * @returns false where it was running before.
    * @throws its last log lines, when it ends or is not ready in time.
    */
-  start(role: Role, name?: string, variables?: Variables): Promise<boolean>;
+  start(role: Role, name?: string, variables?: Variables, build?: Build): Promise<boolean>;
   /** The living process of that name. */
   process(name: string): OwnedProcess | undefined;
   /** SIGTERM, and SIGKILL where it has not ended in time. Safe to repeat. */
@@ -95,6 +96,7 @@ export function createApplication(site: ApplicationSite): Application {
     role: Role,
     name: string = role,
     variables: Variables = {},
+    build: Build | undefined = site.build,
   ): Promise<boolean> {
     if (ownedProcess(folder, recordedAs(name))) return false;
     const mine = { ...environment, ...variables };
@@ -102,7 +104,7 @@ export function createApplication(site: ApplicationSite): Application {
       folder,
       name: recordedAs(name),
       file: process.execPath,
-      args: ['--enable-source-maps', ...programArguments(role, site.build)],
+      args: ['--enable-source-maps', ...programArguments(role, build)],
       cwd: checkout,
       env: environmentWith(mine),
     });

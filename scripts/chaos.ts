@@ -18,8 +18,8 @@ import { checkHistory } from './chaos/checkers';
 import { faultNames, faultMenu, type FaultName } from './chaos/faults';
 import { askedOf, gatesOf } from './chaos/gates';
 import { readHistory } from './chaos/history';
-
 import { violationsOf } from './chaos/judgement';
+import { nextBuild } from './chaos/next-build';
 import { randomFrom } from './chaos/random';
 import { countByName, exitCodes, printReport, verdictOf, type ChaosReport } from './chaos/report';
 import { runChaos, type Cleanup, type Observation } from './chaos/run';
@@ -112,7 +112,11 @@ async function proof(options: Options, stack: Stack, cleanups: Cleanup[]): Promi
   );
   mkdirSync(folder, { recursive: true });
   const random = randomFrom(seed);
-  const plan = planFaults(random.fork('faults'), minutes * 60_000, only);
+  const planted = broken && breaks[broken];
+  const plan = planFaults(random.fork('faults'), minutes * 60_000, {
+    ...(only && { only }),
+    ...(planted?.strikes && { must: planted.strikes }),
+  });
   writeFileSync(
     join(folder, 'plan.json'),
     `${JSON.stringify({ seed, minutes, plan }, undefined, 2)}\n`,
@@ -120,10 +124,9 @@ async function proof(options: Options, stack: Stack, cleanups: Cleanup[]): Promi
   say(`Seed ${seed}, ${plan.length} faults: ${plan.map(({ name }) => name).join(', ')}.`);
   const machine = await machineOf(profile);
   const historyFile = join(folder, 'history.jsonl');
-  const planted = broken && breaks[broken];
   if (broken) say(`Planted, ${broken}: ${planted?.sentence ?? ''}.`);
   const observed = await runChaos({
-    ...(broken && { build: await brokenBuild(broken) }),
+    ...(broken ? { build: await brokenBuild(broken) } : { next: await nextBuild() }),
     ...(planted?.faults !== undefined && { faults: planted.faults }),
     profile,
     stack,
@@ -140,7 +143,7 @@ async function proof(options: Options, stack: Stack, cleanups: Cleanup[]): Promi
   const asked = askedOf(lines);
   const checked = checkHistory(lines, observed.facts);
   const violations = violationsOf(observed, checked.violations);
-  const gates = gatesOf(observed, asked, { plan, minutes });
+  const gates = gatesOf(observed, asked, { plan, minutes, hasNext: !broken });
   const verdict = verdictOf(violations, gates);
   return {
     ok: verdict === 'proven',

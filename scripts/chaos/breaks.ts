@@ -2,6 +2,8 @@
  * Planted bugs: each is a broken twin of one shipped module, `scripts/chaos/breaks/<name>.ts`, that a drill brings in
  * (broken-build.ts). A checker that stays green over one proves nothing.
  */
+import type { FaultName } from './faults';
+
 export interface Break {
   /** The shipped module that the twin takes the place of. */
   readonly target: string;
@@ -11,18 +13,15 @@ export interface Break {
   readonly caughtBy: readonly string[];
   /** FAULTS of the workers without which the twin behaves like the module. */
   readonly faults?: string;
-  /** What else must happen before anybody could see it; where it does not, a green run says nothing about the bug. */
-  readonly needs?: string;
+  /** Faults from outside without which nobody would see it: they strike whatever else is asked for. */
+  readonly strikes?: readonly FaultName[];
 }
 
 const table = {
   'fence-off': {
     target: 'activities/fence-rows',
     sentence: 'act and undo look first and write later: what comes in between is overwritten',
-    caughtBy: ['B3', 'B10', 'fence transitions'],
-    faults:
-      'inventory.reserveStock:entered:pause=3200:p=0.1;accounts.holdFunds:entered:pause=3200:p=0.1',
-    needs: 'an undo between the look and the write of an attempt that nobody hears any more',
+    caughtBy: ['fence transitions', 'C2', 'B3', 'B10'],
   },
   'token-reused': {
     target: 'activities/fence-session',
@@ -69,8 +68,7 @@ const table = {
   'late-act-ok': {
     target: 'activities/fence-act',
     sentence: 'an act that comes after its undo is told that it was done',
-    caughtBy: ['B2'],
-    needs: 'a run that is reset behind its undo',
+    caughtBy: ['X2', 'B2'],
   },
   'undo-in-cancelled-scope': {
     target: 'workflows/kernel/undo',
@@ -86,7 +84,6 @@ const table = {
     target: 'workflows/kernel/undo',
     sentence: 'an undo that failed is given up, and the transaction ends',
     caughtBy: ['X2'],
-    needs: 'an undo that fails for good',
   },
   'key-with-attempt': {
     target: 'activities/fence',
@@ -116,27 +113,25 @@ const table = {
   'recover-off': {
     target: 'activities/reconciliation/open-runs',
     sentence: 'a run whose workflow is gone is found by nobody',
-    caughtBy: ['X7'],
-    needs: 'a run whose workflow was terminated, and the job that looks for it',
+    caughtBy: ['I7', 'X7'],
   },
   'sweep-acted': {
     target: 'activities/retention/retention-store',
     sentence: 'rows of open transactions and of reservations are forgotten',
     caughtBy: ['B13', 'fence transitions', 'F', 'J'],
-    needs: 'the job that forgets, while transactions are open',
   },
   'lock-unfenced': {
     target: 'activities/orders/customer-tokens',
     sentence: 'who has lost the lock of a customer writes all the same',
     caughtBy: ['lock'],
     faults: 'orders.createOrder:before:delay=4000:p=0.5',
-    needs: 'leases that are lost while an order is on its way',
+    strikes: ['redis-emptied'],
   },
   'epoch-unchecked': {
     target: 'activities/epoch',
     sentence: 'a write lands in an epoch that is not its own',
     caughtBy: ['H'],
-    needs: 'a promotion while somebody writes',
+    strikes: ['promotion'],
   },
   'consumer-no-dedupe': {
     target: 'workers/consumers/order-view-store',
@@ -147,7 +142,7 @@ const table = {
     target: 'workers/relay/relay',
     sentence: 'an event is marked as published before Kafka has it',
     caughtBy: ['X3'],
-    needs: 'a relay that dies within a second',
+    strikes: ['kill-relay'],
   },
 } as const satisfies Readonly<Record<string, Break>>;
 

@@ -10,7 +10,7 @@ import type { Build } from '../application';
 import { build, compile } from '../build';
 import { checkout } from '../stack/config';
 import { breaks, twinOf, type BreakName } from './breaks';
-import { writeBrokenBundle } from './broken-bundle';
+import { writeBundleWith } from './bundle-with';
 
 /** Made anew each time, from today's sources. @returns what an application runs instead of the shipped build. */
 export async function brokenBuild(name: BreakName): Promise<Build> {
@@ -22,7 +22,7 @@ export async function brokenBuild(name: BreakName): Promise<Build> {
   const { target } = breaks[name];
   const twin = twinOf(name);
   if (target.startsWith('workflows/')) {
-    await writeBrokenBundle(join(folder, 'workflow-bundle.js'), { target, twin });
+    await writeBundleWith(join(folder, 'workflow-bundle.js'), { target, twin });
     return { folder, nodeArguments: [] };
   }
   if (!existsSync(join(folder, `${target}.js`))) throw new Error(`There is no module ${target}.`);

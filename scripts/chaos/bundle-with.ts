@@ -16,7 +16,7 @@ interface Substitute {
  *
  * @throws where nothing imports the target: a bug that is not there is caught by nobody.
  */
-export async function writeBrokenBundle(path: string, { target, twin }: Substitute): Promise<void> {
+export async function writeBundleWith(path: string, { target, twin }: Substitute): Promise<void> {
   const isNamedAlike = new RegExp(`/${basename(target)}$`);
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(checkout, 'workflows', 'index.ts'),

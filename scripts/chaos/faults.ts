@@ -1,11 +1,18 @@
 /** The menu of faults: what is done to the system from outside, and how it is seen that it was really done. */
-import type { Connection } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { createConnection } from 'mysql2/promise';
+import { Redis } from 'ioredis';
 
 import type { Role } from '../application';
-import type { Database } from '../databases';
+import { databases, type Database } from '../databases';
 import { signal } from '../stack/process';
-import { restartServer, serverProcess, type Profile, type ServerName } from '../stack/stack';
+import {
+  readStack,
+  restartServer,
+  serverProcess,
+  type Profile,
+  type ServerName,
+} from '../stack/stack';
 import { pause } from '../stack/waiting';
 import type { Trial } from '../trial';
 import type { Proxy } from './proxy';
@@ -207,24 +214,65 @@ const deadlocks: Fault = {
   },
 };
 
+/** Redis comes back with nothing: leases, counters and allowances are gone. */
+const redisEmptied: Fault = {
+  ms: 500,
+  isKill: false,
+  async strike({ profile }, ms) {
+    const stack = await readStack(profile);
+    if (!stack) return false;
+    const redis = new Redis(stack.redis.url);
+    try {
+      const before = await redis.dbsize();
+      await redis.flushdb();
+      await pause(ms);
+      return before > 0;
+    } finally {
+      redis.disconnect();
+    }
+  },
+};
+
+/**
+ * A promotion, as far as the databases see it: the hub burns a new epoch, then each participant is moved into it. What is
+ * under way carries the old one for a moment.
+ */
+const promotion: Fault = {
+  ms: 300,
+  isKill: false,
+  async strike({ trial }, ms) {
+    const hub = await moveEpoch(trial, 'accord', 'cluster_state');
+    await pause(ms);
+    const participants = databases.filter((name) => name !== 'accord');
+    const moved = await Promise.all(
+      participants.map((name) => moveEpoch(trial, name, 'region_epoch')),
+    );
+    return moved.every((epoch) => epoch === hub);
+  },
+};
+
+/** @returns the new epoch. Locked before it is dated: who writes in the old one must be over by then. */
+async function moveEpoch(trial: Trial, database: Database, table: string): Promise<number> {
+  const session = await createConnection({ uri: trial.adminUrl(database) });
+  try {
+    await session.query('START TRANSACTION');
+    await session.query(`SELECT epoch FROM ${table} FOR UPDATE`);
+    await session.query(`UPDATE ${table} SET epoch = epoch + 1, changed_at = UTC_TIMESTAMP(3)`);
+    const [rows] = await session.query<(RowDataPacket & { readonly epoch: number })[]>(
+      `SELECT epoch FROM ${table}`,
+    );
+    await session.query('COMMIT');
+    return Number(rows[0]?.epoch);
+  } finally {
+    session.destroy();
+  }
+}
+
 /** Gentle: each worker in turn is told to finish. A deploy. */
 const rolling: Fault = {
   ms: 0,
   isKill: false,
-  async strike({ supervisor }) {
-    const workers = supervisor.namesOf('worker');
-    let replaced = 0;
-    for (const name of workers) {
-      const before = supervisor.process(name);
-      if (!before) continue;
-      supervisor.tell(name, 'SIGTERM');
-      const deadline = Date.now() + 25_000;
-      while (supervisor.process(name)?.pid === before.pid && Date.now() < deadline)
-        await pause(100);
-      replaced += 1;
-    }
-    return replaced > 0;
-  },
+  strike: async ({ supervisor }) => (await supervisor.roll(supervisor.namesOf('worker'))) > 0,
 };
 
 const allWorkers: Fault = {
@@ -273,6 +321,8 @@ export const faultMenu = {
   ),
   'full-pool': rowsLocked('inventory', 'SELECT * FROM region_epoch FOR UPDATE', 3_000),
   deadlocks,
+  'redis-emptied': redisEmptied,
+  promotion,
   'rolling-restart': rolling,
 } as const satisfies Readonly<Record<string, Fault>>;
 

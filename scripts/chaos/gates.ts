@@ -41,7 +41,16 @@ const ofEachKind = { perMinute: 8, most: 20 } as const;
 export function gatesOf(
   { faults, planted, counters, rounds, endings, restarts, replayed, isQuiet }: Observation,
   asked: Asked,
-  { plan, minutes }: { readonly plan: readonly PlannedFault[]; readonly minutes: number },
+  {
+    plan,
+    minutes,
+    hasNext,
+  }: {
+    readonly plan: readonly PlannedFault[];
+    readonly minutes: number;
+    /** Whether a next release was brought out. */
+    readonly hasNext: boolean;
+  },
 ): readonly Gate[] {
   const each = Math.min(ofEachKind.most, Math.ceil(ofEachKind.perMinute * minutes));
   const ended = (state: string): number =>
@@ -62,6 +71,7 @@ export function gatesOf(
     gate('SQL transactions tried again', counters.sqlRetries, 1),
     gate('rounds of the oracles', rounds, 20),
     gate('last round in quiet', isQuiet === true ? 1 : 0, 1),
+    ...(hasNext ? [gate('histories of the next release', replayed.ofNextRelease, 1)] : []),
     gate('histories replayed', replayed.replayed, all),
     gate(
       'flows replayed',

@@ -1,6 +1,6 @@
 /**
- * Transactions that must park, so that parking and resolving are part of every run: the undo of a reservation meets a
- * fence row that somebody has changed by hand, which no machine may decide. Then it is repaired and retried over HTTP.
+ * What a run would else not meet: transactions that must park, late acts, a run that nobody drives any more, and the jobs
+ * that have hours between their rounds.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -8,6 +8,8 @@ import type { Client } from '@temporalio/client';
 import { createConnection } from 'mysql2/promise';
 
 import { businessIdOf, gidOf } from '../../contracts/ids';
+import { reconcileAgeSeconds } from '../../contracts/reconciliation';
+import { transactionsTaskQueue } from '../../contracts/task-queues';
 import { pause } from '../stack/waiting';
 import type { Trial } from '../trial';
 import type { ApiClient, Told } from './http';
@@ -22,13 +24,17 @@ export interface Planted {
 const branch = 'reserveStock';
 const eachWithinMs = 60_000;
 
+/**
+ * The undo of a reservation meets a fence row that somebody has changed by hand, which no machine may decide. Then it is
+ * repaired and retried over HTTP.
+ */
 export async function plantParked(
   trial: Trial,
   api: ApiClient,
   reference: string,
 ): Promise<Planted> {
   const gid = gidOf('order', businessIdOf(tenant, reference));
-  await parkInTheMiddle(trial, api, gid, reference);
+  await inTheMiddle(trial, api, reference, () => setFence(trial, gid, 'acted', 'confirmed'));
   const hasParked = await until(async () =>
     (await stateOf(api, gid)).state === 'parked' ? true : undefined,
   );
@@ -100,12 +106,57 @@ const orderBody = (reference: string, accountId: string): object => {
   };
 };
 
-/** While the payer's row is locked, the reservation is there and the hold is not: the moment to spoil the former. */
-async function parkInTheMiddle(
+/**
+ * An order whose workflow somebody has terminated between two of its steps, long ago: its row is open, and nobody drives
+ * it. It is the job's to find it.
+ */
+export async function plantAbandoned(
   trial: Trial,
   api: ApiClient,
-  gid: string,
   reference: string,
+): Promise<void> {
+  const gid = gidOf('order', businessIdOf(tenant, reference));
+  await inTheMiddle(trial, api, reference, async () => {
+    const reserved = await trial.sql(
+      'inventory',
+      `SELECT gid FROM fence WHERE gid = ? AND branch = ? AND state = 'acted'`,
+      [gid, branch],
+    );
+    if (reserved.length === 0) return false;
+    await trial.temporal.workflow
+      .getHandle(gid)
+      .terminate('Somebody has pressed the wrong button.');
+    return true;
+  });
+  const ago = reconcileAgeSeconds.idle + 60;
+  await trial.sql(
+    'accord',
+    `UPDATE runs SET accepted_at = accepted_at - INTERVAL ? SECOND, start_sent_at = start_sent_at - INTERVAL ? SECOND,
+       moved_at = GREATEST(moved_at - ? * 1000, 0) WHERE gid = ?`,
+    [ago, ago, ago, gid],
+  );
+}
+
+/** One round of a job, now. */
+export async function runJob(
+  trial: Trial,
+  job: 'reconcile' | 'retention',
+  args: readonly unknown[] = [],
+): Promise<unknown> {
+  return trial.temporal.workflow.execute(job, {
+    workflowId: `chaos-${job}-${randomUUID()}`,
+    taskQueue: transactionsTaskQueue,
+    args: [...args],
+    workflowExecutionTimeout: '60s',
+  });
+}
+
+/** While the payer's row is locked, the reservation is there and the hold is not: the moment to do harm. */
+async function inTheMiddle(
+  trial: Trial,
+  api: ApiClient,
+  reference: string,
+  harm: () => Promise<boolean>,
 ): Promise<void> {
   const session = await createConnection({ uri: trial.adminUrl('accounts') });
   try {
@@ -114,12 +165,10 @@ async function parkInTheMiddle(
       businessIdOf(tenant, plantedAccount),
     ]);
     await api.call('POST', '/v1/orders', {
-      key: `key-${gid}`,
+      key: `key-${reference}`,
       body: orderBody(reference, plantedAccount),
     });
-    await until(async () =>
-      (await setFence(trial, gid, 'acted', 'confirmed')) ? true : undefined,
-    );
+    await until(async () => ((await harm()) ? true : undefined));
   } finally {
     session.destroy(); // Ends the transaction, too.
   }

@@ -15,10 +15,11 @@ import { faultMenu, type FaultName, type Reach } from './faults';
 import { openHistory, readHistory } from './history';
 import { createApiClient } from './http';
 import { startLoad } from './load';
-import { plantLateActs, plantParked, type Planted } from './planting';
+import { plantAbandoned, plantLateActs, plantParked, runJob, type Planted } from './planting';
 import { startProber } from './prober';
 import { createProxy, type Proxy } from './proxy';
 import { finishReviews, untilQuiet, type Unrest } from './quiescence';
+import { raceActsAgainstUndos } from './races';
 import type { Random } from './random';
 import type { PlannedFault } from './schedule';
 import { supervise, type Crew } from './supervisor';
@@ -36,7 +37,9 @@ export interface ChaosOptions {
   /** Load between the last fault and the end. */
   readonly afterMs: number;
   readonly historyFile: string;
-  /** What the workers run instead of the shipped build, and FAULTS that make it show. */
+  /** Is brought out in the midst of the faults, one worker before the others. */
+  readonly next?: Build;
+  /** What everybody runs instead of the shipped build, and FAULTS of the workers that make it show. */
   readonly build?: Build;
   readonly faults?: string;
   /** What has to be put back, the last thing first; the caller does that, also when it is interrupted. */
@@ -61,6 +64,8 @@ export interface Observation {
   readonly recoveries: Latency;
   readonly counters: Counters;
   readonly planted: readonly Planted[];
+  /** Gids of no transaction: messages that were sent straight to a participant. */
+  readonly races: readonly Gid[];
   /** What was still under way when it should have been quiet. */
   readonly unrest: Unrest;
   readonly quietAfterMs: number;
@@ -170,19 +175,29 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   const counting = watchCounters(options.stack.folder, workers);
   const books = watchBooks(openBooks(trial.urls.VERIFY_DATABASE_URLS));
   say('Acts that come after their undo …');
-  await plantLateActs(trial, api, lateActs);
+  const [races] = await Promise.all([
+    raceActsAgainstUndos(trial, { build: options.build, random: random.fork('races') }),
+    plantLateActs(trial, api, lateActs),
+  ]);
   const load = startLoad({ api, history, random: random.fork('load'), clients: options.clients });
   const prober = startProber(api);
 
+  const deploy = rollout(options, supervisor);
   say(`Warm-up, ${options.clients} clients …`);
   const planted = [await plantParked(trial, api, 'planted-1')];
+  await plantAbandoned(trial, api, 'abandoned');
   await pause(warmUpMs);
-  const faults = await strikeAll(plan, reach, { random, say, recovered: () => prober.recovered() });
+  const faults = await strikeAll(plan, reach, {
+    random,
+    say,
+    recovered: () => prober.recovered(),
+    before: (share) => deploy(share),
+  });
 
   say('Healed; load again …');
   await bringServersBack(options.profile);
   await supervisor.settled(settledWithinMs);
-  await pause(options.afterMs);
+  const [failedJobs] = await Promise.all([runJobs(trial), pause(options.afterMs)]);
   planted.push(await plantParked(trial, api, 'planted-2'));
   await Promise.all([load.stop(), prober.stop()]);
 
@@ -190,7 +205,7 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   const stoppedAt = Date.now();
   const unrest = await untilQuiet(trial, api, quietWithinMs);
   const quietAfterMs = Date.now() - stoppedAt;
-  const tailFailures = await load.tail(tailOfEach);
+  const tailFailures = [...failedJobs, ...(await load.tail(tailOfEach))];
   await finishReviews(trial, api);
   const unrestAfter = await untilQuiet(trial, api, quietWithinMs);
   await books.stop();
@@ -198,7 +213,7 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   say('Asking the oracles …');
   const last = await askAtTheEnd(trial, options, authorization);
   say('Replaying every history …');
-  const replayed = await replayEvery(trial, options.build);
+  const replayed = await replayEvery(trial, options.next ?? options.build);
   return {
     operations: load.operations + prober.orders,
     faults,
@@ -207,6 +222,7 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
     recoveries: prober.recoveries(),
     counters: counting.read(),
     planted,
+    races,
     unrest: [...unrest, ...unrestAfter],
     quietAfterMs,
     wrongAnswers: load.wrongAnswers,
@@ -225,6 +241,25 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   };
 }
 
+/** Old and new code on one queue: one worker has the next release for a third of the faults, then the others get it. */
+function rollout(
+  { next, say }: ChaosOptions,
+  supervisor: Reach['supervisor'],
+): (share: number) => Promise<void> {
+  const [first = '', ...others] = supervisor.namesOf('worker');
+  const stages = [
+    { from: 1 / 3, names: [first] },
+    { from: 2 / 3, names: others },
+  ];
+  return async (share) => {
+    const [stage] = stages;
+    if (!next || !stage || share < stage.from) return;
+    stages.shift();
+    say(`  the next release comes to ${stage.names.join(', ')}`);
+    await supervisor.roll(stage.names, next);
+  };
+}
+
 async function strikeAll(
   plan: readonly PlannedFault[],
   reach: Reach,
@@ -232,14 +267,18 @@ async function strikeAll(
     random,
     say,
     recovered,
+    before,
   }: {
     readonly random: Random;
     readonly say: (line: string) => void;
     readonly recovered: () => Promise<number>;
+    /** Told which share of the faults is over. */
+    readonly before: (share: number) => Promise<void>;
   },
 ): Promise<readonly StruckFault[]> {
   const struck: StruckFault[] = [];
   for (const [at, { name, ms, calmMs }] of plan.entries()) {
+    await before(at / plan.length);
     const hasStruck = await faultMenu[name].strike(reach, ms, random).catch((error: unknown) => {
       say(`  ${name}: ${reasonOf(error)}`);
       return false;
@@ -253,6 +292,23 @@ async function strikeAll(
     await pause(calmMs);
   }
   return struck;
+}
+
+/** The jobs, beside the load: what is under way is none of their business. @returns a sentence for each that failed. */
+async function runJobs(trial: Trial): Promise<readonly string[]> {
+  const jobs = [
+    ['reconcile', [{ dryRun: false }]],
+    ['retention', []],
+  ] as const;
+  const failed = await Promise.all(
+    jobs.map(([job, args]) =>
+      runJob(trial, job, args).then(
+        () => [],
+        (error: unknown) => [`the job ${job} failed: ${reasonOf(error)}`],
+      ),
+    ),
+  );
+  return failed.flat();
 }
 
 /** The oracles, beside the load, again and again. A server that is away answers nothing: that is no violation. */

@@ -34,18 +34,24 @@ const calm = {
 /**
  * @param windowMs how long the faults may take, all in all, as far as that can be known before.
  * @param only the kinds to choose from; left out: all of them.
+ * @param must kinds that strike in any case.
  */
 export function planFaults(
   random: Random,
   windowMs: number,
-  only: readonly FaultName[] = faultNames,
+  {
+    only = faultNames,
+    must = [],
+  }: { readonly only?: readonly FaultName[]; readonly must?: readonly FaultName[] } = {},
 ): readonly PlannedFault[] {
-  const first = random.shuffled(always.filter((name) => only.includes(name)));
-  const others = random.shuffled(only.filter((name) => !always.includes(name)));
+  const asked = [...new Set([...must, ...only])];
+  const isFirst = (name: FaultName): boolean => must.includes(name) || always.includes(name);
+  const first = random.shuffled(asked.filter(isFirst));
+  const others = random.shuffled(asked.filter((name) => !isFirst(name)));
   const { least, most } = windowMs < calm.longFromMs ? calm.short : calm.long;
   const plan: PlannedFault[] = [];
   let left = windowMs;
-  for (const name of again([...first, ...others], () => random.shuffled(only))) {
+  for (const name of again([...first, ...others], () => random.shuffled(asked))) {
     const planned = { name, ms: faultMenu[name].ms, calmMs: random.between(least, most) };
     left -= planned.ms + planned.calmMs + healingMs;
     if (left < 0 && plan.length >= first.length) return plan;

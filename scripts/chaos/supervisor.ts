@@ -1,5 +1,5 @@
 /** Keeps the application's processes alive, as a production's supervisor would: whatever dies is started again. */
-import type { Application, Role, Variables } from '../application';
+import type { Application, Build, Role, Variables } from '../application';
 import { signal, type OwnedProcess } from '../stack/process';
 import { pause, reasonOf } from '../stack/waiting';
 
@@ -10,6 +10,12 @@ export interface Supervisor {
   process(name: string): OwnedProcess | undefined;
   /** @returns whether there was one to be told. */
   tell(name: string, what: NodeJS.Signals): boolean;
+  /**
+   * Gentle, as a deploy is: one after the other is told to finish, and comes back, with that build where one is given.
+   *
+   * @returns how many have come back.
+   */
+  roll(names: readonly string[], build?: Build): Promise<number>;
   /** Waits until each process lives and works again. */
   settled(withinMs: number): Promise<void>;
   /** How often a process had to be started again. */
@@ -23,6 +29,8 @@ export interface Crew {
 }
 
 const lookEveryMs = 200;
+/** Above a worker's own bound of 20 s. */
+const replacedWithinMs = 25_000;
 
 /** @throws where one cannot be started at all. */
 export async function supervise(
@@ -33,8 +41,12 @@ export async function supervise(
   let restarts = 0;
   const starting = new Map<string, Promise<unknown>>();
 
+  const builds = new Map<string, Build>();
+
   const start = (name: string, { role, variables }: Crew): Promise<unknown> => {
-    const started = application.start(role, name, variables).finally(() => starting.delete(name));
+    const started = application
+      .start(role, name, variables, builds.get(name))
+      .finally(() => starting.delete(name));
     starting.set(name, started);
     return started;
   };
@@ -62,6 +74,20 @@ export async function supervise(
       const running = application.process(name);
       if (running) signal(running, what);
       return running !== undefined;
+    },
+    async roll(names, build) {
+      let replaced = 0;
+      for (const name of names) {
+        if (build) builds.set(name, build);
+        const before = application.process(name);
+        if (!before) continue; // It is on its way back already.
+        signal(before, 'SIGTERM');
+        const deadline = Date.now() + replacedWithinMs;
+        while (application.process(name)?.pid === before.pid && Date.now() < deadline)
+          await pause(lookEveryMs);
+        replaced += 1;
+      }
+      return replaced;
     },
     async settled(withinMs) {
       const deadline = Date.now() + withinMs;

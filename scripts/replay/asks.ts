@@ -65,7 +65,10 @@ function askOfEvent(event: HistoryEvent, runMs: number | undefined): Ask | undef
       args: valuesOf(child.input),
     });
   }
-  if (shown) return shownAsk(Object.entries(shown.searchAttributes?.indexedFields ?? {}));
+  if (shown) {
+    const fields = Object.entries(shown.searchAttributes?.indexedFields ?? {}).filter(isOfCode);
+    return fields.length > 0 ? shownAsk(fields) : undefined;
+  }
   if (marker?.markerName === 'core_patch') {
     return ask('change', idOfChange(valuesOf(marker.details?.['patch-data'])), null);
   }
@@ -183,9 +186,11 @@ function stepOf(summary: unknown, args: readonly unknown[]): string | undefined 
 const keyIn = (request: unknown): unknown =>
   typeof request === 'object' && request !== null && 'key' in request ? request.key : [];
 
+/** Beside each change the SDK writes an event that the code has not asked for. */
+const isOfCode = ([name]: readonly [string, unknown]): boolean => name !== 'TemporalChangeVersion';
+
 function shownAsk(fields: readonly (readonly [name: string, payload: { data?: string }])[]): Ask {
   const shown = fields
-    .filter(([name]) => name !== 'TemporalChangeVersion') // Written by the SDK beside each change.
     .map(([name, payload]) => [name, valueOf(payload) ?? null] as const)
     .sort(([one], [other]) => one.localeCompare(other));
   return ask('shown', '', Object.fromEntries(shown));

@@ -22,6 +22,7 @@ const quiet: Observation = {
     stuck: 0,
   },
   planted: [{ gid: planted, isResolved: true }],
+  races: [],
   unrest: [],
   quietAfterMs: 0,
   wrongAnswers: [],
@@ -41,6 +42,7 @@ const quiet: Observation = {
     untouched: 0,
     flows: { order: 1, checkout: 1, transfer: 1, payment: 1, refund: 1, settlement: 1 },
     failures: [],
+    ofNextRelease: 0,
     outOfOrder: [],
   },
   facts: { runs: [], stock: [], tokens: [], transitions: [], endings: [] },
@@ -80,7 +82,7 @@ describe('a run in which too little happened', () => {
   const struck = { ...quiet, faults: [{ name: 'kill-worker' as const, hasStruck: true }] };
 
   it('is proven only where every gate is passed', () => {
-    const gates = gatesOf(struck, enough, { plan, minutes: 3 });
+    const gates = gatesOf(struck, enough, { plan, minutes: 3, hasNext: false });
     expect(gates.filter((gate) => !isPassed(gate))).toEqual([]);
     expect(verdictOf([], gates)).toBe('proven');
   });
@@ -95,7 +97,7 @@ describe('a run in which too little happened', () => {
     ['nobody looked', { ...struck, rounds: 3 }],
     ['nothing was compensated', { ...struck, endings: new Map([['order completed', 200]]) }],
   ] as const)('is not proven where %s', (_, observed) => {
-    const gates = gatesOf(observed, enough, { plan, minutes: 3 });
+    const gates = gatesOf(observed, enough, { plan, minutes: 3, hasNext: false });
     expect(verdictOf([], gates)).toBe('not proven');
     expect(verdictOf([{ checker: 'G', sentence: 'twice' }], gates)).toBe('violated');
   });

@@ -36,8 +36,18 @@ describe('the plan of faults', () => {
   );
 
   it('keeps to the kinds that were asked for', () => {
-    const names = planFaults(randomFrom(3), minute, ['mysql-reset']).map(({ name }) => name);
+    const names = planFaults(randomFrom(3), minute, { only: ['mysql-reset'] }).map(
+      ({ name }) => name,
+    );
     expect(new Set(names)).toEqual(new Set(['mysql-reset']));
+  });
+
+  it('has what a planted bug needs, whatever was asked for', () => {
+    const plan = planFaults(randomFrom(4), minute / 10, {
+      only: ['mysql-reset'],
+      must: ['promotion'],
+    });
+    expect(plan.map(({ name }) => name)).toContain('promotion');
   });
 });
 
