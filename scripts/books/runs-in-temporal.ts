@@ -92,7 +92,8 @@ async function rowsOf(accord: Reading, retentionSeconds: number): Promise<readon
   let after = '';
   for (let isLast = false; !isLast;) {
     const page = await accord.select<Row>(
-      `SELECT gid, owner, state, ended_at IS NULL AS isOpen, start_confirmed_at IS NOT NULL AS isStarted,
+      `SELECT gid, owner, state, ended_at IS NULL AS isOpen,
+              start_sent_at IS NOT NULL AND start_confirmed_at IS NOT NULL AS isStarted,
               TIMESTAMPDIFF(SECOND, GREATEST(accepted_at, COALESCE(start_sent_at, accepted_at)), UTC_TIMESTAMP(3)) AS ageSeconds
          FROM runs WHERE gid > ? AND (ended_at IS NULL OR ended_at > UTC_TIMESTAMP(3) - INTERVAL ? SECOND)
          ORDER BY gid LIMIT ?`,

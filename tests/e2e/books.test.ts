@@ -199,6 +199,19 @@ describe('the books of an application that works', () => {
     ]);
   });
 
+  it('say nothing of a transaction that was cancelled before anybody sent its start', async () => {
+    const unsent = `INSERT INTO runs (gid, tenant, flow, reference, operation, fingerprint, field_digests, owner, state, region, epoch,
+        accepted_at, start_confirmed_at, deadline_at, at_risk, ending, ended_at)
+      VALUES ('order:acme.UNSENT', 'acme', 'order', 'UNSENT', 'POST /v1/orders', UNHEX(REPEAT('00', 32)), '{}', 'order:acme.UNSENT',
+              'compensated', 'a', 1, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), '[]', '{}', UTC_TIMESTAMP(3))`;
+    const found = await planted(
+      'accord',
+      [unsent],
+      [`DELETE FROM runs WHERE gid = 'order:acme.UNSENT'`],
+    );
+    expect(found.filter((sentence) => sentence.startsWith('X1'))).toEqual([]);
+  });
+
   it('show a story that the rows contradict', async () => {
     const gid = accepted.findLast((id) => id.startsWith('payment:')) ?? '';
     const where = `WHERE gid = '${gid}' AND branch = 'assessRisk'`;
