@@ -68,7 +68,7 @@ const table = {
   'late-act-ok': {
     target: 'activities/fence-act',
     sentence: 'an act that comes after its undo is told that it was done',
-    caughtBy: ['X2', 'B2'],
+    caughtBy: ['B2'],
   },
   'undo-in-cancelled-scope': {
     target: 'workflows/kernel/undo',

@@ -39,7 +39,7 @@ const kinds = ['order', 'checkout', 'transfer', 'payment', 'refund', 'cancel', '
 const ofEachKind = { perMinute: 8, most: 20 } as const;
 
 export function gatesOf(
-  { faults, planted, counters, rounds, endings, restarts, replayed, isQuiet }: Observation,
+  { faults, planted, races, counters, rounds, endings, restarts, replayed, isQuiet }: Observation,
   asked: Asked,
   {
     plan,
@@ -67,6 +67,7 @@ export function gatesOf(
     gate('faults that struck', faults.filter(({ hasStruck }) => hasStruck).length, plan.length),
     gate('processes that came back', restarts, 1),
     gate('duplicates that the fence answered', counters.verdictsOf('duplicate'), 1),
+    gate('acts raced against their undos', races.gids.length, 60),
     gate('late acts that the fence refused', counters.verdictsOf('fenced'), 1),
     gate('SQL transactions tried again', counters.sqlRetries, 1),
     gate('rounds of the oracles', rounds, 20),

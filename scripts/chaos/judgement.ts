@@ -12,7 +12,7 @@ export function violationsOf(
   const planted = new Set(observed.planted.map(({ gid }) => gid));
   return [
     // A race has no run, and no story that its rows could be held against.
-    ...ofBooks(observed.violations, new Set([...planted, ...observed.races])),
+    ...ofBooks(observed.violations, new Set([...planted, ...observed.races.gids])),
     ...ofHistory.filter(({ gid }) => gid === undefined || !planted.has(gid)),
     ...observed.replayed.failures.map(({ gid, sentence }) => ({
       checker: 'I20: every history replays',
@@ -22,6 +22,10 @@ export function violationsOf(
     ...observed.replayed.outOfOrder
       .filter(({ gid }) => !planted.has(gid))
       .map((found) => ({ checker: 'I21: undo order', ...found })),
+    ...observed.races.wrong.map((sentence) => ({
+      checker: 'B2: an act behind its undo is refused',
+      sentence,
+    })),
     ...observed.unrest.map((sentence) => ({
       checker: 'I7: every accepted transaction ends',
       sentence,

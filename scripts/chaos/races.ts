@@ -24,11 +24,19 @@ const racesAtOnce = 6;
 const widestMs = 20;
 const attemptMs = 8_000;
 
-/** Holds of money that are taken back while they are made. Behind it none of them is held. @returns their gids. */
+export interface Races {
+  /** Of no transaction: nobody tells their story. */
+  readonly gids: readonly Gid[];
+  /** Acts that came after their undo and were told that they were done, a sentence each. */
+  readonly wrong: readonly string[];
+}
+
+/** Holds of money that are taken back while they are made, and asked for once more. Behind it none of them is held. */
 export async function raceActsAgainstUndos(
   trial: Trial,
   { build = shippedBuild, random }: { readonly build?: Build | undefined; readonly random: Random },
-): Promise<readonly Gid[]> {
+): Promise<Races> {
+  const wrong: string[] = [];
   const { participant, close } = participantOf(trial, build, random);
   const gids = Array.from({ length: races }, (_, at) =>
     gidOf('order', businessIdOf(tenant, `race-${at + 1}`)),
@@ -52,6 +60,8 @@ export async function raceActsAgainstUndos(
       }),
     );
     await undoing();
+    const [late] = await acting();
+    if (late?.ok !== false) wrong.push(`${key} was told done behind its undo.`);
   }
   try {
     const left = [...gids];
@@ -62,7 +72,7 @@ export async function raceActsAgainstUndos(
   } finally {
     await close();
   }
-  return gids;
+  return { gids, wrong };
 }
 
 /** The participant of the build under test, in this process, with whatever is planted in it. */

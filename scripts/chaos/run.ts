@@ -19,7 +19,7 @@ import { plantAbandoned, plantLateActs, plantParked, runJob, type Planted } from
 import { startProber } from './prober';
 import { createProxy, type Proxy } from './proxy';
 import { finishReviews, untilQuiet, type Unrest } from './quiescence';
-import { raceActsAgainstUndos } from './races';
+import { raceActsAgainstUndos, type Races } from './races';
 import type { Random } from './random';
 import type { PlannedFault } from './schedule';
 import { supervise, type Crew } from './supervisor';
@@ -64,8 +64,7 @@ export interface Observation {
   readonly recoveries: Latency;
   readonly counters: Counters;
   readonly planted: readonly Planted[];
-  /** Gids of no transaction: messages that were sent straight to a participant. */
-  readonly races: readonly Gid[];
+  readonly races: Races;
   /** What was still under way when it should have been quiet. */
   readonly unrest: Unrest;
   readonly quietAfterMs: number;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
+import { gidOf } from '../../../../contracts/ids';
 import { askedOf, gatesOf, isPassed } from '../../../../scripts/chaos/gates';
 import { violationsOf } from '../../../../scripts/chaos/judgement';
 import { verdictOf } from '../../../../scripts/chaos/report';
@@ -22,7 +23,10 @@ const quiet: Observation = {
     stuck: 0,
   },
   planted: [{ gid: planted, isResolved: true }],
-  races: [],
+  races: {
+    gids: Array.from({ length: 60 }, (_, at) => gidOf('order', `acme.race-${at}`)),
+    wrong: [],
+  },
   unrest: [],
   quietAfterMs: 0,
   wrongAnswers: [],
