@@ -90,6 +90,8 @@ const warmUpMs = 5_000;
 const roundEveryMs = 1_500;
 const settledWithinMs = 90_000;
 const quietWithinMs = 150_000;
+/** A planted bug that keeps things from their ending has shown itself by then. */
+const quietWithBugWithinMs = 40_000;
 const tailOfEach = 5;
 
 /** Velocity would have every payer looked at after twenty payments. */
@@ -202,11 +204,12 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
 
   say('Quiet: waiting for what is under way …');
   const stoppedAt = Date.now();
-  const unrest = await untilQuiet(trial, api, quietWithinMs);
+  const withinMs = options.build ? quietWithBugWithinMs : quietWithinMs;
+  const unrest = await untilQuiet(trial, api, withinMs);
   const quietAfterMs = Date.now() - stoppedAt;
   const tailFailures = [...failedJobs, ...(await load.tail(tailOfEach))];
   await finishReviews(trial, api);
-  const unrestAfter = await untilQuiet(trial, api, quietWithinMs);
+  const unrestAfter = await untilQuiet(trial, api, withinMs);
   await books.stop();
   await counting.stop();
   say('Asking the oracles …');
