@@ -68,6 +68,14 @@ describe('the judgement of a run', () => {
     expect(found).toEqual([expect.objectContaining({ checker: oracle, gid: 'order:acme.O-1' })]);
   });
 
+  it('is violated by what was planted to park, and ended as if nothing were wrong', () => {
+    const violations = [
+      { id: 'X2', oracle: 'X2', database: 'inventory' as const, row: { gid: planted } },
+    ];
+    const unresolved = [{ gid: planted, isResolved: false }];
+    expect(violationsOf({ ...quiet, planted: unresolved, violations }, [])).toHaveLength(1);
+  });
+
   it('is violated by what never ends, by what an outage parked, and by a dead tail', () => {
     expect(
       violationsOf({ ...quiet, unrest: ['order:acme.O-1 is running at holdFunds'] }, []),
