@@ -96,7 +96,7 @@ const table = {
     target: 'workflows/kernel/coordinator',
     sentence: 'a decision that nobody has asked about is undone',
     caughtBy: ['I7'],
-    faults: 'accounts.captureFunds:afterCommit:throw-retryable:p=0.7',
+    faults: 'accounts.captureFunds:afterCommit:hang:of=unheard',
   },
   'ending-overwritten': {
     target: 'activities/runs/runs-store',

@@ -13,7 +13,7 @@ import { transactionsTaskQueue } from '../../contracts/task-queues';
 import { pause } from '../stack/waiting';
 import type { Trial } from '../trial';
 import type { ApiClient, Told } from './http';
-import { plantedAccount, poorAccount, tenant } from './world';
+import { plantedAccount, poorAccount, richAccount, tenant } from './world';
 
 export interface Planted {
   readonly gid: string;
@@ -135,6 +135,15 @@ export async function plantAbandoned(
        moved_at = GREATEST(moved_at - ? * 1000, 0) WHERE gid = ?`,
     [ago, ago, ago, gid],
   );
+}
+
+/** A planted bug may name it, to lose the answer about its money: nobody knows its decision when its time is over. */
+const unheard = 'unheard';
+const unheardDeadlineMs = 3_000;
+
+export async function plantUnheard(api: ApiClient): Promise<void> {
+  const body = { ...orderBody(unheard, richAccount), deadlineMs: unheardDeadlineMs };
+  await api.call('POST', '/v1/orders', { key: `key-${unheard}`, body });
 }
 
 /** One round of a job, now. */

@@ -15,7 +15,14 @@ import { faultMenu, type FaultName, type Reach } from './faults';
 import { openHistory, readHistory } from './history';
 import { createApiClient } from './http';
 import { startLoad } from './load';
-import { plantAbandoned, plantLateActs, plantParked, runJob, type Planted } from './planting';
+import {
+  plantAbandoned,
+  plantLateActs,
+  plantParked,
+  plantUnheard,
+  runJob,
+  type Planted,
+} from './planting';
 import { startProber } from './prober';
 import { createProxy, type Proxy } from './proxy';
 import { finishReviews, untilQuiet, type Unrest } from './quiescence';
@@ -187,6 +194,7 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   say(`Warm-up, ${options.clients} clients …`);
   const planted = [await plantParked(trial, api, 'planted-1')];
   await plantAbandoned(trial, api, 'abandoned');
+  await plantUnheard(api);
   await pause(warmUpMs);
   const faults = await strikeAll(plan, reach, {
     random,
