@@ -124,8 +124,7 @@ const table = {
     target: 'activities/orders/customer-tokens',
     sentence: 'who has lost the lock of a customer writes all the same',
     caughtBy: ['lock'],
-    faults: 'orders.createOrder:before:delay=4000:p=0.5',
-    strikes: ['redis-emptied'],
+    faults: 'orders.createOrder:before:delay=4000:of=lease-1',
   },
   'epoch-unchecked': {
     target: 'activities/epoch',

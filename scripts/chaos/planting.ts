@@ -146,6 +146,34 @@ export async function plantUnheard(api: ApiClient): Promise<void> {
   await api.call('POST', '/v1/orders', { key: `key-${unheard}`, body });
 }
 
+/**
+ * A customer whose lock is lost while an order of his is about to be written, and who orders again at once. A planted bug
+ * may hold the first one back: then it comes behind the second, with a token that is over.
+ *
+ * @param loseLeases whatever makes the locks forget their holders.
+ */
+export async function plantLostLease(
+  trial: Trial,
+  api: ApiClient,
+  loseLeases: () => Promise<unknown>,
+): Promise<void> {
+  const order = (reference: string) =>
+    api.call('POST', '/v1/orders', {
+      key: `key-${reference}`,
+      body: { ...orderBody(reference, richAccount), customerId: 'C-LEASE' },
+      waitSeconds: 8,
+    });
+  const gid = gidOf('order', businessIdOf(tenant, 'lease-1'));
+  const first = order('lease-1');
+  await until(async () => {
+    const held = await trial.sql('accounts', 'SELECT gid FROM holds WHERE gid = ?', [gid]);
+    return held.length > 0 ? true : undefined;
+  });
+  await loseLeases();
+  await order('lease-2');
+  await first;
+}
+
 /** One round of a job, now. */
 export async function runJob(
   trial: Trial,

@@ -18,6 +18,7 @@ import { startLoad } from './load';
 import {
   plantAbandoned,
   plantLateActs,
+  plantLostLease,
   plantParked,
   plantUnheard,
   runJob,
@@ -195,6 +196,7 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   const planted = [await plantParked(trial, api, 'planted-1')];
   await plantAbandoned(trial, api, 'abandoned');
   await plantUnheard(api);
+  await plantLostLease(trial, api, () => faultMenu['redis-emptied'].strike(reach, 0, random));
   await pause(warmUpMs);
   const faults = await strikeAll(plan, reach, {
     random,
