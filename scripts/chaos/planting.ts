@@ -139,7 +139,7 @@ export async function plantAbandoned(
 
 /** A planted bug may name it, to lose the answer about its money: nobody knows its decision when its time is over. */
 const unheard = 'unheard';
-const unheardDeadlineMs = 3_000;
+const unheardDeadlineMs = 8_000;
 
 export async function plantUnheard(api: ApiClient): Promise<void> {
   const body = { ...orderBody(unheard, richAccount), deadlineMs: unheardDeadlineMs };
