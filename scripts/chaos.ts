@@ -25,7 +25,7 @@ import { countByName, exitCodes, printReport, verdictOf, type ChaosReport } from
 import { runChaos, type Cleanup, type Observation } from './chaos/run';
 import { planFaults } from './chaos/schedule';
 import { interruption } from './interruption';
-import { folderOf, profiles, serverNames, type Profile } from './stack/profile';
+import { folderOf, profiles, serversOf, type Profile } from './stack/profile';
 import { bringUp, readStack, serverProcess, takeDown, type Stack } from './stack/stack';
 import { reasonOf } from './stack/waiting';
 
@@ -100,7 +100,7 @@ async function chaos(options: Options): Promise<void> {
 
 async function proof(options: Options, stack: Stack, cleanups: Cleanup[]): Promise<ChaosReport> {
   const { seed, minutes, workers, clients, only, profile, break: broken } = options;
-  if (serverNames.some((name) => !serverProcess(profile, name))) {
+  if (serversOf(profile).some((name) => !serverProcess(profile, name))) {
     throw new Error(
       'Chaos kills servers, so each must be a process of this checkout: unset addresses, stop Docker.',
     );

@@ -4,7 +4,7 @@ import { cpus, loadavg, totalmem } from 'node:os';
 
 import packageJson from '../../package.json';
 import { ownedProcess } from '../stack/process';
-import { folderOf, serverNames } from '../stack/profile';
+import { folderOf, serversOf } from '../stack/profile';
 import { status, type Profile } from '../stack/stack';
 
 export interface Machine {
@@ -43,7 +43,7 @@ export function cpuSeconds(profile: Profile, names: Iterable<string>): CpuSecond
   const folder = folderOf(profile);
   const { user, system } = process.cpuUsage();
   const used = new Map([['bench', (user + system) / 1e6]]);
-  for (const name of [...names, ...serverNames]) {
+  for (const name of [...names, ...serversOf(profile)]) {
     const owned = ownedProcess(folder, name);
     const seconds = owned && secondsOf(owned.pid);
     if (seconds !== undefined) used.set(name, seconds);

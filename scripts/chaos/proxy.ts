@@ -13,6 +13,8 @@ export interface ProxyCounters {
   /** Connections accepted, and those that are open. */
   readonly accepted: number;
   readonly open: number;
+  /** Connections that were reset at once. */
+  readonly refused: number;
   /** Requests that were forwarded and whose answer was dropped. */
   readonly cutsAfter: number;
   /** Requests that were dropped themselves. */
@@ -47,12 +49,14 @@ export interface Proxy {
   bandwidth(bytesPerSecond: number): void;
   /** Nobody is told of what is swallowed. `open` heals: a connection that has lost bytes is reset, its stream has a hole. */
   pass(what: Passing): void;
+  /** Whether new connections are reset at once; open ones live on. */
+  refuse(isRefusing: boolean): void;
   /** Resets every open connection. */
   reset(): void;
   /** Resets every open connection, and refuses new ones until `up`. */
   down(): Promise<void>;
   up(): Promise<void>;
-  /** New connections go to this server, old ones are reset. */
+  /** New connections go to this server, old ones stay where they are. */
   retarget(url: string): void;
   close(): Promise<void>;
 }
@@ -63,6 +67,7 @@ interface Faults {
   latencyMs: number;
   bytesPerSecond: number;
   passing: Passing;
+  isRefusing: boolean;
 }
 type Counting = { -readonly [Name in keyof Omit<ProxyCounters, 'open'>]: number };
 
@@ -93,10 +98,23 @@ export async function createProxy({
     latencyMs: 0,
     bytesPerSecond: 0,
     passing: 'open',
+    isRefusing: false,
   };
-  const counting: Counting = { accepted: 0, cutsAfter: 0, cutsBefore: 0, passed: 0, swallowed: 0 };
+  const counting: Counting = {
+    accepted: 0,
+    refused: 0,
+    cutsAfter: 0,
+    cutsBefore: 0,
+    passed: 0,
+    swallowed: 0,
+  };
   const pairs = new Set<Pair>();
   const server = createServer((client) => {
+    if (faults.isRefusing) {
+      counting.refused += 1;
+      client.resetAndDestroy();
+      return;
+    }
     counting.accepted += 1;
     const { hostname: host, port: to } = upstreamUrl;
     const pair = { client, upstream: connect(Number(to), host), hasHole: false };
@@ -141,12 +159,12 @@ export async function createProxy({
       faults.passing = what;
       if (what === 'open') for (const pair of pairs) if (pair.hasHole) resetBoth(pair);
     },
+    refuse: (isRefusing) => void (faults.isRefusing = isRefusing),
     reset: resetAll,
     down: stopListening,
     up: () => (server.listening ? Promise.resolve() : listen(port)),
     retarget(to) {
       upstreamUrl = new URL(to);
-      resetAll();
     },
     close: stopListening,
   };

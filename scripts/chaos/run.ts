@@ -5,7 +5,7 @@ import type { Latency } from '../bench/latency';
 import type { Build } from '../application';
 import { authorizationOf } from '../credentials';
 import type { DatabaseUrls } from '../databases';
-import { serverNames, type ServerName } from '../stack/profile';
+import { serversOf } from '../stack/profile';
 import { restartServer, serverProcess, type Profile, type Stack } from '../stack/stack';
 import { pause, reasonOf } from '../stack/waiting';
 import { openTrial, type Trial } from '../trial';
@@ -396,8 +396,7 @@ async function parkedOf(trial: Trial): Promise<readonly string[]> {
 }
 
 async function bringServersBack(profile: Profile): Promise<void> {
-  const ours: readonly ServerName[] = serverNames;
-  for (const name of ours) {
+  for (const name of serversOf(profile)) {
     if (!serverProcess(profile, name)) {
       await restartServer(profile, name, { report: () => undefined });
     }

@@ -132,9 +132,9 @@ export async function interruptibly<Result>(
 async function useGiven(server: Server, address: string): Promise<ServerRecord> {
   const failure = await failureOf(server.check(address, false));
   if (failure === undefined)
-    return { source: 'environment', version: `given by ${server.variable}` };
+    return { source: 'environment', version: `given by ${server.variable ?? ''}` };
   throw new Error(
-    `${server.title} at the address in ${server.variable} does not work (${failure}). Correct the variable, or unset it to have a server of your own.`,
+    `${server.title} at the address in ${server.variable ?? ''} does not work (${failure}). Correct the variable, or unset it to have a server of your own.`,
   );
 }
 
@@ -179,7 +179,9 @@ function attempts(server: Server, context: Context, failures: string[]): readonl
   };
   return [
     async () =>
-      (await hasDockerEngine()) ? tried(() => startByDocker(server, context)) : undefined,
+      server.isInCompose && (await hasDockerEngine())
+        ? tried(() => startByDocker(server, context))
+        : undefined,
     () => locatedOr('path', server.findOnPath),
     () => locatedOr('cache', () => server.fetch(context.progress)),
   ];
@@ -199,7 +201,11 @@ async function startByDocker(server: Server, context: Context): Promise<ServerRe
 }
 
 function howToSupply(server: Server, failures: readonly string[]): string {
-  const ways = `set ${server.variable} to one that runs, start Docker with Compose, or install ${server.program}`;
+  const ways = [
+    ...(server.variable === undefined ? [] : [`set ${server.variable} to one that runs`]),
+    ...(server.isInCompose ? ['start Docker with Compose'] : []),
+    `install ${server.program}`,
+  ].join(', or ');
   const reasons = failures.map((failure) => `\n  - ${failure}`).join('');
   return `${server.title} is missing: ${ways}.${reasons}`;
 }

@@ -3,7 +3,7 @@ import Table from 'cli-table3';
 import colors from 'picocolors';
 
 import { showLogs } from './logs';
-import { profiles, serverNames, type Profile, type ServerName } from './profile';
+import { serverNames, serversOf, stackProfiles, type Profile, type ServerName } from './profile';
 import {
   bringUp,
   isServerName,
@@ -90,7 +90,7 @@ command('logs', 'Print the last log lines of one server, or of all.')
       name: ServerName | undefined,
       { profile, follow }: CommonOptions & { readonly follow?: boolean },
     ) => {
-      await showLogs(profile, name === undefined ? serverNames : [name], follow === true);
+      await showLogs(profile, name === undefined ? serversOf(profile) : [name], follow === true);
     },
   );
 
@@ -105,7 +105,7 @@ program.parseAsync().then(
 
 function command(name: string, description: string): Command {
   const profile = new Option('-p, --profile <name>', 'which set of servers')
-    .choices(profiles)
+    .choices(stackProfiles)
     .default('dev' satisfies Profile);
   return program
     .command(name)

@@ -7,12 +7,35 @@ import { checkout } from './config';
 import { withLock } from './lock';
 import { findFreePort, isFree } from './ports';
 
-/** `regions` (two sets of servers behind a router) gets its name here. */
+/** Everything in one place. */
 export const profiles = ['dev', 'test'] as const;
-export type Profile = (typeof profiles)[number];
+/** `regions`: a hub, two regions, and the router between all of them. */
+export const stackProfiles = [...profiles, 'regions'] as const;
+export type Profile = (typeof stackProfiles)[number];
 
-export const serverNames = ['temporal', 'mysql', 'redis', 'kafka'] as const;
+export const regions = ['a', 'b'] as const;
+export type Region = (typeof regions)[number];
+
+/** Where everything is in one place. */
+const plainServers = ['temporal', 'mysql', 'redis', 'kafka'] as const;
+/** `mysql` is the hub's: it is in no region, and holds what must outlive each of them. */
+const serversOfRegions = [
+  'temporal',
+  'mysql',
+  'router',
+  'mysql-a',
+  'mysql-b',
+  'redis-a',
+  'redis-b',
+  'kafka-a',
+  'kafka-b',
+] as const;
+export const serverNames = [...new Set([...plainServers, ...serversOfRegions])] as const;
 export type ServerName = (typeof serverNames)[number];
+
+/** What a profile consists of. */
+export const serversOf = (profile: Profile): readonly ServerName[] =>
+  profile === 'regions' ? serversOfRegions : plainServers;
 
 const sources = ['environment', 'docker', 'path', 'cache'] as const;
 export type Source = (typeof sources)[number];

@@ -63,6 +63,39 @@ export const mysqlSettings: Readonly<Record<string, string>> = {
   mysqlx: 'OFF', // A second port that nobody uses.
 };
 
+/**
+ * Options of a MySQL that is in a region: the same for the active one and for its standby, since a role that stood in a
+ * file would come back with it. Whoever starts again is read-only and acknowledges alone, until the hub says otherwise.
+ */
+const mysqlRegionSettings: Readonly<Record<string, string>> = {
+  'log-bin': 'bin',
+  'relay-log': 'relay',
+  'relay-log-recovery': 'ON',
+  'skip-replica-start': 'ON',
+  'super-read-only': 'ON',
+  'rpl-semi-sync-source-enabled': 'OFF',
+  'rpl-semi-sync-replica-enabled': 'ON',
+  'rpl-semi-sync-source-timeout': '4294967295', // 49 days: who decides is a person or a workflow, never a clock.
+  'innodb-buffer-pool-size': '128M',
+};
+const mysqlRegionPlugins = ['semisync_source.so', 'semisync_replica.so', 'mysql_clone.so'] as const;
+
+export const mysqlRegionFlags = (region: string, serverId: number): readonly string[] => [
+  ...mysqlRegionPlugins.map((plugin) => `--plugin-load-add=${plugin}`),
+  `--server-id=${serverId}`,
+  `--report-host=region-${region}`,
+  ...Object.entries(mysqlRegionSettings).map(([name, value]) => `--${name}=${value}`),
+];
+
+/** Directives of redis.conf in a region: who has lost the other one refuses writes, until somebody lets it go on alone. */
+export const redisRegionSettings: Readonly<Record<string, string>> = {
+  save: '""',
+  'repl-diskless-sync': 'yes',
+  'repl-diskless-sync-delay': '0',
+  'repl-ping-replica-period': '1',
+  'min-replicas-max-lag': '2',
+};
+
 /** Directives of redis.conf. */
 export const redisSettings: Readonly<Record<string, string>> = {
   appendonly: 'yes',

@@ -18,6 +18,7 @@ import {
   readStackFile,
   secret,
   serverNames,
+  serversOf,
   writeStackFile,
   type Profile,
   type ServerName,
@@ -26,9 +27,10 @@ import {
   type StackFile,
 } from './profile';
 import { lineProgress, standardProgress, type Progress } from './progress';
-import { kafka } from './servers/kafka';
-import { mysql } from './servers/mysql';
-import { redis } from './servers/redis';
+import { kafka, regionalKafka } from './servers/kafka';
+import { mysql, regionalMysql } from './servers/mysql';
+import { redis, regionalRedis } from './servers/redis';
+import { router } from './servers/router';
 import type { Context, Server } from './servers/server';
 import { namespaceOf, temporal } from './servers/temporal';
 import { reasonOf } from './waiting';
@@ -72,8 +74,18 @@ interface Options {
   readonly report?: (line: string) => void;
 }
 
-const serversByName: Readonly<Record<ServerName, Server>> = { temporal, mysql, redis, kafka };
-const servers = serverNames.map((name) => serversByName[name]);
+const everyServer: readonly Server[] = [
+  ...[temporal, mysql, redis, kafka, router],
+  ...[...regionalMysql, ...regionalRedis, ...regionalKafka],
+];
+const serversOfProfile = (profile: Profile): readonly Server[] =>
+  serversOf(profile).map(serverNamed);
+
+function serverNamed(name: ServerName): Server {
+  const server = everyServer.find((each) => each.name === name);
+  if (!server) throw new Error(`There is no server ${name}.`);
+  return server;
+}
 const mysqlPassword = 'mysql-root';
 const redisPassword = 'redis';
 
@@ -113,7 +125,7 @@ export async function reset(profile: Profile, options: Options = {}): Promise<vo
 /** The stack as the last `up` left it; undefined when it is not up. Asks no server anything. */
 export async function readStack(profile: Profile): Promise<Stack | undefined> {
   const { servers: records } = await Promise.resolve(readStackFile(profile));
-  const isUp = serverNames.every((name) => isRecordedUp(profile, name, records[name]));
+  const isUp = serversOf(profile).every((name) => isRecordedUp(profile, name, records[name]));
   return isUp ? stackOf(contextOf(profile)) : undefined;
 }
 
@@ -121,7 +133,9 @@ export async function readStack(profile: Profile): Promise<Stack | undefined> {
 export async function status(profile: Profile): Promise<readonly ServerStatus[]> {
   const file = readStackFile(profile);
   const context = contextOf(profile, silent);
-  return Promise.all(servers.map((server) => statusOf(server, context, file.servers[server.name])));
+  return Promise.all(
+    serversOfProfile(profile).map((server) => statusOf(server, context, file.servers[server.name])),
+  );
 }
 
 /** The living process of a server that runs natively: for drills that kill or stop it. */
@@ -181,7 +195,7 @@ async function bringUpAll(profile: Profile, progress: Progress): Promise<Stack> 
   const livedBefore = new Set(ownedProcesses(context.folder).map(({ pid }) => pid));
   const failures: string[] = [];
   await Promise.all(
-    servers.map(async (server) => {
+    serversOfProfile(profile).map(async (server) => {
       try {
         const record = await bringUpServer(server, context, file.servers[server.name]);
         file.servers[server.name] = record;
@@ -198,6 +212,7 @@ async function bringUpAll(profile: Profile, progress: Progress): Promise<Stack> 
 }
 
 async function withPorts(profile: Profile, file: StackFile): Promise<StackFile> {
+  const servers = serversOfProfile(profile);
   const ours = servers.filter(
     ({ name }) =>
       file.servers[name]?.source === 'docker' || serverProcess(profile, name) !== undefined,
@@ -235,14 +250,16 @@ async function mayHaveContainers({ passwords }: Context): Promise<boolean> {
 }
 
 async function restart(profile: Profile, name: ServerName, progress: Progress): Promise<void> {
-  const server = serversByName[name];
+  const server = serverNamed(name);
   const record = readStackFile(profile).servers[name];
   const context = contextOf(profile, progress);
   switch (record?.source) {
     case undefined:
       throw new Error(`${server.title} of the profile ${profile} was never up.`);
     case 'environment':
-      throw new Error(`${server.title} is somebody else's (${server.variable}): not restarted.`);
+      throw new Error(
+        `${server.title} is somebody else's (${server.variable ?? ''}): not restarted.`,
+      );
     case 'docker':
       await composeRestart(name, context);
       return waitUntilWorks(server, context, server.readyWithinMs);
@@ -261,7 +278,7 @@ function isRecordedUp(
   name: ServerName,
   record: ServerRecord | undefined,
 ): boolean {
-  if (serversByName[name].given() !== undefined) return true;
+  if (serverNamed(name).given() !== undefined) return true;
   if (record === undefined || record.source === 'environment') return false;
   return record.source === 'docker' || serverProcess(profile, name) !== undefined;
 }

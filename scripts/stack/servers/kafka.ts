@@ -7,22 +7,30 @@ import { Kafka, logLevel, Partitioners, type Consumer } from 'kafkajs';
 import { cached } from '../cache';
 import { findProgram, isAtLeast, isExecutable, runCommand } from '../command';
 import { checkout, givenAddresses, javaHome, kafkaHome } from '../config';
+import type { Region, ServerName } from '../profile';
 import type { Progress } from '../progress';
 import { kafkaHeap, kafkaSettings, kafkaVersion, oldestVersion } from '../settings';
 import { within } from '../waiting';
+import { routePort } from './router';
 import { portOf, type Context, type Program, type Server } from './server';
 
 const checkTopic = 'accord.stack-check';
 
-export const kafka: Server = {
-  name: 'kafka',
-  title: 'Kafka',
-  portNames: ['kafka', 'kafkaController'],
+type KafkaName = Extract<ServerName, `kafka${string}`>;
+
+/** @param advertised name of the port where clients are sent: a broker that is meant to be cut off is met through the router. */
+const kafkaServer = (
+  name: KafkaName,
+  title: string,
+  controller: string,
+  advertised: string = name,
+): Omit<Server, 'variable' | 'given' | 'isInCompose'> => ({
+  name,
+  title,
+  portNames: [name, controller],
   readyWithinMs: 120_000,
-  variable: 'KAFKA_BROKERS',
   program: `a Kafka ${oldestVersion.kafka} or later (KAFKA_HOME), or Maven to fetch it, each with Java ${oldestVersion.java} or later`,
-  given: () => givenAddresses().kafka,
-  addressOf: (context) => `127.0.0.1:${portOf(context, 'kafka')}`,
+  addressOf: (context) => `127.0.0.1:${portOf(context, advertised)}`,
   findOnPath: async () => kafkaProgram(installedLibraries()),
   fetch: async (progress) => {
     const folder = await cached(`kafka-${kafkaVersion}`, progress, (into) =>
@@ -30,10 +38,33 @@ export const kafka: Server = {
     );
     return kafkaProgram(join(folder, 'lib'));
   },
-  prepare: format,
-  launch: (context) => ({ args: [kafkaHeap, 'kafka.Kafka', propertiesFile(context)] }),
-  check: (address) => within(15_000, 'Kafka', check(address)),
+  prepare: (context, program) => {
+    const ports = [name, controller, advertised].map((port) => portOf(context, port));
+    return format(name, context, program, properties(name, context, ports));
+  },
+  launch: (context) => ({ args: [kafkaHeap, 'kafka.Kafka', propertiesFile(name, context)] }),
+  check: (address) => within(15_000, title, check(address)),
+});
+
+export const kafka: Server = {
+  ...kafkaServer('kafka', 'Kafka', 'kafkaController'),
+  variable: 'KAFKA_BROKERS',
+  isInCompose: true,
+  given: () => givenAddresses().kafka,
 };
+
+/** Independent of each other: what was published in one region and not consumed is published again in the other. */
+const kafkaOf = (region: Region): Server => ({
+  ...kafkaServer(
+    `kafka-${region}`,
+    `Kafka of region ${region}`,
+    `kafka-${region}-controller`,
+    routePort(`kafka-${region}`),
+  ),
+  isInCompose: false,
+  given: () => undefined,
+});
+export const regionalKafka = [kafkaOf('a'), kafkaOf('b')];
 
 /** `libs` of KAFKA_HOME, or of the installation that kafka-server-start.sh on PATH belongs to. */
 function installedLibraries(): string {
@@ -90,38 +121,43 @@ async function fetchJars(into: string, progress: Progress): Promise<void> {
   }
 }
 
-const dataFolder = ({ folder }: Context): string => join(folder, 'data', 'kafka');
+const dataFolder = (name: KafkaName, { folder }: Context): string => join(folder, 'data', name);
 
-const propertiesFile = ({ folder }: Context): string => join(folder, 'kafka.properties');
+const propertiesFile = (name: KafkaName, { folder }: Context): string =>
+  join(folder, `${name}.properties`);
 
 /** Writes the properties (ports may have changed) and formats the log folder the first time. */
-async function format(context: Context, program: Program): Promise<void> {
-  const folder = dataFolder(context);
+async function format(
+  name: KafkaName,
+  context: Context,
+  program: Program,
+  text: string,
+): Promise<void> {
+  const folder = dataFolder(name, context);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(propertiesFile(context), properties(context));
+  writeFileSync(propertiesFile(name, context), text);
   if (existsSync(join(folder, 'meta.properties'))) return;
   // 16 random bytes are a cluster id; a leading dash would read as an option.
   const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'A');
   const tool = ['kafka.tools.StorageTool', 'format', '--ignore-formatted'];
   await runCommand(
     program.file,
-    [...program.args, ...tool, '-t', clusterId, '-c', propertiesFile(context)],
+    [...program.args, ...tool, '-t', clusterId, '-c', propertiesFile(name, context)],
     { timeoutMs: 90_000 },
   );
 }
 
-function properties(context: Context): string {
-  const broker = `127.0.0.1:${portOf(context, 'kafka')}`;
-  const controller = `127.0.0.1:${portOf(context, 'kafkaController')}`;
+function properties(name: KafkaName, context: Context, ports: readonly number[]): string {
+  const [broker, controller, advertised] = ports.map((port) => `127.0.0.1:${port}`);
   const all = {
     ...kafkaSettings,
-    'controller.quorum.voters': `1@${controller}`,
-    listeners: `PLAINTEXT://${broker},CONTROLLER://${controller}`,
-    'advertised.listeners': `PLAINTEXT://${broker}`,
-    'log.dirs': dataFolder(context),
+    'controller.quorum.voters': `1@${controller ?? ''}`,
+    listeners: `PLAINTEXT://${broker ?? ''},CONTROLLER://${controller ?? ''}`,
+    'advertised.listeners': `PLAINTEXT://${advertised ?? ''}`,
+    'log.dirs': dataFolder(name, context),
   };
   return Object.entries(all)
-    .map(([name, value]) => `${name}=${value}\n`)
+    .map(([property, value]) => `${property}=${value}\n`)
     .join('');
 }
 

@@ -6,20 +6,27 @@ import { createConnection } from 'mysql2/promise';
 import { findProgram, isAtLeast, runCommand } from '../command';
 import { givenAddresses } from '../config';
 import { debianServers, unpackedProgram } from '../debian-packages';
-import { mysqlFlags, oldestVersion } from '../settings';
+import type { Region, ServerName } from '../profile';
+import { mysqlFlags, mysqlRegionFlags, oldestVersion } from '../settings';
 import { within } from '../waiting';
 import { portOf, type Context, type Program, type Server } from './server';
 
-export const mysql: Server = {
-  name: 'mysql',
-  title: 'MySQL',
-  portNames: ['mysql'],
+type MySqlName = Extract<ServerName, `mysql${string}`>;
+
+/** @param flags beside those that every MySQL of ours has; none of them while its data are initialised. */
+const mysqlServer = (
+  name: MySqlName,
+  title: string,
+  check: (address: string) => Promise<void>,
+  flags: readonly string[] = [],
+): Omit<Server, 'variable' | 'given' | 'isInCompose'> => ({
+  name,
+  title,
+  portNames: [name],
   readyWithinMs: 90_000, // After a kill it first repeats its log.
-  variable: 'MYSQL_URL',
   program: `mysqld ${oldestVersion.mysql} or later (MariaDB is not a substitute)`,
-  given: () => givenAddresses().mysql,
   addressOf: (context) =>
-    `mysql://root:${context.passwords.mysql}@127.0.0.1:${portOf(context, 'mysql')}`,
+    `mysql://root:${context.passwords.mysql}@127.0.0.1:${portOf(context, name)}`,
   findOnPath: () => {
     const file = ['mysqld', '/usr/sbin/mysqld'].map(programAt).find((found) => found !== undefined);
     if (file === undefined) throw new Error('mysqld is not on PATH');
@@ -38,22 +45,44 @@ export const mysql: Server = {
     ];
     return mysqlProgram({ file, args: [...args, '--no-defaults', ...places] });
   },
-  prepare: initialise,
+  prepare: (context, program) => initialise(name, context, program),
   launch: (context) => ({
     args: [
-      `--datadir=${dataFolder(context)}`,
-      `--port=${portOf(context, 'mysql')}`,
+      `--datadir=${dataFolder(name, context)}`,
+      `--port=${portOf(context, name)}`,
       '--bind-address=127.0.0.1',
       // Relative to the data folder: an absolute path of a deep checkout exceeds a socket's 107 bytes.
       '--socket=mysqld.sock',
       '--pid-file=mysqld.pid',
       ...commonFlags(),
+      ...flags,
     ],
   }),
-  check: (address) => within(8_000, 'MySQL', check(address)),
+  check: (address) => within(8_000, title, check(address)),
+});
+
+/** The only one, or the hub's where there are regions. */
+export const mysql: Server = {
+  ...mysqlServer('mysql', 'MySQL', writes),
+  variable: 'MYSQL_URL',
+  isInCompose: true,
+  given: () => givenAddresses().mysql,
 };
 
-const dataFolder = ({ folder }: Context): string => join(folder, 'data', 'mysql');
+/** Read-only until somebody promotes it: whoever starts again does not know its role. */
+const mysqlOf = (region: Region, id: number): Server => ({
+  ...mysqlServer(
+    `mysql-${region}`,
+    `MySQL of region ${region}`,
+    answers,
+    mysqlRegionFlags(region, id),
+  ),
+  isInCompose: false,
+  given: () => undefined,
+});
+export const regionalMysql = [mysqlOf('a', 1), mysqlOf('b', 2)];
+
+const dataFolder = (name: MySqlName, { folder }: Context): string => join(folder, 'data', name);
 
 const programAt = (name: string): string | undefined =>
   name.startsWith('/') ? (existsSync(name) ? name : undefined) : findProgram(name);
@@ -65,17 +94,17 @@ function commonFlags(): readonly string[] {
 }
 
 /** Initialises beside the data folder and renames at the end, with the administrator's password set. */
-async function initialise(context: Context, program: Program): Promise<void> {
-  const folder = dataFolder(context);
+async function initialise(name: MySqlName, context: Context, program: Program): Promise<void> {
+  const folder = dataFolder(name, context);
   if (existsSync(folder)) return;
   const parent = join(context.folder, 'data');
   mkdirSync(parent, { recursive: true });
   for (const entry of readdirSync(parent))
-    if (entry.startsWith('mysql.tmp-')) rmSync(join(parent, entry), { recursive: true });
-  const unfinished = join(parent, `mysql.tmp-${process.pid}`);
-  const script = join(context.folder, 'mysql-first-start.sql');
+    if (entry.startsWith(`${name}.tmp-`)) rmSync(join(parent, entry), { recursive: true });
+  const unfinished = join(parent, `${name}.tmp-${process.pid}`);
+  const script = join(context.folder, `${name}-first-start.sql`);
   writeFileSync(script, firstStatements(context), { mode: 0o600 });
-  const task = context.progress.task('MySQL');
+  const task = context.progress.task(name);
   task.update('initialising its data');
   try {
     const flags = [`--datadir=${unfinished}`, `--init-file=${script}`, ...commonFlags()];
@@ -107,7 +136,16 @@ async function mysqlProgram(found: {
   return { file, args, version: `MySQL ${version}` };
 }
 
-async function check(address: string): Promise<void> {
+async function answers(address: string): Promise<void> {
+  const connection = await createConnection({ uri: address, connectTimeout: 3_000 });
+  try {
+    await connection.query('SELECT @@gtid_executed');
+  } finally {
+    connection.destroy();
+  }
+}
+
+async function writes(address: string): Promise<void> {
   const connection = await createConnection({ uri: address, connectTimeout: 3_000 });
   try {
     await connection.query('CREATE DATABASE IF NOT EXISTS accord_stack_check');

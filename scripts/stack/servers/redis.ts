@@ -6,20 +6,26 @@ import { Redis } from 'ioredis';
 import { findProgram, isAtLeast, runCommand } from '../command';
 import { givenAddresses } from '../config';
 import { debianServers, unpackedProgram } from '../debian-packages';
-import { oldestVersion, redisSettings } from '../settings';
+import type { Region, ServerName } from '../profile';
+import { oldestVersion, redisRegionSettings, redisSettings } from '../settings';
 import { within } from '../waiting';
 import { portOf, type Context, type Program, type Server } from './server';
 
-export const redis: Server = {
-  name: 'redis',
-  title: 'Redis',
-  portNames: ['redis'],
+type RedisName = Extract<ServerName, `redis${string}`>;
+
+/** @param settings beside those that every Redis of ours has. */
+const redisServer = (
+  name: RedisName,
+  title: string,
+  check: (address: string) => Promise<void>,
+  settings: Readonly<Record<string, string>> = {},
+): Omit<Server, 'variable' | 'given' | 'isInCompose'> => ({
+  name,
+  title,
+  portNames: [name],
   readyWithinMs: 30_000,
-  variable: 'REDIS_URL',
   program: `redis-server ${oldestVersion.redis} or later`,
-  given: () => givenAddresses().redis,
-  addressOf: (context) =>
-    `redis://:${context.passwords.redis}@127.0.0.1:${portOf(context, 'redis')}`,
+  addressOf: (context) => `redis://:${context.passwords.redis}@127.0.0.1:${portOf(context, name)}`,
   findOnPath: () => {
     const file = findProgram('redis-server');
     if (file === undefined) throw new Error('redis-server is not on PATH');
@@ -28,26 +34,47 @@ export const redis: Server = {
   fetch: async (progress) =>
     redisProgram(await unpackedProgram(await debianServers(progress), 'bin/redis-server')),
   prepare: (context) => {
-    mkdirSync(join(context.folder, 'data', 'redis'), { recursive: true });
+    mkdirSync(dataFolder(name, context), { recursive: true });
     // A file instead of arguments: those can be read by every user of the machine.
-    writeFileSync(configurationFile(context), configuration(context), { mode: 0o600 });
+    const text = configuration({ ...directivesOf(name, context), ...settings });
+    writeFileSync(configurationFile(name, context), text, { mode: 0o600 });
     return Promise.resolve();
   },
-  launch: (context) => ({ args: [configurationFile(context)] }),
-  check: (address) => within(5_000, 'Redis', check(address)),
+  launch: (context) => ({ args: [configurationFile(name, context)] }),
+  check: (address) => within(5_000, title, check(address)),
+});
+
+export const redis: Server = {
+  ...redisServer('redis', 'Redis', writes),
+  variable: 'REDIS_URL',
+  isInCompose: true,
+  given: () => givenAddresses().redis,
 };
 
-const configurationFile = ({ folder }: Context): string => join(folder, 'redis.conf');
+/** A replica refuses writes, and so does a primary that has lost its own. */
+const redisOf = (region: Region): Server => ({
+  ...redisServer(`redis-${region}`, `Redis of region ${region}`, answers, redisRegionSettings),
+  isInCompose: false,
+  given: () => undefined,
+});
+export const regionalRedis = [redisOf('a'), redisOf('b')];
 
-function configuration(context: Context): string {
-  const directives = {
-    bind: '127.0.0.1',
-    port: String(portOf(context, 'redis')),
-    dir: `"${join(context.folder, 'data', 'redis')}"`,
-    requirepass: context.passwords.redis,
-    daemonize: 'no',
-    ...redisSettings,
-  };
+const dataFolder = (name: RedisName, { folder }: Context): string => join(folder, 'data', name);
+
+const configurationFile = (name: RedisName, { folder }: Context): string =>
+  join(folder, `${name}.conf`);
+
+const directivesOf = (name: RedisName, context: Context): Readonly<Record<string, string>> => ({
+  bind: '127.0.0.1',
+  port: String(portOf(context, name)),
+  dir: `"${dataFolder(name, context)}"`,
+  requirepass: context.passwords.redis,
+  masterauth: context.passwords.redis, // Of whoever it follows: one password in all regions.
+  daemonize: 'no',
+  ...redisSettings,
+});
+
+function configuration(directives: Readonly<Record<string, string>>): string {
   return Object.entries(directives)
     .map(([name, value]) => `${name} ${value}\n`)
     .join('');
@@ -65,7 +92,15 @@ async function redisProgram(found: {
   return { file, args, version: `Redis ${version}` };
 }
 
-async function check(address: string): Promise<void> {
+async function writes(address: string): Promise<void> {
+  await ask(address, (client) => client.set('accord:stack-check', '1', 'EX', 60));
+}
+
+async function answers(address: string): Promise<void> {
+  await ask(address, (client) => client.ping());
+}
+
+async function ask(address: string, what: (client: Redis) => Promise<unknown>): Promise<void> {
   const client = new Redis(address, {
     lazyConnect: true,
     connectTimeout: 3_000,
@@ -75,7 +110,7 @@ async function check(address: string): Promise<void> {
   client.on('error', () => undefined); // The rejected promise below says it.
   try {
     await client.connect();
-    await client.set('accord:stack-check', '1', 'EX', 60);
+    await what(client);
   } finally {
     client.disconnect();
   }

@@ -23,15 +23,17 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** What `up` must know of one server; everything else is the same for all four. */
+/** What `up` must know of one server; everything else is the same for all of them. */
 export interface Server {
   readonly name: ServerName;
   readonly title: string;
   /** The first one is the address, the others are its own affair. */
   readonly portNames: readonly string[];
   readonly readyWithinMs: number;
-  /** The environment variable that names a server of somebody else's. */
-  readonly variable: string;
+  /** The environment variable that names a server of somebody else's; without one it is always ours. */
+  readonly variable?: string;
+  /** Whether docker-compose.yml has it. */
+  readonly isInCompose: boolean;
   /** What to install when no other way works. */
   readonly program: string;
   readonly given: () => string | undefined;

@@ -21,6 +21,7 @@ export const temporal: Server = {
   portNames: ['temporal', 'temporalUi', 'temporalMetrics'],
   readyWithinMs: 60_000,
   variable: 'TEMPORAL_ADDRESS',
+  isInCompose: true,
   program: `temporal ${oldestVersion.temporal} or later, or Go 1.21 or later to build it`,
   given: () => givenAddresses().temporal,
   addressOf: (context) => `127.0.0.1:${portOf(context, 'temporal')}`,

@@ -205,14 +205,29 @@ describe('the proxy', () => {
     });
   });
 
-  it('routes: after retarget old connections are reset, and new ones go to the other server', async () => {
+  it('routes: after retarget old connections stay where they are, and new ones go to the other server', async () => {
     const proxy = await proxyTo(stack.redis.url);
     const redis = redisAt(proxy.url);
     await redis.ping();
     const other = await proxyTo(stack.redis.url);
     proxy.retarget(other.url);
+    await redis.ping();
+    expect(other.counters().accepted).toBe(0);
+    proxy.reset();
     await eventually(() => redis.ping());
     expect(other.counters().accepted).toBe(1);
     expect(proxy.counters()).toMatchObject({ accepted: 2, open: 1 });
+  });
+
+  it('refuses new connections, and lets the old ones live', async () => {
+    const proxy = await proxyTo(stack.redis.url);
+    const old = redisAt(proxy.url);
+    await old.ping();
+    proxy.refuse(true);
+    await expect(redisAt(proxy.url).ping()).rejects.toThrow();
+    await old.ping();
+    proxy.refuse(false);
+    await redisAt(proxy.url).ping();
+    expect(proxy.counters().refused).toBeGreaterThan(0);
   });
 });

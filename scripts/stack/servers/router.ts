@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+
+import { askRouter } from '../../../activities/regions/router-client';
+import { routeNames, type RouteName } from '../../../contracts/regions';
+import { checkout } from '../config';
+import { within } from '../waiting';
+import { portOf, type Context, type Server } from './server';
+
+/** The port where clients meet a route. */
+export const routePort = (route: RouteName): string => `route-${route}`;
+
+const program = join(checkout, 'scripts', 'regions', 'router-process.ts');
+
+/** Every line between clients and regions, and between the regions. What does not pass it cannot be cut. */
+export const router: Server = {
+  name: 'router',
+  title: 'Router',
+  portNames: ['router', ...routeNames.map(routePort)],
+  readyWithinMs: 30_000,
+  program: 'Node.js, which runs this',
+  isInCompose: false,
+  given: () => undefined,
+  addressOf: (context) => `127.0.0.1:${portOf(context, 'router')}`,
+  findOnPath: () =>
+    Promise.resolve({
+      file: process.execPath,
+      args: ['--import', 'tsx', program],
+      version: `Node.js ${process.versions.node}`,
+    }),
+  fetch: () => Promise.reject(new Error('it is part of this checkout')),
+  prepare: () => Promise.resolve(),
+  launch: (context) => ({
+    args: ['--control', String(portOf(context, 'router')), '--state', stateFile(context)],
+    env: { ROUTES: JSON.stringify(routesOf(context)) },
+  }),
+  check: async (address) => {
+    await within(5_000, 'The router', askRouter(address, { show: true }));
+  },
+};
+
+const stateFile = ({ folder }: Context): string => join(folder, 'router.json');
+
+/** Where each route leads at first: to region a, and along the links to the region that their name begins with. */
+function routesOf(context: Context): Readonly<Record<string, { port: number; target: string }>> {
+  const at = (name: string): string => `127.0.0.1:${portOf(context, name)}`;
+  const targets: Readonly<Record<RouteName, string>> = {
+    mysql: `mysql://${at('mysql-a')}`,
+    redis: `redis://${at('redis-a')}`,
+    'kafka-a': `kafka://${at('kafka-a')}`,
+    'kafka-b': `kafka://${at('kafka-b')}`,
+    'hub-mysql-a': `mysql://${at('mysql-a')}`,
+    'hub-mysql-b': `mysql://${at('mysql-b')}`,
+    'hub-redis-a': `redis://${at('redis-a')}`,
+    'hub-redis-b': `redis://${at('redis-b')}`,
+    'mysql-a-to-b': `mysql://${at('mysql-a')}`,
+    'mysql-b-to-a': `mysql://${at('mysql-b')}`,
+    'redis-a-to-b': `redis://${at('redis-a')}`,
+    'redis-b-to-a': `redis://${at('redis-b')}`,
+  };
+  return Object.fromEntries(
+    routeNames.map((name) => [
+      name,
+      { port: portOf(context, routePort(name)), target: targets[name] },
+    ]),
+  );
+}
