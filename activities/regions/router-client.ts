@@ -1,6 +1,5 @@
 /** Orders to the router, one JSON line each on a connection of its own. */
 import { connect } from 'node:net';
-import { createInterface } from 'node:readline';
 
 import {
   routerAnswerSchema,
@@ -35,22 +34,23 @@ export async function askRouter(
   throw new Error(`The router has refused: ${answer.error}`);
 }
 
-async function exchange(address: string, order: RouterOrder): Promise<RouterAnswer> {
+function exchange(address: string, order: RouterOrder): Promise<RouterAnswer> {
   const at = address.lastIndexOf(':');
   const socket = connect(Number(address.slice(at + 1)), address.slice(0, at));
-  socket.setTimeout(answerWithinMs, () =>
-    socket.destroy(new Error(`The router at ${address} does not answer.`)),
-  );
-  try {
-    return await new Promise<RouterAnswer>((resolve, reject) => {
-      socket.once('error', reject);
-      socket.once('close', () => reject(new Error('The router has closed without an answer.')));
-      createInterface(socket).once('line', (line) =>
-        resolve(routerAnswerSchema.parse(JSON.parse(line))),
-      );
-      socket.write(`${JSON.stringify(order)}\n`);
+  socket.setEncoding('utf8').setTimeout(answerWithinMs, () => {
+    socket.destroy(new Error(`The router at ${address} does not answer.`));
+  });
+  return new Promise((resolve, reject) => {
+    let text = '';
+    socket.once('error', reject);
+    socket.on('data', (chunk: string) => (text += chunk));
+    socket.once('end', () => {
+      try {
+        resolve(routerAnswerSchema.parse(JSON.parse(text)));
+      } catch (error) {
+        reject(new Error(`The router at ${address} gave no answer.`, { cause: error }));
+      }
     });
-  } finally {
-    socket.destroy();
-  }
+    socket.write(`${JSON.stringify(order)}\n`);
+  });
 }

@@ -4,7 +4,6 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { z } from 'zod';
 
 import {
@@ -146,11 +145,19 @@ function viewOf({ name, proxy, state, target, latencyMs, epoch }: Route): RouteV
   return { name, state, target: target.host, latencyMs, epoch, sessions: open, accepted, refused };
 }
 
+const orderBytesMax = 16_384;
+
 /** One line, one answer, and the end of the connection. */
 function serve(socket: Socket, obey: (order: RouterOrder) => RouterAnswer): void {
+  let text = '';
+  socket.setEncoding('utf8');
   socket.on('error', () => undefined); // Whoever asked has gone.
-  createInterface(socket).once('line', (line) => {
-    socket.end(`${JSON.stringify(answerTo(line, obey))}\n`);
+  socket.on('data', (chunk: string) => {
+    text += chunk;
+    const end = text.indexOf('\n');
+    if (end < 0 && text.length <= orderBytesMax) return;
+    socket.removeAllListeners('data');
+    socket.end(`${JSON.stringify(answerTo(text.slice(0, end), obey))}\n`);
   });
 }
 
