@@ -30,7 +30,7 @@ import { lineProgress, standardProgress, type Progress } from './progress';
 import { kafka, regionalKafka } from './servers/kafka';
 import { mysql, regionalMysql } from './servers/mysql';
 import { redis, regionalRedis } from './servers/redis';
-import { router } from './servers/router';
+import { routePort, router } from './servers/router';
 import type { Context, Server } from './servers/server';
 import { namespaceOf, temporal } from './servers/temporal';
 import { reasonOf } from './waiting';
@@ -182,9 +182,17 @@ export function contextOf(profile: Profile, progress: Progress = silent): Contex
     profile,
     progress,
     folder: folderOf(profile),
-    ports: readStackFile(profile).ports,
+    ports: portsOf(profile),
     passwords: passwordsOf(readSecrets(profile)),
   };
+}
+
+/** Where there are regions, clients meet the active Redis at the router, and Kafka in the region that is active at first. */
+function portsOf(profile: Profile): Readonly<Record<string, number>> {
+  const { ports } = readStackFile(profile);
+  const { [routePort('redis')]: redisRoute, [routePort('kafka-a')]: kafkaRoute } = ports;
+  if (redisRoute === undefined || kafkaRoute === undefined) return ports;
+  return { ...ports, redis: redisRoute, kafka: kafkaRoute };
 }
 
 async function bringUpAll(profile: Profile, progress: Progress): Promise<Stack> {

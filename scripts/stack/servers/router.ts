@@ -40,7 +40,10 @@ export const router: Server = {
 
 const stateFile = ({ folder }: Context): string => join(folder, 'router.json');
 
-/** Where each route leads at first: to region a, and along the links to the region that their name begins with. */
+/**
+ * Where each route leads at first: to region a, and along the links to the region that their name begins with. Only what
+ * clients use is understood; links speak TLS, or what is no request.
+ */
 function routesOf(context: Context): Readonly<Record<string, { port: number; target: string }>> {
   const at = (name: string): string => `127.0.0.1:${portOf(context, name)}`;
   const targets: Readonly<Record<RouteName, string>> = {
@@ -48,14 +51,14 @@ function routesOf(context: Context): Readonly<Record<string, { port: number; tar
     redis: `redis://${at('redis-a')}`,
     'kafka-a': `kafka://${at('kafka-a')}`,
     'kafka-b': `kafka://${at('kafka-b')}`,
-    'hub-mysql-a': `mysql://${at('mysql-a')}`,
-    'hub-mysql-b': `mysql://${at('mysql-b')}`,
-    'hub-redis-a': `redis://${at('redis-a')}`,
-    'hub-redis-b': `redis://${at('redis-b')}`,
-    'mysql-a-to-b': `mysql://${at('mysql-a')}`,
-    'mysql-b-to-a': `mysql://${at('mysql-b')}`,
-    'redis-a-to-b': `redis://${at('redis-a')}`,
-    'redis-b-to-a': `redis://${at('redis-b')}`,
+    'hub-mysql-a': `tcp://${at('mysql-a')}`,
+    'hub-mysql-b': `tcp://${at('mysql-b')}`,
+    'hub-redis-a': `tcp://${at('redis-a')}`,
+    'hub-redis-b': `tcp://${at('redis-b')}`,
+    'mysql-a-to-b': `tcp://${at('mysql-a')}`,
+    'mysql-b-to-a': `tcp://${at('mysql-b')}`,
+    'redis-a-to-b': `tcp://${at('redis-a')}`,
+    'redis-b-to-a': `tcp://${at('redis-b')}`,
   };
   return Object.fromEntries(
     routeNames.map((name) => [
