@@ -1,0 +1,17 @@
+-- One row a cluster, and the mutex of everything that moves it: begin, degrade and promote exclude each other by
+-- compare-and-set. `region` is the active one.
+ALTER TABLE cluster_state
+  ADD COLUMN sequence   INT UNSIGNED NOT NULL DEFAULT 0,        -- numbers failovers: failover:<cluster>.<n>
+  ADD COLUMN sync       TINYINT(1)   NOT NULL DEFAULT 0,        -- 1: a commit is acknowledged when a standby has it
+  ADD COLUMN state      ENUM('steady', 'failing-over', 'degraded') NOT NULL DEFAULT 'steady',
+  ADD COLUMN holder_gid VARBINARY(128) NULL;                    -- who moves it now
+
+-- Regions that a cluster has, active one included. A cluster in one place has none.
+CREATE TABLE IF NOT EXISTS regions (
+  cluster    VARBINARY(32) NOT NULL,
+  region     VARBINARY(16) NOT NULL,
+  status     ENUM('ACTIVE', 'STANDBY', 'FAILED', 'RECOVERING') NOT NULL,
+  priority   TINYINT UNSIGNED NOT NULL,                         -- the lowest standby is the first target
+  changed_at DATETIME(3)   NOT NULL,
+  PRIMARY KEY (cluster, region)
+) ENGINE=InnoDB;

@@ -1,0 +1,94 @@
+/** npm run regions: a cluster of two regions on this machine, and how its regions are. */
+import Table from 'cli-table3';
+import { Command } from 'commander';
+import colors from 'picocolors';
+
+import { stateOf, withRegion, type MySqlRegionState } from '../activities/regions/mysql-region';
+import { clusterAddresses } from './regions/addresses';
+import { developerCredential } from './local-application';
+import { bringUpCluster, hubUrlOf } from './regions/cluster';
+import { rolesOf } from './regions/roles';
+import { regions, type Region } from './stack/profile';
+import { readStack, takeDown } from './stack/stack';
+import { reasonOf } from './stack/waiting';
+
+interface Options {
+  readonly json?: boolean;
+}
+
+interface RegionStatus {
+  readonly region: Region;
+  readonly role: 'active' | 'standby';
+  /** `null`: it does not answer. */
+  readonly mysql: MySqlRegionState | null;
+}
+
+const workers = 2;
+const answerWithinMs = 2_000;
+
+const program = new Command('regions').description(
+  'Two regions {MySQL, Redis, Kafka}, a hub, and the application on them.',
+);
+program
+  .command('up')
+  .description('bring up what is missing; the processes stay')
+  .action(async () => {
+    const { application, urls } = await bringUpCluster({ workers, say });
+    const credential = await developerCredential('regions', urls);
+    console.log(tableOf(await statusOfRegions()));
+    console.log(`API      ${application.apiUrl}\nAPI key  ${credential}   (tenant acme)`);
+  });
+program
+  .command('status')
+  .description('ask each region')
+  .option('--json', 'print JSON')
+  .action(async ({ json }: Options) => {
+    const found = await statusOfRegions();
+    console.log(json === true ? JSON.stringify(found, undefined, 2) : tableOf(found));
+  });
+program
+  .command('down')
+  .description('stop everything; the data stay')
+  .action(() => takeDown('regions'));
+
+program.parseAsync().then(
+  () => process.exit(),
+  (error: unknown) => {
+    console.error(colors.red(reasonOf(error)));
+    process.exit(1);
+  },
+);
+
+async function statusOfRegions(): Promise<readonly RegionStatus[]> {
+  const stack = await readStack('regions');
+  if (!stack) throw new Error('No regions: bring them up with npm run regions -- up.');
+  const { active } = await rolesOf(hubUrlOf(stack));
+  const addresses = clusterAddresses();
+  return Promise.all(
+    regions.map(async (region) => ({
+      region,
+      role: region === active ? ('active' as const) : ('standby' as const),
+      mysql: await withRegion(addresses.regions[region].mysqlUrl, answerWithinMs, stateOf).catch(
+        () => null,
+      ),
+    })),
+  );
+}
+
+function tableOf(found: readonly RegionStatus[]): string {
+  const table = new Table({ head: ['region', 'role', 'writes', 'follows', 'acknowledged by'] });
+  for (const { region, role, mysql } of found) {
+    table.push([region, role, ...(mysql ? wordsOf(mysql) : ['does not answer', '', ''])]);
+  }
+  return table.toString();
+}
+
+const wordsOf = ({ isReadOnly, replica, acknowledging }: MySqlRegionState): string[] => [
+  isReadOnly ? 'refused' : 'taken',
+  replica ? (replica.isPulling && replica.isApplying ? 'yes' : `not now. ${replica.error}`) : '–',
+  acknowledging === null ? 'itself alone' : `${acknowledging} standby`,
+];
+
+function say(line: string): void {
+  console.error(colors.dim(line));
+}

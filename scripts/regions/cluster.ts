@@ -1,0 +1,97 @@
+/** The application on a cluster of two regions: its processes know the router alone, and none of the regions. */
+import { createApplication, type Application, type Role } from '../application';
+import { build } from '../build';
+import {
+  databaseVariables,
+  databases,
+  provision,
+  databasePrefix,
+  type DatabaseUrls,
+} from '../databases';
+import { seed } from '../seed';
+import { bringUp, portFor, secret, type Stack } from '../stack/stack';
+import { clusterAddresses, type ClusterAddresses } from './addresses';
+import { activate, addReplicationUser, rolesOf, standBy, type Roles } from './roles';
+
+export interface Cluster {
+  readonly stack: Stack;
+  readonly addresses: ClusterAddresses;
+  readonly roles: Roles;
+  readonly urls: DatabaseUrls;
+  readonly application: Application;
+  readonly processes: ReadonlyMap<string, Role>;
+}
+
+const profile = 'regions';
+const replicationUser = 'accord_repl';
+
+/** Brings up what is missing: servers, roles as the hub says, databases, processes. Safe to repeat. */
+export async function bringUpCluster({
+  workers,
+  say,
+}: {
+  readonly workers: number;
+  readonly say: (line: string) => void;
+}): Promise<Cluster> {
+  const [stack] = await Promise.all([bringUp(profile), build()]);
+  const addresses = clusterAddresses();
+  say('The servers work. Giving the regions their roles …');
+  const secretOf = (name: string): Promise<string> => secret(profile, name);
+  const hub = await provision(stack.mysql.adminUrl, {
+    prefix: databasePrefix,
+    secret: secretOf,
+    only: ['accord'],
+  });
+  const roles = await rolesOf(hubUrlOf(stack));
+  const [active, standby] = [addresses.regions[roles.active], addresses.regions[roles.standby]];
+  await activate(active);
+  const replication = { user: replicationUser, password: await secretOf('mysql-replication') };
+  await addReplicationUser(active, replication);
+  const regional = await provision(addresses.mysqlUrl, {
+    prefix: databasePrefix,
+    secret: secretOf,
+    only: databases.filter((name) => name !== 'accord'),
+  });
+  const urls = joined(hub, regional);
+  await seed(urls);
+  await standBy(standby, active, replication);
+  const application = createApplication({
+    stack: { ...stack, kafka: { brokers: active.brokers } },
+    namespace: stack.temporal.namespace,
+    urls,
+    topicPrefix: '',
+    label: '',
+    apiPort: await portFor(profile, 'api'),
+    apiSecret: await secretOf('api'),
+  });
+  const processes = processesOf(workers);
+  say(`Starting API, ${workers} transaction workers, relay and consumer …`);
+  await Promise.all([...processes].map(([name, role]) => application.start(role, name)));
+  return { stack, addresses, roles, urls, application, processes };
+}
+
+/** Of the administrator, into the hub's own database. */
+export function hubUrlOf({ mysql }: Stack): string {
+  const url = new URL(mysql.adminUrl);
+  url.pathname = `/${databasePrefix}accord`;
+  return url.toString();
+}
+
+/** One variable may name databases of the hub and of the regions. */
+function joined(hub: DatabaseUrls, regional: DatabaseUrls): DatabaseUrls {
+  const entries = databaseVariables.map((name) => [
+    name,
+    [hub[name], regional[name]].filter((url) => url !== '').join(','),
+  ]);
+  return Object.fromEntries(entries) as DatabaseUrls; // Each of the variables.
+}
+
+function processesOf(workers: number): ReadonlyMap<string, Role> {
+  const names = Array.from({ length: workers }, (_, at) => `worker-${at + 1}`);
+  return new Map<string, Role>([
+    ['api', 'api'],
+    ...names.map((name) => [name, 'worker'] as const),
+    ['relay', 'relay'],
+    ['consumer', 'consumer'],
+  ]);
+}

@@ -1,0 +1,108 @@
+/**
+ * Who is active and who stands by, as the hub says: made so when the servers have started, since none of them knows its
+ * own role. What a failover does is none of this: it decides, here everything is decided.
+ */
+import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import { Redis } from 'ioredis';
+
+import {
+  acknowledgeTogether,
+  follow,
+  missingFrom,
+  stateOf,
+  takeWrites,
+  untilExecuted,
+  withRegion,
+  type ReplicationSource,
+} from '../../activities/regions/mysql-region';
+import { regions, type Region } from '../stack/profile';
+import type { RegionAddresses } from './addresses';
+
+export interface Roles {
+  readonly active: Region;
+  readonly standby: Region;
+}
+
+const callMs = 5_000;
+const catchUpSeconds = 60;
+
+/** @param hubUrl of `accord`, with the row that decides. */
+export async function rolesOf(hubUrl: string): Promise<Roles> {
+  const hub = await createConnection({ uri: hubUrl });
+  try {
+    const [rows] = await hub.query<(RowDataPacket & { region: string })[]>(
+      `SELECT CAST(region AS CHAR) AS region FROM cluster_state WHERE cluster = 'main'`,
+    );
+    const active = regions.find((region) => region === rows[0]?.region) ?? 'a';
+    const standby = regions.find((region) => region !== active) ?? active;
+    return { active, standby };
+  } finally {
+    await hub.end();
+  }
+}
+
+/** Takes writes: where it is the only one that has data, or the hub has said so. */
+export const activate = ({ mysqlUrl }: RegionAddresses): Promise<void> =>
+  withRegion(mysqlUrl, callMs, async (region) => {
+    const { isReadOnly } = await stateOf(region);
+    if (isReadOnly) await takeWrites(region);
+  });
+
+export interface Replication {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** The account that a standby pulls with, and is rebuilt with. Written before anybody waits for an acknowledgement. */
+export const addReplicationUser = (
+  { mysqlUrl }: RegionAddresses,
+  { user, password }: Replication,
+): Promise<void> =>
+  withRegion(mysqlUrl, callMs, async (region) => {
+    await region.query(`CREATE USER IF NOT EXISTS ?@'%' IDENTIFIED BY ?`, [user, password]);
+    await region.query(`GRANT REPLICATION SLAVE, BACKUP_ADMIN ON *.* TO ?@'%'`, [user]);
+  });
+
+/**
+ * Stands by: pulls from the active one, and acknowledges to it.
+ *
+ * @throws where it has transactions of its own: it must be rebuilt, or they would come back with its next promotion.
+ */
+export async function standBy(
+  standby: RegionAddresses,
+  active: RegionAddresses,
+  replication: Replication,
+): Promise<void> {
+  const { executed } = await withRegion(standby.mysqlUrl, callMs, stateOf);
+  const errant = await withRegion(active.mysqlUrl, callMs, (region) =>
+    missingFrom(region, executed),
+  );
+  if (errant !== '')
+    throw new Error(
+      `Region ${standby.region} has transactions of its own (${errant}): rebuild it.`,
+    );
+  const source: ReplicationSource = {
+    host: '127.0.0.1',
+    port: active.links.mysql,
+    ...replication,
+  };
+  const now = await withRegion(active.mysqlUrl, callMs, stateOf);
+  await withRegion(standby.mysqlUrl, callMs + catchUpSeconds * 1_000, async (region) => {
+    const { replica } = await stateOf(region);
+    if (!(replica?.isPulling && replica.isApplying)) await follow(region, source);
+    await untilExecuted(region, now.executed, catchUpSeconds);
+  });
+  await withRegion(active.mysqlUrl, callMs, acknowledgeTogether);
+  await followRedis(standby, active);
+}
+
+async function followRedis(standby: RegionAddresses, active: RegionAddresses): Promise<void> {
+  const [leader, replica] = [active, standby].map(({ redisUrl }) => new Redis(redisUrl));
+  try {
+    await leader?.replicaof('NO', 'ONE');
+    await replica?.replicaof('127.0.0.1', active.links.redis);
+  } finally {
+    leader?.disconnect();
+    replica?.disconnect();
+  }
+}
