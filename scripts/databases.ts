@@ -97,6 +97,8 @@ const relayRights: Rights = (table) => {
       return 'SELECT, UPDATE (published_at), DELETE'; // What was published long ago is forgotten.
     case 'outbox_leases':
       return change; // The first relay adds the seats.
+    case 'cluster_state': // Of which region it is the turn.
+      return read;
     default:
       return undefined;
   }

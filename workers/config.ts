@@ -27,6 +27,13 @@ const kafkaShape = {
     .default(''),
 };
 
+const clusterShape = {
+  ACCORD_CLUSTER: z
+    .string()
+    .regex(/^[a-z0-9-]{1,16}$/)
+    .default('main'),
+};
+
 const transactionWorkerShape = {
   ...processShape,
   ...faultsShape,
@@ -48,10 +55,7 @@ const transactionWorkerShape = {
   SCHEDULES: z.enum(['on', 'off']).default('on'),
   /** How long fence rows stay after their transaction has ended; bounded from below at the start. */
   FENCE_KEEP_DAYS: z.coerce.number().int().min(1).max(365).default(14),
-  ACCORD_CLUSTER: z
-    .string()
-    .regex(/^[a-z0-9-]{1,16}$/)
-    .default('main'),
+  ...clusterShape,
 };
 
 const relayShape = {
@@ -61,6 +65,12 @@ const relayShape = {
   METRICS_PORT: port.default(9465),
   /** One for each database with an outbox. */
   RELAY_DATABASE_URLS: listOf(databaseUrl),
+  /** The region whose Kafka this is: it publishes while the hub calls that one active. Left out: there is one region. */
+  ACCORD_REGION: z
+    .string()
+    .regex(/^[a-z0-9-]{1,16}$/)
+    .optional(),
+  ...clusterShape,
   /** How long published rows stay, for a republish after a switch of regions and for the checks. */
   RELAY_KEEP_HOURS: z.coerce.number().int().min(1).max(8_760).default(168),
 };
@@ -111,6 +121,8 @@ export const loadRelayConfig = (environment: Environment = process.env) => {
     databaseUrls: value.RELAY_DATABASE_URLS,
     faults: faultsOf(value),
     keepSeconds: value.RELAY_KEEP_HOURS * 3_600,
+    cluster: value.ACCORD_CLUSTER,
+    region: value.ACCORD_REGION,
   });
 };
 

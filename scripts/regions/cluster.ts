@@ -1,5 +1,5 @@
 /** The application on a cluster of two regions: its processes know the router alone, and none of the regions. */
-import { createApplication, type Application, type Role } from '../application';
+import { createApplication, type Application, type Role, type Variables } from '../application';
 import { build } from '../build';
 import {
   databaseVariables,
@@ -9,6 +9,7 @@ import {
   type DatabaseUrls,
 } from '../databases';
 import { seed } from '../seed';
+import { regions } from '../stack/profile';
 import { bringUp, portFor, secret, type Stack } from '../stack/stack';
 import { clusterAddresses, type ClusterAddresses } from './addresses';
 import { activate, addReplicationUser, rolesOf, standBy, type Roles } from './roles';
@@ -19,7 +20,12 @@ export interface Cluster {
   readonly roles: Roles;
   readonly urls: DatabaseUrls;
   readonly application: Application;
-  readonly processes: ReadonlyMap<string, Role>;
+  readonly processes: ReadonlyMap<string, ClusterProcess>;
+}
+
+export interface ClusterProcess {
+  readonly role: Role;
+  readonly variables: Variables;
 }
 
 const profile = 'regions';
@@ -64,9 +70,11 @@ export async function bringUpCluster({
     apiPort: await portFor(profile, 'api'),
     apiSecret: await secretOf('api'),
   });
-  const processes = processesOf(workers);
-  say(`Starting API, ${workers} transaction workers, relay and consumer …`);
-  await Promise.all([...processes].map(([name, role]) => application.start(role, name)));
+  const processes = processesOf(workers, addresses);
+  say(`Starting API, ${workers} transaction workers, a relay and a consumer of each region …`);
+  await Promise.all(
+    [...processes].map(([name, { role, variables }]) => application.start(role, name, variables)),
+  );
   return { stack, addresses, roles, urls, application, processes };
 }
 
@@ -86,12 +94,25 @@ function joined(hub: DatabaseUrls, regional: DatabaseUrls): DatabaseUrls {
   return Object.fromEntries(entries) as DatabaseUrls; // Each of the variables.
 }
 
-function processesOf(workers: number): ReadonlyMap<string, Role> {
-  const names = Array.from({ length: workers }, (_, at) => `worker-${at + 1}`);
-  return new Map<string, Role>([
-    ['api', 'api'],
-    ...names.map((name) => [name, 'worker'] as const),
-    ['relay', 'relay'],
-    ['consumer', 'consumer'],
+/** A relay and a consumer belong to one Kafka, and so to one region; the others know none. */
+function processesOf(
+  workers: number,
+  { regions: addresses }: ClusterAddresses,
+): ReadonlyMap<string, ClusterProcess> {
+  const plain = ['api', ...Array.from({ length: workers }, (_, at) => `worker-${at + 1}`)];
+  return new Map<string, ClusterProcess>([
+    ...plain.map(
+      (name) => [name, { role: name === 'api' ? 'api' : 'worker', variables: {} }] as const,
+    ),
+    ...regions.flatMap((region) => {
+      const variables = {
+        ACCORD_REGION: region,
+        KAFKA_BROKERS: addresses[region].brokers.join(','),
+      };
+      return [
+        [`relay-${region}`, { role: 'relay', variables }] as const,
+        [`consumer-${region}`, { role: 'consumer', variables }] as const,
+      ];
+    }),
   ]);
 }

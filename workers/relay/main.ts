@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 
 import { Registry } from 'prom-client';
 
-import { createSqlPool } from '../../activities/sql-transaction';
+import { createSqlPool, type SqlPool } from '../../activities/sql-transaction';
 import { loadRelayConfig } from '../config';
 import { armFaults } from '../../processes/fault-menu';
 import { createLogger } from '../../processes/logger';
@@ -34,7 +34,12 @@ async function main(): Promise<void> {
     kafka: kafkaProducers(createKafka(config.kafka, { clientId: 'accord-relay', logger })),
     topics: allTopics(config.kafka),
   });
+  const { region, cluster } = config;
+  const hub = databases.find(({ outbox }) => outbox.database.endsWith('accord'))?.pool;
+  if (region !== undefined && !hub)
+    throw new Error('ACCORD_REGION needs the database accord among RELAY_DATABASE_URLS.');
   const relay = createRelay({
+    ...(region !== undefined && hub && { isActive: () => isActiveRegion(hub, cluster, region) }),
     outboxes: databases.map(({ outbox }) => outbox),
     producer,
     metrics: createRelayMetrics(registry),
@@ -52,6 +57,15 @@ async function main(): Promise<void> {
     await Promise.all(databases.map(({ pool }) => pool.close()));
     await metrics.close();
   });
+}
+
+/** As the hub says now; where it does not answer, nobody publishes. */
+async function isActiveRegion(hub: SqlPool, cluster: string, region: string): Promise<boolean> {
+  const [row] = await hub.select<{ readonly region: string }>(
+    'SELECT region FROM cluster_state WHERE cluster = ?',
+    [cluster],
+  );
+  return row?.region === region;
 }
 
 void main();

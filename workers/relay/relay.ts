@@ -40,6 +40,8 @@ export interface RelayDependencies {
   readonly logger: Logger;
   /** Left out: inert. */
   readonly faults?: DeliveryPoints;
+  /** Whether its region is the active one; left out: there is one region. Asked with every renewal of the leases. */
+  readonly isActive?: () => Promise<boolean>;
   readonly settings?: Partial<RelaySettings>;
 }
 
@@ -81,6 +83,7 @@ function createPump({
   metrics,
   logger,
   faults = inertFaultPoints,
+  isActive = () => Promise.resolve(true),
   settings,
 }: Omit<RelayDependencies, 'outboxes' | 'settings'> & {
   readonly outbox: OutboxStore;
@@ -93,6 +96,10 @@ function createPump({
 
   const renewLeases = async (): Promise<number> => {
     const askedAt = performance.now();
+    if (!(await isActive())) {
+      held = { partitions: [], leaving: new Set(), until: 0 };
+      return settings.leaseMs / 3; // What it held runs out by itself: its region may no longer be written to.
+    }
     const left = [...held.leaving].filter((partition) => !underWay.has(partition));
     const { partitions, surplus } = await outbox.holdLeases(left);
     held = { partitions, leaving: new Set(surplus), until: askedAt + settings.leaseMs };

@@ -68,6 +68,7 @@ interface RelayOptions {
   readonly keepSeconds?: number;
   readonly on?: SqlPool;
   readonly faults?: DeliveryPoints;
+  readonly isActive?: () => Promise<boolean>;
 }
 
 function startRelay({
@@ -75,6 +76,7 @@ function startRelay({
   keepSeconds = 3_600,
   on = pool,
   faults,
+  isActive,
 }: RelayOptions = {}) {
   const relayId = `relay-${randomUUID()}`;
   const counted = { published: 0, failed: 0, lagSeconds: -1 };
@@ -89,6 +91,7 @@ function startRelay({
     },
     logger: silentLogger,
     ...(faults && { faults }),
+    ...(isActive && { isActive }),
     settings: {
       leaseMs,
       keepSeconds,
@@ -169,6 +172,24 @@ const partitionsHeldBy = async (relayId: string): Promise<number> => {
 };
 
 describe('the relay', () => {
+  it('publishes nothing while another region is the active one, and begins when it is its own turn', async () => {
+    const turn = { isOurs: false, asked: 0 };
+    await written(2, 5);
+    startRelay({
+      isActive: () => {
+        turn.asked += 1;
+        return Promise.resolve(turn.isOurs);
+      },
+    });
+    await eventually(() => {
+      expect(turn.asked).toBeGreaterThan(2);
+    });
+    expect(await unpublished()).toBe(10);
+    expect(arrived()).toEqual([]);
+    turn.isOurs = true;
+    await eventually(async () => expect(await unpublished()).toBe(0));
+  });
+
   it('sends a row as a record: keyed by its aggregate, in its envelope, with its headers', async () => {
     await written(1, 1);
     startRelay();

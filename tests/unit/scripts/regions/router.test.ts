@@ -1,0 +1,128 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { askRouter, RouterEpochOver } from '../../../../activities/regions/router-client';
+import { routeNames, type RouterOrder } from '../../../../contracts/regions';
+import { startRouter, type Router } from '../../../../scripts/regions/router';
+import { freePort } from '../../../../scripts/trial';
+
+/** Closed in the reverse order of their opening. */
+const closing: (() => unknown)[] = [];
+let folder: string;
+let ports: Map<string, number>;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'accord-router-'));
+  ports = new Map();
+  for (const name of routeNames) ports.set(name, await freePort());
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+  rmSync(folder, { recursive: true });
+});
+
+/** A server that answers each connection with its name. */
+async function serverNamed(name: string): Promise<string> {
+  const open = new Set<Socket>();
+  const server = createServer((socket) => {
+    open.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('data', () => socket.write(name));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closing.push(() => {
+    for (const socket of open) socket.destroy();
+    server.close();
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function routerTo(target: string): Promise<Router & { readonly control: string }> {
+  const routes = Object.fromEntries(
+    routeNames.map((name) => [name, { port: ports.get(name) ?? 0, target: `tcp://${target}` }]),
+  ) as Parameters<typeof startRouter>[0]['routes'];
+  const router = await startRouter({
+    routes,
+    controlPort: 0,
+    stateFile: join(folder, 'router.json'),
+  });
+  closing.push(() => router.close());
+  return { ...router, control: `127.0.0.1:${router.port}` };
+}
+
+/** A client of the route to the active MySQL. */
+function client(): { ask(): Promise<string>; readonly socket: Socket } {
+  const socket = connect(ports.get('mysql') ?? 0, '127.0.0.1');
+  socket.on('error', () => undefined);
+  closing.push(() => socket.destroy());
+  const ask = async (): Promise<string> => {
+    if (socket.destroyed) return 'reset';
+    socket.write('who');
+    const answered = once(socket, 'data').then(([data]) => String(data));
+    const ended = once(socket, 'close').then(() => 'reset');
+    return Promise.race([answered, ended]).catch(() => 'reset');
+  };
+  return { ask, socket };
+}
+
+const order = (told: Omit<Exclude<RouterOrder, { show: true }>, 'routes'>): RouterOrder => ({
+  routes: ['mysql'],
+  ...told,
+});
+
+describe('the router of a cluster', () => {
+  it('leads new clients where it is told, and leaves the old ones until they are cut', async () => {
+    const { control } = await routerTo(await serverNamed('a'));
+    const old = client();
+    expect(await old.ask()).toBe('a');
+    await askRouter(control, order({ target: await serverNamed('b') }));
+    expect(await client().ask()).toBe('b');
+    expect(await old.ask()).toBe('a');
+    await askRouter(control, order({ cut: true }));
+    expect(await old.ask()).toBe('reset');
+  });
+
+  it('resets whoever comes to a closed route, and counts them', async () => {
+    const { control } = await routerTo(await serverNamed('a'));
+    const old = client();
+    expect(await old.ask()).toBe('a');
+    await askRouter(control, order({ state: 'closed' }));
+    expect(await client().ask()).toBe('reset');
+    expect(await old.ask()).toBe('a');
+    const [route] = await askRouter(control, order({ state: 'open' }));
+    expect(route).toMatchObject({ state: 'open', refused: 1, sessions: 1 });
+    expect(await client().ask()).toBe('a');
+  });
+
+  it('refuses an order of an epoch that is over, for all of its routes', async () => {
+    const { control } = await routerTo(await serverNamed('a'));
+    await askRouter(control, order({ epoch: 5 }));
+    const late: RouterOrder = { routes: ['redis', 'mysql'], state: 'closed', epoch: 4 };
+    await expect(askRouter(control, late)).rejects.toThrow(new RouterEpochOver(5));
+    const routes = await askRouter(control, { show: true });
+    expect(routes.filter(({ state }) => state !== 'open')).toEqual([]);
+    await askRouter(control, order({ epoch: 5, state: 'closed' })); // The same one again is obeyed.
+  });
+
+  it('comes back as it was told last', async () => {
+    const b = await serverNamed('b');
+    const first = await routerTo(await serverNamed('a'));
+    await askRouter(first.control, order({ target: b, epoch: 7 }));
+    await first.close();
+    closing.pop();
+    const { control } = await routerTo(await serverNamed('c'));
+    expect(await client().ask()).toBe('b');
+    await expect(askRouter(control, order({ epoch: 6 }))).rejects.toThrow(RouterEpochOver);
+  });
+
+  it('says what is wrong with an order', async () => {
+    const { control } = await routerTo(await serverNamed('a'));
+    await expect(askRouter(control, order({ target: 'nowhere' }))).rejects.toThrow('target');
+    await expect(askRouter(control, { routes: [] })).rejects.toThrow('routes');
+  });
+});
