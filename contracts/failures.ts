@@ -18,6 +18,7 @@ export const protocolFailures = [
   'LockLost',
   'IdempotencyConflict',
   'InvariantBroken',
+  'PostconditionFailed',
 ] as const;
 
 /** Come again: nothing is wrong with the transaction. Retried, never shown as an ending. */

@@ -3,6 +3,7 @@ import type { CouponsActivities } from './coupons';
 import type { InventoryActivities } from './inventory';
 import type { OrdersActivities } from './orders';
 import type { PaymentsActivities } from './payments';
+import type { RegionsActivities } from './regions';
 import type { RunsActivities } from './runs';
 import type { SettlementsActivities } from './settlements';
 import type { Verb } from './verdict';
@@ -51,6 +52,27 @@ export const activityVerbs = {
 };
 
 export type Participant = keyof typeof activityVerbs;
+
+/** What operators' transactions call: no database of a business, and no fence in it. */
+export const operatorVerbs = {
+  regions: {
+    beginSwitch: 'act',
+    abortSwitch: 'undo',
+    closeRoutes: 'act',
+    reopenRoutes: 'undo',
+    fenceRegion: 'act',
+    unfenceRegion: 'undo',
+    drainRegion: 'act',
+    followAgain: 'undo',
+    measureLoss: 'act',
+    burnEpoch: 'act',
+    promoteRegion: 'act',
+    promoteRedis: 'act',
+    republish: 'act',
+    openRoutes: 'act',
+    endSwitch: 'act',
+  },
+} as const satisfies { regions: Record<keyof RegionsActivities, Verb> };
 
 /** The name that an activity is registered with, shown in the Temporal UI, in metrics and at fault points. */
 export const activityTypeOf = (participant: string, activity: string): string =>

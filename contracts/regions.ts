@@ -1,5 +1,87 @@
-/** Regions of a cluster, and the router that leads everybody to the active one. */
+/** Regions of a cluster, who moves the active one, and the router that leads everybody to it. */
 import { z } from 'zod';
+
+import type { TransactionInput } from './transaction';
+import type { Keyed, SetActivity } from './verdict';
+
+export const regionStatuses = ['ACTIVE', 'STANDBY', 'FAILED', 'RECOVERING'] as const;
+export type RegionStatus = (typeof regionStatuses)[number];
+
+/** `planned`: nothing is wrong, so nothing may be lost, and no outcome may be unknown. */
+export type FailoverKind = 'planned' | 'unplanned';
+
+export interface FailoverInput extends TransactionInput {
+  readonly cluster: string;
+  readonly from: string;
+  readonly to: string;
+  readonly kind: FailoverKind;
+  /** Of the cluster when this was asked for: every step compares with it, and none reads it again. */
+  readonly epoch: number;
+  readonly reason: string;
+  /** Limit of the drain. */
+  readonly dataSyncSeconds: number;
+  /** What a person has allowed to be lost, in milliseconds of writes; 0: nothing. */
+  readonly lossAllowedMs: number;
+  /** A person has said that it may begin although commits are acknowledged by the active region alone. */
+  readonly mayBeginAlone: boolean;
+}
+
+/** One step of a switch, as its activity is told. */
+export interface SwitchRegions extends Keyed {
+  readonly cluster: string;
+  readonly from: string;
+  readonly to: string;
+  readonly kind: FailoverKind;
+  readonly epoch: number;
+}
+
+/** How the old region was fenced: by its own word, or by the death of its process. */
+export interface FenceProof {
+  readonly way: 'sql' | 'kill';
+  readonly ms: number;
+}
+
+/** What is lost: writes that were acknowledged to the hub, and that the new region does not have. */
+export interface MeasuredLoss {
+  readonly ms: number;
+}
+
+/**
+ * Participant `regions`: no SQL fence of its own. Each activity makes something so and looks whether it is, so that it may
+ * be repeated and may come late: what has been decided since is in the hub's row and in the router's epoch.
+ *
+ * A postcondition that has failed three times is PostconditionFailed; whatever else goes wrong is tried again.
+ */
+export interface RegionsActivities {
+  /** The mutex: the hub's row is this failover's from now on, and starts are refused. Refused where another holds it. */
+  beginSwitch: SetActivity<SwitchRegions & { readonly mayBeginAlone: boolean }, null>;
+  /** Gives the row back: the cluster is as it was, but for an epoch that may be burnt. */
+  abortSwitch: SetActivity<SwitchRegions, null>;
+  /** Nobody new comes to the old region. Planned: who is there may finish; unplanned: everybody is cut. */
+  closeRoutes: SetActivity<SwitchRegions, null>;
+  reopenRoutes: SetActivity<SwitchRegions, null>;
+  /** The old region takes no write any more, which a failing one proves. */
+  fenceRegion: SetActivity<SwitchRegions, FenceProof>;
+  /** It takes writes again, in the epoch of the hub. */
+  unfenceRegion: SetActivity<SwitchRegions, null>;
+  /** All that has come to the new region is applied, and nothing more comes. */
+  drainRegion: SetActivity<SwitchRegions & { readonly seconds: number }, null>;
+  followAgain: SetActivity<SwitchRegions, null>;
+  /** PostconditionFailed above `allowedMs`. */
+  measureLoss: SetActivity<SwitchRegions & { readonly allowedMs: number }, MeasuredLoss>;
+  /** The next epoch, in the hub's row, by compare-and-set. Never taken back: a burnt epoch harms nobody. */
+  burnEpoch: SetActivity<SwitchRegions, null>;
+  /** The point of no return: the new region takes writes, in the new epoch. */
+  promoteRegion: SetActivity<SwitchRegions, null>;
+  /** Redis of the new region leads, without a lock of the old one. */
+  promoteRedis: SetActivity<SwitchRegions, null>;
+  /** Events that the new region's consumers may not have seen will be published again. @returns how many. */
+  republish: SetActivity<SwitchRegions, { readonly events: number }>;
+  /** Everybody is led to the new region, which a write along the route proves. */
+  openRoutes: SetActivity<SwitchRegions, null>;
+  /** Starts are taken again; what became of the regions is written down. */
+  endSwitch: SetActivity<SwitchRegions, null>;
+}
 
 export const routeNames = [
   // To the active region: what clients use, unaware of which one it is.

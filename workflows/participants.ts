@@ -1,8 +1,9 @@
 import type { CouponsActivities } from '../contracts/coupons';
 import type { InventoryActivities } from '../contracts/inventory';
 import type { OrdersActivities } from '../contracts/orders';
-import { activityTypeOf, activityVerbs } from '../contracts/participants';
+import { activityTypeOf, activityVerbs, operatorVerbs } from '../contracts/participants';
 import type { AllAccountsActivities } from '../contracts/participants';
+import type { RegionsActivities } from '../contracts/regions';
 import type { RunsActivities } from '../contracts/runs';
 import type { Keyed, SetActivity, Verb } from '../contracts/verdict';
 
@@ -23,6 +24,7 @@ export interface Participants {
   readonly coupons: OneItem<CouponsActivities>;
   readonly orders: OneItem<OrdersActivities>;
   readonly accord: OneItem<RunsActivities>;
+  readonly regions: OneItem<RegionsActivities>;
 }
 
 /** Sends one item to `<participant>.<activity>` and answers with its result. */
@@ -34,7 +36,7 @@ export type SendItem = (
 
 /** The one-item facade of all participants over one way of sending: the lanes differ in nothing else. */
 export function createParticipants(send: SendItem): Participants {
-  const facades = Object.entries(activityVerbs).map(([participant, verbs]) => {
+  const facades = Object.entries({ ...activityVerbs, ...operatorVerbs }).map(([participant, verbs]) => {
     const calls = Object.entries(verbs).map(([name, verb]) => [
       name,
       (request: Omit<Keyed, 'minEpoch'>) => send(activityTypeOf(participant, name), verb, request),

@@ -1,12 +1,6 @@
 /** Orders to the router, one JSON line each on a connection of its own. */
-import { connect } from 'node:net';
-
-import {
-  routerAnswerSchema,
-  type RouterAnswer,
-  type RouterOrder,
-  type RouteView,
-} from '../../contracts/regions';
+import { routerAnswerSchema, type RouterOrder, type RouteView } from '../../contracts/regions';
+import { exchange } from './json-line';
 
 /** The router has obeyed a later epoch: whoever ordered this is no longer the one who decides. */
 export class RouterEpochOver extends Error {
@@ -28,29 +22,8 @@ export async function askRouter(
   address: string,
   order: RouterOrder,
 ): Promise<readonly RouteView[]> {
-  const answer = await exchange(address, order);
+  const answer = routerAnswerSchema.parse(await exchange(address, order, answerWithinMs));
   if (answer.ok) return answer.routes;
   if (answer.epoch !== undefined) throw new RouterEpochOver(answer.epoch);
   throw new Error(`The router has refused: ${answer.error}`);
-}
-
-function exchange(address: string, order: RouterOrder): Promise<RouterAnswer> {
-  const at = address.lastIndexOf(':');
-  const socket = connect(Number(address.slice(at + 1)), address.slice(0, at));
-  socket.setEncoding('utf8').setTimeout(answerWithinMs, () => {
-    socket.destroy(new Error(`The router at ${address} does not answer.`));
-  });
-  return new Promise((resolve, reject) => {
-    let text = '';
-    socket.once('error', reject);
-    socket.on('data', (chunk: string) => (text += chunk));
-    socket.once('end', () => {
-      try {
-        resolve(routerAnswerSchema.parse(JSON.parse(text)));
-      } catch (error) {
-        reject(new Error(`The router at ${address} gave no answer.`, { cause: error }));
-      }
-    });
-    socket.write(`${JSON.stringify(order)}\n`);
-  });
 }

@@ -15,3 +15,10 @@ CREATE TABLE IF NOT EXISTS regions (
   changed_at DATETIME(3)   NOT NULL,
   PRIMARY KEY (cluster, region)
 ) ENGINE=InnoDB;
+
+-- The newest write that the active region has acknowledged to the hub: what a standby must have.
+CREATE TABLE IF NOT EXISTS cluster_heartbeats (
+  cluster         VARBINARY(32) NOT NULL,
+  acknowledged_us BIGINT        NOT NULL,
+  PRIMARY KEY (cluster)
+) ENGINE=InnoDB;

@@ -1,0 +1,328 @@
+/** The steps of a switch of regions: each makes something so, and looks whether it is. Order and reasons: docs/failover.md. */
+import { ApplicationFailure } from '@temporalio/common';
+import { Redis } from 'ioredis';
+import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+
+import { partsOfStepKey, type Gid } from '../../contracts/ids';
+import type { FenceProof, RegionsActivities } from '../../contracts/regions';
+import type { Keyed, SetActivity, Verb, Verdict } from '../../contracts/verdict';
+import { askAgent } from './agent-client';
+import type { HubStore } from './hub-row';
+import {
+  drain,
+  follow,
+  PostconditionFailed,
+  refuseWrites,
+  stateOf,
+  takeWrites,
+  withRegion,
+  type ReplicationSource,
+} from './mysql-region';
+import { askRouter, RouterEpochOver } from './router-client';
+
+/** How the hub reaches one region. */
+export interface RegionAccess {
+  /** Of its operator, along the hub's own route. */
+  readonly mysqlUrl: string;
+  readonly redisUrl: string;
+  /** `host:port` of its MySQL and Redis, as the router leads clients there. */
+  readonly mysql: string;
+  readonly redis: string;
+  /** Of the process that can kill and start its servers. */
+  readonly agent: string;
+  /** Where the other region pulls from it. */
+  readonly source: ReplicationSource;
+}
+
+export interface SwitchDependencies {
+  readonly hub: HubStore;
+  /** The router's control. */
+  readonly router: string;
+  readonly regions: Readonly<Record<string, RegionAccess>>;
+  /** Names of the databases that bear a region's epoch. */
+  readonly participants: readonly string[];
+  /** Names an application's user that may write a heartbeat: what it is refused, clients are refused. */
+  readonly probe: { readonly user: string; readonly password: string; readonly database: string };
+  /** Which attempt of the activity this is: a postcondition that fails again and again is a person's. */
+  readonly attempt: () => number;
+}
+
+const postconditionTries = 3;
+const sqlFenceMs = 1_500;
+const killMs = 1_000;
+const promoteMs = 5_000;
+const queryMs = 2_000;
+/** MySQL's own words for a server that takes no writes. */
+const readOnlyErrno = 1290;
+
+export function createRegionsActivities(dependencies: SwitchDependencies): RegionsActivities {
+  const { hub, router, regions, participants, probe, attempt } = dependencies;
+  const accessTo = (region: string): RegionAccess => {
+    const access = regions[region];
+    if (!access) throw new PostconditionFailed(`There is no region ${region}.`);
+    return access;
+  };
+  const made = <Request extends Keyed, Result>(
+    verb: Verb,
+    work: (request: Request, gid: Gid) => Promise<Result>,
+  ) => madeSo(verb, work, attempt);
+
+  return {
+    beginSwitch: made('act', async ({ epoch, mayBeginAlone }, gid) => {
+      if (await hub.begin(gid, epoch, mayBeginAlone)) return null;
+      const row = await hub.read();
+      throw new PostconditionFailed(
+        row.epoch !== epoch
+          ? `The cluster is in epoch ${row.epoch}, not in ${epoch} any more.`
+          : row.state === 'failing-over'
+            ? `${row.holder ?? 'Somebody'} is switching regions already.`
+            : 'The standby does not acknowledge: a person has to say that it may begin all the same.',
+      );
+    }),
+    abortSwitch: made('undo', async (_request, gid) => {
+      await hub.abort(gid);
+      return null;
+    }),
+
+    closeRoutes: made('act', async ({ kind, epoch, from }) => {
+      await askRouter(router, {
+        routes: kind === 'planned' ? ['mysql', 'redis'] : ['mysql', 'redis', kafkaOf(from)],
+        state: 'closed',
+        cut: kind === 'unplanned',
+        epoch,
+      });
+      return null;
+    }),
+    reopenRoutes: made('undo', async ({ epoch, from }) => {
+      await askRouter(router, {
+        routes: ['mysql', 'redis', kafkaOf(from)],
+        state: 'open',
+        cut: true,
+        epoch,
+      });
+      return null;
+    }),
+
+    fenceRegion: made('act', async ({ from, kind, epoch }) => {
+      const proof = await fence(accessTo(from), kind === 'planned');
+      await demandRefused(accessTo(from));
+      await askRouter(router, { routes: ['mysql', 'redis'], cut: true, epoch });
+      return proof;
+    }),
+    unfenceRegion: made('undo', async ({ from }) => {
+      const { epoch } = await hub.read();
+      const region = accessTo(from);
+      await askAgent(region.agent, { start: true }, startMs);
+      await withRegion(region.mysqlUrl, promoteMs, async (mysql) => {
+        const { isReadOnly } = await stateOf(mysql);
+        if (isReadOnly) await takeWrites(mysql);
+        await enterEpoch(mysql, from, epoch);
+      });
+      return null;
+    }),
+
+    drainRegion: made('act', async ({ to, seconds }) => {
+      const within = seconds * 1_000 + queryMs;
+      await withRegion(accessTo(to).mysqlUrl, within, (mysql) => drain(mysql, seconds));
+      return null;
+    }),
+    followAgain: made('undo', async ({ from, to }) => {
+      await withRegion(accessTo(to).mysqlUrl, promoteMs, (mysql) =>
+        follow(mysql, accessTo(from).source),
+      );
+      return null;
+    }),
+
+    measureLoss: made('act', ({ to, allowedMs }) => measureLoss(accessTo(to), allowedMs)),
+
+    burnEpoch: made('act', async ({ epoch, to }, gid) => {
+      if (await hub.burn(gid, epoch, to)) return null;
+      throw new PostconditionFailed(`Epoch ${epoch + 1} is another one's.`);
+    }),
+
+    promoteRegion: made('act', async ({ to, epoch }) => {
+      await withRegion(accessTo(to).mysqlUrl, promoteMs, async (mysql) => {
+        const { isReadOnly } = await stateOf(mysql);
+        if (isReadOnly) await takeWrites(mysql);
+        await enterEpoch(mysql, to, epoch + 1);
+      });
+      return null;
+    }),
+
+    promoteRedis: made('act', async ({ to }) => {
+      await leadAlone(accessTo(to).redisUrl);
+      return null;
+    }),
+    republish: made('act', ({ to }) => republish(accessTo(to))),
+    openRoutes: made('act', async ({ to, epoch }) => {
+      const { mysql, redis } = accessTo(to);
+      const told = { state: 'open' as const, cut: true, epoch: epoch + 1 };
+      await askRouter(router, { routes: ['mysql'], target: mysql, ...told });
+      await askRouter(router, { routes: ['redis'], target: redis, ...told });
+      return null;
+    }),
+    endSwitch: made('act', async ({ from, to, kind }, gid) => {
+      await hub.end(gid, { [from]: kind === 'planned' ? 'STANDBY' : 'FAILED', [to]: 'ACTIVE' });
+      return null;
+    }),
+  };
+
+  /** Planned: by its own word, and by death where that takes too long. Else both at once: the first proof wins. */
+  async function fence(region: RegionAccess, isPlanned: boolean): Promise<FenceProof> {
+    const began = performance.now();
+    const bySql = (): Promise<'sql'> =>
+      withRegion(region.mysqlUrl, sqlFenceMs, refuseWrites).then(() => 'sql');
+    const byDeath = (): Promise<'kill'> =>
+      askAgent(region.agent, { kill: true }, killMs).then(() => 'kill');
+    const way = await (isPlanned
+      ? bySql().catch(() => byDeath())
+      : Promise.any([bySql(), byDeath()]));
+    return { way, ms: Math.round(performance.now() - began) };
+  }
+
+  /** @throws PostconditionFailed where an application's write is not refused, or the server is there and says nothing. */
+  async function demandRefused({ mysqlUrl }: RegionAccess): Promise<void> {
+    const url = new URL(mysqlUrl);
+    url.username = probe.user;
+    url.password = probe.password;
+    url.pathname = `/${probe.database}`;
+    let connection: Connection | undefined;
+    try {
+      connection = await createConnection({ uri: url.toString(), connectTimeout: queryMs });
+      await connection.query(
+        `INSERT INTO heartbeat (source, seq, at_us, epoch) VALUES ('fence-proof', 1, 0, 0)
+           ON DUPLICATE KEY UPDATE seq = seq + 1`,
+      );
+    } catch (error) {
+      if (isRefusedWrite(error) || connection === undefined) return;
+      throw error;
+    } finally {
+      connection?.destroy();
+    }
+    throw new PostconditionFailed('The old region still takes writes.');
+  }
+
+  /** In each participant's database, dated behind the writers that it waits for. */
+  async function enterEpoch(mysql: Connection, region: string, epoch: number): Promise<void> {
+    for (const database of participants) {
+      await mysql.query('START TRANSACTION');
+      await mysql.query(`SELECT epoch FROM \`${database}\`.region_epoch WHERE id = 1 FOR UPDATE`);
+      await mysql.query(
+        `UPDATE \`${database}\`.region_epoch SET epoch = ?, region = ?, changed_at = UTC_TIMESTAMP(3)
+           WHERE id = 1 AND epoch < ?`,
+        [epoch, region, epoch],
+      );
+      await mysql.query('COMMIT');
+      const [rows] = await mysql.query<(RowDataPacket & { readonly epoch: number })[]>(
+        `SELECT epoch FROM \`${database}\`.region_epoch WHERE id = 1`,
+      );
+      if (rows[0]?.epoch !== epoch)
+        throw new PostconditionFailed(`${database} is in epoch ${rows[0]?.epoch ?? '?'}.`);
+    }
+  }
+
+  async function measureLoss({ mysqlUrl }: RegionAccess, allowedMs: number) {
+    const acknowledged = await hub.newestHeartbeat();
+    const there = await withRegion(mysqlUrl, queryMs, (mysql) =>
+      newestHeartbeat(mysql, probe.database),
+    );
+    const ms = Math.max(0, Math.round((acknowledged - there) / 1_000));
+    if (ms > allowedMs)
+      throw new PostconditionFailed(
+        `Writes of ${ms} ms would be lost, ${allowedMs} ms are allowed.`,
+      );
+    return { ms };
+  }
+
+  async function republish({ mysqlUrl }: RegionAccess): Promise<{ readonly events: number }> {
+    let events = 0;
+    for (const database of participants) {
+      events += await withRegion(mysqlUrl, republishMs, (mysql) =>
+        republishFrom(mysql, database, participants),
+      );
+    }
+    return { events };
+  }
+}
+
+const startMs = 20_000;
+const republishMs = 10_000;
+/** External consumers may have missed what was published shortly before the fault. */
+const republishWindowSeconds = 60;
+
+const kafkaOf = (region: string): 'kafka-a' | 'kafka-b' => (region === 'a' ? 'kafka-a' : 'kafka-b');
+
+const isRefusedWrite = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'errno' in error && error.errno === readOnlyErrno;
+
+async function newestHeartbeat(mysql: Connection, database: string): Promise<number> {
+  const [rows] = await mysql.query<(RowDataPacket & { readonly at: string | null })[]>(
+    `SELECT CAST(MAX(at_us) AS CHAR) AS at FROM \`${database}\`.heartbeat WHERE source = 'hub'`,
+  );
+  return Number(rows[0]?.at ?? 0);
+}
+
+/** What no internal consumer has applied, and what an external one may have missed: the ordinary relay does the rest. */
+async function republishFrom(
+  mysql: Connection,
+  database: string,
+  participants: readonly string[],
+): Promise<number> {
+  const consumers = participants.find((name) => name.endsWith('orders')) ?? database;
+  const [result] = await mysql.query(
+    `UPDATE \`${database}\`.outbox o SET o.published_at = NULL
+       WHERE o.published_at IS NOT NULL
+         AND (o.created_at >= UTC_TIMESTAMP(3) - INTERVAL ? SECOND
+           OR NOT EXISTS (SELECT 1 FROM \`${consumers}\`.consumed c WHERE c.event_id = o.event_id))
+         AND o.created_at >= UTC_TIMESTAMP(3) - INTERVAL 1 HOUR`,
+    [republishWindowSeconds],
+  );
+  return 'affectedRows' in result ? result.affectedRows : 0;
+}
+
+/** Leads, without the locks and counters of the old one: a lock is isolation, never safety, and a counter is SQL's. */
+async function leadAlone(url: string): Promise<void> {
+  const redis = new Redis(url, { connectTimeout: queryMs, maxRetriesPerRequest: 0 });
+  redis.on('error', () => undefined);
+  try {
+    await redis.replicaof('NO', 'ONE');
+    await redis.config('SET', 'min-replicas-to-write', '0'); // A lone survivor would refuse.
+    await redis.flushall();
+    const role = await redis.role();
+    if (role[0] !== 'master') throw new PostconditionFailed('Redis still follows.');
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** One request of a set at a time, answered as a fenced one is. */
+const madeSo =
+  <Request extends Keyed, Result>(
+    verb: Verb,
+    work: (request: Request, gid: Gid) => Promise<Result>,
+    attempt: () => number,
+  ): SetActivity<Request, Result> =>
+  (requests) =>
+    Promise.all(
+      requests.map(async (request): Promise<Verdict<Result>> => {
+        const { gid = '', branch = '' } = partsOfStepKey(request.key) ?? {};
+        const name = { gid, branch, verb, epoch: 0 } as const;
+        try {
+          return { ...name, fence: 'first', ok: true, result: await work(request, gid) };
+        } catch (error) {
+          if (!isPostcondition(error)) throw error;
+          if (attempt() < postconditionTries)
+            throw ApplicationFailure.retryable(error.message, 'PostconditionFailed');
+          return {
+            ...name,
+            fence: 'broken',
+            ok: false,
+            failure: 'PostconditionFailed',
+            detail: error.message,
+          };
+        }
+      }),
+    );
+
+const isPostcondition = (error: unknown): error is Error =>
+  error instanceof PostconditionFailed || error instanceof RouterEpochOver;

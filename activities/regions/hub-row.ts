@@ -1,0 +1,113 @@
+/**
+ * The hub's row of a cluster: which region is active, in which epoch, and who moves it. Every change of it is one
+ * statement that compares and sets, so two of them can never both be right.
+ */
+import type { Gid } from '../../contracts/ids';
+import type { SqlPool } from '../sql-transaction';
+
+export interface HubRow {
+  readonly region: string;
+  readonly epoch: number;
+  /** A commit is acknowledged when a standby has it. */
+  readonly sync: boolean;
+  readonly state: 'steady' | 'failing-over' | 'degraded';
+  readonly holder: Gid | null;
+  readonly sequence: number;
+}
+
+export type HubStore = ReturnType<typeof createHubStore>;
+
+/** @param accord with the right to move the row: a failover worker's, nobody else's. */
+export function createHubStore(accord: SqlPool, cluster: string) {
+  async function read(): Promise<HubRow> {
+    const [row] = await accord.select<{
+      readonly region: string;
+      readonly epoch: string | number;
+      readonly sync: string | number;
+      readonly state: HubRow['state'];
+      readonly holder_gid: Gid | null;
+      readonly sequence: string | number;
+    }>(
+      'SELECT region, epoch, sync, state, holder_gid, sequence FROM cluster_state WHERE cluster = ?',
+      [cluster],
+    );
+    if (!row) throw new Error(`The hub knows no cluster ${cluster}.`);
+    return {
+      region: row.region,
+      epoch: Number(row.epoch),
+      sync: Number(row.sync) === 1,
+      state: row.state,
+      holder: row.holder_gid,
+      sequence: Number(row.sequence),
+    };
+  }
+  const change = async (set: string, where: string, values: readonly (string | number)[]) =>
+    (await accord.change(
+      `UPDATE cluster_state SET ${set}, changed_at = UTC_TIMESTAMP(3) WHERE cluster = ? AND ${where}`,
+      [cluster, ...values],
+    )) === 1;
+
+  return {
+    read,
+
+    /** @returns false: another one holds the row, the epoch is another one, or nobody has allowed to begin alone. */
+    begin: async (gid: Gid, epoch: number, mayBeginAlone: boolean): Promise<boolean> => {
+      const alone = mayBeginAlone ? 1 : 0;
+      const won = await accord.change(
+        `UPDATE cluster_state SET state = 'failing-over', holder_gid = ?, changed_at = UTC_TIMESTAMP(3)
+           WHERE cluster = ? AND epoch = ? AND state <> 'failing-over' AND (sync = 1 OR ? = 1)`,
+        [gid, cluster, epoch, alone],
+      );
+      if (won === 1) return true;
+      const row = await read();
+      return row.holder === gid && row.state === 'failing-over'; // An earlier delivery of this one.
+    },
+
+    /** Gives the row back where this one holds it. */
+    abort: (gid: Gid): Promise<boolean> =>
+      change(`state = 'steady', holder_gid = NULL`, `holder_gid = ? AND state = 'failing-over'`, [
+        gid,
+      ]),
+
+    /** @returns false: somebody else has won. */
+    burn: async (gid: Gid, epoch: number, to: string): Promise<boolean> => {
+      const won = await accord.change(
+        `UPDATE cluster_state SET epoch = ?, region = ?, sync = 0, changed_at = UTC_TIMESTAMP(3)
+           WHERE cluster = ? AND epoch = ? AND holder_gid = ?`,
+        [epoch + 1, to, cluster, epoch, gid],
+      );
+      if (won === 1) return true;
+      const row = await read();
+      return row.holder === gid && row.epoch === epoch + 1;
+    },
+
+    /** The switch is over: others may begin. */
+    end: async (gid: Gid, statuses: Readonly<Record<string, string>>): Promise<void> => {
+      for (const [region, status] of Object.entries(statuses)) {
+        await accord.change(
+          `INSERT INTO regions (cluster, region, status, priority, changed_at) VALUES (?, ?, ?, 0, UTC_TIMESTAMP(3)) AS told
+             ON DUPLICATE KEY UPDATE status = told.status, changed_at = told.changed_at`,
+          [cluster, region, status],
+        );
+      }
+      await change(
+        `state = 'steady', holder_gid = NULL, sequence = sequence + 1`,
+        `holder_gid = ?`,
+        [gid],
+      );
+    },
+
+    /** Of the newest heartbeat that the active region has acknowledged: microseconds since 1970. */
+    newestHeartbeat: async (): Promise<number> => {
+      const [row] = await accord.select<{ readonly at: string | null }>(
+        'SELECT CAST(acknowledged_us AS CHAR) AS at FROM cluster_heartbeats WHERE cluster = ?',
+        [cluster],
+      );
+      return Number(row?.at ?? 0);
+    },
+
+    /** The standby acknowledges again, or does not. */
+    sync: (epoch: number, isOn: boolean): Promise<boolean> =>
+      change('sync = ?', 'epoch = ?', [isOn ? 1 : 0, epoch]).then(() => true),
+  };
+}

@@ -1,0 +1,27 @@
+/** One line of JSON there, one back, on a connection of its own: how processes of a cluster are told what to do. */
+import { connect } from 'node:net';
+
+/**
+ * @param address `host:port`.
+ * @throws an error of the connection, after which the order may have been obeyed.
+ */
+export function exchange(address: string, order: unknown, withinMs: number): Promise<unknown> {
+  const at = address.lastIndexOf(':');
+  const socket = connect(Number(address.slice(at + 1)), address.slice(0, at));
+  socket.setEncoding('utf8').setTimeout(withinMs, () => {
+    socket.destroy(new Error(`${address} does not answer within ${withinMs} ms.`));
+  });
+  return new Promise((resolve, reject) => {
+    let text = '';
+    socket.once('error', reject);
+    socket.on('data', (chunk: string) => (text += chunk));
+    socket.once('end', () => {
+      try {
+        resolve(JSON.parse(text));
+      } catch (error) {
+        reject(new Error(`${address} gave no answer.`, { cause: error }));
+      }
+    });
+    socket.write(`${JSON.stringify(order)}\n`);
+  });
+}
