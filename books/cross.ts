@@ -265,7 +265,7 @@ function judgeDecisions(
     const { gid, state } = run;
     const flow = partsOfGid(gid)?.flow;
     const pivot = flow && flowDefinitions[flow].steps.find(({ kind }) => kind === 'pivot');
-    if (!pivot || settledOf(run).has(pivot.name)) continue;
+    if (!pivot || pivot.participant === 'regions' || settledOf(run).has(pivot.name)) continue;
     const asked = (decisions.get(gid) ?? []).filter(
       ({ branch }) => branch === pivot.name || branch === decideBranch,
     );

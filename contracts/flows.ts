@@ -1,6 +1,6 @@
 import type { Flow } from './ids';
 import type { LockKind } from './locks';
-import type { Participant } from './participants';
+import type { OperatorParticipant, Participant } from './participants';
 import { decideBranch } from './runs';
 import type { StepKind } from './transaction';
 
@@ -9,7 +9,7 @@ export interface PlannedStep {
   /** The branch of its effect, unless it confirms another step's. */
   readonly name: string;
   readonly kind: StepKind;
-  readonly participant: Participant;
+  readonly participant: Participant | OperatorParticipant;
   /** Activities of the step by what they are for; `confirms` names the step whose branch a forward step confirms. */
   readonly act: string;
   readonly undo: string | null;
@@ -258,4 +258,33 @@ export const flowDefinitions: Readonly<Record<Flow, FlowDefinition>> = {
       retriable({ participant: 'accounts', name: 'closeSettlement', act: 'closeSettlement' }),
     ],
   },
+  failover: {
+    workflow: 'regionFailover',
+    locks: [],
+    steps: [
+      ofRegions('beginSwitch', 'abortSwitch'),
+      ofRegions('closeRoutes', 'reopenRoutes'),
+      ofRegions('fenceRegion', 'unfenceRegion'),
+      ofRegions('drainRegion', 'followAgain'),
+      ofRegions('measureLoss', null),
+      ofRegions('burnEpoch', null),
+      { ...ofRegions('promoteRegion', null), kind: 'pivot' },
+      ...['promoteRedis', 'republish', 'openRoutes', 'endSwitch'].map((name) =>
+        retriable({ participant: 'regions', name, act: name }),
+      ),
+    ],
+  },
 };
+
+/** A step of a switch: its branch and its activity bear one name. */
+function ofRegions(name: string, undo: string | null): PlannedStep {
+  const step = {
+    participant: 'regions',
+    name,
+    act: name,
+    undo,
+    seal: null,
+    confirms: null,
+  } as const;
+  return { ...step, kind: 'compensable', movesMoney: false };
+}

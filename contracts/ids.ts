@@ -1,5 +1,15 @@
-/** First part of a gid: one word a flow. A new flow is entered here, in `workflows/index.ts` and in `task-queues.ts`. */
-export const flows = ['order', 'checkout', 'transfer', 'payment', 'refund', 'settlement'] as const;
+/** What customers' transactions are. */
+export const businessFlows = [
+  'order',
+  'checkout',
+  'transfer',
+  'payment',
+  'refund',
+  'settlement',
+] as const;
+export type BusinessFlow = (typeof businessFlows)[number];
+/** First part of a gid: one word a flow. A new flow is entered here, in `flows.ts` and in `workflows/index.ts`. */
+export const flows = [...businessFlows, 'failover'] as const;
 export type Flow = (typeof flows)[number];
 
 /** Code of a tenant, `[a-z0-9]{1,16}`. */

@@ -73,6 +73,7 @@ export const operatorVerbs = {
     endSwitch: 'act',
   },
 } as const satisfies { regions: Record<keyof RegionsActivities, Verb> };
+export type OperatorParticipant = keyof typeof operatorVerbs;
 
 /** The name that an activity is registered with, shown in the Temporal UI, in metrics and at fault points. */
 export const activityTypeOf = (participant: string, activity: string): string =>

@@ -20,7 +20,7 @@ import {
 import type { Stack } from './stack/stack';
 import { pause } from './stack/waiting';
 
-export type Role = 'api' | 'worker' | 'relay' | 'consumer';
+export type Role = 'api' | 'worker' | 'relay' | 'consumer' | 'failover';
 
 /** Paths from the folder of a build. */
 const programs: Readonly<Record<Role, string>> = {
@@ -28,6 +28,7 @@ const programs: Readonly<Record<Role, string>> = {
   worker: 'workers/transactions/main.js',
   relay: 'workers/relay/main.js',
   consumer: 'workers/consumers/main.js',
+  failover: 'workers/failover/main.js',
 };
 
 /** Programs as they were compiled, and what Node is told when it runs them. */
@@ -189,6 +190,7 @@ async function isReady(
       return polls(started.pid, variables);
     case 'relay':
     case 'consumer':
+    case 'failover':
       return lastLogLines(folder, started.name).some(
         (line) => line.includes(`"pid":${started.pid},`) && line.includes(' started."'),
       );

@@ -34,6 +34,7 @@ export const databaseVariables = [
   'API_INVENTORY_DATABASE_URL',
   'API_COUPONS_DATABASE_URL',
   'API_BOOKS_DATABASE_URLS',
+  'FAILOVER_DATABASE_URL',
   'VERIFY_DATABASE_URLS',
 ] as const;
 /** A variable that a process reads. The plural ones hold several addresses, separated by commas. */
@@ -198,6 +199,18 @@ const apiBooksRights: Rights = (table) => {
   }
 };
 
+/** The failover worker coordinates its own runs, and is the one that moves the cluster's row. */
+const failoverRights: Rights = (table) => {
+  switch (table) {
+    case 'cluster_state':
+    case 'regions':
+    case 'cluster_heartbeats':
+      return change;
+    default:
+      return accordWorkerRights(table);
+  }
+};
+
 const verifyRights: Rights = () => read;
 
 interface User {
@@ -272,6 +285,12 @@ const users: readonly User[] = [
     databases,
     rights: apiBooksRights,
   },
+  {
+    name: 'failover',
+    variable: 'FAILOVER_DATABASE_URL',
+    databases: ['accord'],
+    rights: failoverRights,
+  },
   { name: 'verify', variable: 'VERIFY_DATABASE_URLS', databases, rights: verifyRights },
 ];
 
@@ -320,6 +339,7 @@ export async function provision(
     API_INVENTORY_DATABASE_URL: urlOf('API_INVENTORY_DATABASE_URL'),
     API_COUPONS_DATABASE_URL: urlOf('API_COUPONS_DATABASE_URL'),
     API_BOOKS_DATABASE_URLS: urlOf('API_BOOKS_DATABASE_URLS'),
+    FAILOVER_DATABASE_URL: urlOf('FAILOVER_DATABASE_URL'),
     VERIFY_DATABASE_URLS: urlOf('VERIFY_DATABASE_URLS'),
   };
 }

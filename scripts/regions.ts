@@ -8,6 +8,7 @@ import { clusterAddresses } from './regions/addresses';
 import { developerCredential } from './local-application';
 import { bringUpCluster, hubUrlOf } from './regions/cluster';
 import { rolesOf } from './regions/roles';
+import { switchRegions } from './regions/switch';
 import { regions, type Region } from './stack/profile';
 import { readStack, takeDown } from './stack/stack';
 import { reasonOf } from './stack/waiting';
@@ -46,6 +47,35 @@ program
     const found = await statusOfRegions();
     console.log(json === true ? JSON.stringify(found, undefined, 2) : tableOf(found));
   });
+program
+  .command('switch')
+  .description('make the other region the active one')
+  .requiredOption('--to <region>', 'which one')
+  .option('--unplanned', 'the active one is lost')
+  .option('--may-begin-alone', 'although no standby acknowledges')
+  .action(
+    async (options: {
+      readonly to: string;
+      readonly unplanned?: boolean;
+      readonly mayBeginAlone?: boolean;
+    }) => {
+      const stack = await readStack('regions');
+      if (!stack) throw new Error('No regions: bring them up with npm run regions -- up.');
+      const began = Date.now();
+      const result = await switchRegions(stack, {
+        to: options.to,
+        kind: options.unplanned === true ? 'unplanned' : 'planned',
+        reason: 'npm run regions',
+        mayBeginAlone: options.mayBeginAlone === true,
+      });
+      for (const { name, state, startedAt, endedAt, detail } of result.steps)
+        console.log(
+          `${name.padEnd(16)} ${state.padEnd(8)} ${(endedAt ?? 0) - startedAt} ms ${detail ?? ''}`,
+        );
+      console.log(`${result.outcome} after ${Date.now() - began} ms`);
+      console.log(tableOf(await statusOfRegions()));
+    },
+  );
 program
   .command('down')
   .description('stop everything; the data stay')

@@ -111,6 +111,72 @@ export const loadTransactionWorkerConfig = (environment: Environment = process.e
 };
 export type TransactionWorkerConfig = ReturnType<typeof loadTransactionWorkerConfig>;
 
+const regionName = z.string().regex(/^[a-z0-9]{1,8}$/);
+
+/** How the hub reaches a region; one of them for each, by name, as JSON. */
+const regionsSchema = z.record(
+  regionName,
+  z.strictObject({
+    mysqlUrl: z.url(),
+    redisUrl: z.url(),
+    mysql: address,
+    redis: address,
+    agent: address,
+    source: z.strictObject({
+      host: z.string(),
+      port: z.number().int(),
+      user: z.string(),
+      password: z.string(),
+    }),
+  }),
+);
+
+const failoverShape = {
+  ...processShape,
+  ...faultsShape,
+  ...clusterShape,
+  METRICS_PORT: port.default(9467),
+  TEMPORAL_ADDRESS: address.default('127.0.0.1:7233'),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  TEMPORAL_API_KEY: z.string().min(1).optional(),
+  /** Of the hub, with the right to move the cluster's row. */
+  FAILOVER_DATABASE_URL: databaseUrl,
+  /** Along the way that clients take: heartbeats are written there, and what they are refused everybody is refused. */
+  ORDERS_DATABASE_URL: databaseUrl,
+  ROUTER_ADDRESS: address,
+  REGIONS: z.string().transform((text, context) => {
+    try {
+      return regionsSchema.parse(JSON.parse(text));
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : '' });
+      return z.NEVER;
+    }
+  }),
+  /** Databases that bear a region's epoch. */
+  REGION_DATABASES: listOf(z.string().regex(/^[a-z0-9_]{1,64}$/)),
+};
+
+/** Configuration of workers/failover. */
+export const loadFailoverConfig = (environment: Environment = process.env) => {
+  const value = readEnvironment(failoverShape, environment);
+  return Object.freeze({
+    logLevel: value.LOG_LEVEL,
+    metrics: { host: value.METRICS_HOST, port: value.METRICS_PORT },
+    temporal: {
+      address: value.TEMPORAL_ADDRESS,
+      namespace: value.TEMPORAL_NAMESPACE,
+      apiKey: value.TEMPORAL_API_KEY,
+    },
+    hubUrl: value.FAILOVER_DATABASE_URL,
+    activeUrl: value.ORDERS_DATABASE_URL,
+    router: value.ROUTER_ADDRESS,
+    regions: value.REGIONS,
+    participants: value.REGION_DATABASES,
+    cluster: value.ACCORD_CLUSTER,
+    faults: faultsOf(value),
+  });
+};
+
 /** Configuration of workers/relay. */
 export const loadRelayConfig = (environment: Environment = process.env) => {
   const value = readEnvironment(relayShape, environment);

@@ -52,7 +52,7 @@ export async function openTransactionDependencies(
 }
 
 /** Tries until Temporal answers: a worker may be started before its server. */
-async function connectTemporal(
+export async function connectTemporal(
   { address, apiKey }: TransactionWorkerConfig['temporal'],
   logger: Logger,
 ): Promise<NativeConnection> {

@@ -36,13 +36,16 @@ export type SendItem = (
 
 /** The one-item facade of all participants over one way of sending: the lanes differ in nothing else. */
 export function createParticipants(send: SendItem): Participants {
-  const facades = Object.entries({ ...activityVerbs, ...operatorVerbs }).map(([participant, verbs]) => {
-    const calls = Object.entries(verbs).map(([name, verb]) => [
-      name,
-      (request: Omit<Keyed, 'minEpoch'>) => send(activityTypeOf(participant, name), verb, request),
-    ]);
-    return [participant, Object.fromEntries(calls)] as const;
-  });
+  const facades = Object.entries({ ...activityVerbs, ...operatorVerbs }).map(
+    ([participant, verbs]) => {
+      const calls = Object.entries(verbs).map(([name, verb]) => [
+        name,
+        (request: Omit<Keyed, 'minEpoch'>) =>
+          send(activityTypeOf(participant, name), verb, request),
+      ]);
+      return [participant, Object.fromEntries(calls)] as const;
+    },
+  );
   // The compiler cannot follow names through Object.entries; `satisfies` above holds both ends together.
   return Object.fromEntries(facades) as unknown as Participants;
 }

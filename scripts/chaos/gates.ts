@@ -2,7 +2,7 @@
  * Gates against "green because nothing happened": a run that misses one has proven nothing, and is neither green nor
  * red.
  */
-import { flows } from '../../contracts/ids';
+import { businessFlows } from '../../contracts/ids';
 import type { HistoryLine } from './history';
 import type { Observation } from './run';
 import type { PlannedFault } from './schedule';
@@ -76,8 +76,8 @@ export function gatesOf(
     gate('histories replayed', replayed.replayed, all),
     gate(
       'flows replayed',
-      flows.filter((flow) => (replayed.flows[flow] ?? 0) > 0).length,
-      flows.length,
+      businessFlows.filter((flow) => (replayed.flows[flow] ?? 0) > 0).length,
+      businessFlows.length,
     ),
   ];
 }

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 
-import type { Flow } from '../../contracts/ids';
+import type { BusinessFlow } from '../../contracts/ids';
 import { pause } from '../stack/waiting';
 import type { History } from './history';
 import type { ApiClient, Reply } from './http';
@@ -211,7 +211,7 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
     return undefined;
   }
 
-  async function tailOne(proc: string, flow: Flow): Promise<readonly string[]> {
+  async function tailOne(proc: string, flow: BusinessFlow): Promise<readonly string[]> {
     const request =
       flow === 'refund' ? await refundRequest(proc) : startOf(flow, random, nextReference());
     if (!request) return [`${flow}: the payment that was to be refunded was not completed`];

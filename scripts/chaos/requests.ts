@@ -1,5 +1,5 @@
 /** What clients ask for, drawn from the seed: starts of every flow, and a word in between. */
-import { businessIdOf, gidOf, type Flow } from '../../contracts/ids';
+import { businessIdOf, gidOf, type BusinessFlow } from '../../contracts/ids';
 import type { Random } from './random';
 import {
   accounts,
@@ -12,7 +12,7 @@ import {
 } from './world';
 
 export interface StartRequest {
-  readonly flow: Flow;
+  readonly flow: BusinessFlow;
   readonly reference: string;
   readonly gid: string;
   readonly path: string;
@@ -38,7 +38,7 @@ export function drawStart(random: Random, reference: string): StartRequest {
   return purchase(random, 'order', reference);
 }
 
-export function startOf(flow: Flow, random: Random, reference: string): StartRequest {
+export function startOf(flow: BusinessFlow, random: Random, reference: string): StartRequest {
   switch (flow) {
     case 'transfer':
       return transfer(random, reference);
@@ -132,7 +132,7 @@ export function settlementOf(daysAgo: number): StartRequest {
   };
 }
 
-const named = (flow: Flow, reference: string) => ({
+const named = (flow: BusinessFlow, reference: string) => ({
   flow,
   reference,
   gid: gidOf(flow, businessIdOf(tenant, reference)),

@@ -13,6 +13,8 @@ export interface RegionAddresses {
   readonly brokers: readonly string[];
   /** Of its MySQL and its Redis, straight: round the router, as a client may that knows them. */
   readonly straight: { readonly mysqlUrl: string; readonly redisUrl: string };
+  /** Of the process that can kill and start its MySQL. */
+  readonly agent: string;
   /** Where the other region pulls from it. */
   readonly links: { readonly mysql: number; readonly redis: number };
 }
@@ -49,6 +51,7 @@ export function clusterAddresses(): ClusterAddresses {
         mysqlUrl: mysql(portOf(`mysql-${region}`)),
         redisUrl: redis(portOf(`redis-${region}`)),
       },
+      agent: `127.0.0.1:${portOf(`agent-${region}`)}`,
       links: {
         mysql: route(linkOf('mysql', region, other)),
         redis: route(linkOf('redis', region, other)),

@@ -12,7 +12,14 @@ import { seed } from '../seed';
 import { regions } from '../stack/profile';
 import { bringUp, portFor, secret, type Stack } from '../stack/stack';
 import { clusterAddresses, type ClusterAddresses } from './addresses';
-import { activate, addReplicationUser, rolesOf, standBy, type Roles } from './roles';
+import {
+  activate,
+  addReplicationUser,
+  rolesOf,
+  standBy,
+  type Replication,
+  type Roles,
+} from './roles';
 
 export interface Cluster {
   readonly stack: Stack;
@@ -70,7 +77,7 @@ export async function bringUpCluster({
     apiPort: await portFor(profile, 'api'),
     apiSecret: await secretOf('api'),
   });
-  const processes = processesOf(workers, addresses);
+  const processes = processesOf(workers, addresses, replication);
   say(`Starting API, ${workers} transaction workers, a relay and a consumer of each region …`);
   await Promise.all(
     [...processes].map(([name, { role, variables }]) => application.start(role, name, variables)),
@@ -97,17 +104,19 @@ function joined(hub: DatabaseUrls, regional: DatabaseUrls): DatabaseUrls {
 /** A relay and a consumer belong to one Kafka, and so to one region; the others know none. */
 function processesOf(
   workers: number,
-  { regions: addresses }: ClusterAddresses,
+  cluster: ClusterAddresses,
+  replication: Replication,
 ): ReadonlyMap<string, ClusterProcess> {
   const plain = ['api', ...Array.from({ length: workers }, (_, at) => `worker-${at + 1}`)];
   return new Map<string, ClusterProcess>([
     ...plain.map(
       (name) => [name, { role: name === 'api' ? 'api' : 'worker', variables: {} }] as const,
     ),
+    ['failover', { role: 'failover', variables: failoverVariables(cluster, replication) }] as const,
     ...regions.flatMap((region) => {
       const variables = {
         ACCORD_REGION: region,
-        KAFKA_BROKERS: addresses[region].brokers.join(','),
+        KAFKA_BROKERS: cluster.regions[region].brokers.join(','),
       };
       return [
         [`relay-${region}`, { role: 'relay', variables }] as const,
@@ -115,4 +124,31 @@ function processesOf(
       ];
     }),
   ]);
+}
+
+/** How the hub reaches each region, for who switches them. */
+function failoverVariables(
+  { router, regions: addresses }: ClusterAddresses,
+  replication: Replication,
+): Variables {
+  const access = regions.map((region) => {
+    const { mysqlUrl, redisUrl, straight, agent, links } = addresses[region];
+    return [
+      region,
+      {
+        mysqlUrl,
+        redisUrl,
+        mysql: new URL(straight.mysqlUrl).host,
+        redis: new URL(straight.redisUrl).host,
+        agent,
+        source: { host: '127.0.0.1', port: links.mysql, ...replication },
+      },
+    ] as const;
+  });
+  const participants = databases.filter((name) => name !== 'accord');
+  return {
+    ROUTER_ADDRESS: router,
+    REGIONS: JSON.stringify(Object.fromEntries(access)),
+    REGION_DATABASES: participants.map((name) => `${databasePrefix}${name}`).join(','),
+  };
 }

@@ -18,6 +18,7 @@ import {
 } from '../../contracts/regions';
 import { createProxy, type Passing, type Proxy } from '../chaos/proxy';
 import { reasonOf } from '../stack/waiting';
+import { serveLines } from './json-lines';
 
 /** What a route is started with; `target` with the protocol that it speaks: `mysql://host:port`. */
 export const routesSchema = z.record(
@@ -74,7 +75,9 @@ export async function startRouter({
     writeKept(stateFile, opened);
     return { ok: true, routes: named.map(viewOf) };
   };
-  const control = await listen(controlPort, (socket) => serve(socket, obey));
+  const control = await listen(controlPort, (socket) =>
+    serveLines(socket, (order) => answerTo(order, obey)),
+  );
   const address = control.address();
   return {
     port: typeof address === 'object' ? (address?.port ?? 0) : 0,
@@ -145,25 +148,9 @@ function viewOf({ name, proxy, state, target, latencyMs, epoch }: Route): RouteV
   return { name, state, target: target.host, latencyMs, epoch, sessions: open, accepted, refused };
 }
 
-const orderBytesMax = 16_384;
-
-/** One line, one answer, and the end of the connection. */
-function serve(socket: Socket, obey: (order: RouterOrder) => RouterAnswer): void {
-  let text = '';
-  socket.setEncoding('utf8');
-  socket.on('error', () => undefined); // Whoever asked has gone.
-  socket.on('data', (chunk: string) => {
-    text += chunk;
-    const end = text.indexOf('\n');
-    if (end < 0 && text.length <= orderBytesMax) return;
-    socket.removeAllListeners('data');
-    socket.end(`${JSON.stringify(answerTo(text.slice(0, end), obey))}\n`);
-  });
-}
-
-function answerTo(line: string, obey: (order: RouterOrder) => RouterAnswer): RouterAnswer {
+function answerTo(order: unknown, obey: (order: RouterOrder) => RouterAnswer): RouterAnswer {
   try {
-    return obey(routerOrderSchema.parse(JSON.parse(line)));
+    return obey(routerOrderSchema.parse(order));
   } catch (error) {
     return { ok: false, error: reasonOf(error) };
   }

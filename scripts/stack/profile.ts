@@ -29,6 +29,8 @@ const serversOfRegions = [
   'redis-b',
   'kafka-a',
   'kafka-b',
+  'agent-a',
+  'agent-b',
 ] as const;
 export const serverNames = [...new Set([...plainServers, ...serversOfRegions])] as const;
 export type ServerName = (typeof serverNames)[number];

@@ -27,6 +27,7 @@ import {
   type StackFile,
 } from './profile';
 import { lineProgress, standardProgress, type Progress } from './progress';
+import { agents } from './servers/agent';
 import { kafka, regionalKafka } from './servers/kafka';
 import { mysql, regionalMysql } from './servers/mysql';
 import { redis, regionalRedis } from './servers/redis';
@@ -76,7 +77,7 @@ interface Options {
 
 const everyServer: readonly Server[] = [
   ...[temporal, mysql, redis, kafka, router],
-  ...[...regionalMysql, ...regionalRedis, ...regionalKafka],
+  ...[...regionalMysql, ...regionalRedis, ...regionalKafka, ...agents],
 ];
 const serversOfProfile = (profile: Profile): readonly Server[] =>
   serversOf(profile).map(serverNamed);

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import type { Refusal } from '../../contracts/failures';
 import { flowDefinitions } from '../../contracts/flows';
-import type { Flow } from '../../contracts/ids';
+import type { BusinessFlow } from '../../contracts/ids';
 import { activityTypeOf } from '../../contracts/participants';
 import type { TransactionInput } from '../../contracts/transaction';
 import { eventually } from '../support/eventually';
@@ -41,7 +41,7 @@ const tests = workflowTests();
 const runs = transactionRuns(tests);
 
 type Times = Partial<Pick<TransactionInput, 'deadlineAt' | 'undoBudgetMs'>>;
-const inputs: Readonly<Record<Flow, (times?: Times) => TransactionInput>> = {
+const inputs: Readonly<Record<BusinessFlow, (times?: Times) => TransactionInput>> = {
   order: anOrderWithCoupon,
   checkout: aCheckout,
   transfer: aTransfer,
@@ -54,7 +54,7 @@ const inputs: Readonly<Record<Flow, (times?: Times) => TransactionInput>> = {
 const isAlwaysTaken = ({ name }: { readonly name: string }) => name !== 'review';
 
 /** A flow as its definition plans it: what is acted until the decision, what decides, and what comes after. */
-function plannedOf(flow: Flow) {
+function plannedOf(flow: BusinessFlow) {
   const steps = flowDefinitions[flow].steps.filter(isAlwaysTaken);
   const planned = steps.map(({ name, kind, participant, act, undo, seal }) => ({
     name,
@@ -74,7 +74,7 @@ function plannedOf(flow: Flow) {
   };
 }
 
-const flows = Object.keys(inputs) as readonly Flow[]; // The keys of a record of flows.
+const flows = Object.keys(inputs) as readonly BusinessFlow[]; // The keys of a record of flows.
 const triesOf = flows.flatMap((flow) =>
   plannedOf(flow).tries.map(({ name, act, undo }) => ({ flow, step: name, act, undo })),
 );
@@ -93,7 +93,7 @@ function expectEnding(
   outcome: 'completed' | 'compensated',
 ): void {
   expect(fakes.endings).toMatchObject([{ outcome }]);
-  const { branches } = plannedOf(input.flow);
+  const { branches } = plannedOf(input.flow as BusinessFlow); // Made by one of the builders above.
   expect(sidesOf(fakes, input, branches)).toEqual([outcome === 'completed' ? 'forward' : 'back']);
 }
 

@@ -85,7 +85,7 @@ export function createActivities(dependencies: ActivityDependencies) {
   };
 }
 
-const named = (participant: string, activities: object) =>
+export const named = (participant: string, activities: object) =>
   Object.fromEntries(
     Object.entries(activities).map(([name, activity]) => [
       activityTypeOf(participant, name),

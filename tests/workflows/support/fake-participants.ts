@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 
 import type { Refusal, VerdictFailure } from '../../../contracts/failures';
 import { partsOfStepKey } from '../../../contracts/ids';
-import { activityTypeOf, activityVerbs } from '../../../contracts/participants';
+import { activityTypeOf, activityVerbs, operatorVerbs } from '../../../contracts/participants';
 import type { EndRun, MoveRun } from '../../../contracts/runs';
 import type { FenceVerdict, Keyed, Verb, Verdict, VerdictName } from '../../../contracts/verdict';
 
@@ -61,7 +61,10 @@ export const first =
 /** Written by the fake itself: the row of a run guards itself, it has no fence. */
 const rowActivities = ['accord.moveRun', 'accord.endRun'];
 
-const fencedVerbs: readonly (readonly [string, Verb])[] = Object.entries(activityVerbs)
+const fencedVerbs: readonly (readonly [string, Verb])[] = Object.entries({
+  ...activityVerbs,
+  ...operatorVerbs,
+})
   .flatMap(([participant, verbs]) =>
     Object.entries(verbs).map(
       ([name, verb]: [string, Verb]) => [activityTypeOf(participant, name), verb] as const,

@@ -1,0 +1,44 @@
+/** Writes along the way that clients take, and notes in the hub what was acknowledged: how far a standby may be behind. */
+import type { SqlPool } from '../../activities/sql-transaction';
+import { repeat } from '../repeat';
+
+const everyMs = 250;
+
+export interface Heartbeats {
+  stop(): Promise<void>;
+}
+
+/**
+ * @param active of a database of the active region.
+ * @param hub of `accord`.
+ */
+export function startHeartbeats(
+  {
+    active,
+    hub,
+    cluster,
+  }: { readonly active: SqlPool; readonly hub: SqlPool; readonly cluster: string },
+  onFailure: (error: unknown) => void,
+): Heartbeats {
+  async function beat(): Promise<number> {
+    const now = Date.now() * 1_000;
+    await active.change(
+      `INSERT INTO heartbeat (source, seq, at_us, epoch)
+         SELECT 'hub', 1, ?, epoch FROM region_epoch WHERE id = 1
+         ON DUPLICATE KEY UPDATE seq = heartbeat.seq + 1, at_us = VALUES(at_us), epoch = VALUES(epoch)`,
+      [now],
+    );
+    await hub.change(
+      `INSERT INTO cluster_heartbeats (cluster, acknowledged_us) VALUES (?, ?) AS told
+         ON DUPLICATE KEY UPDATE acknowledged_us = GREATEST(cluster_heartbeats.acknowledged_us, told.acknowledged_us)`,
+      [cluster, now],
+    );
+    return everyMs;
+  }
+  return repeat(beat, {
+    onFailure: (error, failures) => {
+      if (failures === 1) onFailure(error); // Once an outage.
+    },
+    onRecovery: () => undefined,
+  });
+}

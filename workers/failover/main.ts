@@ -1,0 +1,97 @@
+import { join } from 'node:path';
+
+import { Context } from '@temporalio/activity';
+import { Runtime } from '@temporalio/worker';
+import { Registry } from 'prom-client';
+
+import { clusterEpoch, createEpochSource } from '../../activities/epoch';
+import { createFence } from '../../activities/fence';
+import { createRegionsActivities } from '../../activities/regions/activities';
+import { createHubStore } from '../../activities/regions/hub-row';
+import { createRunsActivities } from '../../activities/runs/activities';
+import { createRunsStore } from '../../activities/runs/runs-store';
+import { createStuckMarks } from '../../activities/runs/stuck-marks';
+import { createSqlPool } from '../../activities/sql-transaction';
+import { failoverTaskQueue } from '../../contracts/task-queues';
+import { armFaults } from '../../processes/fault-menu';
+import { createLogger } from '../../processes/logger';
+import { loadFailoverConfig } from '../config';
+import { connectTemporal } from '../dependencies';
+import { serveMetrics } from '../metrics';
+import { named } from '../transactions/activities';
+import { currentDelivery } from '../transactions/delivery-context';
+import { createTransactionMetrics } from '../transactions/metrics';
+import { createTransactionWorker } from '../transactions/worker';
+import { startHeartbeats } from './heartbeats';
+
+/** Built beside this file's own folder: dist/workflow-bundle.js. */
+const workflowBundlePath = join(__dirname, '..', '..', 'workflow-bundle.js');
+const connectionLimit = 8;
+const stuckAlarmMs = 5_000; // A switch of regions takes seconds.
+
+async function main(): Promise<void> {
+  const config = loadFailoverConfig();
+  const logger = createLogger({ process: 'failover', level: config.logLevel });
+  Runtime.install({
+    shutdownSignals: ['SIGINT', 'SIGTERM'],
+    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' } } },
+  });
+  const registry = new Registry();
+  const metrics = createTransactionMetrics(registry, logger);
+  const endpoint = await serveMetrics(registry, config.metrics);
+  const hub = createSqlPool({ url: config.hubUrl, connectionLimit });
+  const active = createSqlPool({ url: config.activeUrl, connectionLimit: 2 });
+  const faults = armFaults(config.faults, logger);
+  const epochs = createEpochSource(hub, config.cluster);
+  const shared = { epochs, faults, delivery: currentDelivery, metrics: metrics.fence };
+  const own = { pool: hub, epochRow: clusterEpoch(config.cluster) };
+  const runs = createRunsActivities({
+    fence: createFence({ ...shared, ...own }),
+    runs: createRunsStore({ ...shared, ...own }),
+  });
+  const probe = new URL(config.activeUrl);
+  const regions = createRegionsActivities({
+    hub: createHubStore(hub, config.cluster),
+    router: config.router,
+    regions: config.regions,
+    participants: config.participants,
+    probe: {
+      user: probe.username,
+      password: probe.password,
+      database: probe.pathname.slice(1),
+    },
+    attempt: () => Context.current().info.attempt,
+  });
+  const connection = await connectTemporal(config.temporal, logger);
+  const worker = await createTransactionWorker({
+    connection,
+    namespace: config.temporal.namespace,
+    workflowBundlePath,
+    taskQueue: failoverTaskQueue,
+    activities: { ...named('accord', runs), ...named('regions', regions) },
+    faults,
+    metrics,
+    stuckMarks: createStuckMarks(hub),
+    stuckAlarmMs,
+  });
+  const heartbeats = startHeartbeats({ active, hub, cluster: config.cluster }, (error) =>
+    logger.warn({ err: error }, 'The active region does not take a heartbeat.'),
+  );
+  logger.info({ metricsPort: endpoint.port }, 'Failover worker started.');
+  try {
+    await worker.run();
+  } finally {
+    await heartbeats.stop();
+    await endpoint.close();
+    await connection.close();
+    await Promise.all([hub.close(), active.close()]);
+  }
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    createLogger({ process: 'failover', level: 'error' }).error({ err: error }, 'Stopped.');
+    process.exit(1);
+  },
+);
