@@ -274,6 +274,16 @@ export const flowDefinitions: Readonly<Record<Flow, FlowDefinition>> = {
       ),
     ],
   },
+  failback: {
+    workflow: 'regionFailback',
+    locks: [],
+    steps: [
+      { ...ofRegions('beginRejoin', null), kind: 'pivot' },
+      ...['exportErrant', 'rebuildRegion', 'followActive', 'acknowledge'].map((name) =>
+        retriable({ participant: 'regions', name, act: name }),
+      ),
+    ],
+  },
 };
 
 /** A step of a switch: its branch and its activity bear one name. */

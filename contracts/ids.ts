@@ -9,7 +9,7 @@ export const businessFlows = [
 ] as const;
 export type BusinessFlow = (typeof businessFlows)[number];
 /** First part of a gid: one word a flow. A new flow is entered here, in `flows.ts` and in `workflows/index.ts`. */
-export const flows = [...businessFlows, 'failover'] as const;
+export const flows = [...businessFlows, 'failover', 'failback'] as const;
 export type Flow = (typeof flows)[number];
 
 /** Code of a tenant, `[a-z0-9]{1,16}`. */

@@ -71,6 +71,11 @@ export const operatorVerbs = {
     republish: 'act',
     openRoutes: 'act',
     endSwitch: 'act',
+    beginRejoin: 'act',
+    exportErrant: 'act',
+    rebuildRegion: 'act',
+    followActive: 'act',
+    acknowledge: 'act',
   },
 } as const satisfies { regions: Record<keyof RegionsActivities, Verb> };
 export type OperatorParticipant = keyof typeof operatorVerbs;

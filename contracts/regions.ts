@@ -26,6 +26,30 @@ export interface FailoverInput extends TransactionInput {
   readonly mayBeginAlone: boolean;
 }
 
+export interface FailbackInput extends TransactionInput {
+  readonly cluster: string;
+  /** The one that shall stand by again. */
+  readonly region: string;
+  readonly active: string;
+  /** Of the cluster when this was asked for. */
+  readonly epoch: number;
+}
+
+export interface RejoinRegion extends Keyed {
+  readonly cluster: string;
+  readonly region: string;
+  readonly active: string;
+  readonly epoch: number;
+}
+
+/** What a lost region alone had: commits that nobody was told of, most likely. Evidence, replayed by nobody. */
+export interface ErrantTransactions {
+  /** Empty: none. */
+  readonly gtids: string;
+  /** Where they were written down, on the region's own machine. */
+  readonly file: string | null;
+}
+
 /** One step of a switch, as its activity is told. */
 export interface SwitchRegions extends Keyed {
   readonly cluster: string;
@@ -81,6 +105,16 @@ export interface RegionsActivities {
   openRoutes: SetActivity<SwitchRegions, null>;
   /** Starts are taken again; what became of the regions is written down. */
   endSwitch: SetActivity<SwitchRegions, null>;
+
+  /** PostconditionFailed where it is the active one, or the epoch is another one. */
+  beginRejoin: SetActivity<RejoinRegion, null>;
+  exportErrant: SetActivity<RejoinRegion, ErrantTransactions>;
+  /** A copy of the active region, where it had anything of its own. */
+  rebuildRegion: SetActivity<RejoinRegion, null>;
+  /** Pulls from the active region, and has all that this one had when it was asked. */
+  followActive: SetActivity<RejoinRegion, null>;
+  /** Commits of the active region are acknowledged when this one has them. */
+  acknowledge: SetActivity<RejoinRegion, null>;
 }
 
 export const routeNames = [

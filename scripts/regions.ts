@@ -4,11 +4,12 @@ import { Command } from 'commander';
 import colors from 'picocolors';
 
 import { stateOf, withRegion, type MySqlRegionState } from '../activities/regions/mysql-region';
+import type { TransactionResult } from '../contracts/transaction';
 import { clusterAddresses } from './regions/addresses';
 import { developerCredential } from './local-application';
 import { bringUpCluster, hubUrlOf } from './regions/cluster';
 import { rolesOf } from './regions/roles';
-import { switchRegions } from './regions/switch';
+import { rejoinRegion, switchRegions } from './regions/switch';
 import { regions, type Region } from './stack/profile';
 import { readStack, takeDown } from './stack/stack';
 import { reasonOf } from './stack/waiting';
@@ -68,14 +69,19 @@ program
         reason: 'npm run regions',
         mayBeginAlone: options.mayBeginAlone === true,
       });
-      for (const { name, state, startedAt, endedAt, detail } of result.steps)
-        console.log(
-          `${name.padEnd(16)} ${state.padEnd(8)} ${(endedAt ?? 0) - startedAt} ms ${detail ?? ''}`,
-        );
-      console.log(`${result.outcome} after ${Date.now() - began} ms`);
-      console.log(tableOf(await statusOfRegions()));
+      await tell(result, began);
     },
   );
+program
+  .command('rejoin')
+  .description('let a region that was lost stand by again')
+  .requiredOption('--region <region>', 'which one')
+  .action(async ({ region }: { readonly region: string }) => {
+    const stack = await readStack('regions');
+    if (!stack) throw new Error('No regions: bring them up with npm run regions -- up.');
+    const began = Date.now();
+    await tell(await rejoinRegion(stack, region), began);
+  });
 program
   .command('down')
   .description('stop everything; the data stay')
@@ -118,6 +124,15 @@ const wordsOf = ({ isReadOnly, replica, acknowledging }: MySqlRegionState): stri
   replica ? (replica.isPulling && replica.isApplying ? 'yes' : `not now. ${replica.error}`) : '–',
   acknowledging === null ? 'itself alone' : `${acknowledging} standby`,
 ];
+
+async function tell({ steps, outcome }: TransactionResult, began: number): Promise<void> {
+  for (const { name, state, startedAt, endedAt, detail } of steps)
+    console.log(
+      `${name.padEnd(16)} ${state.padEnd(8)} ${(endedAt ?? 0) - startedAt} ms ${detail ?? ''}`,
+    );
+  console.log(`${outcome} after ${Date.now() - began} ms`);
+  console.log(tableOf(await statusOfRegions()));
+}
 
 function say(line: string): void {
   console.error(colors.dim(line));

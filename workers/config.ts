@@ -128,6 +128,7 @@ const regionsSchema = z.record(
       user: z.string(),
       password: z.string(),
     }),
+    redisLink: z.strictObject({ host: z.string(), port: z.number().int() }),
   }),
 );
 

@@ -4,6 +4,7 @@ export { orderSaga } from './order-saga';
 export { payment } from './payment';
 export { reconcile } from './reconcile';
 export { refund } from './refund';
+export { regionFailback } from './region-failback';
 export { regionFailover } from './region-failover';
 export { retention } from './retention';
 export { settlement } from './settlement';

@@ -9,12 +9,16 @@ import type { Keyed, SetActivity, Verb, Verdict } from '../../contracts/verdict'
 import { askAgent } from './agent-client';
 import type { HubStore } from './hub-row';
 import {
+  acknowledgeTogether,
+  cloneFrom,
   drain,
   follow,
+  missingFrom,
   PostconditionFailed,
   refuseWrites,
   stateOf,
   takeWrites,
+  untilExecuted,
   withRegion,
   type ReplicationSource,
 } from './mysql-region';
@@ -32,6 +36,7 @@ export interface RegionAccess {
   readonly agent: string;
   /** Where the other region pulls from it. */
   readonly source: ReplicationSource;
+  readonly redisLink: { readonly host: string; readonly port: number };
 }
 
 export interface SwitchDependencies {
@@ -165,7 +170,53 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       await hub.end(gid, { [from]: kind === 'planned' ? 'STANDBY' : 'FAILED', [to]: 'ACTIVE' });
       return null;
     }),
+
+    beginRejoin: made('act', async ({ region, epoch }) => {
+      if (await hub.rejoin(region, epoch)) return null;
+      throw new PostconditionFailed(`Region ${region} is active, or epoch ${epoch} is over.`);
+    }),
+    exportErrant: made('act', async ({ region, active }) => {
+      const old = accessTo(region);
+      const gtids = await errantOf(old, accessTo(active));
+      if (gtids === '') return { gtids, file: null };
+      const file = await askAgent(old.agent, { export: gtids }, startMs);
+      return { gtids, file: file ?? null };
+    }),
+    rebuildRegion: made('act', async ({ region, active }) => {
+      const [old, source] = [accessTo(region), accessTo(active)];
+      if ((await errantOf(old, source)) === '') return null;
+      await withRegion(old.mysqlUrl, cloneMs, (mysql) => cloneFrom(mysql, source.source)).catch(
+        (error: unknown) => {
+          if (!isGone(error)) throw error; // It ends itself when the clone is whole, and is started again.
+        },
+      );
+      if ((await errantOf(old, source)) === '') return null;
+      throw new PostconditionFailed(`Region ${region} is no copy of ${active}.`);
+    }),
+    followActive: made('act', async ({ region, active }) => {
+      const [standby, source] = [accessTo(region), accessTo(active)];
+      const { executed } = await withRegion(source.mysqlUrl, queryMs, stateOf);
+      await withRegion(standby.mysqlUrl, catchUpMs, async (mysql) => {
+        const { replica } = await stateOf(mysql);
+        if (!(replica?.isPulling && replica.isApplying)) await follow(mysql, source.source);
+        await untilExecuted(mysql, executed, catchUpMs / 1_000 - 1);
+      });
+      return null;
+    }),
+    acknowledge: made('act', async ({ region, active, epoch }) => {
+      await withRegion(accessTo(active).mysqlUrl, queryMs, acknowledgeTogether);
+      await followRedis(accessTo(region).redisUrl, accessTo(active).redisLink);
+      if (await hub.standsBy(region, epoch)) return null;
+      throw new PostconditionFailed(`Epoch ${epoch} is over, or somebody switches regions.`);
+    }),
   };
+
+  /** What it has and the active one has not. Its server may be dead, or may have ended after a clone. */
+  async function errantOf(region: RegionAccess, active: RegionAccess): Promise<string> {
+    await askAgent(region.agent, { start: true }, startMs);
+    const { executed } = await withRegion(region.mysqlUrl, queryMs, stateOf);
+    return withRegion(active.mysqlUrl, queryMs, (mysql) => missingFrom(mysql, executed));
+  }
 
   /** Planned: by its own word, and by death where that takes too long. Else both at once: the first proof wins. */
   async function fence(region: RegionAccess, isPlanned: boolean): Promise<FenceProof> {
@@ -245,7 +296,9 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
   }
 }
 
-const startMs = 20_000;
+const startMs = 8_000; // Within one attempt.
+const cloneMs = 8_000;
+const catchUpMs = 8_000;
 const republishMs = 10_000;
 /** External consumers may have missed what was published shortly before the fault. */
 const republishWindowSeconds = 60;
@@ -294,6 +347,22 @@ async function leadAlone(url: string): Promise<void> {
     redis.disconnect();
   }
 }
+
+async function followRedis(url: string, { host, port }: RegionAccess['redisLink']): Promise<void> {
+  const redis = new Redis(url, { connectTimeout: queryMs, maxRetriesPerRequest: 0 });
+  redis.on('error', () => undefined);
+  try {
+    await redis.replicaof(host, port);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+const isGone = (error: unknown): boolean =>
+  typeof error === 'object' &&
+  error !== null &&
+  'code' in error &&
+  error.code === 'PROTOCOL_CONNECTION_LOST';
 
 /** One request of a set at a time, answered as a fenced one is. */
 const madeSo =

@@ -3,6 +3,7 @@
  * statement that compares and sets, so two of them can never both be right.
  */
 import type { Gid } from '../../contracts/ids';
+import type { RegionStatus } from '../../contracts/regions';
 import type { SqlPool } from '../sql-transaction';
 
 export interface HubRow {
@@ -47,6 +48,14 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       [cluster, ...values],
     )) === 1;
 
+  const tell = async (region: string, status: RegionStatus): Promise<void> => {
+    await accord.change(
+      `INSERT INTO regions (cluster, region, status, priority, changed_at) VALUES (?, ?, ?, 0, UTC_TIMESTAMP(3)) AS told
+         ON DUPLICATE KEY UPDATE status = told.status, changed_at = told.changed_at`,
+      [cluster, region, status],
+    );
+  };
+
   return {
     read,
 
@@ -82,19 +91,28 @@ export function createHubStore(accord: SqlPool, cluster: string) {
     },
 
     /** The switch is over: others may begin. */
-    end: async (gid: Gid, statuses: Readonly<Record<string, string>>): Promise<void> => {
-      for (const [region, status] of Object.entries(statuses)) {
-        await accord.change(
-          `INSERT INTO regions (cluster, region, status, priority, changed_at) VALUES (?, ?, ?, 0, UTC_TIMESTAMP(3)) AS told
-             ON DUPLICATE KEY UPDATE status = told.status, changed_at = told.changed_at`,
-          [cluster, region, status],
-        );
-      }
+    end: async (gid: Gid, statuses: Readonly<Record<string, RegionStatus>>): Promise<void> => {
+      for (const [region, status] of Object.entries(statuses)) await tell(region, status);
       await change(
         `state = 'steady', holder_gid = NULL, sequence = sequence + 1`,
         `holder_gid = ?`,
         [gid],
       );
+    },
+
+    /** @returns false: it is the active one, or the cluster is in another epoch. */
+    rejoin: async (region: string, epoch: number): Promise<boolean> => {
+      const row = await read();
+      if (row.region === region || row.epoch !== epoch) return false;
+      await tell(region, 'RECOVERING');
+      return true;
+    },
+
+    /** It stands by, and what the active one acknowledges it has. @returns false: another epoch has begun. */
+    standsBy: async (region: string, epoch: number): Promise<boolean> => {
+      if (!(await change('sync = 1', `epoch = ? AND state = 'steady'`, [epoch]))) return false;
+      await tell(region, 'STANDBY');
+      return true;
     },
 
     /** Of the newest heartbeat that the active region has acknowledged: microseconds since 1970. */
@@ -105,9 +123,5 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       );
       return Number(row?.at ?? 0);
     },
-
-    /** The standby acknowledges again, or does not. */
-    sync: (epoch: number, isOn: boolean): Promise<boolean> =>
-      change('sync = ?', 'epoch = ?', [isOn ? 1 : 0, epoch]).then(() => true),
   };
 }

@@ -1,16 +1,23 @@
 /** A region's agent on this machine: kills and starts the region's MySQL when it is told to. */
+import { mkdirSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 
 import { Command, Option } from 'commander';
+import { z } from 'zod';
 
+import { findProgram, runCommand } from '../stack/command';
+import { debianServers, unpackedProgram } from '../stack/debian-packages';
 import { isAlive, signal } from '../stack/process';
-import { regions, type Region } from '../stack/profile';
+import { folderOf, regions, type Region } from '../stack/profile';
+import { standardProgress } from '../stack/progress';
 import { restartServer, serverProcess } from '../stack/stack';
 import { pause, reasonOf } from '../stack/waiting';
 import { serveLines } from './json-lines';
 
 const profile = 'regions';
 const lookEveryMs = 5;
+const exportMs = 60_000;
 
 const { region, control } = new Command('agent')
   .addOption(new Option('--region <name>').choices(regions).makeOptionMandatory())
@@ -27,17 +34,57 @@ async function kill(): Promise<void> {
   while (isAlive(victim.pid, victim.startTime)) await pause(lookEveryMs);
 }
 
+/** @returns where the transactions stand, in words: a person reads them. */
+async function exportTransactions(gtids: string): Promise<string> {
+  const folder = join(folderOf(profile), 'errant');
+  mkdirSync(folder, { recursive: true });
+  const data = join(folderOf(profile), 'data', name);
+  const logs = readdirSync(data).filter((file) => /^bin\.\d+$/.test(file));
+  const file = join(folder, `${region}-${new Date().toISOString().replaceAll(':', '-')}.sql`);
+  const { file: program, args } = await mysqlbinlog();
+  await runCommand(
+    program,
+    [
+      ...args,
+      '--no-defaults',
+      `--include-gtids=${gtids}`,
+      '--base64-output=DECODE-ROWS',
+      '-vv',
+      `--result-file=${file}`,
+      ...logs.map((log) => join(data, log)),
+    ],
+    { timeoutMs: exportMs },
+  );
+  return file;
+}
+
+async function mysqlbinlog(): Promise<{ readonly file: string; readonly args: readonly string[] }> {
+  const file = findProgram('mysqlbinlog');
+  if (file !== undefined) return { file, args: [] };
+  return unpackedProgram(await debianServers(standardProgress()), 'bin/mysqlbinlog');
+}
+
 async function start(): Promise<void> {
   if (!serverProcess(profile, name)) await restartServer(profile, name);
+}
+
+const orderSchema = z.union([
+  z.strictObject({ kill: z.literal(true) }),
+  z.strictObject({ start: z.literal(true) }),
+  z.strictObject({ export: z.string().regex(/^[0-9a-f:,-]+$/i) }),
+]);
+
+async function obey(order: z.infer<typeof orderSchema>): Promise<{ readonly file?: string }> {
+  if ('kill' in order) await kill();
+  else if ('start' in order) await start();
+  else return { file: await exportTransactions(order.export) };
+  return {};
 }
 
 const server = createServer((socket) =>
   serveLines(socket, async (order) => {
     try {
-      if (typeof order === 'object' && order !== null && 'kill' in order) await kill();
-      else if (typeof order === 'object' && order !== null && 'start' in order) await start();
-      else return { ok: false, error: 'It is told to kill or to start.' };
-      return { ok: true };
+      return { ok: true, ...(await obey(orderSchema.parse(order))) };
     } catch (error) {
       return { ok: false, error: reasonOf(error) };
     }

@@ -142,6 +142,7 @@ function failoverVariables(
         redis: new URL(straight.redisUrl).host,
         agent,
         source: { host: '127.0.0.1', port: links.mysql, ...replication },
+        redisLink: { host: '127.0.0.1', port: links.redis },
       },
     ] as const;
   });
