@@ -35,6 +35,10 @@ const serversOfRegions = [
 export const serverNames = [...new Set([...plainServers, ...serversOfRegions])] as const;
 export type ServerName = (typeof serverNames)[number];
 
+/** What must be there for a profile to be up: of regions none. */
+export const hubOf = (profile: Profile): readonly ServerName[] =>
+  profile === 'regions' ? ['temporal', 'mysql', 'router'] : plainServers;
+
 /** What a profile consists of. */
 export const serversOf = (profile: Profile): readonly ServerName[] =>
   profile === 'regions' ? serversOfRegions : plainServers;

@@ -18,6 +18,7 @@ import {
   readStackFile,
   secret,
   serverNames,
+  hubOf,
   serversOf,
   writeStackFile,
   type Profile,
@@ -126,7 +127,8 @@ export async function reset(profile: Profile, options: Options = {}): Promise<vo
 /** The stack as the last `up` left it; undefined when it is not up. Asks no server anything. */
 export async function readStack(profile: Profile): Promise<Stack | undefined> {
   const { servers: records } = await Promise.resolve(readStackFile(profile));
-  const isUp = serversOf(profile).every((name) => isRecordedUp(profile, name, records[name]));
+  // A region may be lost, and the stack is up all the same.
+  const isUp = hubOf(profile).every((name) => isRecordedUp(profile, name, records[name]));
   return isUp ? stackOf(contextOf(profile)) : undefined;
 }
 
