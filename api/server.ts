@@ -14,6 +14,7 @@ import { createHealth } from './health';
 import { createAddressGuard, createLimits } from './limits';
 import { createMetrics } from './metrics';
 import { describeRoutes } from './openapi';
+import { createOperators } from './operators';
 import { accountRoutes } from './routes/accounts';
 import { apiKeyRoutes } from './routes/api-keys';
 import { auditRoutes } from './routes/audit';
@@ -64,7 +65,10 @@ export async function buildServer({
   const starts = createStarts({ runs, starter, waiting, faults });
   const limits = createLimits(redis, config.limits);
   const metrics = createMetrics({ waiting: waiting.waiting, backlog: starter.backlog });
-  const authentication = createAuthentication(keys);
+  const authentication = createAuthentication({
+    keys,
+    operators: createOperators(config.operators),
+  });
   const health = createHealth({ heartbeat, temporal, redis, limits, starter, runs, lifecycle });
   const cursors = createCursors(config.secret);
   const steering = createSteering({ runs, temporal });
