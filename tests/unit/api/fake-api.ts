@@ -193,6 +193,7 @@ export const aTemporal = (more: Partial<Temporal> = {}): Temporal => ({
   resolve: nothing,
   park: nothing,
   review: nothing,
+  wasDecided: () => Promise.resolve(false),
   timeline: nothing,
   pendingCalls: () => Promise.resolve([]),
   check: nothing,
