@@ -13,6 +13,7 @@ import {
   type Environment,
 } from '../processes/environment';
 import { riskPolicySchema } from './risk-policy';
+import { thresholdsSchema } from './two-persons';
 
 const wholeNumber = z
   .string()
@@ -79,6 +80,8 @@ const variables = {
   MERCHANT_ACCOUNTS: ownAccounts.default({}),
   CLEARING_ACCOUNTS: ownAccounts.default({}),
   RISK_POLICY: json('{"reviewScore":50}').pipe(riskPolicySchema).prefault('{}'),
+  /** Amounts at risk from which a decision on a parked run wants two persons; 0: always. */
+  TWO_PERSON_THRESHOLDS: json('{"EUR":1000000}').pipe(thresholdsSchema).prefault('{}'),
   /** How long a payment may wait for a person. */
   REVIEW_MS: wholeNumber.pipe(z.int().min(1_000)).default(259_200_000),
   STARTS_PER_SECOND: wholeNumber.default(1_000),
@@ -151,6 +154,7 @@ export function loadConfig(environment: Environment = process.env) {
     merchantAccounts: given.MERCHANT_ACCOUNTS,
     clearingAccounts: given.CLEARING_ACCOUNTS,
     riskPolicy: given.RISK_POLICY,
+    twoPersonThresholds: given.TWO_PERSON_THRESHOLDS,
     reviewMs: given.REVIEW_MS,
     limits: {
       starts: { perSecond: given.STARTS_PER_SECOND, burst: 2 * given.STARTS_PER_SECOND },

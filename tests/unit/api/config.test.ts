@@ -54,6 +54,14 @@ describe('the configuration of the API', () => {
     }
   });
 
+  it('wants two persons from an amount of each currency on, and takes no other currency', () => {
+    expect(aConfig().twoPersonThresholds).toMatchObject({ EUR: 1_000_000, JPY: 1_500_000 });
+    const given = aConfig({ TWO_PERSON_THRESHOLDS: '{"EUR":0}' }).twoPersonThresholds;
+    expect(given).toMatchObject({ EUR: 0, USD: 1_000_000 });
+    for (const wrong of ['{"EUR":-1}', '{"EUR":0.5}', '{"XXX":1}', '{'])
+      expect(() => aConfig({ TWO_PERSON_THRESHOLDS: wrong })).toThrow(/TWO_PERSON_THRESHOLDS/);
+  });
+
   it('takes operators with issuer, audience and one set of public keys, or none at all', () => {
     const issuer = { OPERATOR_ISSUER: 'https://people.example', OPERATOR_AUDIENCE: 'accord' };
     const keys = '{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AA"}]}';
