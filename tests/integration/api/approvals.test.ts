@@ -203,6 +203,17 @@ describe('skipping a step that moves money', () => {
     expect(codeOf(await approve(bob, again))).toBe(200);
   });
 
+  it('is not decided by who has looked in time and spoken too late', async () => {
+    const { id } = await asked(await parked());
+    await apis.sql('UPDATE approvals SET expires_at = UTC_TIMESTAMP(3) WHERE id = ?', [id]);
+    const { approvals } = api.dependencies;
+    const verdict = { tenant: 'acme', id, by: 'bob', note: null };
+    expect([await approvals.approve(verdict), await approvals.reject(verdict)]).toEqual([
+      false,
+      false,
+    ]);
+  });
+
   it('waits for half an hour', async () => {
     const { id } = await asked(await parked());
     const [row] = await apis.sql(
