@@ -3,7 +3,7 @@ const shared = {
   testEnvironment: 'node',
   transform: { '^.+\\.(t|j|mj)s$': '@swc/jest' },
   // Published as ES modules only.
-  transformIgnorePatterns: ['node_modules/(?!postgrator|content-disposition|cookie)'],
+  transformIgnorePatterns: ['node_modules/(?!postgrator|content-disposition|cookie|jose)'],
 };
 
 const project = (name, more = {}) => ({

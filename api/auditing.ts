@@ -29,7 +29,7 @@ export function auditSteering(api: Api, audit: AuditStore): void {
         tenant: principal.tenant,
         actor: principal.subject,
         operation: `${request.method} ${request.routeOptions.url ?? ''}`,
-        gid: gidSteered(request, principal.tenant),
+        gid: request.gidSteered ?? gidInPath(request, principal.tenant),
         request: requestOf(request),
         outcome: request.problemCode
           ? `${reply.statusCode} ${request.problemCode}`
@@ -43,17 +43,19 @@ export function auditSteering(api: Api, audit: AuditStore): void {
   });
 }
 
-function requestOf({ bodyAsSent, idempotencyKey }: FastifyRequest): JsonValue {
+function requestOf({ bodyAsSent, idempotencyKey, params }: FastifyRequest): JsonValue {
   const text = canonicalJson(bodyAsSent);
   const digest = createHash('sha256').update(text).digest('hex');
+  const id = typeof params === 'object' && params !== null && 'id' in params && params.id;
   return {
+    ...(typeof id === 'string' && { id }),
     key: idempotencyKey,
     sha256: digest,
     body: text.length > bodyCharactersMax ? null : bodyAsSent,
   };
 }
 
-function gidSteered({ params, routeOptions }: FastifyRequest, tenant: Tenant): string | null {
+function gidInPath({ params, routeOptions }: FastifyRequest, tenant: Tenant): string | null {
   if (typeof params !== 'object' || params === null) return null;
   const flow = routeOptions.config.rules?.flow;
   const named =

@@ -3,20 +3,25 @@ import { ulid } from 'ulid';
 
 import type { Tenant } from '../contracts/ids';
 import { Problem } from './errors';
+import type { Holder, Operators } from './operators';
 import { isScope, type Scope } from './scopes';
 import type { ApiKey, KeysStore } from './stores/keys-store';
 
 /** Who calls, as far as the credential says. */
 export interface Principal {
-  readonly keyId: string;
+  /** Which one it was, for the log: id of a key or of a token. */
+  readonly credential: string | null;
+  /** Whose transactions this call is about. */
   readonly tenant: Tenant;
-  /** The person or system behind the key: two keys of one owner are one subject. */
+  /** The person or system behind the credential: two keys of one owner, or a key and a token of one person, are one subject. */
   readonly subject: string;
   readonly scopes: ReadonlySet<Scope>;
 }
 
 /** `acc_<keyId>_<secret>`: a fixed form, so that scanners of repositories find a key that leaked. */
 const credentialPattern = /^Bearer acc_([0-9A-Z]{26})_([A-Za-z0-9_-]{43})$/i;
+/** A JWT in its compact form. Whether it is one is asked of nobody who has not sent three parts. */
+const tokenPattern = /^Bearer ([\w-]+\.[\w-]+\.[\w-]*)$/i;
 const secretBytes = 32;
 /** A key is looked up again after this long: the longest that a revoked one still works in another process. */
 const cacheMs = 5_000;
@@ -34,11 +39,24 @@ export function newKey({ tenant, owner, scopes, createdAt, expiresAt }: Grant) {
 }
 type Grant = Pick<ApiKey, 'tenant' | 'owner' | 'scopes' | 'createdAt' | 'expiresAt'>;
 
+/** What a caller sends to say who he is. */
+interface Credentials {
+  readonly authorization: string | undefined;
+  /** `Accord-Tenant`: which of the credential's tenants the call is about. */
+  readonly tenant: string | undefined;
+}
+
 /**
- * Authentication by API key. A key that is unknown, revoked, expired or wrong is the same answer in the same time: its
- * digest is compared either way.
+ * Authentication by API key or, of people, by the token of an operator. A key that is unknown, revoked, expired or wrong
+ * is the same answer in the same time: its digest is compared either way.
+ *
+ * A call is about one tenant: the one that it names, which must be one of its credential's; it may name none where there
+ * is one only. A tenant that is another's is as unknown as one that is nobody's.
  */
-export function createAuthentication(keys: KeysStore, now: () => number = Date.now) {
+export function createAuthentication(
+  { keys, operators }: { readonly keys: KeysStore; readonly operators: Operators },
+  now: () => number = Date.now,
+) {
   const cache = new Map<string, { readonly key: ApiKey | undefined; readonly readAt: number }>();
   const touchedAt = new Map<string, number>();
 
@@ -56,27 +74,47 @@ export function createAuthentication(keys: KeysStore, now: () => number = Date.n
     void keys.touch(keyId).catch(() => undefined); // For people who tidy up keys; no request fails for it.
   }
 
+  async function ownerOf(keyId: string, secret: string): Promise<Holder> {
+    const key = await lookUp(keyId);
+    const isRight = timingSafeEqual(sha256(secret), key?.secretSha256 ?? Buffer.alloc(32));
+    if (!key || !isRight || !isLive(key, now())) throw new Problem('unauthenticated');
+    touch(keyId);
+    const { owner: subject, tenant } = key;
+    return { subject, credential: keyId, tenants: [tenant], scopes: key.scopes.filter(isScope) };
+  }
+
+  function holderOf(authorization = ''): Promise<Holder> {
+    const [, keyId, secret] = credentialPattern.exec(authorization) ?? [];
+    if (keyId !== undefined && secret !== undefined) return ownerOf(keyId, secret);
+    const [, token] = tokenPattern.exec(authorization) ?? [];
+    if (token !== undefined) return operators.verify(token);
+    return Promise.reject(new Problem('unauthenticated'));
+  }
+
   return {
-    /** @throws Problem `unauthenticated`; `dependency_unavailable` when keys cannot be read. */
-    async authenticate(authorization: string | undefined): Promise<Principal> {
-      const [, keyId = '', secret = ''] = credentialPattern.exec(authorization ?? '') ?? [];
-      if (keyId === '') throw new Problem('unauthenticated');
-      const key = await lookUp(keyId);
-      const isRight = timingSafeEqual(sha256(secret), key?.secretSha256 ?? Buffer.alloc(32));
-      if (!key || !isRight || !isLive(key, now())) throw new Problem('unauthenticated');
-      touch(keyId);
-      return {
-        keyId,
-        tenant: key.tenant,
-        subject: key.owner,
-        scopes: new Set(key.scopes.filter(isScope)),
-      };
+    /**
+     * @throws Problem `unauthenticated`; `not_found`, `tenant_missing` for the tenant; `dependency_unavailable` when keys
+     *   cannot be read.
+     */
+    async authenticate({ authorization, tenant }: Credentials): Promise<Principal> {
+      const { tenants, scopes, ...holder } = await holderOf(authorization);
+      return { ...holder, tenant: tenantOf(tenants, tenant), scopes: new Set(scopes) };
     },
     /** Makes this process look the key up again: it has been revoked. */
     forget: (keyId: string): void => void cache.delete(keyId),
   };
 }
 export type Authentication = ReturnType<typeof createAuthentication>;
+
+function tenantOf(tenants: readonly Tenant[], named: string | undefined): Tenant {
+  const [only, ...others] = tenants;
+  if (named !== undefined) {
+    if (!tenants.includes(named)) throw new Problem('not_found');
+    return named;
+  }
+  if (only === undefined || others.length > 0) throw new Problem('tenant_missing');
+  return only;
+}
 
 const isLive = ({ revokedAt, expiresAt }: ApiKey, at: number): boolean =>
   revokedAt === null && (expiresAt === null || expiresAt.getTime() > at);

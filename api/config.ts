@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { referencePattern, tenantPattern } from '../contracts/ids';
 import { currencies } from '../contracts/money';
 import {
+  ConfigurationError,
   databaseUrl,
   faultsOf,
   faultsShape,
@@ -12,6 +13,7 @@ import {
   type Environment,
 } from '../processes/environment';
 import { riskPolicySchema } from './risk-policy';
+import { thresholdsSchema } from './two-persons';
 
 const wholeNumber = z
   .string()
@@ -34,6 +36,22 @@ const ownAccounts = json('{"acme":{"EUR":"merchant-EUR"}}').pipe(
   ),
 );
 
+/** Public keys of an issuer (RFC 7517). A secret in it would be read by everybody who may read the configuration. */
+const keySet = json('{"keys":[…]}').pipe(
+  z.object({
+    keys: z
+      .array(
+        z
+          .looseObject({ kty: z.enum(['EC', 'OKP', 'RSA'], 'keys of EC, OKP or RSA') })
+          .refine((key) => !('d' in key), 'public keys alone'),
+      )
+      .min(1),
+  }),
+);
+const keySetUrl = z
+  .url('https://…')
+  .refine((url) => /^https:|^http:\/\/(localhost|127\.0\.0\.1)[:/]/.test(url), 'https://…');
+
 const variables = {
   ...faultsShape,
   ACCORD_CLUSTER: z.string().min(1).default('main'),
@@ -50,6 +68,11 @@ const variables = {
   API_DATABASE_CONNECTIONS: wholeNumber.default(20),
   /** Signs cursors and digests of fields: the same in every API process. */
   API_SECRET: z.string().min(32, 'at least 32 characters'),
+  /** Who makes operators' tokens, for whom, and with which keys: all three or none. OPERATOR_KEYS_FILE is for development. */
+  OPERATOR_ISSUER: z.string().min(1).optional(),
+  OPERATOR_AUDIENCE: z.string().min(1).optional(),
+  OPERATOR_KEYS_URL: keySetUrl.optional(),
+  OPERATOR_KEYS: keySet.optional(),
   REDIS_URL: redisUrl,
   TEMPORAL_ADDRESS: z.string().min(1),
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
@@ -57,6 +80,8 @@ const variables = {
   MERCHANT_ACCOUNTS: ownAccounts.default({}),
   CLEARING_ACCOUNTS: ownAccounts.default({}),
   RISK_POLICY: json('{"reviewScore":50}').pipe(riskPolicySchema).prefault('{}'),
+  /** Amounts at risk from which a decision on a parked run wants two persons; 0: always. */
+  TWO_PERSON_THRESHOLDS: json('{"EUR":1000000}').pipe(thresholdsSchema).prefault('{}'),
   /** How long a payment may wait for a person. */
   REVIEW_MS: wholeNumber.pipe(z.int().min(1_000)).default(259_200_000),
   STARTS_PER_SECOND: wholeNumber.default(1_000),
@@ -74,6 +99,35 @@ const variables = {
 };
 
 export type Config = ReturnType<typeof loadConfig>;
+type Given = ReturnType<typeof readEnvironment<typeof variables>>;
+
+/** Whose tokens are taken. */
+export type OperatorsConfig = { readonly issuer: string; readonly audience: string } & (
+  { readonly url: string } | { readonly keySet: z.output<typeof keySet> }
+);
+
+/** @returns null: no operator's token is taken. @throws ConfigurationError: some of it is given. */
+function operatorsOf({
+  OPERATOR_ISSUER: issuer,
+  OPERATOR_AUDIENCE: audience,
+  OPERATOR_KEYS_URL: url,
+  OPERATOR_KEYS: keys,
+}: Given): OperatorsConfig | null {
+  if ([issuer, audience, url, keys].every((one) => one === undefined)) return null;
+  const [from, ...more] = [
+    ...(url === undefined ? [] : [{ url }]),
+    ...(keys === undefined ? [] : [{ keySet: keys }]),
+  ];
+  const isOneSet = from !== undefined && more.length === 0;
+  if (issuer !== undefined && audience !== undefined && isOneSet)
+    return { issuer, audience, ...from };
+  const wrong = [
+    ...(issuer === undefined ? ['OPERATOR_ISSUER: missing'] : []),
+    ...(audience === undefined ? ['OPERATOR_AUDIENCE: missing'] : []),
+    ...(isOneSet ? [] : ['OPERATOR_KEYS_URL, OPERATOR_KEYS: exactly one of them']),
+  ];
+  throw new ConfigurationError(['The configuration is wrong:', ...wrong].join('\n  '));
+}
 
 /** The configuration of the API, frozen. @throws ConfigurationError */
 export function loadConfig(environment: Environment = process.env) {
@@ -90,6 +144,7 @@ export function loadConfig(environment: Environment = process.env) {
     booksUrls: given.API_BOOKS_DATABASE_URLS ?? [],
     databaseConnections: given.API_DATABASE_CONNECTIONS,
     secret: given.API_SECRET,
+    operators: operatorsOf(given),
     redisUrl: given.REDIS_URL,
     temporal: {
       address: given.TEMPORAL_ADDRESS,
@@ -99,6 +154,7 @@ export function loadConfig(environment: Environment = process.env) {
     merchantAccounts: given.MERCHANT_ACCOUNTS,
     clearingAccounts: given.CLEARING_ACCOUNTS,
     riskPolicy: given.RISK_POLICY,
+    twoPersonThresholds: given.TWO_PERSON_THRESHOLDS,
     reviewMs: given.REVIEW_MS,
     limits: {
       starts: { perSecond: given.STARTS_PER_SECOND, burst: 2 * given.STARTS_PER_SECOND },

@@ -8,6 +8,7 @@ import { transactionsTaskQueue } from '../contracts/task-queues';
 import type { Config } from './config';
 import { createInvariants } from './invariants';
 import { createAccountViewsStore } from './stores/account-views-store';
+import { createApprovalsStore } from './stores/approvals-store';
 import { createAuditStore } from './stores/audit-store';
 import { createCouponViewsStore } from './stores/coupon-views-store';
 import { createDatabase, type Database } from './stores/database';
@@ -57,6 +58,7 @@ export function openDependencies(
   return {
     runs: createRunsStore(accord, config.cluster),
     keys: createKeysStore(accord),
+    approvals: createApprovalsStore(accord),
     audit: createAuditStore(accord),
     heartbeat: createHeartbeatStore(accord),
     orderViews: createOrderViewsStore(open(config.ordersUrl)),

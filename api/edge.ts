@@ -63,6 +63,7 @@ export function createEdge({ logger, trustProxyHops }: EdgeOptions): Api {
   api.decorateRequest('idempotencyKey', null);
   api.decorateRequest('bodyAsSent', null);
   api.decorateRequest('problemCode', null);
+  api.decorateRequest('gidSteered', null);
   parseJsonOnly(api);
   api.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });

@@ -8,6 +8,11 @@ export const problems = {
     title: 'The cursor does not belong to this list.',
   },
   bad_url: { status: 400, retryable: false, title: 'The URL cannot be decoded.' },
+  tenant_missing: {
+    status: 400,
+    retryable: false,
+    title: 'The credential is for several tenants: name one in the header Accord-Tenant.',
+  },
   bad_http: { status: 400, retryable: false, title: 'This is not HTTP.' },
   idempotency_key_missing: {
     status: 400,
@@ -104,7 +109,8 @@ export const problems = {
 } as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
 export type ProblemCode = keyof typeof problems;
 
-export type Dependency = 'mysql' | 'temporal' | 'redis';
+/** `identity`: whoever publishes the keys of operators' tokens. */
+export type Dependency = 'mysql' | 'temporal' | 'redis' | 'identity';
 
 /** One field that is wrong: JSON pointer into the body, or `?name` of the query. */
 export interface FieldError {

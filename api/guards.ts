@@ -81,7 +81,11 @@ const overloaded = (): Problem =>
 async function authenticate(request: FastifyRequest, { authentication, addresses }: Guards) {
   addresses.check(request.ip);
   try {
-    return await authentication.authenticate(request.headers.authorization);
+    const { authorization, 'accord-tenant': tenant } = request.headers;
+    return await authentication.authenticate({
+      authorization,
+      tenant: tenant === undefined ? undefined : String(tenant),
+    });
   } catch (error) {
     if (error instanceof Problem && error.code === 'unauthenticated')
       addresses.countFailure(request.ip);
@@ -138,7 +142,7 @@ function record(request: FastifyRequest, status: number, ms: number, metrics: Me
       status,
       code: problemCode,
       ms: Math.round(ms),
-      key: request.principal?.keyId,
+      credential: request.principal?.credential,
     },
     'answered',
   );

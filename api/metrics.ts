@@ -38,6 +38,12 @@ export function createMetrics(gauges: {
       labelNames: ['operation', 'outcome'] as const,
       registers,
     }),
+    brokenGlass: new Counter({
+      name: 'accord_broken_glass_total',
+      help: 'Actions that wanted two persons and were done by one, by kind.',
+      labelNames: ['kind'] as const,
+      registers,
+    }),
     refused: new Counter({
       name: 'accord_requests_refused_total',
       help: 'Requests refused before their handler: limited, shed.',

@@ -5,7 +5,7 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-pro
 import { z } from 'zod';
 
 import { problems, type ProblemCode } from './errors';
-import type { Api, RouteKind, RouteRules } from './route-rules';
+import type { Api, RouteRules } from './route-rules';
 
 const problemSchema = z
   .object({
@@ -24,13 +24,19 @@ const problemSchema = z
   })
   .meta({ id: 'Problem' });
 
-/** Headers are read by us, not by a schema: they are described from the kind of the route. */
-const headersOf = (kind: RouteKind, method: string) => {
+/** Headers are read by us, not by a schema: they are described from the rules of the route. */
+const headersOf = ({ kind, scope }: RouteRules, method: string) => {
   const takesKey = method === 'POST' && (kind === 'start' || kind === 'steer');
   return {
     type: 'object',
     ...(takesKey && { required: ['Idempotency-Key'] }),
     properties: {
+      ...(scope !== null && {
+        'Accord-Tenant': {
+          type: 'string',
+          description: "Which of the credential's tenants; needed where it has several.",
+        },
+      }),
       ...(takesKey && { 'Idempotency-Key': { type: 'string', minLength: 1, maxLength: 255 } }),
       ...(kind === 'start' && {
         Prefer: {
@@ -69,7 +75,12 @@ export async function describeRoutes(api: Api): Promise<void> {
         version: '1',
         description: 'Starts, shows, explains and steers distributed transactions.',
       },
-      components: { securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } } },
+      components: {
+        securitySchemes: {
+          apiKey: { type: 'http', scheme: 'bearer', description: 'acc_<keyId>_<secret>' },
+          operator: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        },
+      },
     },
     transform: (input) => {
       const { schema, url } = jsonSchemaTransform(input);
@@ -78,7 +89,7 @@ export async function describeRoutes(api: Api): Promise<void> {
       return {
         schema: {
           ...schema,
-          headers: headersOf(rules.kind, String(input.route.method)),
+          headers: headersOf(rules, String(input.route.method)),
           response: withMedia(schema['response'], rules.media),
         },
         url,
@@ -98,7 +109,8 @@ export async function describeRoutes(api: Api): Promise<void> {
 function completeSchema(route: RouteOptions): void {
   const rules = route.config?.rules;
   if (!rules || !route.schema) return;
-  route.schema.security = rules.scope === null ? [] : [{ apiKey: [rules.scope] }];
+  route.schema.security =
+    rules.scope === null ? [] : [{ apiKey: [rules.scope] }, { operator: [rules.scope] }];
   route.schema.response = {
     '4xx': problemSchema,
     '5xx': problemSchema,

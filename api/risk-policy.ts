@@ -14,7 +14,7 @@ const amountLimit = z
   .refine(({ review, decline }) => review <= decline, 'review is above decline');
 
 /** Roughly 10,000 and 100,000 EUR: what a person looks at, and what is no payment of this kind. */
-const amountLimits: Required<RiskPolicy['amountLimits']> = {
+export const defaultAmountLimits: Required<RiskPolicy['amountLimits']> = {
   EUR: { review: 1_000_000, decline: 10_000_000 },
   USD: { review: 1_000_000, decline: 10_000_000 },
   GBP: { review: 1_000_000, decline: 10_000_000 },
@@ -22,7 +22,7 @@ const amountLimits: Required<RiskPolicy['amountLimits']> = {
   KWD: { review: 3_000_000, decline: 30_000_000 },
   CLF: { review: 2_500_000, decline: 25_000_000 },
 };
-const limitOf = (currency: Currency) => amountLimit.default(amountLimits[currency]);
+const limitOf = (currency: Currency) => amountLimit.default(defaultAmountLimits[currency]);
 
 /** Thresholds of the risk rules; what is left out has its default. */
 export const riskPolicySchema = z

@@ -8,7 +8,7 @@ import type {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import type { Flow } from '../contracts/ids';
+import type { Flow, Gid } from '../contracts/ids';
 import type { Principal } from './authentication';
 import { Problem, type ProblemCode } from './errors';
 import type { JsonValue } from './json-text';
@@ -49,6 +49,8 @@ declare module 'fastify' {
     /** The body before any default: what a fingerprint is made of. */
     bodyAsSent: JsonValue;
     idempotencyKey: string | null;
+    /** The transaction that it steers, where its path does not name it. */
+    gidSteered: Gid | null;
     /** Code of the problem that it was answered with. */
     problemCode: ProblemCode | null;
   }

@@ -2,6 +2,7 @@ import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import type { FastifyBaseLogger } from 'fastify';
 
+import { createApprovals, createAsking } from './approvals';
 import { auditSteering } from './auditing';
 import { createAuthentication } from './authentication';
 import type { Config } from './config';
@@ -14,8 +15,10 @@ import { createHealth } from './health';
 import { createAddressGuard, createLimits } from './limits';
 import { createMetrics } from './metrics';
 import { describeRoutes } from './openapi';
+import { createOperators } from './operators';
 import { accountRoutes } from './routes/accounts';
-import { apiKeyRoutes } from './routes/api-keys';
+import { apiKeyRoutes, createApprovedKey } from './routes/api-keys';
+import { approvalRoutes } from './routes/approvals';
 import { auditRoutes } from './routes/audit';
 import { checkoutRoutes } from './routes/checkouts';
 import { invariantRoutes } from './routes/invariants';
@@ -28,6 +31,7 @@ import { stockRoutes } from './routes/stock';
 import { transactionRoutes } from './routes/transactions';
 import { transferRoutes } from './routes/transfers';
 import { createScreening } from './screening';
+import { createSecondPerson } from './second-person';
 import { createStarter } from './starter';
 import { createStarts } from './starts';
 import { createSteering } from './steering';
@@ -52,6 +56,7 @@ export async function buildServer({
   faults = inertFaultPoints,
 }: ServerParts) {
   const { runs, keys, audit, heartbeat, invariants, temporal, redis, wakeUps } = dependencies;
+  const { approvals: approvalsStore } = dependencies;
   const { orderViews, accountViews, paymentViews, settlementViews, stockViews, couponViews } =
     dependencies;
   let isReady = true;
@@ -64,10 +69,20 @@ export async function buildServer({
   const starts = createStarts({ runs, starter, waiting, faults });
   const limits = createLimits(redis, config.limits);
   const metrics = createMetrics({ waiting: waiting.waiting, backlog: starter.backlog });
-  const authentication = createAuthentication(keys);
+  const authentication = createAuthentication({
+    keys,
+    operators: createOperators(config.operators),
+  });
   const health = createHealth({ heartbeat, temporal, redis, limits, starter, runs, lifecycle });
   const cursors = createCursors(config.secret);
-  const steering = createSteering({ runs, temporal });
+  const steering = createSteering({ runs, temporal, thresholds: config.twoPersonThresholds });
+  const ask = createAsking(approvalsStore);
+  const secondPerson = createSecondPerson({ ask, audit, metrics, logger });
+  const approvals = createApprovals({
+    store: approvalsStore,
+    audit,
+    handlers: { decideStep: steering.decideApproved, createKey: createApprovedKey(keys) },
+  });
   const screening = createScreening({ accountViews, couponViews, paymentViews }, (error) =>
     logger.warn({ err: error }, 'A start was not screened.'),
   );
@@ -96,10 +111,11 @@ export async function buildServer({
   accountRoutes(api, { accountViews, cursors });
   stockRoutes(api, { stockViews });
   transactionRoutes(api, { runs, temporal, starts, cursors });
-  steeringRoutes(api, { steering, runs, cursors });
+  steeringRoutes(api, { steering, secondPerson, runs, cursors });
+  approvalRoutes(api, { approvals, store: approvalsStore, cursors });
   auditRoutes(api, { audit, cursors });
   invariantRoutes(api, { invariants });
-  apiKeyRoutes(api, { keys, authentication });
+  apiKeyRoutes(api, { keys, authentication, secondPerson });
   probeRoutes(api, { health, registry: metrics.registry });
   refuseOthers();
   await api.ready();

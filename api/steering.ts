@@ -5,10 +5,14 @@ import {
   type Evidence,
   type ReviewDecision,
 } from '../contracts/transaction';
+import type { ActionOf } from './approval-actions';
+import type { Approved } from './approvals';
 import { Problem } from './errors';
-import { plannedStepOf } from './plan';
+import type { WantSecondPerson } from './second-person';
+import type { ApprovalRow } from './stores/approvals-store';
 import type { RunRow, RunsStore } from './stores/runs-store';
 import type { Temporal } from './temporal';
+import { ruleOfDecision, type Thresholds } from './two-persons';
 
 /** Who steers which transaction. */
 export interface Steer {
@@ -25,8 +29,13 @@ export interface Decide extends Steer {
   readonly evidence: Evidence | null;
 }
 
+/** What became of a decision: the run has taken it, or it waits for a second person. */
+export type Decided =
+  | { readonly kind: 'taken'; readonly run: RunRow }
+  | { readonly kind: 'waits'; readonly approval: ApprovalRow };
+
 type Rows = Pick<RunsStore, 'find' | 'cancelUnsent'>;
-type Updates = Pick<Temporal, 'cancel' | 'resolve' | 'park' | 'review' | 'timeline'>;
+type Updates = Pick<Temporal, 'cancel' | 'resolve' | 'wasDecided' | 'park' | 'review' | 'timeline'>;
 
 /**
  * What callers and operators may ask of a transaction, by the state of its row (docs/architecture.md, steering). The
@@ -37,11 +46,13 @@ type Updates = Pick<Temporal, 'cancel' | 'resolve' | 'park' | 'review' | 'timeli
 export function createSteering({
   runs,
   temporal,
+  thresholds,
 }: {
   readonly runs: Rows;
   readonly temporal: Updates;
+  readonly thresholds: Thresholds;
 }) {
-  async function find({ tenant, gid }: Steer): Promise<RunRow> {
+  async function find({ tenant, gid }: Pick<Steer, 'tenant' | 'gid'>): Promise<RunRow> {
     const run = await runs.find(tenant, gid);
     if (!run) throw new Problem('not_found');
     return run;
@@ -84,25 +95,53 @@ export function createSteering({
     return find(steer);
   }
 
-  /** Decides a parked step: `retry`, or with evidence `done` and `skip`. */
-  async function decide(steer: Decide): Promise<RunRow> {
+  /** Decides a parked step: `retry`, or with evidence `done` and `skip`. Where one person is not enough, asks by `want`. */
+  async function decide(steer: Decide, want: WantSecondPerson): Promise<Decided> {
     const run = await find(steer);
     if (isEnding(run.state)) throw new Problem('already_ended', { gid: run.gid });
     expectVersion(run, steer.version);
     if (run.state !== 'parked') throw new Problem('not_parked', { gid: run.gid });
     const step = steer.step ?? run.step;
     if (step === null) throw new Problem('not_parked', { gid: run.gid });
+    const { gid, version, atRisk } = run;
     const { decision, evidence, subject } = steer;
-    if (decision === 'skip' && movesMoney(run, step)) {
-      throw new Problem('second_person_required', { gid: run.gid });
-    }
+    const rule = ruleOfDecision(run, step, decision, thresholds);
+    const asked = { kind: 'decideStep', gid, version, step, decision, evidence } as const;
+    const granted = rule && (await want({ ...asked, atRisk: [...atRisk] }, rule));
+    if (granted?.kind === 'waits') return granted;
     await temporal.resolve(
-      run.gid,
-      { step, decision, evidence, actor: { subject } },
+      gid,
+      {
+        step,
+        decision,
+        evidence,
+        actor: { subject },
+        ...(granted && { consent: granted.consent }),
+      },
       // Names the decision on this parking: repeated it gets its first answer, after another parking it is a new one.
-      `resolve/${run.version}/${step}/${decision}`,
+      `resolve/${version}/${step}/${decision}`,
     );
-    return find(steer);
+    return { kind: 'taken', run: await find(steer) };
+  }
+
+  /**
+   * Takes a decision that a second person has approved. Safe to repeat, also at the same time: the run takes it once
+   * under the approval's name, and tells ever after whether it has.
+   *
+   * @throws Problem `state_changed`: the row has moved, and not by this.
+   */
+  async function decideApproved(approved: Approved<ActionOf<'decideStep'>>): Promise<void> {
+    const { id, tenant, askedBy, approvedBy, action } = approved;
+    const { gid, version, step, decision, evidence } = action;
+    const run = await find({ tenant, gid });
+    const updateId = `approval/${id}`;
+    if (run.version !== version || run.state !== 'parked') {
+      if (await temporal.wasDecided(gid, updateId)) return;
+      throw new Problem('state_changed', { gid, detail: `The version is ${run.version} now.` });
+    }
+    const consent = { kind: 'approved', by: approvedBy, approval: id } as const;
+    const actor = { subject: askedBy };
+    await temporal.resolve(gid, { step, decision, evidence, actor, consent }, updateId);
   }
 
   /** Parks a stuck step, so that it can be decided by hand. */
@@ -139,7 +178,7 @@ export function createSteering({
     return find(steer);
   }
 
-  return { cancel, decide, park, review };
+  return { cancel, decide, decideApproved, park, review };
 }
 export type Steering = ReturnType<typeof createSteering>;
 
@@ -149,10 +188,4 @@ function expectVersion(run: RunRow, version: number | undefined): void {
     gid: run.gid,
     detail: `The version is ${run.version} now.`,
   });
-}
-
-/** A step that no plan names is judged by what is at risk. */
-function movesMoney(run: RunRow, step: string): boolean {
-  const planned = plannedStepOf(run.flow, step);
-  return planned ? planned.movesMoney : run.atRisk.some(({ kind }) => kind !== 'stock');
 }

@@ -101,6 +101,20 @@ export function createTemporal(client: Client, taskQueue: string) {
       update(gid, (handle) =>
         handle.executeUpdate(resolveTransactionUpdate, { args: [request], updateId }),
       ),
+    /**
+     * Whether an update `resolve` with this id has been taken, by this run or before it closed.
+     * @throws Problem `outcome_unknown`: it is about to be.
+     */
+    async wasDecided(gid: Gid, updateId: string): Promise<boolean> {
+      try {
+        await update(gid, (handle) => handle.getUpdateHandle(updateId).result());
+        return true;
+      } catch (error) {
+        // Neither the run nor the update is known: `problemOfUpdate` cannot tell them apart, and nobody needs it to.
+        if (error instanceof Problem && error.code === 'ask_again') return false;
+        throw error;
+      }
+    },
     park: (gid: Gid, request: ParkTransaction, updateId: string): Promise<void> =>
       update(gid, (handle) =>
         handle.executeUpdate(parkTransactionUpdate, { args: [request], updateId }),

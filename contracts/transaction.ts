@@ -150,12 +150,18 @@ export interface Evidence {
   readonly ref: string;
   readonly note: string | null;
 }
+/** How a decision that wants two persons came about: a second one approved it, or the first one had to act alone. */
+export type Consent =
+  | { readonly kind: 'approved'; readonly by: string; readonly approval: string }
+  | { readonly kind: 'brokenGlass'; readonly reason: string };
 export interface ResolveTransaction {
   readonly step: string;
   readonly decision: Decision;
   readonly actor: Actor;
   /** Required for `done` and `skip`. */
   readonly evidence: Evidence | null;
+  /** Absent: the decision of one person was enough. */
+  readonly consent?: Consent;
 }
 /** Decides a parked step. Refused with NotParked, BadDecision; the decision is kept in the run's history. */
 export const resolveTransactionUpdate = defineUpdate<

@@ -6,7 +6,7 @@ import { Command, Option } from 'commander';
 
 import { newKey } from '../api/authentication';
 import { openKeys } from '../api/dependencies';
-import { expandScopes, isScope, scopes } from '../api/scopes';
+import { expandScopes, isScopeOrOps, scopes } from '../api/scopes';
 import type { ApiKey, KeysStore } from '../api/stores/keys-store';
 import { tenantPattern } from '../contracts/ids';
 import { provisionProfile } from './databases';
@@ -68,8 +68,8 @@ const revoke = (keyId: string, options: Options): Promise<void> =>
 
 function scopesOf(named: string) {
   const names = named.split(',').map((name) => name.trim());
-  const known = names.filter((name) => name === 'ops' || isScope(name));
-  const unknown = names.filter((name) => name !== 'ops' && !isScope(name));
+  const known = names.filter(isScopeOrOps);
+  const unknown = names.filter((name) => !isScopeOrOps(name));
   if (unknown.length > 0) {
     throw new Error(`Unknown: ${unknown.join(', ')}. There are ops, ${scopes.join(', ')}.`);
   }

@@ -59,6 +59,8 @@ export interface ApplicationSite {
   readonly apiSecret: string;
   /** Left out: the one that production runs. */
   readonly build?: Build;
+  /** What its processes read beside their addresses. */
+  readonly variables?: Variables;
 }
 
 export type Variables = Readonly<Record<string, string>>;
@@ -153,8 +155,10 @@ function environmentOf({
   topicPrefix,
   apiPort,
   apiSecret,
+  variables = {},
 }: ApplicationSite): Variables {
   return {
+    ...variables,
     ...urls,
     TEMPORAL_ADDRESS: stack.temporal.address,
     TEMPORAL_NAMESPACE: namespace,

@@ -123,6 +123,8 @@ const apiRights: Rights = (table) => {
     case 'api_keys':
     case 'heartbeats':
       return change;
+    case 'approvals': // What was asked, and by whom, stays as it was asked.
+      return 'SELECT, INSERT, DELETE, UPDATE (state, decided_by, decided_at, note, closed_at, open_digest)';
     case 'audit':
     case 'outbox':
       return append;

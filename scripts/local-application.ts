@@ -6,6 +6,7 @@ import { scopes } from '../api/scopes';
 import { createApplication, type Application, type Role } from './application';
 import { build } from './build';
 import { provisionProfile, type DatabaseUrls } from './databases';
+import { operatorVariables } from './operators';
 import { seed, seedTenant } from './seed';
 import { bringUp, portFor, readStack, secret, type Profile, type Stack } from './stack/stack';
 
@@ -62,6 +63,7 @@ export async function bringUpApplication(
     label: '',
     apiPort: await portFor(profile, 'api'),
     apiSecret: await secret(profile, 'api'),
+    variables: await operatorVariables(profile),
   });
   const processes = processesOf(workers);
   say(`Starting API, ${workers} transaction workers, relay and consumer …`);
@@ -107,7 +109,7 @@ export async function stopAll(application: Application, names: Iterable<string>)
 
 /**
  * The credential of whoever works with this profile: the same at every call, kept as a digest where the API looks. May
- * do everything but administer keys.
+ * do everything but administer keys and act alone where two persons are wanted.
  */
 export async function developerCredential(profile: Profile, urls: DatabaseUrls): Promise<string> {
   const halves = [
@@ -115,7 +117,7 @@ export async function developerCredential(profile: Profile, urls: DatabaseUrls):
     await secret(profile, 'developer-key-2'),
   ];
   const keySecret = halves.join('').slice(0, 43);
-  const allowed = scopes.filter((scope) => scope !== 'admin:keys');
+  const allowed = scopes.filter((scope) => scope !== 'admin:keys' && scope !== 'ops:breakglass');
   // A key's scopes never change, so one that may do more is another key of the same secret.
   const keyId = sha256(`id of ${keySecret}, for ${allowed.join()}`)
     .toString('hex')

@@ -121,6 +121,7 @@ ${colors.bold('Accord is up.')}
   Temporal UI  ${stack.temporal.uiUrl ?? 'not known'}
   Logs         ${stack.folder}/logs
   API key      ${credential}   (tenant acme, for this machine alone)
+  Operators    npm run operator-token -- --sub alice --profile ${stack.profile}
 
 ${colors.bold('Place an order:')}
 curl -s ${apiUrl}/v1/orders \\

@@ -1,11 +1,16 @@
 import { z } from 'zod';
 
+import type { ActionOf } from '../approval-actions';
+import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approval-view';
+import type { Approved } from '../approvals';
 import { newKey, type Authentication } from '../authentication';
 import { Problem } from '../errors';
 import { principalOf, type Api } from '../route-rules';
-import { expandScopes, isScope, scopes } from '../scopes';
 import { idParams, text } from '../schemas';
+import { expandScopes, isScope, scopes, type Scope } from '../scopes';
+import { askerOf, breakGlassField, type SecondPerson } from '../second-person';
 import type { ApiKey, KeysStore } from '../stores/keys-store';
+import { ruleOfKey } from '../two-persons';
 
 const time = z.iso.datetime();
 const keySchema = z
@@ -28,22 +33,29 @@ const newKeyBody = z
       .min(1)
       .max(scopes.length + 1),
     expiresAt: time.optional(),
+    breakGlass: breakGlassField,
   })
   .meta({ id: 'NewApiKey' });
 
 interface ApiKeyRoutes {
   readonly keys: KeysStore;
   readonly authentication: Authentication;
+  readonly secondPerson: SecondPerson;
 }
 
 /** Keys of the caller's own tenant. */
-export function apiKeyRoutes(api: Api, { keys, authentication }: ApiKeyRoutes): void {
+export function apiKeyRoutes(api: Api, { keys, authentication, secondPerson }: ApiKeyRoutes): void {
   api.post('/v1/api-keys', {
     config: { rules: { kind: 'steer', scope: 'admin:keys' } },
     schema: {
       summary: 'Makes a key; its secret is in this answer and never again',
       body: newKeyBody,
-      response: { 201: keySchema.extend({ credential: z.string() }).meta({ id: 'NewCredential' }) },
+      response: {
+        201: keySchema.extend({ credential: z.string() }).meta({ id: 'NewCredential' }),
+        202: z
+          .object({ approval: approvalSchema, credential: z.string() })
+          .meta({ id: 'CredentialToApprove' }),
+      },
     },
     handler: async (request, reply) => {
       const granted = expandScopes(request.body.scopes);
@@ -53,14 +65,25 @@ export function apiKeyRoutes(api: Api, { keys, authentication }: ApiKeyRoutes): 
           detail: 'A key gives only scopes that it has itself.',
         });
       }
-      if (granted.includes('admin:keys')) throw new Problem('second_person_required');
+      const { owner, expiresAt, breakGlass } = request.body;
+      const asker = askerOf(request, breakGlass);
       const { key, credential } = newKey({
-        tenant: principalOf(request).tenant,
-        owner: request.body.owner,
+        tenant: asker.tenant,
+        owner,
         scopes: granted,
         createdAt: new Date(),
-        expiresAt: request.body.expiresAt === undefined ? null : new Date(request.body.expiresAt),
+        expiresAt: expiresAt === undefined ? null : new Date(expiresAt),
       });
+      const rule = ruleOfKey(granted);
+      const answer = rule && (await secondPerson.of(asker)(actionOf(key, granted), rule));
+      if (answer?.kind === 'waits') {
+        const { id } = answer.approval;
+        // The secret is shown now or never; it opens nothing until another person has approved.
+        return reply
+          .code(202)
+          .header('location', approvalLinkOf(id))
+          .send({ approval: approvalViewOf(answer.approval), credential });
+      }
       await keys.add(key);
       const made = viewOf({ ...key, revokedAt: null, lastUsedAt: null });
       return reply.code(201).send({ ...made, credential });
@@ -94,6 +117,32 @@ export function apiKeyRoutes(api: Api, { keys, authentication }: ApiKeyRoutes): 
     },
   });
 }
+
+/** A key that a second person has approved. Safe to repeat. */
+export const createApprovedKey =
+  (keys: Pick<KeysStore, 'addOnce'>) =>
+  ({ tenant, action }: Approved<ActionOf<'createKey'>>): Promise<void> =>
+    keys.addOnce({
+      keyId: action.keyId,
+      tenant,
+      owner: action.owner,
+      scopes: action.scopes,
+      secretSha256: Buffer.from(action.secretSha256, 'hex'),
+      createdAt: new Date(),
+      expiresAt: action.expiresAt === null ? null : new Date(action.expiresAt),
+    });
+
+const actionOf = (
+  { keyId, owner, secretSha256, expiresAt }: ReturnType<typeof newKey>['key'],
+  granted: readonly Scope[],
+): ActionOf<'createKey'> => ({
+  kind: 'createKey',
+  keyId,
+  owner,
+  scopes: [...granted],
+  expiresAt: expiresAt?.toISOString() ?? null,
+  secretSha256: secretSha256.toString('hex'),
+});
 
 const viewOf = (key: ApiKey): z.infer<typeof keySchema> => ({
   id: key.keyId,

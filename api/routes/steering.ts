@@ -1,14 +1,21 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
 import { partsOfGid } from '../../contracts/ids';
 import { isEnding } from '../../contracts/transaction';
+import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approval-view';
 import type { Cursors } from '../cursor';
 import { Problem, type ProblemCode } from '../errors';
 import { keyOf, principalOf, type Api } from '../route-rules';
 import { runViewOf, runViewSchema } from '../run-view';
 import { cursor, gidParams, text } from '../schemas';
-import type { Steer, Steering } from '../steering';
+import {
+  askerOf,
+  breakGlassField,
+  type SecondPerson,
+  type WantSecondPerson,
+} from '../second-person';
+import type { Decide, Steer, Steering } from '../steering';
 import type { RunRow, RunsStore } from '../stores/runs-store';
 import { cursorBinding, selectionFields, nextCursorOf, runFilterOf } from './transactions';
 
@@ -27,8 +34,15 @@ const resolveBody = z
     decision: z.enum(['done', 'skip']),
     expect: expectation,
     evidence,
+    breakGlass: breakGlassField,
   })
   .meta({ id: 'Resolve' });
+
+const retryBody = z.strictObject({
+  step: stepName.optional(),
+  expect: expectation.optional(),
+  breakGlass: breakGlassField,
+});
 
 /** Parked transactions that one call retries, and how many of them at once. */
 const bulkMax = 100;
@@ -45,14 +59,24 @@ const bulkBody = z
   })
   .meta({ id: 'BulkRetry' });
 
+type AskedDecision = Omit<Decide, 'tenant' | 'subject'> & {
+  readonly breakGlass?: z.output<typeof breakGlassField>;
+};
+
 interface SteeringRoutes {
   readonly steering: Steering;
+  readonly secondPerson: SecondPerson;
   readonly runs: RunsStore;
   readonly cursors: Cursors;
 }
 
-export function steeringRoutes(api: Api, { steering, runs, cursors }: SteeringRoutes): void {
+export function steeringRoutes(
+  api: Api,
+  { steering, secondPerson, runs, cursors }: SteeringRoutes,
+): void {
   const responses = { 200: runViewSchema, 202: runViewSchema };
+  /** 202: the run has taken it, or another person has to approve it first. */
+  const decided = { 200: runViewSchema, 202: z.union([runViewSchema, approvalSchema]) };
 
   api.post('/v1/transactions/:gid/cancel', {
     config: { rules: { kind: 'steer', scope: 'tx:cancel' } },
@@ -76,18 +100,19 @@ export function steeringRoutes(api: Api, { steering, runs, cursors }: SteeringRo
     schema: {
       summary: 'Tries the step again that a transaction is parked at',
       params: gidParams,
-      body: z.strictObject({ step: stepName.optional(), expect: expectation.optional() }).nullish(),
-      response: responses,
+      body: retryBody.nullish(),
+      response: decided,
     },
     handler: async (request, reply) => {
-      const run = await steering.decide({
-        ...steerOf(request, request.params.gid),
+      const { step, expect, breakGlass } = request.body ?? {};
+      return decide(request, reply, {
+        gid: request.params.gid,
         decision: 'retry',
-        step: request.body?.step,
-        version: request.body?.expect?.version,
+        step,
+        version: expect?.version,
         evidence: null,
+        breakGlass,
       });
-      return reply.code(statusOf(run)).send(runViewOf(run));
     },
   });
 
@@ -97,18 +122,12 @@ export function steeringRoutes(api: Api, { steering, runs, cursors }: SteeringRo
       summary: 'Decides a parked step by hand: it has been done, or will not be',
       params: gidParams,
       body: resolveBody,
-      response: responses,
+      response: decided,
     },
     handler: async (request, reply) => {
-      const { step, decision, expect, evidence: proof } = request.body;
-      const run = await steering.decide({
-        ...steerOf(request, request.params.gid),
-        step,
-        decision,
-        version: expect.version,
-        evidence: proof,
-      });
-      return reply.code(statusOf(run)).send(runViewOf(run));
+      const { expect, ...decision } = request.body;
+      const { gid } = request.params;
+      return decide(request, reply, { gid, version: expect.version, ...decision });
     },
   });
 
@@ -162,6 +181,22 @@ export function steeringRoutes(api: Api, { steering, runs, cursors }: SteeringRo
     },
   });
 
+  async function decide(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { gid, breakGlass, ...decision }: AskedDecision,
+  ) {
+    const want = secondPerson.of(askerOf(request, breakGlass));
+    const answer = await steering.decide({ ...steerOf(request, gid), ...decision }, want);
+    if (answer.kind === 'taken')
+      return reply.code(statusOf(answer.run)).send(runViewOf(answer.run));
+    const { approval } = answer;
+    return reply
+      .code(202)
+      .header('location', approvalLinkOf(approval.id))
+      .send(approvalViewOf(approval));
+  }
+
   /** Retries a page in order, until the time is over. @returns how many were asked, and which of them refused. */
   async function retryAll(page: readonly RunRow[], steer: (gid: string) => Steer) {
     const endAt = Date.now() + bulkMs;
@@ -187,13 +222,9 @@ export function steeringRoutes(api: Api, { steering, runs, cursors }: SteeringRo
 
   async function retryOne(run: RunRow, steer: Steer): Promise<ProblemCode | undefined> {
     try {
-      await steering.decide({
-        ...steer,
-        decision: 'retry',
-        step: undefined,
-        version: run.version,
-        evidence: null,
-      });
+      const { version } = run;
+      const retry = { decision: 'retry', step: undefined, version, evidence: null } as const;
+      await steering.decide({ ...steer, ...retry }, refuseForOne);
       return undefined;
     } catch (error) {
       if (error instanceof Problem) return error.code;
@@ -201,6 +232,9 @@ export function steeringRoutes(api: Api, { steering, runs, cursors }: SteeringRo
     }
   }
 }
+
+/** Many at once are nothing that a second person could look at. */
+const refuseForOne: WantSecondPerson = () => Promise.reject(new Problem('second_person_required'));
 
 /** 200: it has ended, nothing is under way. 202: taken, the row will show it. */
 const statusOf = ({ state }: RunRow): 200 | 202 => (isEnding(state) ? 200 : 202);

@@ -1,5 +1,5 @@
 import type { Tenant } from '../../contracts/ids';
-import type { Database } from './database';
+import { isSqlError, type Database } from './database';
 
 /** An API key as it is kept: of its secret, the digest alone. */
 export interface ApiKey {
@@ -15,6 +15,8 @@ export interface ApiKey {
   readonly lastUsedAt: Date | null;
 }
 
+type NewKey = Omit<ApiKey, 'revokedAt' | 'lastUsedAt'>;
+
 const columns = `key_id AS keyId, tenant, owner, secret_sha256 AS secretSha256, scopes, created_at AS createdAt,
   expires_at AS expiresAt, revoked_at AS revokedAt, last_used_at AS lastUsedAt`;
 
@@ -22,7 +24,34 @@ const columns = `key_id AS keyId, tenant, owner, secret_sha256 AS secretSha256, 
 const keysMax = 1_000;
 
 export function createKeysStore(database: Database) {
+  async function add(key: NewKey): Promise<void> {
+    await database.change(
+      `INSERT INTO api_keys (key_id, tenant, owner, secret_sha256, scopes, created_at, expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      [
+        key.keyId,
+        key.tenant,
+        key.owner,
+        key.secretSha256,
+        JSON.stringify(key.scopes),
+        key.createdAt,
+        key.expiresAt,
+      ],
+    );
+  }
+
   return {
+    add,
+
+    /** Safe to repeat: the first one stands, also where it has been revoked since. */
+    async addOnce(key: NewKey): Promise<void> {
+      try {
+        await add(key);
+      } catch (error) {
+        if (!isSqlError(error, 'duplicate')) throw error;
+      }
+    },
+
     async find(keyId: string): Promise<ApiKey | undefined> {
       const [key] = await database.select<ApiKey>(
         `SELECT ${columns} FROM api_keys WHERE key_id = ?`,
@@ -36,22 +65,6 @@ export function createKeysStore(database: Database) {
         `SELECT ${columns} FROM api_keys WHERE tenant = ? ORDER BY created_at DESC, key_id LIMIT ${keysMax}`,
         [tenant],
       ),
-
-    async add(key: Omit<ApiKey, 'revokedAt' | 'lastUsedAt'>): Promise<void> {
-      await database.change(
-        `INSERT INTO api_keys (key_id, tenant, owner, secret_sha256, scopes, created_at, expires_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?)`,
-        [
-          key.keyId,
-          key.tenant,
-          key.owner,
-          key.secretSha256,
-          JSON.stringify(key.scopes),
-          key.createdAt,
-          key.expiresAt,
-        ],
-      );
-    },
 
     /** Safe to repeat: the first time stands. `false`: the tenant has no such key. */
     async revoke(tenant: Tenant, keyId: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
+import { createTemporal } from '../../api/temporal';
 import type { CompensationReason } from '../../contracts/failures';
 import { flowDefinitions } from '../../contracts/flows';
 import type { OrderSagaInput } from '../../contracts/order-saga';
@@ -289,6 +290,45 @@ describe('an undo that fails', () => {
       expect(result.steps.find(({ name }) => name === 'reserveStock')?.state).toBe('settled');
     },
   );
+
+  it.each([
+    [undefined, ''],
+    [{ kind: 'approved', by: 'bob', approval: '01M' }, ', approved by bob'],
+    [{ kind: 'brokenGlass', reason: 'No one else.' }, ', alone, with broken glass: No one else'],
+  ] as const)('tells who has decided, and who else: %j', async (consent, told) => {
+    const fakes = refusedOrder({ 'inventory.releaseStock': fails('InvariantBroken') });
+    await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        await parkedAt(handle, 'reserveStock');
+        await decide(handle, 'reserveStock', 'skip', true, consent);
+        const { notes } = await handle.query(timelineQuery);
+        expect(notes.map(({ text }) => text)).toEqual([
+          `${actor.subject} decided on reserveStock: skip (ticket OPS-1)${told}.`,
+        ]);
+      },
+    });
+  });
+
+  it('is decided once under one name, and whether it was is known ever after', async () => {
+    const order = anOrder();
+    const fakes = refusedOrder({ 'inventory.releaseStock': first(1, fails('InvariantBroken')) });
+    const temporal = createTemporal(tests.client(), tests.taskQueue);
+    const { gid } = order;
+    const decision = { step: 'reserveStock', decision: 'retry', actor, evidence: null } as const;
+    expect(await temporal.wasDecided(gid, 'approval/1')).toBe(false);
+    await runOrder(fakes, {
+      order,
+      meanwhile: async (handle) => {
+        await parkedAt(handle, 'reserveStock');
+        expect(await temporal.wasDecided(gid, 'approval/1')).toBe(false);
+        await Promise.all([1, 2].map(() => temporal.resolve(gid, decision, 'approval/1')));
+        expect(await temporal.wasDecided(gid, 'approval/1')).toBe(true);
+      },
+    });
+    expect(fakes.calls.filter((call) => call === 'inventory.releaseStock')).toHaveLength(2);
+    expect(await temporal.wasDecided(gid, 'approval/1')).toBe(true);
+    expect(await temporal.wasDecided(gid, 'approval/2')).toBe(false);
+  });
 
   it('takes no decision on another step, and none while nothing is parked', async () => {
     const waits = gate();

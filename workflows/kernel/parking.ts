@@ -1,7 +1,7 @@
 import { ApplicationFailure, condition } from '@temporalio/workflow';
 
 import type { ParkReason } from '../../contracts/failures';
-import type { Decision, ResolveTransaction } from '../../contracts/transaction';
+import type { Consent, Decision, ResolveTransaction } from '../../contracts/transaction';
 import type { Run, StepRecord } from './run';
 import { note } from './run';
 
@@ -67,10 +67,21 @@ export function createParking(
     }
   }
 
-  function resolve({ step, decision, actor, evidence }: ResolveTransaction): void {
+  function resolve({ step, decision, actor, evidence, consent }: ResolveTransaction): void {
     const proof = evidence ? ` (${evidence.kind} ${evidence.ref})` : '';
-    note(run, `${actor.subject} decided on ${step}: ${decision}${proof}.`);
+    note(run, `${actor.subject} decided on ${step}: ${decision}${proof}${withConsent(consent)}.`);
     decided.set(step, decision);
+  }
+}
+
+function withConsent(consent: Consent | undefined): string {
+  switch (consent?.kind) {
+    case undefined:
+      return '';
+    case 'approved':
+      return `, approved by ${consent.by}`;
+    case 'brokenGlass':
+      return `, alone, with broken glass: ${consent.reason.replace(/\.$/, '')}`;
   }
 }
 

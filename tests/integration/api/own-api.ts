@@ -10,6 +10,7 @@ import { openDependencies, type Dependencies } from '../../../api/dependencies';
 import type { DeliveryPoints } from '../../../processes/fault-points';
 import { scopes, type Scope } from '../../../api/scopes';
 import { buildServer, type Server } from '../../../api/server';
+import type { Temporal } from '../../../api/temporal';
 import { databases as everyDatabase } from '../../../scripts/databases';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 import { testStack } from '../../support/stack';
@@ -18,7 +19,7 @@ import { testStack } from '../../support/stack';
 export interface OwnApis {
   readonly databases: OwnDatabases;
   /** One more process; closed with the others. */
-  start(variables?: Environment, more?: { readonly faults?: DeliveryPoints }): Promise<OwnApi>;
+  start(variables?: Environment, more?: More): Promise<OwnApi>;
   /** Writes a row as the administrator: `<database>.<table>`. */
   insert(table: string, row: Readonly<Record<string, unknown>>): Promise<void>;
   /** Runs SQL as the administrator of `accord`. */
@@ -27,7 +28,12 @@ export interface OwnApis {
 }
 export interface OwnApi extends Server {
   readonly dependencies: Dependencies;
-  credential(tenant?: string, given?: readonly Scope[]): Promise<string>;
+  credential(tenant?: string, given?: readonly Scope[], owner?: string): Promise<string>;
+}
+interface More {
+  readonly faults?: DeliveryPoints;
+  /** Takes the place of what Temporal would be asked. */
+  readonly temporal?: Partial<Temporal>;
 }
 
 export async function ownApis(): Promise<OwnApis> {
@@ -37,7 +43,7 @@ export async function ownApis(): Promise<OwnApis> {
   const opened: OwnApi[] = [];
   return {
     databases,
-    async start(variables = {}, more = {}) {
+    async start(variables = {}, { temporal, ...more } = {}) {
       const config = loadConfig({
         API_DATABASE_URL: databases.urls.API_DATABASE_URL,
         API_ORDERS_DATABASE_URL: databases.urls.API_ORDERS_DATABASE_URL,
@@ -53,7 +59,8 @@ export async function ownApis(): Promise<OwnApis> {
         LOOP_DELAY_MAX_MS: '60000', // The machine of a test may be busy with other ones.
         ...variables,
       });
-      const dependencies = openDependencies(config, () => undefined, `test-${databases.prefix}`);
+      const real = openDependencies(config, () => undefined, `test-${databases.prefix}`);
+      const dependencies = { ...real, temporal: { ...real.temporal, ...temporal } };
       const server = await buildServer({
         config,
         dependencies,
@@ -63,9 +70,9 @@ export async function ownApis(): Promise<OwnApis> {
       const api: OwnApi = {
         ...server,
         dependencies,
-        async credential(tenant = 'acme', given = scopes) {
+        async credential(tenant = 'acme', given = scopes, owner = `${tenant}-owner`) {
           const createdAt = new Date();
-          const grant = { tenant, owner: `${tenant}-owner`, scopes: given, createdAt };
+          const grant = { tenant, owner, scopes: given, createdAt };
           const { key, credential } = newKey({ ...grant, expiresAt: null });
           await admin.query(
             'INSERT INTO api_keys (key_id, tenant, owner, secret_sha256, scopes, created_at) VALUES (?)',
@@ -148,6 +155,21 @@ export const aSettlementRow = (id: string, more: object = {}) => ({
   closes_at: '2026-01-02 00:00:00.000',
   requested_by: 'acme-owner',
   gid: `settlement:${id}`,
+  ...more,
+});
+
+export const anApprovalRow = (id: string, more: object = {}) => ({
+  id,
+  tenant: 'acme',
+  kind: 'createKey',
+  action: JSON.stringify({
+    ...{ kind: 'createKey', keyId: 'K-1', owner: 'shop', scopes: ['admin:keys'] },
+    ...{ expiresAt: null, secretSha256: '0'.repeat(64) },
+  }),
+  rule: 'grants_power',
+  asked_by: 'alice',
+  asked_at: new Date(),
+  expires_at: new Date(Date.now() + 1_800_000),
   ...more,
 });
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { aBodyFor, operationsOf, titleOf, type Operation } from '../../unit/api/operations';
 import {
   anAccountRow,
+  anApprovalRow,
   anOrder,
   aPaymentRow,
   aReference,
@@ -46,6 +47,7 @@ describe('two tenants on one API', () => {
     await apis.insert('accounts.accounts', anAccountRow(id));
     await apis.insert('accounts.payments', aPaymentRow(id));
     await apis.insert('accounts.settlements', aSettlementRow(id));
+    await apis.insert('accord.approvals', anApprovalRow(orderId));
   });
   afterAll(() => apis.close());
 
@@ -90,6 +92,7 @@ describe('two tenants on one API', () => {
     );
     expect(lists.map(titleOf).sort()).toEqual([
       'GET /v1/api-keys',
+      'GET /v1/approvals',
       'GET /v1/audit',
       'GET /v1/orders',
       'GET /v1/transactions',

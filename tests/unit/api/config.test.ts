@@ -54,6 +54,38 @@ describe('the configuration of the API', () => {
     }
   });
 
+  it('wants two persons from an amount of each currency on, and takes no other currency', () => {
+    expect(aConfig().twoPersonThresholds).toMatchObject({ EUR: 1_000_000, JPY: 1_500_000 });
+    const given = aConfig({ TWO_PERSON_THRESHOLDS: '{"EUR":0}' }).twoPersonThresholds;
+    expect(given).toMatchObject({ EUR: 0, USD: 1_000_000 });
+    for (const wrong of ['{"EUR":-1}', '{"EUR":0.5}', '{"XXX":1}', '{'])
+      expect(() => aConfig({ TWO_PERSON_THRESHOLDS: wrong })).toThrow(/TWO_PERSON_THRESHOLDS/);
+  });
+
+  it('takes operators with issuer, audience and one set of public keys, or none at all', () => {
+    const issuer = { OPERATOR_ISSUER: 'https://people.example', OPERATOR_AUDIENCE: 'accord' };
+    const keys = '{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AA"}]}';
+    const url = 'https://people.example/keys';
+    expect(aConfig().operators).toBeNull();
+    expect(aConfig({ ...issuer, OPERATOR_KEYS_URL: url }).operators).toMatchObject({ url });
+    expect(aConfig({ ...issuer, OPERATOR_KEYS: keys }).operators).toHaveProperty('keySet');
+    const some = { OPERATOR_KEYS: keys, OPERATOR_KEYS_URL: url };
+    expect(() => aConfig(some)).toThrow(
+      /OPERATOR_ISSUER: missing[^]*OPERATOR_AUDIENCE: missing[^]*exactly one/,
+    );
+    expect(() => aConfig(issuer)).toThrow(/exactly one/);
+    for (const wrong of [
+      { OPERATOR_KEYS: '{"keys":[]}' },
+      { OPERATOR_KEYS: '{"keys":[{"kty":"oct","k":"a-shared-secret"}]}' },
+      { OPERATOR_KEYS: '{"keys":[{"kty":"OKP","d":"a-private-key"}]}' },
+    ]) {
+      expect(() => aConfig({ ...issuer, ...wrong })).toThrow(/OPERATOR_KEYS/);
+      expect(() => aConfig({ ...issuer, ...wrong })).not.toThrow(/secret|private-key/);
+    }
+    const open = { ...issuer, OPERATOR_KEYS_URL: 'http://people.example/keys' };
+    expect(() => aConfig(open)).toThrow(/OPERATOR_KEYS_URL/);
+  });
+
   it('cannot be changed afterwards', () => {
     expect(Object.isFrozen(aConfig())).toBe(true);
   });

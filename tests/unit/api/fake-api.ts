@@ -8,11 +8,13 @@ import type { Environment } from '../../../processes/environment';
 import type { Dependencies } from '../../../api/dependencies';
 import { scopes, type Scope } from '../../../api/scopes';
 import { buildServer, type Server } from '../../../api/server';
+import type { ApprovalRow } from '../../../api/stores/approvals-store';
 import type { AuditEntry } from '../../../api/stores/audit-store';
 import type { ApiKey } from '../../../api/stores/keys-store';
 import type { EarlierClaim, RunRow } from '../../../api/stores/runs-store';
 import type { Temporal } from '../../../api/temporal';
 import type { TransactionInput } from '../../../contracts/transaction';
+import { fakeApprovals } from './fake-approvals';
 
 /** A configuration that names no server: for APIs over fakes. */
 export const aConfig = (more: Environment = {}) =>
@@ -70,6 +72,8 @@ export const anOrder = (more: object = {}) => ({
 /** An API over fakes that a test can bend; everything that its stores are told is kept. */
 export interface FakeApi extends Server {
   readonly rows: Map<string, RunRow>;
+  /** Questions to a second person, by id. */
+  readonly approvals: Map<string, ApprovalRow>;
   /** Of accepted starts, by gid. */
   readonly inputs: ReadonlyMap<string, TransactionInput>;
   /** Of keys that came before. */
@@ -77,7 +81,7 @@ export interface FakeApi extends Server {
   readonly audited: AuditEntry[];
   readonly updates: unknown[];
   /** A credential of the tenant with these scopes: all, if none are named. */
-  credential(tenant?: string, given?: readonly Scope[]): string;
+  credential(tenant?: string, given?: readonly Scope[], owner?: string): string;
 }
 
 /** Fakes of everything behind the API; `dependencies` replaces some of them. */
@@ -91,6 +95,7 @@ export async function fakeApi(
   const keys = new Map<string, ApiKey>();
   const audited: AuditEntry[] = [];
   const updates: unknown[] = [];
+  const approvals = fakeApprovals();
   const own = (tenant: string) => [...rows.values()].filter((run) => run.tenant === tenant);
   const update = (...args: unknown[]) => {
     updates.push(args);
@@ -127,9 +132,11 @@ export async function fakeApi(
         find: (keyId) => Promise.resolve(keys.get(keyId)),
         list: () => Promise.resolve([...keys.values()]),
         add: () => Promise.resolve(),
+        addOnce: () => Promise.resolve(),
         revoke: (_, keyId) => Promise.resolve(keys.delete(keyId)),
         touch: () => Promise.resolve(),
       },
+      approvals,
       audit: {
         add: (entry) => {
           audited.push(entry);
@@ -166,14 +173,15 @@ export async function fakeApi(
   return {
     ...server,
     rows,
+    approvals: approvals.rows,
     inputs,
     claims,
     audited,
     updates,
-    credential(tenant = 'acme', given = scopes) {
+    credential(tenant = 'acme', given = scopes, owner) {
       const { key, credential } = newKey({
         tenant,
-        owner: `owner-${createHash('sha256').update(tenant).digest('hex').slice(0, 8)}`,
+        owner: owner ?? `owner-${createHash('sha256').update(tenant).digest('hex').slice(0, 8)}`,
         scopes: given,
         createdAt: new Date(),
         expiresAt: null,
@@ -193,6 +201,7 @@ export const aTemporal = (more: Partial<Temporal> = {}): Temporal => ({
   resolve: nothing,
   park: nothing,
   review: nothing,
+  wasDecided: () => Promise.resolve(false),
   timeline: nothing,
   pendingCalls: () => Promise.resolve([]),
   check: nothing,

@@ -66,6 +66,9 @@ export function aBodyFor({ path }: Operation): object | undefined {
       return { fromAccount: 'A-1', toAccount: 'A-2', amount: money };
     case 'refunds':
       return { kind: 'refund', reason: note };
+    case 'approve':
+    case 'reject':
+      return { note };
     case 'review':
       return { decision: 'approve', note };
     case 'settlements':

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { problems, type ProblemCode } from '../../../api/errors';
 import { isScope, scopes } from '../../../api/scopes';
 import { anOrder, aRun, fakeApi, type FakeApi } from './fake-api';
+import { anApproval } from './fake-approvals';
 import { aBodyFor, operationsOf, titleOf, type Operation } from './operations';
 
 interface Answer {
@@ -57,6 +58,8 @@ describe('every operation of the API', () => {
       'GET /v1/accounts/{id}',
       'GET /v1/accounts/{id}/entries',
       'GET /v1/api-keys',
+      'GET /v1/approvals',
+      'GET /v1/approvals/{id}',
       'GET /v1/audit',
       'GET /v1/invariants',
       'GET /v1/orders',
@@ -69,6 +72,8 @@ describe('every operation of the API', () => {
       'GET /v1/transactions/{gid}',
       'GET /v1/transactions/{gid}/explain',
       'POST /v1/api-keys',
+      'POST /v1/approvals/{id}/approve',
+      'POST /v1/approvals/{id}/reject',
       'POST /v1/checkouts',
       'POST /v1/orders',
       'POST /v1/payments',
@@ -144,9 +149,9 @@ describe('every operation of the API', () => {
     const authorization = api.credential();
     const lists = operations.filter(
       ({ method, path }) =>
-        method === 'GET' && /(audit|entries|orders|report|transactions)$/.test(path),
+        method === 'GET' && /(approvals|audit|entries|orders|report|transactions)$/.test(path),
     );
-    expect(lists).toHaveLength(5);
+    expect(lists).toHaveLength(6);
     for (const operation of lists) {
       const asked = { ...operation, path: `${operation.path}?customer=C-1&unknown=1` };
       expectProblem(await ask(asked, { authorization }), 'invalid_request');
@@ -191,6 +196,7 @@ describe('every operation of the API', () => {
   it('hides what is behind an id of another tenant as if it were not there', async () => {
     api.rows.set('order:acme.O-1', aRun());
     api.rows.set('payment:acme.O-1', aRun({ gid: 'payment:acme.O-1', flow: 'payment' }));
+    api.approvals.set('O-1', anApproval({ id: 'O-1' }));
     const headers = { authorization: api.credential('globex'), 'idempotency-key': 'k' };
     for (const operation of operations.filter(({ path }) => path.includes('{'))) {
       const body = aBodyFor(operation);

@@ -1,33 +1,50 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { createSteering } from '../../../api/steering';
+import { createSteering, type Decide } from '../../../api/steering';
 import type { RunRow } from '../../../api/stores/runs-store';
+import { thresholdsSchema } from '../../../api/two-persons';
 import { aRun, anEndedRun } from './fake-api';
+import { anApproval } from './fake-approvals';
 
-function steeringOver(run: RunRow) {
+function steeringOver(run: RunRow, thresholds: object = {}) {
   const updates: unknown[][] = [];
   const update = (...args: unknown[]) => {
     updates.push(args);
     return Promise.resolve();
   };
+  const wanted: unknown[][] = [];
   const steering = createSteering({
+    thresholds: thresholdsSchema.parse(thresholds),
     runs: { find: () => Promise.resolve(run), cancelUnsent: () => Promise.resolve(true) },
     temporal: {
       cancel: update,
       resolve: update,
       park: update,
       review: update,
+      wasDecided: () => Promise.resolve(false),
       timeline: () => Promise.resolve(undefined),
     },
   });
-  return { steering, updates };
+  return {
+    updates,
+    wanted,
+    steering: {
+      ...steering,
+      /** A second person is asked, and has not answered yet. */
+      decide: (decision: Decide) =>
+        steering.decide(decision, (action, rule) => {
+          wanted.push([action, rule]);
+          return Promise.resolve({ kind: 'waits', approval: anApproval() });
+        }),
+    },
+  };
 }
 
 const steer = { tenant: 'acme', gid: 'order:acme.O-1', subject: 'alice' };
 const decide = { ...steer, step: undefined, version: undefined, evidence: null };
 const codeOf = (call: Promise<unknown>): Promise<string> =>
   call.then(
-    () => 'taken',
+    (answer) => (typeof answer === 'object' && answer && 'approval' in answer ? 'waits' : 'taken'),
     (error: unknown) => (error as { code: string }).code,
   );
 
@@ -137,23 +154,125 @@ describe('steering by the state of a transaction', () => {
     expect(updates).toEqual([]);
   });
 
+  const evidence = { kind: 'ticket', ref: 'OPS-1', note: null };
+  const euros = (minorUnits: number) => ({ kind: 'hold', currency: 'EUR', minorUnits }) as const;
+
   it.each([
-    ['releaseStock of a plan', { step: 'reserveStock' }, 'taken'],
-    ['a step that moves money', { step: 'captureFunds' }, 'second_person_required'],
-    [
-      'an unknown step with money at risk',
-      { step: 'x', atRisk: [{ kind: 'hold', currency: 'EUR', minorUnits: 1 }] },
-      'second_person_required',
-    ],
+    ['reserveStock of a plan', { step: 'reserveStock' }, 'taken'],
+    ['a step that moves money', { step: 'captureFunds' }, 'waits'],
+    ['an unknown step with money at risk', { step: 'x', atRisk: [euros(1)] }, 'waits'],
     [
       'an unknown step with stock at risk',
       { step: 'x', atRisk: [{ kind: 'stock', sku: 'S', quantity: 1 }] },
       'taken',
     ],
   ] as const)('skips %s: %s', async (_, row, expected) => {
-    const { steering } = steeringOver(aRun({ state: 'parked', ...row }));
-    const evidence = { kind: 'ticket', ref: 'OPS-1', note: null };
+    const { steering, updates, wanted } = steeringOver(aRun({ state: 'parked', ...row }));
     expect(await codeOf(steering.decide({ ...decide, decision: 'skip', evidence }))).toBe(expected);
+    expect(updates).toHaveLength(expected === 'taken' ? 1 : 0);
+    expect(wanted.map(([, rule]) => rule)).toEqual(expected === 'taken' ? [] : ['skips_money']);
     expect(await codeOf(steering.decide({ ...decide, decision: 'done', evidence }))).toBe('taken');
+  });
+
+  it.each([
+    ['below it', [euros(999_999)], {}, 'taken'],
+    ['at it', [euros(1_000_000)], {}, 'waits'],
+    ['at it together', [euros(600_000), { ...euros(400_000), kind: 'captured' }], {}, 'waits'],
+    ['below another one', [euros(5)], { EUR: 6 }, 'taken'],
+    ['at another one', [euros(6)], { EUR: 6 }, 'waits'],
+    ['of another currency', [euros(6)], { USD: 6 }, 'taken'],
+    ['at one of several', [euros(5), { ...euros(6), currency: 'USD' }], { USD: 6 }, 'waits'],
+    ['always', [euros(1)], { EUR: 0 }, 'waits'],
+    ['always, without money', [{ kind: 'stock', sku: 'S', quantity: 1 }], { EUR: 0 }, 'waits'],
+    ['never, without money', [{ kind: 'stock', sku: 'S', quantity: 1 }], { EUR: 1 }, 'taken'],
+  ] as const)(
+    'wants two persons for an amount at the threshold of its currency: %s',
+    async (_, atRisk, thresholds, expected) => {
+      const run = aRun({ state: 'parked', step: 'reserveStock', version: 12, atRisk });
+      const { steering, updates, wanted } = steeringOver(run, thresholds);
+      for (const decision of ['retry', 'done', 'skip'] as const)
+        expect(await codeOf(steering.decide({ ...decide, decision, evidence }))).toBe(expected);
+      expect(updates).toHaveLength(expected === 'taken' ? 3 : 0);
+      const asked = {
+        kind: 'decideStep',
+        gid: run.gid,
+        version: 12,
+        step: 'reserveStock',
+        evidence,
+      };
+      expect(wanted).toEqual(
+        expected === 'taken'
+          ? []
+          : ['retry', 'done', 'skip'].map((decision) => [
+              { ...asked, decision, atRisk },
+              'amount_at_risk',
+            ]),
+      );
+    },
+  );
+
+  it('asks for nobody where the decision would be refused anyway', async () => {
+    const much = { step: 'captureFunds', version: 12, atRisk: [euros(9_000_000)] };
+    for (const state of ['running', 'undoing', 'completed'] as const) {
+      const { steering, wanted } = steeringOver(aRun({ state, ...much }));
+      await codeOf(steering.decide({ ...decide, decision: 'retry' }));
+      expect(wanted).toEqual([]);
+    }
+    const moved = steeringOver(aRun({ state: 'parked', ...much }));
+    expect(await codeOf(moved.steering.decide({ ...decide, decision: 'retry', version: 11 }))).toBe(
+      'state_changed',
+    );
+    expect(moved.wanted).toEqual([]);
+  });
+});
+
+describe('a decision that a second person has approved', () => {
+  const { action } = anApproval();
+  if (action.kind !== 'decideStep') throw new Error('It is a decision.');
+  const approved = { id: 'Q-1', tenant: 'acme', askedBy: 'alice', approvedBy: 'bob', action };
+
+  function steeringWhere(run: RunRow, wasDecided: boolean) {
+    const updates: unknown[][] = [];
+    const nothing = () => Promise.resolve();
+    const steering = createSteering({
+      thresholds: thresholdsSchema.parse({}),
+      runs: { find: () => Promise.resolve(run), cancelUnsent: () => Promise.resolve(true) },
+      temporal: {
+        ...{ cancel: nothing, park: nothing, review: nothing },
+        timeline: () => Promise.resolve(undefined),
+        wasDecided: () => Promise.resolve(wasDecided),
+        resolve: (...args) => {
+          updates.push(args);
+          return Promise.resolve();
+        },
+      },
+    });
+    return { updates, decision: codeOf(steering.decideApproved(approved)) };
+  }
+
+  it('goes to the run under the name of the approval, with both persons', async () => {
+    const { updates, decision } = steeringWhere(aRun({ state: 'parked' }), false);
+    expect(await decision).toBe('taken');
+    const { step, decision: said, evidence } = action;
+    const consent = { kind: 'approved', by: 'bob', approval: 'Q-1' };
+    expect(updates).toEqual([
+      [
+        action.gid,
+        { step, decision: said, evidence, actor: { subject: 'alice' }, consent },
+        'approval/Q-1',
+      ],
+    ]);
+  });
+
+  it.each([
+    ['the version has moved', { state: 'parked', version: 4 }],
+    ['it is not parked any more', { state: 'undoing' }],
+    ['it has ended', { state: 'compensated', endedAt: new Date() }],
+  ] as const)('is void where %s, unless that is its own doing', async (_, row) => {
+    const moved = steeringWhere(aRun(row), false);
+    expect(await moved.decision).toBe('state_changed');
+    const own = steeringWhere(aRun(row), true);
+    expect(await own.decision).toBe('taken');
+    expect([moved.updates, own.updates]).toEqual([[], []]);
   });
 });

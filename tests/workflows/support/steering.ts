@@ -7,7 +7,7 @@ import {
   reviewTransactionUpdate,
   timelineQuery,
 } from '../../../contracts/transaction';
-import type { Decision, ReviewDecision, Timeline } from '../../../contracts/transaction';
+import type { Consent, Decision, ReviewDecision, Timeline } from '../../../contracts/transaction';
 import { eventually } from '../../support/eventually';
 import type { Answer, FakeParticipants } from './fake-participants';
 import type { TransactionHandle } from './transaction-runs';
@@ -63,6 +63,7 @@ export const decide = (
   step: string,
   decision: Decision,
   evidence = true,
+  consent?: Consent,
 ) =>
   handle.executeUpdate(resolveTransactionUpdate, {
     args: [
@@ -71,6 +72,7 @@ export const decide = (
         decision,
         actor,
         evidence: evidence ? { kind: 'ticket', ref: 'OPS-1', note: null } : null,
+        ...(consent && { consent }),
       },
     ],
   });

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+
+import type { Gid } from '../contracts/ids';
+import { decisions } from '../contracts/transaction';
+import { atRiskSchema } from './run-view';
+import { scopes } from './scopes';
+
+/** A decision on the step that a run is parked at. */
+const decideStep = z.object({
+  kind: z.literal('decideStep'),
+  gid: z.string(),
+  /** Of the run's row as the asker saw it. */
+  version: z.number(),
+  step: z.string(),
+  decision: z.enum(decisions),
+  evidence: z.object({ kind: z.string(), ref: z.string(), note: z.string().nullable() }).nullable(),
+  atRisk: z.array(atRiskSchema),
+});
+
+/** A new key of the tenant. */
+const createKey = z.object({
+  kind: z.literal('createKey'),
+  keyId: z.string(),
+  owner: z.string(),
+  scopes: z.array(z.enum(scopes)),
+  expiresAt: z.iso.datetime().nullable(),
+});
+
+/** What an approver is shown. */
+export const shownActionSchema = z.discriminatedUnion('kind', [decideStep, createKey]);
+export type ShownAction = z.output<typeof shownActionSchema>;
+
+/**
+ * What two persons may want, by its kind: whatever is needed to do it later, without the one who asked. A new kind is
+ * entered here, in the handlers of `createApprovals`, and where the compiler says.
+ */
+export const approvalActionSchema = z.discriminatedUnion('kind', [
+  decideStep,
+  createKey.extend({ secretSha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+]);
+export type ApprovalAction = z.output<typeof approvalActionSchema>;
+export type ApprovalKind = ApprovalAction['kind'];
+export type ActionOf<Kind extends ApprovalKind> = Extract<ApprovalAction, { kind: Kind }>;
+
+/** Those that this build can carry out: during a deploy another one may have asked for more. */
+export const approvalKinds: readonly ApprovalKind[] = approvalActionSchema.options.map(
+  ({ shape }) => shape.kind.value,
+);
+
+/** The transaction that an action is about, as its asker saw it; `null`: it is about none. */
+export function subjectOf(
+  action: ApprovalAction,
+): { readonly gid: Gid; readonly version: number } | null {
+  switch (action.kind) {
+    case 'decideStep':
+      return { gid: action.gid, version: action.version };
+    case 'createKey':
+      return null;
+  }
+}
+
+/** Without what is nobody's business. */
+export function shownAction(action: ApprovalAction): ShownAction {
+  if (action.kind !== 'createKey') return action;
+  const { kind, keyId, owner, scopes: granted, expiresAt } = action;
+  return { kind, keyId, owner, scopes: granted, expiresAt };
+}

@@ -1,0 +1,121 @@
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  errors,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+} from 'jose';
+import { z } from 'zod';
+
+import { tenantPattern, type Tenant } from '../contracts/ids';
+import type { OperatorsConfig } from './config';
+import { dependencyUnavailable, Problem } from './errors';
+import { expandScopes, isScopeOrOps, type Scope } from './scopes';
+
+/** Whom a credential speaks for. */
+export interface Holder {
+  /** The person or system: `sub` of a token, owner of a key. */
+  readonly subject: string;
+  /** Which credential it was, for the log: `jti`, id of a key. */
+  readonly credential: string | null;
+  /** Whose transactions may be seen and steered with it. */
+  readonly tenants: readonly Tenant[];
+  readonly scopes: readonly Scope[];
+}
+
+export interface Operators {
+  /**
+   * Who a token (JWT, RFC 9068) speaks for.
+   * @throws Problem `unauthenticated`, with the claim that is wrong where the signature is right; `dependency_unavailable`
+   *   when the keys of the issuer cannot be read.
+   */
+  verify(token: string): Promise<Holder>;
+}
+
+/** Asymmetric ones alone: whoever could check a token with a shared secret could make one. */
+const algorithms = [
+  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+  ...['PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'],
+];
+/** Between the clocks of the issuer and ours. */
+const clockToleranceSeconds = 30;
+/** Within the two seconds in which every call is answered. */
+const keySetMs = 1_500;
+
+/** Visible ASCII, as the audit keeps it: 128 bytes. */
+const claimsSchema = z.object({
+  sub: z.string().regex(/^[\x21-\x7e]{1,128}$/),
+  jti: z.string().optional(),
+  scope: z.string().default(''),
+  tenants: z.array(z.string().regex(tenantPattern)).min(1).max(100),
+});
+
+/** @param config `null`: no issuer is trusted, so every token is refused. */
+export function createOperators(
+  config: OperatorsConfig | null,
+  now: () => number = Date.now,
+): Operators {
+  if (!config) return { verify: () => Promise.reject(refusal('This API takes API keys alone.')) };
+  const { issuer, audience } = config;
+  const keys = 'url' in config ? remoteKeys(config.url) : createLocalJWKSet(config.keySet);
+  return {
+    async verify(token) {
+      try {
+        const { payload } = await jwtVerify(token, keys, {
+          issuer,
+          audience,
+          algorithms,
+          typ: 'at+jwt', // An identity token of the same issuer says who somebody is, not what he may do here.
+          clockTolerance: clockToleranceSeconds,
+          requiredClaims: ['exp', 'sub'],
+          currentDate: new Date(now()),
+        });
+        return holderOf(payload);
+      } catch (error) {
+        throw error instanceof Problem ? error : refusal(whatIsWrong(error), error);
+      }
+    },
+  };
+}
+
+function holderOf(payload: JWTPayload): Holder {
+  const { success, data, error } = claimsSchema.safeParse(payload);
+  if (!success) throw refusal(wrongClaim(String(error.issues[0]?.path[0])));
+  const names = data.scope.split(' ').filter(isScopeOrOps);
+  return {
+    subject: data.sub,
+    credential: data.jti ?? null,
+    tenants: data.tenants,
+    scopes: expandScopes(names), // Scopes of other services in the same token mean nothing here.
+  };
+}
+
+/** Kept for ten minutes; a key id that is new is looked for at once, but not more often than each half minute. */
+function remoteKeys(url: string): JWTVerifyGetKey {
+  const keys = createRemoteJWKSet(new URL(url), { timeoutDuration: keySetMs });
+  return async (header, token) => {
+    try {
+      return await keys(header, token);
+    } catch (error) {
+      throw isOfToken(error) ? error : dependencyUnavailable('identity', error);
+    }
+  };
+}
+
+/** The set was read, and has no key for this token. */
+const isOfToken = (error: unknown): boolean =>
+  error instanceof errors.JWKSNoMatchingKey ||
+  error instanceof errors.JWKSMultipleMatchingKeys ||
+  error instanceof errors.JOSENotSupported;
+
+const refusal = (detail?: string, cause?: unknown): Problem =>
+  new Problem('unauthenticated', { ...(detail !== undefined && { detail }), cause });
+
+/** Claims are looked at behind the signature, so only who holds a true token learns what is wrong with it. */
+function whatIsWrong(error: unknown): string | undefined {
+  if (error instanceof errors.JWTExpired) return 'The token has expired.';
+  return error instanceof errors.JWTClaimValidationFailed ? wrongClaim(error.claim) : undefined;
+}
+
+const wrongClaim = (claim: string): string => `The token's "${claim}" is missing or wrong.`;

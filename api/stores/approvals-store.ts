@@ -1,0 +1,205 @@
+import { createHash } from 'node:crypto';
+
+import type { Gid, Tenant } from '../../contracts/ids';
+import {
+  approvalActionSchema,
+  approvalKinds,
+  subjectOf,
+  type ApprovalAction,
+} from '../approval-actions';
+import { canonicalJson } from '../canonical-json';
+import type { TwoPersonRule } from '../two-persons';
+import { isSqlError, withoutDeadlock, type Database, type SqlValue } from './database';
+
+/**
+ * `pending`: waits for a second person; `expired`, `void`: nobody came in time, or the transaction has moved on.
+ * `approved`: to be carried out; `done`: it has been.
+ */
+export const approvalStates = [
+  'pending',
+  'expired',
+  'void',
+  'approved',
+  'done',
+  'rejected',
+] as const;
+export type ApprovalState = (typeof approvalStates)[number];
+
+export interface ApprovalRow {
+  readonly id: string;
+  readonly tenant: Tenant;
+  readonly gid: Gid | null;
+  readonly action: ApprovalAction;
+  readonly rule: TwoPersonRule;
+  readonly askedBy: string;
+  readonly askedAt: Date;
+  readonly expiresAt: Date;
+  readonly state: ApprovalState;
+  readonly decidedBy: string | null;
+  readonly decidedAt: Date | null;
+  readonly note: string | null;
+  readonly closedAt: Date | null;
+}
+export type NewApproval = Pick<ApprovalRow, 'id' | 'tenant' | 'action' | 'rule' | 'askedBy'>;
+
+/** How a second person decides. */
+export interface Verdict {
+  readonly tenant: Tenant;
+  readonly id: string;
+  readonly by: string;
+  readonly note: string | null;
+}
+
+/** What is approved later is what nobody remembers having asked for. */
+const expirySeconds = 1_800;
+/** Open questions of one tenant. */
+export const pendingMax = 100;
+const keepDays = 30;
+const forgetAtOnce = 100;
+
+/** Its time, and its transaction, decide on a question that nobody has decided; by the database's clock alone. */
+const columns = `a.id, a.tenant, a.gid, a.action, a.rule, a.asked_by AS askedBy, a.asked_at AS askedAt,
+  a.expires_at AS expiresAt, a.decided_by AS decidedBy, a.decided_at AS decidedAt, a.note, a.closed_at AS closedAt,
+  CASE WHEN a.state <> 'pending' THEN a.state
+    WHEN a.expires_at <= UTC_TIMESTAMP(3) THEN 'expired'
+    WHEN a.version IS NOT NULL AND NOT a.version <=> r.version THEN 'void'
+    ELSE 'pending' END AS state`;
+const from = 'approvals a LEFT JOIN runs r ON r.gid = a.gid AND r.tenant = a.tenant';
+
+/** Questions to a second person. Every change is a compare-and-set on the state. */
+export function createApprovalsStore(database: Database) {
+  const close = (id: string, was: 'approved', state: 'done' | 'void'): Promise<number> =>
+    database.change(
+      `UPDATE approvals SET state = ?, closed_at = UTC_TIMESTAMP(3), open_digest = NULL WHERE id = ? AND state = ?`,
+      [state, id, was],
+    );
+
+  return {
+    /**
+     * Writes a question down. The same one of the same asker that is still open is that one.
+     * @returns its id; `undefined`: the tenant has too many open ones (more than `pendingMax`, by as many as come at once).
+     */
+    async ask(question: NewApproval): Promise<string | undefined> {
+      const digest = digestOf(question);
+      await tidy(database, digest);
+      if ((await pendingOf(database, question.tenant)) >= pendingMax) return undefined;
+      try {
+        await insert(database, question, digest);
+        return question.id;
+      } catch (error) {
+        if (!isSqlError(error, 'duplicate')) throw error;
+        const [open] = await database.select<{ readonly id: string }>(
+          'SELECT id FROM approvals WHERE open_digest = ?',
+          [digest],
+        );
+        return open?.id; // Closed in this very moment: too many come at once, too.
+      }
+    },
+
+    async find(tenant: Tenant, id: string): Promise<ApprovalRow | undefined> {
+      const [row] = await database.select<RawRow>(
+        `SELECT ${columns} FROM ${from} WHERE a.id = ? AND a.tenant = ? AND a.kind IN (?)`,
+        [id, tenant, approvalKinds],
+      );
+      return row && rowOf(row);
+    },
+
+    /** Newest first, from behind `before`. */
+    async list(
+      tenant: Tenant,
+      states: readonly ApprovalState[],
+      limit: number,
+      before = '~',
+    ): Promise<readonly ApprovalRow[]> {
+      const rows = await database.select<RawRow>(
+        `SELECT * FROM (SELECT ${columns} FROM ${from} WHERE a.tenant = ? AND a.id < ? AND a.kind IN (?)) AS seen
+         WHERE state IN (?) ORDER BY id DESC LIMIT ?`,
+        [tenant, before, approvalKinds, states, limit],
+      );
+      return rows.map(rowOf);
+    },
+
+    /** @returns false: it is not pending any more, or its time is over. */
+    async approve({ tenant, id, by, note }: Verdict): Promise<boolean> {
+      const changed = await database.change(
+        `UPDATE approvals SET state = 'approved', decided_by = ?, decided_at = UTC_TIMESTAMP(3), note = ?
+         WHERE id = ? AND tenant = ? AND state = 'pending' AND expires_at > UTC_TIMESTAMP(3)`,
+        [by, note, id, tenant],
+      );
+      return changed === 1;
+    },
+
+    /** @returns false: it is not pending any more, or its time is over. */
+    async reject({ tenant, id, by, note }: Verdict): Promise<boolean> {
+      const changed = await database.change(
+        `UPDATE approvals SET state = 'rejected', decided_by = ?, decided_at = UTC_TIMESTAMP(3), note = ?,
+           closed_at = UTC_TIMESTAMP(3), open_digest = NULL
+         WHERE id = ? AND tenant = ? AND state = 'pending' AND expires_at > UTC_TIMESTAMP(3)`,
+        [by, note, id, tenant],
+      );
+      return changed === 1;
+    },
+
+    /** It has been carried out. Safe to repeat. */
+    async finish(id: string): Promise<void> {
+      await close(id, 'approved', 'done');
+    },
+
+    /** What was approved cannot be carried out any more, and was not. Safe to repeat. */
+    async annul(id: string): Promise<void> {
+      await close(id, 'approved', 'void');
+    },
+  };
+}
+export type ApprovalsStore = ReturnType<typeof createApprovalsStore>;
+
+type RawRow = Omit<ApprovalRow, 'action'> & { readonly action: unknown };
+
+const rowOf = ({ action, ...row }: RawRow): ApprovalRow => ({
+  ...row,
+  action: approvalActionSchema.parse(action),
+});
+
+const digestOf = ({ tenant, askedBy, action }: NewApproval): Buffer =>
+  createHash('sha256').update(canonicalJson({ tenant, askedBy, action })).digest();
+
+/** Makes room: a question whose time is over may be asked again, and old ones are forgotten. */
+async function tidy(database: Database, digest: Buffer): Promise<void> {
+  await withoutDeadlock(() =>
+    database.change(
+      `UPDATE approvals SET open_digest = NULL
+       WHERE open_digest = ? AND state = 'pending' AND expires_at <= UTC_TIMESTAMP(3)`,
+      [digest],
+    ),
+  );
+  await withoutDeadlock(() =>
+    database.change(
+      `DELETE FROM approvals WHERE expires_at < UTC_TIMESTAMP(3) - INTERVAL ${keepDays} DAY
+       ORDER BY expires_at LIMIT ${forgetAtOnce}`,
+    ),
+  );
+}
+
+async function pendingOf(database: Database, tenant: Tenant): Promise<number> {
+  const [row] = await database.select<{ readonly n: number }>(
+    `SELECT COUNT(*) AS n FROM approvals WHERE tenant = ? AND state = 'pending' AND expires_at > UTC_TIMESTAMP(3)`,
+    [tenant],
+  );
+  return row?.n ?? 0;
+}
+
+async function insert(database: Database, question: NewApproval, digest: Buffer): Promise<void> {
+  const { id, tenant, action, rule, askedBy } = question;
+  const subject = subjectOf(action);
+  const values: readonly SqlValue[] = [
+    ...[id, tenant, action.kind, subject?.gid ?? null, subject?.version ?? null],
+    ...[JSON.stringify(action), rule, askedBy, expirySeconds, digest],
+  ];
+  await withoutDeadlock(() =>
+    database.change(
+      `INSERT INTO approvals (id, tenant, kind, gid, version, action, rule, asked_by, asked_at, expires_at, open_digest)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) + INTERVAL ? SECOND, ?)`,
+      values,
+    ),
+  );
+}

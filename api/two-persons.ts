@@ -1,0 +1,64 @@
+import { z } from 'zod';
+
+import { currencies, minorUnitsMax, type Currency } from '../contracts/money';
+import type { Decision } from '../contracts/transaction';
+import { plannedStepOf } from './plan';
+import { defaultAmountLimits } from './risk-policy';
+import type { Scope } from './scopes';
+import type { RunRow } from './stores/runs-store';
+
+/**
+ * Why one person is not enough. `amount_at_risk`: it reaches the threshold of its currency. `skips_money`: a step that
+ * moves money is not to be done. `grants_power`: the new key may make keys, be the second person, or do without one.
+ */
+export const twoPersonRules = ['amount_at_risk', 'skips_money', 'grants_power'] as const;
+export type TwoPersonRule = (typeof twoPersonRules)[number];
+
+/** Amounts in minor units from which a decision wants two persons; 0: always. */
+export type Thresholds = Readonly<Record<Currency, number>>;
+
+const threshold = (currency: Currency) =>
+  z.int().min(0).max(minorUnitsMax).default(defaultAmountLimits[currency].review);
+
+/** What is left out is what a payment is reviewed at by default: what needs a person there needs two here. */
+export const thresholdsSchema = z.strictObject({
+  EUR: threshold('EUR'),
+  USD: threshold('USD'),
+  GBP: threshold('GBP'),
+  JPY: threshold('JPY'),
+  KWD: threshold('KWD'),
+  CLF: threshold('CLF'),
+} satisfies Record<Currency, unknown>) satisfies z.ZodType<Thresholds>;
+
+/** @returns why a decision on a parked run wants two persons; `null`: one is enough. */
+export function ruleOfDecision(
+  run: Pick<RunRow, 'flow' | 'atRisk'>,
+  step: string,
+  decision: Decision,
+  thresholds: Thresholds,
+): TwoPersonRule | null {
+  if (decision === 'skip' && movesMoney(run, step)) return 'skips_money';
+  return isMuchAtRisk(run, thresholds) ? 'amount_at_risk' : null;
+}
+
+/** Scopes that would make one person two. */
+const powers: readonly Scope[] = ['admin:keys', 'ops:approve', 'ops:breakglass'];
+
+export const ruleOfKey = (scopes: readonly Scope[]): TwoPersonRule | null =>
+  powers.some((power) => scopes.includes(power)) ? 'grants_power' : null;
+
+/** A step that no plan names is judged by what is at risk. */
+function movesMoney({ flow, atRisk }: Pick<RunRow, 'flow' | 'atRisk'>, step: string): boolean {
+  const planned = plannedStepOf(flow, step);
+  return planned ? planned.movesMoney : atRisk.some(({ kind }) => kind !== 'stock');
+}
+
+/** Where no money is at risk there is no currency to ask for: then one threshold of 0 is enough. */
+function isMuchAtRisk({ atRisk }: Pick<RunRow, 'atRisk'>, thresholds: Thresholds): boolean {
+  const money = atRisk.filter((amount) => amount.kind !== 'stock');
+  if (money.length === 0) return currencies.some((currency) => thresholds[currency] === 0);
+  return money.some(({ currency }) => {
+    const own = money.filter((amount) => amount.currency === currency);
+    return own.reduce((sum, { minorUnits }) => sum + minorUnits, 0) >= thresholds[currency];
+  });
+}

@@ -1,0 +1,69 @@
+/** npm run operator-token: a token of an operator, for an API that npm start or the demo has started. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+import { isScopeOrOps, scopes } from '../api/scopes';
+import { tenantPattern } from '../contracts/ids';
+import { operatorToken } from './operators';
+import { seedTenant } from './seed';
+import { profiles, type Profile } from './stack/profile';
+import { reasonOf } from './stack/waiting';
+
+interface Options {
+  readonly sub: string;
+  readonly scopes: readonly string[];
+  readonly tenants: readonly string[];
+  readonly minutes: number;
+  readonly profile: Profile;
+}
+
+const minutesMax = 1_440;
+
+async function make({ sub: subject, profile, ...rest }: Options): Promise<void> {
+  const token = await operatorToken(profile, { subject, ...rest });
+  console.error(
+    `${subject} for ${rest.tenants.join(', ')}: ${rest.scopes.join(' ')}; for ${rest.minutes} minutes. Profile ${profile} alone takes it:`,
+  );
+  console.log(token);
+}
+
+function subjectOf(text: string): string {
+  if (/^[\x21-\x7e]{1,128}$/.test(text)) return text;
+  throw new InvalidArgumentError('It is 1 to 128 visible ASCII characters.');
+}
+
+function scopesOf(text: string): readonly string[] {
+  const names = text.split(/[ ,]+/).filter(Boolean);
+  const unknown = names.filter((name) => !isScopeOrOps(name));
+  if (unknown.length === 0) return names;
+  throw new InvalidArgumentError(
+    `Unknown: ${unknown.join(', ')}. There are ops, ${scopes.join(', ')}.`,
+  );
+}
+
+function tenantsOf(text: string): readonly string[] {
+  const names = text.split(',');
+  if (names.every((name) => tenantPattern.test(name))) return names;
+  throw new InvalidArgumentError('A tenant is 1 to 16 of a-z and 0-9; several with commas.');
+}
+
+function minutesOf(text: string): number {
+  const minutes = Number(text);
+  if (Number.isInteger(minutes) && minutes >= 1 && minutes <= minutesMax) return minutes;
+  throw new InvalidArgumentError(`It is a whole number, 1 to ${minutesMax}.`);
+}
+
+new Command('operator-token')
+  .description('Prints a token of an operator, for development.')
+  .requiredOption('-s, --sub <person>', 'who it is', subjectOf)
+  .option('--scopes <list>', `of ops, ${scopes.join(', ')}`, scopesOf, ['ops', 'tx:read'])
+  .option('-t, --tenants <list>', 'whose transactions', tenantsOf, [seedTenant])
+  .option('-m, --minutes <number>', 'until it expires', minutesOf, 60)
+  .addOption(
+    new Option('-p, --profile <name>', 'whose API takes it').choices(profiles).default('dev'),
+  )
+  .action(make)
+  .parseAsync()
+  .catch((error: unknown) => {
+    console.error(reasonOf(error));
+    process.exitCode = 1;
+  });

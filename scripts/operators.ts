@@ -1,0 +1,101 @@
+/**
+ * Operators of a profile of this checkout: a key pair in the profile's folder that makes their tokens, and what an API
+ * reads to take them. In production that is an identity provider.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from 'jose';
+import { z } from 'zod';
+
+import type { Tenant } from '../contracts/ids';
+import type { Variables } from './application';
+import { withLock } from './stack/lock';
+import { folderOf, makeFolder, type Profile } from './stack/profile';
+
+/** What a token says. */
+export interface Claims {
+  readonly subject: string;
+  readonly tenants: readonly Tenant[];
+  readonly scopes: readonly string[];
+  readonly minutes: number;
+}
+
+const algorithm = 'ES256';
+const audience = 'accord';
+const issuerOf = (profile: Profile): string => `urn:accord:${profile}`;
+
+const privateKeySchema = z.object({
+  kty: z.literal('EC'),
+  crv: z.string(),
+  x: z.string(),
+  y: z.string(),
+  d: z.string(),
+  kid: z.string(),
+});
+type PrivateKey = z.infer<typeof privateKeySchema>;
+
+/** What an API of this profile reads so that it takes the profile's tokens, and no others. */
+export async function operatorVariables(profile: Profile): Promise<Variables> {
+  await privateKeyOf(profile);
+  return {
+    OPERATOR_ISSUER: issuerOf(profile),
+    OPERATOR_AUDIENCE: audience,
+    OPERATOR_KEYS_FILE: publicFileOf(profile),
+    // A shell that knows a real issuer must not make two of them.
+    OPERATOR_KEYS: '',
+    OPERATOR_KEYS_URL: '',
+  };
+}
+
+/** A token that an API of this profile takes. */
+export async function operatorToken(profile: Profile, claims: Claims): Promise<string> {
+  const key = await privateKeyOf(profile);
+  return new SignJWT({ scope: claims.scopes.join(' '), tenants: claims.tenants })
+    .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', kid: key.kid })
+    .setIssuer(issuerOf(profile))
+    .setAudience(audience)
+    .setSubject(claims.subject)
+    .setJti(randomUUID())
+    .setIssuedAt()
+    .setNotBefore('0s')
+    .setExpirationTime(`${claims.minutes}m`)
+    .sign(await importJWK(key, algorithm));
+}
+
+const folderOfKeys = (profile: Profile): string => join(folderOf(profile), 'operators');
+const privateFileOf = (profile: Profile): string => join(folderOfKeys(profile), 'private-key.json');
+const publicFileOf = (profile: Profile): string => join(folderOfKeys(profile), 'keys.json');
+
+/** Generated when it is first asked for, and the same until `reset`. Safe when several processes ask at once. */
+async function privateKeyOf(profile: Profile): Promise<PrivateKey> {
+  makeFolder(profile);
+  return withLock(`${folderOf(profile)}.operators.lock`, async () => {
+    mkdirSync(folderOfKeys(profile), { recursive: true, mode: 0o700 });
+    const known = readKey(privateFileOf(profile));
+    if (known && existsSync(publicFileOf(profile))) return known;
+    const key = known ?? (await newKey());
+    const { kty, crv, x, y, kid } = key;
+    writeJson(privateFileOf(profile), key);
+    writeJson(publicFileOf(profile), { keys: [{ kty, crv, x, y, kid, alg: algorithm }] });
+    return key;
+  });
+}
+
+async function newKey(): Promise<PrivateKey> {
+  const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
+  const key = await exportJWK(privateKey);
+  return privateKeySchema.parse({ ...key, kid: await calculateJwkThumbprint(key) });
+}
+
+function readKey(file: string): PrivateKey | undefined {
+  if (!existsSync(file)) return undefined;
+  return privateKeySchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+}
+
+// Renamed at the end: a reader never sees half a file.
+function writeJson(file: string, value: unknown): void {
+  writeFileSync(`${file}.new`, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
