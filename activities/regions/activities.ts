@@ -206,6 +206,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     acknowledge: made('act', async ({ region, active, epoch }) => {
       await withRegion(accessTo(active).mysqlUrl, queryMs, acknowledgeTogether);
       await followRedis(accessTo(region).redisUrl, accessTo(active).redisLink);
+      await askRouter(router, { routes: [kafkaOf(region)], state: 'open', epoch });
       if (await hub.standsBy(region, epoch)) return null;
       throw new PostconditionFailed(`Epoch ${epoch} is over, or somebody switches regions.`);
     }),
