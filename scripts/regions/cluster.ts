@@ -15,6 +15,7 @@ import { clusterAddresses, type ClusterAddresses } from './addresses';
 import {
   activate,
   addReplicationUser,
+  noteRoles,
   rolesOf,
   standBy,
   type Replication,
@@ -68,6 +69,7 @@ export async function bringUpCluster({
   const urls = joined(hub, regional);
   await seed(urls);
   await standBy(standby, active, replication);
+  await noteRoles(hubUrlOf(stack), roles);
   const application = createApplication({
     stack: { ...stack, kafka: { brokers: active.brokers } },
     namespace: stack.temporal.namespace,

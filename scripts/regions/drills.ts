@@ -69,6 +69,11 @@ export async function runDrill(
     mayBeginAlone: false,
   });
   const switchedAt = performance.now();
+  if (result.outcome !== 'completed') {
+    await load.stop();
+    await heal(kind, cluster, from);
+    throw new Error(`The switch was taken back: ${result.reason.detail}`);
+  }
   await pause(afterMs);
   await load.stop();
   await heal(kind, cluster, from);

@@ -18,6 +18,29 @@ import {
 import { regions, type Region } from '../stack/profile';
 import type { RegionAddresses } from './addresses';
 
+/** What the hub says of a cluster whose regions have their roles: the standby acknowledges. */
+export async function noteRoles(hubUrl: string, { active, standby }: Roles): Promise<void> {
+  const hub = await createConnection({ uri: hubUrl });
+  try {
+    await hub.query(
+      `UPDATE cluster_state SET sync = 1 WHERE cluster = 'main' AND region = ? AND state = 'steady'`,
+      [active],
+    );
+    await hub.query(
+      `INSERT INTO regions (cluster, region, status, priority, changed_at) VALUES ? AS told
+         ON DUPLICATE KEY UPDATE status = told.status, changed_at = told.changed_at`,
+      [
+        [
+          ['main', active, 'ACTIVE', 0, new Date()],
+          ['main', standby, 'STANDBY', 1, new Date()],
+        ],
+      ],
+    );
+  } finally {
+    await hub.end();
+  }
+}
+
 export interface Roles {
   readonly active: Region;
   readonly standby: Region;
