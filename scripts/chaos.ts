@@ -2,8 +2,8 @@
  * npm run chaos: the application on real servers under load, while processes, servers and connections fail by a seed;
  * then every oracle, every history and every client's record is asked whether the promise was kept.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -40,6 +40,8 @@ interface Options {
   readonly json?: string;
 }
 
+/** In the run's folder, beside the plan and what its clients saw. */
+const reportFile = 'report.json';
 const workersDefault = 3;
 const clientsDefault = 6;
 /** Load between the last fault and the end: shorter in a run of a minute. */
@@ -57,7 +59,7 @@ new Command('chaos')
   .addOption(
     new Option('--break <protection>', 'plant one bug; the run must turn red').choices(breakNames),
   )
-  .option('--json <file>', 'write the report there')
+  .option('--json <file>', 'write the report there, too')
   .addOption(
     new Option('-p, --profile <name>', 'whose servers are killed')
       .choices(profiles)
@@ -90,7 +92,7 @@ async function chaos(options: Options): Promise<void> {
   try {
     const report = await Promise.race([proof(options, stack, cleanups), interruption()]);
     printReport(report);
-    if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
+    if (json !== undefined) copyFileSync(join(report.folder, reportFile), json);
     process.exitCode = exitCodes[report.verdict];
   } finally {
     for (const cleanup of cleanups.reverse()) await cleanup();
@@ -145,7 +147,7 @@ async function proof(options: Options, stack: Stack, cleanups: Cleanup[]): Promi
   const violations = violationsOf(observed, checked.violations);
   const gates = gatesOf(observed, asked, { plan, minutes, hasNext: !broken });
   const verdict = verdictOf(violations, gates);
-  return {
+  const report: ChaosReport = {
     ok: verdict === 'proven',
     verdict,
     command: commandOf(options),
@@ -179,7 +181,10 @@ async function proof(options: Options, stack: Stack, cleanups: Cleanup[]): Promi
     notAsked: observed.notAsked,
     gates,
     violations,
+    folder: relative(process.cwd(), folder),
   };
+  writeFileSync(join(folder, reportFile), `${JSON.stringify(report, undefined, 2)}\n`);
+  return report;
 }
 
 const commandOf = ({ seed, minutes, break: broken }: Options): string =>

@@ -5,12 +5,18 @@
  */
 import { randomUUID } from 'node:crypto';
 
-import type { Admin, Kafka } from 'kafkajs';
+import {
+  KafkaJSNumberOfRetriesExceeded,
+  KafkaJSProtocolError,
+  type Admin,
+  type Kafka,
+} from 'kafkajs';
 
 import type { Database, Reading } from '../../books/reading';
 import { eventIdHeader, topics } from '../../contracts/events';
 import { createLogger } from '../../processes/logger';
 import { allTopics, createKafka, type KafkaSettings } from '../../workers/relay/kafka-client';
+import { pause } from '../stack/waiting';
 import type { Finding } from './findings';
 
 /** Older events may have left Kafka, and their rows the outbox. */
@@ -18,6 +24,9 @@ const hours = 24;
 const consumer = 'accord-order-view';
 /** A scan that gets nothing for so long has lost its broker. */
 const silentMs = 30_000;
+/** A partition that was made a moment ago has its leader by then. */
+const leaderTries = 20;
+const leaderEveryMs = 250;
 const chunk = 500;
 
 const databaseOfTopic: Readonly<Record<string, Database>> = {
@@ -118,6 +127,28 @@ async function readBefore(
   };
 }
 
+/**
+ * The client waits 0.3 s for a topic that it does not know, and not at all for a partition whose leader has yet to take
+ * it: too short for topics that are being made.
+ */
+async function offsetsOf(
+  admin: Admin,
+  topic: string,
+  tries = leaderTries,
+): ReturnType<Admin['fetchTopicOffsets']> {
+  try {
+    return await admin.fetchTopicOffsets(topic);
+  } catch (error) {
+    if (!isTransient(error) || tries <= 1) throw error;
+    await pause(leaderEveryMs);
+    return offsetsOf(admin, topic, tries - 1);
+  }
+}
+
+const isTransient = (error: unknown): boolean =>
+  error instanceof KafkaJSNumberOfRetriesExceeded ||
+  (error instanceof KafkaJSProtocolError && error.retriable);
+
 /** Everything that stands in the topics now, each partition in its order. */
 async function scan(
   kafka: Kafka,
@@ -129,7 +160,7 @@ async function scan(
   const names = allTopics(settings).filter((name) => there.has(name));
   const ends = new Map<string, bigint>();
   for (const topic of names) {
-    for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
+    for (const { partition, low, high } of await offsetsOf(admin, topic)) {
       if (BigInt(high) > BigInt(low)) ends.set(`${topic}/${partition}`, BigInt(high));
     }
   }

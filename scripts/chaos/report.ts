@@ -15,7 +15,7 @@ export interface ChaosViolation {
 
 export type Verdict = 'proven' | 'violated' | 'not proven';
 
-/** The file that `--json` writes. */
+/** report.json of a run's folder, and the file that `--json` writes. */
 export interface ChaosReport {
   /** Proven: nothing was violated, and enough has happened. */
   readonly ok: boolean;
@@ -48,6 +48,8 @@ export interface ChaosReport {
   readonly notAsked: readonly string[];
   readonly gates: readonly Gate[];
   readonly violations: readonly ChaosViolation[];
+  /** Where its plan, what its clients saw and this report stand, from the checkout. */
+  readonly folder: string;
 }
 
 const shownMax = 20;
@@ -111,6 +113,7 @@ export function printReport(report: ChaosReport): void {
     console.log(colors.red(`… and ${report.violations.length - shownMax} more.`));
   }
   console.log(sentenceOf(report));
+  console.log(colors.dim(`The whole report: ${report.folder}`));
 }
 
 function sentenceOf({ verdict, operations, kills, violations }: ChaosReport): string {

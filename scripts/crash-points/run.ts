@@ -64,8 +64,8 @@ export interface CrashReport {
 /** Transactions under way at one time: each holds at most one delivery, of forty that a worker has. */
 const underWayMax = 40;
 const endsWithinMs = 240_000;
-/** Which of two workers takes a delivery nobody decides: of a zombie each round meets half. */
-const roundsMax = 9;
+/** Which worker takes a delivery nobody decides: of the zombies each round meets a part, the smaller the more there are. */
+const roundsMax = 24;
 const lookEveryMs = 250;
 const sayEveryMs = 15_000;
 
@@ -318,7 +318,7 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, points, crashes, say
       }),
     );
 
-  /** Plays points again whose crash was not seen, a few times. */
+  /** Plays points again whose crash was not seen, so often that chance alone leaves none. */
   async function untilSeen(
     all: readonly CrashPoint[],
     playRound: (round: readonly CrashPoint[]) => Promise<readonly PlayedPoint[]>,
