@@ -4,7 +4,7 @@ import { createPool, type Pool, type PoolOptions } from 'mysql2/promise';
 
 import { openPack } from '../books/pack';
 import { runsChannel } from '../contracts/runs';
-import { transactionsTaskQueue } from '../contracts/task-queues';
+import { taskQueueOf } from '../contracts/task-queues';
 import type { Config } from './config';
 import { createInvariants } from './invariants';
 import { createAccountViewsStore } from './stores/account-views-store';
@@ -40,7 +40,7 @@ const reconnectMaxMs = 1_000;
 export function openDependencies(
   config: Config,
   onError: (error: unknown) => void,
-  taskQueue = transactionsTaskQueue,
+  queueOf = taskQueueOf,
 ) {
   const pools: Pool[] = [];
   const open = (url: string): Database => {
@@ -68,7 +68,7 @@ export function openDependencies(
     stockViews: createStockViewsStore(open(config.inventoryUrl)),
     couponViews: createCouponViewsStore(open(config.couponsUrl)),
     invariants: createInvariants(books),
-    temporal: createTemporal(client, taskQueue),
+    temporal: createTemporal(client, queueOf),
     redis,
     wakeUps: subscribe(subscriber, onError),
     async close(): Promise<void> {
