@@ -26,7 +26,7 @@ export const switchRegions = (
   stack: Stack,
   { to, kind, reason, mayBeginAlone }: Switch,
 ): Promise<TransactionResult> =>
-  operate<FailoverInput>(stack, 'failover', ({ region, epoch }, input) => ({
+  operate(stack, 'failover', ({ region, epoch }, input) => ({
     ...input,
     cluster,
     from: region,
@@ -40,7 +40,7 @@ export const switchRegions = (
   }));
 
 export const rejoinRegion = (stack: Stack, region: string): Promise<TransactionResult> =>
-  operate<FailbackInput>(stack, 'failback', (hub, input) => ({
+  operate(stack, 'failback', (hub, input) => ({
     ...input,
     cluster,
     region,
@@ -54,29 +54,29 @@ interface Hub {
   readonly sequence: number;
 }
 
-async function operate<Input extends TransactionInput>(
+async function operate(
   stack: Stack,
   flow: 'failover' | 'failback',
-  inputOf: (hub: Hub, input: TransactionInput) => Input,
+  inputOf: (hub: Hub, input: TransactionInput) => FailoverInput | FailbackInput,
 ): Promise<TransactionResult> {
   const input = await accepted(hubUrlOf(stack), flow, inputOf);
   const connection = await Connection.connect({ address: stack.temporal.address });
   try {
     const client = new Client({ connection, namespace: stack.temporal.namespace });
-    return await client.workflow.execute<(input: Input) => Promise<TransactionResult>>(
+    return await client.workflow.execute<(input: TransactionInput) => Promise<TransactionResult>>(
       flowDefinitions[flow].workflow,
-      { workflowId: input.gid, taskQueue: failoverTaskQueue, args: [input] as never },
+      { workflowId: input.gid, taskQueue: failoverTaskQueue, args: [input] },
     );
   } finally {
     await connection.close();
   }
 }
 
-async function accepted<Input extends TransactionInput>(
+async function accepted(
   hubUrl: string,
   flow: 'failover' | 'failback',
-  inputOf: (hub: Hub, input: TransactionInput) => Input,
-): Promise<Input> {
+  inputOf: (hub: Hub, input: TransactionInput) => FailoverInput | FailbackInput,
+): Promise<TransactionInput> {
   const hub = await createConnection({ uri: hubUrl, timezone: 'Z' });
   try {
     const [rows] = await hub.query<(RowDataPacket & Hub)[]>(
