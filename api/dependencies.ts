@@ -10,6 +10,7 @@ import { createInvariants } from './invariants';
 import { createAccountViewsStore } from './stores/account-views-store';
 import { createApprovalsStore } from './stores/approvals-store';
 import { createAuditStore } from './stores/audit-store';
+import { createClusterStore } from './stores/cluster-store';
 import { createCouponViewsStore } from './stores/coupon-views-store';
 import { createDatabase, type Database } from './stores/database';
 import { createHeartbeatStore } from './stores/heartbeat-store';
@@ -60,6 +61,7 @@ export function openDependencies(
     keys: createKeysStore(accord),
     approvals: createApprovalsStore(accord),
     audit: createAuditStore(accord),
+    cluster: createClusterStore(accord, config.cluster),
     heartbeat: createHeartbeatStore(accord),
     orderViews: createOrderViewsStore(open(config.ordersUrl)),
     accountViews: createAccountViewsStore(accounts),
