@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import type { Gid } from '../contracts/ids';
+import { failoverKinds } from '../contracts/regions';
 import { decisions } from '../contracts/transaction';
 import { atRiskSchema } from './run-view';
 import { scopes } from './scopes';
@@ -26,8 +27,24 @@ const createKey = z.object({
   expiresAt: z.iso.datetime().nullable(),
 });
 
+/** A switch of regions, for the cluster as the asker saw it. */
+const failover = z.object({
+  kind: z.literal('failover'),
+  /** That it will bear. */
+  gid: z.string(),
+  failover: z.enum(failoverKinds),
+  from: z.string(),
+  to: z.string(),
+  reason: z.string(),
+  /** In milliseconds of writes. */
+  acceptLoss: z.number(),
+  force: z.boolean(),
+  sequence: z.number(),
+  epoch: z.number(),
+});
+
 /** What an approver is shown. */
-export const shownActionSchema = z.discriminatedUnion('kind', [decideStep, createKey]);
+export const shownActionSchema = z.discriminatedUnion('kind', [decideStep, createKey, failover]);
 export type ShownAction = z.output<typeof shownActionSchema>;
 
 /**
@@ -37,6 +54,7 @@ export type ShownAction = z.output<typeof shownActionSchema>;
 export const approvalActionSchema = z.discriminatedUnion('kind', [
   decideStep,
   createKey.extend({ secretSha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+  failover,
 ]);
 export type ApprovalAction = z.output<typeof approvalActionSchema>;
 export type ApprovalKind = ApprovalAction['kind'];
@@ -47,15 +65,20 @@ export const approvalKinds: readonly ApprovalKind[] = approvalActionSchema.optio
   ({ shape }) => shape.kind.value,
 );
 
-/** The transaction that an action is about, as its asker saw it; `null`: it is about none. */
+/**
+ * The transaction that an action is about, as its asker saw it; `null`: it is about none. Without a version it is one
+ * that does not exist yet.
+ */
 export function subjectOf(
   action: ApprovalAction,
-): { readonly gid: Gid; readonly version: number } | null {
+): { readonly gid: Gid; readonly version: number | null } | null {
   switch (action.kind) {
     case 'decideStep':
       return { gid: action.gid, version: action.version };
     case 'createKey':
       return null;
+    case 'failover':
+      return { gid: action.gid, version: null };
   }
 }
 

@@ -45,6 +45,7 @@ const voiding: readonly ProblemCode[] = [
   'not_parked',
   'past_pivot',
   'already_ended',
+  'failover_in_progress',
 ];
 
 interface Parts {
@@ -165,6 +166,8 @@ function act(handlers: Handlers, approved: Approved<ApprovalAction>): Promise<vo
       return handlers.decideStep({ ...approved, action });
     case 'createKey':
       return handlers.createKey({ ...approved, action });
+    case 'failover':
+      return handlers.failover({ ...approved, action });
   }
 }
 

@@ -4,12 +4,13 @@ import { createPool, type Pool, type PoolOptions } from 'mysql2/promise';
 
 import { openPack } from '../books/pack';
 import { runsChannel } from '../contracts/runs';
-import { transactionsTaskQueue } from '../contracts/task-queues';
+import { taskQueueOf } from '../contracts/task-queues';
 import type { Config } from './config';
 import { createInvariants } from './invariants';
 import { createAccountViewsStore } from './stores/account-views-store';
 import { createApprovalsStore } from './stores/approvals-store';
 import { createAuditStore } from './stores/audit-store';
+import { createClusterStore } from './stores/cluster-store';
 import { createCouponViewsStore } from './stores/coupon-views-store';
 import { createDatabase, type Database } from './stores/database';
 import { createHeartbeatStore } from './stores/heartbeat-store';
@@ -40,7 +41,7 @@ const reconnectMaxMs = 1_000;
 export function openDependencies(
   config: Config,
   onError: (error: unknown) => void,
-  taskQueue = transactionsTaskQueue,
+  queueOf = taskQueueOf,
 ) {
   const pools: Pool[] = [];
   const open = (url: string): Database => {
@@ -60,6 +61,7 @@ export function openDependencies(
     keys: createKeysStore(accord),
     approvals: createApprovalsStore(accord),
     audit: createAuditStore(accord),
+    cluster: createClusterStore(accord, config.cluster),
     heartbeat: createHeartbeatStore(accord),
     orderViews: createOrderViewsStore(open(config.ordersUrl)),
     accountViews: createAccountViewsStore(accounts),
@@ -68,7 +70,7 @@ export function openDependencies(
     stockViews: createStockViewsStore(open(config.inventoryUrl)),
     couponViews: createCouponViewsStore(open(config.couponsUrl)),
     invariants: createInvariants(books),
-    temporal: createTemporal(client, taskQueue),
+    temporal: createTemporal(client, queueOf),
     redis,
     wakeUps: subscribe(subscriber, onError),
     async close(): Promise<void> {

@@ -62,6 +62,11 @@ export const problems = {
     title: 'The transaction is not parked at this step.',
   },
   state_changed: { status: 409, retryable: false, title: 'The transaction has moved meanwhile.' },
+  failover_in_progress: {
+    status: 409,
+    retryable: false,
+    title: 'The regions of the cluster are being moved.',
+  },
   ask_again: {
     status: 409,
     retryable: true,

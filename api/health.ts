@@ -4,6 +4,7 @@ import { withinDeadline } from './deadline';
 import type { Limits } from './limits';
 import type { Starter } from './starter';
 import type { HeartbeatStore } from './stores/heartbeat-store';
+import type { ClusterStore } from './stores/cluster-store';
 import type { RunsStore } from './stores/runs-store';
 import type { Temporal } from './temporal';
 
@@ -39,6 +40,7 @@ interface HealthDependencies {
   readonly limits: Pick<Limits, 'isAlone'>;
   readonly starter: Pick<Starter, 'isBacklogFull'>;
   readonly runs: Pick<RunsStore, 'attention'>;
+  readonly cluster: Pick<ClusterStore, 'read'>;
   readonly lifecycle: Lifecycle;
 }
 
@@ -47,7 +49,7 @@ interface HealthDependencies {
  * the backlog is full, without Redis each process limits by itself.
  */
 export function createHealth(dependencies: HealthDependencies) {
-  const { heartbeat, temporal, redis, limits, starter, runs, lifecycle } = dependencies;
+  const { heartbeat, temporal, redis, limits, starter, runs, cluster, lifecycle } = dependencies;
   let cached: { readonly at: number; readonly checks: Promise<readonly Check[]> } | undefined;
 
   const askAll = (): Promise<readonly Check[]> =>
@@ -75,21 +77,31 @@ export function createHealth(dependencies: HealthDependencies) {
     return { status: lifecycle.isReady() ? worstOf(answers) : 'unhealthy', checks: answers };
   };
 
+  /** `undefined`: the cluster is in one place, or nobody can say. */
+  async function regions() {
+    const view = await cluster.read().catch(() => undefined);
+    if (!view || view.regions.length === 0) return undefined;
+    const { region: active, epoch, state, sync } = view;
+    return { active, epoch, state, sync };
+  }
+
   return {
     readiness,
-    /** Readiness, and what waits for people. */
+    /** Readiness, what waits for people, and whether a standby has what is acknowledged. */
     async health() {
-      const [{ status, checks: answers }, attention] = await Promise.all([
+      const [{ status, checks: answers }, attention, placed] = await Promise.all([
         readiness(),
         runs.attention().catch(() => null),
+        regions(),
       ]);
-      const needsPeople = attention !== null && attention.stuck > 0;
+      const needsPeople = (attention !== null && attention.stuck > 0) || placed?.sync === false;
       return {
         status: status === 'healthy' && needsPeople ? ('degraded' as const) : status,
         parked: attention?.parked ?? null,
         stuck: attention?.stuck ?? null,
         timestamp: new Date().toISOString(),
         checks: answers,
+        ...(placed && { regions: placed }),
       };
     },
   };

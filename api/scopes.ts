@@ -7,6 +7,7 @@ export const scopes = [
   'ops:read',
   'ops:resolve',
   'ops:approve',
+  'ops:failover',
   'ops:breakglass',
   'admin:keys',
 ] as const;

@@ -10,6 +10,7 @@ import { createCursors } from './cursor';
 import type { Dependencies } from './dependencies';
 import { createEdge, refuseOtherMethods } from './edge';
 import { inertFaultPoints, type DeliveryPoints } from '../processes/fault-points';
+import { createFailovers } from './failovers';
 import { guardRoutes } from './guards';
 import { createHealth } from './health';
 import { createAddressGuard, createLimits } from './limits';
@@ -21,10 +22,12 @@ import { apiKeyRoutes, createApprovedKey } from './routes/api-keys';
 import { approvalRoutes } from './routes/approvals';
 import { auditRoutes } from './routes/audit';
 import { checkoutRoutes } from './routes/checkouts';
+import { failoverRoutes } from './routes/failovers';
 import { invariantRoutes } from './routes/invariants';
 import { orderRoutes } from './routes/orders';
 import { paymentRoutes } from './routes/payments';
 import { probeRoutes } from './routes/probes';
+import { regionRoutes } from './routes/regions';
 import { settlementRoutes } from './routes/settlements';
 import { steeringRoutes } from './routes/steering';
 import { stockRoutes } from './routes/stock';
@@ -56,7 +59,7 @@ export async function buildServer({
   faults = inertFaultPoints,
 }: ServerParts) {
   const { runs, keys, audit, heartbeat, invariants, temporal, redis, wakeUps } = dependencies;
-  const { approvals: approvalsStore } = dependencies;
+  const { approvals: approvalsStore, cluster } = dependencies;
   const { orderViews, accountViews, paymentViews, settlementViews, stockViews, couponViews } =
     dependencies;
   let isReady = true;
@@ -73,15 +76,22 @@ export async function buildServer({
     keys,
     operators: createOperators(config.operators),
   });
-  const health = createHealth({ heartbeat, temporal, redis, limits, starter, runs, lifecycle });
+  const health = createHealth({
+    ...{ heartbeat, temporal, redis, limits, starter, runs, cluster, lifecycle },
+  });
   const cursors = createCursors(config.secret);
   const steering = createSteering({ runs, temporal, thresholds: config.twoPersonThresholds });
   const ask = createAsking(approvalsStore);
   const secondPerson = createSecondPerson({ ask, audit, metrics, logger });
+  const failovers = createFailovers({ cluster, starts, secret: config.secret });
   const approvals = createApprovals({
     store: approvalsStore,
     audit,
-    handlers: { decideStep: steering.decideApproved, createKey: createApprovedKey(keys) },
+    handlers: {
+      decideStep: steering.decideApproved,
+      createKey: createApprovedKey(keys),
+      failover: failovers.startApproved,
+    },
   });
   const screening = createScreening({ accountViews, couponViews, paymentViews }, (error) =>
     logger.warn({ err: error }, 'A start was not screened.'),
@@ -113,6 +123,17 @@ export async function buildServer({
   transactionRoutes(api, { runs, temporal, starts, cursors });
   steeringRoutes(api, { steering, secondPerson, runs, cursors });
   approvalRoutes(api, { approvals, store: approvalsStore, cursors });
+  failoverRoutes(api, {
+    config,
+    failovers,
+    secondPerson,
+    steering,
+    starts,
+    runs,
+    temporal,
+    cursors,
+  });
+  regionRoutes(api, { config, failovers, cluster });
   auditRoutes(api, { audit, cursors });
   invariantRoutes(api, { invariants });
   apiKeyRoutes(api, { keys, authentication, secondPerson });

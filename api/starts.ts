@@ -1,11 +1,19 @@
-import type { Tenant } from '../contracts/ids';
-import type { TransactionInput } from '../contracts/transaction';
+import { businessIdOf, gidOf, type Flow, type Gid, type Tenant } from '../contracts/ids';
+import { undoBudgetShare, type TransactionInput } from '../contracts/transaction';
 import { dependencyUnavailable, Problem, type FieldError } from './errors';
 import type { DeliveryPoints } from '../processes/fault-points';
 import { differingFields, type Fingerprint } from './idempotency';
 import type { Until } from './preference';
 import type { Starter } from './starter';
-import type { Claim, EarlierClaim, NewRun, RunRow, RunsStore } from './stores/runs-store';
+import type {
+  Claim,
+  EarlierClaim,
+  KeyedRequest,
+  NewRun,
+  RunRow,
+  RunsStore,
+  Turn,
+} from './stores/runs-store';
 import { isSettled, type Waiting } from './waiting';
 
 /** The transaction as callers get it: its row, and whether this request was the one that made it. */
@@ -26,6 +34,8 @@ export interface Start {
    * not known yet, for a known one is answered from its row. Left out: nothing is looked at.
    */
   readonly screen?: (() => Promise<readonly FieldError[]>) | undefined;
+  /** Of an operator's flow alone: it moves regions, and is neither shed nor refused while one is switched. */
+  readonly turn?: Turn | undefined;
 }
 
 /** How long a caller is willing to wait, for what, and the sign that it has gone. */
@@ -55,10 +65,11 @@ export function createStarts({ runs, starter, waiting, faults }: StartDependenci
     const gids = () => [start.input.gid];
     await faults.reach('api.start', 'begun', gids);
     const earlier = start.screen && (await screened(start, start.screen));
-    if (earlier) return { gid: gidOfClaim(earlier, start), isReplay: true };
+    if (earlier) return { gid: gidOfClaim(earlier, start.fingerprint), isReplay: true };
     const run: NewRun = { ...start, acceptedAt: new Date() };
     const claim = await runs.accept(run);
-    if (claim.kind !== 'accepted') return { gid: gidOfClaim(claim, start), isReplay: true };
+    if (claim.kind !== 'accepted')
+      return { gid: gidOfClaim(claim, start.fingerprint), isReplay: true };
     await faults.reach('api.start', 'afterCommit', gids);
     await sendQuietly(start.input);
     await faults.reach('api.start', 'beforeAck', gids);
@@ -96,10 +107,11 @@ export function createStarts({ runs, starter, waiting, faults }: StartDependenci
     /**
      * Accepts a start once, however often it comes.
      * @throws Problem `unprocessable`, `idempotency_key_reused`, `idempotency_in_progress`, `transaction_exists`;
+     *   `region_switching` of business; `failover_in_progress`, `state_changed` of an operator's flow;
      *   `dependency_unavailable` when too many accepted starts wait for Temporal.
      */
     async start(start: Start, patience: Patience): Promise<Started> {
-      if (starter.isBacklogFull()) throw dependencyUnavailable('temporal');
+      if (!start.turn && starter.isBacklogFull()) throw dependencyUnavailable('temporal');
       inHand += 1;
       let accepted;
       try {
@@ -111,6 +123,18 @@ export function createStarts({ runs, starter, waiting, faults }: StartDependenci
       }
       const run = await this.settled(start.input.tenant, accepted.gid, patience);
       return { run, isReplay: accepted.isReplay };
+    },
+
+    /** The transaction of a key that is known. @throws Problem `idempotency_key_reused`. */
+    async earlier(request: KeyedRequest, patience: Patience): Promise<Started | undefined> {
+      const claim = await runs.findClaim(request);
+      if (!claim) return undefined;
+      const run = await this.settled(
+        request.input.tenant,
+        gidOfClaim(claim, request.fingerprint),
+        patience,
+      );
+      return { run, isReplay: true };
     },
 
     /** The row, once it is settled, or when patience is over. */
@@ -127,18 +151,47 @@ export function createStarts({ runs, starter, waiting, faults }: StartDependenci
 }
 export type Starts = ReturnType<typeof createStarts>;
 
-function gidOfClaim(claim: Exclude<Claim, { readonly kind: 'accepted' }>, start: Start): string {
+function gidOfClaim(
+  claim: Exclude<Claim, { readonly kind: 'accepted' }>,
+  fingerprint: Fingerprint,
+): string {
   switch (claim.kind) {
     case 'attached':
       return claim.gid;
     case 'reused':
       throw new Problem('idempotency_key_reused', {
         gid: claim.gid,
-        errors: differingFields(claim.fields, start.fingerprint.fields),
+        errors: differingFields(claim.fields, fingerprint.fields),
       });
     case 'exists':
       throw new Problem('transaction_exists', { gid: claim.gid });
     case 'inProgress':
       throw new Problem('idempotency_in_progress', { retryAfterSeconds: 1 });
+    case 'switching': // With jitter, so that those who were refused together do not come back together.
+      throw new Problem('region_switching', {
+        retryAfterSeconds: 1 + Math.floor(Math.random() * 5),
+      });
+    case 'held':
+      throw failoverInProgress(claim.gid);
+    case 'moved':
+      throw new Problem('state_changed', { detail: 'The cluster has moved meanwhile.' });
   }
 }
+
+/** @param holder who moves the regions now. */
+export const failoverInProgress = (holder: Gid | null): Problem =>
+  new Problem('failover_in_progress', { ...(holder !== null && { gid: holder }) });
+
+/** What every flow's input begins with. */
+export const transactionInputOf = (
+  flow: Flow,
+  tenant: Tenant,
+  reference: string,
+  lifeMs: number,
+): TransactionInput => ({
+  gid: gidOf(flow, businessIdOf(tenant, reference)),
+  tenant,
+  flow,
+  deadlineAt: Date.now() + lifeMs,
+  undoBudgetMs: Math.floor(lifeMs * undoBudgetShare),
+});

@@ -7,7 +7,7 @@ import type { ParkedStep, RunState, StepView, Timeline } from '../contracts/tran
 import { plannedStepOf } from './plan';
 import { atRiskSchema } from './run-view';
 import type { RunRow } from './stores/runs-store';
-import type { PendingCall } from './temporal';
+import type { PendingCall, Temporal } from './temporal';
 
 const time = z.iso.datetime();
 const reasonSchema = z.looseObject({
@@ -62,6 +62,27 @@ export const storySchema = z
   })
   .meta({ id: 'Story' });
 export type Story = z.infer<typeof storySchema>;
+
+/**
+ * The story from whoever knows it: the run, the ending that it left, or the row.
+ * @throws Problem `dependency_unavailable`: it has not ended, and Temporal does not answer.
+ */
+export async function storyOf(
+  run: RunRow,
+  temporal: Pick<Temporal, 'timeline' | 'pendingCalls'>,
+): Promise<Story> {
+  if (run.state === 'accepted') return storyOfRow(run); // No run yet that could be asked.
+  try {
+    const [timeline, pending] = await Promise.all([
+      temporal.timeline(run.gid),
+      temporal.pendingCalls(run.gid),
+    ]);
+    return timeline ? storyOfRun(run, timeline, pending) : storyOfRow(run);
+  } catch (error) {
+    if (run.ending) return storyOfRow(run); // It has ended: the row tells nearly as much.
+    throw error;
+  }
+}
 
 /** The story as the run tells it, with the attempts that it cannot see itself. */
 export function storyOfRun(

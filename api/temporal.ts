@@ -10,7 +10,7 @@ import { TypedSearchAttributes } from '@temporalio/common';
 
 import { flowDefinitions } from '../contracts/flows';
 import { failureTypeOf } from '../contracts/failures';
-import { partsOfGid, type Gid } from '../contracts/ids';
+import { partsOfGid, type Flow, type Gid } from '../contracts/ids';
 import { searchAttributes } from '../contracts/search-attributes';
 import {
   cancelTransactionUpdate,
@@ -46,9 +46,9 @@ const cancelAnswerMs = 300;
  * Temporal as the API uses it. Every call answers within `callMs`: with its result, with Problem
  * `dependency_unavailable`, or, where an update may have arrived, with Problem `outcome_unknown`.
  *
- * @param taskQueue where the workers of its runs listen; a test has its own.
+ * @param queueOf where the workers of a flow listen; a test has its own.
  */
-export function createTemporal(client: Client, taskQueue: string) {
+export function createTemporal(client: Client, queueOf: (flow: Flow) => string) {
   const bounded = <Result>(work: () => Promise<Result>): Promise<Result> =>
     client.withDeadline(Date.now() + callMs, work);
 
@@ -73,7 +73,7 @@ export function createTemporal(client: Client, taskQueue: string) {
         await bounded(() =>
           client.workflow.start(
             flowDefinitions[input.flow].workflow,
-            startOptions(input, taskQueue),
+            startOptions(input, queueOf(input.flow)),
           ),
         );
       } catch (error) {

@@ -10,8 +10,14 @@ import type { RunRow } from './stores/runs-store';
 /**
  * Why one person is not enough. `amount_at_risk`: it reaches the threshold of its currency. `skips_money`: a step that
  * moves money is not to be done. `grants_power`: the new key may make keys, be the second person, or do without one.
+ * `unplanned_failover`: a region is given up.
  */
-export const twoPersonRules = ['amount_at_risk', 'skips_money', 'grants_power'] as const;
+export const twoPersonRules = [
+  'amount_at_risk',
+  'skips_money',
+  'grants_power',
+  'unplanned_failover',
+] as const;
 export type TwoPersonRule = (typeof twoPersonRules)[number];
 
 /** Amounts in minor units from which a decision wants two persons; 0: always. */

@@ -8,9 +8,14 @@ export const businessFlows = [
   'settlement',
 ] as const;
 export type BusinessFlow = (typeof businessFlows)[number];
+/** What operators do to a cluster: its name stands in the place of the tenant. */
+export const operatorFlows = ['failover', 'failback'] as const;
+export type OperatorFlow = (typeof operatorFlows)[number];
 /** First part of a gid: one word a flow. A new flow is entered here, in `flows.ts` and in `workflows/index.ts`. */
-export const flows = [...businessFlows, 'failover', 'failback'] as const;
+export const flows = [...businessFlows, ...operatorFlows] as const;
 export type Flow = (typeof flows)[number];
+export const isOperatorFlow = (flow: Flow): flow is OperatorFlow =>
+  (operatorFlows as readonly Flow[]).includes(flow);
 
 /** Code of a tenant, `[a-z0-9]{1,16}`. */
 export type Tenant = string;

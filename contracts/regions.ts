@@ -8,7 +8,8 @@ export const regionStatuses = ['ACTIVE', 'STANDBY', 'FAILED', 'RECOVERING'] as c
 export type RegionStatus = (typeof regionStatuses)[number];
 
 /** `planned`: nothing is wrong, so nothing may be lost, and no outcome may be unknown. */
-export type FailoverKind = 'planned' | 'unplanned';
+export const failoverKinds = ['planned', 'unplanned'] as const;
+export type FailoverKind = (typeof failoverKinds)[number];
 
 export interface FailoverInput extends TransactionInput {
   readonly cluster: string;

@@ -128,8 +128,11 @@ const apiRights: Rights = (table) => {
     case 'audit':
     case 'outbox':
       return append;
-    case 'cluster_state':
+    case 'cluster_state': // It numbers switches; a failover worker alone moves the regions.
+      return 'SELECT, UPDATE (sequence)';
     case 'fence':
+    case 'regions':
+    case 'cluster_heartbeats':
       return read;
     default:
       return undefined;

@@ -7,8 +7,9 @@ import {
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
 
-import { partsOfBusinessId, partsOfGid, type Gid } from '../contracts/ids';
+import { isOperatorFlow, partsOfBusinessId, partsOfGid, type Gid } from '../contracts/ids';
 import { searchAttributes } from '../contracts/search-attributes';
+import { taskQueueOf } from '../contracts/task-queues';
 
 /** Activities of reconciliation under the names that they are registered with. */
 export type Registered<Activities> = {
@@ -52,6 +53,8 @@ export async function startTransaction(
       args: [input],
       parentClosePolicy: ParentClosePolicy.ABANDON,
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      // Its activities are those of another worker; everybody else's are those of the job's own.
+      ...(flow && isOperatorFlow(flow.flow) && { taskQueue: taskQueueOf(flow.flow) }),
       ...(flow &&
         tenant !== undefined && {
           typedSearchAttributes: [

@@ -90,14 +90,10 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       return row.holder === gid && row.epoch === epoch + 1;
     },
 
-    /** The switch is over: others may begin. */
+    /** The switch is over: others may begin. It was numbered when it was accepted. */
     end: async (gid: Gid, statuses: Readonly<Record<string, RegionStatus>>): Promise<void> => {
       for (const [region, status] of Object.entries(statuses)) await tell(region, status);
-      await change(
-        `state = 'steady', holder_gid = NULL, sequence = sequence + 1`,
-        `holder_gid = ?`,
-        [gid],
-      );
+      await change(`state = 'steady', holder_gid = NULL`, `holder_gid = ?`, [gid]);
     },
 
     /** @returns false: it is the active one, or the cluster is in another epoch. */

@@ -8,8 +8,8 @@ import { refuse, sameAccountFaults } from '../faults';
 import { purchaseFields, purchaseOf } from '../purchase';
 import type { Api } from '../route-rules';
 import type { Screening } from '../screening';
-import type { Starts } from '../starts';
-import { noParams, startRoute, transactionInputOf } from './start-route';
+import { transactionInputOf, type Starts } from '../starts';
+import { noParams, startRoute } from './start-route';
 
 const checkoutBody = z.strictObject(purchaseFields).meta({ id: 'NewCheckout' });
 const payerPointer = '/payment/accountId';

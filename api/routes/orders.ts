@@ -11,9 +11,9 @@ import { purchaseFields, purchaseOf } from '../purchase';
 import { principalOf, type Api } from '../route-rules';
 import { cursor, idParams, limit, money, reference, withoutTenant } from '../schemas';
 import type { Screening } from '../screening';
-import type { Starts } from '../starts';
+import { transactionInputOf, type Starts } from '../starts';
 import type { OrderView, OrderViewsStore } from '../stores/order-views-store';
-import { noParams, startRoute, transactionInputOf } from './start-route';
+import { noParams, startRoute } from './start-route';
 
 const orderBody = z.strictObject(purchaseFields).meta({ id: 'NewOrder' });
 

@@ -20,7 +20,7 @@ import { keyOf, principalOf, type Api } from '../route-rules';
 import { linkOf, linksOf, runViewOf, runViewSchema } from '../run-view';
 import { digits, idParams, lifeMs, money, reference, text, time, withoutTenant } from '../schemas';
 import type { Screening } from '../screening';
-import type { Starts } from '../starts';
+import { transactionInputOf, type Starts } from '../starts';
 import type { Steering } from '../steering';
 import {
   refundStatuses,
@@ -28,7 +28,7 @@ import {
   type PaymentViewsStore,
 } from '../stores/payment-views-store';
 import type { RunRow } from '../stores/runs-store';
-import { noParams, startRoute, transactionInputOf } from './start-route';
+import { noParams, startRoute } from './start-route';
 
 const paymentBody = z
   .strictObject({

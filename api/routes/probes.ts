@@ -23,6 +23,16 @@ const healthSchema = z
     stuck: z.number().nullable(),
     timestamp: z.iso.datetime(),
     checks,
+    /** Left out where the cluster is in one place. */
+    regions: z
+      .object({
+        active: z.string(),
+        epoch: z.number(),
+        state: z.enum(['steady', 'failing-over', 'degraded']),
+        /** A commit is acknowledged when a standby has it. */
+        sync: z.boolean(),
+      })
+      .optional(),
   })
   .meta({ id: 'Health' });
 

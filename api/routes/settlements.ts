@@ -14,14 +14,14 @@ import { principalOf, waitingHandlerMs, type Api } from '../route-rules';
 import { linkOf } from '../run-view';
 import { currencyCode, cursor, digits, idParams, time, withoutTenant } from '../schemas';
 import { csvOf } from '../settlement-report';
-import type { Starts } from '../starts';
+import { transactionInputOf, type Starts } from '../starts';
 import {
   settlementStatuses,
   type PositionView,
   type SettlementView,
   type SettlementViewsStore,
 } from '../stores/settlement-views-store';
-import { noParams, startRoute, transactionInputOf } from './start-route';
+import { noParams, startRoute } from './start-route';
 
 /** Positions of one page of a report. */
 const positionsMax = 1_000;

@@ -1,13 +1,6 @@
 import { z } from 'zod';
 
-import type { Flow, Tenant } from '../../contracts/ids';
-import { businessIdOf, gidOf } from '../../contracts/ids';
-import {
-  isEnding,
-  undoBudgetShare,
-  type EarlyStatus,
-  type TransactionInput,
-} from '../../contracts/transaction';
+import { isEnding, type EarlyStatus } from '../../contracts/transaction';
 import type { Principal } from '../authentication';
 import { fingerprintOf } from '../idempotency';
 import { planOf, planSchema, type FlowInput } from '../plan';
@@ -91,7 +84,7 @@ export function startRoute<
 /**
  * 200 with the early answer, or with the ending byte for byte; 202 with the row while it is open, parked included.
  */
-function answerOf(
+export function answerOf(
   { run, isReplay }: Started,
   { until, applied }: Preference,
   early: EarlyAnswer | undefined,
@@ -116,17 +109,3 @@ function answerOf(
     body: runViewOf(run),
   } as const;
 }
-
-/** What every flow's input begins with. */
-export const transactionInputOf = (
-  flow: Flow,
-  tenant: Tenant,
-  reference: string,
-  lifeMs: number,
-): TransactionInput => ({
-  gid: gidOf(flow, businessIdOf(tenant, reference)),
-  tenant,
-  flow,
-  deadlineAt: Date.now() + lifeMs,
-  undoBudgetMs: Math.floor(lifeMs * undoBudgetShare),
-});

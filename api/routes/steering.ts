@@ -237,7 +237,7 @@ export function steeringRoutes(
 const refuseForOne: WantSecondPerson = () => Promise.reject(new Problem('second_person_required'));
 
 /** 200: it has ended, nothing is under way. 202: taken, the row will show it. */
-const statusOf = ({ state }: RunRow): 200 | 202 => (isEnding(state) ? 200 : 202);
+export const statusOf = ({ state }: RunRow): 200 | 202 => (isEnding(state) ? 200 : 202);
 
 function steerOf(request: FastifyRequest, gid: string): Steer {
   keyOf(request);

@@ -11,7 +11,7 @@ import { callerGone, principalOf, waitingHandlerMs, type Api } from '../route-ru
 import { runViewOf, runViewSchema } from '../run-view';
 import { cursor, flag, gidParams, limit, listOf, reference } from '../schemas';
 import type { Starts } from '../starts';
-import { storyOfRow, storyOfRun, storySchema } from '../story';
+import { storyOf, storySchema } from '../story';
 import type { RunFilter, RunRow, RunsStore } from '../stores/runs-store';
 import type { Temporal } from '../temporal';
 
@@ -123,20 +123,8 @@ export function transactionRoutes(
       params: gidParams,
       response: { 200: storySchema },
     },
-    handler: async (request) => {
-      const run = await find(principalOf(request).tenant, request.params.gid);
-      if (run.state === 'accepted') return storyOfRow(run); // No run yet that could be asked.
-      try {
-        const [timeline, pending] = await Promise.all([
-          temporal.timeline(run.gid),
-          temporal.pendingCalls(run.gid),
-        ]);
-        return timeline ? storyOfRun(run, timeline, pending) : storyOfRow(run);
-      } catch (error) {
-        if (run.ending) return storyOfRow(run); // It has ended: the row tells nearly as much.
-        throw error;
-      }
-    },
+    handler: async (request) =>
+      storyOf(await find(principalOf(request).tenant, request.params.gid), temporal),
   });
 }
 

@@ -8,8 +8,8 @@ import { currencyAt, deadlineFaults, refuse, sameAccountFaults } from '../faults
 import type { Api } from '../route-rules';
 import { lifeMs, money, reference } from '../schemas';
 import type { Screening } from '../screening';
-import type { Starts } from '../starts';
-import { noParams, startRoute, transactionInputOf } from './start-route';
+import { transactionInputOf, type Starts } from '../starts';
+import { noParams, startRoute } from './start-route';
 
 const transferBody = z
   .strictObject({

@@ -6,6 +6,7 @@ import type { EarlyStatus, RunState, TransactionInput } from '../../contracts/tr
 import { dependencyUnavailable } from '../errors';
 import type { Fingerprint } from '../idempotency';
 import type { Position } from '../cursor';
+import { openMoveOf } from './cluster-store';
 import {
   isSqlError,
   withoutDeadlock,
@@ -49,8 +50,19 @@ export interface NewRun {
   readonly idempotencyKey: string;
   readonly fingerprint: Fingerprint;
   readonly acceptedAt: Date;
+  /** Of an operator's flow, which moves regions itself; left out: it is business, taken in while none is switched. */
+  readonly turn?: Turn | undefined;
 }
-type KeyedRequest = Pick<NewRun, 'input' | 'operation' | 'idempotencyKey' | 'fingerprint'>;
+/** What the key of a request is looked up by. */
+export type KeyedRequest = Pick<NewRun, 'operation' | 'idempotencyKey' | 'fingerprint'> & {
+  readonly input: Pick<TransactionInput, 'tenant'>;
+};
+
+/** The cluster as a start of an operator's flow was prepared for it. Its number is the next one. */
+export interface Turn {
+  readonly sequence: number;
+  readonly epoch: number;
+}
 
 /** What became of the first request with a key. */
 export type EarlierClaim =
@@ -65,7 +77,17 @@ export type Claim =
   /** The reference was used under another key. */
   | { readonly kind: 'exists'; readonly gid: Gid }
   /** The first request with this key or reference is not committed yet. */
-  | { readonly kind: 'inProgress' };
+  | { readonly kind: 'inProgress' }
+  | Refused;
+
+/** The cluster's row says no; nothing is written. */
+type Refused =
+  /** A region is being switched: no business is taken in. */
+  | { readonly kind: 'switching' }
+  /** Another one moves the regions. */
+  | { readonly kind: 'held'; readonly gid: Gid | null }
+  /** The cluster has moved since this was prepared. */
+  | { readonly kind: 'moved' };
 
 export interface RunFilter {
   readonly flow?: Flow | undefined;
@@ -129,6 +151,15 @@ export function createRunsStore(database: Database, cluster: string) {
         [gid, tenant],
       );
       return row && runOf(row);
+    },
+
+    /** What it was accepted with, as long as it has not ended. */
+    async inputOf(tenant: Tenant, gid: Gid): Promise<TransactionInput | undefined> {
+      const [row] = await database.select<{ readonly input: Buffer | null }>(
+        'SELECT input FROM runs WHERE gid = ? AND tenant = ?',
+        [gid, tenant],
+      );
+      return row?.input ? inputOf(row.input) : undefined;
     },
 
     /** One page, newest first, from behind `after`; the tenant's own rows alone. */
@@ -259,9 +290,14 @@ const runOf = (row: RawRow): RunRow => ({ ...row, pivotPassed: row.pivotPassed =
  */
 async function accept(database: Database, cluster: string, run: NewRun): Promise<Claim> {
   try {
-    await withoutDeadlock(() =>
-      database.transaction(async (sql) => {
-        const { region, epoch } = await activeRegion(sql, cluster);
+    const refused = await withoutDeadlock(() =>
+      database.transaction(async (sql): Promise<Refused | undefined> => {
+        const hub = run.turn
+          ? await takeTurn(sql, cluster, run.turn)
+          : await activeRegion(sql, cluster);
+        // Returned, not thrown: an error costs the connection, and during a switch everybody is refused.
+        if (!run.turn && hub.state === 'failing-over') return { kind: 'switching' };
+        const { region, epoch } = hub;
         await insertRun(sql, run, region, epoch);
         await announce(sql, {
           gid: run.input.gid,
@@ -270,10 +306,13 @@ async function accept(database: Database, cluster: string, run: NewRun): Promise
           epoch,
           data: { gid: run.input.gid, tenant: run.input.tenant, flow: run.input.flow },
         });
+        return undefined;
       }),
     );
-    return { kind: 'accepted' };
+    if (!refused) return { kind: 'accepted' };
+    return (await findClaim(database, run)) ?? refused; // What was taken in before is answered all the same.
   } catch (error) {
+    if (error instanceof TurnRefused) return (await findClaim(database, run)) ?? error.refused;
     if (isSqlError(error, 'lockWait')) return { kind: 'inProgress' };
     if (isSqlError(error, 'duplicate')) return earlierClaim(database, run);
     throw error;
@@ -333,10 +372,47 @@ async function findClaim(
     : { kind: 'reused', gid: byKey.gid, fields: byKey.fields };
 }
 
+/** Rolls back what has been numbered. */
+class TurnRefused extends Error {
+  constructor(readonly refused: Refused) {
+    super(refused.kind);
+  }
+}
+
+/**
+ * Takes the next number of a cluster that is as it was prepared for, and that nobody moves.
+ * @throws TurnRefused
+ */
+async function takeTurn(
+  sql: Statements,
+  cluster: string,
+  { sequence, epoch }: Turn,
+): Promise<HubRow> {
+  // Locks the row whether it fits or not: of two at once, the later one sees what has become of the earlier one.
+  const taken = await sql.change(
+    'UPDATE cluster_state SET sequence = sequence + 1 WHERE cluster = ? AND sequence = ? AND epoch = ?',
+    [cluster, sequence, epoch],
+  );
+  const hub = await activeRegion(sql, cluster);
+  const open = await openMoveOf(sql, cluster);
+  if (open !== undefined || hub.state === 'failing-over') {
+    throw new TurnRefused({ kind: 'held', gid: hub.holder ?? open ?? null });
+  }
+  if (taken === 0) throw new TurnRefused({ kind: 'moved' });
+  return hub;
+}
+
+interface HubRow {
+  readonly region: string;
+  readonly epoch: number;
+  readonly state: 'steady' | 'failing-over' | 'degraded';
+  readonly holder: Gid | null;
+}
+
 /** Region and epoch that a write carries, locked against a promotion until it is committed. */
-async function activeRegion(sql: Statements, cluster: string) {
-  const [hub] = await sql.select<{ readonly region: string; readonly epoch: number }>(
-    'SELECT region, epoch FROM cluster_state WHERE cluster = ? FOR SHARE',
+async function activeRegion(sql: Statements, cluster: string): Promise<HubRow> {
+  const [hub] = await sql.select<HubRow>(
+    'SELECT region, epoch, state, holder_gid AS holder FROM cluster_state WHERE cluster = ? FOR SHARE',
     [cluster],
   );
   if (!hub)
@@ -390,13 +466,12 @@ async function unconfirmedStarts(
      ORDER BY start_confirmed_at, start_sent_at LIMIT ?`,
     [limit],
   );
-  // Written by `insertRun`, so it is what was validated there.
-  return rows.map(({ gid, input, sentAt }) => ({
-    gid,
-    sentAt,
-    input: JSON.parse(input.toString('utf8')) as TransactionInput,
-  }));
+  return rows.map(({ gid, input, sentAt }) => ({ gid, sentAt, input: inputOf(input) }));
 }
+
+/** Written by `insertRun`, so it is what was validated there. */
+const inputOf = (input: Buffer): TransactionInput =>
+  JSON.parse(input.toString('utf8')) as TransactionInput;
 
 async function countOf(
   database: Database,

@@ -14,6 +14,7 @@ import type {
   SettleDayInput,
   SettleDayReport,
 } from '../../contracts/reconciliation';
+import { failoverTaskQueue } from '../../contracts/task-queues';
 import { bundleWorkflows } from '../../scripts/bundle-workflows';
 import { eventually } from '../support/eventually';
 import { testStack } from '../support/stack';
@@ -106,6 +107,15 @@ describe('the jobs', () => {
     expect(findings).toMatchObject([{ gid: open, action: 'recovered' }]);
     expect(await wasStarted(open)).toBe(true);
     expect(await wasStarted(cancelled)).toBe(false);
+  }, 120_000);
+
+  it('reconcile starts a switch of regions again where the failover worker listens', async () => {
+    const gid = `failover:t.${randomUUID()}`;
+    await reconcile({ openRuns: () => Promise.resolve({ runs: [openRun(gid)], next: null }) });
+    const handle = environment.client.workflow.getHandle(gid);
+    const { taskQueue } = await handle.describe();
+    await handle.terminate('The test is over.'); // Nobody listens there.
+    expect(taskQueue).toBe(failoverTaskQueue);
   }, 120_000);
 
   /** More pages than one run looks at. @returns those that were asked for, too. */

@@ -312,7 +312,7 @@ describe('an undo that fails', () => {
   it('is decided once under one name, and whether it was is known ever after', async () => {
     const order = anOrder();
     const fakes = refusedOrder({ 'inventory.releaseStock': first(1, fails('InvariantBroken')) });
-    const temporal = createTemporal(tests.client(), tests.taskQueue);
+    const temporal = createTemporal(tests.client(), () => tests.taskQueue);
     const { gid } = order;
     const decision = { step: 'reserveStock', decision: 'retry', actor, evidence: null } as const;
     expect(await temporal.wasDecided(gid, 'approval/1')).toBe(false);

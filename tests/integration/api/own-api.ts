@@ -11,6 +11,8 @@ import type { DeliveryPoints } from '../../../processes/fault-points';
 import { scopes, type Scope } from '../../../api/scopes';
 import { buildServer, type Server } from '../../../api/server';
 import type { Temporal } from '../../../api/temporal';
+import type { Flow } from '../../../contracts/ids';
+import { taskQueueOf } from '../../../contracts/task-queues';
 import { databases as everyDatabase } from '../../../scripts/databases';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 import { testStack } from '../../support/stack';
@@ -59,7 +61,8 @@ export async function ownApis(): Promise<OwnApis> {
         LOOP_DELAY_MAX_MS: '60000', // The machine of a test may be busy with other ones.
         ...variables,
       });
-      const real = openDependencies(config, () => undefined, `test-${databases.prefix}`);
+      const queueOf = (flow: Flow): string => `test-${databases.prefix}${taskQueueOf(flow)}`;
+      const real = openDependencies(config, () => undefined, queueOf);
       const dependencies = { ...real, temporal: { ...real.temporal, ...temporal } };
       const server = await buildServer({
         config,

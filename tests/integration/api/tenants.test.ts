@@ -23,7 +23,12 @@ describe('two tenants on one API', () => {
 
   beforeAll(async () => {
     apis = await ownApis();
-    api = await apis.start({ TEMPORAL_ADDRESS: deadPort });
+    // The name of a cluster stands in the place of the tenant: this one is acme's.
+    api = await apis.start({ TEMPORAL_ADDRESS: deadPort, ACCORD_CLUSTER: 'acme' });
+    const changed = { changed_at: new Date() };
+    const cluster = { cluster: 'acme', region: 'acme-a' };
+    await apis.insert('accord.cluster_state', { ...cluster, epoch: 1, ...changed });
+    await apis.insert('accord.regions', { ...cluster, status: 'ACTIVE', priority: 0, ...changed });
     operations = await operationsOf(api.api);
     const authorization = await api.credential('acme');
     keyId = authorization.slice('Bearer acc_'.length, -44);
@@ -31,6 +36,13 @@ describe('two tenants on one API', () => {
     await api.api.inject({ method: 'POST', url: '/v1/orders', headers, payload: anOrder(orderId) });
     const cancel = `/v1/transactions/order:acme.${orderId}/cancel`;
     await api.api.inject({ method: 'POST', url: cancel, headers }); // A row of audit.
+    await apis.sql(
+      `INSERT INTO runs (gid, tenant, flow, reference, operation, fingerprint, field_digests, owner, region, epoch,
+         accepted_at, deadline_at, at_risk)
+       SELECT CONCAT('failover:acme.', reference), tenant, 'failover', reference, operation, fingerprint, field_digests,
+         owner, region, epoch, accepted_at, deadline_at, at_risk FROM runs WHERE reference = ?`,
+      [orderId],
+    );
     const id = `acme.${orderId}`;
     await apis.insert('orders.order_views', {
       order_id: id,
@@ -57,8 +69,10 @@ describe('two tenants on one API', () => {
     return api.api.inject({
       method: operation.method,
       url:
-        operation.path.replace('{gid}', `order:acme.${orderId}`).replace(/\{(id|sku)\}/, id) +
-        query,
+        operation.path
+          .replace('{gid}', `order:acme.${orderId}`)
+          .replace(/\{(id|sku)\}/, id)
+          .replace('{region}', 'acme-a') + query,
       headers: { authorization: await api.credential(tenant), 'idempotency-key': aReference() },
       ...(operation.method === 'POST' && payload && { payload }),
     });
@@ -94,7 +108,9 @@ describe('two tenants on one API', () => {
       'GET /v1/api-keys',
       'GET /v1/approvals',
       'GET /v1/audit',
+      'GET /v1/failovers',
       'GET /v1/orders',
+      'GET /v1/regions',
       'GET /v1/transactions',
     ]);
     for (const operation of lists) {

@@ -10,9 +10,11 @@ import { scopes, type Scope } from '../../../api/scopes';
 import { buildServer, type Server } from '../../../api/server';
 import type { ApprovalRow } from '../../../api/stores/approvals-store';
 import type { AuditEntry } from '../../../api/stores/audit-store';
+import type { ClusterView } from '../../../api/stores/cluster-store';
 import type { ApiKey } from '../../../api/stores/keys-store';
 import type { EarlierClaim, RunRow } from '../../../api/stores/runs-store';
 import type { Temporal } from '../../../api/temporal';
+import type { RegionStatus } from '../../../contracts/regions';
 import type { TransactionInput } from '../../../contracts/transaction';
 import { fakeApprovals } from './fake-approvals';
 
@@ -58,6 +60,24 @@ export function aRun(more: Partial<RunRow> = {}): RunRow {
   };
 }
 
+/** Region a is active, b stands by. */
+export const aCluster = (more: Partial<ClusterView> = {}): ClusterView => ({
+  region: 'a',
+  epoch: 7,
+  sync: true,
+  state: 'steady',
+  sequence: 3,
+  holder: null,
+  acknowledgedAt: new Date('2026-01-01T00:00:00.000Z'),
+  regions: [aRegion('a', 'ACTIVE'), aRegion('b', 'STANDBY')],
+  ...more,
+});
+export const aRegion = (region: string, status: RegionStatus) => ({
+  region,
+  status,
+  changedAt: new Date('2026-01-01T00:00:00.000Z'),
+});
+
 export const anEndedRun = (ending: string, more: Partial<RunRow> = {}): RunRow =>
   aRun({ state: 'compensated', ending: Buffer.from(ending), endedAt: new Date(), ...more });
 
@@ -74,6 +94,8 @@ export interface FakeApi extends Server {
   readonly rows: Map<string, RunRow>;
   /** Questions to a second person, by id. */
   readonly approvals: Map<string, ApprovalRow>;
+  /** By name; `main` is the one whose health is shown. */
+  readonly clusters: Map<string, ClusterView>;
   /** Of accepted starts, by gid. */
   readonly inputs: ReadonlyMap<string, TransactionInput>;
   /** Of keys that came before. */
@@ -96,6 +118,7 @@ export async function fakeApi(
   const audited: AuditEntry[] = [];
   const updates: unknown[] = [];
   const approvals = fakeApprovals();
+  const clusters = new Map<string, ClusterView>();
   const own = (tenant: string) => [...rows.values()].filter((run) => run.tenant === tenant);
   const update = (...args: unknown[]) => {
     updates.push(args);
@@ -116,6 +139,7 @@ export async function fakeApi(
         },
         findClaim: ({ idempotencyKey }) => Promise.resolve(claims.get(idempotencyKey)),
         find: (tenant, gid) => Promise.resolve(own(tenant).find((run) => run.gid === gid)),
+        inputOf: (_, gid) => Promise.resolve(inputs.get(gid)),
         list: (tenant, _, limit) => Promise.resolve(own(tenant).slice(0, limit)),
         count: (tenant) => Promise.resolve(own(tenant).length),
         glance: (gids) => Promise.resolve(gids.flatMap((gid) => rows.get(gid) ?? [])),
@@ -137,6 +161,10 @@ export async function fakeApi(
         touch: () => Promise.resolve(),
       },
       approvals,
+      cluster: {
+        read: () => Promise.resolve(clusters.get('main')),
+        find: (name) => Promise.resolve(clusters.get(name)),
+      },
       audit: {
         add: (entry) => {
           audited.push(entry);
@@ -174,6 +202,7 @@ export async function fakeApi(
     ...server,
     rows,
     approvals: approvals.rows,
+    clusters,
     inputs,
     claims,
     audited,

@@ -69,6 +69,11 @@ export function aBodyFor({ path }: Operation): object | undefined {
     case 'approve':
     case 'reject':
       return { note };
+    case 'failovers':
+      return { from: 'a', kind: 'planned', reason: note };
+    case 'abort':
+    case 'rejoin':
+      return { note };
     case 'review':
       return { decision: 'approve', note };
     case 'settlements':

@@ -37,7 +37,7 @@ describe("an operator's token", () => {
       subject: 'alice',
       credential: 'token-1',
       tenants: ['acme', 'globex'],
-      scopes: ['tx:read', 'ops:read', 'ops:resolve', 'ops:approve'],
+      scopes: ['tx:read', 'ops:read', 'ops:resolve', 'ops:approve', 'ops:failover'],
     });
   });
 

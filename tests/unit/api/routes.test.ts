@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { problems, type ProblemCode } from '../../../api/errors';
 import { isScope, scopes } from '../../../api/scopes';
-import { anOrder, aRun, fakeApi, type FakeApi } from './fake-api';
+import { aCluster, anOrder, aRegion, aRun, fakeApi, type FakeApi } from './fake-api';
 import { anApproval } from './fake-approvals';
 import { aBodyFor, operationsOf, titleOf, type Operation } from './operations';
 
@@ -43,7 +43,7 @@ describe('every operation of the API', () => {
   const ask = (operation: Operation, headers: Record<string, string>, payload?: string) =>
     api.api.inject({
       method: operation.method,
-      url: operation.path.replace('{gid}', 'order:acme.O-1').replace(/\{(id|sku)\}/, 'O-1'),
+      url: operation.path.replace('{gid}', 'order:acme.O-1').replace(/\{(id|sku|region)\}/, 'O-1'),
       headers: { ...headers, ...(payload !== undefined && { 'content-type': 'application/json' }) },
       ...(payload !== undefined && { payload }),
     });
@@ -61,10 +61,13 @@ describe('every operation of the API', () => {
       'GET /v1/approvals',
       'GET /v1/approvals/{id}',
       'GET /v1/audit',
+      'GET /v1/failovers',
+      'GET /v1/failovers/{id}',
       'GET /v1/invariants',
       'GET /v1/orders',
       'GET /v1/orders/{id}',
       'GET /v1/payments/{id}',
+      'GET /v1/regions',
       'GET /v1/settlements/{id}',
       'GET /v1/settlements/{id}/report',
       'GET /v1/stock/{sku}',
@@ -75,10 +78,13 @@ describe('every operation of the API', () => {
       'POST /v1/approvals/{id}/approve',
       'POST /v1/approvals/{id}/reject',
       'POST /v1/checkouts',
+      'POST /v1/failovers',
+      'POST /v1/failovers/{id}/abort',
       'POST /v1/orders',
       'POST /v1/payments',
       'POST /v1/payments/{id}/refunds',
       'POST /v1/payments/{id}/review',
+      'POST /v1/regions/{region}/rejoin',
       'POST /v1/settlements',
       'POST /v1/transactions/retry',
       'POST /v1/transactions/{gid}/cancel',
@@ -149,9 +155,10 @@ describe('every operation of the API', () => {
     const authorization = api.credential();
     const lists = operations.filter(
       ({ method, path }) =>
-        method === 'GET' && /(approvals|audit|entries|orders|report|transactions)$/.test(path),
+        method === 'GET' &&
+        /(approvals|audit|entries|failovers|orders|report|transactions)$/.test(path),
     );
-    expect(lists).toHaveLength(6);
+    expect(lists).toHaveLength(7);
     for (const operation of lists) {
       const asked = { ...operation, path: `${operation.path}?customer=C-1&unknown=1` };
       expectProblem(await ask(asked, { authorization }), 'invalid_request');
@@ -195,6 +202,8 @@ describe('every operation of the API', () => {
 
   it('hides what is behind an id of another tenant as if it were not there', async () => {
     api.rows.set('order:acme.O-1', aRun());
+    api.rows.set('failover:acme.O-1', aRun({ gid: 'failover:acme.O-1', flow: 'failover' }));
+    api.clusters.set('acme', aCluster({ regions: [aRegion('O-1', 'FAILED')] }));
     api.rows.set('payment:acme.O-1', aRun({ gid: 'payment:acme.O-1', flow: 'payment' }));
     api.approvals.set('O-1', anApproval({ id: 'O-1' }));
     const headers = { authorization: api.credential('globex'), 'idempotency-key': 'k' };
@@ -208,15 +217,19 @@ describe('every operation of the API', () => {
   it('writes down each steering call with its outcome, refused ones too', async () => {
     const headers = { authorization: api.credential('acme', ['tx:read']), 'idempotency-key': 'k' };
     const before = api.audited.length;
-    for (const operation of operations.filter(({ path }) => /\{gid\}.|\/review$/.test(path))) {
+    for (const operation of operations.filter(({ path }) =>
+      /\{gid\}.|\/review$|\/abort$/.test(path),
+    )) {
       await ask(operation, headers);
     }
     const entries = api.audited.slice(before);
     expect(entries.map(({ gid }) => gid).sort()).toEqual([
+      'failover:acme.O-1',
       ...Array.from({ length: 4 }, () => 'order:acme.O-1'),
       'payment:acme.O-1',
     ]);
     expect(entries.map(({ operation, outcome }) => `${operation} → ${outcome}`).sort()).toEqual([
+      'POST /v1/failovers/:id/abort → 403 scope_missing',
       'POST /v1/payments/:id/review → 403 scope_missing',
       'POST /v1/transactions/:gid/cancel → 403 scope_missing',
       'POST /v1/transactions/:gid/park → 403 scope_missing',

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import {
+  businessFlows,
   businessIdOf,
   eventIdOf,
   flows,
@@ -12,6 +13,11 @@ import {
   partsOfStepKey,
   stepKeyOf,
 } from '../../../contracts/ids';
+import {
+  failoverTaskQueue,
+  taskQueueOf,
+  transactionsTaskQueue,
+} from '../../../contracts/task-queues';
 
 const tenant = fc.stringMatching(/^[a-z0-9]{1,16}$/);
 const reference = fc.stringMatching(/^[A-Za-z0-9._~-]{1,64}$/);
@@ -69,5 +75,15 @@ describe('an id', () => {
     expect(eventIdOf('order:acme.O-1', 'reserveStock', 'act', 1)).toBe(
       'order:acme.O-1/reserveStock/act/1',
     );
+  });
+});
+
+describe('a flow', () => {
+  it('is run in the hub where operators move regions, and by the transaction workers everywhere else', () => {
+    expect(flows.filter((name) => taskQueueOf(name) === failoverTaskQueue)).toEqual([
+      'failover',
+      'failback',
+    ]);
+    expect(businessFlows.map(taskQueueOf)).toEqual(businessFlows.map(() => transactionsTaskQueue));
   });
 });

@@ -1,0 +1,234 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+
+import { businessIdOf, gidOf, partsOfBusinessId, partsOfGid, type Gid } from '../../contracts/ids';
+import { failoverKinds, type FailoverInput } from '../../contracts/regions';
+import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approval-view';
+import type { Config } from '../config';
+import type { Cursors } from '../cursor';
+import { Problem } from '../errors';
+import type { Failovers } from '../failovers';
+import { fingerprintOf } from '../idempotency';
+import { preferenceOf } from '../preference';
+import { callerGone, keyOf, principalOf, waitingHandlerMs, type Api } from '../route-rules';
+import { endingSchema, runViewOf, runViewSchema } from '../run-view';
+import { cursor, idParams, limit, text } from '../schemas';
+import { askerOf, breakGlassField, type SecondPerson } from '../second-person';
+import type { Starts } from '../starts';
+import type { Steering } from '../steering';
+import type { KeyedRequest, RunRow, RunsStore } from '../stores/runs-store';
+import { storyOf, storyOfRow, storySchema } from '../story';
+import type { Temporal } from '../temporal';
+import { answerOf } from './start-route';
+import { statusOf } from './steering';
+import { nextCursorOf } from './transactions';
+
+const region = z.string().regex(/^[a-z0-9-]{1,16}$/);
+/** A day: whoever would lose more has no standby. */
+const lossMaxMs = 86_400_000;
+
+const failoverBody = z
+  .strictObject({
+    from: region,
+    /** Left out: the first standby. */
+    to: region.optional(),
+    kind: z.enum(failoverKinds),
+    reason: text(500),
+    /** Writes that may be lost, in milliseconds. */
+    acceptLoss: z.int().min(0).max(lossMaxMs).default(0),
+    /** It may begin although no standby acknowledges. */
+    force: z.boolean().default(false),
+    breakGlass: breakGlassField,
+  })
+  .meta({ id: 'NewFailover' });
+
+const failoverSchema = runViewSchema
+  .extend({
+    /** Its number in the cluster. */
+    failoverId: z.string(),
+    from: z.string(),
+    links: runViewSchema.shape.links.extend({ failover: z.string() }),
+  })
+  .meta({ id: 'Failover' });
+
+const failoverStorySchema = failoverSchema
+  .extend({
+    /** As it was asked for; `null` once it has ended: the audit keeps it. */
+    asked: z
+      .object({
+        to: z.string(),
+        kind: z.enum(failoverKinds),
+        reason: z.string(),
+        acceptLoss: z.number(),
+        force: z.boolean(),
+      })
+      .nullable(),
+    source: storySchema.shape.source,
+    summary: z.string(),
+    steps: storySchema.shape.steps,
+    parked: storySchema.shape.parked,
+  })
+  .meta({ id: 'FailoverStory' });
+
+interface FailoverRoutes {
+  readonly config: Pick<Config, 'secret'>;
+  readonly failovers: Failovers;
+  readonly secondPerson: SecondPerson;
+  readonly steering: Pick<Steering, 'cancel'>;
+  readonly starts: Pick<Starts, 'settled'>;
+  readonly runs: Pick<RunsStore, 'find' | 'inputOf' | 'list'>;
+  readonly temporal: Pick<Temporal, 'timeline' | 'pendingCalls'>;
+  readonly cursors: Cursors;
+}
+
+/** Switches of regions, of the cluster whose name stands in the place of the tenant. */
+export function failoverRoutes(
+  api: Api,
+  { config, failovers, secondPerson, steering, starts, runs, temporal, cursors }: FailoverRoutes,
+): void {
+  api.post('/v1/failovers', {
+    config: { rules: { kind: 'steer', scope: 'ops:failover' } }, // Audited, and never shed.
+    handlerTimeout: waitingHandlerMs,
+    schema: {
+      summary: 'Makes another region the active one; an unplanned switch wants two persons',
+      body: failoverBody,
+      response: { 200: endingSchema, 202: z.union([failoverSchema, approvalSchema]) },
+    },
+    handler: async (request, reply) => {
+      const { breakGlass, ...asked } = request.body;
+      const want = secondPerson.of(askerOf(request, breakGlass));
+      const keyed = keyedOf(request, {}, config.secret);
+      const { preference, patience } = patienceOf(request, reply);
+      const answer = await failovers.request(asked, keyed, want, patience);
+      if (answer.kind === 'waits') {
+        const { approval } = answer;
+        request.gidSteered = approval.gid;
+        return reply
+          .code(202)
+          .header('location', approvalLinkOf(approval.id))
+          .send(approvalViewOf(approval));
+      }
+      const { run } = answer.started;
+      request.gidSteered = run.gid;
+      const { status, headers, body } = answerOf(answer.started, preference, undefined);
+      if (status === 200)
+        return reply
+          .code(200)
+          .headers(headers)
+          .send(body as never); // Bytes, as they are.
+      const view = viewOf(run);
+      return reply
+        .code(202)
+        .headers({ ...headers, location: view.links.failover })
+        .send(view);
+    },
+  });
+
+  api.get('/v1/failovers', {
+    config: { rules: { kind: 'list', scope: 'ops:failover' } },
+    schema: {
+      summary: 'Switches of regions, newest first',
+      querystring: z.strictObject({ limit, cursor: cursor.optional() }),
+      response: {
+        200: z.object({ items: z.array(failoverSchema), nextCursor: z.string().nullable() }),
+      },
+    },
+    handler: async (request) => {
+      const { tenant } = principalOf(request);
+      const { limit: size, cursor: from } = request.query;
+      const boundTo = { list: 'failovers', tenant };
+      const after = from === undefined ? undefined : cursors.decode(from, boundTo);
+      const rows = await runs.list(tenant, { flow: 'failover' }, size + 1, after);
+      const page = rows.slice(0, size);
+      const nextCursor = rows.length > size ? nextCursorOf(cursors, page, boundTo) : null;
+      return { items: page.map(viewOf), nextCursor };
+    },
+  });
+
+  api.get('/v1/failovers/:id', {
+    config: { rules: { kind: 'read', scope: 'ops:failover' } },
+    handlerTimeout: waitingHandlerMs,
+    schema: {
+      summary: 'One switch, with its steps; waits for its ending, or for being parked',
+      params: idParams,
+      response: { 200: failoverStorySchema },
+    },
+    handler: async (request, reply) => {
+      const { tenant } = principalOf(request);
+      const gid = gidIn(request, request.params.id);
+      if (!(await runs.find(tenant, gid))) throw new Problem('not_found');
+      const { preference, patience } = patienceOf(request, reply);
+      const { applied } = preference;
+      if (applied !== undefined) reply.header('preference-applied', applied);
+      const run = await starts.settled(tenant, gid, { ...patience, until: 'ending' });
+      const [story, input] = await Promise.all([
+        // While regions are switched something is away: the row is better than nothing.
+        storyOf(run, temporal).catch((error: unknown) => {
+          if (error instanceof Problem) return storyOfRow(run);
+          throw error;
+        }),
+        runs.inputOf(tenant, gid),
+      ]);
+      const { source, summary, steps, parked } = story;
+      const asked = input ? askedOf(input as FailoverInput) : null; // Of this flow, as it was accepted.
+      return { ...viewOf(run), asked, source, summary, steps, parked };
+    },
+  });
+
+  api.post('/v1/failovers/:id/abort', {
+    config: { rules: { kind: 'steer', scope: 'ops:failover', flow: 'failover' } },
+    schema: {
+      summary: 'Takes a switch back, before the new region is promoted',
+      params: idParams,
+      body: z.strictObject({ note: text(500).optional() }).nullish(),
+      response: { 200: failoverSchema, 202: failoverSchema },
+    },
+    handler: async (request, reply) => {
+      const { tenant, subject } = principalOf(request);
+      const gid = gidIn(request, request.params.id);
+      const run = await steering.cancel({ tenant, gid, subject }, request.body?.note ?? null);
+      return reply.code(statusOf(run)).send(viewOf(run));
+    },
+  });
+}
+
+/** What the key of a request is looked up by. */
+export function keyedOf(
+  request: FastifyRequest,
+  params: Readonly<Record<string, string>>,
+  secret: string,
+): KeyedRequest {
+  return {
+    input: { tenant: principalOf(request).tenant },
+    operation: `${request.method} ${request.routeOptions.url ?? ''}`,
+    idempotencyKey: keyOf(request),
+    fingerprint: fingerprintOf(params, request.bodyAsSent, secret),
+  };
+}
+
+export function patienceOf(request: FastifyRequest, reply: FastifyReply) {
+  const preference = preferenceOf(request.headers['prefer']);
+  const { seconds, until } = preference;
+  return { preference, patience: { seconds, until, signal: callerGone(reply) } };
+}
+
+/** @throws Problem `not_found`: it cannot be the id of a switch. */
+function gidIn(request: FastifyRequest, id: string): Gid {
+  const gid = gidOf('failover', businessIdOf(principalOf(request).tenant, id));
+  if (!partsOfGid(gid)) throw new Problem('not_found');
+  return gid;
+}
+
+function viewOf(run: RunRow): z.infer<typeof failoverSchema> {
+  const { links, ...view } = runViewOf(run);
+  const failoverId = partsOfBusinessId(partsOfGid(run.gid)?.businessId ?? '')?.id ?? run.gid;
+  const failover = `/v1/failovers/${failoverId}`;
+  // It is accepted in the region that it leaves.
+  return { ...view, failoverId, from: run.region, links: { ...links, failover } };
+}
+
+const askedOf = ({ to, kind, reason, lossAllowedMs, mayBeginAlone }: FailoverInput) => ({
+  ...{ to, kind, reason },
+  acceptLoss: lossAllowedMs,
+  force: mayBeginAlone,
+});

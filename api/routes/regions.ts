@@ -1,0 +1,86 @@
+import { z } from 'zod';
+
+import { regionStatuses } from '../../contracts/regions';
+import type { Config } from '../config';
+import type { Failovers } from '../failovers';
+import { principalOf, waitingHandlerMs, type Api } from '../route-rules';
+import { endingSchema, runViewSchema } from '../run-view';
+import { text, time } from '../schemas';
+import type { ClusterStore, ClusterView, RegionRow } from '../stores/cluster-store';
+import { keyedOf, patienceOf } from './failovers';
+import { answerOf } from './start-route';
+
+const regionSchema = z
+  .object({
+    region: z.string(),
+    status: z.enum(regionStatuses),
+    active: z.boolean(),
+    /** `null`: it was left behind, and nobody knows in which one. */
+    epoch: z.number().nullable(),
+    /** A commit of the active one is acknowledged when a standby has it; `null`: it takes no part in that. */
+    sync: z.boolean().nullable(),
+    /** How old the newest write is that the region has acknowledged to the hub; `null`: the hub asks the active one alone. */
+    lagMs: z.number().nullable(),
+    changedAt: time,
+  })
+  .meta({ id: 'Region' });
+
+interface RegionRoutes {
+  readonly config: Pick<Config, 'secret'>;
+  readonly failovers: Pick<Failovers, 'rejoin'>;
+  readonly cluster: Pick<ClusterStore, 'find'>;
+}
+
+/** Regions of the cluster whose name stands in the place of the tenant. */
+export function regionRoutes(api: Api, { config, failovers, cluster }: RegionRoutes): void {
+  api.get('/v1/regions', {
+    config: { rules: { kind: 'read', scope: 'ops:failover' } }, // A few, and wanted when much else is shed.
+    schema: {
+      summary: 'Regions of the cluster; none where it is in one place',
+      response: { 200: z.object({ items: z.array(regionSchema) }) },
+    },
+    handler: async (request) => {
+      const view = await cluster.find(principalOf(request).tenant);
+      return { items: view?.regions.map((region) => regionOf(view, region)) ?? [] };
+    },
+  });
+
+  api.post('/v1/regions/:region/rejoin', {
+    config: { rules: { kind: 'steer', scope: 'ops:failover' } },
+    handlerTimeout: waitingHandlerMs,
+    schema: {
+      summary: 'Lets a region stand by again; what it alone has is kept as evidence',
+      params: z.strictObject({ region: z.string() }),
+      body: z.strictObject({ note: text(500).optional() }).nullish(), // For the audit.
+      response: { 200: endingSchema, 202: runViewSchema },
+    },
+    handler: async (request, reply) => {
+      const { region } = request.params;
+      const keyed = keyedOf(request, { region }, config.secret);
+      const { preference, patience } = patienceOf(request, reply);
+      const started = await failovers.rejoin(region, keyed, patience);
+      request.gidSteered = started.run.gid;
+      const { status, headers, body } = answerOf(started, preference, undefined);
+      return reply
+        .code(status)
+        .headers(headers)
+        .send(body as never); // The ending goes out as it is, in bytes.
+    },
+  });
+}
+
+export function regionOf(
+  { region: activeRegion, epoch, sync, acknowledgedAt }: ClusterView,
+  { region, status, changedAt }: RegionRow,
+  now = Date.now(),
+): z.infer<typeof regionSchema> {
+  const active = region === activeRegion;
+  const takesPart = active || status === 'STANDBY';
+  return {
+    ...{ region, status, active },
+    epoch: takesPart ? epoch : null,
+    sync: takesPart ? sync : null,
+    lagMs: active && acknowledgedAt ? Math.max(0, now - acknowledgedAt.getTime()) : null,
+    changedAt: changedAt.toISOString(),
+  };
+}
