@@ -15,6 +15,14 @@ import type { Logger } from './logger';
 const withoutFence = ['accord.moveRun', 'accord.endRun'];
 const locks = ['acquireLock', 'renewLock', 'releaseLock'];
 
+/** No fence of SQL: each makes something so, and looks whether it is. */
+const madeSo = 'regions.';
+
+const pointsOf = (activity: string): readonly FaultPoint[] => {
+  if (activity.startsWith(madeSo)) return ['before', 'beforeAck'];
+  return faultPoints.filter((point) => point !== 'entered' || !withoutFence.includes(activity));
+};
+
 const delivery = (name: string, points: readonly FaultPoint[]): FaultPlace => ({
   name,
   points,
@@ -22,12 +30,7 @@ const delivery = (name: string, points: readonly FaultPoint[]): FaultPlace => ({
 });
 
 export const faultMenu: readonly FaultPlace[] = [
-  ...activityTypes.map((name) =>
-    delivery(
-      name,
-      faultPoints.filter((point) => point !== 'entered' || !withoutFence.includes(name)),
-    ),
-  ),
+  ...activityTypes.map((name) => delivery(name, pointsOf(name))),
   // `afterCommit`: Redis has answered, or is away.
   ...locks.map((name) => delivery(name, ['before', 'afterCommit', 'beforeAck'])),
   // Validated · claim of the key under way · row committed · run started, and the caller has no answer.

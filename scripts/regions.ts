@@ -4,14 +4,13 @@ import { Command } from 'commander';
 import colors from 'picocolors';
 
 import { stateOf, withRegion, type MySqlRegionState } from '../activities/regions/mysql-region';
-import type { TransactionResult } from '../contracts/transaction';
 import { clusterAddresses } from './regions/addresses';
 import { developerCredential } from './local-application';
 import { bringUpCluster, hubUrlOf } from './regions/cluster';
 import { rolesOf } from './regions/roles';
-import { rejoinRegion, switchRegions } from './regions/switch';
+import { openOperators, type Ended } from './regions/operators';
 import { regions, type Region } from './stack/profile';
-import { readStack, takeDown } from './stack/stack';
+import { portFor, readStack, takeDown, type Stack } from './stack/stack';
 import { reasonOf } from './stack/waiting';
 
 interface Options {
@@ -60,16 +59,17 @@ program
       readonly unplanned?: boolean;
       readonly mayBeginAlone?: boolean;
     }) => {
-      const stack = await readStack('regions');
-      if (!stack) throw new Error('No regions: bring them up with npm run regions -- up.');
       const began = Date.now();
-      const result = await switchRegions(stack, {
+      const operators = await openOperators(await apiUrlOfRegions());
+      const { active } = await rolesOf(hubUrlOf(await stackOfRegions()));
+      const gid = await operators.ask({
+        from: active,
         to: options.to,
         kind: options.unplanned === true ? 'unplanned' : 'planned',
         reason: 'npm run regions',
-        mayBeginAlone: options.mayBeginAlone === true,
+        force: options.mayBeginAlone === true,
       });
-      await tell(result, began);
+      await tell(await operators.untilEnded(gid), began);
     },
   );
 program
@@ -77,10 +77,9 @@ program
   .description('let a region that was lost stand by again')
   .requiredOption('--region <region>', 'which one')
   .action(async ({ region }: { readonly region: string }) => {
-    const stack = await readStack('regions');
-    if (!stack) throw new Error('No regions: bring them up with npm run regions -- up.');
     const began = Date.now();
-    await tell(await rejoinRegion(stack, region), began);
+    const operators = await openOperators(await apiUrlOfRegions());
+    await tell(await operators.untilEnded(await operators.askRejoin(region)), began);
   });
 program
   .command('down')
@@ -95,10 +94,17 @@ program.parseAsync().then(
   },
 );
 
-async function statusOfRegions(): Promise<readonly RegionStatus[]> {
+async function stackOfRegions(): Promise<Stack> {
   const stack = await readStack('regions');
   if (!stack) throw new Error('No regions: bring them up with npm run regions -- up.');
-  const { active } = await rolesOf(hubUrlOf(stack));
+  return stack;
+}
+
+const apiUrlOfRegions = async (): Promise<string> =>
+  `http://127.0.0.1:${await portFor('regions', 'api')}`;
+
+async function statusOfRegions(): Promise<readonly RegionStatus[]> {
+  const { active } = await rolesOf(hubUrlOf(await stackOfRegions()));
   const addresses = clusterAddresses();
   return Promise.all(
     regions.map(async (region) => ({
@@ -125,12 +131,12 @@ const wordsOf = ({ isReadOnly, replica, acknowledging }: MySqlRegionState): stri
   acknowledging === null ? 'itself alone' : `${acknowledging} standby`,
 ];
 
-async function tell({ steps, outcome }: TransactionResult, began: number): Promise<void> {
-  for (const { name, state, startedAt, endedAt, detail } of steps)
-    console.log(
-      `${name.padEnd(16)} ${state.padEnd(8)} ${(endedAt ?? 0) - startedAt} ms ${detail ?? ''}`,
-    );
-  console.log(`${outcome} after ${Date.now() - began} ms`);
+async function tell({ steps, state, summary }: Ended, began: number): Promise<void> {
+  for (const { name, state: of, startedAt, endedAt, detail } of steps) {
+    const ms = endedAt === null ? '' : `${Date.parse(endedAt) - Date.parse(startedAt)} ms`;
+    console.log(`${name.padEnd(16)} ${of.padEnd(8)} ${ms} ${detail ?? ''}`);
+  }
+  console.log(`${state} after ${Date.now() - began} ms. ${summary}`);
   console.log(tableOf(await statusOfRegions()));
 }
 

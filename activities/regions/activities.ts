@@ -1,12 +1,14 @@
 /** The steps of a switch of regions: each makes something so, and looks whether it is. Order and reasons: docs/failover.md. */
 import { ApplicationFailure } from '@temporalio/common';
 import { Redis } from 'ioredis';
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { partsOfStepKey, type Gid } from '../../contracts/ids';
-import type { FenceProof, RegionsActivities } from '../../contracts/regions';
+import type { RegionsActivities } from '../../contracts/regions';
 import type { Keyed, SetActivity, Verb, Verdict } from '../../contracts/verdict';
 import { askAgent } from './agent-client';
+import { enterEpoch } from './epochs';
+import { fence, type FenceProbe } from './fencing';
 import type { HubStore } from './hub-row';
 import {
   acknowledgeTogether,
@@ -15,7 +17,6 @@ import {
   follow,
   missingFrom,
   PostconditionFailed,
-  refuseWrites,
   stateOf,
   takeWrites,
   untilExecuted,
@@ -47,21 +48,19 @@ export interface SwitchDependencies {
   /** Names of the databases that bear a region's epoch. */
   readonly participants: readonly string[];
   /** Names an application's user that may write a heartbeat: what it is refused, clients are refused. */
-  readonly probe: { readonly user: string; readonly password: string; readonly database: string };
+  readonly probe: FenceProbe;
   /** Which attempt of the activity this is: a postcondition that fails again and again is a person's. */
   readonly attempt: () => number;
+  /** A drill may hold or end an attempt before it has done anything. */
+  readonly entering: () => Promise<void>;
 }
 
 const postconditionTries = 3;
-const sqlFenceMs = 1_500;
-const killMs = 1_000;
 const promoteMs = 5_000;
 const queryMs = 2_000;
-/** MySQL's own words for a server that takes no writes. */
-const readOnlyErrno = 1290;
 
 export function createRegionsActivities(dependencies: SwitchDependencies): RegionsActivities {
-  const { hub, router, regions, participants, probe, attempt } = dependencies;
+  const { hub, router, regions, participants, probe } = dependencies;
   const accessTo = (region: string): RegionAccess => {
     const access = regions[region];
     if (!access) throw new PostconditionFailed(`There is no region ${region}.`);
@@ -70,7 +69,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
   const made = <Request extends Keyed, Result>(
     verb: Verb,
     work: (request: Request, gid: Gid) => Promise<Result>,
-  ) => madeSo(verb, work, attempt);
+  ) => madeSo(verb, work, dependencies);
 
   return {
     beginSwitch: made('act', async ({ epoch, mayBeginAlone }, gid) => {
@@ -109,8 +108,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     }),
 
     fenceRegion: made('act', async ({ from, kind, epoch }) => {
-      const proof = await fence(accessTo(from), kind === 'planned');
-      await demandRefused(accessTo(from));
+      const proof = await fence(accessTo(from), kind === 'planned', probe);
       await askRouter(router, { routes: ['mysql', 'redis'], cut: true, epoch });
       return proof;
     }),
@@ -121,7 +119,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       await withRegion(region.mysqlUrl, promoteMs, async (mysql) => {
         const { isReadOnly } = await stateOf(mysql);
         if (isReadOnly) await takeWrites(mysql);
-        await enterEpoch(mysql, from, epoch);
+        await enterEpoch(mysql, participants, { region: from, epoch });
       });
       return null;
     }),
@@ -149,7 +147,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       await withRegion(accessTo(to).mysqlUrl, promoteMs, async (mysql) => {
         const { isReadOnly } = await stateOf(mysql);
         if (isReadOnly) await takeWrites(mysql);
-        await enterEpoch(mysql, to, epoch + 1);
+        await enterEpoch(mysql, participants, { region: to, epoch: epoch + 1 });
       });
       return null;
     }),
@@ -219,60 +217,6 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     return withRegion(active.mysqlUrl, queryMs, (mysql) => missingFrom(mysql, executed));
   }
 
-  /** Planned: by its own word, and by death where that takes too long. Else both at once: the first proof wins. */
-  async function fence(region: RegionAccess, isPlanned: boolean): Promise<FenceProof> {
-    const began = performance.now();
-    const bySql = (): Promise<'sql'> =>
-      withRegion(region.mysqlUrl, sqlFenceMs, refuseWrites).then(() => 'sql');
-    const byDeath = (): Promise<'kill'> =>
-      askAgent(region.agent, { kill: true }, killMs).then(() => 'kill');
-    const way = await (isPlanned
-      ? bySql().catch(() => byDeath())
-      : Promise.any([bySql(), byDeath()]));
-    return { way, ms: Math.round(performance.now() - began) };
-  }
-
-  /** @throws PostconditionFailed where an application's write is not refused, or the server is there and says nothing. */
-  async function demandRefused({ mysqlUrl }: RegionAccess): Promise<void> {
-    const url = new URL(mysqlUrl);
-    url.username = probe.user;
-    url.password = probe.password;
-    url.pathname = `/${probe.database}`;
-    let connection: Connection | undefined;
-    try {
-      connection = await createConnection({ uri: url.toString(), connectTimeout: queryMs });
-      await connection.query(
-        `INSERT INTO heartbeat (source, seq, at_us, epoch) VALUES ('fence-proof', 1, 0, 0)
-           ON DUPLICATE KEY UPDATE seq = seq + 1`,
-      );
-    } catch (error) {
-      if (isRefusedWrite(error) || connection === undefined) return;
-      throw error;
-    } finally {
-      connection?.destroy();
-    }
-    throw new PostconditionFailed('The old region still takes writes.');
-  }
-
-  /** In each participant's database, dated behind the writers that it waits for. */
-  async function enterEpoch(mysql: Connection, region: string, epoch: number): Promise<void> {
-    for (const database of participants) {
-      await mysql.query('START TRANSACTION');
-      await mysql.query(`SELECT epoch FROM \`${database}\`.region_epoch WHERE id = 1 FOR UPDATE`);
-      await mysql.query(
-        `UPDATE \`${database}\`.region_epoch SET epoch = ?, region = ?, changed_at = UTC_TIMESTAMP(3)
-           WHERE id = 1 AND epoch < ?`,
-        [epoch, region, epoch],
-      );
-      await mysql.query('COMMIT');
-      const [rows] = await mysql.query<(RowDataPacket & { readonly epoch: number })[]>(
-        `SELECT epoch FROM \`${database}\`.region_epoch WHERE id = 1`,
-      );
-      if (rows[0]?.epoch !== epoch)
-        throw new PostconditionFailed(`${database} is in epoch ${rows[0]?.epoch ?? '?'}.`);
-    }
-  }
-
   async function measureLoss({ mysqlUrl }: RegionAccess, allowedMs: number) {
     const acknowledged = await hub.newestHeartbeat();
     const there = await withRegion(mysqlUrl, queryMs, (mysql) =>
@@ -305,9 +249,6 @@ const republishMs = 10_000;
 const republishWindowSeconds = 60;
 
 const kafkaOf = (region: string): 'kafka-a' | 'kafka-b' => (region === 'a' ? 'kafka-a' : 'kafka-b');
-
-const isRefusedWrite = (error: unknown): boolean =>
-  typeof error === 'object' && error !== null && 'errno' in error && error.errno === readOnlyErrno;
 
 async function newestHeartbeat(mysql: Connection, database: string): Promise<number> {
   const [rows] = await mysql.query<(RowDataPacket & { readonly at: string | null })[]>(
@@ -370,10 +311,11 @@ const madeSo =
   <Request extends Keyed, Result>(
     verb: Verb,
     work: (request: Request, gid: Gid) => Promise<Result>,
-    attempt: () => number,
+    { attempt, entering }: Pick<SwitchDependencies, 'attempt' | 'entering'>,
   ): SetActivity<Request, Result> =>
-  (requests) =>
-    Promise.all(
+  async (requests) => {
+    await entering();
+    return Promise.all(
       requests.map(async (request): Promise<Verdict<Result>> => {
         const { gid = '', branch = '' } = partsOfStepKey(request.key) ?? {};
         const name = { gid, branch, verb, epoch: 0 } as const;
@@ -393,6 +335,7 @@ const madeSo =
         }
       }),
     );
+  };
 
 const isPostcondition = (error: unknown): error is Error =>
   error instanceof PostconditionFailed || error instanceof RouterEpochOver;

@@ -10,17 +10,19 @@ import type { Build } from '../application';
 import { build, compile } from '../build';
 import { checkout } from '../stack/config';
 import { breaks, twinOf, type BreakName } from './breaks';
-import { writeBundleWith } from './bundle-with';
+import { writeBundleWith, type Substitute } from './bundle-with';
 
 /** Made anew each time, from today's sources. @returns what an application runs instead of the shipped build. */
-export async function brokenBuild(name: BreakName): Promise<Build> {
+export const brokenBuild = (name: BreakName): Promise<Build> =>
+  buildWithTwin(name, { target: breaks[name].target, twin: twinOf(name) });
+
+/** @param name of its folder. */
+export async function buildWithTwin(name: string, { target, twin }: Substitute): Promise<Build> {
   await build();
   const folder = join(checkout, '.accord', 'breaks', name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(dirname(folder), { recursive: true });
   cpSync(join(checkout, 'dist'), folder, { recursive: true });
-  const { target } = breaks[name];
-  const twin = twinOf(name);
   if (target.startsWith('workflows/')) {
     await writeBundleWith(join(folder, 'workflow-bundle.js'), { target, twin });
     return { folder, nodeArguments: [] };

@@ -6,7 +6,7 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { checkout } from '../stack/config';
 
 /** The twin of a module of the workflows; paths from the checkout, without their ending. */
-interface Substitute {
+export interface Substitute {
   readonly target: string;
   readonly twin: string;
 }

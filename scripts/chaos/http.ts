@@ -44,7 +44,12 @@ const certainRefusals = new Set(['overloaded', 'stopping', 'starting', 'rate_lim
 /** The request was cut short, or somebody else is at it with the same key. */
 const undecided = new Set(['request_timeout', 'idempotency_in_progress', 'ask_again']);
 
-export function createApiClient(apiUrl: string, authorization: string): ApiClient {
+/** @param headers that every call bears beside its own. */
+export function createApiClient(
+  apiUrl: string,
+  authorization: string,
+  headers: Readonly<Record<string, string>> = {},
+): ApiClient {
   const seen = new Map<string, number>();
   const note = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
   return {
@@ -54,6 +59,7 @@ export function createApiClient(apiUrl: string, authorization: string): ApiClien
         const answer = await fetch(`${apiUrl}${path}`, {
           method,
           headers: {
+            ...headers,
             authorization,
             ...(key !== undefined && { 'idempotency-key': key }),
             ...(body !== undefined && { 'content-type': 'application/json' }),

@@ -8,6 +8,7 @@ import {
   databasePrefix,
   type DatabaseUrls,
 } from '../databases';
+import { operatorVariables } from '../operators';
 import { seed } from '../seed';
 import { regions } from '../stack/profile';
 import { bringUp, portFor, secret, type Stack } from '../stack/stack';
@@ -78,6 +79,7 @@ export async function bringUpCluster({
     label: '',
     apiPort: await portFor(profile, 'api'),
     apiSecret: await secretOf('api'),
+    variables: await operatorVariables(profile),
   });
   const processes = processesOf(workers, addresses, replication);
   say(`Starting API, ${workers} transaction workers, a relay and a consumer of each region …`);

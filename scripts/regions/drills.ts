@@ -1,204 +1,342 @@
 /** One drill: load, a fault, the switch, the way back, and the count of what was acknowledged. */
-import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 
-import { askRouter } from '../../activities/regions/router-client';
-import { databasePrefix } from '../databases';
-import { signal } from '../stack/process';
-import type { Region } from '../stack/profile';
-import { serverProcess } from '../stack/stack';
+import type { Build, Variables } from '../application';
+import { openBooks } from '../books';
+import { authorizationOf } from '../credentials';
+import { seedTenant } from '../seed';
+import { folderOf, type Region } from '../stack/profile';
 import { pause } from '../stack/waiting';
+import { startClients, type ClientRecord } from './clients';
 import { hubUrlOf, type Cluster } from './cluster';
+import { databaseOf, endingsOf, hubEpoch, prepareTable, untilAllEnded, writesIn } from './counting';
+import type { Ended, Operators } from './operators';
 import { rolesOf } from './roles';
-import { rejoinRegion, switchRegions } from './switch';
-import { drillTable, startWriters, type Writers } from './writers';
+import { holdApplier, strikes, type Strike, type Struck } from './strikes';
+import { refusesWrites, startWriters, type Writers } from './writers';
 
-export const drillKinds = ['planned', 'crash', 'freeze', 'partition'] as const;
+export const drillKinds = [
+  'planned',
+  'crash',
+  'partition',
+  'freeze',
+  'flap',
+  'failback',
+  'worker-killed',
+] as const;
 export type DrillKind = (typeof drillKinds)[number];
 
 export interface DrillReport {
   readonly kind: DrillKind;
+  /** Where the failover's own worker was killed; `null`: nowhere. */
+  readonly killedAt: string | null;
   readonly from: Region;
   readonly to: Region;
+  /** Writes of SQL and starts over HTTP. */
   readonly acked: number;
   /** Acknowledged, and not in the region that is active now. */
   readonly lost: number;
   readonly unknown: number;
   readonly unknownApplied: number;
+  /** The longest time in which no write was acknowledged. */
   readonly writeGapMs: number;
-  /** From the fault, or the order, until a write was acknowledged in the new epoch. */
+  /** How long before the fault the first write was made that is lost; 0: none is. */
+  readonly rpoMs: number;
+  /** From the fault, or the order, until a write was acknowledged in the new epoch; injected detection is part of it. */
   readonly rtoMs: number;
   readonly refusedStaleWrites: number;
-  /** Writes that the old region acknowledged after the new one was promoted. */
-  readonly ackedByOld: number;
-  readonly fence: string;
+  /** Writes in an epoch that was over, or to the old region, acknowledged behind the promotion. */
+  readonly ackedStaleWrites: number;
+  /** How long each step of the switch took. */
   readonly steps: Readonly<Record<string, number>>;
+  readonly rejoinMs: number;
+  readonly started: {
+    readonly accepted: number;
+    readonly endings: Readonly<Record<string, number>>;
+  };
+  /** Checks of the books that were asked when all had ended. */
+  readonly asked: number;
   /** Promises that were broken, a sentence each. */
   readonly broken: readonly string[];
 }
 
-const writers = { app: 8, stale: 2, zombie: 2 } as const;
-const warmUpMs = 3_000;
-const afterMs = 3_000;
-const detectionMs = 1_500;
-
-export async function runDrill(
-  kind: DrillKind,
-  cluster: Cluster,
-  say: (line: string) => void,
-): Promise<DrillReport> {
-  const { stack, addresses } = cluster;
-  const { active: from, standby: to } = await rolesOf(hubUrlOf(stack));
-  await prepareTable(addresses.mysqlUrl);
-  const first = await hubOf(stack);
-  const load = startWriters(
-    {
-      routed: into(addresses.mysqlUrl),
-      straight: into(addresses.regions[from].straight.mysqlUrl),
-      epoch: async () => (await hubOf(stack)).epoch,
-    },
-    writers,
-    first.epoch,
-  );
-  await pause(warmUpMs);
-  const faultAt = performance.now();
-  await strike(kind, cluster, from);
-  const result = await switchRegions(stack, {
-    to,
-    kind: kind === 'planned' ? 'planned' : 'unplanned',
-    reason: `drill ${kind}`,
-    mayBeginAlone: false,
-  });
-  const switchedAt = performance.now();
-  if (result.outcome !== 'completed') {
-    await load.stop();
-    await heal(kind, cluster, from);
-    throw new Error(`The switch was taken back: ${result.reason.detail}`);
-  }
-  await pause(afterMs);
-  await load.stop();
-  await heal(kind, cluster, from);
-  const counted = await count(load, addresses.regions[to].straight.mysqlUrl);
-  say('  the lost region comes back …');
-  await rejoinRegion(stack, from);
-  const app = load.record('app');
-  const rtoMs = Math.round((app.ackedAt.find((at) => at > switchedAt) ?? switchedAt) - faultAt);
-  const old = load.record('zombie').ackedAt.filter((at) => at > switchedAt).length;
-  const fenceStep = result.steps.find(({ name }) => name === 'fenceRegion');
-  const report = {
-    kind,
-    from,
-    to,
-    ...counted,
-    writeGapMs: app.gapMs,
-    rtoMs,
-    refusedStaleWrites: load.record('stale').stale + load.record('zombie').stale,
-    ackedByOld: old,
-    fence: fenceStep?.detail ?? 'proved',
-    steps: Object.fromEntries(
-      result.steps.map(({ name, startedAt, endedAt }) => [
-        name,
-        (endedAt ?? startedAt) - startedAt,
-      ]),
-    ),
-  };
-  return { ...report, broken: brokenBy(report, result.outcome) };
+/** How a kind is drilled. */
+interface Plan {
+  readonly strike: keyof typeof strikes;
+  /** The standby is behind when it happens. */
+  readonly isBehind: boolean;
+  readonly isPlanned: boolean;
+  readonly rtoMaxMs: number;
 }
 
-function brokenBy(report: Omit<DrillReport, 'broken'>, outcome: string): readonly string[] {
-  const { kind, lost, unknown, writeGapMs, rtoMs, ackedByOld } = report;
-  const within = kind === 'planned' ? 2_000 : kind === 'partition' ? 12_000 : 5_000;
-  return [
-    ...(outcome === 'completed' ? [] : [`${kind}: the switch was ${outcome}.`]),
-    ...(lost === 0 ? [] : [`${kind}: ${lost} acknowledged writes are lost.`]),
-    ...(ackedByOld === 0 ? [] : [`${kind}: the old region acknowledged ${ackedByOld} writes.`]),
-    ...(kind !== 'planned' || unknown === 0 ? [] : [`planned: ${unknown} unknown outcomes.`]),
-    ...(kind === 'planned' && writeGapMs > within ? [`planned: a gap of ${writeGapMs} ms.`] : []),
-    ...(kind !== 'planned' && rtoMs > within ? [`${kind}: back after ${rtoMs} ms.`] : []),
-  ];
-}
-
-async function strike(kind: DrillKind, { addresses }: Cluster, from: Region): Promise<void> {
-  const victim = serverProcess('regions', `mysql-${from}`);
-  if (!victim) throw new Error(`MySQL of region ${from} does not run.`);
-  switch (kind) {
-    case 'planned':
-      return;
-    case 'crash':
-      signal(victim, 'SIGKILL');
-      break;
-    case 'freeze':
-      signal(victim, 'SIGSTOP');
-      break;
-    case 'partition': // From the hub and from the other region; clients reach both.
-      await askRouter(addresses.router, { routes: linksOf(from), state: 'blackhole' });
-      break;
-  }
-  await pause(detectionMs);
-}
-
-async function heal(kind: DrillKind, { addresses }: Cluster, from: Region): Promise<void> {
-  const victim = serverProcess('regions', `mysql-${from}`);
-  if (kind === 'freeze' && victim) signal(victim, 'SIGCONT');
-  if (kind === 'partition')
-    await askRouter(addresses.router, { routes: linksOf(from), state: 'open', cut: true });
-}
-
-const linksOf = (from: Region) =>
-  from === 'a'
-    ? (['hub-mysql-a', 'hub-redis-a', 'mysql-a-to-b', 'redis-a-to-b'] as const).slice()
-    : (['hub-mysql-b', 'hub-redis-b', 'mysql-b-to-a', 'redis-b-to-a'] as const).slice();
-
-async function count(load: Writers, straight: string) {
-  const there = await idsIn(straight);
-  const all = (['app', 'stale', 'zombie'] as const).map((kind) => load.record(kind));
-  const acked = all.flatMap((record) => [...record.acked]);
-  const unknown = all.flatMap((record) => [...record.unknown]);
-  return {
-    acked: acked.length,
-    lost: acked.filter((id) => !there.has(id)).length,
-    unknown: load.record('app').unknown.size,
-    unknownApplied: unknown.filter((id) => there.has(id)).length,
-  };
-}
-
-async function idsIn(url: string): Promise<ReadonlySet<string>> {
-  const connection = await createConnection({ uri: into(url) });
-  try {
-    const [rows] = await connection.query<(RowDataPacket & { readonly id: string })[]>(
-      `SELECT CAST(id AS CHAR) AS id FROM ${drillTable}`,
-    );
-    return new Set(rows.map(({ id }) => id));
-  } finally {
-    await connection.end();
-  }
-}
-
-async function prepareTable(adminUrl: string): Promise<void> {
-  const connection = await createConnection({ uri: into(adminUrl) });
-  try {
-    await connection.query(
-      `CREATE TABLE IF NOT EXISTS ${drillTable} (id VARBINARY(96) NOT NULL PRIMARY KEY, epoch INT UNSIGNED NOT NULL)`,
-    );
-    await connection.query(`TRUNCATE TABLE ${drillTable}`);
-  } finally {
-    await connection.end();
-  }
-}
-
-const into = (url: string): string => {
-  const address = new URL(url);
-  address.pathname = `/${databasePrefix}orders`;
-  return address.toString();
+const plans: Readonly<Record<Exclude<DrillKind, 'failback' | 'worker-killed'>, Plan>> = {
+  planned: { strike: 'none', isBehind: false, isPlanned: true, rtoMaxMs: 2_000 },
+  crash: { strike: 'kill', isBehind: true, isPlanned: false, rtoMaxMs: 5_000 },
+  freeze: { strike: 'freeze', isBehind: true, isPlanned: false, rtoMaxMs: 5_000 },
+  partition: { strike: 'partition', isBehind: true, isPlanned: false, rtoMaxMs: 12_000 },
+  flap: { strike: 'flap', isBehind: false, isPlanned: false, rtoMaxMs: 5_000 },
 };
 
-async function hubOf(stack: Cluster['stack']): Promise<{ readonly epoch: number }> {
-  const connection = await createConnection({ uri: hubUrlOf(stack) });
-  try {
-    const [rows] = await connection.query<(RowDataPacket & { readonly epoch: number })[]>(
-      `SELECT epoch FROM cluster_state WHERE cluster = 'main'`,
-    );
-    return { epoch: Number(rows[0]?.epoch) };
-  } finally {
-    await connection.end();
+const writers = { app: 8, stale: 2, zombie: 2 } as const;
+const warmUpMs = 2_500;
+const afterMs = 2_500;
+/** What a watcher would take to be sure. */
+const detectionMs = 1_500;
+const endWithinMs = 60_000;
+const lookEveryMs = 50;
+
+export interface DrillSite {
+  readonly cluster: Cluster;
+  readonly operators: Operators;
+  /** What the failover worker runs instead of the shipped build. */
+  readonly build?: Build | undefined;
+  readonly say: (line: string) => void;
+}
+
+/** @returns a report for each switch that was drilled. */
+export async function runDrill(kind: DrillKind, site: DrillSite): Promise<readonly DrillReport[]> {
+  switch (kind) {
+    case 'failback':
+      // Lost, brought back, and made the active one again: where it began.
+      return [
+        await once({ ...site, kind, plan: plans.crash }),
+        await once({ ...site, kind, plan: plans.planned }),
+      ];
+    case 'worker-killed': {
+      const reports: DrillReport[] = [];
+      for (const kill of workerFaults) {
+        site.say(`  the worker dies at ${kill}`);
+        reports.push(
+          await once({ ...site, kind, plan: { ...plans.planned, rtoMaxMs: 30_000 }, kill }),
+        );
+      }
+      return reports;
+    }
+    default:
+      return [await once({ ...site, kind, plan: plans[kind] })];
   }
+}
+
+/** Behind each step's effect, before anybody has heard of it, and before each step. */
+const workerFaults = [
+  'beginSwitch',
+  'closeRoutes',
+  'fenceRegion',
+  'drainRegion',
+  'measureLoss',
+  'burnEpoch',
+  'promoteRegion',
+  'promoteRedis',
+  'republish',
+  'openRoutes',
+  'endSwitch',
+].flatMap((step) => [`regions.${step}:before`, `regions.${step}:beforeAck`]);
+
+interface Once extends DrillSite {
+  readonly kind: DrillKind;
+  readonly plan: Plan;
+  /** Where the failover worker dies, as FAULTS names it. */
+  readonly kill?: string;
+}
+
+async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
+  const { cluster, operators, say } = site;
+  const hubUrl = hubUrlOf(cluster.stack);
+  const { active: from, standby: to } = await rolesOf(hubUrl);
+  const struck: Struck = { cluster, from, to };
+  const worker = await failoverWorker(site, kill);
+  const load = await startLoad(struck);
+  try {
+    await pause(warmUpMs);
+    const behind = plan.isBehind ? await holdApplier(struck) : undefined;
+    if (behind) setTimeout(() => behind.release(), detectionMs + 500);
+    const fault: Strike = strikes[plan.strike];
+    await fault.strike(struck);
+    const faultAt = Date.now();
+    if (!plan.isPlanned) await pause(detectionMs);
+    const gid = await operators.ask({
+      ...{ from, to, kind: plan.isPlanned ? 'planned' : 'unplanned' },
+      reason: `Drill: ${kind}.`,
+    });
+    const ended = await operators.untilEnded(gid);
+    const isOldFenced = await refusesWrites(
+      databaseOf(cluster.addresses.regions[from].straight.mysqlUrl),
+    );
+    await pause(afterMs);
+    const stopped = await load.stop();
+    await fault.heal(struck);
+    if (ended.state !== 'completed')
+      throw new Error(`${gid} is ${ended.state}: ${ended.summary} ${failureIn(ended)}`);
+    const counted = await count(struck, { ...stopped, faultAt, promotedAt: promotedAt(ended) });
+    say('  the other region stands by again …');
+    const rejoined = await operators.untilEnded(await operators.askRejoin(from));
+    const judged = await judge(struck, stopped.clients);
+    const report = {
+      ...{ kind, killedAt: kill ?? null, from, to },
+      ...counted,
+      steps: Object.fromEntries(ended.steps.map((step) => [step.name, lengthOf(step)])),
+      rejoinMs: rejoined.steps.reduce((sum, step) => sum + lengthOf(step), 0),
+      started: { accepted: stopped.clients.accepted.length, endings: judged.endings },
+      asked: judged.asked,
+    };
+    const found = [
+      ...judged.violations,
+      ...(isOldFenced ? [] : ['the old region does not refuse a write.']),
+      ...(rejoined.state === 'completed'
+        ? []
+        : [`the rejoin is ${rejoined.state}: ${rejoined.summary}`]),
+    ];
+    return {
+      ...report,
+      broken: [...brokenBy(report, plan), ...found.map((one) => `${kind}: ${one}`)],
+    };
+  } finally {
+    await load.stop();
+    await worker.stop();
+  }
+}
+
+const lengthOf = ({ startedAt, endedAt }: Ended['steps'][number]): number =>
+  endedAt === null ? 0 : Date.parse(endedAt) - Date.parse(startedAt);
+
+const promotedAt = ({ steps }: Ended): number =>
+  Date.parse(steps.find(({ name }) => name === 'promoteRegion')?.endedAt ?? '');
+
+const failureIn = ({ steps }: Ended): string =>
+  steps.flatMap(({ name, detail }) => (detail === null ? [] : [`${name}: ${detail}`])).join(' ');
+
+/** Clients with SQL and clients of the API, until both have stopped. */
+async function startLoad({ cluster, from }: Struck) {
+  const { stack, addresses, urls, application } = cluster;
+  await prepareTable(databaseOf(addresses.mysqlUrl));
+  const epoch = (): Promise<number> => hubEpoch(hubUrlOf(stack));
+  const sql = startWriters(
+    {
+      routed: databaseOf(addresses.mysqlUrl),
+      straight: databaseOf(addresses.regions[from].straight.mysqlUrl),
+      epoch,
+    },
+    writers,
+    await epoch(),
+  );
+  const folder = join(folderOf('regions'), 'drills');
+  mkdirSync(folder, { recursive: true });
+  const clients = startClients({
+    apiUrl: application.apiUrl,
+    authorization: await authorizationOf(urls.API_DATABASE_URL, {
+      tenant: seedTenant,
+      owner: 'drill',
+      scopes: ['tx:start', 'tx:read'],
+    }),
+    file: join(folder, `${new Date().toISOString().replaceAll(':', '-')}.accepted`),
+  });
+  let stopping: Promise<{ readonly sql: Writers; readonly clients: ClientRecord }> | undefined;
+  const stop = async () => {
+    const [record] = await Promise.all([clients.stop(), sql.stop()]);
+    return { sql, clients: record };
+  };
+  return { stop: () => (stopping ??= stop()) };
+}
+
+/** The failover worker, started again whenever it is gone. */
+async function failoverWorker({ cluster, build }: DrillSite, fault: string | undefined) {
+  const { application, processes } = cluster;
+  const { role, variables } = processes.get('failover') ?? {};
+  if (!role) throw new Error('The cluster has no failover worker.');
+  const start = (more: Variables): Promise<boolean> =>
+    application.start(role, 'failover', { ...variables, ...more }, build);
+  if (fault !== undefined || build) {
+    await application.stop('failover');
+    await start(fault === undefined ? {} : { FAULTS: `${fault}:kill:1` });
+  }
+  const over = new AbortController();
+  const watching = (async () => {
+    while (!over.signal.aborted) {
+      if (!application.process('failover')) await start({});
+      await pause(lookEveryMs);
+    }
+  })();
+  watching.catch(() => undefined); // Told when it is stopped.
+  return {
+    async stop() {
+      over.abort();
+      await watching;
+    },
+  };
+}
+
+async function count(
+  { cluster, to }: Struck,
+  {
+    sql,
+    clients,
+    faultAt,
+    promotedAt: promoted,
+  }: {
+    readonly sql: Writers;
+    readonly clients: ClientRecord;
+    readonly faultAt: number;
+    readonly promotedAt: number;
+  },
+) {
+  const there = await writesIn(databaseOf(cluster.addresses.regions[to].straight.mysqlUrl));
+  const [app, stale, zombie] = (['app', 'stale', 'zombie'] as const).map((of) =>
+    sql.record(of),
+  ) as [
+    ReturnType<Writers['record']>,
+    ReturnType<Writers['record']>,
+    ReturnType<Writers['record']>,
+  ];
+  const all = [app, stale, zombie];
+  const acked = all.flatMap((record) => [...record.acked]);
+  const unknown = all.flatMap((record) => [...record.unknown]);
+  const lost = acked.filter(([id]) => !there.has(id));
+  const since = [...app.acked.values()].filter((at) => at > promoted);
+  const behind = [stale, zombie].flatMap((record) => [...record.acked.values()]);
+  return {
+    acked: acked.length + clients.accepted.length,
+    lost: lost.length,
+    unknown: app.unknown.size + clients.undecided,
+    unknownApplied: unknown.filter((id) => there.has(id)).length,
+    writeGapMs: app.gapMs,
+    rpoMs: Math.max(0, ...lost.map(([, at]) => faultAt - at)),
+    rtoMs: (since.length > 0 ? Math.min(...since) : Date.now()) - faultAt,
+    refusedStaleWrites: stale.stale + zombie.stale,
+    ackedStaleWrites: behind.filter((at) => at > promoted).length,
+  };
+}
+
+/** What was accepted has ended, as it would have without a switch, and the books are in order. */
+async function judge({ cluster }: Struck, { accepted, undecided }: ClientRecord) {
+  const hubUrl = hubUrlOf(cluster.stack);
+  const open = await untilAllEnded(hubUrl, endWithinMs);
+  const endings = await endingsOf(hubUrl, accepted);
+  const books = openBooks(cluster.urls.VERIFY_DATABASE_URLS);
+  const { asked, violations } = await books.check('ended').finally(() => books.close());
+  const moved = Object.entries(endings).filter(([state]) => state !== 'completed');
+  return {
+    endings,
+    asked,
+    violations: [
+      ...(open === 0 ? [] : [`${open} transactions have not ended.`]),
+      ...(undecided === 0 ? [] : [`${undecided} starts are of unknown outcome for good.`]),
+      ...moved.map(([state, n]) => `${n} orders are ${state} because of a switch.`),
+      ...violations.map(({ oracle, row }) => `${oracle}: ${JSON.stringify(row)}`),
+    ],
+  };
+}
+
+function brokenBy(
+  { kind, lost, unknown, writeGapMs, rtoMs, ackedStaleWrites }: Omit<DrillReport, 'broken'>,
+  { isPlanned, rtoMaxMs }: Plan,
+): readonly string[] {
+  const isCalm = isPlanned && kind !== 'worker-killed';
+  return [
+    ...(lost === 0 ? [] : [`${lost} acknowledged writes are lost.`]),
+    ...(ackedStaleWrites === 0 ? [] : [`${ackedStaleWrites} stale writes were acknowledged.`]),
+    ...(isCalm && unknown > 0 ? [`${unknown} outcomes are unknown.`] : []),
+    ...(isCalm && writeGapMs > rtoMaxMs ? [`no write for ${writeGapMs} ms.`] : []),
+    ...(rtoMs <= rtoMaxMs ? [] : [`back after ${rtoMs} ms, ${rtoMaxMs} ms are allowed.`]),
+  ].map((sentence) => `${kind}: ${sentence}`);
 }

@@ -15,15 +15,14 @@ export type WriterKind =
   | 'zombie';
 
 export interface WriteRecord {
-  readonly acked: ReadonlySet<string>;
+  /** When each was acknowledged, in milliseconds since 1970. */
+  readonly acked: ReadonlyMap<string, number>;
   readonly unknown: ReadonlySet<string>;
   /** Writes of who carried another epoch than the database's. */
   readonly stale: number;
   readonly refused: number;
   /** The longest time in which no write of an `app` was acknowledged, in milliseconds. */
   readonly gapMs: number;
-  /** When each was acknowledged, by `performance.now()`. */
-  readonly ackedAt: readonly number[];
 }
 
 export interface Writers {
@@ -53,7 +52,7 @@ export function startWriters(
   let isStopping = false;
   const records = new Map<WriterKind, Mutable>();
   for (const kind of ['app', 'stale', 'zombie'] as const)
-    records.set(kind, { acked: new Set(), unknown: new Set(), stale: 0, refused: 0, ackedAt: [] });
+    records.set(kind, { acked: new Map(), unknown: new Set(), stale: 0, refused: 0 });
   let known: number | undefined;
 
   async function write(kind: WriterKind, record: Mutable, who: string): Promise<void> {
@@ -66,8 +65,7 @@ export function startWriters(
         const carried = kind === 'app' ? known : firstEpoch;
         connection ??= await open(kind === 'zombie' ? site.straight : site.routed);
         await bounded(connection, () => insert(connection, id, carried, step));
-        record.acked.add(id);
-        record.ackedAt.push(performance.now());
+        record.acked.set(id, Date.now());
         await pause(restMs);
       } catch (error) {
         if (error instanceof Stale) {
@@ -92,7 +90,7 @@ export function startWriters(
     record(kind) {
       const record = records.get(kind);
       if (!record) throw new Error(`There are no ${kind} writers.`);
-      return { ...record, gapMs: longestGap(record.ackedAt) };
+      return { ...record, gapMs: longestGap([...record.acked.values()]) };
     },
     async stop() {
       isStopping = true;
@@ -102,17 +100,45 @@ export function startWriters(
 }
 
 interface Mutable {
-  readonly acked: Set<string>;
+  readonly acked: Map<string, number>;
   readonly unknown: Set<string>;
   stale: number;
   refused: number;
-  readonly ackedAt: number[];
 }
 
 class Stale extends Error {}
 
 const open = (uri: string): Promise<Connection> =>
   createConnection({ uri, connectTimeout: statementMs });
+
+/** @returns whether a write is refused in words, or nobody is there who could take it. Silence is no refusal. */
+export async function refusesWrites(url: string): Promise<boolean> {
+  let connection: Connection;
+  try {
+    connection = await open(url);
+  } catch (error) {
+    return isRefusal(error);
+  }
+  try {
+    await bounded(connection, async () => {
+      await connection.query(`INSERT INTO ${drillTable} (id, epoch) VALUES (?, 0)`, [
+        `probe-${Date.now()}`,
+      ]);
+    });
+    return false;
+  } catch (error) {
+    return isRefusal(error);
+  } finally {
+    connection.destroy();
+  }
+}
+
+const refusals = ['ECONNREFUSED', 'ER_OPTION_PREVENTS_STATEMENT'];
+const isRefusal = (error: unknown): boolean =>
+  typeof error === 'object' &&
+  error !== null &&
+  'code' in error &&
+  refusals.some((code) => code === error.code);
 
 /** A write as our fence makes it: the epoch first, locked until COMMIT. */
 async function insert(
@@ -152,7 +178,8 @@ async function bounded(connection: Connection, work: () => Promise<void>): Promi
   }
 }
 
-function longestGap(times: readonly number[]): number {
+/** @param times in any order. */
+export function longestGap(times: readonly number[]): number {
   const sorted = times.toSorted((one, other) => one - other);
   const gaps = sorted.slice(1).map((time, at) => time - (sorted[at] ?? time));
   return Math.round(Math.max(0, ...gaps));

@@ -61,6 +61,7 @@ async function main(): Promise<void> {
       database: probe.pathname.slice(1),
     },
     attempt: () => Context.current().info.attempt,
+    entering: () => faults.reach(Context.current().info.activityType, 'before'),
   });
   const connection = await connectTemporal(config.temporal, logger);
   const worker = await createTransactionWorker({

@@ -1,0 +1,29 @@
+/**
+ * Planted bugs of a switch of regions: each is a broken twin of one shipped module, `scripts/regions/breaks/<name>.ts`,
+ * and a drill that brings it in must turn red.
+ */
+import { buildWithTwin } from '../chaos/broken-build';
+import type { Build } from '../application';
+
+export const regionBreaks = {
+  fence: {
+    target: 'activities/regions/fencing',
+    sentence: 'the region that was active is said to be fenced, and is not',
+  },
+  epoch: {
+    target: 'activities/regions/epochs',
+    sentence: 'the promoted region does not enter the new epoch',
+  },
+  drain: {
+    target: 'activities/regions/mysql-region',
+    sentence: 'the standby is promoted before it has applied what has come to it',
+  },
+} as const;
+export type RegionBreak = keyof typeof regionBreaks;
+export const regionBreakNames = Object.keys(regionBreaks) as readonly RegionBreak[];
+
+export const brokenRegions = (name: RegionBreak): Promise<Build> =>
+  buildWithTwin(`regions-${name}`, {
+    target: regionBreaks[name].target,
+    twin: `scripts/regions/breaks/${name}`,
+  });

@@ -1,0 +1,113 @@
+/** What people ask of the regions, over HTTP as they do: one asks, and where it takes two, another one approves. */
+import { randomUUID } from 'node:crypto';
+
+import { z } from 'zod';
+
+import type { FailoverKind } from '../../contracts/regions';
+import { createApiClient, type ApiClient, type Reply } from '../chaos/http';
+import { operatorToken } from '../operators';
+import { pause } from '../stack/waiting';
+
+export interface Switch {
+  readonly from: string;
+  readonly to: string;
+  readonly kind: FailoverKind;
+  readonly reason: string;
+  /** It may begin although no standby acknowledges. */
+  readonly force?: boolean;
+}
+
+/** What became of a switch or a rejoin. */
+export interface Ended {
+  /** `completed`, `compensated`, `cancelled`, or `parked`: a person decides. */
+  readonly state: string;
+  readonly summary: string;
+  readonly steps: readonly EndedStep[];
+}
+
+const stepSchema = z.object({
+  name: z.string(),
+  state: z.string(),
+  startedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime().nullable(),
+  failure: z.string().nullable(),
+  detail: z.string().nullable(),
+});
+export type EndedStep = z.infer<typeof stepSchema>;
+const storySchema = z.object({
+  state: z.string(),
+  summary: z.string(),
+  steps: z.array(stepSchema),
+});
+
+export type Operators = Awaited<ReturnType<typeof openOperators>>;
+
+const profile = 'regions';
+const cluster = 'main';
+const endingStates = ['completed', 'compensated', 'cancelled', 'parked'];
+const lookEveryMs = 100;
+const endsWithinMs = 120_000;
+
+/** @param apiUrl of the API of profile `regions`. */
+export async function openOperators(apiUrl: string) {
+  const as = async (subject: string): Promise<ApiClient> => {
+    const claims = { subject, tenants: [cluster], scopes: ['ops', 'tx:read'], minutes: 600 };
+    const token = await operatorToken(profile, claims);
+    return createApiClient(apiUrl, `Bearer ${token}`, { 'accord-tenant': cluster });
+  };
+  const [first, second] = await Promise.all([as('operator-1'), as('operator-2')]);
+
+  /** @throws Error with the problem that the API told. */
+  async function asked(call: Promise<Reply>, what: string): Promise<Reply['body']> {
+    const { certainty, status, code, body } = await call;
+    if (certainty === 'ok') return body;
+    throw new Error(`${what} was refused: ${status ?? ''} ${code ?? ''} ${JSON.stringify(body)}`);
+  }
+
+  async function untilEnded(gid: string): Promise<Ended> {
+    const until = Date.now() + endsWithinMs;
+    for (;;) {
+      const reply = await first.call('GET', `/v1/transactions/${gid}/explain`);
+      const story = storySchema.safeParse(reply.body);
+      if (story.success && endingStates.includes(story.data.state)) return story.data;
+      if (Date.now() > until)
+        throw new Error(`${gid} has not ended: ${JSON.stringify(reply.body)}`);
+      await pause(lookEveryMs);
+    }
+  }
+
+  return {
+    /** Asks for a switch, as one person, and has another one approve it where it takes two. @returns its gid. */
+    async ask(wanted: Switch): Promise<string> {
+      const key = `switch-${randomUUID()}`;
+      const body = await asked(
+        first.call('POST', '/v1/failovers', { key, body: wanted }),
+        'The switch',
+      );
+      if (typeof body.gid === 'string') return body.gid;
+      const waiting = z
+        .object({ id: z.string(), links: z.object({ transaction: z.string() }) })
+        .parse(body);
+      await asked(
+        second.call('POST', `/v1/approvals/${waiting.id}/approve`, {
+          key: `approve-${waiting.id}`,
+          body: {},
+        }),
+        'The approval',
+      );
+      return decodeURIComponent(waiting.links.transaction.split('/').at(-1) ?? '');
+    },
+
+    /** @returns the gid of the rejoin. */
+    async askRejoin(region: string): Promise<string> {
+      const key = `rejoin-${randomUUID()}`;
+      const body = await asked(
+        first.call('POST', `/v1/regions/${region}/rejoin`, { key, body: {} }),
+        'The rejoin',
+      );
+      return z.object({ gid: z.string() }).parse(body).gid;
+    },
+
+    untilEnded,
+  };
+}

@@ -1,0 +1,102 @@
+/** What befalls a region in a drill, from outside of everything that is drilled, and how it is taken back. */
+import { createConnection } from 'mysql2/promise';
+
+import { askRouter } from '../../activities/regions/router-client';
+import type { RouteName } from '../../contracts/regions';
+import { databasePrefix } from '../databases';
+import { signal, type OwnedProcess } from '../stack/process';
+import type { Region } from '../stack/profile';
+import { serverProcess } from '../stack/stack';
+import { pause } from '../stack/waiting';
+import type { Cluster } from './cluster';
+
+/** Where it strikes. */
+export interface Struck {
+  readonly cluster: Cluster;
+  readonly from: Region;
+  readonly to: Region;
+}
+
+export interface Strike {
+  strike(struck: Struck): Promise<void>;
+  /** Of what the way back does not mend by itself. Safe where nothing has struck. */
+  heal(struck: Struck): Promise<void>;
+}
+
+const nothing = (): Promise<void> => Promise.resolve();
+
+const send = (to: OwnedProcess, what: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> => {
+  signal(to, what);
+  return Promise.resolve();
+};
+
+const mysqlOf = (region: Region): OwnedProcess => {
+  const found = serverProcess('regions', `mysql-${region}`);
+  if (!found) throw new Error(`MySQL of region ${region} does not run.`);
+  return found;
+};
+
+const routesTo: Readonly<Record<Region, readonly RouteName[]>> = {
+  a: ['hub-mysql-a', 'hub-redis-a', 'mysql-a-to-b', 'redis-a-to-b'],
+  b: ['hub-mysql-b', 'hub-redis-b', 'mysql-b-to-a', 'redis-b-to-a'],
+};
+
+const cutOff = async ({ cluster, from }: Struck): Promise<void> => {
+  const routes = [...routesTo[from]];
+  await askRouter(cluster.addresses.router, { routes, state: 'blackhole' });
+};
+const reach = async ({ cluster, from }: Struck): Promise<void> => {
+  const routes = [...routesTo[from]];
+  await askRouter(cluster.addresses.router, { routes, state: 'open', cut: true });
+};
+
+const flaps = 4;
+const flapMs = 300;
+
+const kill: Strike = {
+  strike: ({ from }) => send(mysqlOf(from), 'SIGKILL'),
+  heal: nothing, // Its rejoin starts it.
+};
+
+export const strikes = {
+  none: { strike: nothing, heal: nothing },
+  kill,
+  freeze: {
+    strike: ({ from }) => send(mysqlOf(from), 'SIGSTOP'),
+    heal: ({ from }) => {
+      const left = serverProcess('regions', `mysql-${from}`);
+      return left ? send(left, 'SIGCONT') : nothing();
+    },
+  },
+  /** From the hub and from the other region; clients reach both. */
+  partition: { strike: cutOff, heal: reach },
+  /** The link comes and goes, and then the region is lost. */
+  flap: {
+    async strike(struck) {
+      for (let n = 0; n < flaps; n += 1) {
+        await cutOff(struck);
+        await pause(flapMs);
+        await reach(struck);
+        await pause(flapMs);
+      }
+      await kill.strike(struck);
+    },
+    heal: reach,
+  },
+} as const satisfies Readonly<Record<string, Strike>>;
+
+/**
+ * The standby falls behind: it takes what comes, and applies none of it until `release`. What is acknowledged meanwhile
+ * is in its relay log alone.
+ */
+export async function holdApplier({ cluster, to }: Struck): Promise<{ release(): void }> {
+  const session = await createConnection({
+    uri: cluster.addresses.regions[to].straight.mysqlUrl,
+  });
+  await session.query('START TRANSACTION');
+  // The row that is written most often: what waits for it keeps its order, and so waits as a whole.
+  await session.query(
+    `SELECT seq FROM \`${databasePrefix}orders\`.heartbeat WHERE source = 'hub' FOR UPDATE`,
+  );
+  return { release: () => session.destroy() };
+}
