@@ -83,8 +83,8 @@ module.exports = {
     {
       name: 'nobody-imports-planted-bugs',
       severity: 'error',
-      from: { pathNot: '^(scripts/chaos|tests)/' },
-      to: { path: '^scripts/chaos/breaks/' },
+      from: { pathNot: '^(scripts/(chaos|regions)|tests)/' },
+      to: { path: '^scripts/(chaos|regions)/breaks/' },
     },
     {
       name: 'no-tests-in-shipped-code',
