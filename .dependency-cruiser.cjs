@@ -37,11 +37,12 @@ module.exports = {
       name: 'one-door-per-driver',
       severity: 'error',
       comment:
-        'A driver is imported by its adapter files and by the composition roots. Types alone are free: they open nothing.',
+        'A driver is imported by its adapter files and by the composition roots. Types alone are free: they open nothing. ' +
+        'activities/regions/ is all adapter: it operates the servers themselves, each for one bounded session that no pool may share.',
       from: {
         path: '^(contracts|books|processes|workflows|activities|workers|api)/',
         pathNot:
-          '^(books/mysql-session\\.ts|workers/dependencies\\.ts|activities/sql-transaction\\.ts|activities/locks/[^/]*store\\.ts|workers/relay/kafka-[^/]+\\.ts|workers/consumers/kafka-[^/]+\\.ts|api/dependencies\\.ts|api/stores/[^/]+\\.ts)$',
+          '^(books/mysql-session\\.ts|workers/dependencies\\.ts|activities/sql-transaction\\.ts|activities/locks/[^/]*store\\.ts|activities/regions/[^/]+\\.ts|workers/relay/kafka-[^/]+\\.ts|workers/consumers/kafka-[^/]+\\.ts|api/dependencies\\.ts|api/stores/[^/]+\\.ts)$',
       },
       to: { path: '^node_modules/(mysql2|ioredis|kafkajs)/', dependencyTypesNot: ['type-only'] },
     },
@@ -82,8 +83,8 @@ module.exports = {
     {
       name: 'nobody-imports-planted-bugs',
       severity: 'error',
-      from: { pathNot: '^(scripts/chaos|tests)/' },
-      to: { path: '^scripts/chaos/breaks/' },
+      from: { pathNot: '^(scripts/(chaos|regions)|tests)/' },
+      to: { path: '^scripts/(chaos|regions)/breaks/' },
     },
     {
       name: 'no-tests-in-shipped-code',

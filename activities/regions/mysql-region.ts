@@ -180,7 +180,7 @@ export async function takeWrites(region: Connection): Promise<void> {
   await region.query('STOP REPLICA');
   await region.query('RESET REPLICA ALL');
   await region.query('SET GLOBAL rpl_semi_sync_replica_enabled = OFF');
-  await region.query('SET GLOBAL rpl_semi_sync_source_enabled = OFF');
+  await acknowledgeAlone(region); // Until a standby follows it.
   await region.query('SET GLOBAL super_read_only = OFF');
   await region.query('SET GLOBAL read_only = OFF');
 }

@@ -1,6 +1,6 @@
 /** Orders to the router, one JSON line each on a connection of its own. */
-import { routerAnswerSchema, type RouterOrder, type RouteView } from '../../contracts/regions';
 import { exchange } from './json-line';
+import { routerAnswerSchema, type RouterOrder, type RouteView } from './router-protocol';
 
 /** The router has obeyed a later epoch: whoever ordered this is no longer the one who decides. */
 export class RouterEpochOver extends Error {

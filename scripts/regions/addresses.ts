@@ -1,5 +1,5 @@
 /** How the servers of the profile `regions` are reached: straight, and along the routes that can be cut. */
-import type { RouteName } from '../../contracts/regions';
+import type { RouteName } from '../../activities/regions/router-protocol';
 import { regions, type Region } from '../stack/profile';
 import { routePort, router } from '../stack/servers/router';
 import { contextOf } from '../stack/stack';

@@ -15,7 +15,7 @@ import {
   type RouterOrder,
   type RouteState,
   type RouteView,
-} from '../../contracts/regions';
+} from '../../activities/regions/router-protocol';
 import { createProxy, type Passing, type Proxy } from '../chaos/proxy';
 import { reasonOf } from '../stack/waiting';
 import { serveLines } from './json-lines';

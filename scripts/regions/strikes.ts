@@ -2,7 +2,7 @@
 import { createConnection } from 'mysql2/promise';
 
 import { askRouter } from '../../activities/regions/router-client';
-import type { RouteName } from '../../contracts/regions';
+import type { RouteName } from '../../activities/regions/router-protocol';
 import { databasePrefix } from '../databases';
 import { signal, type OwnedProcess } from '../stack/process';
 import type { Region } from '../stack/profile';

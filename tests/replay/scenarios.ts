@@ -11,6 +11,8 @@ import type { Decision, ReviewDecision, TransactionInput } from '../../contracts
 import { eventually } from '../support/eventually';
 import {
   aCheckout,
+  aFailback,
+  aFailover,
   anOrder,
   anOrderWithCoupon,
   aPayment,
@@ -407,6 +409,74 @@ const settlements: readonly Omit<Scenario, 'input'>[] = [
   },
 ];
 
+const failsForGood = fails('PostconditionFailed', 'It is not so.');
+
+const failovers: readonly Omit<Scenario, 'input'>[] = [
+  { name: 'failover-completed', answers: {} },
+  { name: 'failover-failed-begin', answers: { 'regions.beginSwitch': failsForGood } },
+  { name: 'failover-failed-routes', answers: { 'regions.closeRoutes': failsForGood } },
+  { name: 'failover-failed-fence', answers: { 'regions.fenceRegion': failsForGood } },
+  { name: 'failover-failed-drain', answers: { 'regions.drainRegion': failsForGood } },
+  { name: 'failover-failed-loss', answers: { 'regions.measureLoss': failsForGood } },
+  { name: 'failover-failed-epoch', answers: { 'regions.burnEpoch': failsForGood } },
+  {
+    name: 'failover-retried',
+    answers: { 'regions.drainRegion': first(2, isAway), 'regions.republish': first(2, isAway) },
+  },
+  {
+    name: 'failover-cancelled-fence-unknown',
+    answers: { 'regions.fenceRegion': losesAnswer },
+    meanwhile: cancelled('regions.fenceRegion'),
+  },
+  {
+    name: 'failover-cancelled-in-temporal',
+    answers: { 'regions.drainRegion': isAway },
+    meanwhile: cancelledInTemporal('regions.drainRegion'),
+  },
+  { name: 'failover-deadline', answers: { 'regions.drainRegion': isAway }, actingMs: 3_000 },
+  {
+    name: 'failover-promotion-unknown',
+    answers: { 'regions.promoteRegion': first(2, losesAnswer) },
+  },
+  {
+    name: 'failover-parked-promotion',
+    answers: { 'regions.promoteRegion': first(1, failsForGood) },
+    meanwhile: resolved('promoteRegion', 'retry'),
+  },
+  ...(['retry', 'done', 'skip'] as const).flatMap((decision) => [
+    {
+      name: `failover-parked-undo-${decision}`,
+      answers: {
+        'regions.measureLoss': failsForGood,
+        'regions.unfenceRegion': first(1, failsForGood),
+      },
+      meanwhile: resolved('fenceRegion', decision),
+    },
+    {
+      name: `failover-parked-finish-${decision}`,
+      answers: { 'regions.openRoutes': first(1, failsForGood) },
+      meanwhile: resolved('openRoutes', decision),
+    },
+  ]),
+  { name: 'failover-reset-after-completion', answers: {}, meanwhile: resetAtItsEnd },
+];
+
+const failbacks: readonly Omit<Scenario, 'input'>[] = [
+  { name: 'failback-completed', answers: {} },
+  { name: 'failback-retried', answers: { 'regions.rebuildRegion': first(2, isAway) } },
+  {
+    name: 'failback-parked-begin',
+    answers: { 'regions.beginRejoin': first(1, failsForGood) },
+    meanwhile: resolved('beginRejoin', 'retry'),
+  },
+  ...(['retry', 'done', 'skip'] as const).map((decision) => ({
+    name: `failback-parked-rebuild-${decision}`,
+    answers: { 'regions.rebuildRegion': first(1, failsForGood) },
+    meanwhile: resolved('rebuildRegion', decision),
+  })),
+  { name: 'failback-reset-after-completion', answers: {}, meanwhile: resetAtItsEnd },
+];
+
 const withInput = (input: Scenario['input'], told: readonly Omit<Scenario, 'input'>[]) =>
   told.map((scenario): Scenario => ({ ...scenario, input }));
 
@@ -423,6 +493,8 @@ export const scenarios: readonly Scenario[] = [
   ...withInput((times) => aPayment({ ...times, reviewMs: 500 }), paymentsThatExpire),
   ...withInput(aRefund, refunds),
   ...withInput(aSettlement, settlements),
+  ...withInput(aFailover, failovers),
+  ...withInput(aFailback, failbacks),
 ];
 
 function cancelledInTemporal(activity: string): NonNullable<Scenario['meanwhile']> {

@@ -1,10 +1,15 @@
 -- One row a cluster, and the mutex of everything that moves it: begin, degrade and promote exclude each other by
 -- compare-and-set. `region` is the active one.
-ALTER TABLE cluster_state
-  ADD COLUMN sequence   INT UNSIGNED NOT NULL DEFAULT 0,        -- numbers failovers: failover:<cluster>.<n>
-  ADD COLUMN sync       TINYINT(1)   NOT NULL DEFAULT 0,        -- 1: a commit is acknowledged when a standby has it
-  ADD COLUMN state      ENUM('steady', 'failing-over', 'degraded') NOT NULL DEFAULT 'steady',
-  ADD COLUMN holder_gid VARBINARY(128) NULL;                    -- who moves it now
+-- sequence numbers failovers, failover:<cluster>.<n>; sync = 1: a commit is acknowledged when a standby has it;
+-- holder_gid is who moves the row now. MySQL has no ADD COLUMN IF NOT EXISTS.
+SET @missing = (SELECT COUNT(*) = 0 FROM information_schema.columns
+  WHERE table_schema = DATABASE() AND table_name = 'cluster_state' AND column_name = 'holder_gid');
+SET @change = IF(@missing,
+  'ALTER TABLE cluster_state ADD COLUMN sequence INT UNSIGNED NOT NULL DEFAULT 0, ADD COLUMN sync TINYINT(1) NOT NULL DEFAULT 0, ADD COLUMN state ENUM(''steady'', ''failing-over'', ''degraded'') NOT NULL DEFAULT ''steady'', ADD COLUMN holder_gid VARBINARY(128) NULL',
+  'DO 0');
+PREPARE change_cluster_state FROM @change;
+EXECUTE change_cluster_state;
+DEALLOCATE PREPARE change_cluster_state;
 
 -- Regions that a cluster has, active one included. A cluster in one place has none.
 CREATE TABLE IF NOT EXISTS regions (

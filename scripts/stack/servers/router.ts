@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
 import { askRouter } from '../../../activities/regions/router-client';
-import { routeNames, type RouteName } from '../../../contracts/regions';
+import { routeNames, type RouteName } from '../../../activities/regions/router-protocol';
 import { checkout } from '../config';
 import { within } from '../waiting';
 import { portOf, type Context, type Server } from './server';

@@ -5,6 +5,7 @@ import type { Flow } from '../../../contracts/ids';
 import { gidOf } from '../../../contracts/ids';
 import type { OrderSagaInput } from '../../../contracts/order-saga';
 import type { PaymentInput, RefundInput } from '../../../contracts/payments';
+import type { FailbackInput, FailoverInput } from '../../../contracts/regions';
 import type { SettlementInput } from '../../../contracts/settlements';
 import type { TransactionInput } from '../../../contracts/transaction';
 import type { TransferInput } from '../../../contracts/transfer';
@@ -105,6 +106,39 @@ export function aSettlement(overrides: Partial<SettlementInput> = {}): Settlemen
     day: '2026-11-20',
     requestedBy: 'till-1',
     pageRows: 10,
+    ...overrides,
+  };
+}
+
+/** An operator's transaction: its cluster is its tenant. */
+function anOperation(flow: 'failover' | 'failback'): TransactionInput {
+  const gid = gidOf(flow, `main.1-${randomUUID()}`);
+  return { gid, tenant: 'main', flow, ...someTime() };
+}
+
+export function aFailover(overrides: Partial<FailoverInput> = {}): FailoverInput {
+  return {
+    ...anOperation('failover'),
+    cluster: 'main',
+    from: 'a',
+    to: 'b',
+    kind: 'planned',
+    epoch: 1,
+    reason: 'Region a is emptied.',
+    dataSyncSeconds: 8,
+    lossAllowedMs: 0,
+    mayBeginAlone: false,
+    ...overrides,
+  };
+}
+
+export function aFailback(overrides: Partial<FailbackInput> = {}): FailbackInput {
+  return {
+    ...anOperation('failback'),
+    cluster: 'main',
+    region: 'a',
+    active: 'b',
+    epoch: 2,
     ...overrides,
   };
 }

@@ -3,6 +3,8 @@ export {
   orderSaga,
   payment,
   refund,
+  regionFailback,
+  regionFailover,
   settlement,
   transfer,
 } from '../../../workflows/index';

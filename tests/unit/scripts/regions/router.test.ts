@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { askRouter, RouterEpochOver } from '../../../../activities/regions/router-client';
-import { routeNames, type RouterOrder } from '../../../../contracts/regions';
+import { routeNames, type RouterOrder } from '../../../../activities/regions/router-protocol';
 import { startRouter, type Router } from '../../../../scripts/regions/router';
 import { freePort } from '../../../../scripts/trial';
 

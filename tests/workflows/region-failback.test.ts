@@ -1,0 +1,74 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { flowDefinitions } from '../../contracts/flows';
+import { activityTypeOf } from '../../contracts/participants';
+import { aFailback } from './support/builders';
+import type { FakeParticipants } from './support/fake-participants';
+import { fails, fakeParticipants, first, isAway } from './support/fake-participants';
+import { cancel, decide, gate, parkedAt, refusalOf } from './support/steering';
+import { transactionRuns } from './support/transaction-runs';
+import { workflowTests } from './support/transaction-worker';
+
+const tests = workflowTests();
+const runs = transactionRuns(tests);
+
+const steps = flowDefinitions.failback.steps.map(({ name, kind, participant, act }) => ({
+  name,
+  kind,
+  act: activityTypeOf(participant, act),
+}));
+const acts = steps.map(({ act }) => act);
+
+const callsOf = ({ calls }: FakeParticipants): readonly string[] => [
+  ...new Set(calls.filter((call) => call.startsWith('regions.'))),
+];
+const failsForGood = fails('PostconditionFailed', 'It is not so.');
+
+describe('a failback', () => {
+  it('keeps the evidence before it overwrites the region, and lets it acknowledge when it follows', async () => {
+    const fakes = fakeParticipants();
+    const { outcome } = await runs.run(fakes, aFailback());
+    expect(outcome).toBe('completed');
+    expect(callsOf(fakes)).toEqual([
+      'regions.beginRejoin',
+      'regions.exportErrant',
+      'regions.rebuildRegion',
+      'regions.followActive',
+      'regions.acknowledge',
+    ]);
+    expect(callsOf(fakes)).toEqual(acts); // As it is planned, and shown to the outside.
+  });
+
+  it.each(steps)(
+    'that fails for good at $name parks, comes no further, and goes on forward when a person has it tried again',
+    async ({ name, kind, act }) => {
+      const fakes = fakeParticipants({ [act]: first(1, failsForGood) });
+      const result = await runs.run(fakes, aFailback(), async (handle) => {
+        expect((await parkedAt(handle, name)).parked).toMatchObject([
+          { reason: kind === 'pivot' ? 'pivot_unknown' : 'finish_failed', detail: 'It is not so.' },
+        ]);
+        expect(callsOf(fakes)).toEqual(acts.slice(0, acts.indexOf(act) + 1));
+        await decide(handle, name, 'retry', false);
+      });
+      expect(result.outcome).toBe('completed');
+      expect(callsOf(fakes)).toEqual(acts);
+    },
+  );
+
+  it.each(steps)('that meets an outage at $name waits for its end', async ({ act }) => {
+    const fakes = fakeParticipants({ [act]: first(4, isAway) });
+    expect((await runs.run(fakes, aFailback())).outcome).toBe('completed');
+    expect(callsOf(fakes)).toEqual(acts);
+  });
+
+  it('that has begun is not cancelled', async () => {
+    const waits = gate();
+    const fakes = fakeParticipants({ 'regions.exportErrant': waits.answer });
+    const result = await runs.run(fakes, aFailback(), async (handle) => {
+      await waits.reached;
+      expect(await refusalOf(cancel(handle))).toBe('PastPivot');
+      waits.open();
+    });
+    expect(result.outcome).toBe('completed');
+  });
+});

@@ -1,0 +1,213 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { flowDefinitions } from '../../contracts/flows';
+import { activityTypeOf } from '../../contracts/participants';
+import { timelineQuery } from '../../contracts/transaction';
+import { aFailover, littleTime } from './support/builders';
+import type { FakeParticipants } from './support/fake-participants';
+import { fails, fakeParticipants, first, isAway, losesAnswer } from './support/fake-participants';
+import { called, cancel, decide, gate, parkedAt, refusalOf } from './support/steering';
+import { statesOf, transactionRuns } from './support/transaction-runs';
+import { workflowTests } from './support/transaction-worker';
+
+const tests = workflowTests();
+const runs = transactionRuns(tests);
+
+const steps = flowDefinitions.failover.steps.map(({ name, kind, participant, act, undo }) => ({
+  name,
+  kind,
+  act: activityTypeOf(participant, act),
+  undo: undo && activityTypeOf(participant, undo),
+}));
+const acts = steps.map(({ act }) => act);
+const before = steps.filter(({ kind }) => kind === 'compensable');
+const finishes = steps.filter(({ kind }) => kind === 'retriable');
+const undos = steps.flatMap(({ undo }) => undo ?? []);
+
+/** What was done to the regions, each call once: a retry is no other order. */
+const orderOf = ({ calls }: FakeParticipants): readonly string[] => [
+  ...new Set(calls.filter((call) => call.startsWith('regions.'))),
+];
+
+const timesOf = ({ calls }: FakeParticipants, activity: string): number =>
+  calls.filter((call) => call === activity).length;
+
+/** Looked at three times by its activity already: the kernel is told once. */
+const failsForGood = fails('PostconditionFailed', 'It is not so.');
+
+describe('a failover', () => {
+  it('fences the old region before it drains, burns the epoch before it promotes, and leads nobody there before that', async () => {
+    const fakes = fakeParticipants();
+    const { outcome } = await runs.run(fakes, aFailover());
+    expect(outcome).toBe('completed');
+    expect(orderOf(fakes)).toEqual([
+      'regions.beginSwitch',
+      'regions.closeRoutes',
+      'regions.fenceRegion',
+      'regions.drainRegion',
+      'regions.measureLoss',
+      'regions.burnEpoch',
+      'regions.promoteRegion',
+      'regions.promoteRedis',
+      'regions.republish',
+      'regions.openRoutes',
+      'regions.endSwitch',
+    ]);
+    expect(orderOf(fakes)).toEqual(acts); // As it is planned, and shown to the outside.
+  });
+
+  it('tells every step the epoch that it was asked in, and what a person has allowed', async () => {
+    const asked: Record<string, unknown> = {};
+    const fakes = fakeParticipants(
+      Object.fromEntries(
+        acts.map((act) => [act, ({ request, proceed }) => ((asked[act] = request), proceed())]),
+      ),
+    );
+    await runs.run(
+      fakes,
+      aFailover({ epoch: 7, kind: 'unplanned', lossAllowedMs: 300, mayBeginAlone: true }),
+    );
+    const move = { cluster: 'main', from: 'a', to: 'b', kind: 'unplanned', epoch: 7 };
+    for (const act of acts) expect(asked[act]).toMatchObject(move);
+    expect(asked['regions.beginSwitch']).toMatchObject({ mayBeginAlone: true });
+    expect(asked['regions.drainRegion']).toMatchObject({ seconds: 8 });
+    expect(asked['regions.measureLoss']).toMatchObject({ allowedMs: 300 });
+  });
+
+  it.each(before)(
+    'that fails for good at $name comes no further, takes everything back, last first, and gives the row back last',
+    async ({ name, act }) => {
+      const fakes = fakeParticipants({ [act]: failsForGood });
+      const input = aFailover();
+      const result = await runs.run(fakes, input);
+      expect(result).toMatchObject({
+        outcome: 'compensated',
+        reason: { type: 'PostconditionFailed', step: name, detail: 'It is not so.' },
+      });
+      const done = acts.slice(0, acts.indexOf(act) + 1);
+      // Also what this life never came to: another one may have. Whose the row is, an undo has to see for itself.
+      expect(orderOf(fakes)).toEqual([...done, ...undos.toReversed()]);
+      expect(orderOf(fakes).at(-1)).toBe('regions.abortSwitch');
+      const branches = before.filter(({ undo }) => undo !== null);
+      expect(
+        statesOf(
+          fakes,
+          input,
+          branches.map((step) => step.name),
+        ),
+      ).not.toContain('acted');
+    },
+  );
+
+  it('whose fence has an unknown outcome is cancelled by lifting the fence, whether it took effect or not', async () => {
+    const fakes = fakeParticipants({ 'regions.fenceRegion': losesAnswer });
+    const input = aFailover();
+    const result = await runs.run(fakes, input, async (handle) => {
+      await called(fakes, 'regions.fenceRegion', 2);
+      await cancel(handle);
+    });
+    expect(result).toMatchObject({ outcome: 'compensated', reason: { type: 'Cancelled' } });
+    expect(fakes.stateOf(input.gid, 'fenceRegion')).toBe('undone');
+    expect(fakes.calls).not.toContain('regions.promoteRegion');
+  });
+
+  it('that cannot lift the fence parks, and is over when a person has had it tried again', async () => {
+    const fakes = fakeParticipants({
+      'regions.drainRegion': failsForGood,
+      'regions.unfenceRegion': first(1, failsForGood),
+    });
+    const input = aFailover();
+    const result = await runs.run(fakes, input, async (handle) => {
+      expect((await parkedAt(handle, 'fenceRegion')).parked).toMatchObject([
+        { reason: 'undo_failed', decisions: ['retry', 'done', 'skip'] },
+      ]);
+      await decide(handle, 'fenceRegion', 'retry', false);
+    });
+    expect(result.outcome).toBe('compensated');
+    expect(fakes.stateOf(input.gid, 'fenceRegion')).toBe('undone');
+  });
+});
+
+describe('a promotion', () => {
+  it('that fails for good parks, takes nothing back, and offers nothing but to try again', async () => {
+    const fakes = fakeParticipants({ 'regions.promoteRegion': first(1, failsForGood) });
+    const result = await runs.run(fakes, aFailover(), async (handle) => {
+      expect(await parkedAt(handle, 'promoteRegion')).toMatchObject({
+        pivotPassed: false,
+        parked: [{ reason: 'pivot_unknown', detail: 'It is not so.', decisions: ['retry'] }],
+      });
+      expect(orderOf(fakes)).toEqual(acts.slice(0, acts.indexOf('regions.promoteRegion') + 1));
+      expect(await refusalOf(decide(handle, 'promoteRegion', 'done'))).toBe('BadDecision');
+      await decide(handle, 'promoteRegion', 'retry', false);
+    });
+    expect(result.outcome).toBe('completed');
+    expect(orderOf(fakes)).toEqual(acts);
+  });
+
+  it('that fails again parks again: only what it is answered lets it go on', async () => {
+    const fakes = fakeParticipants({ 'regions.promoteRegion': first(2, failsForGood) });
+    await runs.run(fakes, aFailover(), async (handle) => {
+      await parkedAt(handle, 'promoteRegion');
+      await decide(handle, 'promoteRegion', 'retry', false);
+      await called(fakes, 'regions.promoteRegion', 2);
+      await parkedAt(handle, 'promoteRegion');
+      expect(fakes.calls).not.toContain('regions.promoteRedis');
+      await decide(handle, 'promoteRegion', 'retry', false);
+    });
+    expect(fakes.endings).toMatchObject([{ outcome: 'completed' }]);
+    expect(orderOf(fakes)).toEqual(acts);
+  });
+
+  it('is repeated while its outcome is unknown, also behind the deadline, and is never undone', async () => {
+    const tries = 8; // The last one comes behind the time for acting.
+    const fakes = fakeParticipants({ 'regions.promoteRegion': first(tries - 1, losesAnswer) });
+    const input = aFailover(littleTime());
+    expect((await runs.run(fakes, input)).outcome).toBe('completed');
+    expect(Date.now()).toBeGreaterThan(input.deadlineAt - input.undoBudgetMs);
+    expect(timesOf(fakes, 'regions.promoteRegion')).toBe(tries);
+    expect(orderOf(fakes)).toEqual(acts);
+  });
+
+  it('that is under way is not cancelled: the failover answers so once it is known', async () => {
+    const waits = gate();
+    const fakes = fakeParticipants({ 'regions.promoteRegion': waits.answer });
+    const result = await runs.run(fakes, aFailover(), async (handle) => {
+      await waits.reached;
+      const refused = refusalOf(cancel(handle));
+      await handle.cancel();
+      waits.open();
+      expect(await refused).toBe('PastPivot');
+    });
+    expect(result.outcome).toBe('completed');
+    expect(orderOf(fakes)).toEqual(acts);
+  });
+});
+
+describe('behind the promotion', () => {
+  it.each(finishes)(
+    '$name that fails for good parks, undoes nothing, and goes on forward when a person has it tried again',
+    async ({ name, act }) => {
+      const fakes = fakeParticipants({ [act]: first(1, failsForGood) });
+      const result = await runs.run(fakes, aFailover(), async (handle) => {
+        expect(await parkedAt(handle, name)).toMatchObject({
+          pivotPassed: true,
+          parked: [{ reason: 'finish_failed', detail: 'It is not so.' }],
+        });
+        expect(await refusalOf(cancel(handle))).toBe('PastPivot');
+        expect(orderOf(fakes)).toEqual(acts.slice(0, acts.indexOf(act) + 1));
+        await decide(handle, name, 'retry', false);
+      });
+      expect(result.outcome).toBe('completed');
+      expect(orderOf(fakes)).toEqual(acts);
+    },
+  );
+
+  it.each(finishes)('$name is tried for as long as its server is away', async ({ act }) => {
+    const fakes = fakeParticipants({ [act]: first(4, isAway) });
+    const input = aFailover();
+    expect((await runs.run(fakes, input)).outcome).toBe('completed');
+    expect(timesOf(fakes, act)).toBe(5);
+    expect(orderOf(fakes)).toEqual(acts);
+    expect((await runs.newest(input).query(timelineQuery)).parked).toEqual([]);
+  });
+});
