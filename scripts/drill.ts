@@ -51,8 +51,8 @@ async function drill(
   kind: DrillKind,
   { times, json, keep, break: broken }: Options,
 ): Promise<void> {
-  const machine = await machineOf('regions');
   const cluster = await bringUpCluster({ workers, say });
+  const machine = await machineOf('regions');
   try {
     const operators = await openOperators(cluster.application.apiUrl);
     const build = broken && (await brokenRegions(broken));

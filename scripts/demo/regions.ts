@@ -14,8 +14,8 @@ export async function demoRegions(
   keep: boolean,
   say: (line: string) => void,
 ): Promise<DrillsReport> {
-  const machine = await machineOf('regions');
   const cluster = await bringUpCluster({ workers, say });
+  const machine = await machineOf('regions');
   try {
     const operators = await openOperators(cluster.application.apiUrl);
     say(

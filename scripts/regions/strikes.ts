@@ -95,8 +95,9 @@ export async function holdApplier({ cluster, to }: Struck): Promise<{ release():
   });
   await session.query('START TRANSACTION');
   // The row that is written most often: what waits for it keeps its order, and so waits as a whole.
+  // A share is enough against a write, and all that a server gives which takes none.
   await session.query(
-    `SELECT seq FROM \`${databasePrefix}orders\`.heartbeat WHERE source = 'hub' FOR UPDATE`,
+    `SELECT seq FROM \`${databasePrefix}orders\`.heartbeat WHERE source = 'hub' FOR SHARE`,
   );
   return { release: () => session.destroy() };
 }

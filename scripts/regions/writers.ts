@@ -71,7 +71,7 @@ export function startWriters(
         if (error instanceof Stale) {
           record.stale += 1;
           known = undefined;
-        } else if (step.isCommitting) record.unknown.add(id);
+        } else if (step.isCommitting && !isRefusal(error)) record.unknown.add(id);
         else record.refused += 1;
         connection?.destroy();
         connection = undefined;
