@@ -8,6 +8,7 @@ import { checkBooks } from './books';
 import { compare, readBooks, type Line } from './demo/books';
 import { waitForEvents, watchEvents, type EventRecords } from './demo/events';
 import type { PlannedRun } from './demo/planned-run';
+import { demoRegions } from './demo/regions';
 import { printBooks, printPhases, printPlaces, printRun, type Finding } from './demo/report';
 import { plannedChanges, plannedRuns } from './demo/runs';
 import { openScene, type Scene } from './demo/scene';
@@ -28,6 +29,7 @@ interface Options {
   readonly profile: Profile;
   readonly json?: string;
   readonly keep?: boolean;
+  readonly regions?: boolean;
 }
 
 /** What came of the demo. */
@@ -45,10 +47,11 @@ new Command('demo')
   )
   .option('--json <file>', 'write the outcome there')
   .option('--keep', 'leave application and servers running')
+  .option('--regions', 'instead: a region is lost under load, and comes back; servers of their own')
   .addOption(
     new Option('-p, --profile <name>', 'which set of servers').choices(profiles).default('dev'),
   )
-  .action(demo)
+  .action((options: Options) => (options.regions === true ? showRegions(options) : demo(options)))
   .parseAsync()
   .then(
     () => process.exit(),
@@ -78,6 +81,12 @@ async function demo({ profile, json, keep }: Options): Promise<void> {
   }
   phases.push({ name: 'all in all', ms: Date.now() - began });
   printPhases(phases);
+}
+
+async function showRegions({ json, keep }: Options): Promise<void> {
+  const report = await demoRegions(keep === true, say);
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
+  if (!report.ok) process.exitCode = 1;
 }
 
 async function play(local: LocalApplication): Promise<Outcome> {

@@ -1,17 +1,16 @@
 /** npm run drill: a cluster of two regions under load loses one of them, as often as is asked for, and what was acknowledged is counted. */
 import { writeFileSync } from 'node:fs';
 
-import Table from 'cli-table3';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import colors from 'picocolors';
 
-import { latencyOf, type Latency } from './bench/latency';
-import { machineOf, type Machine } from './bench/machine';
+import { machineOf } from './bench/machine';
 import { interruption } from './interruption';
 import { brokenRegions, regionBreakNames, regionBreaks, type RegionBreak } from './regions/breaks';
 import { drillKinds, runDrill, type DrillKind, type DrillReport } from './regions/drills';
 import { bringUpCluster } from './regions/cluster';
 import { openOperators } from './regions/operators';
+import { printDrills, reportOf } from './regions/report';
 import { takeDown } from './stack/stack';
 import { reasonOf } from './stack/waiting';
 
@@ -52,6 +51,7 @@ async function drill(
   kind: DrillKind,
   { times, json, keep, break: broken }: Options,
 ): Promise<void> {
+  const machine = await machineOf('regions');
   const cluster = await bringUpCluster({ workers, say });
   try {
     const operators = await openOperators(cluster.application.apiUrl);
@@ -63,8 +63,8 @@ async function drill(
       const found = runDrill(kind, { cluster, operators, build, say });
       drills.push(...(await Promise.race([found, interruption()])));
     }
-    const report = reportOf(kind, drills, await machineOf('regions'));
-    print(report);
+    const report = reportOf(commandOf(kind, broken), machine, drills);
+    printDrills(report);
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
     if (!report.ok) process.exitCode = 1;
   } finally {
@@ -73,65 +73,8 @@ async function drill(
   }
 }
 
-/** The file that `--json` writes. */
-interface Report {
-  readonly ok: boolean;
-  readonly command: string;
-  readonly machine: Machine;
-  readonly rtoMs: Latency;
-  readonly writeGapMs: Latency;
-  readonly drills: readonly DrillReport[];
-}
-
-const reportOf = (kind: DrillKind, drills: readonly DrillReport[], machine: Machine): Report => ({
-  ok: drills.every(({ broken }) => broken.length === 0),
-  command: `npm run drill -- ${kind}`,
-  machine,
-  rtoMs: latencyOf(drills.map(({ rtoMs }) => rtoMs)),
-  writeGapMs: latencyOf(drills.map(({ writeGapMs }) => writeGapMs)),
-  drills,
-});
-
-function print({ drills, rtoMs, writeGapMs, machine }: Report): void {
-  console.log(tableOf(drills));
-  console.log(
-    `RTO p50 ${rtoMs.p50} ms, p95 ${rtoMs.p95} ms; write gap p50 ${writeGapMs.p50} ms, p95 ${writeGapMs.p95} ms.`,
-  );
-  console.log(
-    colors.dim(
-      `${machine.cpu}, ${machine.cores} cores, load before ${machine.loadBefore.toFixed(1)}; ${machine.versions.join(', ')}`,
-    ),
-  );
-  for (const sentence of drills.flatMap(({ broken }) => broken)) console.log(colors.red(sentence));
-}
-
-function tableOf(drills: readonly DrillReport[]): string {
-  const table = new Table({
-    head: [
-      ...['drill', 'way', 'acked', 'lost', 'unknown (applied)', 'gap', 'RPO', 'RTO'],
-      ...['stale refused', 'stale acked', 'rejoin', 'orders ended'],
-    ],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const each of drills)
-    table.push([
-      each.killedAt ?? each.kind,
-      `${each.from} → ${each.to}`,
-      each.acked,
-      each.lost,
-      `${each.unknown} (${each.unknownApplied})`,
-      `${each.writeGapMs} ms`,
-      `${each.rpoMs} ms`,
-      `${each.rtoMs} ms`,
-      each.refusedStaleWrites,
-      each.ackedStaleWrites,
-      `${each.rejoinMs} ms`,
-      Object.entries(each.started.endings)
-        .map(([state, n]) => `${state} ${n}`)
-        .join(', '),
-    ]);
-  return table.toString();
-}
+const commandOf = (kind: DrillKind, broken: RegionBreak | undefined): string =>
+  `npm run drill -- ${kind}${broken ? ` --break ${broken}` : ''}`;
 
 function timesOf(text: string): number {
   const times = Number(text);

@@ -63,6 +63,8 @@ export interface DrillReport {
 
 /** How a kind is drilled. */
 interface Plan {
+  /** What happens. */
+  readonly sentence: string;
   readonly strike: keyof typeof strikes;
   /** The standby is behind when it happens. */
   readonly isBehind: boolean;
@@ -71,11 +73,41 @@ interface Plan {
 }
 
 const plans: Readonly<Record<Exclude<DrillKind, 'failback' | 'worker-killed'>, Plan>> = {
-  planned: { strike: 'none', isBehind: false, isPlanned: true, rtoMaxMs: 2_000 },
-  crash: { strike: 'kill', isBehind: true, isPlanned: false, rtoMaxMs: 5_000 },
-  freeze: { strike: 'freeze', isBehind: true, isPlanned: false, rtoMaxMs: 5_000 },
-  partition: { strike: 'partition', isBehind: true, isPlanned: false, rtoMaxMs: 12_000 },
-  flap: { strike: 'flap', isBehind: false, isPlanned: false, rtoMaxMs: 5_000 },
+  planned: {
+    sentence: 'the other one is made active',
+    strike: 'none',
+    isBehind: false,
+    isPlanned: true,
+    rtoMaxMs: 2_000,
+  },
+  crash: {
+    sentence: 'its MySQL is killed',
+    strike: 'kill',
+    isBehind: true,
+    isPlanned: false,
+    rtoMaxMs: 5_000,
+  },
+  freeze: {
+    sentence: 'its MySQL is stopped: alive, and silent',
+    strike: 'freeze',
+    isBehind: true,
+    isPlanned: false,
+    rtoMaxMs: 5_000,
+  },
+  partition: {
+    sentence: 'hub and standby do not reach it any more',
+    strike: 'partition',
+    isBehind: true,
+    isPlanned: false,
+    rtoMaxMs: 12_000,
+  },
+  flap: {
+    sentence: 'its links come and go, then its MySQL is killed',
+    strike: 'flap',
+    isBehind: false,
+    isPlanned: false,
+    rtoMaxMs: 5_000,
+  },
 };
 
 const writers = { app: 8, stale: 2, zombie: 2 } as const;
@@ -152,6 +184,7 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
     const behind = plan.isBehind ? await holdApplier(struck) : undefined;
     if (behind) setTimeout(() => behind.release(), detectionMs + 500);
     const fault: Strike = strikes[plan.strike];
+    say(`  region ${from} is active; ${plan.sentence}`);
     await fault.strike(struck);
     const faultAt = Date.now();
     if (!plan.isPlanned) await pause(detectionMs);
@@ -160,6 +193,7 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
       reason: `Drill: ${kind}.`,
     });
     const ended = await operators.untilEnded(gid);
+    say(`  ${gid} is ${ended.state} after ${Date.now() - faultAt} ms`);
     const isOldFenced = await refusesWrites(
       databaseOf(cluster.addresses.regions[from].straight.mysqlUrl),
     );
@@ -169,7 +203,7 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
     if (ended.state !== 'completed')
       throw new Error(`${gid} is ${ended.state}: ${ended.summary} ${failureIn(ended)}`);
     const counted = await count(struck, { ...stopped, faultAt, promotedAt: promotedAt(ended) });
-    say('  the other region stands by again …');
+    say(`  region ${from} comes back …`);
     const rejoined = await operators.untilEnded(await operators.askRejoin(from));
     const judged = await judge(struck, stopped.clients);
     const report = {

@@ -1,0 +1,34 @@
+/** npm run demo -- --regions: the active region dies under load, the other one takes over, and the lost one comes home. */
+import { machineOf } from '../bench/machine';
+import { bringUpCluster } from '../regions/cluster';
+import { runDrill } from '../regions/drills';
+import { openOperators } from '../regions/operators';
+import { printDrills, reportOf, type DrillsReport } from '../regions/report';
+import { interruption } from '../interruption';
+import { takeDown } from '../stack/stack';
+
+const workers = 2;
+
+/** @param keep leaves servers and application running. */
+export async function demoRegions(
+  keep: boolean,
+  say: (line: string) => void,
+): Promise<DrillsReport> {
+  const machine = await machineOf('regions');
+  const cluster = await bringUpCluster({ workers, say });
+  try {
+    const operators = await openOperators(cluster.application.apiUrl);
+    say(
+      'Clients write with SQL and order over HTTP; what is acknowledged to them is written down.',
+    );
+    const drills = await Promise.race([
+      runDrill('failback', { cluster, operators, say }),
+      interruption(),
+    ]);
+    const report = reportOf('npm run demo -- --regions', machine, drills);
+    printDrills(report);
+    return report;
+  } finally {
+    if (!keep) await takeDown('regions');
+  }
+}
