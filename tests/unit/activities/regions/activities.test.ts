@@ -65,25 +65,24 @@ async function routerThat(answers: RouterAnswer): Promise<string> {
 }
 
 describe('a postcondition of a switch', () => {
-  const taken = { begin: () => Promise.resolve(false), read: () => Promise.resolve(aRow()) };
+  const lost = { burn: () => Promise.resolve(false) };
 
   it.each([1, 2])('that does not hold is looked at again after attempt %i', async (attempt) => {
-    const { beginSwitch } = activitiesOf(taken, { attempt: () => attempt });
-    await expect(beginSwitch([beginning()])).rejects.toMatchObject({
+    const { burnEpoch } = activitiesOf(lost, { attempt: () => attempt });
+    await expect(burnEpoch([asked('burnEpoch')])).rejects.toMatchObject({
       type: 'PostconditionFailed',
       nonRetryable: false,
     });
   });
 
   it.each([3, 9])('that does not hold in attempt %i is the answer', async (attempt) => {
-    const { beginSwitch } = activitiesOf(taken, { attempt: () => attempt });
-    expect(await beginSwitch([beginning()])).toEqual([
+    const { burnEpoch } = activitiesOf(lost, { attempt: () => attempt });
+    expect(await burnEpoch([asked('burnEpoch')])).toEqual([
       {
-        ...{ gid, branch: 'beginSwitch', verb: 'act', epoch: 0, fence: 'broken' },
+        ...{ gid, branch: 'burnEpoch', verb: 'act', epoch: 0, fence: 'broken' },
         ok: false,
         failure: 'PostconditionFailed',
-        detail:
-          'The standby does not acknowledge: a person has to say that it may begin all the same.',
+        detail: "Epoch 5 is another one's.",
       },
     ]);
   });
@@ -108,11 +107,11 @@ describe('a postcondition of a switch', () => {
 
   it('of one item of a set is no answer for its neighbours', async () => {
     const other = 'failover:main.3-1';
-    const { beginSwitch } = activitiesOf(
-      { ...taken, begin: (of) => Promise.resolve(of === other) },
+    const { burnEpoch } = activitiesOf(
+      { burn: (of) => Promise.resolve(of === other) },
       { attempt: () => 3 },
     );
-    const verdicts = await beginSwitch([beginning(), beginning(other)]);
+    const verdicts = await burnEpoch([asked('burnEpoch'), asked('burnEpoch', other)]);
     expect(verdicts.map((verdict) => ({ gid: verdict.gid, ok: verdict.ok }))).toEqual([
       { gid, ok: false },
       { gid: other, ok: true },
@@ -146,7 +145,7 @@ describe('a postcondition of a switch', () => {
   });
 });
 
-describe('a switch that may not begin says why', () => {
+describe('what the hub does not let begin', () => {
   it.each([
     [{ epoch: 5 }, 'The cluster is in epoch 5, not in 4 any more.'],
     [
@@ -157,11 +156,25 @@ describe('a switch that may not begin says why', () => {
       { sync: false },
       'The standby does not acknowledge: a person has to say that it may begin all the same.',
     ],
-  ] as const)('%j', async (row, detail) => {
-    const { beginSwitch } = activitiesOf(
-      { begin: () => Promise.resolve(false), read: () => Promise.resolve(aRow(row)) },
-      { attempt: () => 3 },
-    );
-    expect(await beginSwitch([beginning()])).toMatchObject([{ ok: false, detail }]);
+  ] as const)(
+    'is refused at once, and not tried again: a switch where the row is %j',
+    async (row, detail) => {
+      const { beginSwitch } = activitiesOf({
+        begin: () => Promise.resolve(false),
+        read: () => Promise.resolve(aRow(row)),
+      });
+      expect(await beginSwitch([beginning()])).toMatchObject([
+        { ok: false, fence: 'refused', failure: 'ParticipantRefused', detail },
+      ]);
+    },
+  );
+
+  it('is refused at once, and not tried again: a rejoin of the active region, or in another epoch', async () => {
+    const { beginRejoin } = activitiesOf({ rejoin: () => Promise.resolve(false) });
+    const key = 'failback:main.2-1/beginRejoin';
+    const rejoin = { key, minEpoch: 0, cluster: 'main', region: 'a', active: 'b', epoch: 4 };
+    expect(await beginRejoin([rejoin])).toMatchObject([
+      { ok: false, failure: 'ParticipantRefused', detail: expect.stringContaining('epoch 4') },
+    ]);
   });
 });
