@@ -35,11 +35,14 @@ export interface FenceMetrics {
   verdict(activity: string, fence: FenceVerdict): void;
   /** A SQL transaction is tried again after MySQL's error `errno`. */
   sqlRetry(activity: string, errno: number): void;
+  /** A delivery was refused: its epoch, or the database's, was over. */
+  staleEpoch(activity: string): void;
 }
 
 export const inertFenceMetrics: FenceMetrics = {
   verdict: () => undefined,
   sqlRetry: () => undefined,
+  staleEpoch: () => undefined,
 };
 
 export interface FenceDependencies {
@@ -88,7 +91,10 @@ export function createFence(dependencies: FenceDependencies): Fence {
     const verdicts = await dividing(items, commit, isContent, (culprit, error) =>
       failed(culprit, verb, epoch, 'broken', 'InvariantBroken', detailOf(error)),
     ).catch((error: unknown) => {
-      if (isStaleEpoch(error)) epochs.forget();
+      if (isStaleEpoch(error)) {
+        epochs.forget();
+        metrics.staleEpoch(activity);
+      }
       throw error;
     });
     await faults.reach(activity, 'afterCommit', gids);

@@ -30,6 +30,12 @@ export function createTransactionMetrics(registry: Registry, logger: Logger): Tr
     labelNames: ['activity', 'errno'],
     registers,
   });
+  const staleEpochs = new Counter({
+    name: 'accord_stale_epochs_total',
+    help: 'Deliveries that were refused because the epoch that they carry is not that of the database.',
+    labelNames: ['activity'],
+    registers,
+  });
   const lockFallbacks = new Counter({
     name: 'accord_lock_fallback_total',
     help: 'Lock calls that Redis did not answer: the transaction went on without isolation.',
@@ -63,6 +69,7 @@ export function createTransactionMetrics(registry: Registry, logger: Logger): Tr
         }
       },
       sqlRetry: (activity, errno) => sqlRetries.inc({ activity, errno: String(errno) }),
+      staleEpoch: (activity) => staleEpochs.inc({ activity }),
     },
     locks: {
       unavailable: (operation) => lockFallbacks.inc({ operation }),

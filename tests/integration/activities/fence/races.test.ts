@@ -163,6 +163,7 @@ describe('the fence, when deliveries meet', () => {
     const metrics = {
       verdict: () => undefined,
       sqlRetry: (_: string, errno: number) => retries.push(errno),
+      staleEpoch: () => undefined,
     };
     const point = holdAt('entered');
     const act = bank.participant({ faults: point }).holdFunds([request]);

@@ -42,6 +42,7 @@ describe('the fence, a set at a time', () => {
     const metrics = {
       verdict: () => undefined,
       sqlRetry: (_: string, errno: number) => retries.push(errno),
+      staleEpoch: () => undefined,
     };
     const { fence } = bank.participant({ metrics });
     const accounts = await Promise.all(Array.from({ length: 12 }, () => bank.customer(1_000_000)));

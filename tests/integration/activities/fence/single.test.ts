@@ -69,6 +69,7 @@ describe('the fence, one effect at a time', () => {
     const metrics = {
       verdict: () => undefined,
       sqlRetry: (_: string, errno: number) => retries.push(errno),
+      staleEpoch: () => undefined,
     };
     const { fence } = bank.participant({ metrics });
     for (let round = 0; round < 15; round += 1) {
@@ -297,11 +298,17 @@ describe('the fence, one effect at a time', () => {
     expect(await bank.balance(payeeId)).toEqual({ free: 10, held: 0 });
   });
 
-  it('B22 refuses a writer of an old epoch, and one whose epoch its transaction has outlived', async () => {
+  it('B22 refuses and counts a writer of an old epoch, and one whose epoch its transaction has outlived', async () => {
     const request = await aHold();
     let forgotten = 0;
     const epochs = { ...epochsAt(0), forget: () => (forgotten += 1) };
-    const old = bank.participant({ epochs });
+    const counted: string[] = [];
+    const metrics = {
+      verdict: () => undefined,
+      sqlRetry: () => undefined,
+      staleEpoch: (activity: string) => counted.push(activity),
+    };
+    const old = bank.participant({ epochs, metrics });
     await expect(old.holdFunds([request])).rejects.toMatchObject({ type: 'StaleEpoch' });
     const seenLater = { ...request, minEpoch: 2 };
     await expect(bank.participant().holdFunds([seenLater])).rejects.toMatchObject({
@@ -309,6 +316,7 @@ describe('the fence, one effect at a time', () => {
     });
     expect(await bank.row(request.key)).toBeUndefined();
     expect(forgotten).toBe(1);
+    expect(counted).toEqual(['accounts.holdFunds']);
   });
 
   it('B19 refuses a set over each of its bounds before any SQL', async () => {
