@@ -73,10 +73,14 @@ export interface MeasuredLoss {
  * Participant `regions`: no SQL fence of its own. Each activity makes something so and looks whether it is, so that it may
  * be repeated and may come late: what has been decided since is in the hub's row and in the router's epoch.
  *
- * A postcondition that has failed three times is PostconditionFailed; whatever else goes wrong is tried again.
+ * A postcondition that has failed three times is PostconditionFailed; whatever else goes wrong is tried again. Only what
+ * begins refuses (ParticipantRefused): the hub has said no, and nothing was done that an undo could take back.
  */
 export interface RegionsActivities {
-  /** The mutex: the hub's row is this failover's from now on, and starts are refused. Refused where another holds it. */
+  /**
+   * The mutex: the hub's row is this failover's from now on, and starts are refused. Refuses where another holds it, where
+   * the epoch is another one, and where nobody has allowed to begin alone.
+   */
   beginSwitch: SetActivity<SwitchRegions & { readonly mayBeginAlone: boolean }, null>;
   /** Gives the row back: the cluster is as it was, but for an epoch that may be burnt. */
   abortSwitch: SetActivity<SwitchRegions, null>;
@@ -105,7 +109,7 @@ export interface RegionsActivities {
   /** Starts are taken again; what became of the regions is written down. */
   endSwitch: SetActivity<SwitchRegions, null>;
 
-  /** PostconditionFailed where it is the active one, or the epoch is another one. */
+  /** Refuses where it is the active one, or the epoch is another one. */
   beginRejoin: SetActivity<RejoinRegion, null>;
   exportErrant: SetActivity<RejoinRegion, ErrantTransactions>;
   /** A copy of the active region, where it had anything of its own. */

@@ -75,7 +75,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     beginSwitch: made('act', async ({ epoch, mayBeginAlone }, gid) => {
       if (await hub.begin(gid, epoch, mayBeginAlone)) return null;
       const row = await hub.read();
-      throw new PostconditionFailed(
+      throw new NothingBegun(
         row.epoch !== epoch
           ? `The cluster is in epoch ${row.epoch}, not in ${epoch} any more.`
           : row.state === 'failing-over'
@@ -171,7 +171,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
 
     beginRejoin: made('act', async ({ region, epoch }) => {
       if (await hub.rejoin(region, epoch)) return null;
-      throw new PostconditionFailed(`Region ${region} is active, or epoch ${epoch} is over.`);
+      throw new NothingBegun(`Region ${region} is active, or epoch ${epoch} is over.`);
     }),
     exportErrant: made('act', async ({ region, active }) => {
       const old = accessTo(region);
@@ -306,6 +306,14 @@ const isGone = (error: unknown): boolean =>
   'code' in error &&
   error.code === 'PROTOCOL_CONNECTION_LOST';
 
+/**
+ * The hub has said no before anything was done: there is nothing to take back, and looking again would not help. The undos
+ * of a switch that never began would cut everybody, and open a region that another one has fenced.
+ */
+class NothingBegun extends Error {
+  override readonly name = 'NothingBegun';
+}
+
 /** One request of a set at a time, answered as a fenced one is. */
 const madeSo =
   <Request extends Keyed, Result>(
@@ -319,19 +327,19 @@ const madeSo =
       requests.map(async (request): Promise<Verdict<Result>> => {
         const { gid = '', branch = '' } = partsOfStepKey(request.key) ?? {};
         const name = { gid, branch, verb, epoch: 0 } as const;
+        const failed = { ...name, ok: false } as const;
         try {
           return { ...name, fence: 'first', ok: true, result: await work(request, gid) };
         } catch (error) {
+          if (error instanceof NothingBegun) {
+            const detail = error.message;
+            return { ...failed, fence: 'refused', failure: 'ParticipantRefused', detail };
+          }
           if (!isPostcondition(error)) throw error;
+          const detail = error.message;
           if (attempt() < postconditionTries)
-            throw ApplicationFailure.retryable(error.message, 'PostconditionFailed');
-          return {
-            ...name,
-            fence: 'broken',
-            ok: false,
-            failure: 'PostconditionFailed',
-            detail: error.message,
-          };
+            throw ApplicationFailure.retryable(detail, 'PostconditionFailed');
+          return { ...failed, fence: 'broken', failure: 'PostconditionFailed', detail };
         }
       }),
     );

@@ -413,6 +413,10 @@ const failsForGood = fails('PostconditionFailed', 'It is not so.');
 
 const failovers: readonly Omit<Scenario, 'input'>[] = [
   { name: 'failover-completed', answers: {} },
+  {
+    name: 'failover-refused',
+    answers: { 'regions.beginSwitch': refuses('ParticipantRefused') },
+  },
   { name: 'failover-failed-begin', answers: { 'regions.beginSwitch': failsForGood } },
   { name: 'failover-failed-routes', answers: { 'regions.closeRoutes': failsForGood } },
   { name: 'failover-failed-fence', answers: { 'regions.fenceRegion': failsForGood } },
@@ -463,6 +467,10 @@ const failovers: readonly Omit<Scenario, 'input'>[] = [
 
 const failbacks: readonly Omit<Scenario, 'input'>[] = [
   { name: 'failback-completed', answers: {} },
+  {
+    name: 'failback-refused',
+    answers: { 'regions.beginRejoin': refuses('ParticipantRefused') },
+  },
   { name: 'failback-retried', answers: { 'regions.rebuildRegion': first(2, isAway) } },
   {
     name: 'failback-parked-begin',

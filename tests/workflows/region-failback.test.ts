@@ -4,7 +4,7 @@ import { flowDefinitions } from '../../contracts/flows';
 import { activityTypeOf } from '../../contracts/participants';
 import { aFailback } from './support/builders';
 import type { FakeParticipants } from './support/fake-participants';
-import { fails, fakeParticipants, first, isAway } from './support/fake-participants';
+import { fails, fakeParticipants, first, isAway, refuses } from './support/fake-participants';
 import { cancel, decide, gate, parkedAt, refusalOf } from './support/steering';
 import { transactionRuns } from './support/transaction-runs';
 import { workflowTests } from './support/transaction-worker';
@@ -59,6 +59,18 @@ describe('a failback', () => {
     const fakes = fakeParticipants({ [act]: first(4, isAway) });
     expect((await runs.run(fakes, aFailback())).outcome).toBe('completed');
     expect(callsOf(fakes)).toEqual(acts);
+  });
+
+  it('that the hub does not let begin ends there, and nobody has to settle it', async () => {
+    const fakes = fakeParticipants({
+      'regions.beginRejoin': refuses('ParticipantRefused', 'Region a is active.'),
+    });
+    const result = await runs.run(fakes, aFailback());
+    expect(result).toMatchObject({
+      outcome: 'compensated',
+      reason: { type: 'ParticipantRefused', step: 'beginRejoin', detail: 'Region a is active.' },
+    });
+    expect(callsOf(fakes)).toEqual(['regions.beginRejoin']);
   });
 
   it('that has begun is not cancelled', async () => {

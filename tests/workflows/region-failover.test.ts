@@ -5,7 +5,14 @@ import { activityTypeOf } from '../../contracts/participants';
 import { timelineQuery } from '../../contracts/transaction';
 import { aFailover, littleTime } from './support/builders';
 import type { FakeParticipants } from './support/fake-participants';
-import { fails, fakeParticipants, first, isAway, losesAnswer } from './support/fake-participants';
+import {
+  fails,
+  fakeParticipants,
+  first,
+  isAway,
+  losesAnswer,
+  refuses,
+} from './support/fake-participants';
 import { called, cancel, decide, gate, parkedAt, refusalOf } from './support/steering';
 import { statesOf, transactionRuns } from './support/transaction-runs';
 import { workflowTests } from './support/transaction-worker';
@@ -72,6 +79,18 @@ describe('a failover', () => {
     expect(asked['regions.beginSwitch']).toMatchObject({ mayBeginAlone: true });
     expect(asked['regions.drainRegion']).toMatchObject({ seconds: 8 });
     expect(asked['regions.measureLoss']).toMatchObject({ allowedMs: 300 });
+  });
+
+  it('that the hub does not let begin ends there, and touches neither region nor router', async () => {
+    const fakes = fakeParticipants({
+      'regions.beginSwitch': refuses('ParticipantRefused', 'Another one switches already.'),
+    });
+    const result = await runs.run(fakes, aFailover());
+    expect(result).toMatchObject({
+      outcome: 'compensated',
+      reason: { type: 'ParticipantRefused', step: 'beginSwitch' },
+    });
+    expect(orderOf(fakes)).toEqual(['regions.beginSwitch']);
   });
 
   it.each(before)(

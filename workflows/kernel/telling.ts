@@ -206,8 +206,13 @@ export function createTelling(kernel: Kernel): Telling {
     });
     if (!answer) throw new Error(`${step.name} was settled without an answer.`);
     if (answer.refusal) {
-      settle(run, step, 'refused');
-      throw answer.refusal;
+      const { refusal } = answer;
+      const type = failureTypeOf(refusal);
+      settle(run, step, 'refused', {
+        type: isRefusal(type) ? type : 'unknown',
+        detail: messageOf(refusal),
+      });
+      throw refusal;
     }
     return answer.result;
   }
