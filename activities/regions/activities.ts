@@ -70,6 +70,16 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     verb: Verb,
     work: (request: Request, gid: Gid) => Promise<Result>,
   ) => madeSo(verb, work, dependencies);
+  /** Of a switch that is under way: an attempt that comes behind its end, or its undoing, finds that it may not. */
+  const held = <Request extends Keyed, Result>(
+    verb: Verb,
+    work: (request: Request, gid: Gid) => Promise<Result>,
+  ) =>
+    made<Request, Result>(verb, async (request, gid) => {
+      const { holder } = await hub.read();
+      if (holder !== gid) throw new PostconditionFailed(`The hub's row is not of ${gid}.`);
+      return work(request, gid);
+    });
 
   return {
     beginSwitch: made('act', async ({ epoch, mayBeginAlone }, gid) => {
@@ -83,12 +93,17 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
             : 'The standby does not acknowledge: a person has to say that it may begin all the same.',
       );
     }),
-    abortSwitch: made('undo', async (_request, gid) => {
-      await hub.abort(gid);
+    abortSwitch: made('undo', async ({ from }, gid) => {
+      const { holder } = await hub.read();
+      if (holder !== gid) return null; // Given back before, or never taken.
+      const { isReadOnly } = await withRegion(accessTo(from).mysqlUrl, queryMs, stateOf);
+      // The kernel does not wait for ever for the undos before this one, and nobody else may begin in their midst.
+      if (isReadOnly) throw new Error(`Region ${from} does not take writes again yet.`);
+      await hub.abort(gid, from);
       return null;
     }),
 
-    closeRoutes: made('act', async ({ kind, epoch, from }) => {
+    closeRoutes: held('act', async ({ kind, epoch, from }) => {
       await askRouter(router, {
         routes: kind === 'planned' ? ['mysql', 'redis'] : ['mysql', 'redis', kafkaOf(from)],
         state: 'closed',
@@ -97,7 +112,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       });
       return null;
     }),
-    reopenRoutes: made('undo', async ({ epoch, from }) => {
+    reopenRoutes: held('undo', async ({ epoch, from }) => {
       await askRouter(router, {
         routes: ['mysql', 'redis', kafkaOf(from)],
         state: 'open',
@@ -107,43 +122,46 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       return null;
     }),
 
-    fenceRegion: made('act', async ({ from, kind, epoch }) => {
+    fenceRegion: held('act', async ({ from, kind, epoch }) => {
       const proof = await fence(accessTo(from), kind === 'planned', probe);
       await askRouter(router, { routes: ['mysql', 'redis'], cut: true, epoch });
       return proof;
     }),
-    unfenceRegion: made('undo', async ({ from }) => {
+    unfenceRegion: held('undo', async ({ from }, gid) => {
       const { epoch } = await hub.read();
       const region = accessTo(from);
       await askAgent(region.agent, { start: true }, startMs);
       await withRegion(region.mysqlUrl, promoteMs, async (mysql) => {
         const { isReadOnly } = await stateOf(mysql);
-        if (isReadOnly) await takeWrites(mysql);
+        if (isReadOnly) {
+          await hub.actsAlone(gid); // First: it takes writes without anybody who acknowledges them.
+          await takeWrites(mysql);
+        }
         await enterEpoch(mysql, participants, { region: from, epoch });
       });
       return null;
     }),
 
-    drainRegion: made('act', async ({ to, seconds }) => {
+    drainRegion: held('act', async ({ to, seconds }) => {
       const within = seconds * 1_000 + queryMs;
       await withRegion(accessTo(to).mysqlUrl, within, (mysql) => drain(mysql, seconds));
       return null;
     }),
-    followAgain: made('undo', async ({ from, to }) => {
+    followAgain: held('undo', async ({ from, to }) => {
       await withRegion(accessTo(to).mysqlUrl, promoteMs, (mysql) =>
         follow(mysql, accessTo(from).source),
       );
       return null;
     }),
 
-    measureLoss: made('act', ({ to, allowedMs }) => measureLoss(accessTo(to), allowedMs)),
+    measureLoss: held('act', ({ to, allowedMs }) => measureLoss(accessTo(to), allowedMs)),
 
-    burnEpoch: made('act', async ({ epoch, to }, gid) => {
+    burnEpoch: held('act', async ({ epoch, to }, gid) => {
       if (await hub.burn(gid, epoch, to)) return null;
       throw new PostconditionFailed(`Epoch ${epoch + 1} is another one's.`);
     }),
 
-    promoteRegion: made('act', async ({ to, epoch }) => {
+    promoteRegion: held('act', async ({ to, epoch }) => {
       await withRegion(accessTo(to).mysqlUrl, promoteMs, async (mysql) => {
         const { isReadOnly } = await stateOf(mysql);
         if (isReadOnly) await takeWrites(mysql);
@@ -152,12 +170,12 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       return null;
     }),
 
-    promoteRedis: made('act', async ({ to }) => {
+    promoteRedis: held('act', async ({ to }) => {
       await leadAlone(accessTo(to).redisUrl);
       return null;
     }),
-    republish: made('act', ({ to }) => republish(accessTo(to))),
-    openRoutes: made('act', async ({ to, epoch }) => {
+    republish: held('act', ({ to }) => republish(accessTo(to))),
+    openRoutes: held('act', async ({ to, epoch }) => {
       const { mysql, redis } = accessTo(to);
       const told = { state: 'open' as const, cut: true, epoch: epoch + 1 };
       await askRouter(router, { routes: ['mysql'], target: mysql, ...told });

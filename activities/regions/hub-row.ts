@@ -72,11 +72,18 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       return row.holder === gid && row.state === 'failing-over'; // An earlier delivery of this one.
     },
 
-    /** Gives the row back where this one holds it. */
-    abort: (gid: Gid): Promise<boolean> =>
-      change(`state = 'steady', holder_gid = NULL`, `holder_gid = ? AND state = 'failing-over'`, [
-        gid,
-      ]),
+    /** Gives the row back where this one holds it: `from` is the active region, as it was, in whatever epoch is burnt. */
+    abort: async (gid: Gid, from: string): Promise<boolean> =>
+      (await accord.change(
+        `UPDATE cluster_state SET state = 'steady', holder_gid = NULL, region = ?, changed_at = UTC_TIMESTAMP(3)
+           WHERE cluster = ? AND holder_gid = ? AND state = 'failing-over'`,
+        [from, cluster, gid],
+      )) === 1,
+
+    /** Whatever is active acknowledges alone from now on, until a region stands by again. */
+    actsAlone: async (gid: Gid): Promise<void> => {
+      await change('sync = 0', 'holder_gid = ?', [gid]);
+    },
 
     /** @returns false: somebody else has won. */
     burn: async (gid: Gid, epoch: number, to: string): Promise<boolean> => {

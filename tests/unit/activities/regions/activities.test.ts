@@ -41,7 +41,10 @@ const aHub = (answers: Partial<HubStore>): HubStore =>
 
 const activitiesOf = (hub: Partial<HubStore>, more: Partial<SwitchDependencies> = {}) =>
   createRegionsActivities({
-    hub: aHub(hub),
+    hub: aHub({
+      read: () => Promise.resolve(aRow({ state: 'failing-over', holder: gid })),
+      ...hub,
+    }),
     router: '127.0.0.1:1',
     regions: {},
     participants: [],
@@ -108,7 +111,10 @@ describe('a postcondition of a switch', () => {
   it('of one item of a set is no answer for its neighbours', async () => {
     const other = 'failover:main.3-1';
     const { burnEpoch } = activitiesOf(
-      { burn: (of) => Promise.resolve(of === other) },
+      {
+        burn: () => Promise.resolve(true),
+        read: () => Promise.resolve(aRow({ state: 'failing-over', holder: other })),
+      },
       { attempt: () => 3 },
     );
     const verdicts = await burnEpoch([asked('burnEpoch'), asked('burnEpoch', other)]);
@@ -142,6 +148,27 @@ describe('a postcondition of a switch', () => {
     );
     await beginSwitch([beginning()]);
     expect(order).toEqual(['held', 'begun']);
+  });
+});
+
+describe('an attempt of a switch that is over', () => {
+  const over = { read: () => Promise.resolve(aRow({ holder: null })) };
+  const steps = [
+    ...['closeRoutes', 'reopenRoutes', 'fenceRegion', 'unfenceRegion', 'followAgain'],
+    ...['burnEpoch', 'promoteRegion', 'promoteRedis', 'republish', 'openRoutes'],
+  ] as const;
+
+  it.each(steps)('touches nothing: %s', async (step) => {
+    const activities = activitiesOf(over, { attempt: () => 3 });
+    const perform = activities[step] as typeof activities.closeRoutes;
+    expect(await perform([asked(step)])).toMatchObject([
+      { failure: 'PostconditionFailed', detail: `The hub's row is not of ${gid}.` },
+    ]);
+  });
+
+  it('gives back no row that is not its own', async () => {
+    const { abortSwitch } = activitiesOf(over);
+    expect(await abortSwitch([asked('beginSwitch')])).toMatchObject([{ ok: true }]);
   });
 });
 
