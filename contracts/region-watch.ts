@@ -62,6 +62,12 @@ export interface Sight {
   readonly standbyFollows: Streak | null;
 }
 
+/** Nothing that it looks at was missed by its last look. */
+export const isWell = ({ answers, reads, writes, standbyReads, standbyFollows }: Sight): boolean =>
+  [answers, reads, writes, standbyReads, standbyFollows].every(
+    (streak) => streak === null || streak.misses === 0,
+  );
+
 export const healthLevels = ['HEALTHY', 'DEGRADED', 'UNHEALTHY'] as const;
 export type HealthLevel = (typeof healthLevels)[number];
 
@@ -85,6 +91,8 @@ export interface WantedSwitch {
   readonly from: string;
   readonly to: string;
   readonly reason: string;
+  /** No standby acknowledges: it may begin all the same where a person says so. */
+  readonly force: boolean;
   /** When the active region was first missed. */
   readonly since: number;
 }
@@ -178,3 +186,8 @@ export const watchTimes = {
 
 /** Rejoins of the watch in an hour; a link that flaps slowly would be copied along for ever. */
 export const resyncsMax = 6;
+
+/** Life of a switch or rejoin, half of it for undoing: it takes seconds, and whoever waits for its end shall not wait for hours. */
+export const switchLifeMs = 600_000;
+/** Of a drain: within one attempt of its activity. */
+export const drainSecondsMax = 8;

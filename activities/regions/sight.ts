@@ -87,11 +87,6 @@ export function signatureOf(sight: Sight, policy: SilencePolicy): string {
   return [sight.epoch, sight.active, sight.standby ?? '-', ...signals].join(' ');
 }
 
-export const isWell = ({ answers, reads, writes, standbyReads, standbyFollows }: Sight): boolean =>
-  [answers, reads, writes, standbyReads, standbyFollows].every(
-    (streak) => streak === null || streak.misses === 0,
-  );
-
 /** Of the active region, as this vantage point sees it. */
 export function levelOfActive(
   { writes, answers, at }: Sight,

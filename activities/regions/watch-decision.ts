@@ -2,6 +2,7 @@
 import type { Gid } from '../../contracts/ids';
 import type { RegionStatus } from '../../contracts/regions';
 import {
+  isWell,
   resyncsMax,
   watchTimes,
   type Decided,
@@ -10,7 +11,7 @@ import {
   type WatchDecision,
   type WatchPolicy,
 } from '../../contracts/region-watch';
-import { isWell, signalOf, type Signal } from './sight';
+import { signalOf, type Signal } from './sight';
 
 /** The cluster as the hub knows it now. */
 export interface Standing {
@@ -54,7 +55,7 @@ const laterMs = 30_000;
  * The meaning of what both vantage points see (docs/failover.md, Watching).
  *
  * - One of them sees writes: never a switch.
- * - Anything that is not known: nothing is done, at most somebody is called.
+ * - What is not known: nothing is done, at most somebody is called.
  * - Nothing at all while somebody moves the regions.
  */
 export function decideOn(
@@ -197,7 +198,8 @@ function activeGone({ hub, standing }: Outage): Decided {
   // What the standby lacks is lost with a promotion: then a person has to say so.
   const kind = policy.autoFailover && standing.sync ? 'failover' : 'ask';
   const reason = `Region ${from} acknowledges no write at either vantage point.`;
-  return decided({ kind, epoch, sequence, from, to, reason, since: hub.writes.since }, laterMs);
+  const cluster = { epoch, sequence, from, to, force: !standing.sync };
+  return decided({ kind, ...cluster, reason, since: hub.writes.since }, laterMs);
 }
 
 /** The hub's writes are acknowledged: there is nothing to switch. */

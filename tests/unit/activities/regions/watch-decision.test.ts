@@ -1,10 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { isWell } from '../../../../activities/regions/sight';
 import { decideOn, targetOf, type Standing } from '../../../../activities/regions/watch-decision';
 import { regionStatuses } from '../../../../contracts/regions';
-import type { Sight, WatchDecision } from '../../../../contracts/region-watch';
+import { isWell, type Sight, type WatchDecision } from '../../../../contracts/region-watch';
 import { aLinkSight, aSight, aStanding, late, now, seen, silent } from './watching';
 
 const decide = (
@@ -22,7 +21,8 @@ describe('an active region that is silent at both vantage points', () => {
   it('is left by itself where the policy lets the watch do so', () => {
     expect(decide(dead, dead)).toEqual({
       kind: 'failover',
-      ...{ epoch: 7, sequence: 3, from: 'a', to: 'b', since: silent.since },
+      ...{ epoch: 7, sequence: 3, from: 'a', to: 'b' },
+      ...{ since: silent.since, force: false },
       reason: 'Region a acknowledges no write at either vantage point.',
     });
   });
@@ -31,7 +31,7 @@ describe('an active region that is silent at both vantage points', () => {
     const policy = { ...aStanding().policy, autoFailover: false };
     expect(decide(dead, dead, { policy })).toMatchObject({ kind: 'ask', to: 'b' });
     expect(decide(dead, dead, degraded)).toMatchObject({ kind: 'ask', to: 'b' });
-    expect(decide(dead, dead, { sync: false })).toMatchObject({ kind: 'ask', to: 'b' });
+    expect(decide(dead, dead, { sync: false })).toMatchObject({ kind: 'ask', force: true });
   });
 
   it('is left also while it answers: its disk may be frozen', () => {
