@@ -161,6 +161,11 @@ export interface WatchInput {
   readonly cluster: string;
 }
 
+/** How a watch ends, where it does. */
+export interface WatchReport {
+  readonly ended: 'nothing_to_watch';
+}
+
 /** One for each cluster. */
 export const watchIdOf = (cluster: string): string => `watch:${cluster}`;
 

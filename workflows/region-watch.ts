@@ -11,6 +11,7 @@ import {
   type WatchActivities,
   type WatchDecision,
   type WatchInput,
+  type WatchReport,
 } from '../contracts/region-watch';
 import { observeOptions, watchOptions } from './activity-options';
 import { startTransaction, unlessFailed } from './jobs';
@@ -42,7 +43,7 @@ const againMs = 2_000;
 export async function regionWatch(
   input: WatchInput,
   from: WatchProgress = { sights: {}, told: null },
-): Promise<void> {
+): Promise<WatchReport> {
   const { cluster } = input;
   const sights = { ...from.sights };
   let told = from.told;
@@ -110,6 +111,7 @@ export async function regionWatch(
   }
 
   await Promise.race([Promise.all(vantages.map(lookFrom)), decideUntilOver()]);
+  return { ended: 'nothing_to_watch' };
 }
 
 async function start(flow: OperatorFlow, accepted: AcceptedSwitch<object> | null): Promise<void> {
