@@ -44,8 +44,10 @@ export function createObserver({
     signal: AbortSignal,
   ): Promise<Sight | null> {
     const began = now();
+    // Nobody has looked for a while: what was told is old, and what was missed then is missed from now on.
+    const isOld = since === null || began - since.at > watchTimes.fresh;
     let toldAt = -Infinity;
-    let last = since;
+    let last = isOld ? null : since;
     if (since) await pause(since.at + betweenMs - began, signal); // What flickers is told, but not looked at faster.
     for (;;) {
       const looked = now();
@@ -54,7 +56,7 @@ export function createObserver({
       const glimpse = await look(vantage, placed.subject);
       const sight = seenBy(last, placed.subject, glimpse);
       const isNews =
-        since === null || signatureOf(sight, placed.policy) !== signatureOf(since, placed.policy);
+        isOld || signatureOf(sight, placed.policy) !== signatureOf(since, placed.policy);
       if (isNews || now() - toldAt >= tellEveryMs) {
         await tell(vantage, sight, glimpse, placed);
         toldAt = now();

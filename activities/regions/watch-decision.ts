@@ -207,6 +207,7 @@ function wellAtHub({ hub, standing, seen, now }: Outage, link: Sight | undefined
   if (seen.hub.standbyReads === 'silent')
     return page('standby_silent', `Region ${hub.standby ?? '?'} does not answer.`);
   if (!link || hub.standby === null) return nothing(laterMs);
+  if (seen.link === 'lost' && link.answers.misses === 0) return nothing(laterMs); // It has told nothing lately.
   if (seen.link === 'lost')
     return pageLater(
       'vantage_lost',

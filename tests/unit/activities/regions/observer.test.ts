@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { createObserver, type Place } from '../../../../activities/regions/observer';
 import type { Probed } from '../../../../activities/regions/sight';
 import { defaultWatchPolicy, type Sight } from '../../../../contracts/region-watch';
-import { now as start } from './watching';
+import { aSight, now as start, silent } from './watching';
 
 const subject = { epoch: 7, active: 'a', standby: 'b' };
 const well: Probed = { reads: true, writes: true, ms: 5, error: null };
@@ -54,8 +54,8 @@ describe('an observer', () => {
     const first = await observe(null);
     const late = await observe(first);
     expect(late?.writes.misses).toBe(1);
-    const silent = await observe(late);
-    expect(silent?.writes.misses).toBe(3);
+    const last = await observe(late);
+    expect(last?.writes.misses).toBe(3);
     expect(elapsedMs()).toBeLessThan(6_000);
   });
 
@@ -90,6 +90,13 @@ describe('an observer', () => {
     expect(elapsedMs()).toBeLessThan(1_000);
     epoch = 9;
     expect(await observe(first)).toBeNull();
+  });
+
+  it('begins anew, and tells at once, where nobody has looked for a while', async () => {
+    const { observe, elapsedMs } = observing({ look: () => missed });
+    const old = aSight({ at: start - 10_001, writes: silent });
+    expect((await observe(old))?.writes.misses).toBe(1);
+    expect(elapsedMs()).toBeLessThan(1_000);
   });
 
   it('ends with what it has seen when its process is stopping', async () => {

@@ -124,6 +124,13 @@ describe('what was seen long ago, or of something else', () => {
   });
 });
 
+describe('a vantage point that has told nothing lately', () => {
+  it('is not called lost: it may be about to tell', () => {
+    expect(decide({}, { at: now - 70_001 })).toEqual({ kind: 'nothing' });
+    expect(decide({ ...dead, at: now - 10_001 }, {})).toEqual({ kind: 'nothing' });
+  });
+});
+
 describe('the target', () => {
   const regions = [
     { region: 'a', status: 'ACTIVE' },
