@@ -20,6 +20,7 @@ import { createPaymentViewsStore } from './stores/payment-views-store';
 import { createRunsStore } from './stores/runs-store';
 import { createSettlementViewsStore } from './stores/settlement-views-store';
 import { createStockViewsStore } from './stores/stock-views-store';
+import { createWatchStore } from './stores/watch-store';
 import { createTemporal } from './temporal';
 import type { WakeUps } from './waiting';
 
@@ -62,6 +63,7 @@ export function openDependencies(
     approvals: createApprovalsStore(accord),
     audit: createAuditStore(accord),
     cluster: createClusterStore(accord, config.cluster),
+    watch: createWatchStore(accord, config.cluster),
     heartbeat: createHeartbeatStore(accord),
     orderViews: createOrderViewsStore(open(config.ordersUrl)),
     accountViews: createAccountViewsStore(accounts),

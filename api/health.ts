@@ -5,7 +5,9 @@ import type { Limits } from './limits';
 import type { Starter } from './starter';
 import type { HeartbeatStore } from './stores/heartbeat-store';
 import type { ClusterStore } from './stores/cluster-store';
+import { regionHealthOf } from './region-health';
 import type { RunsStore } from './stores/runs-store';
+import type { WatchStore } from './stores/watch-store';
 import type { Temporal } from './temporal';
 
 /** `degraded`: takes starts, but something is not as it should be. `unhealthy`: cannot take starts. */
@@ -41,6 +43,7 @@ interface HealthDependencies {
   readonly starter: Pick<Starter, 'isBacklogFull'>;
   readonly runs: Pick<RunsStore, 'attention'>;
   readonly cluster: Pick<ClusterStore, 'read'>;
+  readonly watch: Pick<WatchStore, 'sights'>;
   readonly lifecycle: Lifecycle;
 }
 
@@ -49,7 +52,8 @@ interface HealthDependencies {
  * the backlog is full, without Redis each process limits by itself.
  */
 export function createHealth(dependencies: HealthDependencies) {
-  const { heartbeat, temporal, redis, limits, starter, runs, cluster, lifecycle } = dependencies;
+  const { heartbeat, temporal, redis, limits, starter, runs, cluster, watch, lifecycle } =
+    dependencies;
   let cached: { readonly at: number; readonly checks: Promise<readonly Check[]> } | undefined;
 
   const askAll = (): Promise<readonly Check[]> =>
@@ -82,7 +86,12 @@ export function createHealth(dependencies: HealthDependencies) {
     const view = await cluster.read().catch(() => undefined);
     if (!view || view.regions.length === 0) return undefined;
     const { region: active, epoch, state, sync } = view;
-    return { active, epoch, state, sync };
+    const sights = await watch.sights().catch(() => []);
+    const levels = view.regions.map(({ region }) => ({
+      region,
+      ...regionHealthOf(sights, region, region === active && !sync),
+    }));
+    return { active, epoch, state, sync, levels };
   }
 
   return {
@@ -94,7 +103,10 @@ export function createHealth(dependencies: HealthDependencies) {
         runs.attention().catch(() => null),
         regions(),
       ]);
-      const needsPeople = (attention !== null && attention.stuck > 0) || placed?.sync === false;
+      const needsPeople =
+        (attention !== null && attention.stuck > 0) ||
+        placed?.sync === false ||
+        placed?.levels.some(({ level }) => level !== null && level !== 'HEALTHY') === true;
       return {
         status: status === 'healthy' && needsPeople ? ('degraded' as const) : status,
         parked: attention?.parked ?? null,

@@ -27,6 +27,7 @@ import { invariantRoutes } from './routes/invariants';
 import { orderRoutes } from './routes/orders';
 import { paymentRoutes } from './routes/payments';
 import { probeRoutes } from './routes/probes';
+import { regionPolicyRoutes } from './routes/region-policy';
 import { regionRoutes } from './routes/regions';
 import { settlementRoutes } from './routes/settlements';
 import { steeringRoutes } from './routes/steering';
@@ -59,7 +60,7 @@ export async function buildServer({
   faults = inertFaultPoints,
 }: ServerParts) {
   const { runs, keys, audit, heartbeat, invariants, temporal, redis, wakeUps } = dependencies;
-  const { approvals: approvalsStore, cluster } = dependencies;
+  const { approvals: approvalsStore, cluster, watch } = dependencies;
   const { orderViews, accountViews, paymentViews, settlementViews, stockViews, couponViews } =
     dependencies;
   let isReady = true;
@@ -77,7 +78,7 @@ export async function buildServer({
     operators: createOperators(config.operators),
   });
   const health = createHealth({
-    ...{ heartbeat, temporal, redis, limits, starter, runs, cluster, lifecycle },
+    ...{ heartbeat, temporal, redis, limits, starter, runs, cluster, watch, lifecycle },
   });
   const cursors = createCursors(config.secret);
   const steering = createSteering({ runs, temporal, thresholds: config.twoPersonThresholds });
@@ -133,7 +134,8 @@ export async function buildServer({
     temporal,
     cursors,
   });
-  regionRoutes(api, { config, failovers, cluster });
+  regionRoutes(api, { config, failovers, cluster, watch });
+  regionPolicyRoutes(api, { cluster, watch });
   auditRoutes(api, { audit, cursors });
   invariantRoutes(api, { invariants });
   apiKeyRoutes(api, { keys, authentication, secondPerson });

@@ -35,6 +35,7 @@ export const databaseVariables = [
   'API_COUPONS_DATABASE_URL',
   'API_BOOKS_DATABASE_URLS',
   'FAILOVER_DATABASE_URL',
+  'WATCH_DATABASE_URL',
   'VERIFY_DATABASE_URLS',
 ] as const;
 /** A variable that a process reads. The plural ones hold several addresses, separated by commas. */
@@ -130,9 +131,13 @@ const apiRights: Rights = (table) => {
       return append;
     case 'cluster_state': // It numbers switches; a failover worker alone moves the regions.
       return 'SELECT, UPDATE (sequence)';
+    case 'watch_policies':
+      return change;
     case 'fence':
     case 'regions':
     case 'cluster_heartbeats':
+    case 'region_sights':
+    case 'watch_events':
       return read;
     default:
       return undefined;
@@ -210,9 +215,27 @@ const failoverRights: Rights = (table) => {
     case 'cluster_state':
     case 'regions':
     case 'cluster_heartbeats':
+    case 'region_sights':
       return change;
+    case 'watch_policies': // A person's.
+      return read;
+    case 'watch_events':
+    case 'approvals': // It asks, and never decides.
+      return append;
     default:
       return accordWorkerRights(table);
+  }
+};
+
+/** Of who proves that a region takes writes, from wherever: nothing but the proof. */
+const watchRights: Rights = (table) => {
+  switch (table) {
+    case 'heartbeat':
+      return change;
+    case 'region_epoch':
+      return read;
+    default:
+      return undefined;
   }
 };
 
@@ -296,6 +319,7 @@ const users: readonly User[] = [
     databases: ['accord'],
     rights: failoverRights,
   },
+  { name: 'watch', variable: 'WATCH_DATABASE_URL', databases: ['orders'], rights: watchRights },
   { name: 'verify', variable: 'VERIFY_DATABASE_URLS', databases, rights: verifyRights },
 ];
 
@@ -345,6 +369,7 @@ export async function provision(
     API_COUPONS_DATABASE_URL: urlOf('API_COUPONS_DATABASE_URL'),
     API_BOOKS_DATABASE_URLS: urlOf('API_BOOKS_DATABASE_URLS'),
     FAILOVER_DATABASE_URL: urlOf('FAILOVER_DATABASE_URL'),
+    WATCH_DATABASE_URL: urlOf('WATCH_DATABASE_URL'),
     VERIFY_DATABASE_URLS: urlOf('VERIFY_DATABASE_URLS'),
   };
 }

@@ -144,6 +144,10 @@ const failoverShape = {
   FAILOVER_DATABASE_URL: databaseUrl,
   /** Along the way that clients take: heartbeats are written there, and what they are refused everybody is refused. */
   ORDERS_DATABASE_URL: databaseUrl,
+  /** The same way, for who proves from every vantage point that a region takes writes, and may do nothing else. */
+  WATCH_DATABASE_URL: databaseUrl,
+  /** `off`: the cluster is looked at, and nothing is done about it. */
+  REGION_WATCH: z.enum(['on', 'off']).default('on'),
   ROUTER_ADDRESS: address,
   REGIONS: z.string().transform((text, context) => {
     try {
@@ -170,6 +174,7 @@ export const loadFailoverConfig = (environment: Environment = process.env) => {
     },
     hubUrl: value.FAILOVER_DATABASE_URL,
     activeUrl: value.ORDERS_DATABASE_URL,
+    watch: { url: value.WATCH_DATABASE_URL, acts: value.REGION_WATCH === 'on' },
     router: value.ROUTER_ADDRESS,
     regions: value.REGIONS,
     participants: value.REGION_DATABASES,

@@ -59,3 +59,19 @@ export const jobOptions: ActivityOptions = {
 
 /** The same of a job that has one round a day: an outage of an hour must not cost the day. */
 export const dailyJobOptions: ActivityOptions = { ...jobOptions, scheduleToCloseTimeout: '1h' };
+
+/** Looks for a minute: longer than that nobody hears of a worker that is gone, but for the heartbeat. */
+export const observeOptions: ActivityOptions = {
+  startToCloseTimeout: '90s', // The last look may wait for a database of the hub.
+  heartbeatTimeout: '3s', // Beaten each second by the activity interceptor: nobody watches meanwhile.
+  cancellationType: 'TRY_CANCEL',
+  retry: { initialInterval: '500ms', maximumInterval: '2s' }, // For ever: a watch that gives up is none.
+};
+
+/** What a watch decides and does: of what is seen now. Later something else is seen, and decided again. */
+export const watchOptions: ActivityOptions = {
+  startToCloseTimeout: '8s',
+  heartbeatTimeout: '3s',
+  scheduleToCloseTimeout: '20s',
+  retry: { initialInterval: '200ms', maximumInterval: '2s' },
+};

@@ -6,6 +6,7 @@ export { reconcile } from './reconcile';
 export { refund } from './refund';
 export { regionFailback } from './region-failback';
 export { regionFailover } from './region-failover';
+export { regionWatch } from './region-watch';
 export { retention } from './retention';
 export { settlement } from './settlement';
 export { settleDay } from './settlement-schedule';

@@ -1,13 +1,9 @@
 /** Settlements that nobody asked for: their rows are accepted by the worker, as the API accepts those of callers. */
-import { createHash } from 'node:crypto';
-
-import { topics } from '../../contracts/events';
 import { businessIdOf, gidOf, type Gid } from '../../contracts/ids';
 import type { Currency } from '../../contracts/money';
-import { rowBranch } from '../../contracts/runs';
 import { settlementPageRows, type SettlementInput } from '../../contracts/settlements';
 import { deadlineMs, undoBudgetShare } from '../../contracts/transaction';
-import { writeEvents } from '../outbox';
+import { insertAccepted } from '../accepted-runs';
 import type { SqlTransaction } from '../participant';
 import { inSqlTransaction, type Budget, type SqlPool } from '../sql-transaction';
 
@@ -123,7 +119,7 @@ async function insert(
   cluster: string,
   input: SettlementInput,
 ): Promise<boolean> {
-  const { gid, tenant, flow, currency, day, deadlineAt } = input;
+  const { gid, currency, day } = input;
   const [hub] = await sql.select<{ readonly region: string; readonly epoch: number }>(
     'SELECT region, epoch FROM cluster_state WHERE cluster = ? FOR SHARE',
     [cluster],
@@ -131,39 +127,7 @@ async function insert(
   if (!hub) throw new Error(`No row of cluster_state for ${cluster}.`);
   const found = await sql.select('SELECT gid FROM runs WHERE gid = ?', [gid]);
   if (found.length > 0) return false;
-  const text = JSON.stringify(input);
   // Somebody else may insert it now: then this fails, and the next try finds it.
-  await sql.change(
-    `INSERT INTO runs (gid, tenant, flow, reference, operation, idempotency_key, fingerprint, field_digests, input,
-       owner, region, epoch, accepted_at, start_sent_at, deadline_at, at_risk)
-     VALUES (?, ?, ?, ?, ?, NULL, ?, '{}', ?, ?, ?, ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), ?, '[]')`,
-    [
-      gid,
-      tenant,
-      flow,
-      `${currency}-${day}`,
-      operation,
-      createHash('sha256').update(text).digest(),
-      Buffer.from(text),
-      gid,
-      hub.region,
-      hub.epoch,
-      new Date(deadlineAt),
-    ],
-  );
-  await writeEvents(sql, { epoch: hub.epoch, traceparent: null }, [
-    {
-      gid,
-      branch: rowBranch,
-      op: 'accepted',
-      n: 1,
-      event: {
-        topic: topics.transactions,
-        type: 'transaction.accepted',
-        aggregate: { id: gid, sequence: 1 },
-        data: { gid, tenant, flow },
-      },
-    },
-  ]);
+  await insertAccepted(sql, { input, reference: `${currency}-${day}`, operation, ...hub });
   return true;
 }

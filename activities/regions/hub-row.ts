@@ -111,9 +111,27 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       return true;
     },
 
+    /**
+     * The active region is about to acknowledge alone: from now on a switch wants a person's word.
+     * @returns `already`: somebody has decided so in this epoch; `lost`: somebody moves the regions, or has moved them.
+     */
+    degrade: async (epoch: number): Promise<'won' | 'already' | 'lost'> => {
+      const won = await change(`state = 'degraded', sync = 0`, `epoch = ? AND state = 'steady'`, [
+        epoch,
+      ]);
+      if (won) return 'won';
+      const row = await read();
+      return row.state === 'degraded' && row.epoch === epoch ? 'already' : 'lost';
+    },
+
     /** It stands by, and what the active one acknowledges it has. @returns false: another epoch has begun. */
     standsBy: async (region: string, epoch: number): Promise<boolean> => {
-      if (!(await change('sync = 1', `epoch = ? AND state = 'steady'`, [epoch]))) return false;
+      const stands = await change(
+        `state = 'steady', sync = 1`,
+        `epoch = ? AND state IN ('steady', 'degraded')`,
+        [epoch],
+      );
+      if (!stands) return false;
       await tell(region, 'STANDBY');
       return true;
     },

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 
+import { regionHealthSchema } from '../region-health';
 import type { Health, HealthChecks } from '../health';
 import type { Api } from '../route-rules';
 
@@ -31,6 +32,8 @@ const healthSchema = z
         state: z.enum(['steady', 'failing-over', 'degraded']),
         /** A commit is acknowledged when a standby has it. */
         sync: z.boolean(),
+        /** As the watch sees them. */
+        levels: z.array(z.object({ region: z.string(), ...regionHealthSchema.shape })),
       })
       .optional(),
   })

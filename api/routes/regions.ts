@@ -6,8 +6,11 @@ import type { Failovers } from '../failovers';
 import { principalOf, waitingHandlerMs, type Api } from '../route-rules';
 import { endingSchema, runViewSchema } from '../run-view';
 import { text, time } from '../schemas';
+import { regionHealthOf, regionHealthSchema } from '../region-health';
 import type { ClusterStore, ClusterView, RegionRow } from '../stores/cluster-store';
+import type { RegionSight, WatchStore } from '../stores/watch-store';
 import { keyedOf, patienceOf } from './failovers';
+import { watchPolicySchema } from './region-policy';
 import { answerOf } from './start-route';
 
 const regionSchema = z
@@ -19,9 +22,10 @@ const regionSchema = z
     epoch: z.number().nullable(),
     /** A commit of the active one is acknowledged when a standby has it; `null`: it takes no part in that. */
     sync: z.boolean().nullable(),
-    /** How old the newest write is that the region has acknowledged to the hub; `null`: the hub asks the active one alone. */
+    /** How old the newest write of the hub is that it has acknowledged, or that a standby has; `null`: nobody knows. */
     lagMs: z.number().nullable(),
     changedAt: time,
+    ...regionHealthSchema.shape,
   })
   .meta({ id: 'Region' });
 
@@ -29,19 +33,25 @@ interface RegionRoutes {
   readonly config: Pick<Config, 'secret'>;
   readonly failovers: Pick<Failovers, 'rejoin'>;
   readonly cluster: Pick<ClusterStore, 'find'>;
+  readonly watch: Pick<WatchStore, 'sights' | 'policy'>;
 }
 
 /** Regions of the cluster whose name stands in the place of the tenant. */
-export function regionRoutes(api: Api, { config, failovers, cluster }: RegionRoutes): void {
+export function regionRoutes(api: Api, { config, failovers, cluster, watch }: RegionRoutes): void {
   api.get('/v1/regions', {
     config: { rules: { kind: 'read', scope: 'ops:failover' } }, // A few, and wanted when much else is shed.
     schema: {
-      summary: 'Regions of the cluster; none where it is in one place',
-      response: { 200: z.object({ items: z.array(regionSchema) }) },
+      summary: 'Regions of the cluster, none where it is in one place; and what their watch may do',
+      response: {
+        200: z.object({ items: z.array(regionSchema), policy: watchPolicySchema.optional() }),
+      },
     },
     handler: async (request) => {
       const view = await cluster.find(principalOf(request).tenant);
-      return { items: view?.regions.map((region) => regionOf(view, region)) ?? [] };
+      if (!view) return { items: [] };
+      const [sights, policy] = await Promise.all([watch.sights(), watch.policy()]);
+      const items = view.regions.map((region) => regionOf(view, region, sights));
+      return { items, policy: { ...policy, priorities: [...policy.priorities] } };
     },
   });
 
@@ -72,15 +82,19 @@ export function regionRoutes(api: Api, { config, failovers, cluster }: RegionRou
 export function regionOf(
   { region: activeRegion, epoch, sync, acknowledgedAt }: ClusterView,
   { region, status, changedAt }: RegionRow,
+  sights: readonly RegionSight[],
   now = Date.now(),
 ): z.infer<typeof regionSchema> {
   const active = region === activeRegion;
   const takesPart = active || status === 'STANDBY';
+  const health = regionHealthOf(sights, region, active && !sync);
+  const behindMs = health.vantages.find(({ lagMs }) => lagMs !== null)?.lagMs ?? null;
   return {
     ...{ region, status, active },
     epoch: takesPart ? epoch : null,
     sync: takesPart ? sync : null,
-    lagMs: active && acknowledgedAt ? Math.max(0, now - acknowledgedAt.getTime()) : null,
+    lagMs: active && acknowledgedAt ? Math.max(0, now - acknowledgedAt.getTime()) : behindMs,
     changedAt: changedAt.toISOString(),
+    ...health,
   };
 }

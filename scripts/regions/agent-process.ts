@@ -1,4 +1,7 @@
-/** A region's agent on this machine: kills and starts the region's MySQL when it is told to. */
+/**
+ * A region's agent on this machine: kills and starts the region's MySQL when it is told to, and tells what the other
+ * region looks like from here.
+ */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -6,6 +9,8 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 
+import { probeOrderSchema } from '../../activities/regions/agent-probe';
+import { probeFrom } from './agent-vantage';
 import { findProgram, runCommand } from '../stack/command';
 import { debianServers, unpackedProgram } from '../stack/debian-packages';
 import { isAlive, signal } from '../stack/process';
@@ -72,9 +77,11 @@ const orderSchema = z.union([
   z.strictObject({ kill: z.literal(true) }),
   z.strictObject({ start: z.literal(true) }),
   z.strictObject({ export: z.string().regex(/^[0-9a-f:,-]+$/i) }),
+  probeOrderSchema,
 ]);
 
-async function obey(order: z.infer<typeof orderSchema>): Promise<{ readonly file?: string }> {
+async function obey(order: z.infer<typeof orderSchema>): Promise<object> {
+  if ('probe' in order) return { probed: await probeFrom(region, order) };
   if ('kill' in order) await kill();
   else if ('start' in order) await start();
   else return { file: await exportTransactions(order.export) };

@@ -1,4 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import type { Finding, OpenRun, ReconciliationActivities } from '../../contracts/reconciliation';
+import type { Sight, WatchActivities, WatchDecision } from '../../contracts/region-watch';
 import type { RetentionActivities } from '../../contracts/retention';
 import { aSettlement, aTransfer } from '../workflows/support/builders';
 
@@ -92,6 +95,45 @@ const findings: Partial<ReconciliationActivities> = {
 
 const settled = aSettlement({ pageRows: 10 });
 
+/** Decides everything once, one after the other, and then has nothing to watch. */
+function everyDecision(): JobScenario['activities'] {
+  const wanted = {
+    epoch: 7,
+    sequence: 3,
+    from: 'a',
+    to: 'b',
+    reason: 'It is silent.',
+    force: false,
+  };
+  const decisions: WatchDecision[] = [
+    { kind: 'page', code: 'silent_at_link', detail: 'One of two.' },
+    { kind: 'page', code: 'silent_at_link', detail: 'Told once.' },
+    { kind: 'degrade', epoch: 7, detail: 'The standby is gone.' },
+    { kind: 'ask', ...wanted, since: 1 },
+    { kind: 'failover', ...wanted, since: 1 },
+    { kind: 'resync', epoch: 7, sequence: 3, region: 'b', active: 'a' },
+    { kind: 'nothing' },
+  ];
+  const seen = { misses: 0, since: 1 };
+  const sight: Sight = {
+    ...{ epoch: 7, active: 'a', standby: 'b', at: 1 },
+    ...{ answers: seen, reads: seen, writes: seen, standbyReads: seen, standbyFollows: seen },
+  };
+  return named('watch', {
+    observe: async () => {
+      await delay(50); // Several decisions in the time of one look, and several looks in that of one decision.
+      return decisions.length === 0 ? null : sight;
+    },
+    decide: () =>
+      Promise.resolve({ decision: decisions.shift() ?? { kind: 'nothing' }, againMs: 20 }),
+    page: () => Promise.resolve(null),
+    degrade: () => Promise.resolve(true),
+    requestFailover: () => Promise.resolve(null), // It has ended.
+    askFailover: () => Promise.resolve(null),
+    requestResync: () => Promise.resolve(null),
+  } satisfies WatchActivities);
+}
+
 export const jobScenarios: readonly JobScenario[] = [
   { name: 'retention-completed', workflow: 'retention', args: [], activities: retention({}) },
   {
@@ -166,5 +208,11 @@ export const jobScenarios: readonly JobScenario[] = [
     workflow: 'settleDay',
     args: [{ currency: 'EUR', day: '2999-01-01' }],
     activities: {},
+  },
+  {
+    name: 'region-watch-ended',
+    workflow: 'regionWatch',
+    args: [{ cluster: 'main' }],
+    activities: everyDecision(),
   },
 ];

@@ -22,7 +22,9 @@ import { named } from '../transactions/activities';
 import { currentDelivery } from '../transactions/delivery-context';
 import { createTransactionMetrics } from '../transactions/metrics';
 import { createTransactionWorker } from '../transactions/worker';
+import { repeat } from '../repeat';
 import { startHeartbeats } from './heartbeats';
+import { createWatching, ensureWatch } from './watching';
 
 /** Built beside this file's own folder: dist/workflow-bundle.js. */
 const workflowBundlePath = join(__dirname, '..', '..', 'workflow-bundle.js');
@@ -50,8 +52,9 @@ async function main(): Promise<void> {
     runs: createRunsStore({ ...shared, ...own }),
   });
   const probe = new URL(config.activeUrl);
+  const hubRow = createHubStore(hub, config.cluster);
   const regions = createRegionsActivities({
-    hub: createHubStore(hub, config.cluster),
+    hub: hubRow,
     router: config.router,
     regions: config.regions,
     participants: config.participants,
@@ -63,13 +66,24 @@ async function main(): Promise<void> {
     attempt: () => Context.current().info.attempt,
     entering: () => faults.reach(Context.current().info.activityType, 'before'),
   });
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+  const watching = createWatching({
+    ...{ accord: hub, hub: hubRow, registry, logger, stopping: stopping.signal },
+    ...{ cluster: config.cluster, regions: config.regions },
+    ...{ watchUrl: config.watch.url, acts: config.watch.acts },
+  });
   const connection = await connectTemporal(config.temporal, logger);
   const worker = await createTransactionWorker({
     connection,
     namespace: config.temporal.namespace,
     workflowBundlePath,
     taskQueue: failoverTaskQueue,
-    activities: { ...named('accord', runs), ...named('regions', regions) },
+    activities: {
+      ...named('accord', runs),
+      ...named('regions', regions),
+      ...named('watch', watching),
+    },
     faults,
     metrics,
     stuckMarks: createStuckMarks(hub),
@@ -78,11 +92,23 @@ async function main(): Promise<void> {
   const heartbeats = startHeartbeats({ active, hub, cluster: config.cluster }, (error) =>
     logger.warn({ err: error }, 'The active region does not take a heartbeat.'),
   );
+  const watch = repeat(
+    async () => {
+      await ensureWatch(connection, config.temporal.namespace, config.cluster);
+      return null;
+    },
+    {
+      onFailure: (error, failures) => {
+        if (failures === 1) logger.warn({ err: error }, 'The watch could not be started yet.');
+      },
+      onRecovery: () => undefined,
+    },
+  );
   logger.info({ metricsPort: endpoint.port }, 'Failover worker started.');
   try {
     await worker.run();
   } finally {
-    await heartbeats.stop();
+    await Promise.all([heartbeats.stop(), watch.stop()]);
     await endpoint.close();
     await connection.close();
     await Promise.all([hub.close(), active.close()]);

@@ -248,14 +248,16 @@ describe('a region', () => {
     const at = Date.parse('2026-01-01T00:00:00.000Z');
     const view = aCluster({ region: 'b', sync: false });
     const told = (['ACTIVE', 'STANDBY', 'FAILED'] as const).map((status, n) =>
-      regionOf(view, aRegion(['b', 'c', 'a'][n] ?? '', status), at + 250),
+      regionOf(view, aRegion(['b', 'c', 'a'][n] ?? '', status), [], at + 250),
     );
     expect(told).toMatchObject([
       { region: 'b', active: true, epoch: 7, sync: false, lagMs: 250 },
       { region: 'c', active: false, epoch: 7, sync: false, lagMs: null },
       { region: 'a', active: false, epoch: null, sync: null, lagMs: null },
     ]);
-    expect(regionOf({ ...view, acknowledgedAt: null }, aRegion('b', 'ACTIVE')).lagMs).toBeNull();
+    expect(
+      regionOf({ ...view, acknowledgedAt: null }, aRegion('b', 'ACTIVE'), []).lagMs,
+    ).toBeNull();
   });
 });
 

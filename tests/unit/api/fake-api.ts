@@ -13,7 +13,9 @@ import type { AuditEntry } from '../../../api/stores/audit-store';
 import type { ClusterView } from '../../../api/stores/cluster-store';
 import type { ApiKey } from '../../../api/stores/keys-store';
 import type { EarlierClaim, RunRow } from '../../../api/stores/runs-store';
+import type { RegionSight } from '../../../api/stores/watch-store';
 import type { Temporal } from '../../../api/temporal';
+import { defaultWatchPolicy, type WatchPolicy } from '../../../contracts/region-watch';
 import type { RegionStatus } from '../../../contracts/regions';
 import type { TransactionInput } from '../../../contracts/transaction';
 import { fakeApprovals } from './fake-approvals';
@@ -96,6 +98,10 @@ export interface FakeApi extends Server {
   readonly approvals: Map<string, ApprovalRow>;
   /** By name; `main` is the one whose health is shown. */
   readonly clusters: Map<string, ClusterView>;
+  /** What the watch sees of the regions; fresh. */
+  readonly sights: RegionSight[];
+  /** Of the watch, as they were changed. */
+  readonly policies: readonly { readonly policy: WatchPolicy; readonly by: string }[];
   /** Of accepted starts, by gid. */
   readonly inputs: ReadonlyMap<string, TransactionInput>;
   /** Of keys that came before. */
@@ -119,6 +125,8 @@ export async function fakeApi(
   const updates: unknown[] = [];
   const approvals = fakeApprovals();
   const clusters = new Map<string, ClusterView>();
+  const sights: RegionSight[] = [];
+  const policies: { readonly policy: WatchPolicy; readonly by: string }[] = [];
   const own = (tenant: string) => [...rows.values()].filter((run) => run.tenant === tenant);
   const update = (...args: unknown[]) => {
     updates.push(args);
@@ -165,6 +173,11 @@ export async function fakeApi(
         read: () => Promise.resolve(clusters.get('main')),
         find: (name) => Promise.resolve(clusters.get(name)),
       },
+      watch: {
+        sights: () => Promise.resolve(sights),
+        policy: () => Promise.resolve(policies.at(-1)?.policy ?? defaultWatchPolicy),
+        changePolicy: (policy, by) => Promise.resolve(void policies.push({ policy, by })),
+      },
       audit: {
         add: (entry) => {
           audited.push(entry);
@@ -203,6 +216,8 @@ export async function fakeApi(
     rows,
     approvals: approvals.rows,
     clusters,
+    sights,
+    policies,
     inputs,
     claims,
     audited,

@@ -4,7 +4,7 @@ import type { Api } from '../../../api/route-rules';
 
 /** One operation of the API, as its own OpenAPI document tells it. */
 export interface Operation {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Template with `{gid}`. */
   readonly path: string;
   /** As its tag says. */
@@ -36,7 +36,7 @@ export async function operationsOf(api: Api): Promise<readonly Operation[]> {
   const { paths } = documentSchema.parse(response.json());
   return Object.entries(paths).flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, { tags, security, parameters }]) => ({
-      method: z.enum(['GET', 'POST', 'DELETE']).parse(method.toUpperCase()),
+      method: z.enum(['GET', 'POST', 'PUT', 'DELETE']).parse(method.toUpperCase()),
       path,
       kind: tags.join(),
       scope: security.flatMap(({ apiKey }) => apiKey ?? [])[0],

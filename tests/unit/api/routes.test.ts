@@ -92,6 +92,7 @@ describe('every operation of the API', () => {
       'POST /v1/transactions/{gid}/resolve',
       'POST /v1/transactions/{gid}/retry',
       'POST /v1/transfers',
+      'PUT /v1/regions/policy',
     ]);
     expect(guarded().every(({ scope }) => scope !== undefined && isScope(scope))).toBe(true);
   });

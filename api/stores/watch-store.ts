@@ -1,0 +1,71 @@
+import {
+  defaultWatchPolicy,
+  type HealthLevel,
+  type Vantage,
+  type WatchPolicy,
+} from '../../contracts/region-watch';
+import type { Database } from './database';
+
+/** One region, as one vantage point of the watch has seen it lately. */
+export interface RegionSight {
+  readonly region: string;
+  readonly vantage: Vantage;
+  readonly level: HealthLevel;
+  readonly latencyMs: number | null;
+  readonly lagMs: number | null;
+  /** The last one, also where it is over. */
+  readonly lastError: string | null;
+  readonly seenAt: Date;
+}
+
+/** What was seen longer ago is no sight any more: nobody looks. */
+const freshSeconds = 15;
+
+/** What the watch of this API's cluster sees, and what it may do about it. */
+export function createWatchStore(database: Database, cluster: string) {
+  return {
+    sights: (): Promise<readonly RegionSight[]> =>
+      database.select<RegionSight>(
+        `SELECT region, vantage, level, latency_ms AS latencyMs, lag_ms AS lagMs, last_error AS lastError,
+           seen_at AS seenAt
+         FROM region_sights WHERE cluster = ? AND seen_at > UTC_TIMESTAMP(3) - INTERVAL ${freshSeconds} SECOND
+         ORDER BY region, vantage`,
+        [cluster],
+      ),
+
+    async policy(): Promise<WatchPolicy> {
+      const [row] = await database.select<PolicyRow>(
+        `SELECT auto_failover AS autoFailover, failure_threshold AS failureThreshold, unhealthy_ms AS unhealthyMs,
+           max_attempts AS maxAttempts, priorities, data_sync_seconds AS dataSyncTimeoutSeconds
+         FROM watch_policies WHERE cluster = ?`,
+        [cluster],
+      );
+      return row ? { ...row, autoFailover: row.autoFailover === 1 } : defaultWatchPolicy;
+    },
+
+    /** Safe to repeat: the whole of it is replaced. */
+    async changePolicy(policy: WatchPolicy, by: string): Promise<void> {
+      await database.change(
+        `INSERT INTO watch_policies (cluster, auto_failover, failure_threshold, unhealthy_ms, max_attempts, priorities,
+           data_sync_seconds, changed_at, changed_by)
+         VALUES (?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3), ?) AS told
+         ON DUPLICATE KEY UPDATE auto_failover = told.auto_failover, failure_threshold = told.failure_threshold,
+           unhealthy_ms = told.unhealthy_ms, max_attempts = told.max_attempts, priorities = told.priorities,
+           data_sync_seconds = told.data_sync_seconds, changed_at = told.changed_at, changed_by = told.changed_by`,
+        [
+          cluster,
+          policy.autoFailover,
+          policy.failureThreshold,
+          policy.unhealthyMs,
+          policy.maxAttempts,
+          JSON.stringify(policy.priorities),
+          policy.dataSyncTimeoutSeconds,
+          by,
+        ],
+      );
+    },
+  };
+}
+export type WatchStore = ReturnType<typeof createWatchStore>;
+
+type PolicyRow = Omit<WatchPolicy, 'autoFailover'> & { readonly autoFailover: 0 | 1 };

@@ -1,0 +1,120 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { scopes, type Scope } from '../../../api/scopes';
+import type { RegionSight } from '../../../api/stores/watch-store';
+import { defaultWatchPolicy } from '../../../contracts/region-watch';
+import { aCluster, fakeApi, type FakeApi } from './fake-api';
+
+let api: FakeApi;
+beforeEach(async () => {
+  api = await fakeApi();
+  api.clusters.set('main', aCluster());
+});
+afterEach(() => api.api.close());
+
+const get = (url: string) =>
+  api.api.inject({ url, headers: { authorization: api.credential('main') } });
+const put = (payload: object, tenant = 'main', given: readonly Scope[] = scopes) =>
+  api.api.inject({
+    method: 'PUT',
+    url: '/v1/regions/policy',
+    headers: { authorization: api.credential(tenant, given, 'alice') },
+    payload,
+  });
+const aPolicy = (more: object = {}) => ({ ...defaultWatchPolicy, autoFailover: true, ...more });
+
+const aSight = (more: Partial<RegionSight> = {}): RegionSight => ({
+  ...{ region: 'a', vantage: 'hub', level: 'HEALTHY', latencyMs: 3, lagMs: null, lastError: null },
+  seenAt: new Date('2026-01-01T00:00:00.000Z'),
+  ...more,
+});
+
+describe('the policy of a watch', () => {
+  it('lets nothing be done without a person, as long as nobody has said otherwise', async () => {
+    expect((await get('/v1/regions')).json()).toMatchObject({ policy: { autoFailover: false } });
+  });
+
+  it('is replaced as a whole, shown, and written down with who did it', async () => {
+    const policy = aPolicy({ priorities: ['b', 'a'] });
+    const answer = await put(policy);
+    expect([answer.statusCode, answer.json()]).toEqual([200, policy]);
+    expect(api.policies).toEqual([{ policy, by: 'alice' }]);
+    expect((await get('/v1/regions')).json()).toMatchObject({ policy });
+    expect(api.audited.at(-1)).toMatchObject({
+      ...{ operation: 'PUT /v1/regions/policy', tenant: 'main', actor: 'alice', outcome: '200' },
+      request: { body: policy },
+    });
+  });
+
+  it.each<[string, object, number]>([
+    ['a part of it', { autoFailover: true }, 400],
+    ['one miss is enough', aPolicy({ failureThreshold: 1 }), 400],
+    ['no time at all is enough', aPolicy({ unhealthyMs: 0 }), 400],
+    ['a switch for ever', aPolicy({ maxAttempts: 11 }), 400],
+    ['a region twice', aPolicy({ priorities: ['b', 'b'] }), 422],
+    ['a region of nowhere', aPolicy({ priorities: ['x'] }), 422],
+  ])('is refused: %s', async (_, policy, status) => {
+    expect((await put(policy)).statusCode).toBe(status);
+    expect(api.policies).toEqual([]);
+  });
+
+  it('is none of who is not of the cluster, or may not switch regions', async () => {
+    expect((await put(aPolicy(), 'acme')).statusCode).toBe(404);
+    const others = scopes.filter((scope) => scope !== 'ops:failover');
+    expect((await put(aPolicy(), 'main', others)).statusCode).toBe(403);
+    expect(api.policies).toEqual([]);
+  });
+});
+
+describe('a region that is watched', () => {
+  const levels = async () =>
+    (await get('/v1/regions'))
+      .json<{ items: { level: string | null }[] }>()
+      .items.map(({ level }) => level);
+
+  it('shows what each vantage point sees, and how far a standby is behind', async () => {
+    const error = 'MySQL did not answer within 700 ms.';
+    api.sights.push(
+      aSight(),
+      aSight({ vantage: 'link', level: 'DEGRADED', latencyMs: 270, lastError: error }),
+      aSight({ region: 'b', latencyMs: 1, lagMs: 212 }),
+    );
+    expect((await get('/v1/regions')).json()).toMatchObject({
+      items: [
+        {
+          ...{ region: 'a', level: 'DEGRADED' },
+          vantages: [{ vantage: 'hub' }, { vantage: 'link', latencyMs: 270, lastError: error }],
+        },
+        { region: 'b', level: 'HEALTHY', lagMs: 212 },
+      ],
+    });
+  });
+
+  it('is unhealthy only where all say so, and healthy alone only with a standby', async () => {
+    expect(await levels()).toEqual([null, null]);
+    api.sights.push(aSight({ level: 'UNHEALTHY' }));
+    expect(await levels()).toEqual(['UNHEALTHY', null]);
+    api.sights.push(aSight({ vantage: 'link' }));
+    expect(await levels()).toEqual(['DEGRADED', null]);
+    api.sights.splice(0, 2, aSight());
+    expect(await levels()).toEqual(['HEALTHY', null]);
+    api.clusters.set('main', aCluster({ sync: false, state: 'degraded' }));
+    expect(await levels()).toEqual(['DEGRADED', null]);
+  });
+
+  it('degrades the health of the whole', async () => {
+    expect((await get('/healthz')).json()).toMatchObject({ regions: { levels: [{}, {}] } });
+    api.sights.push(aSight({ region: 'b', level: 'UNHEALTHY' }));
+    const answer = await get('/healthz');
+    expect(answer.statusCode).toBe(206);
+    expect(answer.json()).toMatchObject({
+      status: 'degraded',
+      regions: {
+        levels: [
+          { region: 'a', level: null },
+          { region: 'b', level: 'UNHEALTHY' },
+        ],
+      },
+    });
+  });
+});
