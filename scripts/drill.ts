@@ -51,7 +51,7 @@ async function drill(
   kind: DrillKind,
   { times, json, keep, break: broken }: Options,
 ): Promise<void> {
-  const cluster = await bringUpCluster({ workers, say });
+  const cluster = await bringUpCluster({ workers, watch: 'off', say });
   const machine = await machineOf('regions');
   try {
     const operators = await openOperators(cluster.application.apiUrl);

@@ -34,7 +34,7 @@ program
   .command('up')
   .description('bring up what is missing; the processes stay')
   .action(async () => {
-    const { application, urls } = await bringUpCluster({ workers, say });
+    const { application, urls } = await bringUpCluster({ workers, watch: 'on', say });
     const credential = await developerCredential('regions', urls);
     console.log(tableOf(await statusOfRegions()));
     console.log(`API      ${application.apiUrl}\nAPI key  ${credential}   (tenant acme)`);

@@ -103,18 +103,18 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       return null;
     }),
 
-    closeRoutes: held('act', async ({ kind, epoch, from }) => {
+    closeRoutes: held('act', async ({ kind, epoch }) => {
       await askRouter(router, {
-        routes: kind === 'planned' ? ['mysql', 'redis'] : ['mysql', 'redis', kafkaOf(from)],
+        routes: ['mysql', 'redis'],
         state: 'closed',
         cut: kind === 'unplanned',
         epoch,
       });
       return null;
     }),
-    reopenRoutes: held('undo', async ({ epoch, from }) => {
+    reopenRoutes: held('undo', async ({ epoch }) => {
       await askRouter(router, {
-        routes: ['mysql', 'redis', kafkaOf(from)],
+        routes: ['mysql', 'redis'],
         state: 'open',
         cut: true,
         epoch,
@@ -222,7 +222,6 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     acknowledge: made('act', async ({ region, active, epoch }) => {
       await withRegion(accessTo(active).mysqlUrl, queryMs, acknowledgeTogether);
       await followRedis(accessTo(region).redisUrl, accessTo(active).redisLink);
-      await askRouter(router, { routes: [kafkaOf(region)], state: 'open', epoch });
       if (await hub.standsBy(region, epoch)) return null;
       throw new PostconditionFailed(`Epoch ${epoch} is over, or somebody switches regions.`);
     }),
@@ -265,8 +264,6 @@ const catchUpMs = 8_000;
 const republishMs = 10_000;
 /** External consumers may have missed what was published shortly before the fault. */
 const republishWindowSeconds = 60;
-
-const kafkaOf = (region: string): 'kafka-a' | 'kafka-b' => (region === 'a' ? 'kafka-a' : 'kafka-b');
 
 async function newestHeartbeat(mysql: Connection, database: string): Promise<number> {
   const [rows] = await mysql.query<(RowDataPacket & { readonly at: string | null })[]>(

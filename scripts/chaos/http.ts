@@ -31,7 +31,7 @@ export interface CallOptions {
 }
 
 export interface ApiClient {
-  call(method: 'GET' | 'POST', path: string, options?: CallOptions): Promise<Reply>;
+  call(method: 'GET' | 'POST' | 'PUT', path: string, options?: CallOptions): Promise<Reply>;
   /** Calls by what came back: `202`, `ECONNREFUSED`, `timeout` … */
   readonly seen: ReadonlyMap<string, number>;
 }

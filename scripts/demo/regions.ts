@@ -14,7 +14,7 @@ export async function demoRegions(
   keep: boolean,
   say: (line: string) => void,
 ): Promise<DrillsReport> {
-  const cluster = await bringUpCluster({ workers, say });
+  const cluster = await bringUpCluster({ workers, watch: 'off', say });
   const machine = await machineOf('regions');
   try {
     const operators = await openOperators(cluster.application.apiUrl);

@@ -43,9 +43,12 @@ const replicationUser = 'accord_repl';
 /** Brings up what is missing: servers, roles as the hub says, databases, processes. Safe to repeat. */
 export async function bringUpCluster({
   workers,
+  watch,
   say,
 }: {
   readonly workers: number;
+  /** Whether the watch does anything about what it sees. */
+  readonly watch: 'on' | 'off';
   readonly say: (line: string) => void;
 }): Promise<Cluster> {
   const [stack] = await Promise.all([bringUp(profile), build()]);
@@ -81,7 +84,11 @@ export async function bringUpCluster({
     apiSecret: await secretOf('api'),
     variables: await operatorVariables(profile),
   });
-  const processes = processesOf(workers, addresses, replication);
+  const processes = processesOf(
+    workers,
+    { ...failoverVariables(addresses, replication), REGION_WATCH: watch },
+    addresses,
+  );
   say(`Starting API, ${workers} transaction workers, a relay and a consumer of each region …`);
   await Promise.all(
     [...processes].map(([name, { role, variables }]) => application.start(role, name, variables)),
@@ -108,15 +115,15 @@ function joined(hub: DatabaseUrls, regional: DatabaseUrls): DatabaseUrls {
 /** A relay and a consumer belong to one Kafka, and so to one region; the others know none. */
 function processesOf(
   workers: number,
+  failover: Variables,
   cluster: ClusterAddresses,
-  replication: Replication,
 ): ReadonlyMap<string, ClusterProcess> {
   const plain = ['api', ...Array.from({ length: workers }, (_, at) => `worker-${at + 1}`)];
   return new Map<string, ClusterProcess>([
     ...plain.map(
       (name) => [name, { role: name === 'api' ? 'api' : 'worker', variables: {} }] as const,
     ),
-    ['failover', { role: 'failover', variables: failoverVariables(cluster, replication) }] as const,
+    ['failover', { role: 'failover', variables: failover }] as const,
     ...regions.flatMap((region) => {
       const variables = {
         ACCORD_REGION: region,

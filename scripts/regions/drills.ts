@@ -7,10 +7,18 @@ import { openBooks } from '../books';
 import { authorizationOf } from '../credentials';
 import { seedTenant } from '../seed';
 import { folderOf, type Region } from '../stack/profile';
-import { pause } from '../stack/waiting';
+import { pause, reasonOf } from '../stack/waiting';
 import { startClients, type ClientRecord } from './clients';
 import { hubUrlOf, type Cluster } from './cluster';
-import { databaseOf, endingsOf, hubEpoch, prepareTable, untilAllEnded, writesIn } from './counting';
+import {
+  databaseOf,
+  endingsOf,
+  forgetEarlierSwitches,
+  hubEpoch,
+  prepareTable,
+  untilAllEnded,
+  writesIn,
+} from './counting';
 import type { Ended, Operators } from './operators';
 import { rolesOf } from './roles';
 import { holdApplier, strikes, type Strike, type Struck } from './strikes';
@@ -69,6 +77,8 @@ interface Plan {
   /** The standby is behind when it happens. */
   readonly isBehind: boolean;
   readonly isPlanned: boolean;
+  /** Nobody asks: the watch decides by itself. */
+  readonly isWatched?: true;
   readonly rtoMaxMs: number;
 }
 
@@ -107,6 +117,7 @@ const plans: Readonly<Record<Exclude<DrillKind, 'failback' | 'worker-killed'>, P
     isBehind: false,
     isPlanned: false,
     rtoMaxMs: 5_000,
+    isWatched: true,
   },
 };
 
@@ -116,6 +127,7 @@ const afterMs = 2_500;
 /** What a watcher would take to be sure. */
 const detectionMs = 1_500;
 const endWithinMs = 60_000;
+const noticedWithinMs = 15_000;
 const lookEveryMs = 50;
 
 export interface DrillSite {
@@ -177,7 +189,10 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
   const hubUrl = hubUrlOf(cluster.stack);
   const { active: from, standby: to } = await rolesOf(hubUrl);
   const struck: Struck = { cluster, from, to };
-  const worker = await failoverWorker(site, kill);
+  if (plan.isWatched) await letWatchAct(site, hubUrl);
+  const faults = kill === undefined ? {} : { FAULTS: `${kill}:kill:1` };
+  const watch = plan.isWatched ? { REGION_WATCH: 'on' } : {};
+  const worker = await failoverWorker(site, { ...faults, ...watch });
   const load = await startLoad(struck);
   try {
     await pause(warmUpMs);
@@ -187,11 +202,7 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
     say(`  region ${from} is active; ${plan.sentence}`);
     await fault.strike(struck);
     const faultAt = Date.now();
-    if (!plan.isPlanned) await pause(detectionMs);
-    const gid = await operators.ask({
-      ...{ from, to, kind: plan.isPlanned ? 'planned' : 'unplanned' },
-      reason: `Drill: ${kind}.`,
-    });
+    const gid = await switched(site, struck, plan, faultAt);
     const ended = await operators.untilEnded(gid);
     say(`  ${gid} is ${ended.state} after ${Date.now() - faultAt} ms`);
     const isOldFenced = await refusesWrites(
@@ -204,7 +215,10 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
       throw new Error(`${gid} is ${ended.state}: ${ended.summary} ${failureIn(ended)}`);
     const counted = await count(struck, { ...stopped, faultAt, promotedAt: promotedAt(ended) });
     say(`  region ${from} comes back …`);
-    const rejoined = await operators.untilEnded(await operators.askRejoin(from));
+    const rejoined = await operators
+      .askRejoin(from)
+      .then(operators.untilEnded)
+      .catch((error: unknown) => ({ state: 'stuck', summary: reasonOf(error), steps: [] }));
     const judged = await judge(struck, stopped.clients);
     const report = {
       ...{ kind, killedAt: kill ?? null, from, to },
@@ -229,6 +243,23 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
     await load.stop();
     await worker.stop();
   }
+}
+
+/** Asks as people do, once they have noticed; or leaves it to the watch. @returns the gid of the switch. */
+async function switched(
+  { operators }: DrillSite,
+  { from, to }: Struck,
+  { isPlanned, isWatched }: Plan,
+  faultAt: number,
+): Promise<string> {
+  if (isWatched) {
+    const gid = await operators.untilAccepted(faultAt, noticedWithinMs);
+    if (gid === undefined) throw new Error('The watch has not noticed that the region is lost.');
+    return gid;
+  }
+  if (!isPlanned) await pause(detectionMs);
+  const kind = isPlanned ? 'planned' : 'unplanned';
+  return operators.ask({ from, to, kind, reason: 'A drill.' });
 }
 
 const lengthOf = ({ startedAt, endedAt }: Ended['steps'][number]): number =>
@@ -273,16 +304,22 @@ async function startLoad({ cluster, from }: Struck) {
   return { stop: () => (stopping ??= stop()) };
 }
 
-/** The failover worker, started again whenever it is gone. */
-async function failoverWorker({ cluster, build }: DrillSite, fault: string | undefined) {
+async function letWatchAct({ operators }: DrillSite, hubUrl: string): Promise<void> {
+  await forgetEarlierSwitches(hubUrl);
+  await operators.setAutoFailover(true);
+}
+
+/** The failover worker, started again whenever it is gone. @param first variables of its first start alone. */
+async function failoverWorker({ cluster, build }: DrillSite, first: Variables) {
   const { application, processes } = cluster;
   const { role, variables } = processes.get('failover') ?? {};
   if (!role) throw new Error('The cluster has no failover worker.');
   const start = (more: Variables): Promise<boolean> =>
     application.start(role, 'failover', { ...variables, ...more }, build);
-  if (fault !== undefined || build) {
+  const isSpecial = Object.keys(first).length > 0 || build !== undefined;
+  if (isSpecial) {
     await application.stop('failover');
-    await start(fault === undefined ? {} : { FAULTS: `${fault}:kill:1` });
+    await start(first);
   }
   const over = new AbortController();
   const watching = (async () => {
@@ -296,6 +333,9 @@ async function failoverWorker({ cluster, build }: DrillSite, fault: string | und
     async stop() {
       over.abort();
       await watching;
+      if (!isSpecial) return;
+      await application.stop('failover');
+      await start({});
     },
   };
 }

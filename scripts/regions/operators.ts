@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 
 import type { FailoverKind } from '../../contracts/regions';
+import { defaultWatchPolicy } from '../../contracts/region-watch';
 import { createApiClient, type ApiClient, type Reply } from '../chaos/http';
 import { operatorToken } from '../operators';
 import { pause } from '../stack/waiting';
@@ -38,6 +39,10 @@ const storySchema = z.object({
   state: z.string(),
   summary: z.string(),
   steps: z.array(stepSchema),
+});
+
+const listSchema = z.object({
+  items: z.array(z.object({ gid: z.string(), acceptedAt: z.iso.datetime() })),
 });
 
 export type Operators = Awaited<ReturnType<typeof openOperators>>;
@@ -106,6 +111,27 @@ export async function openOperators(apiUrl: string) {
         'The rejoin',
       );
       return z.object({ gid: z.string() }).parse(body).gid;
+    },
+
+    /** Lets the watch switch by itself, or ask. */
+    async setAutoFailover(autoFailover: boolean): Promise<void> {
+      const body = { ...defaultWatchPolicy, autoFailover };
+      await asked(
+        first.call('PUT', '/v1/regions/policy', { key: `policy-${randomUUID()}`, body }),
+        'The policy',
+      );
+    },
+
+    /** @returns the gid of a switch that was accepted behind that time, by whomever; `undefined`: none was in time. */
+    async untilAccepted(since: number, withinMs: number): Promise<string | undefined> {
+      const until = Date.now() + withinMs;
+      for (;;) {
+        const reply = await first.call('GET', '/v1/failovers?limit=1');
+        const newest = listSchema.safeParse(reply.body).data?.items[0];
+        if (newest && Date.parse(newest.acceptedAt) > since) return newest.gid;
+        if (Date.now() > until) return undefined;
+        await pause(lookEveryMs);
+      }
     },
 
     untilEnded,
