@@ -44,8 +44,8 @@ export const failoverStory: Story<FailoverInput> = {
     await tx.pivot('promoteRegion', (key) => regions.promoteRegion({ key, ...move }));
 
     await tx.finish('promoteRedis', (key) => regions.promoteRedis({ key, ...move }));
-    await tx.finish('republish', (key) => regions.republish({ key, ...move }));
     await tx.finish('openRoutes', (key) => regions.openRoutes({ key, ...move }));
+    await tx.finish('republish', (key) => regions.republish({ key, ...move }));
     await tx.finish('endSwitch', (key) => regions.endSwitch({ key, ...move }));
   },
 };

@@ -33,7 +33,7 @@ export interface Writers {
 export const drillTable = 'drill_writes';
 
 const statementMs = 3_000;
-const restMs = 4;
+const restMs = 10;
 
 interface Site {
   /** Of the application, along the router. */
