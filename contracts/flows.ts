@@ -269,7 +269,7 @@ export const flowDefinitions: Readonly<Record<Flow, FlowDefinition>> = {
       ofRegions('measureLoss', null),
       ofRegions('burnEpoch', null),
       { ...ofRegions('promoteRegion', null), kind: 'pivot' },
-      ...['promoteRedis', 'republish', 'openRoutes', 'endSwitch'].map((name) =>
+      ...['promoteRedis', 'openRoutes', 'republish', 'endSwitch'].map((name) =>
         retriable({ participant: 'regions', name, act: name }),
       ),
     ],

@@ -47,7 +47,8 @@ export const alterations: readonly Alteration[] = [
         event === step || JSON.stringify(event).includes(`"scheduledEventId":"${step.eventId}"`);
       const left = renumbered(events.filter((event) => !isOfStep(event)));
       events.splice(0, events.length, ...left);
-      return `today's code calls ${name}`;
+      // Of two that are called at once, the second one stands in the place of the first.
+      return `(today's code calls ${name}|calls ${name} first with)`;
     },
   },
   {

@@ -56,8 +56,8 @@ describe('a failover', () => {
       'regions.burnEpoch',
       'regions.promoteRegion',
       'regions.promoteRedis',
-      'regions.republish',
       'regions.openRoutes',
+      'regions.republish',
       'regions.endSwitch',
     ]);
     expect(orderOf(fakes)).toEqual(acts); // As it is planned, and shown to the outside.
