@@ -18,6 +18,7 @@ interface Options {
   readonly times: number;
   readonly json?: string;
   readonly keep?: boolean;
+  readonly untimed?: boolean;
   readonly break?: RegionBreak;
 }
 
@@ -31,6 +32,10 @@ new Command('drill')
   .option('--times <number>', 'how often', timesOf, 1)
   .option('--json <file>', 'write the report there')
   .option('--keep', 'leave everything up')
+  .option(
+    '--untimed',
+    'judge what was lost, and not how long it took: where others use the machine',
+  )
   .addOption(
     new Option('--break <protection>', 'plant one bug; the drill must turn red').choices(
       regionBreakNames,
@@ -49,7 +54,7 @@ new Command('drill')
 
 async function drill(
   kind: DrillKind,
-  { times, json, keep, break: broken }: Options,
+  { times, json, keep, untimed, break: broken }: Options,
 ): Promise<void> {
   const cluster = await bringUpCluster({ workers, watch: 'off', say });
   const machine = await machineOf('regions');
@@ -60,7 +65,10 @@ async function drill(
     const drills: DrillReport[] = [];
     for (let n = 1; n <= times; n += 1) {
       say(`${kind}, ${n} of ${times} …`);
-      const found = runDrill(kind, { cluster, operators, build, say });
+      const found = runDrill(kind, {
+        ...{ cluster, operators, build, say },
+        isTimed: untimed !== true,
+      });
       drills.push(...(await Promise.race([found, interruption()])));
     }
     const report = reportOf(commandOf(kind, broken), machine, drills);

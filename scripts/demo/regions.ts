@@ -22,7 +22,7 @@ export async function demoRegions(
       'Clients write with SQL and order over HTTP; what is acknowledged to them is written down.',
     );
     const drills = await Promise.race([
-      runDrill('failback', { cluster, operators, say }),
+      runDrill('failback', { cluster, operators, isTimed: false, say }),
       interruption(),
     ]);
     const report = reportOf('npm run demo -- --regions', machine, drills);

@@ -136,6 +136,8 @@ export interface DrillSite {
   readonly operators: Operators;
   /** What the failover worker runs instead of the shipped build. */
   readonly build?: Build | undefined;
+  /** How long it took is judged, too. */
+  readonly isTimed: boolean;
   readonly say: (line: string) => void;
 }
 
@@ -238,7 +240,11 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
     ];
     return {
       ...report,
-      broken: [...brokenBy(report, plan), ...found.map((one) => `${kind}: ${one}`)],
+      broken: [
+        ...brokenBy(report, plan),
+        ...(site.isTimed ? slowBy(report, plan) : []),
+        ...found.map((one) => `${kind}: ${one}`),
+      ],
     };
   } finally {
     await load.stop();
@@ -402,16 +408,29 @@ async function judge({ cluster }: Struck, { accepted, undecided }: ClientRecord)
   };
 }
 
+type Counted = Omit<DrillReport, 'broken'>;
+
 function brokenBy(
-  { kind, lost, unknown, writeGapMs, rtoMs, ackedStaleWrites }: Omit<DrillReport, 'broken'>,
-  { isPlanned, rtoMaxMs }: Plan,
+  { kind, lost, unknown, ackedStaleWrites }: Counted,
+  plan: Plan,
 ): readonly string[] {
-  const isCalm = isPlanned && kind !== 'worker-killed';
   return [
     ...(lost === 0 ? [] : [`${lost} acknowledged writes are lost.`]),
     ...(ackedStaleWrites === 0 ? [] : [`${ackedStaleWrites} stale writes were acknowledged.`]),
-    ...(isCalm && unknown > 0 ? [`${unknown} outcomes are unknown.`] : []),
-    ...(isCalm && writeGapMs > plannedGapMaxMs ? [`no write for ${writeGapMs} ms.`] : []),
+    ...(isCalm(kind, plan) && unknown > 0 ? [`${unknown} outcomes are unknown.`] : []),
+  ].map((sentence) => `${kind}: ${sentence}`);
+}
+
+function slowBy({ kind, writeGapMs, rtoMs }: Counted, plan: Plan): readonly string[] {
+  const { rtoMaxMs } = plan;
+  return [
+    ...(isCalm(kind, plan) && writeGapMs > plannedGapMaxMs
+      ? [`no write for ${writeGapMs} ms.`]
+      : []),
     ...(rtoMs <= rtoMaxMs ? [] : [`back after ${rtoMs} ms, ${rtoMaxMs} ms are allowed.`]),
   ].map((sentence) => `${kind}: ${sentence}`);
 }
+
+/** Nothing fails in it but what it does itself. */
+const isCalm = (kind: DrillKind, { isPlanned }: Plan): boolean =>
+  isPlanned && kind !== 'worker-killed';
