@@ -127,6 +127,8 @@ const afterMs = 2_500;
 /** What a watcher would take to be sure. */
 const detectionMs = 1_500;
 const plannedGapMaxMs = 2_000;
+/** How far a standby is behind, and how long a drain has to wait for it. */
+const behindMs = 300;
 const endWithinMs = 60_000;
 const noticedWithinMs = 15_000;
 const lookEveryMs = 50;
@@ -200,12 +202,17 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
   try {
     await pause(warmUpMs);
     const behind = plan.isBehind ? await holdApplier(struck) : undefined;
-    if (behind) setTimeout(() => behind.release(), detectionMs + 500);
+    if (behind) await pause(behindMs); // What is acknowledged now is in the standby's relay log alone.
     const fault: Strike = strikes[plan.strike];
     say(`  region ${from} is active; ${plan.sentence}`);
     await fault.strike(struck);
     const faultAt = Date.now();
     const gid = await switched(site, struck, plan, faultAt);
+    if (behind) {
+      await operators.untilBegun(gid, 'drainRegion');
+      await pause(behindMs);
+      behind.release();
+    }
     const ended = await operators.untilEnded(gid);
     say(`  ${gid} is ${ended.state} after ${Date.now() - faultAt} ms`);
     const isOldFenced = await refusesWrites(

@@ -113,6 +113,18 @@ export async function openOperators(apiUrl: string) {
       return z.object({ gid: z.string() }).parse(body).gid;
     },
 
+    /** Returns once that step has begun, or the whole has ended. */
+    async untilBegun(gid: string, step: string): Promise<void> {
+      const until = Date.now() + endsWithinMs;
+      while (Date.now() < until) {
+        const reply = await first.call('GET', `/v1/transactions/${gid}/explain`);
+        const story = storySchema.safeParse(reply.body).data;
+        if (story?.steps.some(({ name }) => name === step)) return;
+        if (story && endingStates.includes(story.state)) return;
+        await pause(lookEveryMs);
+      }
+    },
+
     /** Lets the watch switch by itself, or ask. */
     async setAutoFailover(autoFailover: boolean): Promise<void> {
       const body = { ...defaultWatchPolicy, autoFailover };
