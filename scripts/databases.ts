@@ -219,6 +219,8 @@ const failoverRights: Rights = (table) => {
       return change;
     case 'watch_policies': // A person's.
       return read;
+    case 'outbox': // What the lost region's Kafka had is published again.
+      return 'SELECT, INSERT, UPDATE (published_at)';
     case 'watch_events':
     case 'approvals': // It asks, and never decides.
       return append;

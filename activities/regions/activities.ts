@@ -23,6 +23,7 @@ import {
   withRegion,
   type ReplicationSource,
 } from './mysql-region';
+import { republishing } from './republishing';
 import { askRouter, RouterEpochOver } from './router-client';
 
 /** How the hub reaches one region. */
@@ -174,7 +175,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       await leadAlone(accessTo(to).redisUrl);
       return null;
     }),
-    republish: held('act', ({ to }) => republish(accessTo(to))),
+    republish: held('act', ({ to, epoch }) => republish(accessTo(to), epoch)),
     openRoutes: held('act', async ({ to, epoch }) => {
       const { mysql, redis } = accessTo(to);
       const told = { state: 'open' as const, cut: true, epoch: epoch + 1 };
@@ -247,12 +248,18 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     return { ms };
   }
 
-  async function republish({ mysqlUrl }: RegionAccess): Promise<{ readonly events: number }> {
-    let events = 0;
+  async function republish(
+    { mysqlUrl }: RegionAccess,
+    epoch: number,
+  ): Promise<{ readonly events: number }> {
+    let events = await hub.republish(epoch); // Its events went to the Kafka of the old region, too.
     for (const database of participants) {
-      events += await withRegion(mysqlUrl, republishMs, (mysql) =>
-        republishFrom(mysql, database, participants),
+      const consumers = database.endsWith('orders') ? database : null;
+      const { sql, values } = republishing(`\`${database}\`.outbox`, consumers, epoch);
+      const [result] = await withRegion(mysqlUrl, republishMs, (mysql) =>
+        mysql.query(sql, [...values]),
       );
+      events += 'affectedRows' in result ? result.affectedRows : 0;
     }
     return { events };
   }
@@ -262,32 +269,11 @@ const startMs = 8_000; // Within one attempt.
 const cloneMs = 8_000;
 const catchUpMs = 8_000;
 const republishMs = 10_000;
-/** External consumers may have missed what was published shortly before the fault. */
-const republishWindowSeconds = 60;
-
 async function newestHeartbeat(mysql: Connection, database: string): Promise<number> {
   const [rows] = await mysql.query<(RowDataPacket & { readonly at: string | null })[]>(
     `SELECT CAST(MAX(at_us) AS CHAR) AS at FROM \`${database}\`.heartbeat WHERE source = 'hub'`,
   );
   return Number(rows[0]?.at ?? 0);
-}
-
-/** What no internal consumer has applied, and what an external one may have missed: the ordinary relay does the rest. */
-async function republishFrom(
-  mysql: Connection,
-  database: string,
-  participants: readonly string[],
-): Promise<number> {
-  const consumers = participants.find((name) => name.endsWith('orders')) ?? database;
-  const [result] = await mysql.query(
-    `UPDATE \`${database}\`.outbox o SET o.published_at = NULL
-       WHERE o.published_at IS NOT NULL
-         AND (o.created_at >= UTC_TIMESTAMP(3) - INTERVAL ? SECOND
-           OR NOT EXISTS (SELECT 1 FROM \`${consumers}\`.consumed c WHERE c.event_id = o.event_id))
-         AND o.created_at >= UTC_TIMESTAMP(3) - INTERVAL 1 HOUR`,
-    [republishWindowSeconds],
-  );
-  return 'affectedRows' in result ? result.affectedRows : 0;
 }
 
 /** Leads, without the locks and counters of the old one: a lock is isolation, never safety, and a counter is SQL's. */

@@ -5,6 +5,7 @@
 import type { Gid } from '../../contracts/ids';
 import type { RegionStatus } from '../../contracts/regions';
 import type { SqlPool } from '../sql-transaction';
+import { republishing } from './republishing';
 
 export interface HubRow {
   readonly region: string;
@@ -134,6 +135,12 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       if (!stands) return false;
       await tell(region, 'STANDBY');
       return true;
+    },
+
+    /** Events of the hub that went to the region which is left. @returns how many will be published again. */
+    republish: (epoch: number): Promise<number> => {
+      const { sql, values } = republishing('outbox', null, epoch);
+      return accord.change(sql, values);
     },
 
     /** Of the newest heartbeat that the active region has acknowledged: microseconds since 1970. */
