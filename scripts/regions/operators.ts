@@ -20,7 +20,7 @@ export interface Switch {
 
 /** What became of a switch or a rejoin. */
 export interface Ended {
-  /** `completed`, `compensated`, `cancelled`, or `parked`: a person decides. */
+  /** `completed`, `compensated`, or `parked`: a person decides. */
   readonly state: string;
   readonly summary: string;
   readonly steps: readonly EndedStep[];
@@ -49,7 +49,7 @@ export type Operators = Awaited<ReturnType<typeof openOperators>>;
 
 const profile = 'regions';
 const cluster = 'main';
-const endingStates = ['completed', 'compensated', 'cancelled', 'parked'];
+const endingStates = ['completed', 'compensated', 'parked'];
 const lookEveryMs = 100;
 const endsWithinMs = 120_000;
 
