@@ -123,11 +123,8 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       return null;
     }),
 
-    fenceRegion: held('act', async ({ from, kind, epoch }) => {
-      const proof = await fence(accessTo(from), kind === 'planned', probe);
-      await askRouter(router, { routes: ['mysql', 'redis'], cut: true, epoch });
-      return proof;
-    }),
+    // Who is there still is told that it is refused. Cut now, he would not know: openRoutes cuts him.
+    fenceRegion: held('act', ({ from, kind }) => fence(accessTo(from), kind === 'planned', probe)),
     unfenceRegion: held('undo', async ({ from }, gid) => {
       const { epoch } = await hub.read();
       const region = accessTo(from);
