@@ -11,7 +11,7 @@ import { drillKinds, runDrill, type DrillKind, type DrillReport } from './region
 import { bringUpCluster } from './regions/cluster';
 import { openOperators } from './regions/operators';
 import { printDrills, reportOf } from './regions/report';
-import { takeDown } from './stack/stack';
+import { reset, takeDown } from './stack/stack';
 import { reasonOf } from './stack/waiting';
 
 interface Options {
@@ -76,8 +76,9 @@ async function drill(
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
     if (!report.ok) process.exitCode = 1;
   } finally {
-    // A region that was left in the middle, or a worker of a planted bug, is nobody's to go on with.
-    if (keep !== true || broken) await takeDown('regions');
+    // What a planted bug has left is nobody's to go on with.
+    if (broken) await reset('regions');
+    else if (keep !== true) await takeDown('regions');
   }
 }
 

@@ -100,8 +100,9 @@ async function stackOfRegions(): Promise<Stack> {
   return stack;
 }
 
-const apiUrlOfRegions = async (): Promise<string> =>
-  `http://127.0.0.1:${await portFor('regions', 'api')}`;
+async function apiUrlOfRegions(): Promise<string> {
+  return `http://127.0.0.1:${await portFor('regions', 'api')}`;
+}
 
 async function statusOfRegions(): Promise<readonly RegionStatus[]> {
   const { active } = await rolesOf(hubUrlOf(await stackOfRegions()));
@@ -118,7 +119,11 @@ async function statusOfRegions(): Promise<readonly RegionStatus[]> {
 }
 
 function tableOf(found: readonly RegionStatus[]): string {
-  const table = new Table({ head: ['region', 'role', 'writes', 'follows', 'acknowledged by'] });
+  const table = new Table({
+    head: ['region', 'role', 'writes', 'follows', 'acknowledged by'],
+    colWidths: [8, 9, 9, 60, 17],
+    wordWrap: true,
+  });
   for (const { region, role, mysql } of found) {
     table.push([region, role, ...(mysql ? wordsOf(mysql) : ['does not answer', '', ''])]);
   }

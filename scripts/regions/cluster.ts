@@ -72,8 +72,12 @@ export async function bringUpCluster({
   });
   const urls = joined(hub, regional);
   await seed(urls);
-  await standBy(standby, active, replication);
-  await noteRoles(hubUrlOf(stack), roles);
+  const errant = await standBy(standby, active, replication);
+  if (errant !== '')
+    say(
+      `Region ${roles.standby} has transactions of its own (${errant}): npm run regions -- rejoin --region ${roles.standby}`,
+    );
+  await noteRoles(hubUrlOf(stack), roles, errant === '');
   const application = createApplication({
     stack: { ...stack, kafka: { brokers: active.brokers } },
     namespace: stack.temporal.namespace,

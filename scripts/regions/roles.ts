@@ -18,13 +18,17 @@ import {
 import { regions, type Region } from '../stack/profile';
 import type { RegionAddresses } from './addresses';
 
-/** What the hub says of a cluster whose regions have their roles: the standby acknowledges. */
-export async function noteRoles(hubUrl: string, { active, standby }: Roles): Promise<void> {
+/** What the hub says of a cluster whose regions have their roles. @param isStandingBy commits are acknowledged by both. */
+export async function noteRoles(
+  hubUrl: string,
+  { active, standby }: Roles,
+  isStandingBy: boolean,
+): Promise<void> {
   const hub = await createConnection({ uri: hubUrl });
   try {
     await hub.query(
-      `UPDATE cluster_state SET sync = 1 WHERE cluster = 'main' AND region = ? AND state = 'steady'`,
-      [active],
+      `UPDATE cluster_state SET sync = ? WHERE cluster = 'main' AND region = ? AND state = 'steady'`,
+      [isStandingBy, active],
     );
     await hub.query(
       `INSERT INTO regions (cluster, region, status, priority, changed_at) VALUES ? AS told
@@ -32,7 +36,7 @@ export async function noteRoles(hubUrl: string, { active, standby }: Roles): Pro
       [
         [
           ['main', active, 'ACTIVE', 0, new Date()],
-          ['main', standby, 'STANDBY', 1, new Date()],
+          ['main', standby, isStandingBy ? 'STANDBY' : 'FAILED', 1, new Date()],
         ],
       ],
     );
@@ -89,21 +93,19 @@ export const addReplicationUser = (
 /**
  * Stands by: pulls from the active one, and acknowledges to it.
  *
- * @throws where it has transactions of its own: it must be rebuilt, or they would come back with its next promotion.
+ * @returns what it alone has executed; empty: it stands by. Else it must be rebuilt, or that would come back with its
+ *   next promotion.
  */
 export async function standBy(
   standby: RegionAddresses,
   active: RegionAddresses,
   replication: Replication,
-): Promise<void> {
+): Promise<string> {
   const { executed } = await withRegion(standby.mysqlUrl, callMs, stateOf);
   const errant = await withRegion(active.mysqlUrl, callMs, (region) =>
     missingFrom(region, executed),
   );
-  if (errant !== '')
-    throw new Error(
-      `Region ${standby.region} has transactions of its own (${errant}): rebuild it.`,
-    );
+  if (errant !== '') return errant;
   const source: ReplicationSource = {
     host: '127.0.0.1',
     port: active.links.mysql,
@@ -117,6 +119,7 @@ export async function standBy(
   });
   await withRegion(active.mysqlUrl, callMs, acknowledgeTogether);
   await followRedis(standby, active);
+  return '';
 }
 
 async function followRedis(standby: RegionAddresses, active: RegionAddresses): Promise<void> {
