@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { partsOfStepKey, type Gid } from '../../contracts/ids';
-import type { RegionsActivities } from '../../contracts/regions';
+import type { RegionsActivities, RejoinRegion } from '../../contracts/regions';
 import type { Keyed, SetActivity, Verb, Verdict } from '../../contracts/verdict';
 import { askAgent } from './agent-client';
 import { enterEpoch } from './epochs';
@@ -80,6 +80,14 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       const { holder } = await hub.read();
       if (holder !== gid) throw new PostconditionFailed(`The hub's row is not of ${gid}.`);
       return work(request, gid);
+    });
+  /** Of a rejoin that still means a standby: late, it must never stop or overwrite a region that has become active. */
+  const rejoining = <Result>(work: (request: RejoinRegion) => Promise<Result>) =>
+    made<RejoinRegion, Result>('act', async (request) => {
+      const { region, epoch, state } = await hub.read();
+      if (region === request.region || epoch !== request.epoch || state === 'failing-over')
+        throw new PostconditionFailed(`The regions have moved since epoch ${request.epoch}.`);
+      return work(request);
     });
 
   return {
@@ -181,6 +189,8 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       return null;
     }),
     endSwitch: made('act', async ({ from, to, kind }, gid) => {
+      const { holder } = await hub.read();
+      if (holder !== gid) return null; // Ended before: what has become of the regions since is not of this one.
       await hub.end(gid, { [from]: kind === 'planned' ? 'STANDBY' : 'FAILED', [to]: 'ACTIVE' });
       return null;
     }),
@@ -189,14 +199,14 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       if (await hub.rejoin(region, epoch)) return null;
       throw new NothingBegun(`Region ${region} is active, or epoch ${epoch} is over.`);
     }),
-    exportErrant: made('act', async ({ region, active }) => {
+    exportErrant: rejoining(async ({ region, active }) => {
       const old = accessTo(region);
       const gtids = await errantOf(old, accessTo(active));
       if (gtids === '') return { gtids, file: null };
       const file = await askAgent(old.agent, { export: gtids }, startMs);
       return { gtids, file: file ?? null };
     }),
-    rebuildRegion: made('act', async ({ region, active }) => {
+    rebuildRegion: rejoining(async ({ region, active }) => {
       const [old, source] = [accessTo(region), accessTo(active)];
       if ((await errantOf(old, source)) === '') return null;
       await withRegion(old.mysqlUrl, cloneMs, (mysql) => cloneFrom(mysql, source.source)).catch(
@@ -207,7 +217,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       if ((await errantOf(old, source)) === '') return null;
       throw new PostconditionFailed(`Region ${region} is no copy of ${active}.`);
     }),
-    followActive: made('act', async ({ region, active }) => {
+    followActive: rejoining(async ({ region, active }) => {
       const [standby, source] = [accessTo(region), accessTo(active)];
       const { executed } = await withRegion(source.mysqlUrl, queryMs, stateOf);
       await withRegion(standby.mysqlUrl, catchUpMs, async (mysql) => {
@@ -217,7 +227,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       });
       return null;
     }),
-    acknowledge: made('act', async ({ region, active, epoch }) => {
+    acknowledge: rejoining(async ({ region, active, epoch }) => {
       await withRegion(accessTo(active).mysqlUrl, queryMs, acknowledgeTogether);
       await followRedis(accessTo(region).redisUrl, accessTo(active).redisLink);
       if (await hub.standsBy(region, epoch)) return null;

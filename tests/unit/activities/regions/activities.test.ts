@@ -166,6 +166,25 @@ describe('an attempt of a switch that is over', () => {
     ]);
   });
 
+  it.each(['exportErrant', 'rebuildRegion', 'followActive', 'acknowledge'] as const)(
+    'and of a rejoin whose region has become the active one touches nothing: %s',
+    async (step) => {
+      const moved = { read: () => Promise.resolve(aRow({ region: 'a', epoch: 5 })) };
+      const activities = activitiesOf(moved, { attempt: () => 3 });
+      const key = `failback:main.2-1/${step}`;
+      const rejoin = { key, minEpoch: 0, cluster: 'main', region: 'a', active: 'b', epoch: 4 };
+      const perform = activities[step] as typeof activities.followActive;
+      expect(await perform([rejoin])).toMatchObject([
+        { failure: 'PostconditionFailed', detail: 'The regions have moved since epoch 4.' },
+      ]);
+    },
+  );
+
+  it('says nothing of regions that others have moved since', async () => {
+    const { endSwitch } = activitiesOf(over);
+    expect(await endSwitch([asked('endSwitch')])).toMatchObject([{ ok: true }]);
+  });
+
   it('gives back no row that is not its own', async () => {
     const { abortSwitch } = activitiesOf(over);
     expect(await abortSwitch([asked('beginSwitch')])).toMatchObject([{ ok: true }]);
