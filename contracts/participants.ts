@@ -84,8 +84,10 @@ export type OperatorParticipant = keyof typeof operatorVerbs;
 export const activityTypeOf = (participant: string, activity: string): string =>
   `${participant}.${activity}`;
 
-/** Every activity of every participant. */
-export const activityTypes: readonly string[] = Object.entries(activityVerbs).flatMap(
-  ([participant, verbs]) =>
-    Object.keys(verbs).map((activity) => activityTypeOf(participant, activity)),
+/** Every activity of every participant, the operators' among them. */
+export const activityTypes: readonly string[] = Object.entries({
+  ...activityVerbs,
+  ...operatorVerbs,
+}).flatMap(([participant, verbs]) =>
+  Object.keys(verbs).map((activity) => activityTypeOf(participant, activity)),
 );

@@ -223,7 +223,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       await withRegion(standby.mysqlUrl, catchUpMs, async (mysql) => {
         const { replica } = await stateOf(mysql);
         if (!(replica?.isPulling && replica.isApplying)) await follow(mysql, source.source);
-        await untilExecuted(mysql, executed, catchUpMs / 1_000 - 1);
+        await untilExecuted(mysql, executed, catchUpSeconds).catch(() => stillBehind(mysql));
       });
       return null;
     }),
@@ -275,12 +275,21 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
 const startMs = 8_000; // Within one attempt.
 const cloneMs = 8_000;
 const catchUpMs = 8_000;
+const catchUpSeconds = 5; // With what comes before it, within `catchUpMs`.
 const republishMs = 10_000;
 async function newestHeartbeat(mysql: Connection, database: string): Promise<number> {
   const [rows] = await mysql.query<(RowDataPacket & { readonly at: string | null })[]>(
     `SELECT CAST(MAX(at_us) AS CHAR) AS at FROM \`${database}\`.heartbeat WHERE source = 'hub'`,
   );
   return Number(rows[0]?.at ?? 0);
+}
+
+/** It may take as long as it takes, but not where it has stopped: then what it has differs, and a person must know. */
+async function stillBehind(mysql: Connection): Promise<never> {
+  const { replica } = await stateOf(mysql);
+  if (replica && !replica.isApplying && replica.error !== '')
+    throw new PostconditionFailed(`It cannot apply what it pulls: ${replica.error}`);
+  throw new Error('It is still catching up.');
 }
 
 /** Leads, without the locks and counters of the old one: a lock is isolation, never safety, and a counter is SQL's. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
+import { operatorVerbs } from '../../../contracts/participants';
 import { armFaults, faultMenu } from '../../../processes/fault-menu';
 import {
   inertFaultPoints,
@@ -153,5 +154,12 @@ describe('fault points', () => {
       expect.objectContaining({ msg: 'Fault fired.', fault, visit: 1 }),
     ]);
     expect(() => arm('api.begin:before:kill')).toThrow('names no known place: "api.begin"');
+  });
+
+  it('can be armed before and behind each step of a switch of regions, and nowhere in it', () => {
+    for (const step of Object.keys(operatorVerbs.regions)) {
+      const points = faultMenu.find(({ name }) => name === `regions.${step}`)?.points;
+      expect(points).toEqual(['before', 'beforeAck']);
+    }
   });
 });
