@@ -4,7 +4,7 @@ import colors from 'picocolors';
 
 import { latencyOf, type Latency } from '../bench/latency';
 import type { Machine } from '../bench/machine';
-import type { DrillReport } from './drills';
+import type { DrillReport } from './drill-judgement';
 
 /** The file that `--json` writes. */
 export interface DrillsReport {

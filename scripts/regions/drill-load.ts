@@ -1,0 +1,95 @@
+/** What works while regions are switched: clients with SQL, clients of the API, and the failover worker itself. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { Build, Variables } from '../application';
+import { authorizationOf } from '../credentials';
+import { seedTenant } from '../seed';
+import { folderOf } from '../stack/profile';
+import { pause } from '../stack/waiting';
+import { startClients, type ClientRecord } from './clients';
+import { hubUrlOf, type Cluster } from './cluster';
+import { databaseOf, hubEpoch, prepareTable } from './counting';
+import type { Struck } from './strikes';
+import { startWriters, type Writers } from './writers';
+
+const writers = { app: 8, stale: 2, zombie: 2 } as const;
+const lookEveryMs = 50;
+
+/** What all of them were told. */
+export interface Told {
+  readonly sql: Writers;
+  readonly clients: ClientRecord;
+}
+
+/** Clients with SQL and clients of the API, until both have stopped. */
+export async function startLoad({ cluster, from }: Struck) {
+  const { stack, addresses, urls, application } = cluster;
+  await prepareTable(databaseOf(addresses.mysqlUrl));
+  const epoch = (): Promise<number> => hubEpoch(hubUrlOf(stack));
+  const sql = startWriters(
+    {
+      routed: databaseOf(addresses.mysqlUrl),
+      straight: databaseOf(addresses.regions[from].straight.mysqlUrl),
+      epoch,
+    },
+    writers,
+    await epoch(),
+  );
+  const folder = join(folderOf('regions'), 'drills');
+  mkdirSync(folder, { recursive: true });
+  const clients = startClients({
+    apiUrl: application.apiUrl,
+    authorization: await authorizationOf(urls.API_DATABASE_URL, {
+      tenant: seedTenant,
+      owner: 'drill',
+      scopes: ['tx:start', 'tx:read'],
+    }),
+    file: join(folder, `${new Date().toISOString().replaceAll(':', '-')}.accepted`),
+  });
+  let stopping: Promise<Told> | undefined;
+  const stop = async (): Promise<Told> => {
+    const [record] = await Promise.all([clients.stop(), sql.stop()]);
+    return { sql, clients: record };
+  };
+  return { stop: () => (stopping ??= stop()) };
+}
+
+/**
+ * The failover worker, started again whenever it is gone.
+ *
+ * @param build what it runs instead of the shipped build.
+ * @param first variables of its first start alone.
+ */
+export async function keepFailoverWorker(
+  { application, processes }: Cluster,
+  build: Build | undefined,
+  first: Variables,
+) {
+  const { role, variables } = processes.get('failover') ?? {};
+  if (!role) throw new Error('The cluster has no failover worker.');
+  const start = (more: Variables): Promise<boolean> =>
+    application.start(role, 'failover', { ...variables, ...more }, build);
+  const isSpecial = Object.keys(first).length > 0 || build !== undefined;
+  if (isSpecial) {
+    await application.stop('failover');
+    await start(first);
+  }
+  const over = new AbortController();
+  const watching = (async () => {
+    while (!over.signal.aborted) {
+      if (!application.process('failover')) await start({});
+      await pause(lookEveryMs);
+    }
+  })();
+  watching.catch(() => undefined); // Told when it is stopped.
+  return {
+    async stop() {
+      over.abort();
+      await watching;
+      if (!isSpecial) return;
+      await application.stop('failover');
+      await start({});
+    },
+  };
+}
