@@ -5,11 +5,9 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import colors from 'picocolors';
 
 import { machineOf } from './bench/machine';
-import { interruption } from './interruption';
 import { brokenRegions, regionBreakNames, regionBreaks, type RegionBreak } from './regions/breaks';
-import type { DrillReport } from './regions/drill-judgement';
 import { drillKinds, type DrillKind } from './regions/drill-plans';
-import { runDrill } from './regions/drills';
+import { runDrills } from './regions/drills';
 import { bringUpCluster } from './regions/cluster';
 import { openOperators } from './regions/operators';
 import { printDrills, reportOf } from './regions/report';
@@ -64,16 +62,9 @@ async function drill(
     const operators = await openOperators(cluster.application.apiUrl);
     const build = broken && (await brokenRegions(broken));
     if (broken) say(`Planted, ${broken}: ${regionBreaks[broken].sentence}.`);
-    const drills: DrillReport[] = [];
-    for (let n = 1; n <= times; n += 1) {
-      say(`${kind}, ${n} of ${times} …`);
-      const found = runDrill(kind, {
-        ...{ cluster, operators, build, say },
-        isTimed: untimed !== true,
-      });
-      drills.push(...(await Promise.race([found, interruption()])));
-    }
-    const report = reportOf(commandOf(kind, broken), machine, drills);
+    const site = { cluster, operators, build, say, isTimed: untimed !== true };
+    const drilled = await runDrills(kind, times, site);
+    const report = reportOf(commandOf(kind, broken), machine, drilled);
     printDrills(report);
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
     if (!report.ok) process.exitCode = 1;

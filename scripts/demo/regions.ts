@@ -1,10 +1,9 @@
 /** npm run demo -- --regions: the active region dies under load, the other one takes over, and the lost one comes home. */
 import { machineOf } from '../bench/machine';
 import { bringUpCluster } from '../regions/cluster';
-import { runDrill } from '../regions/drills';
+import { runDrills } from '../regions/drills';
 import { openOperators } from '../regions/operators';
 import { printDrills, reportOf, type DrillsReport } from '../regions/report';
-import { interruption } from '../interruption';
 import { takeDown } from '../stack/stack';
 
 const workers = 2;
@@ -21,11 +20,8 @@ export async function demoRegions(
     say(
       'Clients write with SQL and order over HTTP; what is acknowledged to them is written down.',
     );
-    const drills = await Promise.race([
-      runDrill('failback', { cluster, operators, isTimed: false, say }),
-      interruption(),
-    ]);
-    const report = reportOf('npm run demo -- --regions', machine, drills);
+    const drilled = await runDrills('failback', 1, { cluster, operators, isTimed: false, say });
+    const report = reportOf('npm run demo -- --regions', machine, drilled);
     printDrills(report);
     return report;
   } finally {

@@ -1,5 +1,7 @@
 /** One drill: load, a fault, the switch, the way back, and the count of what was acknowledged. */
 import type { Build } from '../application';
+import { interruption } from '../interruption';
+import type { Region } from '../stack/profile';
 import { pause, reasonOf } from '../stack/waiting';
 import { hubUrlOf, type Cluster } from './cluster';
 import { databaseOf, forgetEarlierSwitches } from './counting';
@@ -8,7 +10,7 @@ import { keepFailoverWorker, startLoad } from './drill-load';
 import { plans, workerFaults, type DrillKind, type Plan } from './drill-plans';
 import type { Ended, Operators } from './operators';
 import { rolesOf } from './roles';
-import { holdApplier, strikes, type Strike, type Struck } from './strikes';
+import { holdApplier, strikes, type Struck } from './strikes';
 import { refusesWrites } from './writers';
 
 const warmUpMs = 2_500;
@@ -29,8 +31,30 @@ export interface DrillSite {
   readonly say: (line: string) => void;
 }
 
-/** @returns a report for each switch that was drilled. */
-export async function runDrill(kind: DrillKind, site: DrillSite): Promise<readonly DrillReport[]> {
+/** What was drilled, and why it ended before its end: the cluster is not fit for another one then. */
+export interface Drilled {
+  readonly drills: readonly DrillReport[];
+  /** `null`: all was done. */
+  readonly stoppedBy: string | null;
+}
+
+/** Stops at the first drill that could not be done, or at Ctrl-C; what is known by then is told all the same. */
+export async function runDrills(kind: DrillKind, times: number, site: DrillSite): Promise<Drilled> {
+  const drills: DrillReport[] = [];
+  const interrupted = interruption();
+  for (let n = 1; n <= times; n += 1) {
+    site.say(`${kind}, ${n} of ${times} …`);
+    try {
+      drills.push(...(await Promise.race([runDrill(kind, site), interrupted])));
+    } catch (error) {
+      return { drills, stoppedBy: `${kind}, ${n} of ${times}: ${reasonOf(error)}` };
+    }
+  }
+  return { drills, stoppedBy: null };
+}
+
+/** @returns a report for each switch of it. */
+async function runDrill(kind: DrillKind, site: DrillSite): Promise<readonly DrillReport[]> {
   switch (kind) {
     case 'failback':
       // Lost, brought back, and made the active one again: where it began.
@@ -61,52 +85,30 @@ interface Once extends DrillSite {
 }
 
 async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
-  const { cluster, operators, say } = site;
-  const hubUrl = hubUrlOf(cluster.stack);
-  const { active: from, standby: to } = await rolesOf(hubUrl);
+  const { cluster } = site;
+  const { active: from, standby: to } = await rolesOf(hubUrlOf(cluster.stack));
   const struck: Struck = { cluster, from, to };
-  if (plan.isWatched) await letWatchAct(site, hubUrl);
+  if (plan.isWatched) await letWatchAct(site);
   const faults = kill === undefined ? {} : { FAULTS: `${kill}:kill:1` };
   const watch = plan.isWatched ? { REGION_WATCH: 'on' } : {};
   const worker = await keepFailoverWorker(cluster, site.build, { ...faults, ...watch });
   const load = await startLoad(struck);
   try {
-    await pause(warmUpMs);
-    const behind = plan.isBehind ? await holdApplier(struck) : undefined;
-    if (behind) await pause(behindMs); // What is acknowledged now is in the standby's relay log alone.
-    const fault: Strike = strikes[plan.strike];
-    say(`  region ${from} is active; ${plan.sentence}`);
-    await fault.strike(struck);
-    const faultAt = Date.now();
-    const gid = await switched(site, struck, plan, faultAt);
-    if (behind) {
-      await operators.untilBegun(gid, 'drainRegion');
-      await pause(behindMs);
-      behind.release();
-    }
-    const ended = await operators.untilEnded(gid);
-    say(`  ${gid} is ${ended.state} after ${Date.now() - faultAt} ms`);
-    const isOldFenced = await refusesWrites(
-      databaseOf(cluster.addresses.regions[from].straight.mysqlUrl),
-    );
-    await pause(afterMs);
-    const stopped = await load.stop();
-    await fault.heal(struck);
+    const moved = await struckAndSwitched(site, struck, plan);
+    const told = await load.stop();
+    await strikes[plan.strike].heal(struck);
+    const { ended, faultAt, isOldFenced } = moved;
     if (ended.state !== 'completed')
-      throw new Error(`${gid} is ${ended.state}: ${ended.summary} ${failureIn(ended)}`);
-    const counted = await count(struck, stopped, { faultAt, promotedAt: promotedAt(ended) });
-    say(`  region ${from} comes back …`);
-    const rejoined = await operators
-      .askRejoin(from)
-      .then(operators.untilEnded)
-      .catch((error: unknown) => ({ state: 'stuck', summary: reasonOf(error), steps: [] }));
-    const judged = await judge(struck, stopped.clients);
+      throw new Error(`The switch is ${ended.state}: ${ended.summary} ${failureIn(ended)}`);
+    const counted = await count(struck, told, { faultAt, promotedAt: promotedAt(ended) });
+    const rejoined = await comeBack(site, from);
+    const judged = await judge(struck, told.clients);
     const report = {
       ...{ kind, killedAt: kill ?? null, from, to },
       ...counted,
       steps: Object.fromEntries(ended.steps.map((step) => [step.name, lengthOf(step)])),
       rejoinMs: rejoined.steps.reduce((sum, step) => sum + lengthOf(step), 0),
-      started: { accepted: stopped.clients.accepted.length, endings: judged.endings },
+      started: { accepted: told.clients.accepted.length, endings: judged.endings },
       asked: judged.asked,
     };
     const found = [
@@ -127,6 +129,43 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
   } finally {
     await load.stop();
     await worker.stop();
+  }
+}
+
+/** Under load: something befalls the active region, the other one takes its place, and the load goes on for a while. */
+async function struckAndSwitched(site: DrillSite, struck: Struck, plan: Plan) {
+  const { operators, say, cluster } = site;
+  const { from } = struck;
+  await pause(warmUpMs);
+  const behind = plan.isBehind ? await holdApplier(struck) : undefined;
+  if (behind) await pause(behindMs); // What is acknowledged now is in the standby's relay log alone.
+  say(`  region ${from} is active; ${plan.sentence}`);
+  await strikes[plan.strike].strike(struck);
+  const faultAt = Date.now();
+  const gid = await switched(site, struck, plan, faultAt);
+  if (behind) {
+    await operators.untilBegun(gid, 'drainRegion');
+    await pause(behindMs);
+    behind.release();
+  }
+  const ended = await operators.untilEnded(gid);
+  say(`  ${gid} is ${ended.state} after ${Date.now() - faultAt} ms`);
+  const { straight } = cluster.addresses.regions[from];
+  const isOldFenced = await refusesWrites(databaseOf(straight.mysqlUrl));
+  await pause(afterMs);
+  return { ended, faultAt, isOldFenced };
+}
+
+/** The region that was left stands by again; where it does not, that is told, and not thrown. */
+async function comeBack(
+  { operators, say }: DrillSite,
+  region: Region,
+): Promise<Pick<Ended, 'state' | 'summary' | 'steps'>> {
+  say(`  region ${region} comes back …`);
+  try {
+    return await operators.untilEnded(await operators.askRejoin(region));
+  } catch (error) {
+    return { state: 'stuck', summary: reasonOf(error), steps: [] };
   }
 }
 
@@ -156,7 +195,7 @@ const promotedAt = ({ steps }: Ended): number =>
 const failureIn = ({ steps }: Ended): string =>
   steps.flatMap(({ name, detail }) => (detail === null ? [] : [`${name}: ${detail}`])).join(' ');
 
-async function letWatchAct({ operators }: DrillSite, hubUrl: string): Promise<void> {
-  await forgetEarlierSwitches(hubUrl);
+async function letWatchAct({ cluster, operators }: DrillSite): Promise<void> {
+  await forgetEarlierSwitches(hubUrlOf(cluster.stack));
   await operators.setAutoFailover(true);
 }

@@ -5,29 +5,30 @@ import colors from 'picocolors';
 import { latencyOf, type Latency } from '../bench/latency';
 import type { Machine } from '../bench/machine';
 import type { DrillReport } from './drill-judgement';
+import type { Drilled } from './drills';
 
 /** The file that `--json` writes. */
-export interface DrillsReport {
+export interface DrillsReport extends Drilled {
   /** No promise was broken. */
   readonly ok: boolean;
   readonly command: string;
   readonly machine: Machine;
   readonly rtoMs: Latency;
   readonly writeGapMs: Latency;
-  readonly drills: readonly DrillReport[];
 }
 
 export const reportOf = (
   command: string,
   machine: Machine,
-  drills: readonly DrillReport[],
+  { drills, stoppedBy }: Drilled,
 ): DrillsReport => ({
-  ok: drills.every(({ broken }) => broken.length === 0),
+  ok: stoppedBy === null && drills.every(({ broken }) => broken.length === 0),
   command,
   machine,
   rtoMs: latencyOf(drills.map(({ rtoMs }) => rtoMs)),
   writeGapMs: latencyOf(drills.map(({ writeGapMs }) => writeGapMs)),
   drills,
+  stoppedBy,
 });
 
 const head = [
@@ -35,7 +36,8 @@ const head = [
   ...['stale refused', 'stale acked', 'rejoin', 'orders ended'],
 ];
 
-export function printDrills({ drills, rtoMs, writeGapMs, machine, command }: DrillsReport): void {
+export function printDrills(report: DrillsReport): void {
+  const { ok, drills, rtoMs, writeGapMs, machine, command, stoppedBy } = report;
   const table = new Table({ head, style: { head: [], border: [], compact: true } });
   table.push(...drills.map(rowOf));
   console.log(`\n${colors.bold(command)}`);
@@ -50,7 +52,8 @@ export function printDrills({ drills, rtoMs, writeGapMs, machine, command }: Dri
   );
   const broken = drills.flatMap((drill) => drill.broken);
   for (const sentence of broken) console.log(colors.red(sentence));
-  if (broken.length === 0) console.log(colors.green('No promise was broken.'));
+  if (stoppedBy !== null) console.log(colors.red(stoppedBy));
+  if (ok) console.log(colors.green('No promise was broken.'));
 }
 
 const rowOf = (drill: DrillReport): (string | number)[] => [
