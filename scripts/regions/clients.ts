@@ -21,7 +21,7 @@ export interface Clients {
 }
 
 const clientsAtOnce = 3;
-const restMs = 700; // About four orders a second: two cores carry that beside twenty servers and processes.
+const restMs = 1_500; // About two orders a second: with more, two cores that carry two regions are what is measured.
 const askAgainMs = 100;
 const decidedWithinMs = 30_000;
 

@@ -13,7 +13,7 @@ import { databaseOf, hubEpoch, prepareTable } from './counting';
 import type { Struck } from './strikes';
 import { startWriters, type Writers } from './writers';
 
-const writers = { app: 8, stale: 2, zombie: 2 } as const;
+const writers = { app: 6, stale: 2, zombie: 2 } as const;
 const lookEveryMs = 50;
 
 /** What all of them were told. */

@@ -143,11 +143,7 @@ async function struckAndSwitched(site: DrillSite, struck: Struck, plan: Plan) {
   await strikes[plan.strike].strike(struck);
   const faultAt = Date.now();
   const gid = await switched(site, struck, plan, faultAt);
-  if (behind) {
-    await operators.untilBegun(gid, 'drainRegion');
-    await pause(behindMs);
-    behind.release();
-  }
+  await behind?.releaseInDrain(behindMs);
   const ended = await operators.untilEnded(gid);
   say(`  ${gid} is ${ended.state} after ${Date.now() - faultAt} ms`);
   const { straight } = cluster.addresses.regions[from];

@@ -50,7 +50,8 @@ export type Operators = Awaited<ReturnType<typeof openOperators>>;
 const profile = 'regions';
 const cluster = 'main';
 const endingStates = ['completed', 'compensated', 'parked'];
-const lookEveryMs = 100;
+/** As a page that somebody watches: each look reads a history, on a machine that has a switch to make. */
+const lookEveryMs = 250;
 const endsWithinMs = 120_000;
 
 /** @param apiUrl of the API of profile `regions`. */
@@ -111,18 +112,6 @@ export async function openOperators(apiUrl: string) {
         'The rejoin',
       );
       return z.object({ gid: z.string() }).parse(body).gid;
-    },
-
-    /** Returns once that step has begun, or the whole has ended. */
-    async untilBegun(gid: string, step: string): Promise<void> {
-      const until = Date.now() + endsWithinMs;
-      while (Date.now() < until) {
-        const reply = await first.call('GET', `/v1/transactions/${gid}/explain`);
-        const story = storySchema.safeParse(reply.body).data;
-        if (story?.steps.some(({ name }) => name === step)) return;
-        if (story && endingStates.includes(story.state)) return;
-        await pause(lookEveryMs);
-      }
     },
 
     /** Lets the watch switch by itself, or ask. */

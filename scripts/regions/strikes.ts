@@ -3,6 +3,7 @@ import { createConnection } from 'mysql2/promise';
 
 import { askRouter } from '../../activities/regions/router-client';
 import type { RouteName } from '../../activities/regions/router-protocol';
+import { stateOf } from '../../activities/regions/mysql-region';
 import { databasePrefix } from '../databases';
 import { signal, type OwnedProcess } from '../stack/process';
 import type { Region } from '../stack/profile';
@@ -50,6 +51,10 @@ const reach = async ({ cluster, from }: Struck): Promise<void> => {
   await askRouter(cluster.addresses.router, { routes, state: 'open', cut: true });
 };
 
+/** What takes longer has been undone, or never asked for. */
+const drainBeginsWithinMs = 30_000;
+const lookEveryMs = 25;
+
 const flaps = 4;
 const flapMs = 300;
 
@@ -85,11 +90,14 @@ export const strikes = {
   },
 } as const satisfies Readonly<Record<string, Strike>>;
 
-/**
- * The standby falls behind: it takes what comes, and applies none of it until `release`. What is acknowledged meanwhile
- * is in its relay log alone.
- */
-export async function holdApplier({ cluster, to }: Struck): Promise<{ release(): void }> {
+/** A standby that takes what comes, and applies none of it. */
+export interface HeldApplier {
+  /** Goes on `afterMs` behind the moment in which the standby stops to pull: a drain is under way, and has to wait. */
+  releaseInDrain(afterMs: number): Promise<void>;
+}
+
+/** The standby falls behind: what is acknowledged from now on is in its relay log alone. */
+export async function holdApplier({ cluster, to }: Struck): Promise<HeldApplier> {
   const session = await createConnection({
     uri: cluster.addresses.regions[to].straight.mysqlUrl,
   });
@@ -99,5 +107,13 @@ export async function holdApplier({ cluster, to }: Struck): Promise<{ release():
   await session.query(
     `SELECT seq FROM \`${databasePrefix}orders\`.heartbeat WHERE source = 'hub' FOR SHARE`,
   );
-  return { release: () => session.destroy() };
+  return {
+    async releaseInDrain(afterMs) {
+      const until = Date.now() + drainBeginsWithinMs;
+      while ((await stateOf(session)).replica?.isPulling === true && Date.now() < until)
+        await pause(lookEveryMs);
+      await pause(afterMs);
+      session.destroy();
+    },
+  };
 }

@@ -34,6 +34,8 @@ export const drillTable = 'drill_writes';
 
 const statementMs = 3_000;
 const restMs = 10;
+/** As a client that backs off a little. */
+const refusedRestMs = 100;
 
 interface Site {
   /** Of the application, along the router. */
@@ -75,7 +77,7 @@ export function startWriters(
         else record.refused += 1;
         connection?.destroy();
         connection = undefined;
-        await pause(20);
+        await pause(refusedRestMs);
       }
     }
     connection?.destroy();
