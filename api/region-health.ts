@@ -1,7 +1,12 @@
 import { z } from 'zod';
 
-import { healthLevels, vantages, type HealthLevel } from '../contracts/region-watch';
-import type { RegionSight } from './stores/watch-store';
+import {
+  healthLevels,
+  regionServices,
+  vantages,
+  type HealthLevel,
+} from '../contracts/region-watch';
+import type { RegionSight, ServiceSight } from './stores/watch-store';
 
 const levelSchema = z.enum(healthLevels);
 
@@ -36,6 +41,34 @@ export function regionHealthOf(
   }));
   return { level: levelOf(own, isAlone), vantages: seen };
 }
+
+/** How its services answer the hub. */
+export const regionServicesSchema = z.array(
+  z.object({
+    service: z.enum(regionServices),
+    level: levelSchema,
+    /** Of the last look that was answered. */
+    latencyMs: z.number().nullable(),
+    /** Share of the looks of the last minute that failed, 0 to 1. */
+    errorRate: z.number(),
+    /** Of what follows the active region. */
+    lagMs: z.number().nullable(),
+    /** Also where it is over. */
+    lastError: z.string().nullable(),
+    seenAt: z.iso.datetime(),
+  }),
+);
+
+export const regionServicesOf = (
+  seen: readonly ServiceSight[],
+  region: string,
+): z.infer<typeof regionServicesSchema> =>
+  seen
+    .filter((service) => service.region === region)
+    .map(({ service, level, latencyMs, errorPercent, lagMs, lastError, seenAt }) => ({
+      ...{ service, level, latencyMs, errorRate: errorPercent / 100, lagMs, lastError },
+      seenAt: seenAt.toISOString(),
+    }));
 
 function levelOf(own: readonly RegionSight[], isAlone: boolean): HealthLevel | null {
   if (own.length === 0) return null;

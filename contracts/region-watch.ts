@@ -71,6 +71,10 @@ export const isWell = ({ answers, reads, writes, standbyReads, standbyFollows }:
 export const healthLevels = ['HEALTHY', 'DEGRADED', 'UNHEALTHY'] as const;
 export type HealthLevel = (typeof healthLevels)[number];
 
+/** What a region is made of. */
+export const regionServices = ['mysql', 'redis', 'kafka'] as const;
+export type RegionService = (typeof regionServices)[number];
+
 export interface ObserveCluster {
   readonly cluster: string;
   readonly vantage: Vantage;

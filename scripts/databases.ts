@@ -137,6 +137,7 @@ const apiRights: Rights = (table) => {
     case 'regions':
     case 'cluster_heartbeats':
     case 'region_sights':
+    case 'service_health':
     case 'watch_events':
       return read;
     default:
@@ -216,6 +217,7 @@ const failoverRights: Rights = (table) => {
     case 'regions':
     case 'cluster_heartbeats':
     case 'region_sights':
+    case 'service_health':
       return change;
     case 'watch_policies': // A person's.
       return read;

@@ -121,6 +121,7 @@ const regionsSchema = z.record(
     redisUrl: z.url(),
     mysql: address,
     redis: address,
+    brokers: z.array(address).min(1),
     agent: address,
     source: z.strictObject({
       host: z.string(),

@@ -34,6 +34,7 @@ export interface RegionAccess {
   /** `host:port` of its MySQL and Redis, as the router leads clients there. */
   readonly mysql: string;
   readonly redis: string;
+  readonly brokers: readonly string[];
   /** Of the process that can kill and start its servers. */
   readonly agent: string;
   /** Where the other region pulls from it. */

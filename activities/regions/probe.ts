@@ -73,6 +73,13 @@ async function newestHeartbeat(region: Connection, database: string): Promise<nu
   return at === null ? null : Number(at);
 }
 
-/** Without an address's password: the driver tells none. */
-const reasonOf = (error: unknown): string =>
+/** Not along the way that clients take: that one is closed while a region is switched. */
+export function alongHub(watchUrl: string, { mysqlUrl }: { readonly mysqlUrl: string }): string {
+  const url = new URL(watchUrl);
+  url.host = new URL(mysqlUrl).host;
+  return url.toString();
+}
+
+/** Without an address's password: the drivers tell none. */
+export const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);

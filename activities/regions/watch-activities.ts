@@ -5,7 +5,7 @@ import { probeAlong } from './agent-probe';
 import type { HubStore } from './hub-row';
 import { acknowledgeAlone, withRegion } from './mysql-region';
 import { createObserver, type Place } from './observer';
-import { heartbeat, lookAtStandby } from './probe';
+import { alongHub, heartbeat, lookAtStandby } from './probe';
 import { levelOfActive, levelOfStandby, type Glimpse, type Probed, type Subject } from './sight';
 import type { SwitchRequests } from './switch-requests';
 import { decideOn, targetOf } from './watch-decision';
@@ -146,11 +146,4 @@ export function createWatchActivities(dependencies: WatchDependencies): WatchAct
   function noteSwitch(kind: 'failover' | 'resync', gid: string, detail: string): Promise<void> {
     return note({ id: `${kind} ${gid}`, kind, code: gid, detail });
   }
-}
-
-/** Not along the way that clients take: that one is closed while a region is switched. */
-function alongHub(watchUrl: string, { mysqlUrl }: RegionAccess): string {
-  const url = new URL(watchUrl);
-  url.host = new URL(mysqlUrl).host;
-  return url.toString();
 }

@@ -3,10 +3,12 @@ import { operatorFlows, type Gid } from '../../contracts/ids';
 import {
   defaultWatchPolicy,
   type HealthLevel,
+  type RegionService,
   type Vantage,
   type WatchPolicy,
 } from '../../contracts/region-watch';
 import { errnoOf, type SqlPool } from '../sql-transaction';
+import type { ServiceHealth } from './service-looks';
 import { operations } from './switch-requests';
 import type { Standing } from './watch-decision';
 
@@ -19,6 +21,12 @@ export interface SeenRegion {
   readonly lagMs: number | null;
   /** `null`: none now; the one before stays. */
   readonly error: string | null;
+}
+
+/** One service of a region, as the hub sees it. */
+export interface SeenService extends ServiceHealth {
+  readonly region: string;
+  readonly service: RegionService;
 }
 
 export interface WatchEvent {
@@ -97,6 +105,22 @@ export function createWatchStore(accord: Pick<SqlPool, 'select' | 'change'>, clu
            lag_ms = told.lag_ms, last_error = COALESCE(told.last_error, region_sights.last_error),
            seen_at = told.seen_at`,
         [cluster, region, vantage, level, latencyMs, lagMs, error?.slice(0, 255) ?? null],
+      );
+    },
+
+    async tellService(seen: SeenService): Promise<void> {
+      const { region, service, level, latencyMs, errorPercent, lagMs, error } = seen;
+      await accord.change(
+        `INSERT INTO service_health (cluster, region, service, level, latency_ms, error_percent, lag_ms, last_error,
+           seen_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3)) AS told
+         ON DUPLICATE KEY UPDATE level = told.level, latency_ms = COALESCE(told.latency_ms, service_health.latency_ms),
+           error_percent = told.error_percent, lag_ms = told.lag_ms,
+           last_error = COALESCE(told.last_error, service_health.last_error), seen_at = told.seen_at`,
+        [
+          ...[cluster, region, service, level],
+          ...[latencyMs, errorPercent, lagMs, error?.slice(0, 255) ?? null],
+        ],
       );
     },
 

@@ -6,7 +6,12 @@ import type { Failovers } from '../failovers';
 import { principalOf, waitingHandlerMs, type Api } from '../route-rules';
 import { endingSchema, runViewSchema } from '../run-view';
 import { text, time } from '../schemas';
-import { regionHealthOf, regionHealthSchema } from '../region-health';
+import {
+  regionHealthOf,
+  regionHealthSchema,
+  regionServicesOf,
+  regionServicesSchema,
+} from '../region-health';
 import type { ClusterStore, ClusterView, RegionRow } from '../stores/cluster-store';
 import type { RegionSight, WatchStore } from '../stores/watch-store';
 import { keyedOf, patienceOf } from './failovers';
@@ -26,6 +31,7 @@ const regionSchema = z
     lagMs: z.number().nullable(),
     changedAt: time,
     ...regionHealthSchema.shape,
+    services: regionServicesSchema,
   })
   .meta({ id: 'Region' });
 
@@ -33,7 +39,7 @@ interface RegionRoutes {
   readonly config: Pick<Config, 'secret'>;
   readonly failovers: Pick<Failovers, 'rejoin'>;
   readonly cluster: Pick<ClusterStore, 'find'>;
-  readonly watch: Pick<WatchStore, 'sights' | 'policy'>;
+  readonly watch: Pick<WatchStore, 'sights' | 'services' | 'policy'>;
 }
 
 /** Regions of the cluster whose name stands in the place of the tenant. */
@@ -49,8 +55,15 @@ export function regionRoutes(api: Api, { config, failovers, cluster, watch }: Re
     handler: async (request) => {
       const view = await cluster.find(principalOf(request).tenant);
       if (!view) return { items: [] };
-      const [sights, policy] = await Promise.all([watch.sights(), watch.policy()]);
-      const items = view.regions.map((region) => regionOf(view, region, sights));
+      const [sights, services, policy] = await Promise.all([
+        watch.sights(),
+        watch.services(),
+        watch.policy(),
+      ]);
+      const items = view.regions.map((region) => ({
+        ...regionOf(view, region, sights),
+        services: regionServicesOf(services, region.region),
+      }));
       return { items, policy: { ...policy, priorities: [...policy.priorities] } };
     },
   });
@@ -84,7 +97,7 @@ export function regionOf(
   { region, status, changedAt }: RegionRow,
   sights: readonly RegionSight[],
   now = Date.now(),
-): z.infer<typeof regionSchema> {
+): Omit<z.infer<typeof regionSchema>, 'services'> {
   const active = region === activeRegion;
   const takesPart = active || status === 'STANDBY';
   const health = regionHealthOf(sights, region, active && !sync);

@@ -1,6 +1,7 @@
 import {
   defaultWatchPolicy,
   type HealthLevel,
+  type RegionService,
   type Vantage,
   type WatchPolicy,
 } from '../../contracts/region-watch';
@@ -12,6 +13,19 @@ export interface RegionSight {
   readonly vantage: Vantage;
   readonly level: HealthLevel;
   readonly latencyMs: number | null;
+  readonly lagMs: number | null;
+  /** The last one, also where it is over. */
+  readonly lastError: string | null;
+  readonly seenAt: Date;
+}
+
+/** One service of a region, as the hub has seen it lately. */
+export interface ServiceSight {
+  readonly region: string;
+  readonly service: RegionService;
+  readonly level: HealthLevel;
+  readonly latencyMs: number | null;
+  readonly errorPercent: number;
   readonly lagMs: number | null;
   /** The last one, also where it is over. */
   readonly lastError: string | null;
@@ -30,6 +44,15 @@ export function createWatchStore(database: Database, cluster: string) {
            seen_at AS seenAt
          FROM region_sights WHERE cluster = ? AND seen_at > UTC_TIMESTAMP(3) - INTERVAL ${freshSeconds} SECOND
          ORDER BY region, vantage`,
+        [cluster],
+      ),
+
+    services: (): Promise<readonly ServiceSight[]> =>
+      database.select<ServiceSight>(
+        `SELECT region, service, level, latency_ms AS latencyMs, error_percent AS errorPercent, lag_ms AS lagMs,
+           last_error AS lastError, seen_at AS seenAt
+         FROM service_health WHERE cluster = ? AND seen_at > UTC_TIMESTAMP(3) - INTERVAL ${freshSeconds} SECOND
+         ORDER BY region, service`,
         [cluster],
       ),
 

@@ -147,7 +147,7 @@ function failoverVariables(
   replication: Replication,
 ): Variables {
   const access = regions.map((region) => {
-    const { mysqlUrl, redisUrl, straight, agent, links } = addresses[region];
+    const { mysqlUrl, redisUrl, brokers, straight, agent, links } = addresses[region];
     return [
       region,
       {
@@ -155,6 +155,7 @@ function failoverVariables(
         redisUrl,
         mysql: new URL(straight.mysqlUrl).host,
         redis: new URL(straight.redisUrl).host,
+        brokers,
         agent,
         source: { host: '127.0.0.1', port: links.mysql, ...replication },
         redisLink: { host: '127.0.0.1', port: links.redis },

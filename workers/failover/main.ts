@@ -8,6 +8,7 @@ import { clusterEpoch, createEpochSource } from '../../activities/epoch';
 import { createFence } from '../../activities/fence';
 import { createRegionsActivities } from '../../activities/regions/activities';
 import { createHubStore } from '../../activities/regions/hub-row';
+import { createWatchStore } from '../../activities/regions/watch-store';
 import { createRunsActivities } from '../../activities/runs/activities';
 import { createRunsStore } from '../../activities/runs/runs-store';
 import { createStuckMarks } from '../../activities/runs/stuck-marks';
@@ -24,6 +25,7 @@ import { createTransactionMetrics } from '../transactions/metrics';
 import { createTransactionWorker } from '../transactions/worker';
 import { repeat } from '../repeat';
 import { startHeartbeats } from './heartbeats';
+import { startServiceHealth } from './service-health';
 import { createWatching, ensureWatch } from './watching';
 
 /** Built beside this file's own folder: dist/workflow-bundle.js. */
@@ -92,6 +94,14 @@ async function main(): Promise<void> {
   const heartbeats = startHeartbeats({ active, hub, cluster: config.cluster }, (error) =>
     logger.warn({ err: error }, 'The active region does not take a heartbeat.'),
   );
+  const health = startServiceHealth(
+    {
+      store: createWatchStore(hub, config.cluster),
+      regions: config.regions,
+      watchUrl: config.watch.url,
+    },
+    (error) => logger.warn({ err: error }, 'How the services answer cannot be written down.'),
+  );
   const watch = repeat(
     async () => {
       await ensureWatch(connection, config.temporal.namespace, config.cluster);
@@ -108,7 +118,7 @@ async function main(): Promise<void> {
   try {
     await worker.run();
   } finally {
-    await Promise.all([heartbeats.stop(), watch.stop()]);
+    await Promise.all([heartbeats.stop(), health.stop(), watch.stop()]);
     await endpoint.close();
     await connection.close();
     await Promise.all([hub.close(), active.close()]);

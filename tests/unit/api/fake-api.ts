@@ -13,7 +13,7 @@ import type { AuditEntry } from '../../../api/stores/audit-store';
 import type { ClusterView } from '../../../api/stores/cluster-store';
 import type { ApiKey } from '../../../api/stores/keys-store';
 import type { EarlierClaim, RunRow } from '../../../api/stores/runs-store';
-import type { RegionSight } from '../../../api/stores/watch-store';
+import type { RegionSight, ServiceSight } from '../../../api/stores/watch-store';
 import type { Temporal } from '../../../api/temporal';
 import { defaultWatchPolicy, type WatchPolicy } from '../../../contracts/region-watch';
 import type { RegionStatus } from '../../../contracts/regions';
@@ -100,6 +100,7 @@ export interface FakeApi extends Server {
   readonly clusters: Map<string, ClusterView>;
   /** What the watch sees of the regions; fresh. */
   readonly sights: RegionSight[];
+  readonly services: ServiceSight[];
   /** Of the watch, as they were changed. */
   readonly policies: readonly { readonly policy: WatchPolicy; readonly by: string }[];
   /** Of accepted starts, by gid. */
@@ -126,6 +127,7 @@ export async function fakeApi(
   const approvals = fakeApprovals();
   const clusters = new Map<string, ClusterView>();
   const sights: RegionSight[] = [];
+  const services: ServiceSight[] = [];
   const policies: { readonly policy: WatchPolicy; readonly by: string }[] = [];
   const own = (tenant: string) => [...rows.values()].filter((run) => run.tenant === tenant);
   const update = (...args: unknown[]) => {
@@ -175,6 +177,7 @@ export async function fakeApi(
       },
       watch: {
         sights: () => Promise.resolve(sights),
+        services: () => Promise.resolve(services),
         policy: () => Promise.resolve(policies.at(-1)?.policy ?? defaultWatchPolicy),
         changePolicy: (policy, by) => Promise.resolve(void policies.push({ policy, by })),
       },
@@ -217,6 +220,7 @@ export async function fakeApi(
     approvals: approvals.rows,
     clusters,
     sights,
+    services,
     policies,
     inputs,
     claims,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { scopes, type Scope } from '../../../api/scopes';
-import type { RegionSight } from '../../../api/stores/watch-store';
+import type { RegionSight, ServiceSight } from '../../../api/stores/watch-store';
 import { defaultWatchPolicy } from '../../../contracts/region-watch';
 import { aCluster, fakeApi, type FakeApi } from './fake-api';
 
@@ -86,6 +86,21 @@ describe('a region that is watched', () => {
           vantages: [{ vantage: 'hub' }, { vantage: 'link', latencyMs: 270, lastError: error }],
         },
         { region: 'b', level: 'HEALTHY', lagMs: 212 },
+      ],
+    });
+  });
+
+  it('shows how each of its services answers, and how often it did not', async () => {
+    const redis: Omit<ServiceSight, 'errorPercent' | 'seenAt'> = {
+      ...{ region: 'b', service: 'redis', level: 'DEGRADED', latencyMs: 2 },
+      ...{ lagMs: 1_000, lastError: 'Connection is closed.' },
+    };
+    api.services.push({ ...redis, errorPercent: 7, seenAt: new Date(0) });
+    const { region, ...shown } = redis;
+    expect((await get('/v1/regions')).json()).toMatchObject({
+      items: [
+        { region: 'a', services: [] },
+        { region, services: [{ ...shown, errorRate: 0.07, seenAt: '1970-01-01T00:00:00.000Z' }] },
       ],
     });
   });
