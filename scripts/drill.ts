@@ -28,7 +28,7 @@ new Command('drill')
   .description(
     'Loses a region under load, switches to the other one, and brings the lost one back.',
   )
-  .addArgument(new Argument('<kind>', 'what happens').choices(drillKinds))
+  .addArgument(new Argument('<kinds...>', 'what happens, one after the other').choices(drillKinds))
   .option('--times <number>', 'how often', timesOf, 1)
   .option('--json <file>', 'write the report there')
   .option('--keep', 'leave everything up')
@@ -53,7 +53,7 @@ new Command('drill')
   );
 
 async function drill(
-  kind: DrillKind,
+  kinds: readonly DrillKind[],
   { times, json, keep, untimed, break: broken }: Options,
 ): Promise<void> {
   const cluster = await bringUpCluster({ workers, watch: 'off', say });
@@ -63,8 +63,8 @@ async function drill(
     const build = broken && (await brokenRegions(broken));
     if (broken) say(`Planted, ${broken}: ${regionBreaks[broken].sentence}.`);
     const site = { cluster, operators, build, say, isTimed: untimed !== true };
-    const drilled = await runDrills(kind, times, site);
-    const report = reportOf(commandOf(kind, broken), machine, drilled);
+    const drilled = await runDrills(kinds, times, site);
+    const report = reportOf(commandOf(kinds, broken), machine, drilled);
     printDrills(report);
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
     if (!report.ok) process.exitCode = 1;
@@ -75,8 +75,8 @@ async function drill(
   }
 }
 
-const commandOf = (kind: DrillKind, broken: RegionBreak | undefined): string =>
-  `npm run drill -- ${kind}${broken ? ` --break ${broken}` : ''}`;
+const commandOf = (kinds: readonly DrillKind[], broken: RegionBreak | undefined): string =>
+  `npm run drill -- ${kinds.join(' ')}${broken ? ` --break ${broken}` : ''}`;
 
 function timesOf(text: string): number {
   const times = Number(text);

@@ -11,6 +11,7 @@ import { enterEpoch } from './epochs';
 import { fence, type FenceProbe } from './fencing';
 import type { HubStore } from './hub-row';
 import {
+  acknowledgeAlone,
   acknowledgeTogether,
   cloneFrom,
   drain,
@@ -196,9 +197,14 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       return null;
     }),
 
-    beginRejoin: made('act', async ({ region, epoch }) => {
-      if (await hub.rejoin(region, epoch)) return null;
-      throw new NothingBegun(`Region ${region} is active, or epoch ${epoch} is over.`);
+    beginRejoin: made('act', async ({ region, active, epoch }) => {
+      if (!(await hub.rejoin(region, epoch)))
+        throw new NothingBegun(
+          `Region ${region} is active, somebody switches regions, or epoch ${epoch} is over.`,
+        );
+      // One that stands by may have to be rebuilt, too: nobody must wait for its acknowledgements meanwhile.
+      await withRegion(accessTo(active).mysqlUrl, queryMs, acknowledgeAlone);
+      return null;
     }),
     exportErrant: rejoining(async ({ region, active }) => {
       const old = accessTo(region);
@@ -209,13 +215,13 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     }),
     rebuildRegion: rejoining(async ({ region, active }) => {
       const [old, source] = [accessTo(region), accessTo(active)];
-      if ((await errantOf(old, source)) === '') return null;
+      if (await isCopy(old, source)) return null;
       await withRegion(old.mysqlUrl, cloneMs, (mysql) => cloneFrom(mysql, source.source)).catch(
         (error: unknown) => {
           if (!isGone(error)) throw error; // It ends itself when the clone is whole, and is started again.
         },
       );
-      if ((await errantOf(old, source)) === '') return null;
+      if (await isCopy(old, source)) return null;
       throw new PostconditionFailed(`Region ${region} is no copy of ${active}.`);
     }),
     followActive: rejoining(async ({ region, active }) => {
@@ -229,6 +235,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       return null;
     }),
     acknowledge: rejoining(async ({ region, active, epoch }) => {
+      if ((await hub.read()).sync) return null; // Done before; what has become of it since is the watch's.
       await withRegion(accessTo(active).mysqlUrl, queryMs, acknowledgeTogether);
       await followRedis(accessTo(region).redisUrl, accessTo(active).redisLink);
       if (await hub.standsBy(region, epoch)) return null;
@@ -236,11 +243,22 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     }),
   };
 
-  /** What it has and the active one has not. Its server may be dead, or may have ended after a clone. */
-  async function errantOf(region: RegionAccess, active: RegionAccess): Promise<string> {
-    await askAgent(region.agent, { start: true }, startMs);
-    const { executed } = await withRegion(region.mysqlUrl, queryMs, stateOf);
-    return withRegion(active.mysqlUrl, queryMs, (mysql) => missingFrom(mysql, executed));
+  /** Its server may be dead, or may have ended after a clone. */
+  async function executedBy({ agent, mysqlUrl }: RegionAccess): Promise<string> {
+    await askAgent(agent, { start: true }, startMs);
+    const { executed } = await withRegion(mysqlUrl, queryMs, stateOf);
+    return executed;
+  }
+
+  /** @returns what it has and the active one has not. */
+  async function errantOf(region: RegionAccess, { mysqlUrl }: RegionAccess): Promise<string> {
+    return lackingIn(mysqlUrl, await executedBy(region));
+  }
+
+  /** One that has nothing at all is none: a clone that was broken off has left it so. */
+  async function isCopy(region: RegionAccess, { mysqlUrl }: RegionAccess): Promise<boolean> {
+    const executed = await executedBy(region);
+    return executed !== '' && (await lackingIn(mysqlUrl, executed)) === '';
   }
 
   async function measureLoss({ mysqlUrl }: RegionAccess, allowedMs: number) {
@@ -272,6 +290,9 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     return { events };
   }
 }
+
+const lackingIn = (mysqlUrl: string, executed: string): Promise<string> =>
+  withRegion(mysqlUrl, queryMs, (mysql) => missingFrom(mysql, executed));
 
 const startMs = 8_000; // Within one attempt.
 const cloneMs = 8_000;

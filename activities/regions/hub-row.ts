@@ -104,12 +104,18 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       await change(`state = 'steady', holder_gid = NULL`, `holder_gid = ?`, [gid]);
     },
 
-    /** @returns false: it is the active one, or the cluster is in another epoch. */
+    /**
+     * It is made a standby, whatever it was: until it is one, the active one acknowledges alone.
+     * @returns false: it is the active one, somebody switches regions, or the cluster is in another epoch.
+     */
     rejoin: async (region: string, epoch: number): Promise<boolean> => {
-      const row = await read();
-      if (row.region === region || row.epoch !== epoch) return false;
-      await tell(region, 'RECOVERING');
-      return true;
+      const begun = await change(
+        'sync = 0',
+        `epoch = ? AND region <> ? AND state <> 'failing-over'`,
+        [epoch, region],
+      );
+      if (begun) await tell(region, 'RECOVERING');
+      return begun;
     },
 
     /**

@@ -83,9 +83,12 @@ function lookAtRedis({ access, isActive }: LookedAt): Promise<ServiceLook> {
       ...{ connectTimeout: within, commandTimeout: within },
       ...{ maxRetriesPerRequest: 0, retryStrategy: () => null },
     });
-    redis.on('error', () => undefined); // The command under way rejects with it.
+    let reason: Error | undefined;
+    redis.on('error', (error) => (reason = error));
     try {
       return redisLook(await redis.info('replication'), isActive);
+    } catch (error) {
+      throw reason ?? error; // The command knows only that its connection is closed.
     } finally {
       redis.disconnect();
     }

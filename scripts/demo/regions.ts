@@ -20,7 +20,7 @@ export async function demoRegions(
     say(
       'Clients write with SQL and order over HTTP; what is acknowledged to them is written down.',
     );
-    const drilled = await runDrills('failback', 1, { cluster, operators, isTimed: false, say });
+    const drilled = await runDrills(['failback'], 1, { cluster, operators, isTimed: false, say });
     const report = reportOf('npm run demo -- --regions', machine, drilled);
     printDrills(report);
     return report;

@@ -1,5 +1,6 @@
 /** The application on a cluster of two regions: its processes know the router alone, and none of the regions. */
 import { createApplication, type Application, type Role, type Variables } from '../application';
+import type { RegionServers } from '../books/errant';
 import { build } from '../build';
 import {
   databaseVariables,
@@ -11,7 +12,7 @@ import {
 import { operatorVariables } from '../operators';
 import { seed } from '../seed';
 import { regions } from '../stack/profile';
-import { bringUp, portFor, secret, type Stack } from '../stack/stack';
+import { bringUp, portFor, readStack, secret, type Stack } from '../stack/stack';
 import { clusterAddresses, type ClusterAddresses } from './addresses';
 import {
   activate,
@@ -19,6 +20,7 @@ import {
   noteRoles,
   rolesOf,
   standBy,
+  standbysOf,
   type Replication,
   type Roles,
 } from './roles';
@@ -54,23 +56,13 @@ export async function bringUpCluster({
   const [stack] = await Promise.all([bringUp(profile), build()]);
   const addresses = clusterAddresses();
   say('The servers work. Giving the regions their roles …');
-  const secretOf = (name: string): Promise<string> => secret(profile, name);
-  const hub = await provision(stack.mysql.adminUrl, {
-    prefix: databasePrefix,
-    secret: secretOf,
-    only: ['accord'],
-  });
+  const hub = await provisionHub(stack);
   const roles = await rolesOf(hubUrlOf(stack));
   const [active, standby] = [addresses.regions[roles.active], addresses.regions[roles.standby]];
   await activate(active);
   const replication = { user: replicationUser, password: await secretOf('mysql-replication') };
   await addReplicationUser(active, replication);
-  const regional = await provision(addresses.mysqlUrl, {
-    prefix: databasePrefix,
-    secret: secretOf,
-    only: databases.filter((name) => name !== 'accord'),
-  });
-  const urls = joined(hub, regional);
+  const urls = joined(hub, await provisionActive(addresses));
   await seed(urls);
   const errant = await standBy(standby, active, replication);
   if (errant !== '')
@@ -98,6 +90,37 @@ export async function bringUpCluster({
     [...processes].map(([name, { role, variables }]) => application.start(role, name, variables)),
   );
   return { stack, addresses, roles, urls, application, processes };
+}
+
+const secretOf = (name: string): Promise<string> => secret(profile, name);
+
+const provisionHub = ({ mysql }: Stack): Promise<DatabaseUrls> =>
+  provision(mysql.adminUrl, { prefix: databasePrefix, secret: secretOf, only: ['accord'] });
+
+const provisionActive = ({ mysqlUrl }: ClusterAddresses): Promise<DatabaseUrls> =>
+  provision(mysqlUrl, {
+    prefix: databasePrefix,
+    secret: secretOf,
+    only: databases.filter((name) => name !== 'accord'),
+  });
+
+/** Databases and users of the hub and of the active region, of a cluster that is up. Safe to repeat. */
+export async function provisionRegions(): Promise<DatabaseUrls> {
+  const stack = await readStack(profile);
+  if (!stack) throw new Error('No regions: bring them up with npm run regions -- up.');
+  return joined(await provisionHub(stack), await provisionActive(clusterAddresses()));
+}
+
+/** The MySQL servers of a cluster that is up, as its hub sees them. */
+export async function regionServersOf(stack: Stack): Promise<RegionServers> {
+  const hubUrl = hubUrlOf(stack);
+  const { active } = await rolesOf(hubUrl);
+  const { regions: addresses } = clusterAddresses();
+  const standbys = await standbysOf(hubUrl);
+  return {
+    active: addresses[active].mysqlUrl,
+    standbys: new Map(standbys.map((region) => [region, addresses[region].mysqlUrl])),
+  };
 }
 
 /** Of the administrator, into the hub's own database. */

@@ -47,7 +47,7 @@ export interface DrillReport {
 
 /** What was told, held against the region that is active now. Times in milliseconds since 1970. */
 export async function count(
-  { cluster, to }: Struck,
+  { cluster, to }: Pick<Struck, 'cluster' | 'to'>,
   { sql, clients }: Told,
   { faultAt, promotedAt }: { readonly faultAt: number; readonly promotedAt: number },
 ) {
@@ -73,7 +73,10 @@ export async function count(
 }
 
 /** What was accepted has ended, as it would have without a switch, and the books are in order. */
-export async function judge({ cluster }: Struck, { accepted, undecided }: ClientRecord) {
+export async function judge(
+  { cluster }: Pick<Struck, 'cluster'>,
+  { accepted, undecided }: ClientRecord,
+) {
   const hubUrl = hubUrlOf(cluster.stack);
   const open = await untilAllEnded(hubUrl, endWithinMs);
   const endings = await endingsOf(hubUrl, accepted);

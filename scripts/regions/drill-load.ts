@@ -23,7 +23,7 @@ export interface Told {
 }
 
 /** Clients with SQL and clients of the API, until both have stopped. */
-export async function startLoad({ cluster, from }: Struck) {
+export async function startLoad({ cluster, from }: Pick<Struck, 'cluster' | 'from'>) {
   const { stack, addresses, urls, application } = cluster;
   await prepareTable(databaseOf(addresses.mysqlUrl));
   const epoch = (): Promise<number> => hubEpoch(hubUrlOf(stack));

@@ -8,6 +8,7 @@ export const drillKinds = [
   'freeze',
   'flap',
   'failback',
+  'rebuild',
   'worker-killed',
 ] as const;
 export type DrillKind = (typeof drillKinds)[number];
@@ -25,7 +26,9 @@ export interface Plan {
   readonly rtoMaxMs: number;
 }
 
-export const plans: Readonly<Record<Exclude<DrillKind, 'failback' | 'worker-killed'>, Plan>> = {
+export const plans: Readonly<
+  Record<Exclude<DrillKind, 'failback' | 'rebuild' | 'worker-killed'>, Plan>
+> = {
   planned: {
     sentence: 'the other one is made active',
     strike: 'none',

@@ -10,9 +10,10 @@ import { keepFailoverWorker, startLoad } from './drill-load';
 import { plans, workerFaults, type DrillKind, type Plan } from './drill-plans';
 import type { Ended, Operators } from './operators';
 import { rolesOf } from './roles';
-import { holdApplier, strikes, type Struck } from './strikes';
+import { holdApplier, strikes, writeErrant, type Struck } from './strikes';
 import { refusesWrites } from './writers';
 
+const coldMs = 10_000;
 const warmUpMs = 2_500;
 const afterMs = 2_500;
 /** What a watcher would take to be sure. */
@@ -38,19 +39,36 @@ export interface Drilled {
   readonly stoppedBy: string | null;
 }
 
-/** Stops at the first drill that could not be done, or at Ctrl-C; what is known by then is told all the same. */
-export async function runDrills(kind: DrillKind, times: number, site: DrillSite): Promise<Drilled> {
+/**
+ * Each kind so often, one after the other. Stops at the first drill that could not be done, or at Ctrl-C; what is known
+ * by then is told all the same.
+ */
+export async function runDrills(
+  kinds: readonly DrillKind[],
+  times: number,
+  site: DrillSite,
+): Promise<Drilled> {
   const drills: DrillReport[] = [];
   const interrupted = interruption();
-  for (let n = 1; n <= times; n += 1) {
-    site.say(`${kind}, ${n} of ${times} …`);
+  await Promise.race([warmUp(site), interrupted]);
+  for (const [at, kind] of kinds.flatMap((each) => Array<DrillKind>(times).fill(each)).entries()) {
+    const name = `${kind}, ${(at % times) + 1} of ${times}`;
+    site.say(`${name} …`);
     try {
       drills.push(...(await Promise.race([runDrill(kind, site), interrupted])));
     } catch (error) {
-      return { drills, stoppedBy: `${kind}, ${n} of ${times}: ${reasonOf(error)}` };
+      return { drills, stoppedBy: `${name}: ${reasonOf(error)}` };
     }
   }
   return { drills, stoppedBy: null };
+}
+
+/** Servers and processes that were started a moment ago are busy with themselves: the first drill would tell of that. */
+async function warmUp({ cluster, say }: DrillSite): Promise<void> {
+  say('Load alone, until all of it is warm …');
+  const { active: from } = await rolesOf(hubUrlOf(cluster.stack));
+  const load = await startLoad({ cluster, from });
+  await pause(coldMs).finally(() => load.stop());
 }
 
 /** @returns a report for each switch of it. */
@@ -62,6 +80,8 @@ async function runDrill(kind: DrillKind, site: DrillSite): Promise<readonly Dril
         await once({ ...site, kind, plan: plans.crash }),
         await once({ ...site, kind, plan: plans.planned }),
       ];
+    case 'rebuild':
+      return [await rebuilt(site)];
     case 'worker-killed': {
       const reports: DrillReport[] = [];
       for (const kill of workerFaults) {
@@ -107,28 +127,19 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
       ...{ kind, killedAt: kill ?? null, from, to },
       ...counted,
       steps: Object.fromEntries(ended.steps.map((step) => [step.name, lengthOf(step)])),
-      rejoinMs: rejoined.steps.reduce((sum, step) => sum + lengthOf(step), 0),
+      ...rejoinOf(rejoined),
       started: { accepted: told.clients.accepted.length, endings: judged.endings },
       asked: judged.asked,
     };
-    const found = [
+    return withJudgement(report, plan, site, [
       ...judged.violations,
       ...(isOldFenced ? [] : ['the old region does not refuse a write.']),
-      ...(rejoined.state === 'completed'
-        ? []
-        : [`the rejoin is ${rejoined.state}: ${rejoined.summary}`]),
-    ];
-    return {
-      ...report,
-      broken: [
-        ...brokenBy(report, plan),
-        ...(site.isTimed ? slowBy(report, plan) : []),
-        ...found.map((one) => `${kind}: ${one}`),
-      ],
-    };
+      ...failureOf(rejoined),
+    ]);
   } finally {
     await load.stop();
     await worker.stop();
+    if (plan.isWatched) await site.operators.setAutoFailover(false);
   }
 }
 
@@ -153,10 +164,7 @@ async function struckAndSwitched(site: DrillSite, struck: Struck, plan: Plan) {
 }
 
 /** The region that was left stands by again; where it does not, that is told, and not thrown. */
-async function comeBack(
-  { operators, say }: DrillSite,
-  region: Region,
-): Promise<Pick<Ended, 'state' | 'summary' | 'steps'>> {
+async function comeBack({ operators, say }: DrillSite, region: Region): Promise<Rejoined> {
   say(`  region ${region} comes back …`);
   try {
     return await operators.untilEnded(await operators.askRejoin(region));
@@ -164,6 +172,62 @@ async function comeBack(
     return { state: 'stuck', summary: reasonOf(error), steps: [] };
   }
 }
+
+/** The standby has a transaction of its own: it is made a copy again, and nobody who writes waits for it. */
+async function rebuilt(site: DrillSite): Promise<DrillReport> {
+  const { cluster, say } = site;
+  const { active, standby } = await rolesOf(hubUrlOf(cluster.stack));
+  const load = await startLoad({ cluster, from: active });
+  try {
+    await pause(warmUpMs);
+    say(`  region ${active} is active; region ${standby} has a transaction of its own`);
+    await writeErrant(cluster.addresses.regions[standby]);
+    const faultAt = Date.now();
+    const rejoined = await comeBack(site, standby);
+    await pause(afterMs);
+    const told = await load.stop();
+    const now = { cluster, to: active };
+    const counted = await count(now, told, { faultAt, promotedAt: Infinity }); // Nobody is.
+    const judged = await judge(now, told.clients);
+    const report = {
+      ...{ kind: 'rebuild' as const, killedAt: null, from: active, to: active },
+      ...{ ...counted, rtoMs: counted.writeGapMs },
+      ...rejoinOf(rejoined),
+      steps: {},
+      started: { accepted: told.clients.accepted.length, endings: judged.endings },
+      asked: judged.asked,
+    };
+    return withJudgement(report, plans.planned, site, [
+      ...judged.violations,
+      ...failureOf(rejoined),
+    ]);
+  } finally {
+    await load.stop();
+  }
+}
+
+type Rejoined = Pick<Ended, 'state' | 'summary' | 'steps'>;
+
+const rejoinOf = ({ steps }: Rejoined) => ({
+  rejoinMs: steps.reduce((sum, step) => sum + lengthOf(step), 0),
+});
+
+const failureOf = ({ state, summary }: Rejoined): readonly string[] =>
+  state === 'completed' ? [] : [`the rejoin is ${state}: ${summary}`];
+
+const withJudgement = (
+  report: Omit<DrillReport, 'broken'>,
+  plan: Plan,
+  { isTimed }: DrillSite,
+  found: readonly string[],
+): DrillReport => ({
+  ...report,
+  broken: [
+    ...brokenBy(report, plan),
+    ...(isTimed ? slowBy(report, plan) : []),
+    ...found.map((one) => `${report.kind}: ${one}`),
+  ],
+});
 
 /** Asks as people do, once they have noticed; or leaves it to the watch. @returns the gid of the switch. */
 async function switched(

@@ -68,6 +68,19 @@ export async function rolesOf(hubUrl: string): Promise<Roles> {
   }
 }
 
+/** @returns regions that stand by: what they have, the active one has too. */
+export async function standbysOf(hubUrl: string): Promise<readonly Region[]> {
+  const hub = await createConnection({ uri: hubUrl });
+  try {
+    const [rows] = await hub.query<(RowDataPacket & { region: string })[]>(
+      `SELECT CAST(region AS CHAR) AS region FROM regions WHERE cluster = 'main' AND status = 'STANDBY'`,
+    );
+    return regions.filter((region) => rows.some((row) => row.region === region));
+  } finally {
+    await hub.end();
+  }
+}
+
 /** Takes writes: where it is the only one that has data, or the hub has said so. */
 export const activate = ({ mysqlUrl }: RegionAddresses): Promise<void> =>
   withRegion(mysqlUrl, callMs, async (region) => {

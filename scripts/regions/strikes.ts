@@ -9,7 +9,9 @@ import { signal, type OwnedProcess } from '../stack/process';
 import type { Region } from '../stack/profile';
 import { serverProcess } from '../stack/stack';
 import { pause } from '../stack/waiting';
+import type { RegionAddresses } from './addresses';
 import type { Cluster } from './cluster';
+import { drillTable } from './writers';
 
 /** Where it strikes. */
 export interface Struck {
@@ -89,6 +91,20 @@ export const strikes = {
     heal: reach,
   },
 } as const satisfies Readonly<Record<string, Strike>>;
+
+/** A commit that the active region has not, and that MySQL itself would never tell of. */
+export async function writeErrant({ straight }: RegionAddresses): Promise<void> {
+  const session = await createConnection({ uri: straight.mysqlUrl });
+  try {
+    await session.query('SET GLOBAL super_read_only = OFF');
+    await session.query(`INSERT INTO ${databasePrefix}orders.${drillTable} VALUES (?, 0)`, [
+      `errant-${Date.now()}`,
+    ]);
+    await session.query('SET GLOBAL super_read_only = ON');
+  } finally {
+    session.destroy();
+  }
+}
 
 /** A standby that takes what comes, and applies none of it. */
 export interface HeldApplier {

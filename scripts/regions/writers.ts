@@ -33,7 +33,7 @@ export interface Writers {
 export const drillTable = 'drill_writes';
 
 const statementMs = 3_000;
-const restMs = 10;
+const restMs = 20;
 /** As a client that backs off a little. */
 const refusedRestMs = 100;
 

@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { createHubStore, type HubStore } from '../../../../activities/regions/hub-row';
+import type { SqlPool } from '../../../../activities/sql-transaction';
+import { ownDatabases, type OwnDatabases } from '../../../support/databases';
+
+let own: OwnDatabases;
+let accord: SqlPool;
+let hub: HubStore;
+
+beforeAll(async () => {
+  own = await ownDatabases(['accord']);
+  accord = own.pool(own.adminUrl('accord'), { connectionLimit: 1 });
+  hub = createHubStore(own.pool(own.urls.FAILOVER_DATABASE_URL, { connectionLimit: 1 }), 'main');
+}, 60_000);
+afterAll(() => own.drop());
+beforeEach(async () => {
+  await accord.change('DELETE FROM regions', []);
+  await accord.change(
+    `UPDATE cluster_state SET region = 'a', epoch = 4, sync = 1, state = 'steady', holder_gid = NULL`,
+    [],
+  );
+});
+
+const statuses = () => accord.select<object>('SELECT region, status FROM regions', []);
+const recovering = [{ region: 'b', status: 'RECOVERING' }];
+
+describe('the row of a cluster whose region is made a standby', () => {
+  it('says that the active one acknowledges alone, also where that region stood by', async () => {
+    expect(await hub.rejoin('b', 4)).toBe(true);
+    expect(await hub.read()).toMatchObject({ sync: false, state: 'steady', epoch: 4 });
+    expect(await statuses()).toEqual(recovering);
+    expect(await hub.rejoin('b', 4)).toBe(true); // As often as it is delivered.
+  });
+
+  it('says that it is acknowledged when it stands by, and not before', async () => {
+    await hub.rejoin('b', 4);
+    expect(await hub.standsBy('b', 4)).toBe(true);
+    expect(await hub.read()).toMatchObject({ sync: true, state: 'steady' });
+    expect(await statuses()).toEqual([{ region: 'b', status: 'STANDBY' }]);
+  });
+
+  it('is left alone where somebody switches regions, in another epoch, and for the active one', async () => {
+    expect(await hub.rejoin('a', 4)).toBe(false);
+    expect(await hub.rejoin('b', 3)).toBe(false);
+    expect(await hub.begin('failover:main.2', 4, false)).toBe(true);
+    expect(await hub.rejoin('b', 4)).toBe(false);
+    expect(await hub.read()).toMatchObject({ sync: true, state: 'failing-over' });
+    expect(await statuses()).toEqual([]);
+  });
+});
