@@ -9,8 +9,8 @@ import { openKeys } from '../api/dependencies';
 import { expandScopes, isScopeOrOps, scopes } from '../api/scopes';
 import type { ApiKey, KeysStore } from '../api/stores/keys-store';
 import { tenantPattern } from '../contracts/ids';
-import { provisionProfile } from './databases';
-import { profiles, type Profile } from './stack/profile';
+import { provisioned } from './provisioned';
+import { stackProfiles, type Profile } from './stack/profile';
 
 interface Options {
   readonly tenant: string;
@@ -27,7 +27,7 @@ async function withKeys(
   use: (keys: KeysStore) => Promise<void>,
 ): Promise<void> {
   if (!tenantPattern.test(tenant)) throw new Error('A tenant is 1 to 16 of a-z and 0-9.');
-  const url = process.env['API_DATABASE_URL'] ?? (await provisionProfile(profile)).API_DATABASE_URL;
+  const url = process.env['API_DATABASE_URL'] ?? (await provisioned(profile)).API_DATABASE_URL;
   const { keys, close } = openKeys(url);
   try {
     await use(keys);
@@ -108,7 +108,7 @@ const command = (name: string, description: string): Command =>
     .requiredOption('-t, --tenant <code>', 'whose')
     .addOption(
       new Option('-p, --profile <name>', 'where, unless API_DATABASE_URL says it')
-        .choices(profiles)
+        .choices(stackProfiles)
         .default('dev'),
     );
 

@@ -4,8 +4,8 @@ import colors from 'picocolors';
 
 import { readAudits } from './books/audits';
 import type { ChainsRead } from './books/chains';
-import { provisionProfile } from './databases';
-import { profiles, type Profile } from './stack/profile';
+import { provisioned } from './provisioned';
+import { stackProfiles, type Profile } from './stack/profile';
 import { reasonOf } from './stack/waiting';
 
 interface Options {
@@ -15,7 +15,7 @@ interface Options {
 
 async function verify({ profile, json }: Options): Promise<void> {
   const given = process.env['VERIFY_DATABASE_URLS'];
-  const audits = await readAudits(given ?? (await provisionProfile(profile)).VERIFY_DATABASE_URLS);
+  const audits = await readAudits(given ?? (await provisioned(profile)).VERIFY_DATABASE_URLS);
   if (json === true) console.log(JSON.stringify(audits, undefined, 2));
   else {
     print('operators', audits.audit);
@@ -41,7 +41,7 @@ new Command('audit')
       .description('Recomputes both chains: exit code 1, and the entry, where one breaks.')
       .addOption(
         new Option('-p, --profile <name>', 'whose, unless VERIFY_DATABASE_URLS says it')
-          .choices(profiles)
+          .choices(stackProfiles)
           .default('dev'),
       )
       .option('--json', 'print the outcome as JSON')

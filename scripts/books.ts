@@ -19,6 +19,7 @@ import type { Gid } from '../contracts/ids';
 import type { KafkaSettings } from '../workers/relay/kafka-client';
 import { chainPrograms } from './books/chains';
 import { compareExplanations, type ApiAccess } from './books/explanations';
+import { findErrant, type RegionServers } from './books/errant';
 import type { Finding } from './books/findings';
 import { compareRuns, findUnowned } from './books/runs-in-temporal';
 import { askTopics } from './books/topics';
@@ -39,6 +40,8 @@ export interface BooksAddresses {
   /** Bound to the application's namespace. */
   readonly temporal?: Client | undefined;
   readonly api?: ApiAccess | undefined;
+  /** Where there are several. */
+  readonly regions?: RegionServers | undefined;
   /** What clients were told is accepted, as far as they know it now. */
   readonly accepted?: (() => readonly Gid[]) | undefined;
 }
@@ -118,7 +121,13 @@ interface Outside {
   readonly ask: ((readings: ReadonlyMap<Database, Reading>) => Compared) | null;
 }
 
-function outsideChecks({ kafka, temporal, api, accepted }: BooksAddresses): readonly Outside[] {
+function outsideChecks({
+  kafka,
+  temporal,
+  api,
+  accepted,
+  regions,
+}: BooksAddresses): readonly Outside[] {
   return [
     {
       id: 'X1',
@@ -157,7 +166,7 @@ function outsideChecks({ kafka, temporal, api, accepted }: BooksAddresses): read
       id: 'I19',
       name: 'a region rejoins without transactions of its own',
       needs: 'a second region: there is one',
-      ask: null,
+      ask: regions === undefined ? null : () => findErrant(regions),
     },
   ];
 }

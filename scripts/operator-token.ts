@@ -5,7 +5,7 @@ import { isScopeOrOps, scopes } from '../api/scopes';
 import { tenantPattern } from '../contracts/ids';
 import { operatorToken } from './operators';
 import { seedTenant } from './seed';
-import { profiles, type Profile } from './stack/profile';
+import { stackProfiles, type Profile } from './stack/profile';
 import { reasonOf } from './stack/waiting';
 
 interface Options {
@@ -59,7 +59,7 @@ new Command('operator-token')
   .option('-t, --tenants <list>', 'whose transactions', tenantsOf, [seedTenant])
   .option('-m, --minutes <number>', 'until it expires', minutesOf, 60)
   .addOption(
-    new Option('-p, --profile <name>', 'whose API takes it').choices(profiles).default('dev'),
+    new Option('-p, --profile <name>', 'whose API takes it').choices(stackProfiles).default('dev'),
   )
   .action(make)
   .parseAsync()

@@ -8,9 +8,10 @@ import colors from 'picocolors';
 
 import { openBooks, type BooksAddresses, type RoundOfBooks } from './books';
 import { authorizationOf } from './credentials';
-import { provisionProfile } from './databases';
+import { provisioned } from './provisioned';
+import { regionServersOf } from './regions/cluster';
 import { seedTenant } from './seed';
-import { profiles, type Profile } from './stack/profile';
+import { stackProfiles, type Profile } from './stack/profile';
 import { portFor, readStack } from './stack/stack';
 import { reasonOf } from './stack/waiting';
 
@@ -40,7 +41,7 @@ async function addressesOf(
   profile: Profile,
   quick: boolean,
 ): Promise<{ readonly addresses: BooksAddresses; close(): Promise<void> }> {
-  const urls = await provisionProfile(profile);
+  const urls = await provisioned(profile);
   const verifyUrls = urls.VERIFY_DATABASE_URLS;
   const stack = quick ? undefined : await readStack(profile);
   if (!stack) return { addresses: { verifyUrls }, close: () => Promise.resolve() };
@@ -55,7 +56,10 @@ async function addressesOf(
   return {
     addresses: {
       verifyUrls,
-      kafka: { brokers: stack.kafka.brokers, topicPrefix: '' },
+      // What regions have published stands in two of them, and in neither as a whole.
+      ...(profile === 'regions'
+        ? { regions: await regionServersOf(stack) }
+        : { kafka: { brokers: stack.kafka.brokers, topicPrefix: '' } }),
       temporal: connection && new Client({ connection, namespace }),
       api: isServed
         ? {
@@ -100,7 +104,7 @@ function print({ asked, checks, violations, isQuiet }: RoundOfBooks): void {
 
 new Command('verify')
   .description('The books of a profile, or of the databases at VERIFY_DATABASE_URLS.')
-  .addOption(new Option('-p, --profile <name>', 'whose').choices(profiles).default('dev'))
+  .addOption(new Option('-p, --profile <name>', 'whose').choices(stackProfiles).default('dev'))
   .option('--quick', 'SQL alone: nothing is asked of Kafka, Temporal and the API')
   .option('--json', 'print the findings as JSON')
   .action(verify)

@@ -1,0 +1,7 @@
+import { provisionProfile, type DatabaseUrls } from './databases';
+import { provisionRegions } from './regions/cluster';
+import type { Profile } from './stack/profile';
+
+/** Databases and users of a profile that is up, made where they are missing. Safe to repeat. */
+export const provisioned = (profile: Profile): Promise<DatabaseUrls> =>
+  profile === 'regions' ? provisionRegions() : provisionProfile(profile);
