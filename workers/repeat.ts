@@ -13,6 +13,7 @@ const failurePauseMs = { first: 100, max: 5_000 } as const;
  * Repeats a step, one at a time, whatever it throws: a long-running process outlives every outage of what it works on.
  *
  * @param step answers with the pause before the next one, in milliseconds, or `null`: it was the last one.
+ * @param maxPauseMs between failures that follow each other.
  */
 export function repeat(
   step: () => Promise<number | null>,
@@ -20,9 +21,10 @@ export function repeat(
     readonly onFailure: (error: unknown, failures: number) => void;
     readonly onRecovery: (failures: number) => void;
   },
+  maxPauseMs: number = failurePauseMs.max,
 ): Repetition {
   const stopping = new AbortController();
-  const ended = repeatUntil(stopping.signal, step, observer);
+  const ended = repeatUntil(stopping.signal, step, observer, maxPauseMs);
   return {
     stop() {
       stopping.abort();
@@ -35,6 +37,7 @@ async function repeatUntil(
   signal: AbortSignal,
   step: () => Promise<number | null>,
   { onFailure, onRecovery }: Parameters<typeof repeat>[1],
+  maxPauseMs: number,
 ): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {
@@ -46,7 +49,7 @@ async function repeatUntil(
     } catch (error) {
       failures += 1;
       onFailure(error, failures);
-      pauseMs = Math.min(failurePauseMs.first * 2 ** (failures - 1), failurePauseMs.max);
+      pauseMs = Math.min(failurePauseMs.first * 2 ** (failures - 1), maxPauseMs);
     }
     if (pauseMs === null) return;
     await delay(pauseMs, undefined, { signal }).catch(() => undefined); // Stopped: the loop sees it.

@@ -73,10 +73,13 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       return row.holder === gid && row.state === 'failing-over'; // An earlier delivery of this one.
     },
 
-    /** Gives the row back where this one holds it: `from` is the active region, as it was, in whatever epoch is burnt. */
+    /**
+     * Gives the row back where this one holds it: `from` is the active region, as it was, in whatever epoch is burnt. Where
+     * it was fenced meanwhile it acknowledges alone now: then the cluster is degraded, and its watch sees to that.
+     */
     abort: async (gid: Gid, from: string): Promise<boolean> =>
       (await accord.change(
-        `UPDATE cluster_state SET state = 'steady', holder_gid = NULL, region = ?, changed_at = UTC_TIMESTAMP(3)
+        `UPDATE cluster_state SET state = IF(sync = 1, 'steady', 'degraded'), holder_gid = NULL, region = ?, changed_at = UTC_TIMESTAMP(3)
            WHERE cluster = ? AND holder_gid = ? AND state = 'failing-over'`,
         [from, cluster, gid],
       )) === 1,

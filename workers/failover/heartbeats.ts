@@ -35,10 +35,15 @@ export function startHeartbeats(
     );
     return everyMs;
   }
-  return repeat(beat, {
-    onFailure: (error, failures) => {
-      if (failures === 1) onFailure(error); // Once an outage.
+  // What was acknowledged last is what a switch measures its loss by: it must not stay old behind an outage.
+  return repeat(
+    beat,
+    {
+      onFailure: (error, failures) => {
+        if (failures === 1) onFailure(error); // Once an outage.
+      },
+      onRecovery: () => undefined,
     },
-    onRecovery: () => undefined,
-  });
+    everyMs,
+  );
 }

@@ -25,6 +25,28 @@ beforeEach(async () => {
 const statuses = () => accord.select<object>('SELECT region, status FROM regions', []);
 const recovering = [{ region: 'b', status: 'RECOVERING' }];
 
+describe('the row of a cluster whose switch is taken back', () => {
+  it('is as it was, where nothing was fenced yet', async () => {
+    await hub.begin('failover:main.2', 4, false);
+    expect(await hub.abort('failover:main.2', 'a')).toBe(true);
+    expect(await hub.read()).toMatchObject({ sync: true, state: 'steady', holder: null });
+  });
+
+  it('says that the active one acknowledges alone, where it takes writes again', async () => {
+    await hub.begin('failover:main.2', 4, false);
+    await hub.actsAlone('failover:main.2');
+    await hub.burn('failover:main.2', 4, 'b');
+    expect(await hub.abort('failover:main.2', 'a')).toBe(true);
+    expect(await hub.read()).toMatchObject({
+      region: 'a',
+      sync: false,
+      state: 'degraded',
+      epoch: 5,
+    });
+    expect(await hub.abort('failover:main.2', 'a')).toBe(false); // It is not its own any more.
+  });
+});
+
 describe('the row of a cluster whose region is made a standby', () => {
   it('says that the active one acknowledges alone, also where that region stood by', async () => {
     expect(await hub.rejoin('b', 4)).toBe(true);
