@@ -30,8 +30,8 @@ export interface WatchProgress {
   readonly told: string | null;
 }
 
-/** Decisions of one run: of a quiet cluster a day's, of one in trouble half an hour's. */
-const decisionsOfRun = 500;
+/** Decisions of one run: a thousand events or so. A worker that starts has to replay them before it moves any region. */
+const decisionsOfRun = 100;
 /** Where a decision could not be made or carried out. */
 const againMs = 2_000;
 

@@ -55,10 +55,11 @@ async function demandRefused({ mysqlUrl }: FencedRegion, probe: FenceProbe): Pro
   let connection: Connection | undefined;
   try {
     connection = await createConnection({ uri: url.toString(), connectTimeout: probeMs });
-    await connection.query(
-      `INSERT INTO heartbeat (source, seq, at_us, epoch) VALUES ('fence-proof', 1, 0, 0)
-         ON DUPLICATE KEY UPDATE seq = seq + 1`,
-    );
+    await connection.query({
+      sql: `INSERT INTO heartbeat (source, seq, at_us, epoch) VALUES ('fence-proof', 1, 0, 0)
+              ON DUPLICATE KEY UPDATE seq = seq + 1`,
+      timeout: probeMs, // Silence proves nothing, and must not use up the attempt.
+    });
   } catch (error) {
     if (isRefusedWrite(error) || connection === undefined) return;
     throw error;

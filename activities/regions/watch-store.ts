@@ -37,7 +37,8 @@ export interface WatchEvent {
   readonly detail: string;
 }
 
-type Placed = Pick<
+/** Of the hub: what is watched. */
+export type Placed = Pick<
   Standing,
   'epoch' | 'region' | 'sync' | 'state' | 'sequence' | 'regions' | 'policy'
 >;

@@ -13,7 +13,7 @@ import { rolesOf } from './roles';
 import { holdApplier, strikes, writeErrant, type Struck } from './strikes';
 import { refusesWrites } from './writers';
 
-const coldMs = 10_000;
+const coldMs = 30_000;
 const warmUpMs = 2_500;
 const afterMs = 2_500;
 /** What a watcher would take to be sure. */
@@ -50,7 +50,7 @@ export async function runDrills(
 ): Promise<Drilled> {
   const drills: DrillReport[] = [];
   const interrupted = interruption();
-  await Promise.race([warmUp(site), interrupted]);
+  if (site.isTimed) await Promise.race([warmUp(site), interrupted]);
   for (const [at, kind] of kinds.flatMap((each) => Array<DrillKind>(times).fill(each)).entries()) {
     const name = `${kind}, ${(at % times) + 1} of ${times}`;
     site.say(`${name} …`);

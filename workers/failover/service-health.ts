@@ -1,13 +1,13 @@
 /** Looks at every service of every region, and tells the hub how it answers: what `GET /v1/regions` shows. */
 import type { RegionAccess } from '../../activities/regions/activities';
 import { healthOf, lookAtServices, type ServiceLook } from '../../activities/regions/service-looks';
-import type { WatchStore } from '../../activities/regions/watch-store';
+import type { Placed, WatchStore } from '../../activities/regions/watch-store';
 import { regionServices } from '../../contracts/region-watch';
 import { repeat, type Repetition } from '../repeat';
 
-const everyMs = 2_000;
+const everyMs = 5_000;
 /** A minute of them. */
-const looksKept = 30;
+const looksKept = 12;
 
 interface ServiceHealthParts {
   readonly store: Pick<WatchStore, 'placed' | 'tellService'>;
@@ -22,23 +22,29 @@ export function startServiceHealth(
 ): Repetition {
   const known = new Map<string, readonly ServiceLook[]>();
 
-  async function lookAt(region: string, access: RegionAccess): Promise<void> {
-    const placed = await store.placed();
-    if (!placed) return; // The hub does not know its regions yet.
-    const isActive = region === placed.region;
-    const looks = await lookAtServices({ access, isActive, watchUrl });
+  async function lookAt(
+    region: string,
+    access: RegionAccess,
+    { region: active, policy }: Placed,
+  ): Promise<void> {
+    const looks = await lookAtServices({ access, isActive: region === active, watchUrl });
     for (const service of regionServices) {
       const name = `${region} ${service}`;
       const kept = [...(known.get(name) ?? []), looks[service]].slice(-looksKept);
       known.set(name, kept);
-      const health = healthOf(kept, placed.policy.failureThreshold);
+      const health = healthOf(kept, policy.failureThreshold);
       await store.tellService({ region, service, ...health });
     }
   }
 
   return repeat(
     async () => {
-      await Promise.all(Object.entries(regions).map((each) => lookAt(...each)));
+      const placed = await store.placed(); // Undefined: the hub does not know its regions yet.
+      if (placed && placed.state !== 'failing-over')
+        // A switch has better use for this process.
+        await Promise.all(
+          Object.entries(regions).map(([region, access]) => lookAt(region, access, placed)),
+        );
       return everyMs;
     },
     {
