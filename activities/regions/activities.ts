@@ -6,12 +6,12 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { partsOfStepKey, type Gid } from '../../contracts/ids';
 import type { RegionsActivities, RejoinRegion } from '../../contracts/regions';
 import type { Keyed, SetActivity, Verb, Verdict } from '../../contracts/verdict';
+import { actAlone } from './acting-alone';
 import { askAgent } from './agent-client';
 import { enterEpoch } from './epochs';
 import { fence, type FenceProbe } from './fencing';
 import type { HubStore } from './hub-row';
 import {
-  acknowledgeAlone,
   acknowledgeTogether,
   cloneFrom,
   drain,
@@ -197,13 +197,13 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       return null;
     }),
 
-    beginRejoin: made('act', async ({ region, active, epoch }) => {
-      if (!(await hub.rejoin(region, epoch)))
+    beginRejoin: made('act', async ({ region, active, epoch }, gid) => {
+      if (!(await hub.rejoin(gid, region, epoch)))
         throw new NothingBegun(
-          `Region ${region} is active, somebody switches regions, or epoch ${epoch} is over.`,
+          `Region ${region} is active, somebody switches regions, this has ended, or epoch ${epoch} is over.`,
         );
       // One that stands by may have to be rebuilt, too: nobody must wait for its acknowledgements meanwhile.
-      await withRegion(accessTo(active).mysqlUrl, queryMs, acknowledgeAlone);
+      await actAlone(hub, accessTo(active).mysqlUrl);
       return null;
     }),
     exportErrant: rejoining(async ({ region, active }) => {
@@ -236,7 +236,11 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     }),
     acknowledge: rejoining(async ({ region, active, epoch }) => {
       if ((await hub.read()).sync) return null; // Done before; what has become of it since is the watch's.
-      await withRegion(accessTo(active).mysqlUrl, queryMs, acknowledgeTogether);
+      const { mysqlUrl } = accessTo(active);
+      await withRegion(mysqlUrl, queryMs, acknowledgeTogether).catch(async (error: unknown) => {
+        await actAlone(hub, mysqlUrl); // Nobody has come, and every commit would wait for somebody.
+        throw error;
+      });
       await followRedis(accessTo(region).redisUrl, accessTo(active).redisLink);
       if (await hub.standsBy(region, epoch)) return null;
       throw new PostconditionFailed(`Epoch ${epoch} is over, or somebody switches regions.`);

@@ -61,13 +61,18 @@ async function demandRefused({ mysqlUrl }: FencedRegion, probe: FenceProbe): Pro
       timeout: probeMs, // Silence proves nothing, and must not use up the attempt.
     });
   } catch (error) {
-    if (isRefusedWrite(error) || connection === undefined) return;
+    if (isRefusedWrite(error)) return;
+    if (connection === undefined && !isOfServer(error)) return; // Nobody is there, or nobody gets there.
     throw error;
   } finally {
     connection?.destroy();
   }
   throw new PostconditionFailed('The old region still takes writes.');
 }
+
+/** It is there, and has said something else than that it takes no writes: that it is full, for one. */
+const isOfServer = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'sqlState' in error;
 
 const isRefusedWrite = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'errno' in error && error.errno === readOnlyErrno;

@@ -109,13 +109,15 @@ export function createHubStore(accord: SqlPool, cluster: string) {
 
     /**
      * It is made a standby, whatever it was: until it is one, the active one acknowledges alone.
-     * @returns false: it is the active one, somebody switches regions, or the cluster is in another epoch.
+     * @param gid of the rejoin: a late attempt of one that has ended begins nothing.
+     * @returns false: that, or it is the active one, somebody switches regions, or the cluster is in another epoch.
      */
-    rejoin: async (region: string, epoch: number): Promise<boolean> => {
+    rejoin: async (gid: Gid, region: string, epoch: number): Promise<boolean> => {
       const begun = await change(
         'sync = 0',
-        `epoch = ? AND region <> ? AND state <> 'failing-over'`,
-        [epoch, region],
+        `epoch = ? AND region <> ? AND state <> 'failing-over'
+           AND NOT EXISTS (SELECT 1 FROM runs WHERE gid = ? AND ended_at IS NOT NULL)`,
+        [epoch, region, gid],
       );
       if (begun) await tell(region, 'RECOVERING');
       return begun;

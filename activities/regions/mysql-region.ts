@@ -137,18 +137,13 @@ export async function untilExecuted(
     throw new PostconditionFailed(`It has not executed ${gtids} within ${seconds} s.`);
 }
 
-/**
- * From now on a commit is acknowledged when a standby has it.
- *
- * @throws PostconditionFailed where none has come: then it acknowledges alone again, or every commit would wait.
- */
+/** From now on a commit is acknowledged when a standby has it. @throws PostconditionFailed where none has come: commits wait. */
 export async function acknowledgeTogether(region: Connection): Promise<void> {
   await region.query('SET GLOBAL rpl_semi_sync_source_timeout = 4294967295');
   await region.query('SET GLOBAL rpl_semi_sync_source_enabled = ON');
   const { acknowledging } = await stateOf(region);
-  if (acknowledging !== null && acknowledging > 0) return;
-  await acknowledgeAlone(region);
-  throw new PostconditionFailed('No standby acknowledges.');
+  if (acknowledging === null || acknowledging < 1)
+    throw new PostconditionFailed('No standby acknowledges.');
 }
 
 /** Acknowledges alone, at once also what has been waiting: what the standby does not have is lost with this region. */

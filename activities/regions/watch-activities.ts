@@ -1,9 +1,9 @@
 import type { Sight, Vantage, WatchActivities } from '../../contracts/region-watch';
 import { watchTimes } from '../../contracts/region-watch';
+import { actAlone } from './acting-alone';
 import type { RegionAccess } from './activities';
 import { probeAlong } from './agent-probe';
 import type { HubStore } from './hub-row';
-import { acknowledgeAlone, withRegion } from './mysql-region';
 import { createObserver, type Place } from './observer';
 import { alongHub, heartbeat, lookAtStandby } from './probe';
 import { levelOfActive, levelOfStandby, type Glimpse, type Probed, type Subject } from './sight';
@@ -28,8 +28,6 @@ export interface WatchDependencies {
   /** Tells the log, and counts. */
   readonly onEvent: (event: WatchEvent) => void;
 }
-
-const orderMs = 2_000;
 
 /** To be registered as `watch.<name>`. */
 export function createWatchActivities(dependencies: WatchDependencies): WatchActivities {
@@ -115,7 +113,7 @@ export function createWatchActivities(dependencies: WatchDependencies): WatchAct
       if ((await hub.degrade(epoch)) === 'lost') return false;
       const { region, sequence } = await hub.read();
       // Only behind the row: what is acknowledged from now on, a switch must not leave behind unasked.
-      await withRegion(accessTo(region).mysqlUrl, orderMs, acknowledgeAlone);
+      await actAlone(hub, accessTo(region).mysqlUrl);
       const id = `degrade ${cluster} ${epoch} ${sequence}`;
       await note({ id, kind: 'degrade', code: 'degraded', detail });
       return true;

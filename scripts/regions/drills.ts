@@ -177,6 +177,7 @@ async function comeBack({ operators, say }: DrillSite, region: Region): Promise<
 async function rebuilt(site: DrillSite): Promise<DrillReport> {
   const { cluster, say } = site;
   const { active, standby } = await rolesOf(hubUrlOf(cluster.stack));
+  const worker = await keepFailoverWorker(cluster, site.build, {});
   const load = await startLoad({ cluster, from: active });
   try {
     await pause(warmUpMs);
@@ -203,6 +204,7 @@ async function rebuilt(site: DrillSite): Promise<DrillReport> {
     ]);
   } finally {
     await load.stop();
+    await worker.stop();
   }
 }
 

@@ -16,12 +16,14 @@ beforeAll(async () => {
 afterAll(() => own.drop());
 beforeEach(async () => {
   await accord.change('DELETE FROM regions', []);
+  await accord.change('DELETE FROM runs', []);
   await accord.change(
     `UPDATE cluster_state SET region = 'a', epoch = 4, sync = 1, state = 'steady', holder_gid = NULL`,
     [],
   );
 });
 
+const rejoin = 'failback:main.2';
 const statuses = () => accord.select<object>('SELECT region, status FROM regions', []);
 const recovering = [{ region: 'b', status: 'RECOVERING' }];
 
@@ -49,24 +51,38 @@ describe('the row of a cluster whose switch is taken back', () => {
 
 describe('the row of a cluster whose region is made a standby', () => {
   it('says that the active one acknowledges alone, also where that region stood by', async () => {
-    expect(await hub.rejoin('b', 4)).toBe(true);
+    expect(await hub.rejoin(rejoin, 'b', 4)).toBe(true);
     expect(await hub.read()).toMatchObject({ sync: false, state: 'steady', epoch: 4 });
     expect(await statuses()).toEqual(recovering);
-    expect(await hub.rejoin('b', 4)).toBe(true); // As often as it is delivered.
+    expect(await hub.rejoin(rejoin, 'b', 4)).toBe(true); // As often as it is delivered.
   });
 
   it('says that it is acknowledged when it stands by, and not before', async () => {
-    await hub.rejoin('b', 4);
+    await hub.rejoin(rejoin, 'b', 4);
     expect(await hub.standsBy('b', 4)).toBe(true);
     expect(await hub.read()).toMatchObject({ sync: true, state: 'steady' });
     expect(await statuses()).toEqual([{ region: 'b', status: 'STANDBY' }]);
   });
 
+  it('is left alone by a late attempt of a rejoin that has ended', async () => {
+    await accord.change(
+      `INSERT INTO runs (gid, tenant, flow, reference, operation, fingerprint, field_digests, owner, region, epoch,
+         accepted_at, deadline_at, at_risk, state, ending, ended_at)
+       VALUES (?, 'main', 'failback', '2', 'test', REPEAT('f', 32), '{}', ?, 'a', 4, UTC_TIMESTAMP(3),
+         UTC_TIMESTAMP(3), '[]', 'completed', '{}', UTC_TIMESTAMP(3))`,
+      [rejoin, rejoin],
+    );
+    expect(await hub.rejoin(rejoin, 'b', 4)).toBe(false);
+    expect(await hub.read()).toMatchObject({ sync: true });
+    expect(await hub.rejoin('failback:main.3', 'b', 4)).toBe(true);
+    expect(await statuses()).toEqual(recovering);
+  });
+
   it('is left alone where somebody switches regions, in another epoch, and for the active one', async () => {
-    expect(await hub.rejoin('a', 4)).toBe(false);
-    expect(await hub.rejoin('b', 3)).toBe(false);
+    expect(await hub.rejoin(rejoin, 'a', 4)).toBe(false);
+    expect(await hub.rejoin(rejoin, 'b', 3)).toBe(false);
     expect(await hub.begin('failover:main.2', 4, false)).toBe(true);
-    expect(await hub.rejoin('b', 4)).toBe(false);
+    expect(await hub.rejoin(rejoin, 'b', 4)).toBe(false);
     expect(await hub.read()).toMatchObject({ sync: true, state: 'failing-over' });
     expect(await statuses()).toEqual([]);
   });
