@@ -3,7 +3,6 @@
  * databases, users, namespace, topics and keys that nobody else has. What a trial breaks is its own, and goes with it.
  */
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:net';
 
 import { Client, Connection } from '@temporalio/client';
 import { createPool, type Pool } from 'mysql2/promise';
@@ -13,6 +12,7 @@ import { createLogger } from '../processes/logger';
 import { createKafka } from '../workers/relay/kafka-client';
 import { createApplication, type Application, type ApplicationSite } from './application';
 import { provision, unprovision, type Database, type DatabaseUrls } from './databases';
+import { freePort } from './stack/ports';
 import { pause } from './stack/waiting';
 import type { Stack } from './stack/stack';
 
@@ -168,17 +168,4 @@ async function isUsable(connection: Connection, namespace: string): Promise<bool
     searchAttributes: Object.fromEntries(missing.map((name) => [name, keyword])),
   });
   return false;
-}
-
-/** Free now; the process that takes it is started at once. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

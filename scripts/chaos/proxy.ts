@@ -7,6 +7,7 @@
  */
 import { createServer, connect, type Socket } from 'node:net';
 
+import { freePort } from '../stack/ports';
 import { createFramer, createKafkaAnswers, protocolOf, type Protocol } from './protocols';
 
 export interface ProxyCounters {
@@ -85,7 +86,7 @@ interface Pair {
  */
 export async function createProxy({
   target,
-  port: wanted = 0,
+  port: wanted,
 }: {
   readonly target: string;
   readonly port?: number;
@@ -135,7 +136,7 @@ export async function createProxy({
     resetAll();
     if (server.listening) await new Promise<void>((resolve) => server.close(() => resolve()));
   };
-  await listen(wanted);
+  await listen(wanted ?? (await freePort())); // One that nobody takes while the proxy is down.
   const port = portOf(server.address());
   const url = new URL(target);
   url.hostname = '127.0.0.1';

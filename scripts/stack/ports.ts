@@ -1,9 +1,12 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-// Below the range from which the kernel takes ports for outgoing connections.
-const firstPort = 20_000;
-const portCount = 10_000;
+/**
+ * Both below the range from which the kernel takes ports for outgoing connections (32,768 and on): a port of that range
+ * that was free a moment ago may be the near end of somebody's connection when its listener comes.
+ */
+const lasting = { first: 20_000, count: 10_000 };
+const passing = { first: 30_000, count: 2_700 };
 
 /** True when nothing listens on this port of the loopback. */
 export function isFree(port: number): Promise<boolean> {
@@ -24,9 +27,22 @@ export function isFree(port: number): Promise<boolean> {
  */
 export async function findFreePort(seed: string, taken: ReadonlySet<number>): Promise<number> {
   const start = createHash('sha256').update(seed).digest().readUInt32BE(0);
-  for (let step = 0; step < portCount; step += 1) {
-    const port = firstPort + ((start + step) % portCount);
+  return firstFreePort(lasting, start, taken);
+}
+
+/** A free port of the loopback for a process that is started at once, and never one of a stack. */
+export function freePort(): Promise<number> {
+  return firstFreePort(passing, randomInt(passing.count), new Set());
+}
+
+async function firstFreePort(
+  { first, count }: typeof lasting,
+  start: number,
+  taken: ReadonlySet<number>,
+): Promise<number> {
+  for (let step = 0; step < count; step += 1) {
+    const port = first + ((start + step) % count);
     if (!taken.has(port) && (await isFree(port))) return port;
   }
-  throw new Error(`No port is free between ${firstPort} and ${firstPort + portCount}.`);
+  throw new Error(`No port is free between ${first} and ${first + count}.`);
 }

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { askRouter, RouterEpochOver } from '../../../../activities/regions/router-client';
 import { routeNames, type RouterOrder } from '../../../../activities/regions/router-protocol';
 import { startRouter, type Router } from '../../../../scripts/regions/router';
-import { freePort } from '../../../../scripts/trial';
+import { freePort } from '../../../../scripts/stack/ports';
 
 /** Closed in the reverse order of their opening. */
 const closing: (() => unknown)[] = [];
