@@ -16,6 +16,7 @@ import {
   cloneFrom,
   drain,
   follow,
+  isReadOnly,
   missingFrom,
   PostconditionFailed,
   stateOf,
@@ -107,9 +108,9 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     abortSwitch: made('undo', async ({ from }, gid) => {
       const { holder } = await hub.read();
       if (holder !== gid) return null; // Given back before, or never taken.
-      const { isReadOnly } = await withRegion(accessTo(from).mysqlUrl, queryMs, stateOf);
       // The kernel does not wait for ever for the undos before this one, and nobody else may begin in their midst.
-      if (isReadOnly) throw new Error(`Region ${from} does not take writes again yet.`);
+      if (await withRegion(accessTo(from).mysqlUrl, queryMs, isReadOnly))
+        throw new Error(`Region ${from} does not take writes again yet.`);
       await hub.abort(gid, from);
       return null;
     }),
@@ -140,8 +141,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       const region = accessTo(from);
       await askAgent(region.agent, { start: true }, startMs);
       await withRegion(region.mysqlUrl, promoteMs, async (mysql) => {
-        const { isReadOnly } = await stateOf(mysql);
-        if (isReadOnly) {
+        if (await isReadOnly(mysql)) {
           await hub.actsAlone(gid); // First: it takes writes without anybody who acknowledges them.
           await takeWrites(mysql);
         }
@@ -171,8 +171,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
 
     promoteRegion: held('act', async ({ to, epoch }) => {
       await withRegion(accessTo(to).mysqlUrl, promoteMs, async (mysql) => {
-        const { isReadOnly } = await stateOf(mysql);
-        if (isReadOnly) await takeWrites(mysql);
+        if (await isReadOnly(mysql)) await takeWrites(mysql);
         await enterEpoch(mysql, participants, { region: to, epoch: epoch + 1 });
       });
       return null;

@@ -3,10 +3,10 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { PostconditionFailed } from './mysql-region';
 
 /**
- * A region enters an epoch, in each participant's database, behind the writers that are under way there: who carries an
- * older one is refused from then on. Never back: safe to repeat, and to come late.
+ * A region enters an epoch, in each participant's database at once, behind the writers that are under way there: who
+ * carries an older one is refused from then on. Never back: safe to repeat, and to come late.
  *
- * @param participants names of their databases.
+ * @param participants names of their databases, on one server.
  * @throws PostconditionFailed where a later epoch has begun.
  */
 export async function enterEpoch(
@@ -14,20 +14,33 @@ export async function enterEpoch(
   participants: readonly string[],
   { region, epoch }: { readonly region: string; readonly epoch: number },
 ): Promise<void> {
+  await mysql.query('START TRANSACTION');
+  await epochsOf(mysql, participants, 'FOR UPDATE'); // Locked before they are dated: this waits for the writers.
   for (const database of participants) {
-    await mysql.query('START TRANSACTION');
-    // Locked before it is dated: this waits for the writers.
-    await mysql.query(`SELECT epoch FROM \`${database}\`.region_epoch WHERE id = 1 FOR UPDATE`);
     await mysql.query(
       `UPDATE \`${database}\`.region_epoch SET epoch = ?, region = ?, changed_at = UTC_TIMESTAMP(3)
          WHERE id = 1 AND epoch < ?`,
       [epoch, region, epoch],
     );
-    await mysql.query('COMMIT');
-    const [rows] = await mysql.query<(RowDataPacket & { readonly epoch: number })[]>(
-      `SELECT epoch FROM \`${database}\`.region_epoch WHERE id = 1`,
-    );
-    if (rows[0]?.epoch !== epoch)
-      throw new PostconditionFailed(`${database} is in epoch ${rows[0]?.epoch ?? '?'}.`);
   }
+  await mysql.query('COMMIT');
+  for (const found of await epochsOf(mysql, participants, ''))
+    if (found.epoch !== epoch)
+      throw new PostconditionFailed(`${found.name} is in epoch ${found.epoch}.`);
+}
+
+/** One statement for all of them: with clients waiting, each way there and back counts. */
+async function epochsOf(
+  mysql: Connection,
+  participants: readonly string[],
+  lock: 'FOR UPDATE' | '',
+): Promise<readonly { readonly name: string; readonly epoch: number }[]> {
+  const each = participants.map(
+    (database) =>
+      `(SELECT '${database}' AS name, epoch FROM \`${database}\`.region_epoch WHERE id = 1 ${lock})`,
+  );
+  const [rows] = await mysql.query<
+    (RowDataPacket & { readonly name: string; readonly epoch: number })[]
+  >(each.join(' UNION ALL '));
+  return rows;
 }

@@ -6,6 +6,7 @@ export {
   acknowledgeTogether,
   cloneFrom,
   follow,
+  isReadOnly,
   missingFrom,
   PostconditionFailed,
   refuseWrites,
