@@ -58,7 +58,7 @@ export const plans: Readonly<
     rtoMaxMs: 12_000,
   },
   flap: {
-    sentence: 'its links come and go, then its MySQL is killed',
+    sentence: 'its links come and go, which moves nothing; then its MySQL is killed',
     strike: 'flap',
     isBehind: false,
     isPlanned: false,

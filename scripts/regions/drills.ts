@@ -117,7 +117,7 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
     const moved = await struckAndSwitched(site, struck, plan);
     const told = await load.stop();
     await strikes[plan.strike].heal(struck);
-    const { ended, faultAt, isOldFenced } = moved;
+    const { ended, faultAt } = moved;
     if (ended.state !== 'completed')
       throw new Error(`The switch is ${ended.state}: ${ended.summary} ${failureIn(ended)}`);
     const counted = await count(struck, told, { faultAt, promotedAt: promotedAt(ended) });
@@ -133,7 +133,7 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
     };
     return withJudgement(report, plan, site, [
       ...judged.violations,
-      ...(isOldFenced ? [] : ['the old region does not refuse a write.']),
+      ...moved.violations,
       ...failureOf(rejoined),
     ]);
   } finally {
@@ -151,16 +151,21 @@ async function struckAndSwitched(site: DrillSite, struck: Struck, plan: Plan) {
   const behind = plan.isBehind ? await holdApplier(struck) : undefined;
   if (behind) await pause(behindMs); // What is acknowledged now is in the standby's relay log alone.
   say(`  region ${from} is active; ${plan.sentence}`);
+  const struckAt = Date.now();
   await strikes[plan.strike].strike(struck);
   const faultAt = Date.now();
-  const gid = await switched(site, struck, plan, faultAt);
+  const { gid, isEarly } = await switched(site, struck, plan, { struckAt, faultAt });
   await behind?.releaseInDrain(behindMs);
   const ended = await operators.untilEnded(gid);
   say(`  ${gid} is ${ended.state} after ${Date.now() - faultAt} ms`);
   const { straight } = cluster.addresses.regions[from];
   const isOldFenced = await refusesWrites(databaseOf(straight.mysqlUrl));
   await pause(afterMs);
-  return { ended, faultAt, isOldFenced };
+  const violations = [
+    ...(isOldFenced ? [] : ['the old region does not refuse a write.']),
+    ...(isEarly ? ['the watch moved the region while its links only came and went.'] : []),
+  ];
+  return { ended, faultAt, violations };
 }
 
 /** The region that was left stands by again; where it does not, that is told, and not thrown. */
@@ -231,21 +236,26 @@ const withJudgement = (
   ],
 });
 
-/** Asks as people do, once they have noticed; or leaves it to the watch. @returns the gid of the switch. */
+/**
+ * Asks as people do, once they have noticed; or leaves it to the watch.
+ *
+ * @returns the gid of the switch, and whether the watch began it before the region was lost.
+ */
 async function switched(
   { operators }: DrillSite,
   { from, to }: Struck,
   { isPlanned, isWatched }: Plan,
-  faultAt: number,
-): Promise<string> {
+  { struckAt, faultAt }: { readonly struckAt: number; readonly faultAt: number },
+): Promise<{ readonly gid: string; readonly isEarly: boolean }> {
   if (isWatched) {
-    const gid = await operators.untilAccepted(faultAt, noticedWithinMs);
-    if (gid === undefined) throw new Error('The watch has not noticed that the region is lost.');
-    return gid;
+    const accepted = await operators.untilAccepted(struckAt, noticedWithinMs);
+    if (!accepted) throw new Error('The watch has not noticed that the region is lost.');
+    return { gid: accepted.gid, isEarly: accepted.at < faultAt };
   }
   if (!isPlanned) await pause(detectionMs);
   const kind = isPlanned ? 'planned' : 'unplanned';
-  return operators.ask({ from, to, kind, reason: 'A drill.' });
+  const gid = await operators.ask({ from, to, kind, reason: 'A drill.' });
+  return { gid, isEarly: false };
 }
 
 const lengthOf = ({ startedAt, endedAt }: Ended['steps'][number]): number =>

@@ -124,12 +124,16 @@ export async function openOperators(apiUrl: string) {
     },
 
     /** @returns the gid of a switch that was accepted behind that time, by whomever; `undefined`: none was in time. */
-    async untilAccepted(since: number, withinMs: number): Promise<string | undefined> {
+    async untilAccepted(
+      since: number,
+      withinMs: number,
+    ): Promise<{ readonly gid: string; readonly at: number } | undefined> {
       const until = Date.now() + withinMs;
       for (;;) {
         const reply = await first.call('GET', '/v1/failovers?limit=1');
         const newest = listSchema.safeParse(reply.body).data?.items[0];
-        if (newest && Date.parse(newest.acceptedAt) > since) return newest.gid;
+        const at = newest ? Date.parse(newest.acceptedAt) : -Infinity;
+        if (newest && at > since) return { gid: newest.gid, at };
         if (Date.now() > until) return undefined;
         await pause(lookEveryMs);
       }

@@ -57,8 +57,10 @@ const reach = async ({ cluster, from }: Struck): Promise<void> => {
 const drainBeginsWithinMs = 30_000;
 const lookEveryMs = 25;
 
+/** Shorter than what a watch calls silent, and long enough in between for the standby to acknowledge again. */
 const flaps = 4;
-const flapMs = 300;
+const cutMs = 300;
+const betweenCutsMs = 2_500;
 
 const kill: Strike = {
   strike: ({ from }) => send(mysqlOf(from), 'SIGKILL'),
@@ -82,11 +84,12 @@ export const strikes = {
     async strike(struck) {
       for (let n = 0; n < flaps; n += 1) {
         await cutOff(struck);
-        await pause(flapMs);
+        await pause(cutMs);
         await reach(struck);
-        await pause(flapMs);
+        await pause(betweenCutsMs);
       }
-      await kill.strike(struck);
+      // A switch that had begun by then may have killed it: the drill tells of that.
+      if (serverProcess('regions', `mysql-${struck.from}`)) await kill.strike(struck);
     },
     heal: reach,
   },
