@@ -7,6 +7,8 @@ import { createServer } from 'node:net';
  */
 const lasting = { first: 20_000, count: 10_000 };
 const passing = { first: 30_000, count: 2_700 };
+/** Each port of the kind is given once by a process, until all have been: several are asked for before one is taken. */
+let next = randomInt(passing.count);
 
 /** True when nothing listens on this port of the loopback. */
 export function isFree(port: number): Promise<boolean> {
@@ -32,7 +34,7 @@ export async function findFreePort(seed: string, taken: ReadonlySet<number>): Pr
 
 /** A free port of the loopback for a process that is started at once, and never one of a stack. */
 export function freePort(): Promise<number> {
-  return firstFreePort(passing, randomInt(passing.count), new Set());
+  return firstFreePort(passing, (next += 1), new Set());
 }
 
 async function firstFreePort(
