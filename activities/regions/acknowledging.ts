@@ -1,15 +1,78 @@
-/** Whether the active region acknowledges alone follows the hub's row, never the other way round. */
-import type { HubStore } from './hub-row';
-import { acknowledgeAlone, acknowledgeTogether, withRegion } from './mysql-region';
+/**
+ * Whether the active region waits for a standby follows the hub's row, never the other way round. What is acknowledged
+ * alone while the row says together, a switch would lose: so an order is given by who has the lock of that server, on the
+ * session that has it, and has read the row meanwhile. A session that is gone has neither the lock nor a way to order.
+ */
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 
-const orderMs = 2_000;
+import type { HubStore } from './hub-row';
+import { acknowledgeAlone, acknowledgeTogether, demandStandby, withRegion } from './mysql-region';
+
+type Row = Pick<HubStore, 'read'>;
+
+/** Its name on that server. */
+export const acknowledgingLock = 'accord.acknowledging';
+const orderMs = 3_000;
+const lockSeconds = 2;
+
+/** Lets the active region acknowledge alone where the hub's row says so: an attempt that comes late finds another row. */
+export async function actAlone(hub: Row, activeUrl: string): Promise<void> {
+  await oneAtATime(activeUrl, async (active) => {
+    if (!(await hub.read()).sync) await acknowledgeAlone(active);
+  });
+}
 
 /**
- * Lets the active region acknowledge alone, where the hub's row says so by now. An attempt that was held up behind its own
- * change of the row may find that a region stands by again: what is acknowledged without it then, a switch would lose.
+ * Lets the active region wait for its standby, and the hub's row say so.
+ *
+ * @param standsBy changes the row, or throws.
+ * @throws what `standsBy` throws; PostconditionFailed where no standby acknowledges: it acknowledges alone again.
  */
-export async function actAlone(hub: Pick<HubStore, 'read'>, activeUrl: string): Promise<void> {
-  if ((await hub.read()).sync) return;
-  await withRegion(activeUrl, orderMs, acknowledgeAlone);
-  if ((await hub.read()).sync) await withRegion(activeUrl, orderMs, acknowledgeTogether);
+export async function actTogether(
+  hub: Row,
+  activeUrl: string,
+  standsBy: () => Promise<void>,
+): Promise<void> {
+  try {
+    await oneAtATime(activeUrl, async (active) => {
+      await acknowledgeTogether(active);
+      await demandStandby(active);
+      await standsBy();
+      // Fails where the session, and its lock, were lost in between. The row says so by now: the next attempt keeps to it.
+      await acknowledgeTogether(active);
+    });
+  } catch (error) {
+    await actAlone(hub, activeUrl); // Or every commit would wait for nobody.
+    throw error;
+  }
+}
+
+/**
+ * Where the hub's row says that a standby acknowledges, the active region waits for it. Whether it is there still is for
+ * the watch to see.
+ *
+ * @returns false: the row says that it acknowledges alone.
+ */
+export async function keepTogether(hub: Row, activeUrl: string): Promise<boolean> {
+  return oneAtATime(activeUrl, async (active) => {
+    const { sync } = await hub.read();
+    if (sync) await acknowledgeTogether(active);
+    return sync;
+  });
+}
+
+/** The lock ends with the session: a server has no other, and nobody has to give it back. */
+function oneAtATime<Result>(
+  activeUrl: string,
+  work: (active: Connection) => Promise<Result>,
+): Promise<Result> {
+  return withRegion(activeUrl, orderMs, async (active) => {
+    const [rows] = await active.query<(RowDataPacket & { readonly isMine: number | null })[]>(
+      'SELECT GET_LOCK(?, ?) AS isMine',
+      [acknowledgingLock, lockSeconds],
+    );
+    if (rows[0]?.isMine !== 1)
+      throw new Error('Somebody else tells the active region how to acknowledge.');
+    return work(active);
+  });
 }

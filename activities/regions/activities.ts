@@ -6,13 +6,12 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { partsOfStepKey, type Gid } from '../../contracts/ids';
 import type { RegionsActivities, RejoinRegion } from '../../contracts/regions';
 import type { Keyed, SetActivity, Verb, Verdict } from '../../contracts/verdict';
-import { actAlone } from './acting-alone';
+import { actAlone, actTogether, keepTogether } from './acknowledging';
 import { askAgent } from './agent-client';
 import { enterEpoch } from './epochs';
 import { fence, type FenceProbe } from './fencing';
 import type { HubStore } from './hub-row';
 import {
-  acknowledgeTogether,
   cloneFrom,
   drain,
   follow,
@@ -234,15 +233,14 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       return null;
     }),
     acknowledge: rejoining(async ({ region, active, epoch }) => {
-      if ((await hub.read()).sync) return null; // Done before; what has become of it since is the watch's.
-      const { mysqlUrl } = accessTo(active);
-      await withRegion(mysqlUrl, queryMs, acknowledgeTogether).catch(async (error: unknown) => {
-        await actAlone(hub, mysqlUrl); // Nobody has come, and every commit would wait for somebody.
-        throw error;
+      const { mysqlUrl, redisLink } = accessTo(active);
+      if (await keepTogether(hub, mysqlUrl)) return null; // Done before.
+      await followRedis(accessTo(region).redisUrl, redisLink);
+      await actTogether(hub, mysqlUrl, async () => {
+        if (!(await hub.standsBy(region, epoch)))
+          throw new PostconditionFailed(`Epoch ${epoch} is over, or somebody switches regions.`);
       });
-      await followRedis(accessTo(region).redisUrl, accessTo(active).redisLink);
-      if (await hub.standsBy(region, epoch)) return null;
-      throw new PostconditionFailed(`Epoch ${epoch} is over, or somebody switches regions.`);
+      return null;
     }),
   };
 

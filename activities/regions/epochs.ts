@@ -14,6 +14,7 @@ export async function enterEpoch(
   participants: readonly string[],
   { region, epoch }: { readonly region: string; readonly epoch: number },
 ): Promise<void> {
+  await mysql.query('SET SESSION innodb_lock_wait_timeout = 3'); // Nobody waits longer; what it holds would make others wait.
   await mysql.query('START TRANSACTION');
   await epochsOf(mysql, participants, 'FOR UPDATE'); // Locked before they are dated: this waits for the writers.
   for (const database of participants) {
@@ -24,9 +25,12 @@ export async function enterEpoch(
     );
   }
   await mysql.query('COMMIT');
-  for (const found of await epochsOf(mysql, participants, ''))
-    if (found.epoch !== epoch)
-      throw new PostconditionFailed(`${found.name} is in epoch ${found.epoch}.`);
+  const found = new Map(
+    (await epochsOf(mysql, participants, '')).map((row) => [row.name, row.epoch]),
+  );
+  for (const database of participants)
+    if (found.get(database) !== epoch)
+      throw new PostconditionFailed(`${database} is in epoch ${found.get(database) ?? '?'}.`);
 }
 
 /** One statement for all of them: with clients waiting, each way there and back counts. */

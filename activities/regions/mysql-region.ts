@@ -81,12 +81,9 @@ export async function stateOf(region: Connection): Promise<MySqlRegionState> {
   };
 }
 
-/** Takes no write of anybody. */
+/** Takes no write of an administrator, either. */
 export async function isReadOnly(region: Connection): Promise<boolean> {
-  const [row] = await rowsOf<{ readOnly: number }>(
-    region,
-    'SELECT @@super_read_only AS readOnly',
-  );
+  const [row] = await rowsOf<{ readOnly: number }>(region, 'SELECT @@super_read_only AS readOnly');
   return row?.readOnly === 1;
 }
 
@@ -146,10 +143,14 @@ export async function untilExecuted(
     throw new PostconditionFailed(`It has not executed ${gtids} within ${seconds} s.`);
 }
 
-/** From now on a commit is acknowledged when a standby has it. @throws PostconditionFailed where none has come: commits wait. */
+/** From now on a commit is acknowledged when a standby has it; without one, commits wait. */
 export async function acknowledgeTogether(region: Connection): Promise<void> {
   await region.query('SET GLOBAL rpl_semi_sync_source_timeout = 4294967295');
   await region.query('SET GLOBAL rpl_semi_sync_source_enabled = ON');
+}
+
+/** @throws PostconditionFailed where no standby acknowledges. */
+export async function demandStandby(region: Connection): Promise<void> {
   const { acknowledging } = await stateOf(region);
   if (acknowledging === null || acknowledging < 1)
     throw new PostconditionFailed('No standby acknowledges.');
@@ -190,8 +191,7 @@ export async function takeWrites(region: Connection): Promise<void> {
   await region.query('RESET REPLICA ALL');
   await region.query('SET GLOBAL rpl_semi_sync_replica_enabled = OFF');
   await acknowledgeAlone(region); // Until a standby follows it.
-  await region.query('SET GLOBAL super_read_only = OFF');
-  await region.query('SET GLOBAL read_only = OFF');
+  await region.query('SET GLOBAL read_only = OFF'); // And super_read_only with it, in one: none can be left half open.
 }
 
 /** Refuses writes, of the administrator too. Hangs where sessions wait for an acknowledgement: bound it. */

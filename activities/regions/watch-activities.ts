@@ -1,6 +1,6 @@
 import type { Sight, Vantage, WatchActivities } from '../../contracts/region-watch';
 import { watchTimes } from '../../contracts/region-watch';
-import { actAlone } from './acting-alone';
+import { actAlone } from './acknowledging';
 import type { RegionAccess } from './activities';
 import { probeAlong } from './agent-probe';
 import type { HubStore } from './hub-row';

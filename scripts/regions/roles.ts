@@ -6,7 +6,9 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { Redis } from 'ioredis';
 
 import {
+  acknowledgeAlone,
   acknowledgeTogether,
+  demandStandby,
   follow,
   missingFrom,
   stateOf,
@@ -130,7 +132,13 @@ export async function standBy(
     if (!(replica?.isPulling && replica.isApplying)) await follow(region, source);
     await untilExecuted(region, now.executed, catchUpSeconds);
   });
-  await withRegion(active.mysqlUrl, callMs, acknowledgeTogether);
+  await withRegion(active.mysqlUrl, callMs, async (region) => {
+    await acknowledgeTogether(region);
+    await demandStandby(region).catch(async (error: unknown) => {
+      await acknowledgeAlone(region); // Every commit would wait for nobody, also of who tries again.
+      throw error;
+    });
+  });
   await followRedis(standby, active);
   return '';
 }

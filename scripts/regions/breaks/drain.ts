@@ -4,6 +4,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 export {
   acknowledgeAlone,
   acknowledgeTogether,
+  demandStandby,
   cloneFrom,
   follow,
   isReadOnly,

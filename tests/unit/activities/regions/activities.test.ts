@@ -180,13 +180,6 @@ describe('an attempt of a switch that is over', () => {
     },
   );
 
-  it('asks nobody for acknowledgements again that are given', async () => {
-    const { acknowledge } = activitiesOf({ read: () => Promise.resolve(aRow({ region: 'b' })) });
-    const key = 'failback:main.2-1/acknowledge';
-    const rejoin = { key, minEpoch: 0, cluster: 'main', region: 'a', active: 'b', epoch: 4 };
-    expect(await acknowledge([rejoin])).toMatchObject([{ ok: true }]);
-  });
-
   it('says nothing of regions that others have moved since', async () => {
     const { endSwitch } = activitiesOf(over);
     expect(await endSwitch([asked('endSwitch')])).toMatchObject([{ ok: true }]);
