@@ -18,6 +18,10 @@ export const regionBreaks = {
     target: 'activities/regions/mysql-region',
     sentence: 'the standby is promoted before it has applied what has come to it',
   },
+  timeout: {
+    target: 'activities/regions/mysql-region',
+    sentence: 'the active region waits a second for its standby, and then acknowledges alone',
+  },
 } as const;
 export type RegionBreak = keyof typeof regionBreaks;
 export const regionBreakNames = Object.keys(regionBreaks) as readonly RegionBreak[];

@@ -59,11 +59,19 @@ export async function startLoad({ cluster, from }: Pick<Struck, 'cluster' | 'fro
  * The failover worker, started again whenever it is gone.
  *
  * @param build what it runs instead of the shipped build.
+ * @param signal aborted: it is not started again, for the servers are being stopped.
  * @param first variables of its first start alone.
  */
 export async function keepFailoverWorker(
-  { application, processes }: Cluster,
-  build: Build | undefined,
+  {
+    cluster: { application, processes },
+    build,
+    signal,
+  }: {
+    readonly cluster: Cluster;
+    readonly build?: Build | undefined;
+    readonly signal: AbortSignal;
+  },
   first: Variables,
 ) {
   const { role, variables } = processes.get('failover') ?? {};
@@ -77,7 +85,7 @@ export async function keepFailoverWorker(
   }
   const over = new AbortController();
   const watching = (async () => {
-    while (!over.signal.aborted) {
+    while (!over.signal.aborted && !signal.aborted) {
       if (!application.process('failover')) await start({});
       await pause(lookEveryMs);
     }

@@ -32,6 +32,11 @@ export interface DrillSite {
   readonly say: (line: string) => void;
 }
 
+interface Running extends DrillSite {
+  /** Aborted: whoever drills has gone, and what he started must not be started again. */
+  readonly signal: AbortSignal;
+}
+
 /** What was drilled, and why it ended before its end: the cluster is not fit for another one then. */
 export interface Drilled {
   readonly drills: readonly DrillReport[];
@@ -50,12 +55,15 @@ export async function runDrills(
 ): Promise<Drilled> {
   const drills: DrillReport[] = [];
   const interrupted = interruption();
+  const stopping = new AbortController();
+  interrupted.catch(() => stopping.abort());
+  const running = { ...site, signal: stopping.signal };
   if (site.isTimed) await Promise.race([warmUp(site), interrupted]);
   for (const [at, kind] of kinds.flatMap((each) => Array<DrillKind>(times).fill(each)).entries()) {
     const name = `${kind}, ${(at % times) + 1} of ${times}`;
     site.say(`${name} …`);
     try {
-      drills.push(...(await Promise.race([runDrill(kind, site), interrupted])));
+      drills.push(...(await Promise.race([runDrill(kind, running), interrupted])));
     } catch (error) {
       return { drills, stoppedBy: `${name}: ${reasonOf(error)}` };
     }
@@ -72,7 +80,7 @@ async function warmUp({ cluster, say }: DrillSite): Promise<void> {
 }
 
 /** @returns a report for each switch of it. */
-async function runDrill(kind: DrillKind, site: DrillSite): Promise<readonly DrillReport[]> {
+async function runDrill(kind: DrillKind, site: Running): Promise<readonly DrillReport[]> {
   switch (kind) {
     case 'failback':
       // Lost, brought back, and made the active one again: where it began.
@@ -97,7 +105,7 @@ async function runDrill(kind: DrillKind, site: DrillSite): Promise<readonly Dril
   }
 }
 
-interface Once extends DrillSite {
+interface Once extends Running {
   readonly kind: DrillKind;
   readonly plan: Plan;
   /** Where the failover worker dies, as FAULTS names it. */
@@ -111,7 +119,7 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
   if (plan.isWatched) await letWatchAct(site);
   const faults = kill === undefined ? {} : { FAULTS: `${kill}:kill:1` };
   const watch = plan.isWatched ? { REGION_WATCH: 'on' } : {};
-  const worker = await keepFailoverWorker(cluster, site.build, { ...faults, ...watch });
+  const worker = await keepFailoverWorker(site, { ...faults, ...watch });
   const load = await startLoad(struck);
   try {
     const moved = await struckAndSwitched(site, struck, plan);
@@ -179,10 +187,10 @@ async function comeBack({ operators, say }: DrillSite, region: Region): Promise<
 }
 
 /** The standby has a transaction of its own: it is made a copy again, and nobody who writes waits for it. */
-async function rebuilt(site: DrillSite): Promise<DrillReport> {
+async function rebuilt(site: Running): Promise<DrillReport> {
   const { cluster, say } = site;
   const { active, standby } = await rolesOf(hubUrlOf(cluster.stack));
-  const worker = await keepFailoverWorker(cluster, site.build, {});
+  const worker = await keepFailoverWorker(site, {});
   const load = await startLoad({ cluster, from: active });
   try {
     await pause(warmUpMs);

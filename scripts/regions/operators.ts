@@ -77,7 +77,9 @@ export async function openOperators(apiUrl: string) {
       const story = storySchema.safeParse(reply.body);
       if (story.success && endingStates.includes(story.data.state)) return story.data;
       if (Date.now() > until)
-        throw new Error(`${gid} has not ended: ${JSON.stringify(reply.body)}`);
+        throw new Error(
+          `${gid} has not ended: ${story.data?.summary ?? JSON.stringify(reply.body)}`,
+        );
       await pause(lookEveryMs);
     }
   }

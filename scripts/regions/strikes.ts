@@ -1,9 +1,8 @@
 /** What befalls a region in a drill, from outside of everything that is drilled, and how it is taken back. */
-import { createConnection } from 'mysql2/promise';
+import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 
 import { askRouter } from '../../activities/regions/router-client';
 import type { RouteName } from '../../activities/regions/router-protocol';
-import { stateOf } from '../../activities/regions/mysql-region';
 import { databasePrefix } from '../databases';
 import { signal, type OwnedProcess } from '../stack/process';
 import type { Region } from '../stack/profile';
@@ -115,6 +114,15 @@ export interface HeldApplier {
   releaseInDrain(afterMs: number): Promise<void>;
 }
 
+/** Told to pull no more: one whose source is dead is still connecting. */
+async function isStopped(standby: Connection): Promise<boolean> {
+  const [rows] =
+    await standby.query<(RowDataPacket & { readonly Replica_IO_Running: string })[]>(
+      'SHOW REPLICA STATUS',
+    );
+  return (rows[0]?.Replica_IO_Running ?? 'No') === 'No';
+}
+
 /** The standby falls behind: what is acknowledged from now on is in its relay log alone. */
 export async function holdApplier({ cluster, to }: Struck): Promise<HeldApplier> {
   const session = await createConnection({
@@ -129,8 +137,7 @@ export async function holdApplier({ cluster, to }: Struck): Promise<HeldApplier>
   return {
     async releaseInDrain(afterMs) {
       const until = Date.now() + drainBeginsWithinMs;
-      while ((await stateOf(session)).replica?.isPulling === true && Date.now() < until)
-        await pause(lookEveryMs);
+      while (!(await isStopped(session)) && Date.now() < until) await pause(lookEveryMs);
       await pause(afterMs);
       session.destroy();
     },
