@@ -29,22 +29,22 @@ export function isFree(port: number): Promise<boolean> {
  */
 export async function findFreePort(seed: string, taken: ReadonlySet<number>): Promise<number> {
   const start = createHash('sha256').update(seed).digest().readUInt32BE(0);
-  return firstFreePort(lasting, start, taken);
+  for (let step = 0; step < lasting.count; step += 1) {
+    const port = lasting.first + ((start + step) % lasting.count);
+    if (!taken.has(port) && (await isFree(port))) return port;
+  }
+  throw noneIn(lasting);
 }
 
 /** A free port of the loopback for a process that is started at once, and never one of a stack. */
-export function freePort(): Promise<number> {
-  return firstFreePort(passing, (next += 1), new Set());
+export async function freePort(): Promise<number> {
+  for (let step = 0; step < passing.count; step += 1) {
+    next = (next + 1) % passing.count;
+    const port = passing.first + next;
+    if (await isFree(port)) return port;
+  }
+  throw noneIn(passing);
 }
 
-async function firstFreePort(
-  { first, count }: typeof lasting,
-  start: number,
-  taken: ReadonlySet<number>,
-): Promise<number> {
-  for (let step = 0; step < count; step += 1) {
-    const port = first + ((start + step) % count);
-    if (!taken.has(port) && (await isFree(port))) return port;
-  }
-  throw new Error(`No port is free between ${first} and ${first + count}.`);
-}
+const noneIn = ({ first, count }: typeof lasting): Error =>
+  new Error(`No port is free between ${first} and ${first + count}.`);

@@ -22,6 +22,18 @@ describe('a free port', () => {
     expect(await freePort()).toBeGreaterThan(Math.max(...lasting));
   });
 
+  it('is given once, also where the one before it is taken by somebody else', async () => {
+    const first = await freePort();
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(first + 1, '127.0.0.1', resolve));
+    try {
+      const ports = [first, first + 1, await freePort(), await freePort()];
+      expect(new Set(ports).size).toBe(4);
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
   it('is the next one when somebody listens there or it is promised', async () => {
     const wanted = await findFreePort('a profile', new Set());
     const server = createServer();
