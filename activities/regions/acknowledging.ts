@@ -33,15 +33,21 @@ export async function actTogether(
   activeUrl: string,
   standsBy: () => Promise<void>,
 ): Promise<void> {
+  let isOver = false;
+  let standing = Promise.resolve();
   try {
     await oneAtATime(activeUrl, async (active) => {
       await acknowledgeTogether(active);
       await demandStandby(active);
-      await standsBy();
+      if (isOver) return; // Answered behind its deadline: the row must not change any more.
+      standing = standsBy();
+      await standing;
       // Fails where the session, and its lock, were lost in between. The row says so by now: the next attempt keeps to it.
       await acknowledgeTogether(active);
     });
   } catch (error) {
+    isOver = true;
+    await standing.catch(() => undefined); // The row is read only when it is known what has become of it.
     await actAlone(hub, activeUrl); // Or every commit would wait for nobody.
     throw error;
   }
