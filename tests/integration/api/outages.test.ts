@@ -24,13 +24,16 @@ describe('an API whose servers are away', () => {
   });
   afterAll(() => apis.close());
 
-  const answerOf = (on: OwnApi, method: 'GET' | 'POST', url: string, payload?: object) =>
-    on.api.inject({
+  const timed = async (on: OwnApi, method: 'GET' | 'POST', url: string, payload?: object) => {
+    const began = Date.now();
+    const response = await on.api.inject({
       method,
       url,
       headers: { authorization, ...(method === 'POST' && { 'idempotency-key': aReference() }) },
       ...(payload && { payload }),
     });
+    return { response, ms: Date.now() - began };
+  };
 
   it.each([
     ['POST', '/v1/orders', anOrder('O-1')],
@@ -51,7 +54,8 @@ describe('an API whose servers are away', () => {
     'answers %s %s with 503 and Retry-After when there is no MySQL',
     async (method, url, body) => {
       const cut = await apis.start(nowhere);
-      const response = await answerOf(cut, method, url, body);
+      const { response, ms } = await timed(cut, method, url, body);
+      expect(ms).toBeLessThan(2_000);
       expect(response.statusCode).toBe(503);
       expect(response.json()).toMatchObject({
         code: 'dependency_unavailable',
@@ -65,10 +69,11 @@ describe('an API whose servers are away', () => {
   it('limits by itself, at a quarter, when there is no Redis', async () => {
     const cut = await apis.start({ REDIS_URL: nowhere.REDIS_URL, READS_PER_SECOND: '8' });
     const answers = await Promise.all(
-      Array.from({ length: 8 }, () => answerOf(cut, 'GET', '/v1/transactions')),
+      Array.from({ length: 8 }, () => timed(cut, 'GET', '/v1/transactions')),
     );
-    const statuses = answers.map(({ statusCode }) => statusCode).sort();
+    const statuses = answers.map(({ response }) => response.statusCode).sort();
     expect(statuses).toEqual([200, 200, 429, 429, 429, 429, 429, 429]);
+    expect(Math.max(...answers.map(({ ms }) => ms))).toBeLessThan(2_000);
   });
 
   it('counts a tenant over all processes, with headers that say what is left', async () => {
@@ -94,7 +99,7 @@ describe('an API whose servers are away', () => {
 
   it('is ready with all of them, degraded without Temporal or Redis, not ready without MySQL', async () => {
     const ready = async (on: OwnApi) => {
-      const response = await answerOf(on, 'GET', '/readyz');
+      const { response } = await timed(on, 'GET', '/readyz');
       return [response.statusCode, response.json<{ status: string }>().status];
     };
     expect(await ready(whole)).toEqual([200, 'healthy']);
@@ -107,7 +112,7 @@ describe('an API whose servers are away', () => {
       'degraded',
     ]);
     expect(await ready(await apis.start(nowhere))).toEqual([503, 'unhealthy']);
-    const response = await answerOf(whole, 'GET', '/healthz');
+    const { response } = await timed(whole, 'GET', '/healthz');
     expect(response.json()).toMatchObject({ status: 'healthy', parked: 0, stuck: 0 });
   });
 });

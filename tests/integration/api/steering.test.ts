@@ -60,9 +60,11 @@ describe('steering and reading transactions', () => {
     expect(codeOf(response)).toBe('ask_again');
   });
 
-  it('answers a steering call without Temporal with 503', async () => {
+  it('answers a steering call without Temporal with 503 within two seconds', async () => {
     const gid = await accepted('running');
+    const began = Date.now();
     const response = await post(`/v1/transactions/${gid}/cancel`, undefined, cut);
+    expect(Date.now() - began).toBeLessThan(2_000);
     expect(response.statusCode).toBe(503);
     expect(response.json()).toMatchObject({
       code: 'dependency_unavailable',

@@ -124,7 +124,7 @@ describe('the scanner of bodies', () => {
     (text) => {
       const began = performance.now();
       expect(refuses(text)).toBe(true);
-      expect(performance.now() - began).toBeLessThan(5_000); // It takes a millisecond.
+      expect(performance.now() - began).toBeLessThan(500);
     },
   );
 });
