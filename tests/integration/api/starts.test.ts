@@ -64,13 +64,15 @@ describe('starting an order over HTTP', () => {
   it('makes one run of fifty requests with one key that come at once', async () => {
     const orderId = aReference();
     const withoutId = anOrder(undefined);
-    const answers = await Promise.all(Array.from({ length: 50 }, () => post(orderId, withoutId)));
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => untilAnswered(() => post(orderId, withoutId))),
+    );
     const accepted = answers.filter(({ statusCode }) => statusCode === 202);
     const others = answers.filter(({ statusCode }) => statusCode !== 202);
     expect(new Set(accepted.map((answer) => answer.json<{ gid: string }>().gid)).size).toBe(1);
-    const told = new Set(others.map((answer) => answer.json<{ code: string }>().code));
-    told.delete('dependency_unavailable'); // A busy machine takes longer than a statement may.
-    expect([...told].filter((code) => code !== 'idempotency_in_progress')).toEqual([]);
+    expect(others.map((answer) => answer.json<{ code: string }>().code)).toEqual(
+      others.map(() => 'idempotency_in_progress'),
+    );
     const rows = await apis.sql('SELECT gid FROM runs WHERE idempotency_key = ?', [orderId]);
     expect(rows).toHaveLength(1);
   });
@@ -268,3 +270,13 @@ describe('starting an order over HTTP', () => {
 /** A process that never gets past this point, for as long as the tests run. */
 let release: () => void = () => undefined;
 const held = new Promise<void>((resolve) => (release = resolve));
+
+/** Comes again at 503, as its Retry-After says: on a busy machine fifty at once may outlive a statement's deadline. */
+async function untilAnswered<Answer extends { readonly statusCode: number }>(
+  ask: () => Promise<Answer>,
+): Promise<Answer> {
+  for (;;) {
+    const answer = await ask();
+    if (answer.statusCode !== 503) return answer;
+  }
+}
