@@ -121,7 +121,7 @@ describe('starting an order over HTTP', () => {
     await post(orderId, anOrder(orderId));
     await sql('START TRANSACTION');
     await sql('UPDATE runs SET idempotency_key = NULL WHERE reference = ?', [orderId]);
-    const response = await post(orderId, anOrder(orderId));
+    const response = await untilAnswered(() => post(orderId, anOrder(orderId)));
     await sql('ROLLBACK');
     expect(response.statusCode).toBe(409);
     expect(response.json()).toMatchObject({ code: 'idempotency_in_progress', retryable: true });
@@ -271,7 +271,7 @@ describe('starting an order over HTTP', () => {
 let release: () => void = () => undefined;
 const held = new Promise<void>((resolve) => (release = resolve));
 
-/** Comes again at 503, as its Retry-After says: on a busy machine fifty at once may outlive a statement's deadline. */
+/** Comes again at 503, as its Retry-After says: on a busy machine a statement may outlive its deadline. */
 async function untilAnswered<Answer extends { readonly statusCode: number }>(
   ask: () => Promise<Answer>,
 ): Promise<Answer> {
