@@ -8,6 +8,7 @@ import Table from 'cli-table3';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import colors from 'picocolors';
 
+import { faultMenu } from '../processes/fault-menu';
 import { faultPoints, type FaultPoint } from '../processes/fault-points';
 import { machineOf } from './bench/machine';
 import { build } from './build';
@@ -20,6 +21,7 @@ import { reasonOf } from './stack/waiting';
 
 interface Options {
   readonly flow?: readonly Way[];
+  readonly activity?: readonly string[];
   readonly point?: readonly FaultPoint[];
   readonly crash?: readonly Crash[];
   readonly json?: string;
@@ -31,6 +33,7 @@ const exitCodes = { proven: 0, violated: 1, 'not proven': 3 } as const;
 
 async function crashPoints({
   flow = ways,
+  activity,
   point,
   crash,
   json,
@@ -42,8 +45,11 @@ async function crashPoints({
   const report = await playCrashPoints({
     stack,
     ways: flow,
-    ...(point && { points: point }),
-    ...(crash && { crashes: crash }),
+    only: {
+      ...(activity && { activities: activity }),
+      ...(point && { points: point }),
+      ...(crash && { crashes: crash }),
+    },
     workers: jobs,
     interrupted: interruption(),
     say: (line) => console.error(line),
@@ -144,6 +150,11 @@ function jobsOf(text: string): number {
 new Command('crash-points')
   .description('Kills and fails every flow at every point, and looks whether it ends right.')
   .option('--flow <names>', `only these, separated by commas: ${ways.join(', ')}`, listOf(ways))
+  .option(
+    '--activity <types>',
+    'only at these, e.g. accord.endRun',
+    listOf(faultMenu.map(({ name }) => name)),
+  )
   .option('--point <names>', 'only these points', listOf(faultPoints))
   .option('--crash <names>', `only these: ${crashes.join(', ')}`, listOf(crashes))
   .option('-j, --jobs <number>', 'worker processes', jobsOf, 2)

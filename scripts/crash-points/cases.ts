@@ -98,14 +98,21 @@ export const verbOf = (activity: string): string | undefined => {
   return verbs[participant]?.[name];
 };
 
+/** Which of them are played; left out: all. */
+export interface Only {
+  /** Where they crash, by activity type. */
+  readonly activities?: readonly string[];
+  readonly points?: readonly FaultPoint[];
+  readonly crashes?: readonly Crash[];
+}
+
 /**
  * @param called what is called after this act was made to fail, by act: of a rehearsal.
- * @param only these points and crashes; left out: all.
  */
 export function crashPointsOf(
   way: Way,
   called: ReadonlyMap<string, readonly string[]>,
-  only: { readonly points?: readonly FaultPoint[]; readonly crashes?: readonly Crash[] } = {},
+  only: Only = {},
 ): readonly CrashPoint[] {
   const at = (planted: string | null, activity: string): readonly CrashPoint[] =>
     pointsOf(activity).flatMap((point) =>
@@ -129,8 +136,10 @@ export function crashPointsOf(
     ...zombiesOf(way),
   ];
   return points.filter(
-    ({ point, crash }) =>
-      (only.points?.includes(point) ?? true) && (only.crashes?.includes(crash) ?? true),
+    ({ activity, point, crash }) =>
+      (only.activities?.includes(activity) ?? true) &&
+      (only.points?.includes(point) ?? true) &&
+      (only.crashes?.includes(crash) ?? true),
   );
 }
 

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { scopes } from '../../api/scopes';
-import type { FaultPoint } from '../../processes/fault-points';
 import { checkBooks, type Violation } from '../books';
 import { authorizationOf } from '../credentials';
 import type { Stack } from '../stack/stack';
@@ -17,8 +16,8 @@ import {
   plantedFault,
   pointsOf,
   verbOf,
-  type Crash,
   type CrashPoint,
+  type Only,
   type Way,
 } from './cases';
 import { createFleet, type Fleet } from './fleet';
@@ -27,8 +26,7 @@ import { seedDay, seedStarts, startOf, tenant, type PlannedStart } from './start
 export interface CrashOptions {
   readonly stack: Stack;
   readonly ways: readonly Way[];
-  readonly points?: readonly FaultPoint[];
-  readonly crashes?: readonly Crash[];
+  readonly only?: Only;
   /** Worker processes. */
   readonly workers: number;
   /** Rejects when nobody wants the answer any more. */
@@ -119,7 +117,7 @@ function blamed(played: PlayedPoint, violations: readonly Violation[]): PlayedPo
   return found ? { ...played, outcome: 'violated', detail: found.oracle } : played;
 }
 
-async function openGame(trial: Trial, fleet: Fleet, { ways, points, crashes, say }: CrashOptions) {
+async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOptions) {
   await seedStarts(trial);
   // Velocity would have every payer looked at after twenty payments.
   const RISK_POLICY = JSON.stringify({ velocity: { windowMs: 3_600_000, max: 10_000, score: 50 } });
@@ -163,7 +161,14 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, points, crashes, say
     return new Map(rows.map(({ gid, state }) => [gid, state]));
   };
 
-  /** Starts all, not too many at one time, and waits for their endings. @returns the state of each that has one. */
+  /** A crash behind its last commit comes when its row has ended already; nothing comes after the run itself. */
+  async function isOver(gid: string, state: string): Promise<boolean> {
+    if (state === 'parked') return true; // A person is waited for.
+    const { status } = await trial.temporal.workflow.getHandle(gid).describe();
+    return status.name !== 'RUNNING';
+  }
+
+  /** Starts all, not too many at one time, and waits until they are over. @returns the state of each that is. */
   async function startAll(
     starts: readonly Omit<PlannedStart, 'before'>[],
   ): Promise<ReadonlyMap<string, string>> {
@@ -176,6 +181,7 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, points, crashes, say
       for (const { gid } of next) underWay.set(gid, Date.now());
       await Promise.all(next.map(({ path, body, gid }) => post(path, body, gid)));
       for (const [gid, state] of await statesOf([...underWay.keys()])) {
+        if (!(await isOver(gid, state))) continue;
         ended.set(gid, state);
         underWay.delete(gid);
       }
@@ -217,7 +223,7 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, points, crashes, say
       crashPointsOf(
         way,
         new Map(plantedActs(way).map((act) => [act, called.get(`${way} ${act}`) ?? []])),
-        { ...(points && { points }), ...(crashes && { crashes }) },
+        only,
       ),
     );
   }

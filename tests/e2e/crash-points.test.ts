@@ -13,8 +13,7 @@ describe('the crash points of the order saga', () => {
     const { played, books, kills } = await playCrashPoints({
       stack: await testStack(),
       ways: ['order'],
-      points: ['beforeCommit', 'afterCommit', 'beforeAck'],
-      crashes: ['kill'],
+      only: { points: ['beforeCommit', 'afterCommit', 'beforeAck'], crashes: ['kill'] },
       workers: 2,
       say: () => undefined,
     });
@@ -27,4 +26,19 @@ describe('the crash points of the order saga', () => {
     expect(played.length).toBeGreaterThan(28 + 4);
     expect(kills).toBeGreaterThan(0);
   }, 300_000);
+
+  it('are waited for behind the commit that ends the run, where nothing else goes on', async () => {
+    const { played, kills } = await playCrashPoints({
+      stack: await testStack(),
+      ways: ['order'],
+      only: { activities: ['accord.endRun'], points: ['beforeAck'], crashes: ['kill'] },
+      workers: 2,
+      say: () => undefined,
+    });
+    expect(played.map(({ outcome, state }) => `${outcome}: ${state}`)).toEqual([
+      'proven: completed',
+      'proven: compensated',
+    ]);
+    expect(kills).toBeGreaterThan(0);
+  }, 120_000);
 });
