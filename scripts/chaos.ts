@@ -67,7 +67,7 @@ new Command('chaos')
   )
   .addHelpText(
     'after',
-    `\nFaults: ${faultNames.join(', ')}.\nExit code: 0 proven, 1 violated, 3 not proven.`,
+    `\nFaults: ${faultNames.join(', ')}.\nExit code: 0 proven, 1 violated, 2 it could not be run, 3 not proven.`,
   )
   .action(chaos)
   .parseAsync()
@@ -75,7 +75,7 @@ new Command('chaos')
     () => process.exit(),
     (error: unknown) => {
       console.error(colors.red(reasonOf(error)));
-      process.exit(1);
+      process.exit(2); // Nothing is known.
     },
   );
 
@@ -134,6 +134,7 @@ async function proof(options: Options, stack: Stack, cleanups: Cleanup[]): Promi
     stack,
     random,
     plan,
+    minutes,
     workers,
     clients,
     afterMs: afterMs(minutes),

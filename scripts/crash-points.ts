@@ -160,10 +160,10 @@ new Command('crash-points')
   .option('-j, --jobs <number>', 'worker processes', jobsOf, 2)
   .option('--json <file>', 'write the report there')
   .addOption(new Option('-p, --profile <name>', 'whose servers').choices(profiles).default('test'))
-  .addHelpText('after', '\nExit code: 0 proven, 1 violated, 3 not proven.')
+  .addHelpText('after', '\nExit code: 0 proven, 1 violated, 2 it could not be run, 3 not proven.')
   .action(crashPoints)
   .parseAsync()
   .catch((error: unknown) => {
     console.error(colors.red(reasonOf(error)));
-    process.exitCode = 1;
+    process.exitCode = 2; // Nothing is known.
   });

@@ -41,14 +41,14 @@ new Command('drill')
       regionBreakNames,
     ),
   )
-  .addHelpText('after', '\nExit code: 0 nothing acknowledged was lost, 1 a promise was broken.')
+  .addHelpText('after', '\nExit code: 0 nothing acknowledged was lost, 1 a promise was broken, 2 it could not be run.')
   .action(drill)
   .parseAsync()
   .then(
     () => process.exit(),
     (error: unknown) => {
       console.error(colors.red(reasonOf(error)));
-      process.exit(1);
+      process.exit(2); // Nothing is known.
     },
   );
 

@@ -3,6 +3,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { createConnection } from 'mysql2/promise';
 import { Redis } from 'ioredis';
 
+import { errnoOf } from '../../activities/sql-transaction';
 import type { Role } from '../application';
 import { databases, type Database } from '../databases';
 import { signal } from '../stack/process';
@@ -94,6 +95,7 @@ const serverPaused = (name: ServerName, ms: number): Fault => ({
 /** Commits that are cut at one time: as many as a burst of lost connections would hit. */
 const cuts = 6;
 const cutWithinMs = 5_000;
+const openWithinMs = 30_000;
 
 type Line = keyof Reach['proxies'];
 
@@ -126,12 +128,19 @@ const slow = (line: Line, latencyMs: number, ms: number): Fault => ({
   },
 });
 
+/** Who starts again after the fault before has no connection yet, and none could be cut off. @returns how many there are. */
+async function untilOpen(proxy: Proxy): Promise<number> {
+  const deadline = Date.now() + openWithinMs;
+  while (proxy.counters().open === 0 && Date.now() < deadline) await pause(100);
+  return proxy.counters().open;
+}
+
 const blackholed = (line: Line, ms: number): Fault => ({
   ms,
   isKill: false,
   async strike({ proxies }, forMs) {
     const proxy = proxies[line];
-    const { open } = proxy.counters();
+    const open = await untilOpen(proxy);
     proxy.pass('blackhole');
     await pause(forMs);
     proxy.pass('open');
@@ -144,7 +153,7 @@ const connectionsReset = (line: Line): Fault => ({
   isKill: false,
   async strike({ proxies }) {
     const proxy = proxies[line];
-    const { open } = proxy.counters();
+    const open = await untilOpen(proxy);
     proxy.reset();
     await pause(200);
     return open > 0;
@@ -180,39 +189,67 @@ async function rowsOf(session: Connection, statement: string): Promise<number> {
  */
 const ballast = Array.from({ length: 200 }, (_, n) => [n]);
 
+/** MySQL's ER_LOCK_DEADLOCK. */
+const deadlockError = 1213;
+/** Transactions of others that must have been ended; with nobody at work there the fault goes on, so long at most. */
+const victimsWanted = 3;
+const victimsWithinMs = 30_000;
+
 const deadlocks: Fault = {
   ms: 3_000,
   isKill: false,
   async strike({ trial }, ms) {
-    const deadline = Date.now() + ms;
-    let met = 0;
-    while (Date.now() < deadline) {
-      const session = await createConnection({ uri: trial.adminUrl('accounts') });
-      session.on('error', () => undefined);
-      try {
-        await session.query(
-          'CREATE TABLE IF NOT EXISTS chaos_ballast (n INT NOT NULL) ENGINE=InnoDB',
-        );
-        await session.query('SET SESSION innodb_lock_wait_timeout = 2');
-        await session.query('START TRANSACTION');
-        await session.query('INSERT INTO chaos_ballast VALUES ?', [ballast]);
-        // Against the order in which we lock: the business row first, then fence rows.
-        await session.query(`SELECT id FROM accounts WHERE id = 'acme.merchant-EUR' FOR UPDATE`);
-        await pause(60);
-        await session.query(
-          `SELECT gid FROM fence WHERE state = 'acted' ORDER BY created_at DESC LIMIT 40 FOR UPDATE`,
-        );
-        met += 1;
-      } catch {
-        met += 1; // We were the victim, or waited in vain: they met.
-      } finally {
-        session.destroy();
+    const counting = await createConnection({ uri: trial.adminUrl('accounts') });
+    counting.on('error', () => undefined);
+    try {
+      const began = Date.now();
+      const before = await deadlocksOf(counting);
+      let own = 0;
+      let victims = 0;
+      while (
+        Date.now() < began + ms ||
+        (victims < victimsWanted && Date.now() < began + victimsWithinMs)
+      ) {
+        own += (await lockCrosswise(trial)) === 'victim' ? 1 : 0;
+        victims = (await deadlocksOf(counting)) - before - own;
+        await pause(40);
       }
-      await pause(40);
+      return victims > 0;
+    } finally {
+      counting.destroy();
     }
-    return met > 0;
   },
 };
+
+/** Against the order in which we lock: the business row first, then fence rows. */
+async function lockCrosswise(trial: Trial): Promise<'passed' | 'victim'> {
+  const session = await createConnection({ uri: trial.adminUrl('accounts') });
+  session.on('error', () => undefined);
+  try {
+    await session.query('CREATE TABLE IF NOT EXISTS chaos_ballast (n INT NOT NULL) ENGINE=InnoDB');
+    await session.query('SET SESSION innodb_lock_wait_timeout = 2');
+    await session.query('START TRANSACTION');
+    await session.query('INSERT INTO chaos_ballast VALUES ?', [ballast]);
+    await session.query(`SELECT id FROM accounts WHERE id = 'acme.merchant-EUR' FOR UPDATE`);
+    await pause(60);
+    await session.query(
+      `SELECT gid FROM fence WHERE state = 'acted' ORDER BY created_at DESC LIMIT 40 FOR UPDATE`,
+    );
+    return 'passed';
+  } catch (error) {
+    return errnoOf(error) === deadlockError ? 'victim' : 'passed';
+  } finally {
+    session.destroy();
+  }
+}
+
+/** Of this server, since it was started. */
+async function deadlocksOf(session: Connection): Promise<number> {
+  const [rows] = await session.query<(RowDataPacket & { readonly count: number })[]>(
+    `SELECT count FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'`,
+  );
+  return Number(rows[0]?.count);
+}
 
 /** Redis comes back with nothing: leases, counters and allowances are gone. */
 const redisEmptied: Fault = {

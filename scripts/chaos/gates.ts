@@ -3,6 +3,7 @@
  * red.
  */
 import { businessFlows } from '../../contracts/ids';
+import { eachAtLeast, kindsAsked, takenAtLeast } from './enough';
 import type { HistoryLine } from './history';
 import type { Observation } from './run';
 import type { PlannedFault } from './schedule';
@@ -34,10 +35,6 @@ export function askedOf(lines: readonly HistoryLine[]): Asked {
   return { ok: count('ok'), unknown: count('unknown') + unanswered, byKind };
 }
 
-const kinds = ['order', 'checkout', 'transfer', 'payment', 'refund', 'cancel', 'review', 'read'];
-/** Least of each kind a minute; of a long run no more than in three. */
-const ofEachKind = { perMinute: 8, most: 20 } as const;
-
 export function gatesOf(
   { faults, planted, races, counters, rounds, endings, restarts, replayed, isQuiet }: Observation,
   asked: Asked,
@@ -52,14 +49,15 @@ export function gatesOf(
     readonly hasNext: boolean;
   },
 ): readonly Gate[] {
-  const each = Math.min(ofEachKind.most, Math.ceil(ofEachKind.perMinute * minutes));
   const ended = (state: string): number =>
     [...endings].reduce((sum, [key, n]) => (key.endsWith(` ${state}`) ? sum + n : sum), 0);
   const all = [...endings.values()].reduce((sum, n) => sum + n, 0);
   const gate = (name: string, seen: number, atLeast: number): Gate => ({ name, seen, atLeast });
   return [
-    gate('calls that were taken', asked.ok, 200),
-    ...kinds.map((kind) => gate(`calls of ${kind}`, asked.byKind.get(kind) ?? 0, each)),
+    gate('calls that were taken', asked.ok, takenAtLeast),
+    ...kindsAsked.map((kind) =>
+      gate(`calls of ${kind}`, asked.byKind.get(kind) ?? 0, eachAtLeast(minutes)),
+    ),
     gate('calls of unknown outcome', asked.unknown, 1),
     gate('completed', ended('completed'), 1),
     gate('compensated', ended('compensated'), 1),

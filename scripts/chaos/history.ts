@@ -51,22 +51,34 @@ export type Operation = Readonly<Record<Outcome, (value: Value) => void>>;
 
 export interface History {
   invoke(f: Kind, key: string, value: Value, proc: string): Operation;
+  /** Calls so far: those that were taken, and all by kind. */
+  readonly counts: { readonly taken: number; readonly byKind: ReadonlyMap<Kind, number> };
   close(): void;
 }
 
 export function openHistory(file: string): History {
   const descriptor = openSync(file, 'w');
   let calls = 0;
+  let taken = 0;
+  const byKind = new Map<Kind, number>();
   const write = (line: HistoryLine): void => {
     writeSync(descriptor, `${JSON.stringify(line)}\n`);
   };
   return {
     invoke(f, key, value, proc) {
       const call = { n: (calls += 1), proc, f, key };
+      byKind.set(f, (byKind.get(f) ?? 0) + 1);
       const tell = (type: HistoryLine['type']) => (told: Value) =>
         write({ ...call, type, value: told, t: performance.now() });
       tell('invoke')(value);
-      return { ok: tell('ok'), fail: tell('fail'), unknown: tell('unknown') };
+      const ok = (told: Value): void => {
+        taken += 1;
+        tell('ok')(told);
+      };
+      return { ok, fail: tell('fail'), unknown: tell('unknown') };
+    },
+    get counts() {
+      return { taken, byKind };
     },
     close: () => closeSync(descriptor),
   };

@@ -19,6 +19,7 @@ const toldSchema = z.looseObject({
   version: z.number().optional(),
   step: z.string().nullable().optional(),
   payment: z.looseObject({ status: z.string() }).optional(),
+  early: z.string().nullable().optional(),
   code: z.string().optional(),
 });
 export type Told = z.infer<typeof toldSchema>;
@@ -88,6 +89,11 @@ function certaintyOf(status: number, code: string | undefined): Certainty {
   if (code !== undefined && undecided.has(code)) return 'unknown';
   return status >= 500 ? 'unknown' : 'fail';
 }
+
+/** Whether the same call may have another answer a moment later. */
+export const mayComeAgain = ({ certainty, code }: Reply): boolean =>
+  certainty === 'unknown' ||
+  (code !== undefined && (certainRefusals.has(code) || neverSent.has(code)));
 
 /** fetch wraps what went wrong once or twice. */
 function connectionErrorOf(error: unknown): string {

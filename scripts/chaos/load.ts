@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import type { BusinessFlow } from '../../contracts/ids';
 import { pause } from '../stack/waiting';
 import type { History } from './history';
-import type { ApiClient, Reply } from './http';
+import { mayComeAgain, type ApiClient, type Reply } from './http';
 import type { Random } from './random';
 import {
   drawStart,
@@ -90,12 +90,16 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
     return reply;
   }
 
-  async function start(proc: string, request: StartRequest, waitSeconds?: number): Promise<Reply> {
+  /** @param until it is to be taken, whatever comes in between; left out: some attempts where nobody knows. */
+  async function start(
+    proc: string,
+    request: StartRequest,
+    { waitSeconds, until }: { readonly waitSeconds?: number; readonly until?: number } = {},
+  ): Promise<Reply> {
     let wasUnknown = false;
+    // A payment's caller waits for the decision; the others are told later.
+    const seconds = waitSeconds ?? (request.flow === 'payment' ? decidedWithinSeconds : undefined);
     for (let attempt = 1; ; attempt += 1) {
-      // A payment's caller waits for the decision; the others are told later.
-      const seconds =
-        waitSeconds ?? (request.flow === 'payment' ? decidedWithinSeconds : undefined);
       const reply = await send(proc, request, wasUnknown, seconds);
       if (reply.certainty === 'ok') {
         remember(known, request.gid);
@@ -103,7 +107,11 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
         return reply;
       }
       wasUnknown ||= reply.certainty === 'unknown';
-      if (!wasUnknown || attempt === attemptsMax || isStopping) return reply;
+      const isGivenUp =
+        until === undefined
+          ? !wasUnknown || attempt === attemptsMax || isStopping
+          : !mayComeAgain(reply) || Date.now() > until;
+      if (isGivenUp) return reply;
       await pause(betweenAttemptsMs);
     }
   }
@@ -115,7 +123,9 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
 
   /** The same key twice at once, and once with another body. */
   async function startTwice(proc: string, request: StartRequest): Promise<void> {
-    await Promise.all([start(proc, request), start(`${proc}-twin`, request)]);
+    const twins = await Promise.all([start(proc, request), start(`${proc}-twin`, request)]);
+    // Where nobody was told that it is taken, the key may still be free, and another body a start like any other.
+    if (!twins.some(({ certainty }) => certainty === 'ok')) return;
     const other = { ...request.body, deadlineMs: 33_333 };
     const reply = await api.call('POST', request.path, { key: `key-${request.gid}`, body: other });
     if (reply.certainty === 'ok') {
@@ -153,13 +163,15 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
     );
   };
 
-  const review = (proc: string, paymentId: string): Promise<Reply> => {
+  /** @returns what asks for it: again with the same key and the same decision. */
+  function reviewing(proc: string, paymentId: string): () => Promise<Reply> {
     const key = `review-${paymentId}-${randomUUID().slice(0, 8)}`;
     const body = { decision: random.chance(0.7) ? 'approve' : 'reject', note: 'Looked at.' };
-    return word(proc, 'review', key, `payment:acme.${paymentId}`, () =>
-      api.call('POST', `/v1/payments/${paymentId}/review`, { key, body }),
-    );
-  };
+    return () =>
+      word(proc, 'review', key, `payment:acme.${paymentId}`, () =>
+        api.call('POST', `/v1/payments/${paymentId}/review`, { key, body }),
+      );
+  }
 
   const read = (proc: string, gid: string, waitSeconds?: number): Promise<Reply> =>
     word(proc, 'read', gid, gid, () =>
@@ -175,7 +187,7 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
       : payments[random.between(0, payments.length)];
     const waiting = inReview.shift();
     if (waiting !== undefined) {
-      const reply = await review(proc, waiting);
+      const reply = await reviewing(proc, waiting)();
       if (reply.certainty === 'unknown') inReview.push(waiting);
     } else if (drawn < 0.08) {
       const request = startOf(random.chance(0.5) ? 'order' : 'checkout', random, nextReference());
@@ -190,7 +202,8 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
     } else if (drawn < 0.38) {
       await startTwice(proc, drawStart(random, nextReference()));
     } else {
-      await start(proc, drawStart(random, nextReference()), random.chance(0.15) ? 5 : undefined);
+      const request = drawStart(random, nextReference());
+      await start(proc, request, random.chance(0.15) ? { waitSeconds: 5 } : {});
     }
   }
 
@@ -201,28 +214,39 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
     }
   }
 
-  /** Until it has ended, or the time is over. */
-  async function ending(proc: string, gid: string): Promise<string | undefined> {
+  /** Until it has ended, or the time is over. @param whenInReview is called when a person has to look at it. */
+  async function ending(
+    proc: string,
+    gid: string,
+    whenInReview: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<string | undefined> {
     const deadline = Date.now() + tailWithinMs;
-    while (Date.now() < deadline) {
-      const { body } = await read(proc, gid, 10);
+    let wasInReview = false;
+    for (let waitSeconds = 0; Date.now() < deadline; waitSeconds = 10) {
+      const { body, certainty } = await read(proc, gid, waitSeconds);
       if (body.state !== undefined && endStates.has(body.state)) return body.state;
+      if (certainty !== 'ok') await pause(betweenAttemptsMs);
+      if (body.early !== 'review' || wasInReview) continue;
+      wasInReview = true;
+      await whenInReview();
     }
     return undefined;
+  }
+
+  /** A busy moment is no answer: a client asks again. What came of it, the ending tells. */
+  async function reviewed(proc: string, paymentId: string): Promise<void> {
+    const ask = reviewing(proc, paymentId);
+    const deadline = Date.now() + tailWithinMs;
+    while (mayComeAgain(await ask()) && Date.now() < deadline) await pause(betweenAttemptsMs);
   }
 
   async function tailOne(proc: string, flow: BusinessFlow): Promise<readonly string[]> {
     const request =
       flow === 'refund' ? await refundRequest(proc) : startOf(flow, random, nextReference());
     if (!request) return [`${flow}: the payment that was to be refunded was not completed`];
-    const reply = await start(proc, request);
+    const reply = await start(proc, request, { until: Date.now() + tailWithinMs });
     if (reply.certainty !== 'ok') return [`${request.gid} was not accepted: ${String(reply.code)}`];
-    if (reply.body.payment?.status === 'review') {
-      const reviewed = await review(proc, request.reference);
-      if (reviewed.certainty !== 'ok')
-        return [`${request.gid} was not reviewed: ${String(reviewed.code)}`];
-    }
-    const state = await ending(proc, request.gid);
+    const state = await ending(proc, request.gid, () => reviewed(proc, request.reference));
     const hasEnded = state === 'completed' || state === 'compensated';
     return hasEnded ? [] : [`${request.gid} has not ended: ${String(state)}`];
   }
@@ -230,7 +254,7 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
   /** Of a payment of its own, which has to be completed first. */
   async function refundRequest(proc: string): Promise<StartRequest | undefined> {
     const paid = plainPayment(random, nextReference());
-    await start(proc, paid);
+    await start(proc, paid, { until: Date.now() + tailWithinMs });
     const state = await ending(proc, paid.gid);
     return state === 'completed' ? refundOf(paid.reference, nextReference(), 5) : undefined;
   }

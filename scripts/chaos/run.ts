@@ -11,8 +11,9 @@ import { pause, reasonOf } from '../stack/waiting';
 import { openTrial, type Trial } from '../trial';
 import type { Facts } from './checkers';
 import { watchCounters, type Counters } from './counters';
+import { isEnough } from './enough';
 import { faultMenu, type FaultName, type Reach } from './faults';
-import { openHistory, readHistory } from './history';
+import { openHistory, readHistory, type History } from './history';
 import { createApiClient } from './http';
 import { startLoad } from './load';
 import {
@@ -40,6 +41,8 @@ export interface ChaosOptions {
   readonly stack: Stack;
   readonly random: Random;
   readonly plan: readonly PlannedFault[];
+  /** How long the faults were to take. */
+  readonly minutes: number;
   readonly workers: number;
   readonly clients: number;
   /** Load between the last fault and the end. */
@@ -97,6 +100,7 @@ export interface Observation {
 const warmUpMs = 5_000;
 const roundEveryMs = 1_500;
 const settledWithinMs = 90_000;
+const enoughWithinMs = 60_000;
 const quietWithinMs = 150_000;
 /** A planted bug that keeps things from their ending has shown itself by then. */
 const quietWithBugWithinMs = 40_000;
@@ -209,6 +213,7 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   await bringServersBack(options.profile);
   await supervisor.settled(settledWithinMs);
   const [failedJobs] = await Promise.all([runJobs(trial), pause(options.afterMs)]);
+  if (!options.build) await untilEnough(history, options.minutes); // A planted bug shows itself before.
   planted.push(await plantParked(trial, api, 'planted-2'));
   await Promise.all([load.stop(), prober.stop()]);
 
@@ -251,6 +256,16 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
     parked: await parkedOf(trial),
     facts: await readFacts((...query) => trial.sql(...query)),
   };
+}
+
+/** A slow machine is through with its faults before enough has happened: the load goes on, for a while. */
+async function untilEnough(history: History, minutes: number): Promise<void> {
+  const deadline = Date.now() + enoughWithinMs;
+  const isOver = (): boolean => {
+    const { taken, byKind } = history.counts;
+    return isEnough(taken, byKind, minutes) || Date.now() > deadline;
+  };
+  while (!isOver()) await pause(500);
 }
 
 /** Old and new code on one queue: one worker has the next release for a third of the faults, then the others get it. */
