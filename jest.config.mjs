@@ -24,5 +24,5 @@ export default {
     project('e2e', quiet),
   ],
   maxWorkers: 2,
-  testTimeout: 30_000,
+  testTimeout: 60_000,
 };

@@ -41,7 +41,10 @@ new Command('drill')
       regionBreakNames,
     ),
   )
-  .addHelpText('after', '\nExit code: 0 nothing acknowledged was lost, 1 a promise was broken, 2 it could not be run.')
+  .addHelpText(
+    'after',
+    '\nExit code: 0 nothing acknowledged was lost, 1 a promise was broken, 2 it could not be run.',
+  )
   .action(drill)
   .parseAsync()
   .then(

@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import type { FaultPoint } from '../../processes/fault-points';
 import type { Variables } from '../application';
 import { signal, type OwnedProcess } from '../stack/process';
 import { pause, reasonOf } from '../stack/waiting';
@@ -33,8 +34,18 @@ export interface Fleet {
 const lookEveryMs = 100;
 /** Deliveries gather at their points for so long: below what a SQL transaction is given, which would end it. */
 const gatherMs = 1_500;
-/** Held for longer, a SQL transaction is no longer where it was. */
-const heldMaxMs = 3_500;
+/** Held for longer, a delivery is no longer where it was: MySQL ends a SQL transaction, Temporal an attempt. */
+const heldMaxMs = { inTransaction: 3_500, elsewhere: 8_000 } as const;
+const inTransaction: ReadonlySet<string> = new Set<FaultPoint>([
+  'begun',
+  'entered',
+  'beforeCommit',
+]);
+
+function heldMaxOf(fault: string): number {
+  const [, point = ''] = fault.split(':');
+  return inTransaction.has(point) ? heldMaxMs.inTransaction : heldMaxMs.elsewhere;
+}
 
 export function createFleet(
   trial: Trial,
@@ -108,7 +119,7 @@ export function createFleet(
         const now = performance.now();
         signal(running, 'SIGKILL');
         kills += 1;
-        for (const { text, at } of held) if (now - at < heldMaxMs) killed.add(text);
+        for (const { text, at } of held) if (now - at < heldMaxOf(text)) killed.add(text);
         waiting.delete(running.pid);
       };
       const isOver = () => stopping.signal.aborted || closing.signal.aborted;

@@ -145,8 +145,9 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOp
         body: JSON.stringify(body),
       }).catch(() => undefined);
       if (answer?.ok) return;
-      if (answer && answer.status < 500 && answer.status !== 429)
-        throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+      const text = await answer?.text();
+      if (answer && answer.status < 500 && !retryableIn(text))
+        throw new Error(`${path}: ${answer.status} ${text}`);
       await pause(lookEveryMs);
     }
   }
@@ -413,6 +414,9 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOp
     return states;
   }
 }
+
+const retryableIn = (problem: string | undefined): boolean =>
+  /"retryable":\s*true/.test(problem ?? '');
 
 /** What a zombie can still do, it does within an attempt's time. */
 const zombieEndsWithinMs = 3_000;

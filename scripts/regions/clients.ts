@@ -23,7 +23,8 @@ export interface Clients {
 const clientsAtOnce = 3;
 const restMs = 1_500; // About two orders a second: with more, two cores that carry two regions are what is measured.
 const askAgainMs = 100;
-const decidedWithinMs = 30_000;
+/** Longer than any switch may take. */
+const decidedWithinMs = 150_000;
 
 /** @param file where the record stands, a line for each gid. */
 export function startClients(site: {

@@ -98,24 +98,24 @@ export async function judge(
 type Counted = Omit<DrillReport, 'broken'>;
 
 /** Promises that what was counted breaks. */
-export function brokenBy(
-  { kind, lost, unknown, ackedStaleWrites }: Counted,
-  plan: Plan,
-): readonly string[] {
+export function brokenBy({ kind, lost, ackedStaleWrites }: Counted): readonly string[] {
   return [
     ...(lost === 0 ? [] : [`${lost} acknowledged writes are lost.`]),
     ...(ackedStaleWrites === 0 ? [] : [`${ackedStaleWrites} stale writes were acknowledged.`]),
-    ...(isCalm(kind, plan) && unknown > 0 ? [`${unknown} outcomes are unknown.`] : []),
   ].map((sentence) => `${kind}: ${sentence}`);
 }
 
-/** Promises of time that it breaks. */
-export function slowBy({ kind, writeGapMs, rtoMs }: Counted, plan: Plan): readonly string[] {
+/** Promises of time that it breaks. An outcome is unknown to a writer who has waited for his three seconds. */
+export function slowBy(
+  { kind, writeGapMs, rtoMs, unknown }: Counted,
+  plan: Plan,
+): readonly string[] {
   const { rtoMaxMs } = plan;
   return [
     ...(isCalm(kind, plan) && writeGapMs > plannedGapMaxMs
       ? [`no write for ${writeGapMs} ms.`]
       : []),
+    ...(isCalm(kind, plan) && unknown > 0 ? [`${unknown} outcomes are unknown.`] : []),
     ...(rtoMs <= rtoMaxMs ? [] : [`back after ${rtoMs} ms, ${rtoMaxMs} ms are allowed.`]),
   ].map((sentence) => `${kind}: ${sentence}`);
 }

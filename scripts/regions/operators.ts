@@ -5,7 +5,7 @@ import { z } from 'zod';
 
 import type { FailoverKind } from '../../contracts/regions';
 import { defaultWatchPolicy } from '../../contracts/region-watch';
-import { createApiClient, type ApiClient, type Reply } from '../chaos/http';
+import { createApiClient, mayComeAgain, type ApiClient, type Reply } from '../chaos/http';
 import { operatorToken } from '../operators';
 import { pause } from '../stack/waiting';
 
@@ -53,6 +53,7 @@ const endingStates = ['completed', 'compensated', 'parked'];
 /** As a page that somebody watches: each look reads a history, on a machine that has a switch to make. */
 const lookEveryMs = 250;
 const endsWithinMs = 120_000;
+const answeredWithinMs = 30_000;
 
 /** @param apiUrl of the API of profile `regions`. */
 export async function openOperators(apiUrl: string) {
@@ -63,11 +64,19 @@ export async function openOperators(apiUrl: string) {
   };
   const [first, second] = await Promise.all([as('operator-1'), as('operator-2')]);
 
-  /** @throws Error with the problem that the API told. */
-  async function asked(call: Promise<Reply>, what: string): Promise<Reply['body']> {
-    const { certainty, status, code, body } = await call;
-    if (certainty === 'ok') return body;
-    throw new Error(`${what} was refused: ${status ?? ''} ${code ?? ''} ${JSON.stringify(body)}`);
+  /** The same call again where nobody knows. @throws Error with the problem that the API told. */
+  async function asked(call: () => Promise<Reply>, what: string): Promise<Reply['body']> {
+    const until = Date.now() + answeredWithinMs;
+    for (;;) {
+      const reply = await call();
+      const { certainty, status, code, body } = reply;
+      if (certainty === 'ok') return body;
+      if (!mayComeAgain(reply) || Date.now() > until)
+        throw new Error(
+          `${what} was refused: ${status ?? ''} ${code ?? ''} ${JSON.stringify(body)}`,
+        );
+      await pause(lookEveryMs);
+    }
   }
 
   async function untilEnded(gid: string): Promise<Ended> {
@@ -89,7 +98,7 @@ export async function openOperators(apiUrl: string) {
     async ask(wanted: Switch): Promise<string> {
       const key = `switch-${randomUUID()}`;
       const body = await asked(
-        first.call('POST', '/v1/failovers', { key, body: wanted }),
+        () => first.call('POST', '/v1/failovers', { key, body: wanted }),
         'The switch',
       );
       if (typeof body.gid === 'string') return body.gid;
@@ -97,10 +106,11 @@ export async function openOperators(apiUrl: string) {
         .object({ id: z.string(), links: z.object({ transaction: z.string() }) })
         .parse(body);
       await asked(
-        second.call('POST', `/v1/approvals/${waiting.id}/approve`, {
-          key: `approve-${waiting.id}`,
-          body: {},
-        }),
+        () =>
+          second.call('POST', `/v1/approvals/${waiting.id}/approve`, {
+            key: `approve-${waiting.id}`,
+            body: {},
+          }),
         'The approval',
       );
       return decodeURIComponent(waiting.links.transaction.split('/').at(-1) ?? '');
@@ -110,7 +120,7 @@ export async function openOperators(apiUrl: string) {
     async askRejoin(region: string): Promise<string> {
       const key = `rejoin-${randomUUID()}`;
       const body = await asked(
-        first.call('POST', `/v1/regions/${region}/rejoin`, { key, body: {} }),
+        () => first.call('POST', `/v1/regions/${region}/rejoin`, { key, body: {} }),
         'The rejoin',
       );
       return z.object({ gid: z.string() }).parse(body).gid;
@@ -119,10 +129,8 @@ export async function openOperators(apiUrl: string) {
     /** Lets the watch switch by itself, or ask. */
     async setAutoFailover(autoFailover: boolean): Promise<void> {
       const body = { ...defaultWatchPolicy, autoFailover };
-      await asked(
-        first.call('PUT', '/v1/regions/policy', { key: `policy-${randomUUID()}`, body }),
-        'The policy',
-      );
+      const key = `policy-${randomUUID()}`;
+      await asked(() => first.call('PUT', '/v1/regions/policy', { key, body }), 'The policy');
     },
 
     /** @returns the gid of a switch that was accepted behind that time, by whomever; `undefined`: none was in time. */

@@ -25,7 +25,7 @@ describe('the crash points of the order saga', () => {
     expect(played.filter(({ point }) => point.planted === null)).toHaveLength(28);
     expect(played.length).toBeGreaterThan(28 + 4);
     expect(kills).toBeGreaterThan(0);
-  }, 300_000);
+  }, 900_000);
 
   it('are waited for behind the commit that ends the run, where nothing else goes on', async () => {
     const { played, kills } = await playCrashPoints({
@@ -40,5 +40,5 @@ describe('the crash points of the order saga', () => {
       'proven: compensated',
     ]);
     expect(kills).toBeGreaterThan(0);
-  }, 120_000);
+  }, 300_000);
 });

@@ -42,6 +42,8 @@ export interface OwnApplication {
   /** One more API process than `api`, on a port of its own. @returns its address. */
   startApi(name: string, variables?: Variables): Promise<string>;
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  /** As a client does: with the same key again, for as long as the answer says that it may be asked again. */
+  ask(method: string, path: string, options?: RequestOptions): Promise<Answer>;
   /** Rows as the administrator reads them: bytes are text, digits stay digits. */
   sql<Row extends object>(
     database: Database,
@@ -113,6 +115,27 @@ export async function ownApplication(): Promise<OwnApplication> {
     return running;
   };
 
+  const request: OwnApplication['request'] = async (method, path, options = {}) => {
+    const { body, key, waitSeconds, until, accept, at = application.apiUrl } = options;
+    const wait =
+      waitSeconds !== undefined && `wait=${waitSeconds}${until ? `, until=${until}` : ''}`;
+    const answer = await fetch(`${at}${path}`, {
+      method,
+      headers: {
+        authorization,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(method === 'POST' && { 'idempotency-key': key ?? randomBytes(8).toString('hex') }),
+        ...(wait && { prefer: wait }),
+        ...(accept !== undefined && { accept }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    const isJson = /json/.test(answer.headers.get('content-type') ?? '');
+    const { status, headers } = answer;
+    return { status, headers, text, body: isJson ? parsed(text) : {} };
+  };
+
   return {
     tenant,
     databases: own,
@@ -142,25 +165,14 @@ export async function ownApplication(): Promise<OwnApplication> {
       await start('api', as, { API_PORT: String(port), ...variables });
       return `http://127.0.0.1:${port}`;
     },
-    async request(method, path, options = {}) {
-      const { body, key, waitSeconds, until, accept, at = application.apiUrl } = options;
-      const wait =
-        waitSeconds !== undefined && `wait=${waitSeconds}${until ? `, until=${until}` : ''}`;
-      const answer = await fetch(`${at}${path}`, {
-        method,
-        headers: {
-          authorization,
-          ...(body !== undefined && { 'content-type': 'application/json' }),
-          ...(method === 'POST' && { 'idempotency-key': key ?? randomBytes(8).toString('hex') }),
-          ...(wait && { prefer: wait }),
-          ...(accept !== undefined && { accept }),
-        },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      });
-      const text = await answer.text();
-      const isJson = /json/.test(answer.headers.get('content-type') ?? '');
-      const { status, headers } = answer;
-      return { status, headers, text, body: isJson ? parsed(text) : {} };
+    request,
+    ask(method, path, options = {}) {
+      const asked = { ...options, key: options.key ?? randomBytes(8).toString('hex') };
+      const answered = async () => {
+        const answer = await request(method, path, asked);
+        return answer.body['retryable'] !== true && answer;
+      };
+      return eventually(answered, { withinMs: 120_000, what: `an answer to ${method} ${path}` });
     },
     sql,
     async close() {

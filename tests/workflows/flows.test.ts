@@ -177,7 +177,7 @@ describe.each(flows)('a transaction of the flow %s', (flow) => {
     const last = tries.at(-1);
     if (!last) return; // Nothing comes before the decision.
     const fakes = fakeParticipants({ [last.act]: losesAnswer });
-    const input = aTransaction({ deadlineAt: Date.now() + 6_000, undoBudgetMs: 3_000 });
+    const input = aTransaction(littleTime());
     tests.cast(input.gid, fakes);
     const handle = await runs.start(input);
     await called(fakes, last.act);

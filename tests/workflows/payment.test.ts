@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { PaymentInput } from '../../contracts/payments';
 import { parkTransactionUpdate, timelineQuery } from '../../contracts/transaction';
 import { eventually } from '../support/eventually';
-import { aPayment } from './support/builders';
+import { aPayment, littleTime } from './support/builders';
 import type { Answer } from './support/fake-participants';
 import { fakeParticipants, first, isAway, isOdd, refuses } from './support/fake-participants';
 import {
@@ -178,7 +178,7 @@ describe('a payment in review', () => {
   it('puts its deadline off by the time that the person took, and by no more', async () => {
     const { fakes, payment } = reviewed(
       { 'accounts.authorisePayment': isAway },
-      { deadlineAt: Date.now() + 6_000, undoBudgetMs: 3_000, reviewMs: 600_000 },
+      { ...littleTime(), reviewMs: 600_000 },
     );
     const actingEndedAt = payment.deadlineAt - payment.undoBudgetMs;
     const result = await runs.run(fakes, payment, async (handle) => {
@@ -240,7 +240,7 @@ describe('a payment whose review another life of it has had', () => {
   });
 
   it('goes forward when nobody decides any more: nobody is asked a second time', async () => {
-    const { fakes, payment } = reviewed({}, { reviewMs: 2_000 });
+    const { fakes, payment } = reviewed({}, { reviewMs: 8_000 });
     tests.cast(payment.gid, fakes);
     const handle = await runs.start(payment);
     await inReview(handle);

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { OrderSagaInput } from '../../contracts/order-saga';
 import { timelineQuery } from '../../contracts/transaction';
 import { eventually } from '../support/eventually';
-import { anOrder } from './support/builders';
+import { anOrder, littleTime } from './support/builders';
 import type { Answer, FakeParticipants } from './support/fake-participants';
 import { fails, fakeParticipants, first, isAway, refuses } from './support/fake-participants';
 import { called, cancel, decide } from './support/steering';
@@ -74,10 +74,7 @@ describe('a life of a run that does not know what an earlier one has done', () =
   });
 
   it('undoes it all as a second coordinator that comes after the first was terminated', async () => {
-    const { fakes, order } = cast(
-      { 'orders.createOrder': isAway },
-      anOrder({ deadlineAt: Date.now() + 8_000, undoBudgetMs: 5_000 }),
-    );
+    const { fakes, order } = cast({ 'orders.createOrder': isAway }, anOrder(littleTime()));
     const handle = await runs.start(order);
     await called(fakes, 'orders.createOrder');
     await handle.terminate();
@@ -126,7 +123,7 @@ describe('a pivot that cannot be sealed', () => {
   it('is repeated until it is known, also when the time for acting is over, and never undone', async () => {
     const { fakes, order } = cast(
       { 'accounts.captureFunds': first(7, isAway) },
-      anOrder({ deadlineAt: Date.now() + 6_000, undoBudgetMs: 3_000 }),
+      anOrder(littleTime()),
     );
     expect((await (await start(order)).result()).outcome).toBe('completed');
     expect(fakes.calls).not.toContain('accounts.releaseFunds');

@@ -108,8 +108,10 @@ describe('the fence, when deliveries meet', () => {
       async (at: FaultPoint, end: string) => {
         const request = await aHold();
         const point = holdAt(at);
-        const transactionMs = end === 'SqlTimeout' ? 400 : sqlLimits.transactionMs;
+        // Below the time for which attempt 2 waits for its row; enough for a busy machine to come to the point.
+        const transactionMs = end === 'SqlTimeout' ? 1_500 : sqlLimits.transactionMs;
         const pool = bank.slowPool({ ...sqlLimits, transactionMs });
+        await pool.select('SELECT 1 AS one');
         const zombie = bank.participant({ faults: point, pool }).holdFunds([request]);
         const outcome = zombie.then(
           ([verdict]) => verdict?.fence,

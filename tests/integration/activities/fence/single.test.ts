@@ -347,7 +347,7 @@ describe('the fence, one effect at a time', () => {
   });
 
   it('B23 kills the statement whose time is over, and the pool serves the next one at once', async () => {
-    const limits = { ...bank.pool.limits, statementMs: 150 };
+    const limits = { ...bank.pool.limits, statementMs: 1_000 };
     const pool = bank.own.pool(bank.own.urls.ACCOUNTS_DATABASE_URL, { connectionLimit: 1, limits });
     const sleepers = () =>
       bank.admin.select(
