@@ -27,7 +27,7 @@ import { planFaults } from './chaos/schedule';
 import { interruption } from './interruption';
 import { folderOf, profiles, serversOf, type Profile } from './stack/profile';
 import { bringUp, readStack, serverProcess, takeDown, type Stack } from './stack/stack';
-import { reasonOf } from './stack/waiting';
+import { exitWithoutVerdict } from './without-verdict';
 
 interface Options {
   readonly seed: number;
@@ -70,14 +70,9 @@ new Command('chaos')
     `\nFaults: ${faultNames.join(', ')}.\nExit code: 0 proven, 1 violated, 2 it could not be run, 3 not proven.`,
   )
   .action(chaos)
+  .exitOverride()
   .parseAsync()
-  .then(
-    () => process.exit(),
-    (error: unknown) => {
-      console.error(colors.red(reasonOf(error)));
-      process.exit(2); // Nothing is known.
-    },
-  );
+  .then(() => process.exit(), exitWithoutVerdict);
 
 async function chaos(options: Options): Promise<void> {
   Runtime.install({

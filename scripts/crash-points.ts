@@ -8,16 +8,22 @@ import Table from 'cli-table3';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import colors from 'picocolors';
 
-import { faultMenu } from '../processes/fault-menu';
 import { faultPoints, type FaultPoint } from '../processes/fault-points';
 import { machineOf } from './bench/machine';
 import { build } from './build';
-import { crashes, textOf, ways, type Crash, type Way } from './crash-points/cases';
+import {
+  crashes,
+  recordedActivities,
+  textOf,
+  ways,
+  type Crash,
+  type Way,
+} from './crash-points/cases';
 import { playCrashPoints, type CrashReport, type PlayedPoint } from './crash-points/run';
 import { interruption } from './interruption';
 import { profiles, type Profile } from './stack/profile';
 import { bringUp } from './stack/stack';
-import { reasonOf } from './stack/waiting';
+import { exitWithoutVerdict } from './without-verdict';
 
 interface Options {
   readonly flow?: readonly Way[];
@@ -29,6 +35,7 @@ interface Options {
   readonly profile: Profile;
 }
 
+const callsOfWays = [...new Set(ways.flatMap(recordedActivities))];
 const exitCodes = { proven: 0, violated: 1, 'not proven': 3 } as const;
 
 async function crashPoints({
@@ -150,11 +157,7 @@ function jobsOf(text: string): number {
 new Command('crash-points')
   .description('Kills and fails every flow at every point, and looks whether it ends right.')
   .option('--flow <names>', `only these, separated by commas: ${ways.join(', ')}`, listOf(ways))
-  .option(
-    '--activity <types>',
-    'only at these, e.g. accord.endRun',
-    listOf(faultMenu.map(({ name }) => name)),
-  )
+  .option('--activity <types>', 'only at these, e.g. accord.endRun', listOf(callsOfWays))
   .option('--point <names>', 'only these points', listOf(faultPoints))
   .option('--crash <names>', `only these: ${crashes.join(', ')}`, listOf(crashes))
   .option('-j, --jobs <number>', 'worker processes', jobsOf, 2)
@@ -162,8 +165,6 @@ new Command('crash-points')
   .addOption(new Option('-p, --profile <name>', 'whose servers').choices(profiles).default('test'))
   .addHelpText('after', '\nExit code: 0 proven, 1 violated, 2 it could not be run, 3 not proven.')
   .action(crashPoints)
+  .exitOverride()
   .parseAsync()
-  .catch((error: unknown) => {
-    console.error(colors.red(reasonOf(error)));
-    process.exitCode = 2; // Nothing is known.
-  });
+  .catch(exitWithoutVerdict);

@@ -12,7 +12,7 @@ import { bringUpCluster } from './regions/cluster';
 import { openOperators } from './regions/operators';
 import { printDrills, reportOf } from './regions/report';
 import { reset, takeDown } from './stack/stack';
-import { reasonOf } from './stack/waiting';
+import { exitWithoutVerdict } from './without-verdict';
 
 interface Options {
   readonly times: number;
@@ -43,17 +43,12 @@ new Command('drill')
   )
   .addHelpText(
     'after',
-    '\nExit code: 0 nothing acknowledged was lost, 1 a promise was broken, 2 it could not be run.',
+    '\nExit code: 0 nothing acknowledged was lost, 1 a promise was broken or a drill did not come to its end, 2 the cluster could not be brought up.',
   )
   .action(drill)
+  .exitOverride()
   .parseAsync()
-  .then(
-    () => process.exit(),
-    (error: unknown) => {
-      console.error(colors.red(reasonOf(error)));
-      process.exit(2); // Nothing is known.
-    },
-  );
+  .then(() => process.exit(), exitWithoutVerdict);
 
 async function drill(
   kinds: readonly DrillKind[],

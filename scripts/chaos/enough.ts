@@ -20,7 +20,7 @@ export const eachAtLeast = (minutes: number): number =>
   Math.min(ofEachKind.most, Math.ceil(ofEachKind.perMinute * minutes));
 
 /** Of calls, whatever came of them. */
-export type ByKind = ReadonlyMap<string, number>;
+type ByKind = ReadonlyMap<string, number>;
 
 export const isEnough = (taken: number, byKind: ByKind, minutes: number): boolean =>
   taken >= takenAtLeast &&

@@ -191,7 +191,10 @@ const ballast = Array.from({ length: 200 }, (_, n) => [n]);
 
 /** MySQL's ER_LOCK_DEADLOCK. */
 const deadlockError = 1213;
-/** Transactions of others that must have been ended; with nobody at work there the fault goes on, so long at most. */
+/**
+ * SQL transactions of others, on this server, that are to meet ours; with nobody at work there the fault goes on, so
+ * long at most. One is enough to have struck.
+ */
 const victimsWanted = 3;
 const victimsWithinMs = 30_000;
 

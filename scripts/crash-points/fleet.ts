@@ -35,7 +35,7 @@ const lookEveryMs = 100;
 /** Deliveries gather at their points for so long: below what a SQL transaction is given, which would end it. */
 const gatherMs = 1_500;
 /** Held for longer, a delivery is no longer where it was: MySQL ends a SQL transaction, Temporal an attempt. */
-const heldMaxMs = { inTransaction: 3_500, elsewhere: 8_000 } as const;
+const heldMaxMs = { inTransaction: 3_500, elsewhere: 8_000, ofLocks: 1_900 } as const;
 const inTransaction: ReadonlySet<string> = new Set<FaultPoint>([
   'begun',
   'entered',
@@ -43,7 +43,8 @@ const inTransaction: ReadonlySet<string> = new Set<FaultPoint>([
 ]);
 
 function heldMaxOf(fault: string): number {
-  const [, point = ''] = fault.split(':');
+  const [activity = '', point = ''] = fault.split(':');
+  if (!activity.includes('.')) return heldMaxMs.ofLocks; // Their attempts have two and three seconds.
   return inTransaction.has(point) ? heldMaxMs.inTransaction : heldMaxMs.elsewhere;
 }
 

@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { z } from 'zod';
+
 import { scopes } from '../../api/scopes';
 import { checkBooks, type Violation } from '../books';
 import { authorizationOf } from '../credentials';
@@ -378,6 +380,7 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOp
         await prepared(attempts);
         const crash = new Set(attempts.map(({ faults }) => faults.crash));
         const ending = startAll(attempts);
+        ending.catch(() => undefined); // It is awaited below.
         const stopped = new Set(
           await fleet.stopFirst((fault) => crash.has(fault), endsWithinMs / 10),
         );
@@ -415,8 +418,9 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOp
   }
 }
 
-const retryableIn = (problem: string | undefined): boolean =>
-  /"retryable":\s*true/.test(problem ?? '');
+const problemSchema = z.looseObject({ retryable: z.boolean() });
+/** Of a problem of the API. */
+const retryableIn = (text = ''): boolean => problemSchema.parse(JSON.parse(text)).retryable;
 
 /** What a zombie can still do, it does within an attempt's time. */
 const zombieEndsWithinMs = 3_000;

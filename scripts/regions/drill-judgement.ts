@@ -22,6 +22,8 @@ export interface DrillReport {
   /** Acknowledged, and not in the region that is active now. */
   readonly lost: number;
   readonly unknown: number;
+  /** Of these: writers who gave up after three seconds. All others were told of an error behind their COMMIT. */
+  readonly unanswered: number;
   readonly unknownApplied: number;
   /** The longest time in which no write was acknowledged. */
   readonly writeGapMs: number;
@@ -63,6 +65,7 @@ export async function count(
     acked: acked.length + clients.accepted.length,
     lost: lost.length,
     unknown: unknown.length + clients.undecided,
+    unanswered: all.reduce((sum, record) => sum + record.unanswered, 0),
     unknownApplied: unknown.filter((id) => there.has(id)).length,
     writeGapMs: app.gapMs,
     rpoMs: Math.max(0, ...lost.map(([, at]) => faultAt - at)),
@@ -98,16 +101,21 @@ export async function judge(
 type Counted = Omit<DrillReport, 'broken'>;
 
 /** Promises that what was counted breaks. */
-export function brokenBy({ kind, lost, ackedStaleWrites }: Counted): readonly string[] {
+export function brokenBy(
+  { kind, lost, unknown, unanswered, ackedStaleWrites }: Counted,
+  plan: Plan,
+): readonly string[] {
+  const cut = unknown - unanswered;
   return [
     ...(lost === 0 ? [] : [`${lost} acknowledged writes are lost.`]),
     ...(ackedStaleWrites === 0 ? [] : [`${ackedStaleWrites} stale writes were acknowledged.`]),
+    ...(isCalm(kind, plan) && cut > 0 ? [`${cut} outcomes are unknown.`] : []),
   ].map((sentence) => `${kind}: ${sentence}`);
 }
 
-/** Promises of time that it breaks. An outcome is unknown to a writer who has waited for his three seconds. */
+/** Promises of time that it breaks. */
 export function slowBy(
-  { kind, writeGapMs, rtoMs, unknown }: Counted,
+  { kind, writeGapMs, rtoMs, unanswered }: Counted,
   plan: Plan,
 ): readonly string[] {
   const { rtoMaxMs } = plan;
@@ -115,7 +123,7 @@ export function slowBy(
     ...(isCalm(kind, plan) && writeGapMs > plannedGapMaxMs
       ? [`no write for ${writeGapMs} ms.`]
       : []),
-    ...(isCalm(kind, plan) && unknown > 0 ? [`${unknown} outcomes are unknown.`] : []),
+    ...(isCalm(kind, plan) && unanswered > 0 ? [`${unanswered} writes had no answer.`] : []),
     ...(rtoMs <= rtoMaxMs ? [] : [`back after ${rtoMs} ms, ${rtoMaxMs} ms are allowed.`]),
   ].map((sentence) => `${kind}: ${sentence}`);
 }

@@ -238,7 +238,7 @@ const withJudgement = (
 ): DrillReport => ({
   ...report,
   broken: [
-    ...brokenBy(report),
+    ...brokenBy(report, plan),
     ...(isTimed ? slowBy(report, plan) : []),
     ...found.map((one) => `${report.kind}: ${one}`),
   ],

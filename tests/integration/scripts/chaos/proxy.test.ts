@@ -6,7 +6,7 @@ import { createConnection } from 'mysql2/promise';
 
 import { createProxy, type Proxy } from '../../../../scripts/chaos/proxy';
 import type { Stack } from '../../../../scripts/stack/stack';
-import { createKafka } from '../../../../workers/relay/kafka-client';
+import { createKafka, ensureTopics } from '../../../../workers/relay/kafka-client';
 import { eventually } from '../../../support/eventually';
 import { ownKafka, silentLogger } from '../../../support/kafka';
 import { testStack } from '../../../support/stack';
@@ -166,10 +166,10 @@ describe('the proxy', () => {
         const topic = `${own.settings.topicPrefix}proxy`;
         const admin = own.kafka.admin();
         await admin.connect();
-        await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
+        await ensureTopics(own.kafka, [topic]);
         const records = async (): Promise<number> => {
-          const [partition] = await admin.fetchTopicOffsets(topic);
-          return Number(partition?.high);
+          const partitions = await admin.fetchTopicOffsets(topic);
+          return partitions.reduce((sum, { high }) => sum + Number(high), 0);
         };
         const through = createKafka(
           { brokers: [proxy.address], topicPrefix: '' },
@@ -178,7 +178,7 @@ describe('the proxy', () => {
         const producer = through.producer({ retry: { retries: 0 } });
         await producer.connect();
         const send = () => producer.send({ topic, messages: [{ value: 'one' }] });
-        await send();
+        await eventually(send); // A new partition's leader may not know yet that it is.
         expect(await records()).toBe(1);
         proxy[cut]('Produce');
         await expect(send()).rejects.toThrow();
