@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 
-import { createKafka, type KafkaSettings } from '../../workers/relay/kafka-client';
+import { createKafka, ensureTopics, type KafkaSettings } from '../../workers/relay/kafka-client';
 import { createLogger } from '../../processes/logger';
+import { eventually } from './eventually';
 import { testStack } from './stack';
 
 export const silentLogger = createLogger({ process: 'test', level: 'silent' });
@@ -30,6 +31,15 @@ export async function ownKafka() {
   };
 }
 export type OwnKafka = Awaited<ReturnType<typeof ownKafka>>;
+
+/** Topics that can be written and read at once: a leader is named a moment before it knows of it itself. */
+export async function readyTopics({ kafka }: OwnKafka, names: readonly string[]): Promise<void> {
+  await ensureTopics(kafka, names);
+  const admin = kafka.admin();
+  await admin.connect();
+  await eventually(() => Promise.all(names.map((name) => admin.fetchTopicOffsets(name))));
+  await admin.disconnect();
+}
 
 /** A record as it stands in a topic. */
 export interface TopicRecord {

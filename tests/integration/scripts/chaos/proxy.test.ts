@@ -6,9 +6,9 @@ import { createConnection } from 'mysql2/promise';
 
 import { createProxy, type Proxy } from '../../../../scripts/chaos/proxy';
 import type { Stack } from '../../../../scripts/stack/stack';
-import { createKafka, ensureTopics } from '../../../../workers/relay/kafka-client';
+import { createKafka } from '../../../../workers/relay/kafka-client';
 import { eventually } from '../../../support/eventually';
-import { ownKafka, silentLogger } from '../../../support/kafka';
+import { ownKafka, readyTopics, silentLogger } from '../../../support/kafka';
 import { testStack } from '../../../support/stack';
 
 describe('the proxy', () => {
@@ -166,7 +166,7 @@ describe('the proxy', () => {
         const topic = `${own.settings.topicPrefix}proxy`;
         const admin = own.kafka.admin();
         await admin.connect();
-        await ensureTopics(own.kafka, [topic]);
+        await readyTopics(own, [topic]);
         const records = async (): Promise<number> => {
           const partitions = await admin.fetchTopicOffsets(topic);
           return partitions.reduce((sum, { high }) => sum + Number(high), 0);
@@ -178,7 +178,7 @@ describe('the proxy', () => {
         const producer = through.producer({ retry: { retries: 0 } });
         await producer.connect();
         const send = () => producer.send({ topic, messages: [{ value: 'one' }] });
-        await eventually(send); // A new partition's leader may not know yet that it is.
+        await send();
         expect(await records()).toBe(1);
         proxy[cut]('Produce');
         await expect(send()).rejects.toThrow();

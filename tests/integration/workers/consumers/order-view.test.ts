@@ -10,7 +10,6 @@ import {
   createOrderViewProcessor,
   orderViewConsumer,
 } from '../../../../workers/consumers/order-view-processor';
-import { ensureTopics } from '../../../../workers/relay/kafka-client';
 import { faultMenu } from '../../../../processes/fault-menu';
 import {
   inertFaultPoints,
@@ -19,7 +18,7 @@ import {
 } from '../../../../processes/fault-points';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { eventually } from '../../../support/eventually';
-import { ownKafka, silentLogger, type OwnKafka } from '../../../support/kafka';
+import { ownKafka, readyTopics, silentLogger, type OwnKafka } from '../../../support/kafka';
 
 let databases: OwnDatabases;
 let pool: SqlPool;
@@ -48,7 +47,7 @@ afterAll(async () => {
 beforeEach(async () => {
   topic = `${kafka.settings.topicPrefix}${randomUUID().slice(0, 8)}`;
   groupId = topic;
-  await ensureTopics(kafka.kafka, [topic]);
+  await readyTopics(kafka, [topic]);
   Object.assign(counted, { applied: 0, duplicate: 0, buried: 0, failed: 0 });
 });
 afterEach(async () => {
