@@ -43,6 +43,8 @@ const knownMax = 500;
 const attemptsMax = 6;
 const betweenAttemptsMs = 400;
 const tailWithinMs = 30_000;
+/** A call of the tail is asked again for so long: about what one call may take. */
+const takenWithinMs = 10_000;
 const decidedWithinSeconds = 8;
 const endStates = new Set(['completed', 'compensated', 'parked']);
 
@@ -236,7 +238,7 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
   /** A busy moment is no answer: a client asks again. What came of it, the ending tells. */
   async function reviewed(proc: string, paymentId: string): Promise<void> {
     const ask = reviewing(proc, paymentId);
-    const deadline = Date.now() + tailWithinMs;
+    const deadline = Date.now() + takenWithinMs;
     while (mayComeAgain(await ask()) && Date.now() < deadline) await pause(betweenAttemptsMs);
   }
 
@@ -244,7 +246,7 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
     const request =
       flow === 'refund' ? await refundRequest(proc) : startOf(flow, random, nextReference());
     if (!request) return [`${flow}: the payment that was to be refunded was not completed`];
-    const reply = await start(proc, request, { until: Date.now() + tailWithinMs });
+    const reply = await start(proc, request, { until: Date.now() + takenWithinMs });
     if (reply.certainty !== 'ok') return [`${request.gid} was not accepted: ${String(reply.code)}`];
     const state = await ending(proc, request.gid, () => reviewed(proc, request.reference));
     const hasEnded = state === 'completed' || state === 'compensated';
@@ -254,7 +256,7 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
   /** Of a payment of its own, which has to be completed first. */
   async function refundRequest(proc: string): Promise<StartRequest | undefined> {
     const paid = plainPayment(random, nextReference());
-    await start(proc, paid, { until: Date.now() + tailWithinMs });
+    await start(proc, paid, { until: Date.now() + takenWithinMs });
     const state = await ending(proc, paid.gid);
     return state === 'completed' ? refundOf(paid.reference, nextReference(), 5) : undefined;
   }

@@ -22,8 +22,6 @@ export interface DrillReport {
   /** Acknowledged, and not in the region that is active now. */
   readonly lost: number;
   readonly unknown: number;
-  /** Of these: writers who gave up after three seconds. All others were told of an error behind their COMMIT. */
-  readonly unanswered: number;
   readonly unknownApplied: number;
   /** The longest time in which no write was acknowledged. */
   readonly writeGapMs: number;
@@ -65,7 +63,6 @@ export async function count(
     acked: acked.length + clients.accepted.length,
     lost: lost.length,
     unknown: unknown.length + clients.undecided,
-    unanswered: all.reduce((sum, record) => sum + record.unanswered, 0),
     unknownApplied: unknown.filter((id) => there.has(id)).length,
     writeGapMs: app.gapMs,
     rpoMs: Math.max(0, ...lost.map(([, at]) => faultAt - at)),
@@ -102,28 +99,23 @@ type Counted = Omit<DrillReport, 'broken'>;
 
 /** Promises that what was counted breaks. */
 export function brokenBy(
-  { kind, lost, unknown, unanswered, ackedStaleWrites }: Counted,
+  { kind, lost, unknown, ackedStaleWrites }: Counted,
   plan: Plan,
 ): readonly string[] {
-  const cut = unknown - unanswered;
   return [
     ...(lost === 0 ? [] : [`${lost} acknowledged writes are lost.`]),
     ...(ackedStaleWrites === 0 ? [] : [`${ackedStaleWrites} stale writes were acknowledged.`]),
-    ...(isCalm(kind, plan) && cut > 0 ? [`${cut} outcomes are unknown.`] : []),
+    ...(isCalm(kind, plan) && unknown > 0 ? [`${unknown} outcomes are unknown.`] : []),
   ].map((sentence) => `${kind}: ${sentence}`);
 }
 
 /** Promises of time that it breaks. */
-export function slowBy(
-  { kind, writeGapMs, rtoMs, unanswered }: Counted,
-  plan: Plan,
-): readonly string[] {
+export function slowBy({ kind, writeGapMs, rtoMs }: Counted, plan: Plan): readonly string[] {
   const { rtoMaxMs } = plan;
   return [
     ...(isCalm(kind, plan) && writeGapMs > plannedGapMaxMs
       ? [`no write for ${writeGapMs} ms.`]
       : []),
-    ...(isCalm(kind, plan) && unanswered > 0 ? [`${unanswered} writes had no answer.`] : []),
     ...(rtoMs <= rtoMaxMs ? [] : [`back after ${rtoMs} ms, ${rtoMaxMs} ms are allowed.`]),
   ].map((sentence) => `${kind}: ${sentence}`);
 }

@@ -18,8 +18,6 @@ export interface WriteRecord {
   /** When each was acknowledged, in milliseconds since 1970. */
   readonly acked: ReadonlyMap<string, number>;
   readonly unknown: ReadonlySet<string>;
-  /** Of these: nothing was heard for three seconds. */
-  readonly unanswered: number;
   /** Writes of who carried another epoch than the database's. */
   readonly stale: number;
   readonly refused: number;
@@ -56,13 +54,7 @@ export function startWriters(
   let isStopping = false;
   const records = new Map<WriterKind, Mutable>();
   for (const kind of ['app', 'stale', 'zombie'] as const)
-    records.set(kind, {
-      acked: new Map(),
-      unknown: new Set(),
-      unanswered: 0,
-      stale: 0,
-      refused: 0,
-    });
+    records.set(kind, { acked: new Map(), unknown: new Set(), stale: 0, refused: 0 });
   let known: number | undefined;
 
   async function write(kind: WriterKind, record: Mutable, who: string): Promise<void> {
@@ -81,10 +73,8 @@ export function startWriters(
         if (error instanceof Stale) {
           record.stale += 1;
           known = undefined;
-        } else if (step.isCommitting && !isRefusal(error)) {
-          record.unknown.add(id);
-          record.unanswered += error instanceof NoAnswer ? 1 : 0;
-        } else record.refused += 1;
+        } else if (step.isCommitting && !isRefusal(error)) record.unknown.add(id);
+        else record.refused += 1;
         connection?.destroy();
         connection = undefined;
         await pause(refusedRestMs);
@@ -114,13 +104,11 @@ export function startWriters(
 interface Mutable {
   readonly acked: Map<string, number>;
   readonly unknown: Set<string>;
-  unanswered: number;
   stale: number;
   refused: number;
 }
 
 class Stale extends Error {}
-class NoAnswer extends Error {}
 
 const open = (uri: string): Promise<Connection> =>
   createConnection({ uri, connectTimeout: statementMs });
@@ -180,7 +168,7 @@ async function bounded(connection: Connection, work: () => Promise<void>): Promi
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       connection.destroy();
-      reject(new NoAnswer('No answer.'));
+      reject(new Error('No answer.'));
     }, statementMs);
   });
   const working = work();

@@ -110,6 +110,7 @@ describe('the books of an application that works', () => {
       })(),
     ]);
     expect(rounds.flatMap(({ violations }) => violations)).toEqual([]);
+    expect(rounds.length).toBeGreaterThan(5);
 
     const last = await eventually(
       async () => {

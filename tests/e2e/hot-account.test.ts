@@ -28,7 +28,7 @@ describe('one account that everybody pays', () => {
   it(`with ${inFlight} payments in flight gets every cent, and every caller gets an answer`, async () => {
     const answers = await Promise.all(
       payers.map((from) =>
-        application.ask('POST', '/v1/payments', {
+        application.request('POST', '/v1/payments', {
           body: { ...aPayment({ from, minorUnits }), deadlineMs },
           waitSeconds: 10, // Well below what a request may take: two hundred are answered at once.
         }),

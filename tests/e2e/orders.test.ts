@@ -35,9 +35,8 @@ describe('an order over HTTP', () => {
 
   it('is one run with one answer, however often its key comes', async () => {
     const order = anOrder();
-    const options = { body: order, key: 'same', waitSeconds: 20 };
     const answers = await Promise.all(
-      Array.from({ length: 5 }, () => application.ask('POST', '/v1/orders', options)),
+      Array.from({ length: 5 }, () => place(order, { key: 'same' })),
     );
     accepted += 1;
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1);

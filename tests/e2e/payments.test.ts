@@ -41,14 +41,14 @@ describe('a payment over HTTP', () => {
     });
 
   const refund = async (paymentId: string, minorUnits: number) => {
-    const answer = await application.ask('POST', `/v1/payments/${paymentId}/refunds`, {
+    const answer = await application.request('POST', `/v1/payments/${paymentId}/refunds`, {
       body: {
         refundId: `R-${randomBytes(6).toString('hex')}`,
         amount: { currency: 'EUR', minorUnits },
         kind: 'refund',
         reason: 'It came back.',
       },
-      waitSeconds: 10,
+      waitSeconds: 10, // Fifty at once, well below what one request may take.
     });
     if (answer.status < 300) accepted += 1;
     return answer;

@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { Client } from '@temporalio/client';
 import { createConnection, type Connection as SqlConnection } from 'mysql2/promise';
@@ -43,11 +42,6 @@ export interface OwnApplication {
   /** One more API process than `api`, on a port of its own. @returns its address. */
   startApi(name: string, variables?: Variables): Promise<string>;
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
-  /**
-   * As a client does: with the same key again, when the answer says so, for as long as it says so (two minutes at most).
-   * A defect of ours (500) is told at once.
-   */
-  ask(method: string, path: string, options?: RequestOptions): Promise<Answer>;
   /** Rows as the administrator reads them: bytes are text, digits stay digits. */
   sql<Row extends object>(
     database: Database,
@@ -119,27 +113,6 @@ export async function ownApplication(): Promise<OwnApplication> {
     return running;
   };
 
-  const request: OwnApplication['request'] = async (method, path, options = {}) => {
-    const { body, key, waitSeconds, until, accept, at = application.apiUrl } = options;
-    const wait =
-      waitSeconds !== undefined && `wait=${waitSeconds}${until ? `, until=${until}` : ''}`;
-    const answer = await fetch(`${at}${path}`, {
-      method,
-      headers: {
-        authorization,
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...(method === 'POST' && { 'idempotency-key': key ?? randomBytes(8).toString('hex') }),
-        ...(wait && { prefer: wait }),
-        ...(accept !== undefined && { accept }),
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    const text = await answer.text();
-    const isJson = /json/.test(answer.headers.get('content-type') ?? '');
-    const { status, headers } = answer;
-    return { status, headers, text, body: isJson ? parsed(text) : {} };
-  };
-
   return {
     tenant,
     databases: own,
@@ -169,16 +142,25 @@ export async function ownApplication(): Promise<OwnApplication> {
       await start('api', as, { API_PORT: String(port), ...variables });
       return `http://127.0.0.1:${port}`;
     },
-    request,
-    async ask(method, path, options = {}) {
-      const asked = { ...options, key: options.key ?? randomBytes(8).toString('hex') };
-      const until = Date.now() + 120_000;
-      for (;;) {
-        const answer = await request(method, path, asked);
-        const isLater = answer.body['retryable'] === true && answer.status !== 500;
-        if (!isLater || Date.now() > until) return answer;
-        await delay(1_000 * Number(answer.headers.get('retry-after') ?? 0.2));
-      }
+    async request(method, path, options = {}) {
+      const { body, key, waitSeconds, until, accept, at = application.apiUrl } = options;
+      const wait =
+        waitSeconds !== undefined && `wait=${waitSeconds}${until ? `, until=${until}` : ''}`;
+      const answer = await fetch(`${at}${path}`, {
+        method,
+        headers: {
+          authorization,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...(method === 'POST' && { 'idempotency-key': key ?? randomBytes(8).toString('hex') }),
+          ...(wait && { prefer: wait }),
+          ...(accept !== undefined && { accept }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      });
+      const text = await answer.text();
+      const isJson = /json/.test(answer.headers.get('content-type') ?? '');
+      const { status, headers } = answer;
+      return { status, headers, text, body: isJson ? parsed(text) : {} };
     },
     sql,
     async close() {

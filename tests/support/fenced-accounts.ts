@@ -7,7 +7,7 @@ import { inertFaultPoints, type FaultPoint, type FaultPoints } from '../../proce
 import { createFence, inertFenceMetrics, type FenceMetrics } from '../../activities/fence';
 import type { FenceState } from '../../activities/fence-rows';
 import type { Fence } from '../../activities/participant';
-import { SqlTimeout, type SqlLimits, type SqlPool } from '../../activities/sql-transaction';
+import type { SqlLimits, SqlPool } from '../../activities/sql-transaction';
 import { ownDatabases, type OwnDatabases } from './databases';
 
 /** An attempt that was scheduled now and has ten seconds. */
@@ -191,15 +191,4 @@ export function holdAt(point: FaultPoint): HoldPoint {
       await released;
     },
   };
-}
-
-/** Delivered again as Temporal would, where a busy machine takes longer than a statement may. */
-export async function untilInTime<Verdicts>(deliver: () => Promise<Verdicts>): Promise<Verdicts> {
-  for (;;) {
-    try {
-      return await deliver();
-    } catch (error) {
-      if (!(error instanceof SqlTimeout)) throw error;
-    }
-  }
 }

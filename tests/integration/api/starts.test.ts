@@ -121,7 +121,7 @@ describe('starting an order over HTTP', () => {
     await post(orderId, anOrder(orderId));
     await sql('START TRANSACTION');
     await sql('UPDATE runs SET idempotency_key = NULL WHERE reference = ?', [orderId]);
-    const response = await untilAnswered(() => post(orderId, anOrder(orderId)));
+    const response = await post(orderId, anOrder(orderId));
     await sql('ROLLBACK');
     expect(response.statusCode).toBe(409);
     expect(response.json()).toMatchObject({ code: 'idempotency_in_progress', retryable: true });

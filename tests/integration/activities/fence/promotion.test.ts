@@ -8,7 +8,7 @@ import { failureTypeOf } from '../../../../contracts/failures';
 import type { StepKey } from '../../../../contracts/ids';
 import { inertFaultPoints } from '../../../../processes/fault-points';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
-import { aDelivery, aKey, untilInTime } from '../../../support/fenced-accounts';
+import { aDelivery, aKey } from '../../../support/fenced-accounts';
 
 const promotions = 20;
 const writers = 12;
@@ -80,7 +80,7 @@ describe('promotion (B22)', () => {
     const again = async (call: () => Promise<readonly { readonly ok: boolean }[]>) => {
       for (;;) {
         try {
-          expect(await untilInTime(call)).toMatchObject([{ ok: true }]);
+          expect(await call()).toMatchObject([{ ok: true }]);
           return;
         } catch (error) {
           if (failureTypeOf(error) !== 'StaleEpoch') throw error;

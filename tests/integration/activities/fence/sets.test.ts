@@ -9,13 +9,7 @@ import {
   releaseFunds,
 } from '../../../../activities/accounts/accounts-store';
 import type { ActSpec, FollowUpSpec } from '../../../../activities/participant';
-import {
-  aGid,
-  aKey,
-  fencedAccounts,
-  untilInTime,
-  type FencedAccounts,
-} from '../../../support/fenced-accounts';
+import { aGid, aKey, fencedAccounts, type FencedAccounts } from '../../../support/fenced-accounts';
 
 const eur = (minorUnits: number) => ({ currency: 'EUR', minorUnits }) as const;
 
@@ -80,13 +74,9 @@ describe('the fence, a set at a time', () => {
     const count = queue.length;
     const worker = async (): Promise<void> => {
       for (let next = queue.pop(); next; next = queue.pop()) {
-        const { verb, items } = next;
-        await untilInTime<unknown>(() => {
-          if (verb === 'act') return fence.act(holdFunds, items);
-          return verb === 'undo'
-            ? fence.undo(releaseFunds, items)
-            : fence.confirm(confirmHold, items);
-        });
+        if (next.verb === 'act') await fence.act(holdFunds, next.items);
+        else if (next.verb === 'undo') await fence.undo(releaseFunds, next.items);
+        else await fence.confirm(confirmHold, next.items);
       }
     };
     await Promise.all(Array.from({ length: 12 }, worker));

@@ -89,7 +89,7 @@ function startRelay({
       lag: (_, seconds) => (counted.lagSeconds = seconds),
       published: (_, rows) => (counted.published += rows),
       cleanedUp: () => undefined,
-      failed: (_, task) => (counted.failed += task === 'publish' ? 1 : 0),
+      failed: () => (counted.failed += 1),
     },
     logger: silentLogger,
     ...(faults && { faults }),
