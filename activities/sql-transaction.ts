@@ -13,6 +13,7 @@ import {
   type TypeCast,
 } from 'mysql2';
 
+import type { BrokenPremise } from '../processes/premises';
 import type { SqlTransaction } from './participant';
 
 /** The time that a caller has. */
@@ -62,8 +63,8 @@ export interface SqlPool {
   select<Row extends object>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]>;
   /** One INSERT, UPDATE or DELETE of its own: its affected rows. */
   change(sql: string, values?: readonly unknown[]): Promise<number>;
-  /** @throws where a session is not what the fence was proved with. Asked once, at start-up. */
-  assertSession(): Promise<void>;
+  /** Where a session is not what the fence was proved with. */
+  brokenPremises(): Promise<readonly BrokenPremise[]>;
   /** A connection for one caller, for as long as `budget` and the limits allow. */
   open(budget: Budget): Promise<SqlSession>;
   /** Ends the connections once their callers have; every session must have been closed. */
@@ -217,7 +218,7 @@ export function createSqlPool({
     open,
     select: (sql, values) => alone((own) => own.select(sql, values)),
     change: (sql, values) => alone((own) => own.change(sql, values)),
-    assertSession: () => alone(assertSession),
+    brokenPremises: () => alone(brokenPremises),
     async close() {
       const closing = Promise.all(kills).then(() => Promise.all([ended(pool), ended(killers)]));
       // A network that swallows everything would keep a process from ending; nobody waits for these answers.
@@ -250,21 +251,26 @@ function applySession(connection: PoolConnection): void {
   });
 }
 
-async function assertSession(sql: SqlTransaction): Promise<void> {
+async function brokenPremises(sql: SqlTransaction): Promise<readonly BrokenPremise[]> {
   const names = Object.keys(sessionSettings);
   const [session = {}] = await sql.select<Record<string, unknown>>(
-    `SELECT ${names.map((name) => `@@SESSION.${name} AS ${name}`).join(', ')}, @@SESSION.sql_mode AS sql_mode`,
+    `SELECT ${names.map((name) => `@@SESSION.${name} AS ${name}`).join(', ')},
+            @@SESSION.sql_mode AS sql_mode, VERSION() AS version`,
   );
-  for (const [name, wanted] of Object.entries(sessionSettings)) {
-    if (String(session[name]) !== String(wanted)) {
-      throw new Error(`MySQL gave the session ${name} = ${String(session[name])}, not ${wanted}.`);
-    }
-  }
-  if (!/STRICT_(TRANS|ALL)_TABLES/.test(String(session['sql_mode']))) {
-    throw new Error(
-      'MySQL must run in strict mode: it would cut an id that is too long and go on.',
+  const broken = (setting: string, wanted: string, remedy: string): BrokenPremise => ({
+    ...{ product: 'MySQL', version: String(session['version']), isRequired: true },
+    ...{ setting, found: String(session[setting]), wanted, remedy },
+  });
+  const sessions = Object.entries(sessionSettings)
+    .filter(([name, wanted]) => String(session[name]) !== String(wanted))
+    .map(([name, wanted]) =>
+      broken(name, String(wanted), 'Let nothing between Accord and MySQL change its sessions.'),
     );
-  }
+  if (/STRICT_(TRANS|ALL)_TABLES/.test(String(session['sql_mode']))) return sessions;
+  return [
+    ...sessions,
+    broken('sql_mode', 'STRICT_TRANS_TABLES', 'Set it: an id that is too long would be cut.'),
+  ];
 }
 
 /** A timer and a signal over one use of a connection. */

@@ -9,12 +9,19 @@ import { createSqlPool } from '../activities/sql-transaction';
 import type { Participant } from '../contracts/participants';
 import type { TransactionWorkerConfig } from './config';
 import type { Logger } from '../processes/logger';
+import type { PremiseSource } from '../processes/premises';
 
 /** Activities that run at once; each may use one connection of one database. */
 export const activitiesMax = 40;
 
 /** A pool for each participant's database. */
 export type TransactionDatabases = Readonly<Record<Participant, SqlPool>>;
+
+export const premisesOf = (databases: TransactionDatabases): readonly PremiseSource[] =>
+  Object.entries(databases).map(([name, pool]) => ({
+    server: `mysql ${name}`,
+    ask: () => pool.brokenPremises(),
+  }));
 
 /** The clients of a transaction worker, open; each is closed by `close`. */
 export interface TransactionDependencies {

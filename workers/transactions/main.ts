@@ -13,8 +13,9 @@ import { createStuckMarks } from '../../activities/runs/stuck-marks';
 import { currencies } from '../../contracts/money';
 import { runsChannel } from '../../contracts/runs';
 import { loadTransactionWorkerConfig } from '../config';
-import { openTransactionDependencies } from '../dependencies';
+import { openTransactionDependencies, premisesOf } from '../dependencies';
 import { createLogger } from '../../processes/logger';
+import { createPremises } from '../../processes/premises';
 import { serveMetrics } from '../metrics';
 import { createActivities } from './activities';
 import { createTransactionMetrics } from './metrics';
@@ -36,7 +37,7 @@ async function main(): Promise<void> {
   const endpoint = await serveMetrics(registry, config.metrics);
   const dependencies = await openTransactionDependencies(config, logger);
   const { databases, redis, connection } = dependencies;
-  for (const database of Object.values(databases)) await database.assertSession();
+  await createPremises(premisesOf(databases), { logger, registry }).demand();
 
   demandKeep(config.fenceKeepMs, await temporalRetentionMs(connection, config.temporal.namespace));
   const faults = armFaults(config.faults, logger);
