@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { CheckoutInput } from '../contracts/checkout';
 import { businessIdOf, type Tenant } from '../contracts/ids';
 import { linesMax } from '../contracts/inventory';
-import { minorUnitsMax, type Money } from '../contracts/money';
+import { minorUnitsMax, moneyText, type Money } from '../contracts/money';
 import type { Config } from './config';
 import type { FieldError } from './errors';
 import { currencyAt, deadlineFaults, fault, refuse } from './faults';
@@ -51,7 +51,7 @@ export function purchaseOf(
   const sum = sumOf(body.lines);
   const faults = [
     ...lineFaults(body.lines, amount.currency),
-    ...sumFaults(sum, amount.minorUnits, body.couponCode),
+    ...sumFaults(sum, amount, body.couponCode),
     ...deadlineFaults(body.deadlineMs),
   ];
   const currency = currencyAt('/payment/amount/currency', amount.currency, faults);
@@ -101,13 +101,14 @@ function lineFaults(lines: Purchase['lines'], currency: string): readonly FieldE
 /** Every coupon takes something off the price, and never all of it. */
 function sumFaults(
   sum: bigint,
-  minorUnits: number,
+  { currency, minorUnits }: Purchase['payment']['amount'],
   couponCode: string | undefined,
 ): readonly FieldError[] {
   const discount = sum - BigInt(minorUnits);
   const fits =
     couponCode === undefined ? discount === 0n : discount > 0n && sum <= BigInt(minorUnitsMax);
   if (fits) return [];
+  const made = moneyText({ currency, minorUnits: sum });
   const less = couponCode === undefined ? '' : ", less the coupon's discount";
-  return [fault('/payment/amount/minorUnits', 'sum_differs', `the lines make ${sum}${less}`)];
+  return [fault('/payment/amount/minorUnits', 'sum_differs', `the lines make ${made}${less}`)];
 }

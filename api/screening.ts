@@ -1,6 +1,6 @@
 import type { CouponUse } from '../contracts/coupons';
 import type { BusinessId } from '../contracts/ids';
-import type { Currency, Money } from '../contracts/money';
+import { moneyText, type Currency, type Money } from '../contracts/money';
 import { withinDeadline } from './deadline';
 import { dependencyUnavailable, Problem, type FieldError } from './errors';
 import { fault } from './faults';
@@ -81,7 +81,8 @@ export function createScreening(
         return [fault(at, 'currency_differs', `is a coupon of ${coupon.currency}`)];
       }
       if (coupon.discountMinor === String(discount.minorUnits)) return [];
-      const differs = `the coupon takes off ${coupon.discountMinor}, not ${discount.minorUnits}`;
+      const taken = moneyText({ currency: coupon.currency, minorUnits: coupon.discountMinor });
+      const differs = `the coupon takes off ${taken}, not ${moneyText(discount)}`;
       return [fault('/payment/amount/minorUnits', 'sum_differs', differs)];
     },
 
@@ -100,9 +101,8 @@ export function createScreening(
       }
       const left = BigInt(payment.leftMinor);
       if (BigInt(amount?.minorUnits ?? 1) <= left) return [];
-      return [
-        fault(amount ? '/amount/minorUnits' : '/amount', 'over_refunded', `${left} are left`),
-      ];
+      const still = `${moneyText({ currency: payment.currency, minorUnits: left })} are left`;
+      return [fault(amount ? '/amount/minorUnits' : '/amount', 'over_refunded', still)];
     },
   };
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import type { PlannedStep } from '../contracts/flows';
 import { stepKeyOf } from '../contracts/ids';
+import { amountText, type AmountAtRisk } from '../contracts/money';
 import { activityTypeOf } from '../contracts/participants';
 import type { ParkedStep, RunState, StepView, Timeline } from '../contracts/transaction';
 import { plannedStepOf } from './plan';
@@ -206,9 +207,13 @@ interface Told {
   } | null;
   readonly parked: readonly ParkedStep[];
   readonly reviewUntil: number | null;
+  readonly atRisk: readonly AmountAtRisk[];
 }
 
-function summaryOf({ state, step, reason, parked, reviewUntil }: Told): string {
+const atRiskText = (atRisk: readonly AmountAtRisk[]): string =>
+  atRisk.length === 0 ? '' : `; at risk: ${atRisk.map(amountText).join(', ')}`;
+
+function summaryOf({ state, step, reason, parked, reviewUntil, atRisk }: Told): string {
   const why = reason
     ? `${reason.code}${reason.step ? ` at ${reason.step}` : ''}: ${reason.detail.replace(/\.$/, '')}`
     : '';
@@ -222,7 +227,7 @@ function summaryOf({ state, step, reason, parked, reviewUntil }: Told): string {
     case 'undoing':
       return `Being undone${step === null ? '' : `, at ${step}`}${why && `, because of ${why}`}.`;
     case 'parked':
-      return `Waits for a decision on ${parked.map((one) => `${one.step} (${one.reason}: ${one.detail})`).join(', ') || step}.`;
+      return `Waits for a decision on ${parked.map((one) => `${one.step} (${one.reason}: ${one.detail})`).join(', ') || step}${atRiskText(atRisk)}.`;
     case 'completed':
       return 'Completed: every step has taken effect.';
     case 'compensated':

@@ -1,7 +1,8 @@
-/** Currencies that Accord moves, each with the digits after its decimal point (ISO 4217). */
-export const currencyDigits = { EUR: 2, USD: 2, GBP: 2, JPY: 0, KWD: 3, CLF: 4 } as const;
-export type Currency = keyof typeof currencyDigits;
-export const currencies = Object.keys(currencyDigits) as readonly Currency[];
+import { currencyDigits } from './currency-digits';
+
+/** Currencies that Accord moves. */
+export const currencies = ['EUR', 'USD', 'GBP', 'JPY', 'KWD', 'CLF'] as const;
+export type Currency = (typeof currencies)[number];
 
 /** The largest amount of one request, in minor units: fits a double without loss, with room for sums. */
 export const minorUnitsMax = 999_999_999_999_999;
@@ -16,3 +17,30 @@ export interface Money {
 export type AmountAtRisk =
   | { readonly kind: 'hold' | 'captured'; readonly currency: Currency; readonly minorUnits: number }
   | { readonly kind: 'stock'; readonly sku: string; readonly quantity: number };
+
+/** An amount as it is stored: minor units as a number, or as digits where they may pass 2^53. */
+interface StoredAmount {
+  readonly currency: string;
+  readonly minorUnits: number | bigint | string;
+}
+
+/** An amount in major units for the eyes of people, such as `12.50`; a currency that is unknown keeps minor units. */
+export function decimalOf({ currency, minorUnits }: StoredAmount): string {
+  const digits = currencyDigits[currency] ?? 0;
+  const units = BigInt(minorUnits);
+  const sign = units < 0n ? '-' : '';
+  const padded = String(units < 0n ? -units : units).padStart(digits + 1, '0');
+  const whole = padded.slice(0, padded.length - digits);
+  return digits === 0 ? `${sign}${whole}` : `${sign}${whole}.${padded.slice(-digits)}`;
+}
+
+/** Money as people read it in every sentence: `12.50 EUR`, `1250 JPY`, `1.250 KWD`. */
+export const moneyText = (amount: StoredAmount): string =>
+  currencyDigits[amount.currency] === undefined
+    ? `${decimalOf(amount)} minor units of ${amount.currency}`
+    : `${decimalOf(amount)} ${amount.currency}`;
+
+/** What is at risk or was found, as people read it: money, or pieces of stock. */
+export const amountText = (
+  amount: StoredAmount | { readonly sku: string; readonly quantity: number },
+): string => ('sku' in amount ? `${amount.quantity} of ${amount.sku}` : moneyText(amount));

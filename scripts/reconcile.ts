@@ -6,7 +6,8 @@ import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import colors from 'picocolors';
 
-import type { FoundAmount, ReconcileInput, ReconcileReport } from '../contracts/reconciliation';
+import { amountText } from '../contracts/money';
+import type { ReconcileInput, ReconcileReport } from '../contracts/reconciliation';
 import { transactionsTaskQueue } from '../contracts/task-queues';
 import { profiles, type Profile } from './stack/profile';
 import { readStack } from './stack/stack';
@@ -60,7 +61,13 @@ function print({ findings, actions, looked, isComplete, dryRun }: ReconcileRepor
     const table = new Table({ head: ['kind', 'subject', 'at stake', 'age', 'done'] });
     for (const { kind, participant, subject, amounts, ageSeconds, action } of findings) {
       const age = ageSeconds === null ? '' : `${ageSeconds} s`;
-      table.push([kind, `${participant}: ${subject}`, amounts.map(shown).join(', '), age, action]);
+      table.push([
+        kind,
+        `${participant}: ${subject}`,
+        amounts.map(amountText).join(', '),
+        age,
+        action,
+      ]);
     }
     console.log(table.toString());
     for (const { subject, detail } of findings) console.log(colors.dim(`${subject}: ${detail}`));
@@ -71,11 +78,6 @@ function print({ findings, actions, looked, isComplete, dryRun }: ReconcileRepor
   if (!isComplete)
     console.log(colors.yellow('Not everything could be looked at; the next round begins anew.'));
 }
-
-const shown = (amount: FoundAmount): string =>
-  amount.kind === 'stock'
-    ? `${amount.quantity} of ${amount.sku}`
-    : `${amount.minorUnits} ${amount.currency}`;
 
 new Command('reconcile')
   .description('One round of reconciliation, by the transaction workers of a profile.')

@@ -1,6 +1,7 @@
 /** What is set aside and taken: holds, their release, and the capture that is the pivot of several flows. */
 import type { CaptureFunds, FundsHold, HoldFunds } from '../../contracts/accounts';
 import type { StepKey } from '../../contracts/ids';
+import { decimalOf, moneyText } from '../../contracts/money';
 import type { ActSpec, Decided, FollowUpSpec, OutboxEvent } from '../participant';
 import {
   bookLegs,
@@ -119,7 +120,8 @@ export function decideHold(
   if (!account || unfit) return refused(key, unfit ?? '');
   const minor = BigInt(amount.minorUnits);
   if (account.left < minor) {
-    const detail = `${shown(accountId)}: ${amount.minorUnits} ${amount.currency} asked`;
+    const free = decimalOf({ ...amount, minorUnits: account.left });
+    const detail = `${shown(accountId)}: ${moneyText(amount)} asked, ${free} free`;
     return { key, ok: false, failure: 'InsufficientFunds', detail };
   }
   account.left -= minor;
@@ -134,7 +136,8 @@ function decideCapture(request: CaptureFunds, holds: Holds, accounts: Accounts):
   if (hold?.state !== 'held')
     return broken(key, `The hold ${holdKey} is ${hold?.state ?? 'missing'}.`);
   if (hold.currency !== amount.currency || hold.amount !== String(amount.minorUnits)) {
-    return broken(key, `The hold is of ${hold.amount} ${hold.currency}, not of the amount asked.`);
+    const those = moneyText({ ...hold, minorUnits: hold.amount });
+    return broken(key, `The hold is of ${those}, not of ${moneyText(amount)}.`);
   }
   const unfit =
     payeeId === hold.account_id

@@ -3,7 +3,7 @@
  * pass what was captured, and the table itself refuses it.
  */
 import { partsOfBusinessId, stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
-import type { Currency, Money } from '../../contracts/money';
+import { decimalOf, moneyText, type Currency, type Money } from '../../contracts/money';
 import type {
   CompleteRefund,
   RefundKind,
@@ -136,7 +136,9 @@ function decide(request: ReserveRefund, known: Known): Granted | Decided<never> 
   const left = known.left.get(paymentId) ?? 0n;
   const asked = request.amount ? BigInt(request.amount.minorUnits) : left;
   if (asked > left || asked === 0n) {
-    const detail = `${shown(paymentId)}: ${asked} ${payment.currency} asked, ${left} left`;
+    const { currency } = payment;
+    const those = moneyText({ currency, minorUnits: asked });
+    const detail = `${shown(paymentId)}: ${those} asked, ${decimalOf({ currency, minorUnits: left })} left`;
     return { key, ok: false, failure: 'LimitExceeded', detail };
   }
   const amount = { currency: payment.currency, minorUnits: Number(asked) };

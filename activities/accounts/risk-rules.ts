@@ -1,6 +1,6 @@
 /** The rules of risk. All of them run on every payment, each says what it finds, and the worst of it decides. */
 import { partsOfBusinessId, type BusinessId } from '../../contracts/ids';
-import type { Money } from '../../contracts/money';
+import { decimalOf, moneyText, type Money } from '../../contracts/money';
 import type { RiskAssessment, RiskDecision, RiskPolicy, RiskReason } from '../../contracts/risk';
 
 /** What the rules look at. */
@@ -58,7 +58,7 @@ function amountLimit({ amount }: RiskFacts, policy: RiskPolicy): readonly RiskRe
       rule: 'amount_limit',
       severity: isTooMuch ? 'critical' : 'warning',
       score: isTooMuch ? policy.declineScore : policy.reviewScore,
-      detail: `${amount.minorUnits} ${amount.currency} is above ${limit}`,
+      detail: `${moneyText(amount)} is above ${decimalOf({ ...amount, minorUnits: limit })}`,
     },
   ];
 }

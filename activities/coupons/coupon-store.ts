@@ -2,6 +2,7 @@
 import type { ReserveCoupon } from '../../contracts/coupons';
 import { topics } from '../../contracts/events';
 import { partsOfBusinessId, stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
+import { moneyText } from '../../contracts/money';
 import type { ActSpec, Decided, FollowUpSpec, OutboxEvent, SqlTransaction } from '../participant';
 import { chunksOf, effectOf, expectRows } from '../set-statements';
 
@@ -93,7 +94,11 @@ function unfitness(
     coupon.discount_currency !== discount.currency ||
     coupon.discount_minor !== String(discount.minorUnits)
   ) {
-    return `takes off ${coupon.discount_minor} ${coupon.discount_currency}, not what the order says`;
+    const taken = moneyText({
+      currency: coupon.discount_currency,
+      minorUnits: coupon.discount_minor,
+    });
+    return `takes off ${taken}, not ${moneyText(discount)}`;
   }
   return coupon.left < 1 ? 'is used up' : undefined;
 }

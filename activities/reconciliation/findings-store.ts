@@ -7,6 +7,7 @@ import {
   stockAmong,
   type Among,
 } from '../../books/identities';
+import { moneyText } from '../../contracts/money';
 import type {
   Finding,
   FindingKind,
@@ -171,6 +172,7 @@ function differenceOf(
   { subject, currency, stands, derived }: Difference,
 ): Finding {
   const isMoney = currency !== undefined;
+  const shown = (sum: string): string => (isMoney ? moneyText({ currency, minorUnits: sum }) : sum);
   return {
     kind: 'books_differ',
     participant,
@@ -187,6 +189,6 @@ function differenceOf(
         ]
       : [],
     ageSeconds: null,
-    detail: `${meanings[what] ?? what}: ${stands} stands, ${derived} is derived.`,
+    detail: `${meanings[what] ?? what}: ${shown(stands)} stands, ${shown(derived)} is derived.`,
   };
 }

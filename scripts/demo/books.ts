@@ -1,5 +1,6 @@
 /** Stock, money, coupons, payments, order views and events of the demo's tenant: what there is, and what there must be. */
 import { topics } from '../../contracts/events';
+import { moneyText } from '../../contracts/money';
 import { orderStatuses } from '../../contracts/orders';
 import { paymentStatuses } from '../../contracts/payments';
 import { runStates } from '../../contracts/transaction';
@@ -27,6 +28,10 @@ export const compare = (before: Books, after: Books, changes: Changes): readonly
     const old = before.get(name) ?? 0;
     return { name, before: old, after: after.get(name) ?? 0, expected: old + (changes[name] ?? 0) };
   });
+
+/** A number of the books as people read it: money of the tenant's accounts in euros, everything else as counted. */
+export const shownAs = (name: string, value: number): string =>
+  name.startsWith('account ') ? moneyText({ currency: 'EUR', minorUnits: value }) : String(value);
 
 /** @param records what came to Kafka, by topic. */
 export async function readBooks(scene: Scene, records: EventRecords): Promise<Books> {

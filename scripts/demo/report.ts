@@ -2,7 +2,7 @@ import Table from 'cli-table3';
 import colors from 'picocolors';
 
 import type { LocalApplication, Phase } from '../local-application';
-import type { Line } from './books';
+import { shownAs, type Line } from './books';
 import type { PlannedRun, Played } from './planned-run';
 import type { Told, ToldStep } from './scene';
 
@@ -51,7 +51,8 @@ const endingOf = (state: string, reason: string | undefined): string =>
 export function printBooks(lines: readonly Line[]): void {
   const table = new Table({ head: ['', 'before', 'after', 'expected', ''], ...plain });
   for (const { name, before, after, expected } of lines.filter(isTelling)) {
-    table.push([name, before, after, expected, mark(after === expected)]);
+    const shown = [before, after, expected].map((value) => shownAs(name, value));
+    table.push([name, ...shown, mark(after === expected)]);
   }
   console.log(
     `\n${colors.bold('Stock, money, coupons, orders, payments and events, before and after')}`,

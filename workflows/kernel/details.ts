@@ -1,3 +1,4 @@
+import { amountText } from '../../contracts/money';
 import type { Run, StepRecord } from './run';
 import { atRiskOf } from './run';
 
@@ -24,7 +25,8 @@ function parkedLines(run: Run): readonly string[] {
     ({ step, reason, detail, decisions }) =>
       `- waits for a decision on **${step}** (${reason}): ${detail} Possible: ${decisions.join(', ')}.`,
   );
-  return ['', ...waiting, `- at risk: ${JSON.stringify(atRiskOf(run))}`];
+  const atRisk = atRiskOf(run).map(amountText);
+  return ['', ...waiting, `- at risk: ${atRisk.length > 0 ? atRisk.join(', ') : 'nothing'}`];
 }
 
 function stepLines(run: Run): readonly string[] {

@@ -327,7 +327,7 @@ describe('POST /v1/orders', () => {
     const unitPrice = { currency: 'EUR', minorUnits: 999_999_999_999_999 };
     const answer = await post(anOrder({ lines: [{ sku: 'S-1', quantity: 1_000_000, unitPrice }] }));
     expect(answer.json()).toMatchObject({
-      errors: [{ message: 'the lines make 999999999999999000000' }],
+      errors: [{ message: 'the lines make 9999999999999990000.00 EUR' }],
     });
   });
 

@@ -125,7 +125,8 @@ describe('GET /v1/transactions/:gid/explain', () => {
     ];
     const answer = await explain(() => Promise.resolve(aTimeline({ state: 'parked', parked })));
     expect(answer.json()).toMatchObject({
-      summary: 'Waits for a decision on releaseStock (undo_failed: No such row.).',
+      summary:
+        'Waits for a decision on releaseStock (undo_failed: No such row.); at risk: 12.50 EUR.',
       parked: [{ decisions: ['retry', 'done', 'skip'], parkedAt: '1970-01-01T00:00:03.000Z' }],
     });
   });

@@ -97,6 +97,8 @@ describe('accounts', () => {
       ['AccountUnavailable'],
     ]);
     expect(await bank.balance(short.accountId)).toEqual({ free: 100, held: 0 });
+    const told = verdicts.flatMap((verdict) => (verdict.ok ? [] : [verdict.detail]));
+    expect(told).toContainEqual(expect.stringMatching(/: 1\.01 EUR asked, 1\.00 free$/));
   });
 
   it('refuses a capture for an unknown payee and keeps the hold', async () => {

@@ -154,7 +154,7 @@ describe('a payment', () => {
 describe('what risk says', () => {
   it('is stored with its reasons and declines: nothing is set aside, the payment ends as declined', async () => {
     const own = await payments.assessed({}, declining);
-    const detail = '100 EUR is above 2; First payment to this payee';
+    const detail = '1.00 EUR is above 0.02; First payment to this payee';
     const refusal = { ok: false, failure: 'RiskRejected', detail };
     const authorise = stepOf(own, 'authorise');
     expect(await pay.authorisePayment([authorise])).toMatchObject([refusal]);

@@ -73,7 +73,7 @@ describe('a refund', () => {
     const [part, rest] = [aRefund(own, { amount: eur(30) }), aRefund(own)];
     await pay.reserveRefund([part]);
     expect(await pay.reserveRefund([aRefund(own, { amount: eur(71) })])).toMatchObject([
-      { failure: 'LimitExceeded', detail: expect.stringContaining('71 EUR asked, 70 left') },
+      { failure: 'LimitExceeded', detail: expect.stringContaining('0.71 EUR asked, 0.70 left') },
     ]);
     expect(await pay.reserveRefund([rest])).toMatchObject([{ result: { amount: eur(70) } }]);
     await finish(part, own, 30);

@@ -152,7 +152,7 @@ describe('a try is refused', () => {
     ['C-NONE', 'C-1', 100, 'C-NONE is unknown'],
     ['C-OLD', 'C-1', 100, 'C-OLD has expired'],
     ['C-OF-9', 'C-1', 100, 'C-OF-9 belongs to another customer'],
-    ['C-10', 'C-1', 99, 'C-10 takes off 100 EUR, not what the order says'],
+    ['C-10', 'C-1', 99, 'C-10 takes off 1.00 EUR, not 0.99 EUR'],
     ['C-ONCE', 'C-1', 100, 'C-ONCE is used up'],
   ])('of coupon %s by %s for %i', async (coupon, customer, minor, detail) => {
     const request = {
