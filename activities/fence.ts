@@ -12,13 +12,7 @@
  */
 import { randomBytes } from 'node:crypto';
 
-import {
-  setRowsMax,
-  type FenceVerdict,
-  type Keyed,
-  type Verb,
-  type Verdict,
-} from '../contracts/verdict';
+import { setRowsMax, type Keyed, type Verb, type Verdict } from '../contracts/verdict';
 import type { Delivery } from './delivery';
 import { demandAtLeast, demandEpoch, isStaleEpoch, type EpochRow, type EpochSource } from './epoch';
 import type { FaultPoints } from '../processes/fault-points';
@@ -29,10 +23,13 @@ import { dividing, sortedSet, type Item } from './fenced-set';
 import type { ActSpec, Fence } from './participant';
 import { inSqlTransaction, isContentError, type SqlPool } from './sql-transaction';
 
+/** The step of a verdict, and what the fence saw. */
+export type FencedStep = Pick<Verdict<unknown>, 'gid' | 'branch' | 'fence'>;
+
 /** What is counted: without `Fenced`, duplicates and retries that really happened, a drill has proved nothing. */
 export interface FenceMetrics {
-  /** One a verdict; `fenced` among them raises an alarm. */
-  verdict(activity: string, fence: FenceVerdict): void;
+  /** One a verdict; `fenced` and `broken` raise an alarm that names gid and branch. */
+  verdict(activity: string, verdict: FencedStep): void;
   /** A SQL transaction is tried again after MySQL's error `errno`. */
   sqlRetry(activity: string, errno: number): void;
   /** A delivery was refused: its epoch, or the database's, was over. */
@@ -98,7 +95,7 @@ export function createFence(dependencies: FenceDependencies): Fence {
       throw error;
     });
     await faults.reach(activity, 'afterCommit', gids);
-    for (const { fence } of verdicts) metrics.verdict(activity, fence);
+    for (const verdict of verdicts) metrics.verdict(activity, verdict);
     return verdicts;
   }
 

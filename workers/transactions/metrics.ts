@@ -62,10 +62,10 @@ export function createTransactionMetrics(registry: Registry, logger: Logger): Tr
   });
   return {
     fence: {
-      verdict(activity, fence) {
+      verdict(activity, { gid, branch, fence }) {
         verdicts.inc({ activity, fence });
         if (fence === 'fenced' || fence === 'broken') {
-          logger.warn({ activity, fence }, 'The fence refused a delivery.');
+          logger.warn({ activity, fence, gid, branch }, 'The fence refused a delivery.');
         }
       },
       sqlRetry: (activity, errno) => sqlRetries.inc({ activity, errno: String(errno) }),
