@@ -57,6 +57,8 @@ async function shedUnderPressure(api: Api, { loopDelayMaxMs, metrics }: Guards):
     maxEventLoopDelay: loopDelayMaxMs,
     maxHeapUsedBytes: getHeapStatistics().heap_size_limit * heapShareMax,
     pressureHandler: (request, _, type, value) => {
+      // A sample without a measurement is `Infinity`: nothing is known of the loop yet, which is no reason to refuse.
+      if (type === underPressure.TYPE_EVENT_LOOP_DELAY && !Number.isFinite(value)) return;
       const kind = request.routeOptions.config.rules?.kind;
       const isHard =
         type !== underPressure.TYPE_EVENT_LOOP_DELAY || (value ?? 0) > 2 * loopDelayMaxMs;
