@@ -14,13 +14,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { ulid } from 'ulid';
 
-import { Problem, problemBody, problemHeaders, problemOf, type FieldError } from './errors';
+import { Problem, problemBody, problemHeaders, problemOf } from './errors';
+import { fieldErrorsOf, sentenceOf } from './field-errors';
 import { parseJson } from './json-text';
+import { bodyBytesMax, headerBytesMax, paramLengthMax } from './size-limits';
 import { handlerMs, type Api } from './route-rules';
 
-const bodyBytesMax = 65_536;
-const paramLengthMax = 128;
-const headerBytesMax = 16_384;
 const requestIdPattern = /^[A-Za-z0-9_-]{8,64}$/;
 /** Methods that a route may be asked with; one that it does not take is a 405. */
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
@@ -101,7 +100,11 @@ export function refuseOtherMethods(api: Api): () => void {
         method: others,
         schema: { hide: true },
         handler: () => {
-          throw new Problem('method_not_allowed', { headers: { allow: [...set].join(', ') } });
+          const allowed = [...set].join(', ');
+          throw new Problem('method_not_allowed', {
+            detail: `This route takes ${allowed}.`,
+            headers: { allow: allowed },
+          });
         },
       });
     }
@@ -150,15 +153,9 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Prob
 
 function problemOfRequest(error: unknown): Problem {
   if (!hasZodFastifySchemaValidationErrors(error)) return problemOf(error);
-  const isBody = error.validationContext === 'body';
-  const errors = error.validation.map(({ instancePath, keyword, message }): FieldError => ({
-    pointer: isBody ? instancePath : `?${instancePath.slice(1)}`,
-    code: keyword,
-    message: message ?? 'does not fit',
-  }));
-  return new Problem('invalid_request', { errors: errors.slice(0, fieldErrorsMax) });
+  const errors = fieldErrorsOf(error.validation, error.validationContext === 'body');
+  return new Problem('invalid_request', { errors, detail: sentenceOf(errors) });
 }
-const fieldErrorsMax = 50;
 
 const problemOfSocket = (code: string): Problem => {
   if (code === 'HPE_HEADER_OVERFLOW') return new Problem('headers_too_large');

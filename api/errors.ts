@@ -1,3 +1,5 @@
+import { bodyBytesMax, headerBytesMax, paramLengthMax } from './size-limits';
+
 /** Every problem that the API answers with, and what it means to a caller. The one table; docs and OpenAPI read it. */
 export const problems = {
   malformed_body: { status: 400, retryable: false, title: 'The body is not acceptable JSON.' },
@@ -114,10 +116,27 @@ export const problems = {
 } as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
 export type ProblemCode = keyof typeof problems;
 
+/** What to do next, or the limit that was passed, where every problem of a code has the same. */
+const detailOfCode: Readonly<Partial<Record<ProblemCode, string>>> = {
+  malformed_body: 'Send one JSON value in UTF-8.',
+  bad_url: 'Encode "%" as "%25", and every other byte as RFC 3986 says.',
+  cursor_invalid: 'Send the filters that the cursor came with, or begin without a cursor.',
+  idempotency_key_missing:
+    'Send the header Idempotency-Key: one value for each intent, the same one when you send it again.',
+  unauthenticated: 'Send "Authorization: Bearer", with a live API key or an operator\'s token.',
+  not_acceptable: 'Leave Accept out, or allow application/json.',
+  request_timeout: 'Send the whole request within ten seconds of its first byte.',
+  body_too_large: `At most ${bodyBytesMax} bytes are taken.`,
+  uri_too_long: `At most ${paramLengthMax} characters are taken in one part of a path.`,
+  headers_too_large: `At most ${headerBytesMax} bytes of headers are taken.`,
+  unsupported_media_type: 'Send "Content-Type: application/json".',
+  internal: "It is in our log under this request's id: send it again, and name the id if it stays.",
+};
+
 /** `identity`: whoever publishes the keys of operators' tokens. */
 export type Dependency = 'mysql' | 'temporal' | 'redis' | 'identity';
 
-/** One field that is wrong: JSON pointer into the body, or `?name` of the query. */
+/** One field that is wrong: JSON pointer into the body, `?name` of the query, `:name` of the path, or a header's name. */
 export interface FieldError {
   readonly pointer: string;
   readonly code: string;
@@ -142,7 +161,7 @@ export class Problem extends Error {
     readonly code: ProblemCode,
     readonly details: ProblemDetails = {},
   ) {
-    super(details.detail ?? problems[code].title, { cause: details.cause });
+    super(details.detail ?? detailOfCode[code] ?? problems[code].title, { cause: details.cause });
     this.name = 'Problem';
     this.status = problems[code].status;
   }
@@ -160,11 +179,12 @@ export const dependencyUnavailable = (dependency: Dependency, cause?: unknown): 
 /** The body of a problem (RFC 9457), for one request. */
 export function problemBody({ code, details }: Problem, requestId: string) {
   const { status, title, retryable } = problems[code];
+  const detail = details.detail ?? detailOfCode[code];
   return {
     type: `urn:accord:problem:${code}`,
     title,
     status,
-    detail: details.detail ?? title,
+    ...(detail !== undefined && { detail }),
     instance: `urn:accord:request:${requestId}`,
     code,
     retryable,

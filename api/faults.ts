@@ -1,6 +1,7 @@
 import { currencies, type Currency } from '../contracts/money';
 import { deadlineMs } from '../contracts/transaction';
 import { Problem, type FieldError } from './errors';
+import { sentenceOf } from './field-errors';
 
 export const fault = (pointer: string, code: string, message: string): FieldError => ({
   pointer,
@@ -8,9 +9,13 @@ export const fault = (pointer: string, code: string, message: string): FieldErro
   message,
 });
 
+/** The refusal of a request that fits its schema and cannot mean anything; its detail names the first fields. */
+export const unprocessable = (errors: readonly FieldError[]): Problem =>
+  new Problem('unprocessable', { errors, detail: sentenceOf(errors) });
+
 /** @throws Problem `unprocessable`, where there is one. */
 export function refuse(errors: readonly FieldError[]): void {
-  if (errors.length > 0) throw new Problem('unprocessable', { errors });
+  if (errors.length > 0) throw unprocessable(errors);
 }
 
 /** The currency at this pointer. @throws Problem `unprocessable`, together with the other faults that were found. */
@@ -21,14 +26,16 @@ export function currencyAt(
 ): Currency {
   const currency = currencies.find((known) => known === name);
   if (currency) return currency;
-  const unknown = fault(pointer, 'currency_unknown', 'is not a currency that Accord moves');
-  throw new Problem('unprocessable', { errors: [...others, unknown] });
+  const message = `names ${name}, which is not a currency that Accord moves`;
+  throw unprocessable([...others, fault(pointer, 'currency_unknown', message)]);
 }
 
 export function deadlineFaults(ms: number): readonly FieldError[] {
   if (ms >= deadlineMs.min && ms <= deadlineMs.max) return [];
   const code = ms < deadlineMs.min ? 'deadline_too_short' : 'deadline_too_long';
-  return [fault('/deadlineMs', code, `from ${deadlineMs.min} to ${deadlineMs.max}`)];
+  return [
+    fault('/deadlineMs', code, `is ${ms}, and must be from ${deadlineMs.min} to ${deadlineMs.max}`),
+  ];
 }
 
 /** Money that would come from where it goes. */
@@ -37,4 +44,4 @@ export const sameAccountFaults = (
   from: string,
   to: string,
 ): readonly FieldError[] =>
-  from === to ? [fault(pointer, 'same_account', 'is the account that pays')] : [];
+  from === to ? [fault(pointer, 'same_account', `names ${from}, the account that pays`)] : [];

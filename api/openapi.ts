@@ -12,7 +12,7 @@ const problemSchema = z
     type: z.string(),
     title: z.string(),
     status: z.number(),
-    detail: z.string(),
+    detail: z.string().optional(),
     instance: z.string(),
     code: z.enum(Object.keys(problems) as [ProblemCode, ...ProblemCode[]]), // Its keys, and it is not empty.
     retryable: z.boolean(),

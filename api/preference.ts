@@ -1,3 +1,5 @@
+import { Problem } from './errors';
+
 /** Longest wait of one request: a balancer's idle timeout is longer, a person's patience shorter. */
 export const waitSecondsMax = 30;
 
@@ -12,17 +14,23 @@ export interface Preference {
   readonly applied: string | undefined;
 }
 
+const ours = {
+  wait: { value: /^"?(\d{1,9})"?$/, form: 'wait=N with N in whole seconds' },
+  until: { value: /^"?(ending)"?$/i, form: 'until=ending' },
+} as const;
+
 /**
- * How long a caller wants to wait (`Prefer: wait=N`, RFC 7240), and until what (`until=ending`). A preference that is not
- * understood counts as absent: that is what a preference is.
+ * How long a caller wants to wait (`Prefer: wait=N`, RFC 7240), and until what (`until=ending`). Other preferences count
+ * as absent, as the RFC has it; the first of two `wait` counts.
+ *
+ * @throws Problem `invalid_request`: `wait` or `until` with a value that cannot be read.
  */
 export function preferenceOf(prefer: string | readonly string[] | undefined): Preference {
   const text = typeof prefer === 'string' ? prefer : prefer?.join(',');
-  const parts = text?.split(/[,;]/) ?? [];
-  const waits = parts.map((part) => /^\s*wait\s*=\s*"?(\d{1,9})"?\s*$/i.exec(part)?.[1]);
-  const wait = waits.find((value) => value !== undefined);
+  const parts = text?.split(/[,;]/).map((part) => part.trim()) ?? [];
+  const wait = valueOf('wait', parts);
   const seconds = wait === undefined ? undefined : Math.min(Number(wait), waitSecondsMax);
-  const isUntilEnding = parts.some((part) => /^\s*until\s*=\s*"?ending"?\s*$/i.test(part));
+  const isUntilEnding = valueOf('until', parts) !== undefined;
   const applied = [
     ...(seconds === undefined ? [] : [`wait=${seconds}`]),
     ...(isUntilEnding ? ['until=ending'] : []),
@@ -33,3 +41,17 @@ export function preferenceOf(prefer: string | readonly string[] | undefined): Pr
     applied: applied.length === 0 ? undefined : applied.join(', '),
   };
 }
+
+function valueOf(name: keyof typeof ours, parts: readonly string[]): string | undefined {
+  const { value, form } = ours[name];
+  const given = parts.find((part) => part.split('=')[0]?.trim().toLowerCase() === name);
+  if (given === undefined) return undefined;
+  const [, read] = value.exec(given.slice(given.indexOf('=') + 1).trim()) ?? [];
+  if (given.includes('=') && read !== undefined) return read;
+  const message = `has "${given.slice(0, shownMax)}"; it takes ${form}`;
+  throw new Problem('invalid_request', {
+    detail: `The header Prefer ${message}.`,
+    errors: [{ pointer: 'Prefer', code: 'preference_invalid', message }],
+  });
+}
+const shownMax = 64;

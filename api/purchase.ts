@@ -89,10 +89,19 @@ function lineFaults(lines: Purchase['lines'], currency: string): readonly FieldE
   const errors: FieldError[] = [];
   const skus = new Set<string>();
   for (const [at, { sku, unitPrice }] of lines.entries()) {
-    if (skus.has(sku)) errors.push(fault(`/lines/${at}/sku`, 'duplicate_line', 'comes twice'));
+    if (skus.has(sku))
+      errors.push(
+        fault(`/lines/${at}/sku`, 'duplicate_line', `names ${sku}, which an earlier line has`),
+      );
     skus.add(sku);
     if (unitPrice.currency !== currency) {
-      errors.push(fault(`/lines/${at}/unitPrice/currency`, 'currency_mixed', `is not ${currency}`));
+      errors.push(
+        fault(
+          `/lines/${at}/unitPrice/currency`,
+          'currency_mixed',
+          `is ${unitPrice.currency}, and the payment is in ${currency}`,
+        ),
+      );
     }
   }
   return errors;

@@ -13,22 +13,26 @@ export const text = (max: number) =>
   z
     .string()
     .min(1)
-    .refine((value) => codePoints(value) <= max, `At most ${max} characters.`)
-    .refine(isPrintable, 'No control characters.')
+    .refine((value) => codePoints(value) <= max, `must have at most ${max} characters`)
+    .refine(isPrintable, 'must have no control characters')
     .meta({ maxLength: max });
 
 /** An id of the tenant's own, without the tenant. */
-export const reference = z.string().regex(referencePattern);
+export const reference = z
+  .string()
+  .regex(referencePattern, 'must be 1 to 64 letters, digits, dots, dashes, underscores or tildes');
 
 /** Answers leave the tenant out. */
 export const withoutTenant = (id: string): string => partsOfBusinessId(id)?.id ?? id;
 
 /** Minor units that may pass 2^53. */
-export const digits = z.string().regex(/^-?\d+$/);
+export const digits = z.string().regex(/^-?\d+$/, 'must be digits');
 export const time = z.iso.datetime();
 
 /** Which currencies there are is no question of form: an unknown one is a 422. */
-export const currencyCode = z.string().regex(/^[A-Z]{3}$/);
+export const currencyCode = z
+  .string()
+  .regex(/^[A-Z]{3}$/, 'must be three capital letters, such as EUR');
 
 /** Money of a request. */
 export const money = z

@@ -1,6 +1,7 @@
 import { businessIdOf, gidOf, type Flow, type Gid, type Tenant } from '../contracts/ids';
 import { undoBudgetShare, type TransactionInput } from '../contracts/transaction';
 import { dependencyUnavailable, Problem, type FieldError } from './errors';
+import { unprocessable } from './faults';
 import type { DeliveryPoints } from '../processes/fault-points';
 import { differingFields, type Fingerprint } from './idempotency';
 import type { Until } from './preference';
@@ -84,7 +85,7 @@ export function createStarts({ runs, starter, waiting, faults }: StartDependenci
     const earlier = await runs.findClaim(start);
     if (earlier) return earlier;
     const errors = await screen();
-    if (errors.length > 0) throw new Problem('unprocessable', { errors });
+    if (errors.length > 0) throw unprocessable(errors);
     return undefined;
   }
 

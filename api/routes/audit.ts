@@ -5,7 +5,7 @@ import { principalOf, type Api } from '../route-rules';
 import { cursor, limit } from '../schemas';
 import type { AuditStore, ChainedEntry } from '../stores/audit-store';
 
-const hash = z.string().regex(/^[0-9a-f]{64}$/);
+const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
 
 const auditSchema = z
   .object({

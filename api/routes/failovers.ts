@@ -23,7 +23,9 @@ import { answerOf } from './start-route';
 import { statusOf } from './steering';
 import { nextCursorOf } from './transactions';
 
-const region = z.string().regex(/^[a-z0-9-]{1,16}$/);
+const region = z
+  .string()
+  .regex(/^[a-z0-9-]{1,16}$/, 'must be 1 to 16 small letters, digits or dashes');
 /** A day: whoever would lose more has no standby. */
 const lossMaxMs = 86_400_000;
 

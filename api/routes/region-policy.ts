@@ -14,7 +14,11 @@ export const watchPolicySchema = z
     failureThreshold: z.int().min(2).max(20),
     unhealthyMs: z.int().min(500).max(60_000),
     maxAttempts: z.int().min(0).max(10),
-    priorities: z.array(z.string().regex(/^[a-z0-9-]{1,16}$/)).max(16),
+    priorities: z
+      .array(
+        z.string().regex(/^[a-z0-9-]{1,16}$/, 'must be 1 to 16 small letters, digits or dashes'),
+      )
+      .max(16),
     dataSyncTimeoutSeconds: z.int().min(1).max(60),
   })
   .meta({ id: 'WatchPolicy' }) satisfies z.ZodType<WatchPolicy>;

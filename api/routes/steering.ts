@@ -19,7 +19,7 @@ import type { Decide, Steer, Steering } from '../steering';
 import type { RunRow, RunsStore } from '../stores/runs-store';
 import { cursorBinding, selectionFields, nextCursorOf, runFilterOf } from './transactions';
 
-const stepName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/);
+const stepName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'must be the name of a step');
 const expectation = z.strictObject({ version: z.int().min(1) });
 const note = text(500);
 const evidence = z.strictObject({

@@ -15,7 +15,9 @@ import { storyOf, storySchema } from '../story';
 import type { RunFilter, RunRow, RunsStore } from '../stores/runs-store';
 import type { Temporal } from '../temporal';
 
-const word = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+const word = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, dashes or underscores');
 const amount = z.coerce.number().pipe(z.int().min(0).max(minorUnitsMax));
 const milliseconds = z.coerce.number().pipe(z.int().min(0).max(31_536_000_000));
 

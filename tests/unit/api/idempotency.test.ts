@@ -96,8 +96,6 @@ describe('the preference to wait', () => {
     ['wait=99', 30],
     ['respond-async, wait=0', 0],
     ['wait="7"; until=ending', 7],
-    ['wait=-1', undefined],
-    ['wait=1.5', undefined],
     ['awaits=3', undefined],
     [undefined, undefined],
   ])('%s means %s seconds', (prefer, seconds) => {
@@ -109,9 +107,20 @@ describe('the preference to wait', () => {
     ['wait=5, until=ending', 'ending', 'wait=5, until=ending'],
     ['wait=99; until="ending"', 'ending', 'wait=30, until=ending'],
     ['until=Ending', 'ending', 'until=ending'],
-    ['wait=5, until=tomorrow', 'decided', 'wait=5'],
     [undefined, 'decided', undefined],
   ])('%s waits until it is %s, and says %s of it', (prefer, until, applied) => {
     expect(preferenceOf(prefer)).toMatchObject({ until, applied });
+  });
+
+  it.each([
+    ['wait=-1', 'wait=N'],
+    ['wait=1.5', 'wait=N'],
+    ['wait', 'wait=N'],
+    ['respond-async, wait=soon', 'wait=N'],
+    ['wait=5, until=tomorrow', 'until=ending'],
+  ])('%s is refused by name, and the form %s is told', (prefer, form) => {
+    expect(() => preferenceOf(prefer)).toThrow(
+      expect.objectContaining({ code: 'invalid_request', message: expect.stringContaining(form) }),
+    );
   });
 });

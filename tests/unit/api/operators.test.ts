@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { exportSPKI, generateKeyPair, importJWK } from 'jose';
 
+import { Problem } from '../../../api/errors';
 import { createOperators } from '../../../api/operators';
 import { aConfig, aRun, fakeApi, type FakeApi } from './fake-api';
 import { secondsNow, testIssuer, type TestIssuer } from './tokens';
@@ -20,7 +21,7 @@ const refusalOf = (call: Promise<unknown>): Promise<unknown> =>
       return [code, message];
     },
   );
-const silent = ['unauthenticated', 'A valid credential is required.'];
+const silent = ['unauthenticated', new Problem('unauthenticated').message];
 
 describe("an operator's token", () => {
   let issuer: TestIssuer;
