@@ -31,7 +31,7 @@ export interface OutboxStore {
   holdLeases(leaving: readonly number[]): Promise<HeldLeases>;
   /** Ends all leases of this relay. */
   releaseLeases(): Promise<void>;
-  /** Oldest rows of each partition, in id order within it, `rowsMax` in all. */
+  /** Oldest rows of each partition, in id order within it, `rowsMax` in all: a lone one that is behind has all of them. */
   unpublished(partitions: readonly number[], rowsMax: number): Promise<readonly OutboxRow[]>;
   /** Marks the rows whose partition this relay still holds. @returns how many: others come again, from whoever holds it. */
   markPublished(ids: readonly string[]): Promise<number>;
@@ -137,35 +137,58 @@ async function insertSlots(sql: SqlTransaction): Promise<void> {
   );
 }
 
+/** By primary key, whatever the optimizer thinks: along `unpublished` it would walk the backlog of the partitions. */
 const markPublished = (
   sql: SqlTransaction,
   relayId: string,
   ids: readonly string[],
 ): Promise<number> =>
   sql.change(
-    `UPDATE outbox o JOIN outbox_leases l ON l.partition_no = o.partition_no
+    `UPDATE outbox o FORCE INDEX (PRIMARY)
+       STRAIGHT_JOIN outbox_leases l FORCE INDEX (PRIMARY) ON l.partition_no = o.partition_no
        SET o.published_at = UTC_TIMESTAMP(3)
        WHERE o.id IN (?) AND o.published_at IS NULL
          AND l.owner = ? AND l.lease_until > UTC_TIMESTAMP(3)`,
     [ids.map(BigInt), relayId],
   );
 
-/** One range of the index for each partition: one that is far behind neither hides the others nor is sorted whole. */
+/** Each partition has its share; what some do not need is for those that have more. */
 async function readUnpublished(
   pool: SqlPool,
   partitions: readonly number[],
   rowsMax: number,
 ): Promise<readonly OutboxRow[]> {
   if (partitions.length === 0) return [];
-  const perPartition = Math.max(1, Math.floor(rowsMax / partitions.length));
-  const ranges = partitions.map(
-    () =>
-      `(SELECT ${columns} FROM outbox FORCE INDEX (unpublished)
-          WHERE published_at IS NULL AND partition_no = ? ORDER BY id LIMIT ?)`,
+  const share = Math.max(1, Math.floor(rowsMax / partitions.length));
+  const first = await readRanges(
+    pool,
+    partitions.map((partition) => ({ partition, after: '0', rowsMax: share })),
   );
+  const hasMore = partitions.flatMap((partition) => {
+    const last = first.filter((row) => row.partition === partition)[share - 1];
+    return last ? [{ partition, after: last.id }] : [];
+  });
+  const left = Math.floor((rowsMax - first.length) / hasMore.length);
+  if (hasMore.length === 0 || left === 0) return first;
+  const more = hasMore.map((range) => ({ ...range, rowsMax: left }));
+  return [...first, ...(await readRanges(pool, more))];
+}
+
+/** Where the rows of one partition begin. */
+interface Range {
+  readonly partition: number;
+  /** An id. */
+  readonly after: string;
+  readonly rowsMax: number;
+}
+
+/** One range of the index for each partition: one that is far behind neither hides the others nor is sorted whole. */
+async function readRanges(pool: SqlPool, ranges: readonly Range[]): Promise<readonly OutboxRow[]> {
+  const one = `(SELECT ${columns} FROM outbox FORCE INDEX (unpublished)
+    WHERE published_at IS NULL AND partition_no = ? AND id > ? ORDER BY id LIMIT ?)`;
   const rows = await pool.select<OutboxColumns>(
-    ranges.join(' UNION ALL '),
-    partitions.flatMap((partition) => [partition, perPartition]),
+    ranges.map(() => one).join(' UNION ALL '),
+    ranges.flatMap(({ partition, after, rowsMax }) => [partition, BigInt(after), rowsMax]),
   );
   return rows.map(({ ageMs, ...row }) => ({ ...row, ageMs: Number(ageMs) }));
 }

@@ -120,7 +120,7 @@ function createPump({
       if (partitions.length > 0) metrics.lag(database, oldestOf(rows) / 1_000);
       if (rows.length > 0) await publish(rows);
       pollMs = rows.length > 0 ? settings.busyPollMs : Math.min(pollMs * 2, settings.idlePollMs);
-      return pollMs;
+      return rows.length * 2 > settings.batchRowsMax ? 0 : pollMs; // A backlog waits for nothing.
     } finally {
       underWay = new Set();
     }

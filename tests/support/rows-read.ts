@@ -1,0 +1,71 @@
+import type { SqlPool, SqlSession } from '../../activities/sql-transaction';
+
+/** What one statement made the server read. */
+export interface StatementReads {
+  readonly sql: string;
+  /** Rows that the storage engine handed out: of tables, of indexes and of what was sorted. */
+  readonly rows: number;
+}
+
+/** Statements as every door to MySQL offers them. */
+interface AnyStatements {
+  select(sql: string, values?: never): Promise<readonly object[]>;
+  change(sql: string, values?: never): Promise<number>;
+}
+
+/** Of this connection, since it was opened. The server counts, so a busy machine changes nothing. */
+async function rowsSoFar(sql: AnyStatements): Promise<number> {
+  const rows = await sql.select(`SHOW SESSION STATUS LIKE 'Handler\\_read%'`);
+  return rows.reduce((sum, row) => sum + Number('Value' in row ? row.Value : 0), 0);
+}
+
+/** @returns the same statements; what each of them read is told to `tell`. */
+export function countedStatements<Statements extends AnyStatements>(
+  statements: Statements,
+  tell: (reads: StatementReads) => void,
+): Statements {
+  const counted = async <Result>(sql: string, work: () => Promise<Result>): Promise<Result> => {
+    // Rows that an index condition leaves out inside the engine are not counted: it is to hand out all that it reads.
+    await statements.change(`SET SESSION optimizer_switch = 'index_condition_pushdown=off'`);
+    const calibrated = await rowsSoFar(statements);
+    const before = await rowsSoFar(statements);
+    const result = await work();
+    const after = await rowsSoFar(statements);
+    tell({ sql, rows: after - before - (before - calibrated) });
+    return result;
+  };
+  return {
+    ...statements,
+    select: (sql: string, values?: never) => counted(sql, () => statements.select(sql, values)),
+    change: (sql: string, values?: never) => counted(sql, () => statements.change(sql, values)),
+  };
+}
+
+/** @returns a pool that adds to `reads` what each of its statements read. */
+export function countingPool(pool: SqlPool, reads: StatementReads[]): SqlPool {
+  const open: SqlPool['open'] = async (budget): Promise<SqlSession> => {
+    const session = await pool.open(budget);
+    return { ...session, sql: countedStatements(session.sql, (read) => reads.push(read)) };
+  };
+  const alone = async <Result>(work: (session: SqlSession) => Promise<Result>): Promise<Result> => {
+    const session = await open({ signal: new AbortController().signal, deadline: Infinity });
+    try {
+      const result = await work(session);
+      session.close('clean');
+      return result;
+    } catch (error) {
+      session.close('unknown');
+      throw error;
+    }
+  };
+  return {
+    ...pool,
+    open,
+    select: (sql, values) => alone((session) => session.sql.select(sql, values)),
+    change: (sql, values) => alone((session) => session.sql.change(sql, values)),
+  };
+}
+
+/** The most that one statement read. */
+export const mostRead = (reads: readonly StatementReads[]): StatementReads =>
+  reads.reduce((most, one) => (one.rows > most.rows ? one : most), { sql: '', rows: 0 });
