@@ -3,6 +3,9 @@ import { Redis } from 'ioredis';
 import { createPool, type Pool, type PoolOptions } from 'mysql2/promise';
 
 import { openPack } from '../books/pack';
+import { clusterPremise, createInstallation, ownedDatabase } from '../processes/installation';
+import { guardRedis, redisRegistration } from '../processes/redis-premises';
+import { temporalPremises } from '../processes/temporal-premises';
 import { runsChannel } from '../contracts/runs';
 import { taskQueueOf } from '../contracts/task-queues';
 import type { Config } from './config';
@@ -51,13 +54,34 @@ export function openDependencies(
     return createDatabase(pool);
   };
   const redis = openRedis(config.redisUrl, onError);
+  const guarded = guardRedis(redis);
   const subscriber = openRedis(config.redisUrl, onError, { autoResubscribe: true });
   const connection = openTemporal(config.temporal);
   const client = new Client({ connection, namespace: config.temporal.namespace });
   const books = openPack(config.booksUrls, { statementMs: checkMs });
   const accord = open(config.accordUrl);
   const accounts = open(config.accountsUrl);
+  const orders = open(config.ordersUrl);
+  const inventory = open(config.inventoryUrl);
+  const coupons = open(config.couponsUrl);
+  const home = ownedDatabase(config.accordUrl, accord);
+  const installation = createInstallation(home, [
+    ownedDatabase(config.ordersUrl, orders),
+    ownedDatabase(config.accountsUrl, accounts),
+    ownedDatabase(config.inventoryUrl, inventory),
+    ownedDatabase(config.couponsUrl, coupons),
+  ]);
+  const namespace = temporalPremises(client, installation);
   return {
+    namespace,
+    /** Of every server. */
+    premises: [
+      installation.databases,
+      clusterPremise(home, config.cluster),
+      namespace,
+      guarded.premises,
+      redisRegistration(redis, installation),
+    ],
     runs: createRunsStore(accord, config.cluster),
     keys: createKeysStore(accord),
     approvals: createApprovalsStore(accord),
@@ -65,15 +89,18 @@ export function openDependencies(
     cluster: createClusterStore(accord, config.cluster),
     watch: createWatchStore(accord, config.cluster),
     heartbeat: createHeartbeatStore(accord),
-    orderViews: createOrderViewsStore(open(config.ordersUrl)),
+    orderViews: createOrderViewsStore(orders),
     accountViews: createAccountViewsStore(accounts),
     paymentViews: createPaymentViewsStore(accounts),
     settlementViews: createSettlementViewsStore(accounts),
-    stockViews: createStockViewsStore(open(config.inventoryUrl)),
-    couponViews: createCouponViewsStore(open(config.couponsUrl)),
+    stockViews: createStockViewsStore(inventory),
+    couponViews: createCouponViewsStore(coupons),
     invariants: createInvariants(books),
     temporal: createTemporal(client, queueOf),
     redis,
+    /** Of Redis, refused while it does not hold its premises. */
+    redisCommands: guarded.commands,
+    brokenRedis: () => guarded.broken(),
     wakeUps: subscribe(subscriber, onError),
     async close(): Promise<void> {
       redis.disconnect();

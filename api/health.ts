@@ -2,6 +2,9 @@ import type { Redis } from 'ioredis';
 
 import { withinDeadline } from './deadline';
 import type { Limits } from './limits';
+import type { BrokenPremise } from '../processes/premises';
+import { premiseSentence } from '../processes/premises';
+import type { PremiseWatch } from './premise-watch';
 import type { Starter } from './starter';
 import type { HeartbeatStore } from './stores/heartbeat-store';
 import type { ClusterStore } from './stores/cluster-store';
@@ -45,6 +48,8 @@ interface HealthDependencies {
   readonly cluster: Pick<ClusterStore, 'read'>;
   readonly watch: Pick<WatchStore, 'sights'>;
   readonly lifecycle: Lifecycle;
+  readonly premises: Pick<PremiseWatch, 'demand'>;
+  readonly brokenRedis: () => readonly BrokenPremise[];
 }
 
 /**
@@ -54,6 +59,7 @@ interface HealthDependencies {
 export function createHealth(dependencies: HealthDependencies) {
   const { heartbeat, temporal, redis, limits, starter, runs, cluster, watch, lifecycle } =
     dependencies;
+  const { premises, brokenRedis } = dependencies;
   let cached: { readonly at: number; readonly checks: Promise<readonly Check[]> } | undefined;
 
   const askAll = (): Promise<readonly Check[]> =>
@@ -62,8 +68,11 @@ export function createHealth(dependencies: HealthDependencies) {
       checkOf('temporal', 'degraded', () => temporal.check()),
       checkOf('redis', 'degraded', async () => {
         await redis.set('accord:heartbeat', '1', 'PX', 60_000);
+        const [broken] = brokenRedis();
+        if (broken) throw new Error(premiseSentence(broken));
         if (limits.isAlone()) throw new Error('Limits are counted by this process alone.');
       }),
+      checkOf('premises', 'unhealthy', () => premises.demand()),
       checkOf('backlog', 'unhealthy', () =>
         starter.isBacklogFull()
           ? Promise.reject(new Error('Too many accepted starts wait for Temporal.'))

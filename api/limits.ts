@@ -1,5 +1,4 @@
-import type { Redis } from 'ioredis';
-
+import type { RedisCommands } from '../processes/redis-premises';
 import { Problem } from './errors';
 
 /** So many a second on average, and this many at once after a pause. */
@@ -78,7 +77,10 @@ export function createLocalLimiter(now: () => number = () => performance.now() *
 }
 
 /** Limits by tenant and class over all processes; by this process alone while Redis is away. */
-export function createLimits(redis: Redis, rates: Readonly<Record<LimitClass, Rate>>) {
+export function createLimits(
+  redis: Pick<RedisCommands, 'eval'>,
+  rates: Readonly<Record<LimitClass, Rate>>,
+) {
   const local = createLocalLimiter();
   let aloneUntil = 0;
 

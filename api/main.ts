@@ -19,6 +19,7 @@ async function main(): Promise<void> {
   const server = await buildServer({ config, dependencies, logger, faults });
   collectDefaultMetrics({ register: server.metrics.registry });
   stopOnSignal(logger, () => close(server, dependencies, config.shutdownGraceMs));
+  await server.premises.begin();
   server.starter.begin();
   await server.api.listen(config.listen);
 }
@@ -33,11 +34,12 @@ async function close(server: Server, dependencies: Dependencies, graceMs: number
   server.stopTakingStarts();
   await server.api.close();
   await server.starter.stop();
+  await server.premises.stop();
   await dependencies.close();
 }
 
 main().catch((error: unknown) => {
   // There may be no logger yet: its level is part of the configuration.
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  process.exit(1); // Clients that are open would keep it alive.
 });

@@ -10,6 +10,8 @@ import { createCursors } from './cursor';
 import type { Dependencies } from './dependencies';
 import { createEdge, refuseOtherMethods } from './edge';
 import { inertFaultPoints, type DeliveryPoints } from '../processes/fault-points';
+import { createPremises } from '../processes/premises';
+import type { OwnNamespace } from '../processes/temporal-premises';
 import { createFailovers } from './failovers';
 import { guardRoutes } from './guards';
 import { createHealth } from './health';
@@ -17,6 +19,7 @@ import { createAddressGuard, createLimits } from './limits';
 import { createMetrics } from './metrics';
 import { describeRoutes } from './openapi';
 import { createOperators } from './operators';
+import { createPremiseWatch } from './premise-watch';
 import { accountRoutes } from './routes/accounts';
 import { apiKeyRoutes, createApprovedKey } from './routes/api-keys';
 import { approvalRoutes } from './routes/approvals';
@@ -39,6 +42,7 @@ import { createSecondPerson } from './second-person';
 import { createStarter } from './starter';
 import { createStarts } from './starts';
 import { createSteering } from './steering';
+import type { Temporal } from './temporal';
 import { createWaiting } from './waiting';
 
 export interface ServerParts {
@@ -60,6 +64,7 @@ export async function buildServer({
   faults = inertFaultPoints,
 }: ServerParts) {
   const { runs, keys, audit, heartbeat, invariants, temporal, redis, wakeUps } = dependencies;
+  const { redisCommands, brokenRedis, namespace } = dependencies;
   const { approvals: approvalsStore, cluster, watch } = dependencies;
   const { orderViews, accountViews, paymentViews, settlementViews, stockViews, couponViews } =
     dependencies;
@@ -67,18 +72,24 @@ export async function buildServer({
   let isStopping = false;
   const lifecycle = { isReady: () => isReady, isStopping: () => isStopping };
   const waiting = createWaiting(runs.glance, wakeUps, config.waitersMax);
-  const starter = createStarter({ runs, temporal }, config.startBacklogMax, (error) =>
-    logger.warn({ err: error }, 'A round of the starter failed.'),
+  const starter = createStarter(
+    { runs, temporal: { start: startInOwn(namespace, temporal) } },
+    config.startBacklogMax,
+    (error) => logger.warn({ err: error }, 'A round of the starter failed.'),
   );
   const starts = createStarts({ runs, starter, waiting, faults });
-  const limits = createLimits(redis, config.limits);
+  const limits = createLimits(redisCommands, config.limits);
   const metrics = createMetrics({ waiting: waiting.waiting, backlog: starter.backlog });
+  const premises = createPremiseWatch(
+    createPremises(dependencies.premises, { logger, registry: metrics.registry }),
+  );
   const authentication = createAuthentication({
     keys,
     operators: createOperators(config.operators),
   });
   const health = createHealth({
     ...{ heartbeat, temporal, redis, limits, starter, runs, cluster, watch, lifecycle },
+    ...{ premises, brokenRedis },
   });
   const cursors = createCursors(config.secret);
   const steering = createSteering({ runs, temporal, thresholds: config.twoPersonThresholds });
@@ -147,6 +158,7 @@ export async function buildServer({
     api,
     starter,
     metrics,
+    premises,
     beUnready(): void {
       isReady = false;
     },
@@ -156,4 +168,12 @@ export async function buildServer({
     },
   };
 }
+
+/** A run in another installation's namespace would be told by its workers, on its databases. */
+const startInOwn =
+  (namespace: Pick<OwnNamespace, 'demand'>, temporal: Pick<Temporal, 'start'>): Temporal['start'] =>
+  async (input) => {
+    await namespace.demand();
+    await temporal.start(input);
+  };
 export type Server = Awaited<ReturnType<typeof buildServer>>;

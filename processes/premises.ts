@@ -42,6 +42,8 @@ export class PremisesBroken extends Error {
 export interface PremiseSource {
   /** For logs and metrics: `mysql accounts`, `redis`. */
   readonly server: string;
+  /** Accord goes on without this server: nobody waits for its answer. */
+  readonly isOptional?: boolean;
   /** What is broken now. @throws where the server does not answer: an outage breaks no premise. */
   ask(): Promise<readonly BrokenPremise[]>;
 }
@@ -49,7 +51,7 @@ export interface PremiseSource {
 /** The premises that one process has of its servers. */
 export interface Premises {
   /**
-   * Asks every server, those that do not answer again until they have, or until `signal` is aborted.
+   * Asks every server, those that do not answer again until they have, or until `signal` is aborted; an optional one once.
    * @throws PremisesBroken where a required one is broken.
    */
   demand(signal?: AbortSignal): Promise<void>;
@@ -114,7 +116,7 @@ export function createPremises(
   return {
     async demand(signal) {
       for (let left = sources, isFirst = true; ; isFirst = false) {
-        const silent = await askAll(left);
+        const silent = (await askAll(left)).filter(({ source }) => source.isOptional !== true);
         if (silent.length === 0 || signal?.aborted) return;
         left = silent.map(({ source }) => source);
         for (const { source, error } of isFirst ? silent : [])

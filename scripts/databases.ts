@@ -334,6 +334,8 @@ export interface Provisioning {
   readonly secret: (name: string) => Promise<string> | string;
   /** Left out: all of them. */
   readonly only?: readonly Database[];
+  /** To which the databases belong where `accord` is not among them; left out: to none yet. */
+  readonly installation?: string;
 }
 
 /**
@@ -343,10 +345,17 @@ export interface Provisioning {
  */
 export async function provision(
   adminUrl: string,
-  { prefix, secret, only = databases }: Provisioning,
+  { prefix, secret, only = databases, installation }: Provisioning,
 ): Promise<DatabaseUrls> {
   if (!/^[a-z0-9_]{0,20}$/.test(prefix)) throw new RangeError(`Not a prefix: "${prefix}".`);
   await Promise.all(only.map((database) => migrateDatabase(adminUrl, database, prefix)));
+  const owner = only.includes('accord')
+    ? await installationAt(adminUrl, `${prefix}accord`)
+    : installation;
+  if (owner !== undefined) {
+    const names = only.map((database) => `${prefix}${database}`);
+    await markDatabases(adminUrl, names, owner);
+  }
   const grantable = users.map((user) => ({
     ...user,
     databases: user.databases.filter((database) => only.includes(database)),
@@ -376,6 +385,48 @@ export async function provision(
     WATCH_DATABASE_URL: urlOf('WATCH_DATABASE_URL'),
     VERIFY_DATABASE_URLS: urlOf('VERIFY_DATABASE_URLS'),
   };
+}
+
+/** The id of the installation whose `accord` this is, as its first migration made it. */
+export async function installationAt(adminUrl: string, database: string): Promise<string> {
+  const admin = await createConnection({ uri: adminUrl });
+  try {
+    return await ownerOf(admin, database);
+  } finally {
+    await admin.end();
+  }
+}
+
+async function ownerOf(admin: Connection, database: string): Promise<string> {
+  const [[row]] = await admin.query<RowDataPacket[]>(
+    `SELECT CAST(id AS CHAR) AS id FROM \`${database}\`.installation`,
+  );
+  return String(row?.['id']);
+}
+
+/** @throws where a database belongs to another installation: nothing of it is changed. */
+async function markDatabases(
+  adminUrl: string,
+  names: readonly string[],
+  id: string,
+): Promise<void> {
+  const admin = await createConnection({ uri: adminUrl });
+  try {
+    for (const database of names) {
+      await admin.query(
+        `INSERT IGNORE INTO \`${database}\`.installation (one, id, created_at) VALUES (1, ?, UTC_TIMESTAMP(3))`,
+        [id],
+      );
+      const found = await ownerOf(admin, database);
+      if (found === id) continue;
+      throw new Error(
+        `The database ${database} belongs to the installation ${found}, and accord to ${id}. Give this installation ` +
+          'databases of its own; where these are copies that shall be one from now on: npm run installation -- renew.',
+      );
+    }
+  } finally {
+    await admin.end();
+  }
 }
 
 /** Of a profile's own databases, in development, tests and demo. */
@@ -452,7 +503,8 @@ async function grant(
     [database],
   );
   for (const { table } of tables) {
-    const granted = rights(table);
+    // Whoever may look into a database may know whose it is.
+    const granted = table === 'installation' ? read : rights(table);
     if (granted === undefined) continue;
     await admin.query(`GRANT ${granted} ON \`${database}\`.\`${table}\` TO ?@'%'`, [user]);
   }

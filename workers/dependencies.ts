@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import type { Redis } from 'ioredis';
 
@@ -9,7 +10,15 @@ import { createSqlPool } from '../activities/sql-transaction';
 import type { Participant } from '../contracts/participants';
 import type { TransactionWorkerConfig } from './config';
 import type { Logger } from '../processes/logger';
+import {
+  clusterPremise,
+  createInstallation,
+  ownedDatabase,
+  type Installation,
+} from '../processes/installation';
 import type { PremiseSource } from '../processes/premises';
+import { guardRedis, redisRegistration, type RedisCommands } from '../processes/redis-premises';
+import { temporalPremises } from '../processes/temporal-premises';
 
 /** Activities that run at once; each may use one connection of one database. */
 export const activitiesMax = 40;
@@ -17,23 +26,39 @@ export const activitiesMax = 40;
 /** A pool for each participant's database. */
 export type TransactionDatabases = Readonly<Record<Participant, SqlPool>>;
 
-export const premisesOf = (databases: TransactionDatabases): readonly PremiseSource[] =>
+const premisesOf = (databases: TransactionDatabases): readonly PremiseSource[] =>
   Object.entries(databases).map(([name, pool]) => ({
     server: `mysql ${name}`,
     ask: () => pool.brokenPremises(),
   }));
 
+const installationOf = (
+  { accord, ...participants }: TransactionDatabases,
+  urls: TransactionWorkerConfig['databases'],
+): Installation =>
+  createInstallation(
+    ownedDatabase(urls.accord, accord),
+    (Object.keys(participants) as (keyof typeof participants)[]).map((name) =>
+      ownedDatabase(urls[name], participants[name]),
+    ),
+  );
+
 /** The clients of a transaction worker, open; each is closed by `close`. */
 export interface TransactionDependencies {
   readonly connection: NativeConnection;
   readonly redis: Redis;
+  /** Of Redis, refused while it does not hold its premises. */
+  readonly redisCommands: RedisCommands;
   readonly databases: TransactionDatabases;
+  readonly client: Client;
+  /** Of every server. */
+  readonly premises: readonly PremiseSource[];
   close(): Promise<void>;
 }
 
 /** Opens everything. MySQL and Redis connect when they are asked; Temporal is waited for. */
 export async function openTransactionDependencies(
-  { temporal, databases: urls, redisUrl }: TransactionWorkerConfig,
+  { temporal, databases: urls, redisUrl, cluster }: TransactionWorkerConfig,
   logger: Logger,
 ): Promise<TransactionDependencies> {
   const open = (url: string): SqlPool => createSqlPool({ url, connectionLimit: activitiesMax });
@@ -45,11 +70,21 @@ export async function openTransactionDependencies(
     accord: open(urls.accord),
   };
   const redis = connectLockRedis(redisUrl);
+  const guarded = guardRedis(redis);
   const connection = await connectTemporal(temporal, logger);
+  const client = new Client({ connection, namespace: temporal.namespace });
+  const installation = installationOf(databases, urls);
   return {
-    connection,
-    redis,
-    databases,
+    ...{ connection, client, redis, databases },
+    redisCommands: guarded.commands,
+    premises: [
+      ...premisesOf(databases),
+      installation.databases,
+      clusterPremise(ownedDatabase(urls.accord, databases.accord), cluster),
+      temporalPremises(client, installation),
+      guarded.premises,
+      redisRegistration(redis, installation),
+    ],
     async close() {
       await connection.close();
       redis.disconnect();

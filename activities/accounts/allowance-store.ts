@@ -1,6 +1,5 @@
-import type { Redis } from 'ioredis';
-
 import { partsOfStepKey, type StepKey } from '../../contracts/ids';
+import { isOurMistake, type RedisCommands } from '../../processes/redis-premises';
 import { giveBackScript, rebuildScript, takeScript } from './allowance-scripts';
 
 /** Redis did not answer in time, or cannot serve now. What of it took effect is unknown. */
@@ -42,7 +41,7 @@ export interface AllowanceStore {
 }
 
 /** @param redis fails fast: whoever asks has a SQL transaction open. */
-export function createAllowanceStore({ redis }: { readonly redis: Redis }): AllowanceStore {
+export function createAllowanceStore({ redis }: { readonly redis: RedisCommands }): AllowanceStore {
   const run = (script: string, keys: readonly string[], ...args: readonly (string | number)[]) =>
     answered(redis.eval(script, keys.length, ...keys, ...args));
 
@@ -128,13 +127,7 @@ async function answered<Answer>(command: Promise<Answer>): Promise<Answer> {
   try {
     return await command;
   } catch (error) {
-    if (isDefect(error)) throw error;
+    if (isOurMistake(error)) throw error;
     throw new AllowancesUnavailable('Redis is away.', { cause: error });
   }
 }
-
-/** An error that Redis answered with because of what we sent. Other codes (LOADING, READONLY, OOM …) are its own state. */
-const isDefect = (error: unknown): boolean =>
-  error instanceof Error &&
-  error.name === 'ReplyError' &&
-  /^(ERR|WRONGTYPE|NOPERM)\b/.test(error.message);

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 
 import { lockTtlMs, type LockRequest } from '../../contracts/locks';
+import { isOurMistake, type RedisCommands } from '../../processes/redis-premises';
 import { acquireScript, releaseScript, renewScript } from './lock-scripts';
 
 /** Redis did not answer in time, or cannot serve now. Whether the command took effect is unknown. */
@@ -50,7 +51,7 @@ export function createLockStore({
   redis,
   ttlMs = lockTtlMs,
 }: {
-  readonly redis: Redis;
+  readonly redis: Pick<RedisCommands, 'eval'>;
   readonly ttlMs?: number;
 }): LockStore {
   const run = async (
@@ -61,7 +62,7 @@ export function createLockStore({
     try {
       return await redis.eval(script, keys.length, ...keys, ...args);
     } catch (error) {
-      if (isDefect(error)) throw error;
+      if (isOurMistake(error)) throw error;
       throw new LocksUnavailable('Redis is away.', { cause: error });
     }
   };
@@ -93,9 +94,3 @@ function pairOf(answer: unknown): readonly [number, number] {
   }
   throw new TypeError('Unexpected answer of the lock script.');
 }
-
-/** An error that Redis answered with because of what we sent. Other codes (LOADING, READONLY, OOM …) are its own state. */
-const isDefect = (error: unknown): boolean =>
-  error instanceof Error &&
-  error.name === 'ReplyError' &&
-  /^(ERR|WRONGTYPE|NOPERM)\b/.test(error.message);

@@ -5,6 +5,7 @@ import { build } from '../build';
 import {
   databaseVariables,
   databases,
+  installationAt,
   provision,
   databasePrefix,
   type DatabaseUrls,
@@ -62,7 +63,7 @@ export async function bringUpCluster({
   await activate(active);
   const replication = { user: replicationUser, password: await secretOf('mysql-replication') };
   await addReplicationUser(active, replication);
-  const urls = joined(hub, await provisionActive(addresses));
+  const urls = joined(hub, await provisionActive(stack, addresses));
   await seed(urls);
   const errant = await standBy(standby, active, replication);
   if (errant !== '')
@@ -97,18 +98,22 @@ const secretOf = (name: string): Promise<string> => secret(profile, name);
 const provisionHub = ({ mysql }: Stack): Promise<DatabaseUrls> =>
   provision(mysql.adminUrl, { prefix: databasePrefix, secret: secretOf, only: ['accord'] });
 
-const provisionActive = ({ mysqlUrl }: ClusterAddresses): Promise<DatabaseUrls> =>
+const provisionActive = async (
+  { mysql }: Stack,
+  { mysqlUrl }: ClusterAddresses,
+): Promise<DatabaseUrls> =>
   provision(mysqlUrl, {
     prefix: databasePrefix,
     secret: secretOf,
     only: databases.filter((name) => name !== 'accord'),
+    installation: await installationAt(mysql.adminUrl, `${databasePrefix}accord`),
   });
 
 /** Databases and users of the hub and of the active region, of a cluster that is up. Safe to repeat. */
 export async function provisionRegions(): Promise<DatabaseUrls> {
   const stack = await readStack(profile);
   if (!stack) throw new Error('No regions: bring them up with npm run regions -- up.');
-  return joined(await provisionHub(stack), await provisionActive(clusterAddresses()));
+  return joined(await provisionHub(stack), await provisionActive(stack, clusterAddresses()));
 }
 
 /** The MySQL servers of a cluster that is up, as its hub sees them. */

@@ -30,6 +30,8 @@ export function givenTemporal() {
   };
 }
 
+export const givenTopicPrefix = (): string => variable('KAFKA_TOPIC_PREFIX') ?? '';
+
 export const kafkaHome = (): string | undefined => variable('KAFKA_HOME');
 
 export const javaHome = (): string | undefined => variable('JAVA_HOME');

@@ -4,9 +4,13 @@ import { createSqlPool } from '../../activities/sql-transaction';
 import { topics } from '../../contracts/events';
 import { loadConsumerConfig } from '../config';
 import { armFaults } from '../../processes/fault-menu';
+import { createInstallation, ownedDatabase } from '../../processes/installation';
 import { createLogger } from '../../processes/logger';
+import { createPremises } from '../../processes/premises';
 import { serveMetrics } from '../metrics';
+import { refuse, startOnPremises } from '../premises';
 import { createKafka } from '../relay/kafka-client';
+import { kafkaRegistration } from '../relay/kafka-premises';
 import { stopOnSignal } from '../../processes/shutdown';
 import { consumerDefaults, createConsumer } from './kafka-consumer';
 import { createConsumerMetrics } from './metrics';
@@ -20,8 +24,9 @@ async function main(): Promise<void> {
 
   const connectionLimit = consumerDefaults.concurrency + 1;
   const pool = createSqlPool({ url: config.databaseUrl, connectionLimit });
+  const kafka = createKafka(config.kafka, { clientId: orderViewConsumer, logger });
   const consumer = createConsumer({
-    kafka: createKafka(config.kafka, { clientId: orderViewConsumer, logger }),
+    kafka,
     processor: createOrderViewProcessor({ pool, metrics, logger }),
     logger,
     faults: armFaults(config.faults, logger),
@@ -35,13 +40,23 @@ async function main(): Promise<void> {
   });
 
   const endpoint = await serveMetrics(registry, config.metrics);
-  consumer.start();
+  const installation = createInstallation(ownedDatabase(config.databaseUrl, pool));
+  const premises = createPremises(
+    [
+      { server: 'mysql orders', ask: () => pool.brokenPremises() },
+      installation.databases,
+      kafkaRegistration(kafka, config.kafka, installation),
+    ],
+    { logger, registry },
+  );
+  const work = await startOnPremises(premises, logger, () => consumer.start());
   logger.info({ metricsPort: endpoint.port }, 'Consumer started.');
   stopOnSignal(logger, async () => {
+    await work.stop();
     await consumer.stop();
     await pool.close();
     await endpoint.close();
   });
 }
 
-void main();
+main().catch((error: unknown) => refuse('consumers', error));

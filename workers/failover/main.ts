@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 
 import { Context } from '@temporalio/activity';
+import { Client } from '@temporalio/client';
 import { Runtime } from '@temporalio/worker';
 import { Registry } from 'prom-client';
 
@@ -15,10 +16,14 @@ import { createStuckMarks } from '../../activities/runs/stuck-marks';
 import { createSqlPool } from '../../activities/sql-transaction';
 import { failoverTaskQueue } from '../../contracts/task-queues';
 import { armFaults } from '../../processes/fault-menu';
+import { clusterPremise, createInstallation, ownedDatabase } from '../../processes/installation';
 import { createLogger } from '../../processes/logger';
+import { createPremises, type PremisesBroken } from '../../processes/premises';
+import { temporalPremises } from '../../processes/temporal-premises';
 import { loadFailoverConfig } from '../config';
 import { connectTemporal } from '../dependencies';
 import { serveMetrics } from '../metrics';
+import { keepPremises, refuse } from '../premises';
 import { named } from '../transactions/activities';
 import { currentDelivery } from '../transactions/delivery-context';
 import { createTransactionMetrics } from '../transactions/metrics';
@@ -76,6 +81,27 @@ async function main(): Promise<void> {
     ...{ watchUrl: config.watch.url, acts: config.watch.acts },
   });
   const connection = await connectTemporal(config.temporal, logger);
+  const accord = ownedDatabase(config.hubUrl, hub);
+  const installation = createInstallation(accord);
+  const premises = createPremises(
+    [
+      { server: 'mysql accord', ask: () => hub.brokenPremises() },
+      installation.databases,
+      // A region may be away: this is who brings another one up.
+      {
+        ...createInstallation(accord, [ownedDatabase(config.activeUrl, active)]).databases,
+        server: 'mysql orders installation',
+        isOptional: true,
+      },
+      clusterPremise(accord, config.cluster),
+      temporalPremises(
+        new Client({ connection, namespace: config.temporal.namespace }),
+        installation,
+      ),
+    ],
+    { logger, registry },
+  );
+  await premises.demand();
   const worker = await createTransactionWorker({
     connection,
     namespace: config.temporal.namespace,
@@ -114,21 +140,24 @@ async function main(): Promise<void> {
       onRecovery: () => undefined,
     },
   );
+  let broken: PremisesBroken | undefined;
+  const premisesWatch = keepPremises(premises, (error) => {
+    if (!broken) worker.shutdown();
+    broken ??= error;
+  });
   logger.info({ metricsPort: endpoint.port }, 'Failover worker started.');
   try {
     await worker.run();
   } finally {
-    await Promise.all([heartbeats.stop(), health.stop(), watch.stop()]);
+    await Promise.all([heartbeats.stop(), health.stop(), watch.stop(), premisesWatch.stop()]);
     await endpoint.close();
     await connection.close();
     await Promise.all([hub.close(), active.close()]);
   }
+  if (broken) throw broken;
 }
 
 main().then(
   () => process.exit(0),
-  (error: unknown) => {
-    createLogger({ process: 'failover', level: 'error' }).error({ err: error }, 'Stopped.');
-    process.exit(1);
-  },
+  (error: unknown) => refuse('failover', error),
 );

@@ -6,10 +6,14 @@ import { Registry } from 'prom-client';
 import { createSqlPool, type SqlPool } from '../../activities/sql-transaction';
 import { loadRelayConfig } from '../config';
 import { armFaults } from '../../processes/fault-menu';
+import { clusterPremise, createInstallation, ownedDatabase } from '../../processes/installation';
 import { createLogger } from '../../processes/logger';
+import { createPremises } from '../../processes/premises';
 import { serveMetrics } from '../metrics';
 import { stopOnSignal } from '../../processes/shutdown';
+import { refuse, startOnPremises } from '../premises';
 import { allTopics, createKafka } from './kafka-client';
+import { kafkaRegistration } from './kafka-premises';
 import { createEventProducer, kafkaProducers } from './kafka-producer';
 import { createRelayMetrics } from './metrics';
 import { createOutboxStore } from './outbox-store';
@@ -28,14 +32,17 @@ async function main(): Promise<void> {
     const pool = createSqlPool({ url, connectionLimit: connectionsPerDatabase });
     const database = new URL(url).pathname.slice(1);
     const { leaseMs } = relayDefaults;
-    return { pool, outbox: createOutboxStore({ database, pool, relayId, leaseMs }) };
+    const outbox = createOutboxStore({ database, pool, relayId, leaseMs });
+    return { pool, outbox, owned: ownedDatabase(url, pool) };
   });
+  const kafka = createKafka(config.kafka, { clientId: 'accord-relay', logger });
   const producer = createEventProducer({
-    kafka: kafkaProducers(createKafka(config.kafka, { clientId: 'accord-relay', logger })),
+    kafka: kafkaProducers(kafka),
     topics: allTopics(config.kafka),
   });
   const { region, cluster } = config;
-  const hub = databases.find(({ outbox }) => outbox.database.endsWith('accord'))?.pool;
+  const home = databases.find(({ outbox }) => outbox.database.endsWith('accord'));
+  const hub = home?.pool;
   if (region !== undefined && !hub)
     throw new Error('ACCORD_REGION needs the database accord among RELAY_DATABASE_URLS.');
   const relay = createRelay({
@@ -49,9 +56,28 @@ async function main(): Promise<void> {
   });
 
   const metrics = await serveMetrics(registry, config.metrics);
-  relay.start();
+  const [first, ...others] = home ? [home, ...databases.filter((one) => one !== home)] : databases;
+  if (!first) throw new Error('RELAY_DATABASE_URLS names no database.');
+  const installation = createInstallation(
+    first.owned,
+    others.map(({ owned }) => owned),
+  );
+  const premises = createPremises(
+    [
+      ...databases.map(({ pool, outbox }) => ({
+        server: `mysql ${outbox.database}`,
+        ask: () => pool.brokenPremises(),
+      })),
+      installation.databases,
+      ...(region !== undefined && home ? [clusterPremise(home.owned, cluster)] : []),
+      kafkaRegistration(kafka, config.kafka, installation),
+    ],
+    { logger, registry },
+  );
+  const work = await startOnPremises(premises, logger, () => relay.start());
   logger.info({ relayId, metricsPort: metrics.port }, 'Relay started.');
   stopOnSignal(logger, async () => {
+    await work.stop();
     await relay.stop();
     await producer.close();
     await Promise.all(databases.map(({ pool }) => pool.close()));
@@ -68,4 +94,4 @@ async function isActiveRegion(hub: SqlPool, cluster: string, region: string): Pr
   return row?.region === region;
 }
 
-void main();
+main().catch((error: unknown) => refuse('relay', error));

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 
-import { Client } from '@temporalio/client';
 import { Runtime, type NativeConnection } from '@temporalio/worker';
 import { Registry } from 'prom-client';
 
@@ -13,10 +12,11 @@ import { createStuckMarks } from '../../activities/runs/stuck-marks';
 import { currencies } from '../../contracts/money';
 import { runsChannel } from '../../contracts/runs';
 import { loadTransactionWorkerConfig } from '../config';
-import { openTransactionDependencies, premisesOf } from '../dependencies';
+import { openTransactionDependencies } from '../dependencies';
 import { createLogger } from '../../processes/logger';
-import { createPremises } from '../../processes/premises';
+import { createPremises, type PremisesBroken } from '../../processes/premises';
 import { serveMetrics } from '../metrics';
+import { keepPremises, refuse } from '../premises';
 import { createActivities } from './activities';
 import { createTransactionMetrics } from './metrics';
 import { ensureSchedules } from './schedules';
@@ -36,8 +36,9 @@ async function main(): Promise<void> {
   const metrics = createTransactionMetrics(registry, logger);
   const endpoint = await serveMetrics(registry, config.metrics);
   const dependencies = await openTransactionDependencies(config, logger);
-  const { databases, redis, connection } = dependencies;
-  await createPremises(premisesOf(databases), { logger, registry }).demand();
+  const { databases, redis, redisCommands, connection, client } = dependencies;
+  const premises = createPremises(dependencies.premises, { logger, registry });
+  await premises.demand();
 
   demandKeep(config.fenceKeepMs, await temporalRetentionMs(connection, config.temporal.namespace));
   const faults = armFaults(config.faults, logger);
@@ -53,8 +54,8 @@ async function main(): Promise<void> {
       databases,
       cluster: config.cluster,
       epochs: createEpochSource(databases.accord, config.cluster),
-      locks: createLockStore({ redis }),
-      allowances: createAllowanceStore({ redis }),
+      locks: createLockStore({ redis: redisCommands }),
+      allowances: createAllowanceStore({ redis: redisCommands }),
       fenceKeepMs: config.fenceKeepMs,
       faults,
       metrics,
@@ -62,20 +63,26 @@ async function main(): Promise<void> {
     }),
   });
   if (config.keepsSchedules) {
-    const client = new Client({ connection, namespace: config.temporal.namespace });
     // The jobs of a worker that cannot say when are those of the others, or of its next start.
     await ensureSchedules(client, { currencies }).catch((error: unknown) =>
       logger.warn({ err: error }, 'The schedules of the jobs could not be set.'),
     );
   }
+  let broken: PremisesBroken | undefined;
+  const watch = keepPremises(premises, (error) => {
+    if (!broken) worker.shutdown();
+    broken ??= error;
+  });
   logger.info({ metricsPort: endpoint.port }, 'Transaction worker started.');
   try {
     await worker.run();
     await faults.reach('worker.shutdown', 'beforeAck');
   } finally {
+    await watch.stop();
     await endpoint.close();
     await dependencies.close();
   }
+  if (broken) throw broken;
 }
 
 /** For how long Temporal remembers a closed run, which may be reset as long as it does. */
@@ -89,8 +96,5 @@ async function temporalRetentionMs(
 
 main().then(
   () => process.exit(0),
-  (error: unknown) => {
-    createLogger({ process: 'transactions', level: 'error' }).error({ err: error }, 'Stopped.');
-    process.exit(1);
-  },
+  (error: unknown) => refuse('transactions', error),
 );

@@ -63,7 +63,13 @@ export async function ownApis(): Promise<OwnApis> {
       });
       const queueOf = (flow: Flow): string => `test-${databases.prefix}${taskQueueOf(flow)}`;
       const real = openDependencies(config, () => undefined, queueOf);
-      const dependencies = { ...real, temporal: { ...real.temporal, ...temporal } };
+      const dependencies = {
+        ...real,
+        temporal: { ...real.temporal, ...temporal },
+        // The namespace is that of all tests of the API: their queues are their own, so nobody else runs their workflows.
+        premises: [],
+        namespace: { ...real.namespace, demand: () => Promise.resolve() },
+      };
       const server = await buildServer({
         config,
         dependencies,

@@ -1,0 +1,190 @@
+/**
+ * What Accord takes for granted of Redis: that it runs scripts and throws nothing away. Redis is optional, so one that
+ * does not is left alone as if it were away; but one that another installation uses is refused.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+
+import type { Redis } from 'ioredis';
+
+import { claimedByAnother, type Installation } from './installation';
+import type { BrokenPremise, PremiseSource } from './premises';
+
+/** Under the client's key prefix. */
+export const registrationKey = 'accord:installation';
+/** An installation that has not run for so long has given it up. */
+const registrationSeconds = 24 * 3_600;
+/** As the stack's own, on which every test runs. */
+const oldestMajor = 7;
+
+/** For a client that has just been opened, also on a busy machine. */
+const connectMs = 3_000;
+const connectLookMs = 20;
+
+/** The commands that locks, allowances and limits are made of. */
+export type RedisCommands = Pick<Redis, 'eval' | 'hmget'>;
+
+export interface GuardedRedis {
+  /** Refuses every command, as an outage would, until the server is known to hold its premises. */
+  readonly commands: RedisCommands;
+  readonly premises: PremiseSource;
+  /** What is broken, as of the last look. */
+  broken(): readonly BrokenPremise[];
+}
+
+const unusable = (): Error => new Error('Redis does not hold its premises: it is not used.');
+
+/** A server may be another one after each reconnection, so it is looked at before its first command. */
+export function guardRedis(redis: Redis): GuardedRedis {
+  let broken: readonly BrokenPremise[] | undefined;
+  const ask = async (): Promise<readonly BrokenPremise[]> => {
+    broken = await brokenPremises(redis);
+    return broken;
+  };
+  redis.on('close', () => (broken = undefined));
+  redis.on('ready', () => void ask().catch(() => undefined)); // Asked again with every command below.
+  let asking: Promise<unknown> | undefined;
+  const demand = async (): Promise<void> => {
+    if (broken === undefined) {
+      asking ??= ask().finally(() => (asking = undefined));
+      await asking;
+    }
+    if (broken === undefined || broken.length > 0) throw unusable();
+  };
+  const guarded = <Name extends keyof RedisCommands>(name: Name): RedisCommands[Name] => {
+    const call = async (...args: readonly unknown[]): Promise<unknown> => {
+      if (broken === undefined || broken.length > 0) await demand();
+      return (redis[name] as (...given: readonly unknown[]) => Promise<unknown>)(...args);
+    };
+    return call as RedisCommands[Name]; // The overloads of the command itself.
+  };
+  return {
+    commands: { eval: guarded('eval'), hmget: guarded('hmget') },
+    premises: {
+      server: 'redis',
+      isOptional: true,
+      ask: async () => {
+        await connected(redis);
+        return ask();
+      },
+    },
+    broken: () => broken ?? [],
+  };
+}
+
+/** A client that has just been opened gets a moment to connect. @throws where it has not. */
+async function connected(redis: Redis): Promise<void> {
+  for (let waitedMs = 0; redis.status !== 'ready'; waitedMs += connectLookMs) {
+    if (waitedMs >= connectMs) throw new Error('Redis is away.');
+    await delay(connectLookMs);
+  }
+}
+
+async function brokenPremises(redis: Redis): Promise<readonly BrokenPremise[]> {
+  const info = await answerOf(() => redis.info());
+  const version = valueOf(info.text, 'redis_version') ?? 'unknown';
+  const broken = (
+    setting: string,
+    found: string,
+    wanted: string,
+    remedy: string,
+  ): BrokenPremise => ({
+    ...{ product: 'Redis', version, isRequired: false, setting, found, wanted, remedy },
+  });
+  if (info.refusal !== undefined)
+    return [broken('INFO', info.refusal, 'allowed', 'Give the user of REDIS_URL the right +info.')];
+  const policy = valueOf(info.text, 'maxmemory_policy') ?? 'unknown';
+  const script = await answerOf(() => redis.eval('return 1', 0).then(String));
+  return [
+    ...(Number.parseInt(version, 10) >= oldestMajor
+      ? []
+      : [
+          broken(
+            'version',
+            version,
+            `${oldestMajor}.0 or later`,
+            'Upgrade it, or set REDIS_URL to another.',
+          ),
+        ]),
+    ...(policy === 'noeviction'
+      ? []
+      : [
+          broken(
+            'maxmemory-policy',
+            policy,
+            'noeviction',
+            'Set it: an evicted lock would be held twice.',
+          ),
+        ]),
+    ...(script.refusal === undefined
+      ? []
+      : [
+          broken(
+            'EVAL',
+            script.refusal,
+            'allowed',
+            'Give the user of REDIS_URL the right +eval, and do not rename it.',
+          ),
+        ]),
+  ];
+}
+
+/** @throws where nothing was answered. */
+async function answerOf(
+  command: () => Promise<string>,
+): Promise<{ readonly text: string; readonly refusal?: string }> {
+  try {
+    return { text: await command() };
+  } catch (error) {
+    if (isReply(error) && isForbidden(error)) return { text: '', refusal: 'refused' };
+    throw error;
+  }
+}
+
+/**
+ * An error that Redis answered with because of what we sent. Other answers are its own state (LOADING, READONLY, OOM …)
+ * or its administrator's will, such as a command that is forbidden.
+ */
+export const isOurMistake = (error: unknown): boolean =>
+  isReply(error) && !isForbidden(error) && /^(ERR|WRONGTYPE)\b/.test(error.message);
+
+const isForbidden = ({ message }: Error): boolean => /^(NOPERM|ERR unknown command)/i.test(message);
+
+const isReply = (error: unknown): error is Error =>
+  error instanceof Error && error.name === 'ReplyError';
+
+/** Of a line `name:value`. */
+const valueOf = (info: string, name: string): string | undefined =>
+  new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1];
+
+/** The keys of this Redis, under this prefix, are this installation's. */
+export const redisRegistration = (
+  redis: Redis,
+  installation: Pick<Installation, 'id'>,
+): PremiseSource => ({
+  server: 'redis installation',
+  isOptional: true,
+  async ask() {
+    const id = await installation.id();
+    await connected(redis);
+    const claim = (): Promise<string> => claimRedis(redis, id);
+    return claimedByAnother(
+      {
+        ...{ product: 'Redis', version: 'any' },
+        what: `keys ${redis.options.keyPrefix ?? ''}*`,
+        owner: await claim().catch(claim), // A first answer may be late where everything starts at once.
+        instead: 'Set REDIS_URL to another database, or give it ?keyPrefix=….',
+      },
+      id,
+    );
+  },
+});
+
+/** Of several at once exactly one succeeds. @returns the id of its owner. @throws where Redis does not answer. */
+export async function claimRedis(redis: Redis, id: string): Promise<string> {
+  const isFresh = await redis.set(registrationKey, id, 'EX', registrationSeconds, 'NX');
+  if (isFresh === 'OK') return id;
+  const owner = await redis.get(registrationKey);
+  if (owner === null) throw new Error('The registration in Redis has just run out.');
+  if (owner === id) await redis.expire(registrationKey, registrationSeconds);
+  return owner;
+}

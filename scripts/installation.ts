@@ -1,0 +1,164 @@
+/**
+ * npm run installation: to whom databases, Temporal namespace, Redis keys and Kafka topics belong, and the two changes of
+ * it that a person may make. The addresses are those of a profile, or of MYSQL_URL, TEMPORAL_ADDRESS, REDIS_URL and
+ * KAFKA_BROKERS; TEMPORAL_NAMESPACE and KAFKA_TOPIC_PREFIX as the processes have them.
+ */
+import { randomBytes } from 'node:crypto';
+
+import { Client, Connection } from '@temporalio/client';
+import { Command, Option } from 'commander';
+import { Redis } from 'ioredis';
+import { createConnection } from 'mysql2/promise';
+
+import { createLogger } from '../processes/logger';
+import { claimRedis, registrationKey } from '../processes/redis-premises';
+import { claimNamespace, registrationId } from '../processes/temporal-premises';
+import { createKafka } from '../workers/relay/kafka-client';
+import { claimTopics, registrationTopicOf, withAdmin } from '../workers/relay/kafka-premises';
+import { databasePrefix, databases, installationAt } from './databases';
+import { givenAddresses, givenTemporal, givenTopicPrefix } from './stack/config';
+import { profiles, type Profile } from './stack/profile';
+import { readStack } from './stack/stack';
+
+interface Options {
+  readonly profile: Profile;
+}
+
+/** A place that bears a registration. */
+interface Registry {
+  readonly what: string;
+  /** Registers for the id where nobody is registered. @returns the owner. */
+  claim(id: string): Promise<string>;
+  /** Takes the registration away. */
+  release(): Promise<void>;
+}
+
+async function adminUrlOf(profile: Profile): Promise<string> {
+  const adminUrl = givenAddresses().mysql ?? (await readStack(profile))?.mysql.adminUrl;
+  if (adminUrl === undefined) throw new Error('No MySQL: set MYSQL_URL, or bring a profile up.');
+  return adminUrl;
+}
+
+/** Opens every registry for as long as `work` takes. */
+async function withRegistries<Result>(
+  profile: Profile,
+  work: (registries: readonly Registry[]) => Promise<Result>,
+): Promise<Result> {
+  const stack = await readStack(profile);
+  const given = givenAddresses();
+  const address = given.temporal ?? stack?.temporal.address;
+  const redisUrl = given.redis ?? stack?.redis.url;
+  const brokers = given.kafka?.split(',') ?? stack?.kafka.brokers;
+  if (address === undefined || redisUrl === undefined || brokers === undefined)
+    throw new Error('Set TEMPORAL_ADDRESS, REDIS_URL and KAFKA_BROKERS, or bring a profile up.');
+  const { namespace = stack?.temporal.namespace ?? 'default', apiKey } = givenTemporal();
+  const connection = await Connection.connect({
+    address,
+    ...(apiKey !== undefined && { apiKey, tls: true }),
+  });
+  const redis = new Redis(redisUrl, { maxRetriesPerRequest: 2 });
+  const topicPrefix = givenTopicPrefix();
+  const logger = createLogger({ process: 'installation', level: 'silent' });
+  const kafka = createKafka({ brokers, topicPrefix }, { clientId: 'installation', logger });
+  const client = new Client({ connection, namespace });
+  try {
+    return await work([
+      {
+        what: `Temporal namespace ${namespace}`,
+        claim: (id) => claimNamespace(client, id),
+        release: () => client.schedule.getHandle(registrationId).delete(),
+      },
+      {
+        what: 'Redis keys',
+        claim: (id) => claimRedis(redis, id),
+        release: async () => {
+          await redis.del(registrationKey);
+        },
+      },
+      {
+        what: `Kafka topics ${topicPrefix}*`,
+        claim: (id) => withAdmin(kafka, (admin) => claimTopics(admin, topicPrefix, id)),
+        release: () =>
+          withAdmin(kafka, (admin) =>
+            admin.deleteTopics({ topics: [registrationTopicOf(topicPrefix)] }),
+          ),
+      },
+    ]);
+  } finally {
+    redis.disconnect();
+    await connection.close();
+  }
+}
+
+const ownId = async (profile: Profile): Promise<string> =>
+  installationAt(await adminUrlOf(profile), `${databasePrefix}accord`);
+
+async function claim({ profile, from }: Options & { readonly from?: string }): Promise<void> {
+  const id = await ownId(profile);
+  console.log(`This installation is ${id}.`);
+  await withRegistries(profile, async (registries) => {
+    for (const registry of registries) {
+      const owner = await registry.claim(id);
+      if (owner === id) {
+        console.log(`${registry.what}: ours.`);
+      } else if (owner === from) {
+        await registry.release();
+        console.log(`${registry.what}: was of ${owner}, now of ${await claimAgain(registry, id)}.`);
+      } else {
+        process.exitCode = 1;
+        console.log(`${registry.what}: of ${owner}. Nothing is changed.`);
+      }
+    }
+  });
+}
+
+/** What was released may be seen a moment longer. */
+async function claimAgain(registry: Registry, id: string): Promise<string> {
+  for (let triesLeft = 20; ; triesLeft -= 1) {
+    const owner = await registry.claim(id).catch((error: unknown) => {
+      if (triesLeft === 0) throw error;
+      return undefined;
+    });
+    if (owner === id || (owner !== undefined && triesLeft === 0)) return owner;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
+async function renew({ profile }: Options): Promise<void> {
+  const adminUrl = await adminUrlOf(profile);
+  const before = await ownId(profile);
+  const id = randomBytes(8).toString('hex').slice(0, 15);
+  const admin = await createConnection({ uri: adminUrl });
+  try {
+    for (const database of databases)
+      await admin.query(
+        `INSERT INTO \`${databasePrefix}${database}\`.installation (one, id, created_at)
+           VALUES (1, ?, UTC_TIMESTAMP(3)) ON DUPLICATE KEY UPDATE id = VALUES(id), created_at = VALUES(created_at)`,
+        [id],
+      );
+  } finally {
+    await admin.end();
+  }
+  console.log(`These databases were of ${before}, and are of ${id} now. Restart every process.`);
+}
+
+const profileOption = (): Option =>
+  new Option('-p, --profile <name>', 'whose').choices(profiles).default('dev');
+const program = new Command('installation').description(
+  'To whom databases, namespace, keys and topics belong.',
+);
+program
+  .command('claim', { isDefault: true })
+  .description('show the owner of each, and register for this installation what nobody has')
+  .addOption(profileOption())
+  .option('--from <id>', 'take over what this one has: it must be gone for good')
+  .action(claim);
+program
+  .command('renew')
+  .description('a copy of an installation becomes one of its own; every process must be stopped')
+  .addOption(profileOption())
+  .action(renew);
+program.parseAsync().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});
