@@ -5,7 +5,8 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-pro
 import { z } from 'zod';
 
 import { problems, type ProblemCode } from './errors';
-import type { Api, RouteRules } from './route-rules';
+import { completeDocument } from './openapi-document';
+import type { Api, RouteKind, RouteRules } from './route-rules';
 
 const problemSchema = z
   .object({
@@ -54,8 +55,9 @@ function withMedia(responses: unknown, media: RouteRules['media'] = []): unknown
   const others = media.filter((one) => one.startsWith('text/'));
   if (others.length === 0 || !isRecord(responses)) return responses;
   const texts = others.map((one) => [one, { schema: { type: 'string' } }] as const);
+  const json = responses['200'];
   const content = {
-    'application/json': { schema: responses['200'] },
+    ...(json !== undefined && { 'application/json': { schema: json } }),
     ...Object.fromEntries(texts),
   };
   return { ...responses, 200: { description: 'Default Response', content } };
@@ -63,6 +65,21 @@ function withMedia(responses: unknown, media: RouteRules['media'] = []): unknown
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
+
+/** What the operations of a kind have in common. */
+const kinds: Readonly<Record<RouteKind, string>> = {
+  start:
+    'Accepts a transaction, durably and once for each Idempotency-Key. Send it again with the same key until the answer is 200 or 202; `Prefer: wait=N` waits for the ending, `dryRun=true` answers the plan and writes nothing.',
+  steer:
+    'Changes something and stands in the audit, refused or not. Sent again with the same key it is answered from the state that it finds.',
+  list: 'One page; `nextCursor` leads to the next one, and belongs to its tenant and filters.',
+  read: "Reads one thing of the caller's tenant; what belongs to another tenant is not found.",
+  probe: 'For machines that watch this process: neither limited nor shed.',
+};
+
+/** The viewer brings its scripts and styles, and asks nobody but this server. */
+const viewerPolicy =
+  "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
 /** Generates `/openapi.json` and `/docs` from the schemas of the routes, with the scope of each. */
 export async function describeRoutes(api: Api): Promise<void> {
@@ -73,8 +90,12 @@ export async function describeRoutes(api: Api): Promise<void> {
       info: {
         title: 'Accord',
         version: '1',
-        description: 'Starts, shows, explains and steers distributed transactions.',
+        description:
+          'Starts, shows, explains and steers transactions that span several systems. Each ends completed, compensated or parked for a person.',
+        license: { name: 'UNLICENSED', identifier: 'LicenseRef-UNLICENSED' },
       },
+      servers: [{ url: '/', description: 'The process that serves this document.' }],
+      tags: Object.entries(kinds).map(([name, description]) => ({ name, description })),
       components: {
         securitySchemes: {
           apiKey: { type: 'http', scheme: 'bearer', description: 'acc_<keyId>_<secret>' },
@@ -95,9 +116,9 @@ export async function describeRoutes(api: Api): Promise<void> {
         url,
       };
     },
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) => completeDocument(jsonSchemaTransformObject(document)),
   });
-  await api.register(swaggerUi, { routePrefix: '/docs' });
+  await api.register(swaggerUi, { routePrefix: '/docs', staticCSP: viewerPolicy });
   api.get(
     '/openapi.json',
     { config: { rules: { kind: 'probe', scope: null } }, schema: { hide: true } },
@@ -117,6 +138,8 @@ function completeSchema(route: RouteOptions): void {
     ...responsesOf(route.schema.response),
   };
   route.schema.operationId = operationIdOf(route);
+  const needs = rules.scope === null ? 'Open to everybody.' : `Needs the scope \`${rules.scope}\`.`;
+  route.schema.description ??= `${kinds[rules.kind]} ${needs}`;
   route.schema.tags = [rules.kind];
 }
 

@@ -29,6 +29,9 @@ export const withoutTenant = (id: string): string => partsOfBusinessId(id)?.id ?
 export const digits = z.string().regex(/^-?\d+$/, 'must be digits');
 export const time = z.iso.datetime();
 
+/** Any JSON value of an answer. Not `z.json()`: the OpenAPI generator writes references to it that do not resolve. */
+export const anyJson = z.unknown().meta({ description: 'Any JSON value.' });
+
 /** Which currencies there are is no question of form: an unknown one is a 422. */
 export const currencyCode = z
   .string()

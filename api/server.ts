@@ -52,6 +52,12 @@ export interface ServerParts {
   readonly faults?: DeliveryPoints;
 }
 
+/** An answer of the API is data: a browser that shows it runs nothing, and frames it nowhere. */
+const answersPolicy = {
+  useDefaults: false,
+  directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+};
+
 /**
  * The API, complete and opened on no port: tests call `inject`, `main` calls `listen`. Who builds it also begins and
  * stops the starter. Before it is closed, `beUnready` tells balancers to go elsewhere, while everything is served; then
@@ -111,7 +117,7 @@ export async function buildServer({
 
   const api = createEdge({ logger, trustProxyHops: config.trustProxyHops });
   const refuseOthers = refuseOtherMethods(api);
-  await api.register(helmet, { contentSecurityPolicy: false }); // The viewer at /docs brings its own.
+  await api.register(helmet, { contentSecurityPolicy: answersPolicy }); // The viewer at /docs brings its own.
   await api.register(cors, { origin: false });
   await guardRoutes(api, {
     authentication,

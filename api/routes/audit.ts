@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import type { Cursors } from '../cursor';
 import { principalOf, type Api } from '../route-rules';
-import { cursor, limit } from '../schemas';
+import { anyJson, cursor, limit } from '../schemas';
 import type { AuditStore, ChainedEntry } from '../stores/audit-store';
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
@@ -14,7 +14,7 @@ const auditSchema = z
     actor: z.string(),
     operation: z.string(),
     gid: z.string().nullable(),
-    request: z.json(),
+    request: anyJson,
     outcome: z.string(),
     /** Of the row before it in the chain, which may be another tenant's. */
     previousHash: hash,

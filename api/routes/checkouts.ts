@@ -11,7 +11,18 @@ import type { Screening } from '../screening';
 import { transactionInputOf, type Starts } from '../starts';
 import { noParams, startRoute } from './start-route';
 
-const checkoutBody = z.strictObject(purchaseFields).meta({ id: 'NewCheckout' });
+const checkoutBody = z.strictObject(purchaseFields).meta({
+  id: 'NewCheckout',
+  examples: [
+    {
+      orderId: 'K-1',
+      customerId: 'C-7',
+      lines: [{ sku: 'S-2', quantity: 3, unitPrice: { currency: 'EUR', minorUnits: 400 } }],
+      couponCode: 'C-10',
+      payment: { accountId: 'A-1', amount: { currency: 'EUR', minorUnits: 1100 } },
+    },
+  ],
+});
 const payerPointer = '/payment/accountId';
 
 interface CheckoutRoutes {

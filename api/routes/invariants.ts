@@ -5,6 +5,7 @@ import { tenantOfRow } from '../../books/tenants';
 import type { Tenant } from '../../contracts/ids';
 import type { Invariants } from '../invariants';
 import { principalOf, type Api } from '../route-rules';
+import { anyJson } from '../schemas';
 
 const checkSchema = z.object({
   id: z.string(),
@@ -18,7 +19,7 @@ const checkSchema = z.object({
   violations: z.number(),
   ms: z.number(),
   /** Rows of the own tenant, at most 10. */
-  sample: z.array(z.object({ database: z.string(), row: z.json() })),
+  sample: z.array(z.object({ database: z.string(), row: anyJson })),
 });
 const invariantsSchema = z
   .object({ checkedAt: z.iso.datetime(), ok: z.boolean(), checks: z.array(checkSchema) })

@@ -15,7 +15,18 @@ import { transactionInputOf, type Starts } from '../starts';
 import type { OrderView, OrderViewsStore } from '../stores/order-views-store';
 import { noParams, startRoute } from './start-route';
 
-const orderBody = z.strictObject(purchaseFields).meta({ id: 'NewOrder' });
+const orderBody = z.strictObject(purchaseFields).meta({
+  id: 'NewOrder',
+  examples: [
+    {
+      orderId: 'O-1001',
+      customerId: 'C-7',
+      lines: [{ sku: 'S-1', quantity: 2, unitPrice: { currency: 'EUR', minorUnits: 625 } }],
+      payment: { accountId: 'A-1', amount: { currency: 'EUR', minorUnits: 1250 } },
+      deadlineMs: 60_000,
+    },
+  ],
+});
 
 const orderSchema = z
   .object({

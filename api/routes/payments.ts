@@ -40,7 +40,18 @@ const paymentBody = z
     description: text(descriptionMax).optional(),
     deadlineMs: lifeMs,
   })
-  .meta({ id: 'NewPayment' });
+  .meta({
+    id: 'NewPayment',
+    examples: [
+      {
+        paymentId: 'P-1',
+        fromAccount: 'A-1',
+        toAccount: 'merchant-EUR',
+        amount: { currency: 'EUR', minorUnits: 2500 },
+        description: 'Thanks',
+      },
+    ],
+  });
 
 const refundBody = z
   .strictObject({
@@ -52,7 +63,17 @@ const refundBody = z
     reason: text(descriptionMax),
     deadlineMs: lifeMs,
   })
-  .meta({ id: 'NewRefund' });
+  .meta({
+    id: 'NewRefund',
+    examples: [
+      {
+        refundId: 'R-1',
+        amount: { currency: 'EUR', minorUnits: 1000 },
+        kind: 'refund',
+        reason: 'One was broken.',
+      },
+    ],
+  });
 
 const reviewNoteMax = 500;
 const reviewBody = z

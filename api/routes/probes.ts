@@ -94,7 +94,7 @@ export function probeRoutes(
   });
 
   api.get('/metrics', {
-    config: { rules: { kind: 'probe', scope: 'ops:read' } },
+    config: { rules: { kind: 'probe', scope: 'ops:read', media: ['text/plain'] } },
     schema: { summary: 'Numbers for Prometheus' },
     handler: async (_, reply) => reply.type(registry.contentType).send(await registry.metrics()),
   });

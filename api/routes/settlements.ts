@@ -28,7 +28,7 @@ const positionsMax = 1_000;
 
 const settlementBody = z
   .strictObject({ currency: currencyCode, day: z.iso.date() })
-  .meta({ id: 'NewSettlement' });
+  .meta({ id: 'NewSettlement', examples: [{ currency: 'EUR', day: '2026-11-20' }] });
 
 const settlementSchema = z
   .object({

@@ -20,7 +20,17 @@ const transferBody = z
     amount: money,
     deadlineMs: lifeMs,
   })
-  .meta({ id: 'NewTransfer' });
+  .meta({
+    id: 'NewTransfer',
+    examples: [
+      {
+        transferId: 'T-1',
+        from: 'A-1',
+        to: 'A-2',
+        amount: { currency: 'EUR', minorUnits: 5000 },
+      },
+    ],
+  });
 
 interface TransferRoutes {
   readonly config: Pick<Config, 'clearingAccounts' | 'secret'>;
