@@ -268,7 +268,7 @@ export const flowDefinitions: Readonly<Record<Flow, FlowDefinition>> = {
       ofRegions('drainRegion', 'followAgain'),
       ofRegions('measureLoss', null),
       ofRegions('burnEpoch', null),
-      { ...ofRegions('promoteRegion', null), kind: 'pivot' },
+      { ...ofRegions('promoteRegion', null), kind: 'pivot', seal: 'sealSwitch' },
       ...['promoteRedis', 'openRoutes', 'republish', 'endSwitch'].map((name) =>
         retriable({ participant: 'regions', name, act: name }),
       ),
@@ -278,7 +278,7 @@ export const flowDefinitions: Readonly<Record<Flow, FlowDefinition>> = {
     workflow: 'regionFailback',
     locks: [],
     steps: [
-      { ...ofRegions('beginRejoin', null), kind: 'pivot' },
+      { ...ofRegions('beginRejoin', null), kind: 'pivot', seal: 'sealRejoin' },
       ...['exportErrant', 'rebuildRegion', 'followActive', 'acknowledge'].map((name) =>
         retriable({ participant: 'regions', name, act: name }),
       ),

@@ -57,6 +57,7 @@ export type Participant = keyof typeof activityVerbs;
 export const operatorVerbs = {
   regions: {
     beginSwitch: 'act',
+    sealSwitch: 'seal',
     abortSwitch: 'undo',
     closeRoutes: 'act',
     reopenRoutes: 'undo',
@@ -72,6 +73,7 @@ export const operatorVerbs = {
     openRoutes: 'act',
     endSwitch: 'act',
     beginRejoin: 'act',
+    sealRejoin: 'seal',
     exportErrant: 'act',
     rebuildRegion: 'act',
     followActive: 'act',

@@ -1,6 +1,6 @@
 /** Regions of a cluster, and who moves the active one. */
 import type { TransactionInput } from './transaction';
-import type { Keyed, SetActivity } from './verdict';
+import type { Keyed, SealAnswer, SetActivity } from './verdict';
 
 export const regionStatuses = ['ACTIVE', 'STANDBY', 'FAILED', 'RECOVERING'] as const;
 export type RegionStatus = (typeof regionStatuses)[number];
@@ -71,47 +71,60 @@ export interface MeasuredLoss {
 
 /**
  * Participant `regions`: no SQL fence of its own. Each activity makes something so and looks whether it is, so that it may
- * be repeated and may come late: what has been decided since is in the hub's row and in the router's epoch.
+ * be repeated and may come late. Its one decision is fenced, in the hub: a switch has happened once it has burnt its
+ * epoch, a rejoin once it has begun.
  *
  * A postcondition that has failed three times is PostconditionFailed; whatever else goes wrong is tried again. Only what
  * begins refuses (ParticipantRefused): the hub has said no, and nothing was done that an undo could take back.
+ *
+ * A switch: what comes before its decision answers `null` at once where it is decided, and PostconditionFailed where it
+ * was sealed. What comes behind it is PostconditionFailed unless it is decided, and answers `null` at once where it has
+ * ended. An undo is PostconditionFailed unless it was sealed: a region that was promoted is never taken back.
  */
 export interface RegionsActivities {
   /**
-   * The mutex: the hub's row is this failover's from now on, and starts are refused. Refuses where another holds it, where
-   * the epoch is another one, and where nobody has allowed to begin alone.
+   * The mutex: the hub's row is this failover's from now on, and starts are refused. Refuses, for good, where another
+   * holds it, where region or epoch are others, and where nobody has allowed to begin alone.
    */
   beginSwitch: SetActivity<SwitchRegions & { readonly mayBeginAlone: boolean }, null>;
-  /** Gives the row back: the cluster is as it was, but for an epoch that may be burnt. */
+  /**
+   * Has it burnt its epoch for the new region? If not, it never will: the same epoch is burnt for the old one, by the same
+   * compare-and-set.
+   */
+  sealSwitch: SetActivity<SwitchRegions, SealAnswer>;
+  /** Gives the row back: the cluster is as it was, in the epoch that the seal has burnt. */
   abortSwitch: SetActivity<SwitchRegions, null>;
   /** Nobody new comes to the old region. Planned: who is there may finish; unplanned: everybody is cut. */
   closeRoutes: SetActivity<SwitchRegions, null>;
   reopenRoutes: SetActivity<SwitchRegions, null>;
   /** The old region takes no write any more, which a failing one proves. */
-  fenceRegion: SetActivity<SwitchRegions, FenceProof>;
+  fenceRegion: SetActivity<SwitchRegions, FenceProof | null>;
   /** It takes writes again, in the epoch of the hub. */
   unfenceRegion: SetActivity<SwitchRegions, null>;
   /** All that has come to the new region is applied, and nothing more comes. */
   drainRegion: SetActivity<SwitchRegions & { readonly seconds: number }, null>;
   followAgain: SetActivity<SwitchRegions, null>;
   /** PostconditionFailed above `allowedMs`. */
-  measureLoss: SetActivity<SwitchRegions & { readonly allowedMs: number }, MeasuredLoss>;
-  /** The next epoch, in the hub's row, by compare-and-set. Never taken back: a burnt epoch harms nobody. */
+  measureLoss: SetActivity<SwitchRegions & { readonly allowedMs: number }, MeasuredLoss | null>;
+  /** The decision: the next epoch and the new region, in the hub's row, by compare-and-set. Never taken back. */
   burnEpoch: SetActivity<SwitchRegions, null>;
-  /** The point of no return: the new region takes writes, in the new epoch. */
+  /** The new region takes writes, in the new epoch and in no earlier one. */
   promoteRegion: SetActivity<SwitchRegions, null>;
-  /** Redis of the new region leads, without a lock of the old one. */
+  /** Redis of the new region leads, without a lock of the old one; emptied once an epoch. */
   promoteRedis: SetActivity<SwitchRegions, null>;
   /** Events that the new region's consumers may not have seen will be published again. @returns how many. */
-  republish: SetActivity<SwitchRegions, { readonly events: number }>;
-  /** Everybody is led to the new region, which a write along the route proves. */
+  republish: SetActivity<SwitchRegions, { readonly events: number } | null>;
+  /** Everybody is led to the new region. Where they are, nobody is cut. */
   openRoutes: SetActivity<SwitchRegions, null>;
   /** Starts are taken again; what became of the regions is written down. */
   endSwitch: SetActivity<SwitchRegions, null>;
 
-  /** Refuses where it is the active one, or the epoch is another one. */
+  /** The decision of a rejoin. Refuses, for good, where it is the active one, or the epoch is another one. */
   beginRejoin: SetActivity<RejoinRegion, null>;
-  exportErrant: SetActivity<RejoinRegion, ErrantTransactions>;
+  /** Has it begun? If not, it never will. */
+  sealRejoin: SetActivity<RejoinRegion, SealAnswer>;
+  /** This and what follows: `null` at once where it has ended, and the regions have moved since. */
+  exportErrant: SetActivity<RejoinRegion, ErrantTransactions | null>;
   /** A copy of the active region, where it had anything of its own. */
   rebuildRegion: SetActivity<RejoinRegion, null>;
   /** Pulls from the active region, and has all that this one had when it was asked. */

@@ -224,6 +224,7 @@ const failoverRights: Rights = (table) => {
     case 'outbox': // What the lost region's Kafka had is published again.
       return 'SELECT, INSERT, UPDATE (published_at)';
     case 'watch_events':
+    case 'region_decisions': // Once, and for good.
     case 'approvals': // It asks, and never decides.
       return append;
     default:

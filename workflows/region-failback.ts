@@ -8,12 +8,14 @@ import { runTransaction } from './kernel/transaction';
  * one, follows it, and acknowledges to it. Only forward: there is nothing to take back from a region that is of no use.
  */
 export const failbackStory: Story<FailbackInput> = {
-  decision: { step: 'beginRejoin' },
+  decision: {
+    step: 'beginRejoin',
+    seal: ({ regions }, key, failback) => regions.sealRejoin({ key, ...rejoinOf(failback) }),
+  },
 
   async tell(tx, failback) {
     const { regions } = tx.participants;
-    const { cluster, region, active, epoch } = failback;
-    const rejoin = { cluster, region, active, epoch };
+    const rejoin = rejoinOf(failback);
 
     await tx.pivot('beginRejoin', (key) => regions.beginRejoin({ key, ...rejoin }));
     await tx.finish('exportErrant', (key) => regions.exportErrant({ key, ...rejoin }));
@@ -22,6 +24,10 @@ export const failbackStory: Story<FailbackInput> = {
     await tx.finish('acknowledge', (key) => regions.acknowledge({ key, ...rejoin }));
   },
 };
+
+const rejoinOf = ({ cluster, region, active, epoch }: FailbackInput) => ({
+  ...{ cluster, region, active, epoch },
+});
 
 export async function regionFailback(failback: FailbackInput): Promise<TransactionResult> {
   return runTransaction(failback, failbackStory);

@@ -5,16 +5,19 @@ import { runTransaction } from './kernel/transaction';
 
 /**
  * Another region becomes the active one: the old one is fenced, the new one has all that it can have, a new epoch is
- * burnt, the new region is promoted, and everybody is led to it. Until the promotion all of it can be taken back; from
- * then on it only goes forward.
+ * burnt, the new region is promoted, and everybody is led to it. Until the epoch is burnt all of it can be taken back;
+ * from then on it only goes forward, whoever tells it again.
  */
 export const failoverStory: Story<FailoverInput> = {
-  decision: { step: 'promoteRegion' }, // Nobody can seal a promotion: it is repeated until it is known.
+  decision: {
+    step: 'promoteRegion',
+    // Nobody can seal a promotion in a server that does not answer. The epoch that it needs is the hub's.
+    seal: ({ regions }, key, failover) => regions.sealSwitch({ key, ...moveOf(failover) }),
+  },
 
   async tell(tx, failover) {
     const { regions } = tx.participants;
-    const { cluster, from, to, kind, epoch } = failover;
-    const move = { cluster, from, to, kind, epoch };
+    const move = moveOf(failover);
 
     await tx.step('beginSwitch', {
       act: (key) => regions.beginSwitch({ key, ...move, mayBeginAlone: failover.mayBeginAlone }),
@@ -49,6 +52,10 @@ export const failoverStory: Story<FailoverInput> = {
     await tx.finish('endSwitch', (key) => regions.endSwitch({ key, ...move }));
   },
 };
+
+const moveOf = ({ cluster, from, to, kind, epoch }: FailoverInput) => ({
+  ...{ cluster, from, to, kind, epoch },
+});
 
 export async function regionFailover(failover: FailoverInput): Promise<TransactionResult> {
   return runTransaction(failover, failoverStory);

@@ -4,7 +4,12 @@ import { Redis } from 'ioredis';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { partsOfStepKey, type Gid } from '../../contracts/ids';
-import type { RegionsActivities, RejoinRegion } from '../../contracts/regions';
+import type {
+  MeasuredLoss,
+  RegionsActivities,
+  RejoinRegion,
+  SwitchRegions,
+} from '../../contracts/regions';
 import type { Keyed, SetActivity, Verb, Verdict } from '../../contracts/verdict';
 import { actAlone, actTogether, keepTogether } from './acknowledging';
 import { askAgent } from './agent-client';
@@ -20,6 +25,7 @@ import {
   PostconditionFailed,
   stateOf,
   takeWrites,
+  takeWritesOfOperators,
   untilExecuted,
   withRegion,
   type ReplicationSource,
@@ -73,48 +79,76 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     verb: Verb,
     work: (request: Request, gid: Gid) => Promise<Result>,
   ) => madeSo(verb, work, dependencies);
-  /** Of a switch that is under way: an attempt that comes behind its end, or its undoing, finds that it may not. */
-  const held = <Request extends Keyed, Result>(
-    verb: Verb,
+  /** Before the decision: decided, it was done on the way there, and is not done again to a region that others use. */
+  const acting = <Request extends SwitchRegions, Result>(
     work: (request: Request, gid: Gid) => Promise<Result>,
   ) =>
-    made<Request, Result>(verb, async (request, gid) => {
-      const { holder } = await hub.read();
-      if (holder !== gid) throw new PostconditionFailed(`The hub's row is not of ${gid}.`);
+    made<Request, Result | null>('act', async (request, gid) => {
+      const { decision, isHolder } = await hub.standingOf(gid);
+      if (decision === 'happened') return null;
+      if (decision === 'never' || !isHolder) throw new PostconditionFailed(notItsOwn(gid));
       return work(request, gid);
+    });
+  /** Behind the decision: what has become of the regions since its end is not of this one. */
+  const forward = <Request extends SwitchRegions, Result>(
+    work: (request: Request, gid: Gid) => Promise<Result>,
+  ) =>
+    made<Request, Result | null>('act', async (request, gid) => {
+      const { decision, isHolder } = await hub.standingOf(gid);
+      if (decision !== 'happened')
+        throw new PostconditionFailed(`${gid} has not burnt its epoch: nobody may be promoted.`);
+      return isHolder ? work(request, gid) : null;
+    });
+  /** Only behind its seal: a region that was promoted is never taken back. What holds the row no more left nothing. */
+  const undoing = (work: (request: SwitchRegions, gid: Gid) => Promise<void>) =>
+    made<SwitchRegions, null>('undo', async (request, gid) => {
+      const { decision, isHolder } = await hub.standingOf(gid);
+      if (decision === 'happened')
+        throw new PostconditionFailed(`${gid} has burnt its epoch: a promotion is not taken back.`);
+      if (!isHolder) return null;
+      if (decision === undefined)
+        throw new PostconditionFailed(`${gid} may burn its epoch yet: it was not sealed.`);
+      await work(request, gid);
+      return null;
     });
   /** Of a rejoin that still means a standby: late, it must never stop or overwrite a region that has become active. */
   const rejoining = <Result>(work: (request: RejoinRegion) => Promise<Result>) =>
-    made<RejoinRegion, Result>('act', async (request) => {
+    made<RejoinRegion, Result | null>('act', async (request, gid) => {
       const { region, epoch, state } = await hub.read();
-      if (region === request.region || epoch !== request.epoch || state === 'failing-over')
-        throw new PostconditionFailed(`The regions have moved since epoch ${request.epoch}.`);
-      return work(request);
+      if (region !== request.region && epoch === request.epoch && state !== 'failing-over')
+        return work(request);
+      // Told again when it has ended: what has become of the regions since is not of this one.
+      if (await hub.hasEnded(gid)) return null;
+      throw new PostconditionFailed(`The regions have moved since epoch ${request.epoch}.`);
     });
 
   return {
-    beginSwitch: made('act', async ({ epoch, mayBeginAlone }, gid) => {
-      if (await hub.begin(gid, epoch, mayBeginAlone)) return null;
+    beginSwitch: made('act', async ({ mayBeginAlone, ...move }, gid) => {
+      if (await hub.begin({ ...move, gid }, mayBeginAlone)) return null;
       const row = await hub.read();
       throw new NothingBegun(
-        row.epoch !== epoch
-          ? `The cluster is in epoch ${row.epoch}, not in ${epoch} any more.`
+        row.epoch !== move.epoch
+          ? `The cluster is in epoch ${row.epoch}, not in ${move.epoch} any more.`
           : row.state === 'failing-over'
             ? `${row.holder ?? 'Somebody'} is switching regions already.`
-            : 'The standby does not acknowledge: a person has to say that it may begin all the same.',
+            : row.region !== move.from
+              ? `Region ${row.region} is the active one, not ${move.from}.`
+              : row.sync
+                ? 'It was taken back before it began.'
+                : 'The standby does not acknowledge: a person has to say that it may begin all the same.',
       );
     }),
-    abortSwitch: made('undo', async ({ from }, gid) => {
-      const { holder } = await hub.read();
-      if (holder !== gid) return null; // Given back before, or never taken.
+    sealSwitch: made('seal', async ({ from, to, epoch }, gid) => ({
+      happened: await hub.sealSwitch({ gid, from, to, epoch }),
+    })),
+    abortSwitch: undoing(async ({ from }, gid) => {
       // The kernel does not wait for ever for the undos before this one, and nobody else may begin in their midst.
       if (await withRegion(accessTo(from).mysqlUrl, queryMs, isReadOnly))
         throw new Error(`Region ${from} does not take writes again yet.`);
       await hub.abort(gid, from);
-      return null;
     }),
 
-    closeRoutes: held('act', async ({ kind, epoch }) => {
+    closeRoutes: acting(async ({ kind, epoch }) => {
       await askRouter(router, {
         routes: ['mysql', 'redis'],
         state: 'closed',
@@ -123,80 +157,71 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       });
       return null;
     }),
-    reopenRoutes: held('undo', async ({ epoch }) => {
+    reopenRoutes: undoing(async ({ epoch }) => {
       await askRouter(router, {
         routes: ['mysql', 'redis'],
         state: 'open',
         cut: true,
-        epoch,
+        epoch: epoch + 1, // Burnt by the seal: an order to close that comes late is refused.
       });
-      return null;
     }),
 
     // Who is there still is told that it is refused. Cut now, he would not know: openRoutes cuts him.
-    fenceRegion: held('act', ({ from, kind }) => fence(accessTo(from), kind === 'planned', probe)),
-    unfenceRegion: held('undo', async ({ from }, gid) => {
-      const { epoch } = await hub.read();
+    fenceRegion: acting(({ from, kind }) => fence(accessTo(from), kind === 'planned', probe)),
+    unfenceRegion: undoing(async ({ from }, gid) => {
       const region = accessTo(from);
       await askAgent(region.agent, { start: true }, startMs);
-      await withRegion(region.mysqlUrl, promoteMs, async (mysql) => {
-        if (await isReadOnly(mysql)) {
-          await hub.actsAlone(gid); // First: it takes writes without anybody who acknowledges them.
-          await takeWrites(mysql);
-        }
-        await enterEpoch(mysql, participants, { region: from, epoch });
-      });
-      return null;
+      await enterAgain(region, from, gid);
     }),
 
-    drainRegion: held('act', async ({ to, seconds }) => {
-      const within = seconds * 1_000 + queryMs;
-      await withRegion(accessTo(to).mysqlUrl, within, (mysql) => drain(mysql, seconds));
-      return null;
-    }),
-    followAgain: held('undo', async ({ from, to }) => {
+    drainRegion: acting<SwitchRegions & { readonly seconds: number }, null>(
+      async ({ to, seconds }) => {
+        const within = seconds * 1_000 + queryMs;
+        await withRegion(accessTo(to).mysqlUrl, within, (mysql) => drain(mysql, seconds));
+        return null;
+      },
+    ),
+    followAgain: undoing(async ({ from, to }) => {
       await withRegion(accessTo(to).mysqlUrl, promoteMs, (mysql) =>
         follow(mysql, accessTo(from).source),
+      );
+    }),
+
+    measureLoss: acting<SwitchRegions & { readonly allowedMs: number }, MeasuredLoss>(
+      ({ to, allowedMs }) => measureLoss(accessTo(to), allowedMs),
+    ),
+
+    burnEpoch: acting(async ({ from, to, epoch }, gid) => {
+      if (await hub.burn({ gid, from, to, epoch })) return null;
+      throw new PostconditionFailed(`Epoch ${epoch + 1} is another one's.`);
+    }),
+
+    promoteRegion: forward(async ({ to, epoch }) => {
+      await withRegion(accessTo(to).mysqlUrl, promoteMs, (mysql) =>
+        enter(mysql, { region: to, epoch: epoch + 1 }),
       );
       return null;
     }),
 
-    measureLoss: held('act', ({ to, allowedMs }) => measureLoss(accessTo(to), allowedMs)),
-
-    burnEpoch: held('act', async ({ epoch, to }, gid) => {
-      if (await hub.burn(gid, epoch, to)) return null;
-      throw new PostconditionFailed(`Epoch ${epoch + 1} is another one's.`);
-    }),
-
-    promoteRegion: held('act', async ({ to, epoch }) => {
-      await withRegion(accessTo(to).mysqlUrl, promoteMs, async (mysql) => {
-        if (await isReadOnly(mysql)) await takeWrites(mysql);
-        await enterEpoch(mysql, participants, { region: to, epoch: epoch + 1 });
-      });
+    promoteRedis: forward(async ({ to, epoch }) => {
+      await leadAlone(accessTo(to).redisUrl, epoch + 1);
       return null;
     }),
-
-    promoteRedis: held('act', async ({ to }) => {
-      await leadAlone(accessTo(to).redisUrl);
-      return null;
-    }),
-    republish: held('act', ({ to, epoch }) => republish(accessTo(to), epoch)),
-    openRoutes: held('act', async ({ to, epoch }) => {
+    republish: forward(({ to, epoch }) => republish(accessTo(to), epoch)),
+    openRoutes: forward(async ({ to, epoch }) => {
       const { mysql, redis } = accessTo(to);
-      const told = { state: 'open' as const, cut: true, epoch: epoch + 1 };
-      await askRouter(router, { routes: ['mysql'], target: mysql, ...told });
-      await askRouter(router, { routes: ['redis'], target: redis, ...told });
+      await leadTo('mysql', mysql, epoch + 1);
+      await leadTo('redis', redis, epoch + 1);
       return null;
     }),
-    endSwitch: made('act', async ({ from, to, kind }, gid) => {
-      const { holder } = await hub.read();
-      if (holder !== gid) return null; // Ended before: what has become of the regions since is not of this one.
+    endSwitch: forward(async ({ from, to, kind }, gid) => {
       await hub.end(gid, { [from]: kind === 'planned' ? 'STANDBY' : 'FAILED', [to]: 'ACTIVE' });
       return null;
     }),
 
+    sealRejoin: made('seal', async (_request, gid) => ({ happened: await hub.sealRejoin(gid) })),
     beginRejoin: made('act', async ({ region, active, epoch }, gid) => {
-      if (!(await hub.rejoin(gid, region, epoch)))
+      if (!(await hub.rejoin({ gid, region, epoch })))
         throw new NothingBegun(
           `Region ${region} is active, somebody switches regions, this has ended, or epoch ${epoch} is over.`,
         );
@@ -243,6 +268,46 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       return null;
     }),
   };
+
+  /** Takes writes in this epoch and in no earlier one: an application comes in when it has entered it. */
+  async function enter(
+    mysql: Connection,
+    entered: { readonly region: string; readonly epoch: number },
+  ): Promise<void> {
+    const isClosed = await isReadOnly(mysql);
+    if (isClosed) await takeWritesOfOperators(mysql);
+    await enterEpoch(mysql, participants, entered);
+    if (isClosed) await takeWrites(mysql);
+  }
+
+  /**
+   * A switch is taken back: the region that stays active enters the epoch that the seal has burnt. Fenced, nobody may be
+   * there who acknowledges; not fenced, its commits may wait for somebody who is gone.
+   */
+  async function enterAgain({ mysqlUrl }: RegionAccess, region: string, gid: Gid): Promise<void> {
+    const { epoch } = await hub.read();
+    const enterWithin = (ms: number): Promise<void> =>
+      withRegion(mysqlUrl, ms, (mysql) => enter(mysql, { region, epoch }));
+    const isClosed = await withRegion(mysqlUrl, queryMs, isReadOnly);
+    if (!isClosed && (await enterWithin(queryMs).then(isDone, isNotDone))) return;
+    await hub.actsAlone(gid); // First: it takes writes without anybody who acknowledges them.
+    await actAlone(hub, mysqlUrl);
+    await enterWithin(promoteMs);
+  }
+
+  /** Looks first: who has come there along this route since must not be cut. */
+  async function leadTo(route: 'mysql' | 'redis', target: string, epoch: number): Promise<void> {
+    const routes = await askRouter(router, { show: true });
+    const isLed = routes.some(
+      (each) =>
+        each.name === route &&
+        each.state === 'open' &&
+        each.target === target &&
+        each.epoch === epoch,
+    );
+    if (!isLed)
+      await askRouter(router, { routes: [route], target, state: 'open', cut: true, epoch });
+  }
 
   /** Its server may be dead, or may have ended after a clone. */
   async function executedBy({ agent, mysqlUrl }: RegionAccess): Promise<string> {
@@ -315,14 +380,21 @@ async function stillBehind(mysql: Connection): Promise<never> {
   throw new Error('It is still catching up.');
 }
 
-/** Leads, without the locks and counters of the old one: a lock is isolation, never safety, and a counter is SQL's. */
-async function leadAlone(url: string): Promise<void> {
+/** What its Redis has led in since it was emptied. */
+const ledInKey = 'accord:led-in';
+
+/**
+ * Leads, without the locks and counters of the old one: a lock is isolation, never safety, and a counter is SQL's. Emptied
+ * once an epoch: a counter of this epoch that began anew would grant tokens that it has granted before.
+ */
+async function leadAlone(url: string, epoch: number): Promise<void> {
   const redis = new Redis(url, { connectTimeout: queryMs, maxRetriesPerRequest: 0 });
   redis.on('error', () => undefined);
   try {
     await redis.replicaof('NO', 'ONE');
     await redis.config('SET', 'min-replicas-to-write', '0'); // A lone survivor would refuse.
-    await redis.flushall();
+    if ((await redis.get(ledInKey)) !== String(epoch))
+      await redis.multi().flushall().set(ledInKey, epoch).exec();
     const role = await redis.role();
     if (role[0] !== 'master') throw new PostconditionFailed('Redis still follows.');
   } finally {
@@ -353,6 +425,10 @@ const isGone = (error: unknown): boolean =>
 class NothingBegun extends Error {
   override readonly name = 'NothingBegun';
 }
+
+const notItsOwn = (gid: Gid): string => `The hub's row is not of ${gid}.`;
+const isDone = (): boolean => true;
+const isNotDone = (): boolean => false;
 
 /** One request of a set at a time, answered as a fenced one is. */
 const madeSo =

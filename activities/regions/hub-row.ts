@@ -5,6 +5,17 @@
 import type { Gid } from '../../contracts/ids';
 import type { RegionStatus } from '../../contracts/regions';
 import type { SqlPool } from '../sql-transaction';
+import {
+  burnEpoch,
+  deciding,
+  decisionOf,
+  keep,
+  sealRejoin,
+  sealSwitch,
+  type Decision,
+  type Move,
+  type Rejoin,
+} from './decisions';
 import { republishing } from './republishing';
 
 export interface HubRow {
@@ -15,6 +26,13 @@ export interface HubRow {
   readonly state: 'steady' | 'failing-over' | 'degraded';
   readonly holder: Gid | null;
   readonly sequence: number;
+}
+
+/** What the hub says of one switch or rejoin. */
+export interface Standing {
+  /** It holds the row: begun, and not ended. */
+  readonly isHolder: boolean;
+  readonly decision: Decision;
 }
 
 export type HubStore = ReturnType<typeof createHubStore>;
@@ -49,8 +67,12 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       [cluster, ...values],
     )) === 1;
 
-  const tell = async (region: string, status: RegionStatus): Promise<void> => {
-    await accord.change(
+  const tell = async (
+    region: string,
+    status: RegionStatus,
+    sql: Pick<SqlPool, 'change'> = accord,
+  ): Promise<void> => {
+    await sql.change(
       `INSERT INTO regions (cluster, region, status, priority, changed_at) VALUES (?, ?, ?, 0, UTC_TIMESTAMP(3)) AS told
          ON DUPLICATE KEY UPDATE status = told.status, changed_at = told.changed_at`,
       [cluster, region, status],
@@ -60,28 +82,48 @@ export function createHubStore(accord: SqlPool, cluster: string) {
   return {
     read,
 
-    /** @returns false: another one holds the row, the epoch is another one, or nobody has allowed to begin alone. */
-    begin: async (gid: Gid, epoch: number, mayBeginAlone: boolean): Promise<boolean> => {
-      const alone = mayBeginAlone ? 1 : 0;
-      const won = await accord.change(
-        `UPDATE cluster_state SET state = 'failing-over', holder_gid = ?, changed_at = UTC_TIMESTAMP(3)
-           WHERE cluster = ? AND epoch = ? AND state <> 'failing-over' AND (sync = 1 OR ? = 1)`,
-        [gid, cluster, epoch, alone],
+    /** Of one switch or rejoin, both read at once: what is decided stays so, and an end comes behind it. */
+    standingOf: async (gid: Gid): Promise<Standing> => {
+      const [row] = await accord.select<{
+        readonly is_holder: string | number;
+        readonly happened: string | number | null;
+      }>(
+        `SELECT COALESCE(holder_gid = ?, 0) AS is_holder,
+                (SELECT happened FROM region_decisions WHERE gid = ?) AS happened
+           FROM cluster_state WHERE cluster = ?`,
+        [gid, gid, cluster],
       );
-      if (won === 1) return true;
-      const row = await read();
-      return row.holder === gid && row.state === 'failing-over'; // An earlier delivery of this one.
+      if (!row) throw new Error(`The hub knows no cluster ${cluster}.`);
+      return { isHolder: Number(row.is_holder) === 1, decision: decisionOf(row.happened) };
     },
 
     /**
-     * Gives the row back where this one holds it: `from` is the active region, as it was, in whatever epoch is burnt. Where
-     * it was fenced meanwhile it acknowledges alone now: then the cluster is degraded, and its watch sees to that.
+     * @returns false, and for good: another one holds the row, the region or epoch is another one, nobody has allowed to
+     *   begin alone, or it was sealed. True also where it has begun before, and where it is decided.
+     */
+    begin: (move: Move, mayBeginAlone: boolean): Promise<boolean> =>
+      deciding(accord, cluster, move.gid, async (sql, row, before) => {
+        if (before) return before === 'happened';
+        if (row.holder === move.gid) return true; // An earlier delivery of this one.
+        const won = await sql.change(
+          `UPDATE cluster_state SET state = 'failing-over', holder_gid = ?, changed_at = UTC_TIMESTAMP(3)
+             WHERE cluster = ? AND epoch = ? AND region = ? AND state <> 'failing-over' AND (sync = 1 OR ? = 1)`,
+          [move.gid, cluster, move.epoch, move.from, mayBeginAlone ? 1 : 0],
+        );
+        // A refusal stands: a late delivery must not take the row when the run has long ended.
+        if (won === 0) await keep(sql, cluster, move.gid, 'never', row.epoch);
+        return won === 1;
+      }),
+
+    /**
+     * Gives the row back where this one holds it and `from` is the active region still, in whatever epoch is burnt. Where it
+     * was fenced meanwhile it acknowledges alone now: then the cluster is degraded, and its watch sees to that.
      */
     abort: async (gid: Gid, from: string): Promise<boolean> =>
       (await accord.change(
-        `UPDATE cluster_state SET state = IF(sync = 1, 'steady', 'degraded'), holder_gid = NULL, region = ?, changed_at = UTC_TIMESTAMP(3)
-           WHERE cluster = ? AND holder_gid = ? AND state = 'failing-over'`,
-        [from, cluster, gid],
+        `UPDATE cluster_state SET state = IF(sync = 1, 'steady', 'degraded'), holder_gid = NULL, changed_at = UTC_TIMESTAMP(3)
+           WHERE cluster = ? AND holder_gid = ? AND region = ? AND state = 'failing-over'`,
+        [cluster, gid, from],
       )) === 1,
 
     /** Whatever is active acknowledges alone from now on, until a region stands by again. */
@@ -89,39 +131,52 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       await change('sync = 0', 'holder_gid = ?', [gid]);
     },
 
-    /** @returns false: somebody else has won. */
-    burn: async (gid: Gid, epoch: number, to: string): Promise<boolean> => {
-      const won = await accord.change(
-        `UPDATE cluster_state SET epoch = ?, region = ?, sync = 0, changed_at = UTC_TIMESTAMP(3)
-           WHERE cluster = ? AND epoch = ? AND holder_gid = ?`,
-        [epoch + 1, to, cluster, epoch, gid],
-      );
-      if (won === 1) return true;
-      const row = await read();
-      return row.holder === gid && row.epoch === epoch + 1;
-    },
+    /** The decision of a switch, once and for good. @returns false: it was sealed, or somebody else has won. */
+    burn: (move: Move): Promise<boolean> => burnEpoch(accord, cluster, move),
 
-    /** The switch is over: others may begin. It was numbered when it was accepted. */
-    end: async (gid: Gid, statuses: Readonly<Record<string, RegionStatus>>): Promise<void> => {
-      for (const [region, status] of Object.entries(statuses)) await tell(region, status);
-      await change(`state = 'steady', holder_gid = NULL`, `holder_gid = ?`, [gid]);
-    },
+    /** Has it burnt its epoch? If not, it never will. */
+    sealSwitch: (move: Move): Promise<boolean> => sealSwitch(accord, cluster, move),
+
+    /** Has it begun? If not, it never will. */
+    sealRejoin: (gid: Gid): Promise<boolean> => sealRejoin(accord, cluster, gid),
+
+    /** The switch is over: others may begin. Says nothing of regions where it has ended before. */
+    end: (gid: Gid, statuses: Readonly<Record<string, RegionStatus>>): Promise<void> =>
+      deciding(accord, cluster, gid, async (sql, { holder }) => {
+        if (holder !== gid) return;
+        for (const [region, status] of Object.entries(statuses)) await tell(region, status, sql);
+        await sql.change(
+          `UPDATE cluster_state SET state = 'steady', holder_gid = NULL, changed_at = UTC_TIMESTAMP(3) WHERE cluster = ?`,
+          [cluster],
+        );
+      }),
 
     /**
-     * It is made a standby, whatever it was: until it is one, the active one acknowledges alone.
-     * @param gid of the rejoin: a late attempt of one that has ended begins nothing.
-     * @returns false: that, or it is the active one, somebody switches regions, or the cluster is in another epoch.
+     * It is made a standby, whatever it was: until it is one, the active one acknowledges alone. The decision of a rejoin:
+     * delivered again it changes nothing, also where others have moved the regions since.
+     *
+     * @returns false, and for good: it is the active one, somebody switches regions, the cluster is in another epoch, its
+     *   run has ended, or it was sealed.
      */
-    rejoin: async (gid: Gid, region: string, epoch: number): Promise<boolean> => {
-      const begun = await change(
-        'sync = 0',
-        `epoch = ? AND region <> ? AND state <> 'failing-over'
-           AND NOT EXISTS (SELECT 1 FROM runs WHERE gid = ? AND ended_at IS NOT NULL)`,
-        [epoch, region, gid],
-      );
-      if (begun) await tell(region, 'RECOVERING');
-      return begun;
-    },
+    rejoin: ({ gid, region, epoch }: Rejoin): Promise<boolean> =>
+      deciding(accord, cluster, gid, async (sql, row, before) => {
+        if (before) return before === 'happened';
+        const moved = row.epoch !== epoch || row.region === region || row.state === 'failing-over';
+        if (moved || (await hasEnded(sql, gid))) {
+          await keep(sql, cluster, gid, 'never', row.epoch);
+          return false;
+        }
+        await sql.change(
+          'UPDATE cluster_state SET sync = 0, changed_at = UTC_TIMESTAMP(3) WHERE cluster = ?',
+          [cluster],
+        );
+        await tell(region, 'RECOVERING', sql);
+        await keep(sql, cluster, gid, 'happened', epoch);
+        return true;
+      }),
+
+    /** Its run's row has its ending: what has become of the regions since is not of this one. */
+    hasEnded: (gid: Gid): Promise<boolean> => hasEnded(accord, gid),
 
     /**
      * The active region is about to acknowledge alone: from now on a switch wants a person's word.
@@ -163,4 +218,11 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       return Number(row?.at ?? 0);
     },
   };
+}
+
+async function hasEnded(accord: Pick<SqlPool, 'select'>, gid: Gid): Promise<boolean> {
+  const ended = await accord.select('SELECT gid FROM runs WHERE gid = ? AND ended_at IS NOT NULL', [
+    gid,
+  ]);
+  return ended.length > 0;
 }

@@ -68,7 +68,7 @@ export async function stateOf(region: Connection): Promise<MySqlRegionState> {
     together: number;
   }>(
     region,
-    `SELECT @@server_uuid AS uuid, @@super_read_only AS readOnly, @@gtid_executed AS executed,
+    `SELECT @@server_uuid AS uuid, @@read_only AS readOnly, @@gtid_executed AS executed,
             @@rpl_semi_sync_source_enabled AS together`,
   );
   if (!row) throw new Error('MySQL told nothing of itself.');
@@ -81,9 +81,9 @@ export async function stateOf(region: Connection): Promise<MySqlRegionState> {
   };
 }
 
-/** Takes no write of an administrator, either. */
+/** Takes no write of an application: nor of an administrator, or it is about to take others'. */
 export async function isReadOnly(region: Connection): Promise<boolean> {
-  const [row] = await rowsOf<{ readOnly: number }>(region, 'SELECT @@super_read_only AS readOnly');
+  const [row] = await rowsOf<{ readOnly: number }>(region, 'SELECT @@read_only AS readOnly');
   return row?.readOnly === 1;
 }
 
@@ -185,13 +185,19 @@ async function killAppliers(region: Connection): Promise<void> {
   }
 }
 
-/** Lets a drained standby take writes: the point of no return. */
-export async function takeWrites(region: Connection): Promise<void> {
+/** A drained standby, or a region that was fenced, takes writes of its operators, and of nobody else yet. */
+export async function takeWritesOfOperators(region: Connection): Promise<void> {
   await region.query('STOP REPLICA');
   await region.query('RESET REPLICA ALL');
   await region.query('SET GLOBAL rpl_semi_sync_replica_enabled = OFF');
   await acknowledgeAlone(region); // Until a standby follows it.
-  await region.query('SET GLOBAL read_only = OFF'); // And super_read_only with it, in one: none can be left half open.
+  await region.query('SET GLOBAL read_only = ON'); // First: a session that ends here must not leave it open to all.
+  await region.query('SET GLOBAL super_read_only = OFF');
+}
+
+/** Takes writes of everybody. */
+export async function takeWrites(region: Connection): Promise<void> {
+  await region.query('SET GLOBAL read_only = OFF'); // And super_read_only with it.
 }
 
 /** Refuses writes, of the administrator too. Hangs where sessions wait for an acknowledgement: bound it. */

@@ -180,7 +180,7 @@ export function failoverRoutes(
   api.post('/v1/failovers/:id/abort', {
     config: { rules: { kind: 'steer', scope: 'ops:failover', flow: 'failover' } },
     schema: {
-      summary: 'Takes a switch back, before the new region is promoted',
+      summary: 'Takes a switch back, until its new epoch is burnt',
       params: idParams,
       body: z.strictObject({ note: text(500).optional() }).nullish(),
       response: { 200: failoverSchema, 202: failoverSchema },

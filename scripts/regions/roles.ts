@@ -13,6 +13,7 @@ import {
   missingFrom,
   stateOf,
   takeWrites,
+  takeWritesOfOperators,
   untilExecuted,
   withRegion,
   type ReplicationSource,
@@ -87,6 +88,7 @@ export async function standbysOf(hubUrl: string): Promise<readonly Region[]> {
 export const activate = ({ mysqlUrl }: RegionAddresses): Promise<void> =>
   withRegion(mysqlUrl, callMs, async (region) => {
     const { isReadOnly } = await stateOf(region);
+    if (isReadOnly) await takeWritesOfOperators(region);
     if (isReadOnly) await takeWrites(region);
   });
 

@@ -444,7 +444,7 @@ const failovers: readonly Omit<Scenario, 'input'>[] = [
   },
   {
     name: 'failover-parked-promotion',
-    answers: { 'regions.promoteRegion': first(1, failsForGood) },
+    answers: { 'regions.promoteRegion': first(2, failsForGood) },
     meanwhile: resolved('promoteRegion', 'retry'),
   },
   ...(['retry', 'done', 'skip'] as const).flatMap((decision) => [
@@ -463,6 +463,16 @@ const failovers: readonly Omit<Scenario, 'input'>[] = [
     },
   ]),
   { name: 'failover-reset-after-completion', answers: {}, meanwhile: resetAtItsEnd },
+  {
+    name: 'failover-lost-behind-its-epoch',
+    answers: { 'regions.republish': isAway },
+    meanwhile: lostAt('regions.republish'),
+  },
+  {
+    name: 'failover-lost-before-its-epoch',
+    answers: { 'regions.measureLoss': isAway },
+    meanwhile: lostAt('regions.measureLoss'),
+  },
 ];
 
 const failbacks: readonly Omit<Scenario, 'input'>[] = [
@@ -472,10 +482,11 @@ const failbacks: readonly Omit<Scenario, 'input'>[] = [
     answers: { 'regions.beginRejoin': refuses('ParticipantRefused') },
   },
   { name: 'failback-retried', answers: { 'regions.rebuildRegion': first(2, isAway) } },
+  { name: 'failback-failed-begin', answers: { 'regions.beginRejoin': failsForGood } },
   {
-    name: 'failback-parked-begin',
-    answers: { 'regions.beginRejoin': first(1, failsForGood) },
-    meanwhile: resolved('beginRejoin', 'retry'),
+    name: 'failback-lost',
+    answers: { 'regions.rebuildRegion': isAway },
+    meanwhile: lostAt('regions.rebuildRegion'),
   },
   ...(['retry', 'done', 'skip'] as const).map((decision) => ({
     name: `failback-parked-rebuild-${decision}`,
@@ -528,6 +539,26 @@ async function resetAtItsEnd(handle: WorkflowHandle): Promise<void> {
   await handle.result();
   await resetToStart(handle);
 }
+
+/** Ended from outside, and started again under its gid when its time for acting is over. */
+function lostAt(activity: string): NonNullable<Scenario['meanwhile']> {
+  return async (handle, fakes) => {
+    await calledOften(activity)(handle, fakes);
+    const { type, taskQueue } = await handle.describe();
+    const { events } = await handle.fetchHistory();
+    const begun = events?.[0]?.workflowExecutionStartedEventAttributes;
+    const [input] = payloadsOf<TransactionInput>(begun?.input?.payloads);
+    await handle.terminate();
+    fakes.on(activity, ({ proceed }) => proceed());
+    await handle.client.start(type, {
+      ...{ workflowId: handle.workflowId, taskQueue },
+      args: [{ ...input, deadlineAt: Date.now() + (input?.undoBudgetMs ?? 0) }],
+    });
+  };
+}
+
+const payloadsOf = <Value>(payloads: readonly { data?: Uint8Array | null }[] | null | undefined) =>
+  (payloads ?? []).map(({ data }) => JSON.parse(Buffer.from(data ?? []).toString()) as Value);
 
 /** Lives the run again from its first workflow task. */
 async function resetToStart(handle: WorkflowHandle): Promise<void> {

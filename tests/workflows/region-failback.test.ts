@@ -12,9 +12,8 @@ import { workflowTests } from './support/transaction-worker';
 const tests = workflowTests();
 const runs = transactionRuns(tests);
 
-const steps = flowDefinitions.failback.steps.map(({ name, kind, participant, act }) => ({
+const steps = flowDefinitions.failback.steps.map(({ name, participant, act }) => ({
   name,
-  kind,
   act: activityTypeOf(participant, act),
 }));
 const acts = steps.map(({ act }) => act);
@@ -39,13 +38,24 @@ describe('a failback', () => {
     expect(callsOf(fakes)).toEqual(acts); // As it is planned, and shown to the outside.
   });
 
-  it.each(steps)(
+  it('that cannot begin ends there, and can begin no more', async () => {
+    const fakes = fakeParticipants({ 'regions.beginRejoin': failsForGood });
+    const input = aFailback();
+    expect(await runs.run(fakes, input)).toMatchObject({
+      outcome: 'compensated',
+      reason: { type: 'PostconditionFailed', step: 'beginRejoin' },
+    });
+    expect(callsOf(fakes)).toEqual(['regions.beginRejoin', 'regions.sealRejoin']);
+    expect(fakes.stateOf(input.gid, 'beginRejoin')).toBe('empty');
+  });
+
+  it.each(steps.slice(1))(
     'that fails for good at $name parks, comes no further, and goes on forward when a person has it tried again',
-    async ({ name, kind, act }) => {
+    async ({ name, act }) => {
       const fakes = fakeParticipants({ [act]: first(1, failsForGood) });
       const result = await runs.run(fakes, aFailback(), async (handle) => {
         expect((await parkedAt(handle, name)).parked).toMatchObject([
-          { reason: kind === 'pivot' ? 'pivot_unknown' : 'finish_failed', detail: 'It is not so.' },
+          { reason: 'finish_failed', detail: 'It is not so.' },
         ]);
         expect(callsOf(fakes)).toEqual(acts.slice(0, acts.indexOf(act) + 1));
         await decide(handle, name, 'retry', false);
@@ -83,4 +93,24 @@ describe('a failback', () => {
     });
     expect(result.outcome).toBe('completed');
   });
+
+  it.each(acts.slice(1))(
+    'whose run is lost at %s goes forward when it is started again with its time over, also where it is cancelled in Temporal',
+    async (act) => {
+      const waits = gate();
+      const fakes = fakeParticipants({ [act]: waits.answer });
+      const input = aFailback();
+      const result = await runs.run(fakes, input, async (handle) => {
+        await waits.reached;
+        await handle.terminate();
+        fakes.on(act, ({ proceed }) => proceed());
+        waits.open();
+        await (
+          await runs.start({ ...input, deadlineAt: Date.now() + input.undoBudgetMs })
+        ).cancel();
+      });
+      expect(result.outcome).toBe('completed');
+      expect(callsOf(fakes).filter((call) => call !== 'regions.sealRejoin')).toEqual(acts);
+    },
+  );
 });

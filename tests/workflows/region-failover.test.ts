@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { flowDefinitions } from '../../contracts/flows';
 import { activityTypeOf } from '../../contracts/participants';
+import type { FailoverInput } from '../../contracts/regions';
 import { timelineQuery } from '../../contracts/transaction';
 import { aFailover, littleTime } from './support/builders';
 import type { FakeParticipants } from './support/fake-participants';
@@ -11,6 +12,7 @@ import {
   first,
   isAway,
   losesAnswer,
+  losesAnswerUntilSealed,
   refuses,
 } from './support/fake-participants';
 import { called, cancel, decide, gate, parkedAt, refusalOf } from './support/steering';
@@ -35,6 +37,10 @@ const undos = steps.flatMap(({ undo }) => undo ?? []);
 const orderOf = ({ calls }: FakeParticipants): readonly string[] => [
   ...new Set(calls.filter((call) => call.startsWith('regions.'))),
 ];
+
+/** Where it was asked whether it is decided: that alone changes nothing. */
+const withoutSeal = (fakes: FakeParticipants): readonly string[] =>
+  orderOf(fakes).filter((call) => call !== 'regions.sealSwitch');
 
 const timesOf = ({ calls }: FakeParticipants, activity: string): number =>
   calls.filter((call) => call === activity).length;
@@ -105,7 +111,7 @@ describe('a failover', () => {
       });
       const done = acts.slice(0, acts.indexOf(act) + 1);
       // Also what this life never came to: another one may have. Whose the row is, an undo has to see for itself.
-      expect(orderOf(fakes)).toEqual([...done, ...undos.toReversed()]);
+      expect(orderOf(fakes)).toEqual([...done, 'regions.sealSwitch', ...undos.toReversed()]);
       expect(orderOf(fakes).at(-1)).toBe('regions.abortSwitch');
       const branches = before.filter(({ undo }) => undo !== null);
       expect(
@@ -149,42 +155,42 @@ describe('a failover', () => {
 
 describe('a promotion', () => {
   it('that fails for good parks, takes nothing back, and offers nothing but to try again', async () => {
-    const fakes = fakeParticipants({ 'regions.promoteRegion': first(1, failsForGood) });
+    const fakes = fakeParticipants({ 'regions.promoteRegion': first(2, failsForGood) });
     const result = await runs.run(fakes, aFailover(), async (handle) => {
+      // The epoch is burnt: nobody is asked whether to undo it.
       expect(await parkedAt(handle, 'promoteRegion')).toMatchObject({
-        pivotPassed: false,
-        parked: [{ reason: 'pivot_unknown', detail: 'It is not so.', decisions: ['retry'] }],
+        pivotPassed: true,
+        parked: [{ reason: 'forward_failed', detail: 'It is not so.', decisions: ['retry'] }],
       });
-      expect(orderOf(fakes)).toEqual(acts.slice(0, acts.indexOf('regions.promoteRegion') + 1));
+      expect(fakes.calls).not.toContain('regions.promoteRedis');
       expect(await refusalOf(decide(handle, 'promoteRegion', 'done'))).toBe('BadDecision');
       await decide(handle, 'promoteRegion', 'retry', false);
     });
     expect(result.outcome).toBe('completed');
-    expect(orderOf(fakes)).toEqual(acts);
+    expect(withoutSeal(fakes)).toEqual(acts);
   });
 
   it('that fails again parks again: only what it is answered lets it go on', async () => {
-    const fakes = fakeParticipants({ 'regions.promoteRegion': first(2, failsForGood) });
+    const fakes = fakeParticipants({ 'regions.promoteRegion': first(3, failsForGood) });
     await runs.run(fakes, aFailover(), async (handle) => {
       await parkedAt(handle, 'promoteRegion');
       await decide(handle, 'promoteRegion', 'retry', false);
-      await called(fakes, 'regions.promoteRegion', 2);
+      await called(fakes, 'regions.promoteRegion', 3);
       await parkedAt(handle, 'promoteRegion');
       expect(fakes.calls).not.toContain('regions.promoteRedis');
       await decide(handle, 'promoteRegion', 'retry', false);
     });
     expect(fakes.endings).toMatchObject([{ outcome: 'completed' }]);
-    expect(orderOf(fakes)).toEqual(acts);
+    expect(withoutSeal(fakes)).toEqual(acts);
   });
 
   it('is repeated while its outcome is unknown, also behind the deadline, and is never undone', async () => {
-    const tries = 8; // The last one comes behind the time for acting.
-    const fakes = fakeParticipants({ 'regions.promoteRegion': first(tries - 1, losesAnswer) });
+    const fakes = fakeParticipants({ 'regions.promoteRegion': losesAnswerUntilSealed });
     const input = aFailover(littleTime());
     expect((await runs.run(fakes, input)).outcome).toBe('completed');
     expect(Date.now()).toBeGreaterThan(input.deadlineAt - input.undoBudgetMs);
-    expect(timesOf(fakes, 'regions.promoteRegion')).toBe(tries);
-    expect(orderOf(fakes)).toEqual(acts);
+    expect(timesOf(fakes, 'regions.promoteRegion')).toBeGreaterThan(2);
+    expect(withoutSeal(fakes)).toEqual(acts);
   });
 
   it('that is under way is not cancelled: the failover answers so once it is known', async () => {
@@ -229,4 +235,91 @@ describe('behind the promotion', () => {
     expect(orderOf(fakes)).toEqual(acts);
     expect((await runs.newest(input).query(timelineQuery)).parked).toEqual([]);
   });
+});
+
+describe('a run that was lost', () => {
+  /** Its time for acting is over: it is the next life of a run, and may only ask what an earlier one has decided. */
+  const outOfTime = (input: FailoverInput): FailoverInput => ({
+    ...input,
+    deadlineAt: Date.now() + input.undoBudgetMs,
+  });
+  const untilBurnt = acts.indexOf('regions.burnEpoch') + 1;
+
+  it.each(acts.slice(untilBurnt))(
+    'behind the burnt epoch, at %s, takes nothing back when it is started again with its time over: it goes forward',
+    async (act) => {
+      const waits = gate();
+      const fakes = fakeParticipants({ [act]: waits.answer });
+      const input = aFailover();
+      const result = await runs.run(fakes, input, async (handle) => {
+        await waits.reached;
+        await handle.terminate();
+        fakes.on(act, ({ proceed }) => proceed());
+        waits.open();
+        await runs.start(outOfTime(input));
+      });
+      expect(result.outcome).toBe('completed');
+      expect(fakes.calls.filter((call) => undos.includes(call))).toEqual([]);
+      expect(withoutSeal(fakes)).toEqual(acts);
+    },
+  );
+
+  it.each(acts.slice(untilBurnt))(
+    'behind the burnt epoch, at %s, takes nothing back when it is reset to its first task and cancelled',
+    async (act) => {
+      const waits = gate();
+      const fakes = fakeParticipants({ [act]: waits.answer });
+      const input = aFailover();
+      const result = await runs.run(fakes, input, async (handle) => {
+        await waits.reached;
+        fakes.on(act, ({ proceed }) => proceed());
+        fakes.on('regions.beginSwitch', isAway); // So that the cancel meets a life that knows of nothing.
+        await runs.reset(handle);
+        waits.open();
+        const refused = refusalOf(cancel(runs.newest(input)));
+        await called(fakes, 'regions.sealSwitch');
+        fakes.on('regions.beginSwitch', ({ proceed }) => proceed());
+        expect(await refused).toBe('PastPivot');
+      });
+      expect(result.outcome).toBe('completed');
+      expect(fakes.calls.filter((call) => undos.includes(call))).toEqual([]);
+    },
+  );
+
+  it('when all was done but its ending comes to the same ending', async () => {
+    const waits = gate();
+    const fakes = fakeParticipants({ 'accord.endRun': waits.answer });
+    const input = aFailover();
+    await runs.run(fakes, input, async (handle) => {
+      await waits.reached;
+      await handle.terminate();
+      fakes.on('accord.endRun', ({ proceed }) => proceed());
+      waits.open();
+      await runs.start(outOfTime(input));
+    });
+    expect(fakes.endings).toMatchObject([{ outcome: 'completed' }]);
+    expect(fakes.calls.filter((call) => undos.includes(call))).toEqual([]);
+  });
+
+  it.each(acts.slice(0, untilBurnt - 1))(
+    'before the epoch was burnt, at %s, is taken back when it is started again with its time over, and never burns it',
+    async (act) => {
+      const waits = gate();
+      const fakes = fakeParticipants({ [act]: waits.answer });
+      const input = aFailover();
+      const result = await runs.run(fakes, input, async (handle) => {
+        await waits.reached;
+        await handle.terminate();
+        fakes.on(act, ({ proceed }) => proceed());
+        await runs.start(outOfTime(input));
+      });
+      waits.open();
+      expect(result).toMatchObject({
+        outcome: 'compensated',
+        reason: { type: 'DeadlineExceeded' },
+      });
+      expect(fakes.calls.filter((call) => undos.includes(call))).toEqual(undos.toReversed());
+      expect(fakes.stateOf(input.gid, 'burnEpoch')).toBe('empty');
+    },
+  );
 });

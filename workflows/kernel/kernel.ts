@@ -1,7 +1,8 @@
 import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
 
 import { rowBranch, decideBranch } from '../../contracts/runs';
-import { stepKeyOf } from '../../contracts/ids';
+import { stepKeyOf, type StepKey } from '../../contracts/ids';
+import type { SealAnswer } from '../../contracts/verdict';
 import type { ParkReason } from '../../contracts/failures';
 import type { TransactionInput } from '../../contracts/transaction';
 import type { Participants } from '../participants';
@@ -17,7 +18,13 @@ import type { Review } from './review';
 import { createReview } from './review';
 import type { Run, StepRecord } from './run';
 import { actingEndsAt, atRiskOf, currentStepOf, deadlineOf, isDecided } from './run';
-import type { DecisionStep, Story } from './story';
+import type { Story } from './story';
+
+/** The story's decision, its seal bound to the input. */
+interface Decision {
+  readonly step: string;
+  readonly seal?: (participants: Participants, key: StepKey) => Promise<SealAnswer>;
+}
 
 /** What the parts of the kernel share for one transaction. */
 export interface Kernel {
@@ -25,7 +32,7 @@ export interface Kernel {
   readonly lane: Lane;
   /** Scope of everything that a cancel or the deadline may end: the acts before the decision. */
   readonly body: CancellationScope;
-  readonly decision: DecisionStep;
+  readonly decision: Decision;
   readonly participants: Participants;
   readonly locks: HeldLocks | undefined;
   readonly parking: Parking;
@@ -46,10 +53,23 @@ export interface Kernel {
 }
 
 /** The decision of a flow that has no pivot of its own: a fenced row in `accord`. */
-const decideInAccord: DecisionStep = {
+const decideInAccord: Decision = {
   step: decideBranch,
   seal: ({ accord }, key) => accord.sealDecision({ key }),
 };
+
+function decisionOf<Input extends TransactionInput>(
+  { decision }: Story<Input>,
+  { input }: Run,
+): Decision {
+  if (!decision) return decideInAccord;
+  const { step, seal } = decision;
+  // The run was created of the story's own input.
+  return {
+    step,
+    ...(seal && { seal: (participants, key) => seal(participants, key, input as Input) }),
+  };
+}
 
 export function createKernel<Input extends TransactionInput>(
   run: Run,
@@ -66,7 +86,7 @@ export function createKernel<Input extends TransactionInput>(
     run,
     lane,
     body,
-    decision: story.decision ?? decideInAccord,
+    decision: decisionOf(story, run),
     participants,
     locks,
     parking,

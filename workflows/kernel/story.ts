@@ -1,7 +1,7 @@
 import type { BusinessId, Gid, StepKey } from '../../contracts/ids';
 import type { LockKind } from '../../contracts/locks';
 import type { AmountAtRisk } from '../../contracts/money';
-import type { EarlyStatus, ReviewDecision } from '../../contracts/transaction';
+import type { EarlyStatus, ReviewDecision, TransactionInput } from '../../contracts/transaction';
 import type { SealAnswer } from '../../contracts/verdict';
 import type { Participants } from '../participants';
 
@@ -69,20 +69,20 @@ export interface Transaction {
 }
 
 /** The fenced step that decides a transaction: once it has acted, the transaction goes forward. */
-export interface DecisionStep {
+export interface DecisionStep<Input = TransactionInput> {
   readonly step: string;
   /**
    * Did it happen? If not, it never will. Asked before any undo whose cause is not a recorded refusal, so also where
    * this run never came to the pivot: an earlier life of it, or another coordinator, may have.
    * Left out where the pivot's participant offers none: then the pivot is repeated until it is known, never undone.
    */
-  readonly seal?: (participants: Participants, key: StepKey) => Promise<SealAnswer>;
+  readonly seal?: (participants: Participants, key: StepKey, input: Input) => Promise<SealAnswer>;
 }
 
 /** A flow: told once, run by every lane. Deterministic; may be told again, when every act is answered by the fence. */
 export interface Story<Input> {
   /** Left out: the branch `decide` in `accord` decides, after the last step and before the first confirm. */
-  readonly decision?: DecisionStep;
+  readonly decision?: DecisionStep<Input>;
   /** Told to callers as soon as the transaction is being undone, whatever the cause, if they were told nothing before. */
   readonly undoneAs?: EarlyStatus;
   tell(tx: Transaction, input: Input): Promise<void>;

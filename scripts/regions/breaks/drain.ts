@@ -13,6 +13,7 @@ export {
   refuseWrites,
   stateOf,
   takeWrites,
+  takeWritesOfOperators,
   untilExecuted,
   withRegion,
 } from '../../../activities/regions/mysql-region';

@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 
 import type { Refusal, VerdictFailure } from '../../../contracts/failures';
-import { partsOfStepKey } from '../../../contracts/ids';
+import { partsOfStepKey, stepKeyOf } from '../../../contracts/ids';
 import { activityTypeOf, activityVerbs, operatorVerbs } from '../../../contracts/participants';
 import type { EndRun, MoveRun } from '../../../contracts/runs';
 import type { FenceVerdict, Keyed, Verb, Verdict, VerdictName } from '../../../contracts/verdict';
@@ -85,6 +85,9 @@ const results: Readonly<Record<string, (request: Keyed) => unknown>> = {
   'accounts.claimSettlementPage': () => ({ claimed: 0 }),
 };
 
+/** A seal that is about another branch than the pivot's: there the decision is made, and the pivot only follows it. */
+const sealedBranches: Readonly<Record<string, string>> = { 'regions.sealSwitch': 'burnEpoch' };
+
 type FenceState = 'acted' | 'confirmed' | 'undone' | 'empty' | 'refused';
 interface Row {
   state: FenceState;
@@ -117,7 +120,12 @@ export function fakeParticipants(answers: Readonly<Record<string, Answer>> = {})
       const verdicts = requests.map((request) => {
         calls.push(activity);
         return answer(activity, request, verb, (result) =>
-          fence.deliver(verb, request, result ?? results[activity]?.(request) ?? null),
+          fence.deliver(
+            verb,
+            request,
+            result ?? results[activity]?.(request) ?? null,
+            sealedBranches[activity],
+          ),
         );
       });
       return Promise.all(verdicts);
@@ -198,9 +206,10 @@ function createFakeFence() {
       rows.get(`${gid}/${branch}`)?.state,
   };
 
-  function deliver(verb: Verb, request: Keyed, result: unknown): Verdict<unknown> {
+  function deliver(verb: Verb, request: Keyed, result: unknown, sealed?: string): Verdict<unknown> {
     const name = nameOf(request, verb);
-    const row = rows.get(request.key);
+    const key = sealed === undefined ? request.key : stepKeyOf(name.gid, sealed);
+    const row = rows.get(key);
     switch (verb) {
       case 'act':
         return act(request, row, result);
@@ -209,7 +218,7 @@ function createFakeFence() {
       case 'undo':
         return undo(name, request, row);
       case 'seal':
-        if (!row) rows.set(request.key, { state: 'empty', result: null });
+        if (!row) rows.set(key, { state: 'empty', result: null });
         return ok(name, row ? 'duplicate' : 'empty', { happened: isHappened(row) });
     }
   }

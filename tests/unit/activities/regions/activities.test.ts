@@ -6,7 +6,7 @@ import {
   createRegionsActivities,
   type SwitchDependencies,
 } from '../../../../activities/regions/activities';
-import type { HubRow, HubStore } from '../../../../activities/regions/hub-row';
+import type { HubRow, HubStore, Standing } from '../../../../activities/regions/hub-row';
 import type { RouterAnswer } from '../../../../activities/regions/router-protocol';
 import { serveLines } from '../../../../scripts/regions/json-lines';
 
@@ -29,6 +29,12 @@ const aRow = (more: Partial<HubRow> = {}): HubRow => ({
   ...more,
 });
 
+/** A switch that has begun, and may still be taken back. */
+const open: Standing = { isHolder: true, decision: undefined };
+const standing = (more: Partial<Standing>): Pick<HubStore, 'standingOf'> => ({
+  standingOf: () => Promise.resolve({ ...open, ...more }),
+});
+
 const unasked = (): never => {
   throw new Error('Nobody was to ask for this.');
 };
@@ -43,6 +49,7 @@ const activitiesOf = (hub: Partial<HubStore>, more: Partial<SwitchDependencies> 
   createRegionsActivities({
     hub: aHub({
       read: () => Promise.resolve(aRow({ state: 'failing-over', holder: gid })),
+      ...standing({}),
       ...hub,
     }),
     router: '127.0.0.1:1',
@@ -113,7 +120,7 @@ describe('a postcondition of a switch', () => {
     const { burnEpoch } = activitiesOf(
       {
         burn: () => Promise.resolve(true),
-        read: () => Promise.resolve(aRow({ state: 'failing-over', holder: other })),
+        standingOf: (of) => Promise.resolve({ ...open, isHolder: of === other }),
       },
       { attempt: () => 3 },
     );
@@ -151,43 +158,108 @@ describe('a postcondition of a switch', () => {
   });
 });
 
-describe('an attempt of a switch that is over', () => {
-  const over = { read: () => Promise.resolve(aRow({ holder: null })) };
-  const steps = [
-    ...['closeRoutes', 'reopenRoutes', 'fenceRegion', 'unfenceRegion', 'followAgain'],
-    ...['burnEpoch', 'promoteRegion', 'promoteRedis', 'republish', 'openRoutes'],
-  ] as const;
+const before = ['closeRoutes', 'fenceRegion', 'drainRegion', 'measureLoss', 'burnEpoch'] as const;
+const behind = ['promoteRegion', 'promoteRedis', 'openRoutes', 'republish', 'endSwitch'] as const;
+const undos = ['followAgain', 'unfenceRegion', 'reopenRoutes', 'abortSwitch'] as const;
+type Step = (typeof before | typeof behind | typeof undos)[number];
 
-  it.each(steps)('touches nothing: %s', async (step) => {
-    const activities = activitiesOf(over, { attempt: () => 3 });
-    const perform = activities[step] as typeof activities.closeRoutes;
-    expect(await perform([asked(step)])).toMatchObject([
-      { failure: 'PostconditionFailed', detail: `The hub's row is not of ${gid}.` },
-    ]);
+/** Asks neither region nor router, which are not there: to ask them would be another failure. */
+async function attempted(step: Step, of: Partial<Standing>): Promise<unknown> {
+  const activities = activitiesOf(standing(of), { attempt: () => 3 });
+  const perform = activities[step] as typeof activities.closeRoutes;
+  const [verdict] = await perform([asked(step)]);
+  return verdict;
+}
+const failed = (detail: string) => ({ ok: false, failure: 'PostconditionFailed', detail });
+const burnt = { decision: 'happened' } as const;
+const sealed = { decision: 'never' } as const;
+
+describe('a switch that has burnt its epoch', () => {
+  it.each(undos)('is never taken back: %s', async (step) => {
+    const refused = failed(`${gid} has burnt its epoch: a promotion is not taken back.`);
+    expect(await attempted(step, burnt)).toMatchObject(refused);
+    expect(await attempted(step, { ...burnt, isHolder: false })).toMatchObject(refused);
   });
 
-  it.each(['exportErrant', 'rebuildRegion', 'followActive', 'acknowledge'] as const)(
-    'and of a rejoin whose region has become the active one touches nothing: %s',
+  it.each(before)('does not do again what comes before that: %s', async (step) => {
+    expect(await attempted(step, burnt)).toMatchObject({ ok: true, result: null });
+    expect(await attempted(step, { ...burnt, isHolder: false })).toMatchObject({ ok: true });
+  });
+
+  it.each(behind)(
+    'and has ended touches nothing that others have moved since: %s',
     async (step) => {
-      const moved = { read: () => Promise.resolve(aRow({ region: 'a', epoch: 5 })) };
-      const activities = activitiesOf(moved, { attempt: () => 3 });
-      const key = `failback:main.2-1/${step}`;
-      const rejoin = { key, minEpoch: 0, cluster: 'main', region: 'a', active: 'b', epoch: 4 };
-      const perform = activities[step] as typeof activities.followActive;
-      expect(await perform([rejoin])).toMatchObject([
-        { failure: 'PostconditionFailed', detail: 'The regions have moved since epoch 4.' },
-      ]);
+      const told = await attempted(step, { ...burnt, isHolder: false });
+      expect(told).toMatchObject({ ok: true, result: null });
+    },
+  );
+});
+
+describe('a switch that has not burnt its epoch', () => {
+  it.each(behind)('promotes nobody, and leads nobody anywhere: %s', async (step) => {
+    const refused = failed(`${gid} has not burnt its epoch: nobody may be promoted.`);
+    expect(await attempted(step, {})).toMatchObject(refused);
+    expect(await attempted(step, sealed)).toMatchObject(refused);
+  });
+
+  it.each(undos)('is not taken back before it is sealed: %s', async (step) => {
+    expect(await attempted(step, {})).toMatchObject(
+      failed(`${gid} may burn its epoch yet: it was not sealed.`),
+    );
+  });
+
+  it.each(undos)(
+    'and was taken back before, or never began, leaves nothing to undo: %s',
+    async (step) => {
+      const gone = { ok: true, result: null };
+      expect(await attempted(step, { ...sealed, isHolder: false })).toMatchObject(gone);
+      expect(await attempted(step, { isHolder: false })).toMatchObject(gone);
     },
   );
 
-  it('says nothing of regions that others have moved since', async () => {
-    const { endSwitch } = activitiesOf(over);
-    expect(await endSwitch([asked('endSwitch')])).toMatchObject([{ ok: true }]);
+  it.each(before)(
+    'goes no further once it is sealed, or where the row is not its own: %s',
+    async (step) => {
+      const refused = failed(`The hub's row is not of ${gid}.`);
+      expect(await attempted(step, sealed)).toMatchObject(refused);
+      expect(await attempted(step, { isHolder: false })).toMatchObject(refused);
+    },
+  );
+
+  it('is sealed by the hub, which is asked with what the switch was asked for', async () => {
+    const told: unknown[] = [];
+    const { sealSwitch } = activitiesOf({
+      sealSwitch: (of) => Promise.resolve(told.push(of) > 1),
+    });
+    expect(await sealSwitch([asked('promoteRegion')])).toMatchObject([
+      { gid, branch: 'promoteRegion', verb: 'seal', ok: true, result: { happened: false } },
+    ]);
+    expect(told).toEqual([{ gid, from: 'a', to: 'b', epoch: 4 }]);
+  });
+});
+
+describe('an attempt of a rejoin', () => {
+  const steps = ['exportErrant', 'rebuildRegion', 'followActive', 'acknowledge'] as const;
+  const rejoin = { minEpoch: 0, cluster: 'main', region: 'a', active: 'b', epoch: 4 };
+  async function late(step: (typeof steps)[number], hasEnded: boolean): Promise<unknown> {
+    const activities = activitiesOf(
+      {
+        read: () => Promise.resolve(aRow({ region: 'a', epoch: 5 })),
+        hasEnded: () => Promise.resolve(hasEnded),
+      },
+      { attempt: () => 3 },
+    );
+    const perform = activities[step] as typeof activities.followActive;
+    const [verdict] = await perform([{ ...rejoin, key: `failback:main.2-1/${step}` }]);
+    return verdict;
+  }
+
+  it.each(steps)('whose region has become the active one touches nothing: %s', async (step) => {
+    expect(await late(step, false)).toMatchObject(failed('The regions have moved since epoch 4.'));
   });
 
-  it('gives back no row that is not its own', async () => {
-    const { abortSwitch } = activitiesOf(over);
-    expect(await abortSwitch([asked('beginSwitch')])).toMatchObject([{ ok: true }]);
+  it.each(steps)('that has ended is told again without a word: %s', async (step) => {
+    expect(await late(step, true)).toMatchObject({ ok: true, result: null });
   });
 });
 
@@ -198,6 +270,8 @@ describe('what the hub does not let begin', () => {
       { state: 'failing-over', holder: 'failover:main.1-1' },
       'failover:main.1-1 is switching regions already.',
     ],
+    [{ region: 'b' }, 'Region b is the active one, not a.'],
+    [{}, 'It was taken back before it began.'],
     [
       { sync: false },
       'The standby does not acknowledge: a person has to say that it may begin all the same.',
