@@ -6,7 +6,7 @@ import colors from 'picocolors';
 
 import { machineOf } from './bench/machine';
 import { brokenRegions, regionBreakNames, regionBreaks, type RegionBreak } from './regions/breaks';
-import { drillKinds, type DrillKind } from './regions/drill-plans';
+import { drillKinds, lostRuns, type DrillKind } from './regions/drill-plans';
 import { runDrills } from './regions/drills';
 import { bringUpCluster } from './regions/cluster';
 import { openOperators } from './regions/operators';
@@ -19,6 +19,7 @@ interface Options {
   readonly json?: string;
   readonly keep?: boolean;
   readonly untimed?: boolean;
+  readonly at?: string;
   readonly break?: RegionBreak;
 }
 
@@ -37,6 +38,11 @@ new Command('drill')
     'judge what was lost, and not how long it took: where others use the machine',
   )
   .addOption(
+    new Option('--at <step>', 'of lost-run: those alone that are held at this step').choices([
+      ...new Set(lostRuns.map(({ step }) => step)),
+    ]),
+  )
+  .addOption(
     new Option('--break <protection>', 'plant one bug; the drill must turn red').choices(
       regionBreakNames,
     ),
@@ -52,7 +58,7 @@ new Command('drill')
 
 async function drill(
   kinds: readonly DrillKind[],
-  { times, json, keep, untimed, break: broken }: Options,
+  { times, json, keep, untimed, at, break: broken }: Options,
 ): Promise<void> {
   const cluster = await bringUpCluster({ workers, watch: 'off', say });
   const machine = await machineOf('regions');
@@ -60,7 +66,7 @@ async function drill(
     const operators = await openOperators(cluster.application.apiUrl);
     const build = broken && (await brokenRegions(broken));
     if (broken) say(`Planted, ${broken}: ${regionBreaks[broken].sentence}.`);
-    const site = { cluster, operators, build, say, isTimed: untimed !== true };
+    const site = { cluster, operators, build, say, isTimed: untimed !== true, at };
     const drilled = await runDrills(kinds, times, site);
     const report = reportOf(commandOf(kinds, broken), machine, drilled);
     printDrills(report);

@@ -1,16 +1,12 @@
 /** npm run reconcile: one round of reconciliation in Temporal, now, and what it has found. Ends with 1 where something is left. */
-import { randomUUID } from 'node:crypto';
-
-import { Client, Connection } from '@temporalio/client';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import colors from 'picocolors';
 
 import { amountText } from '../contracts/money';
-import type { ReconcileInput, ReconcileReport } from '../contracts/reconciliation';
-import { transactionsTaskQueue } from '../contracts/task-queues';
-import { profiles, type Profile } from './stack/profile';
-import { readStack } from './stack/stack';
+import type { ReconcileReport } from '../contracts/reconciliation';
+import { runRound } from './reconcile-round';
+import { stackProfiles, type Profile } from './stack/profile';
 import { reasonOf } from './stack/waiting';
 
 interface Options {
@@ -19,41 +15,11 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** Above the longest round; a worker that is away is waited for no longer. */
-const roundWithin = '10m';
-
 async function reconcile({ profile, dryRun, json }: Options): Promise<void> {
   const report = await runRound(profile, { dryRun: dryRun === true });
   if (json === true) console.log(JSON.stringify(report, undefined, 2));
   else print(report);
   if (report.findings.some(({ action }) => action === 'left')) process.exitCode = 1;
-}
-
-/** TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE take the place of the profile's own server. */
-async function runRound(profile: Profile, input: ReconcileInput): Promise<ReconcileReport> {
-  const own = (await readStack(profile))?.temporal;
-  const address = process.env['TEMPORAL_ADDRESS'] ?? own?.address;
-  if (address === undefined) {
-    throw new Error(
-      `No Temporal: set TEMPORAL_ADDRESS, or bring one up with npm run stack -- up --profile ${profile}.`,
-    );
-  }
-  const namespace = process.env['TEMPORAL_NAMESPACE'] ?? own?.namespace ?? 'default';
-  const connection = await Connection.connect({ address });
-  try {
-    const { workflow } = new Client({ connection, namespace });
-    return await workflow.execute<(input: ReconcileInput) => Promise<ReconcileReport>>(
-      'reconcile',
-      {
-        workflowId: `accord-reconcile-${randomUUID()}`,
-        taskQueue: transactionsTaskQueue,
-        args: [input],
-        workflowExecutionTimeout: roundWithin,
-      },
-    );
-  } finally {
-    await connection.close();
-  }
 }
 
 function print({ findings, actions, looked, isComplete, dryRun }: ReconcileReport): void {
@@ -81,7 +47,7 @@ function print({ findings, actions, looked, isComplete, dryRun }: ReconcileRepor
 
 new Command('reconcile')
   .description('One round of reconciliation, by the transaction workers of a profile.')
-  .addOption(new Option('-p, --profile <name>', 'whose').choices(profiles).default('dev'))
+  .addOption(new Option('-p, --profile <name>', 'whose').choices(stackProfiles).default('dev'))
   .option('--dry-run', 'write nothing, repair nothing')
   .option('--json', 'print the report as JSON')
   .action(reconcile)

@@ -22,6 +22,10 @@ export const regionBreaks = {
     target: 'activities/regions/mysql-region',
     sentence: 'the active region waits a second for its standby, and then acknowledges alone',
   },
+  seal: {
+    target: 'activities/regions/decisions',
+    sentence: 'whoever asks whether a switch has burnt its epoch is told that it never will',
+  },
 } as const;
 export type RegionBreak = keyof typeof regionBreaks;
 export const regionBreakNames = Object.keys(regionBreaks) as readonly RegionBreak[];

@@ -13,7 +13,7 @@ const endWithinMs = 60_000;
 
 export interface DrillReport {
   readonly kind: DrillKind;
-  /** Where the failover's own worker was killed; `null`: nowhere. */
+  /** Where the failover's own worker was killed, or its run was lost; `null`: nowhere. */
   readonly killedAt: string | null;
   readonly from: Region;
   readonly to: Region;
@@ -122,4 +122,4 @@ export function slowBy({ kind, writeGapMs, rtoMs }: Counted, plan: Plan): readon
 
 /** Nothing fails in it but what it does itself. */
 const isCalm = (kind: DrillKind, { isPlanned }: Plan): boolean =>
-  isPlanned && kind !== 'worker-killed';
+  isPlanned && kind !== 'worker-killed' && kind !== 'lost-run';

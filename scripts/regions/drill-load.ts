@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Build, Variables } from '../application';
 import { authorizationOf } from '../credentials';
 import { seedTenant } from '../seed';
+import { signal as signalTo } from '../stack/process';
 import { folderOf } from '../stack/profile';
 import { pause } from '../stack/waiting';
 import { startClients, type ClientRecord } from './clients';
@@ -92,6 +93,12 @@ export async function keepFailoverWorker(
   })();
   watching.catch(() => undefined); // Told when it is stopped.
   return {
+    /** It dies, and is started again without the variables of its first start. */
+    kill(): Promise<void> {
+      const running = application.process('failover');
+      if (running) signalTo(running, 'SIGKILL');
+      return Promise.resolve();
+    },
     async stop() {
       over.abort();
       await watching;

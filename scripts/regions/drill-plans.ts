@@ -10,6 +10,7 @@ export const drillKinds = [
   'failback',
   'rebuild',
   'worker-killed',
+  'lost-run',
 ] as const;
 export type DrillKind = (typeof drillKinds)[number];
 
@@ -27,7 +28,7 @@ export interface Plan {
 }
 
 export const plans: Readonly<
-  Record<Exclude<DrillKind, 'failback' | 'rebuild' | 'worker-killed'>, Plan>
+  Record<Exclude<DrillKind, 'failback' | 'rebuild' | 'worker-killed' | 'lost-run'>, Plan>
 > = {
   planned: {
     sentence: 'the other one is made active',
@@ -81,3 +82,42 @@ export const workerFaults = [
   'openRoutes',
   'endSwitch',
 ].flatMap((step) => [`regions.${step}:before`, `regions.${step}:beforeAck`]);
+
+/** How the run of a switch is lost, and how somebody goes on with it. */
+export const lossWays = {
+  /** Terminated, and started again under its gid when its time for acting is over. */
+  restart: 'terminated and started again, out of time',
+  /** Terminated, and recovered with the input that it was accepted with. */
+  reconcile: 'terminated and recovered by reconcile',
+  /** Reset to its first workflow task, and to each later one in turn. */
+  reset: 'reset to each of its workflow tasks',
+} as const;
+export type LossWay = keyof typeof lossWays;
+
+/** One run that is lost while it is held at a step. */
+export interface LostRun {
+  readonly step: string;
+  readonly way: LossWay;
+  readonly isPlanned: boolean;
+  readonly ending: 'completed' | 'compensated';
+}
+
+const behindTheEpoch = [
+  ...['promoteRegion', 'promoteRedis', 'openRoutes', 'republish', 'endSwitch'].map(
+    (step) => `regions.${step}`,
+  ),
+  'accord.endRun', // All is done but the ending of its row.
+];
+
+/** At every step behind the burnt epoch it goes forward, and before it, it is taken back. */
+export const lostRuns: readonly LostRun[] = [true, false].flatMap((isPlanned) => [
+  ...behindTheEpoch.flatMap((step) =>
+    (Object.keys(lossWays) as LossWay[]).map((way): LostRun => ({
+      step,
+      way,
+      isPlanned,
+      ending: 'completed',
+    })),
+  ),
+  { step: 'regions.measureLoss', way: 'restart', isPlanned, ending: 'compensated' },
+]);

@@ -7,7 +7,16 @@ import { hubUrlOf, type Cluster } from './cluster';
 import { databaseOf, forgetEarlierSwitches } from './counting';
 import { brokenBy, count, judge, slowBy, type DrillReport } from './drill-judgement';
 import { keepFailoverWorker, startLoad } from './drill-load';
-import { plans, workerFaults, type DrillKind, type Plan } from './drill-plans';
+import {
+  lossWays,
+  lostRuns,
+  plans,
+  workerFaults,
+  type DrillKind,
+  type LostRun,
+  type Plan,
+} from './drill-plans';
+import { burntAt, loseRun } from './losing-runs';
 import type { Ended, Operators } from './operators';
 import { rolesOf } from './roles';
 import { holdApplier, strikes, writeErrant, type Struck } from './strikes';
@@ -21,6 +30,8 @@ const detectionMs = 1_500;
 /** How far a standby is behind, and how long a drain has to wait for it. */
 const behindMs = 300;
 const noticedWithinMs = 15_000;
+/** Who loses a run has to find that out, and to go on with it: no promise of time is about that. */
+const lostRtoMaxMs = 120_000;
 
 export interface DrillSite {
   readonly cluster: Cluster;
@@ -29,6 +40,8 @@ export interface DrillSite {
   readonly build?: Build | undefined;
   /** How long it took is judged, too. */
   readonly isTimed: boolean;
+  /** Of runs that are lost those alone which are held at this step. */
+  readonly at?: string | undefined;
   readonly say: (line: string) => void;
 }
 
@@ -98,6 +111,12 @@ async function runDrill(kind: DrillKind, site: Running): Promise<readonly DrillR
           await once({ ...site, kind, plan: { ...plans.planned, rtoMaxMs: 30_000 }, kill }),
         );
       }
+      return reports;
+    }
+    case 'lost-run': {
+      const reports: DrillReport[] = [];
+      for (const lost of lostRuns.filter(({ step }) => site.at === undefined || step === site.at))
+        reports.push(await runLost(site, lost));
       return reports;
     }
     default:
@@ -174,6 +193,81 @@ async function struckAndSwitched(site: DrillSite, struck: Struck, plan: Plan) {
     ...(isEarly ? ['the watch moved the region while its links only came and went.'] : []),
   ];
   return { ended, faultAt, violations };
+}
+
+/**
+ * The run of a switch is lost while it is held at a step, and somebody goes on with it: behind the burnt epoch it goes
+ * forward, before it it is taken back.
+ */
+async function runLost(
+  site: Running,
+  { step, way, isPlanned, ending }: LostRun,
+): Promise<DrillReport> {
+  const { cluster, operators, say } = site;
+  const hubUrl = hubUrlOf(cluster.stack);
+  const { active: from, standby: to } = await rolesOf(hubUrl);
+  const struck: Struck = { cluster, from, to };
+  const plan = { ...(isPlanned ? plans.planned : plans.crash), rtoMaxMs: lostRtoMaxMs };
+  say(`  a ${isPlanned ? 'planned' : 'unplanned'} switch at ${step} is ${lossWays[way]}`);
+  const worker = await keepFailoverWorker(site, { FAULTS: `${step}:before:hang` });
+  const load = await startLoad(struck);
+  try {
+    await pause(warmUpMs);
+    await strikes[plan.strike].strike(struck);
+    const faultAt = Date.now();
+    const { gid } = await switched(site, struck, plan, { struckAt: faultAt, faultAt });
+    await loseRun({ stack: cluster.stack, hubUrl, release: () => worker.kill() }, gid, {
+      step,
+      way,
+    });
+    const ended = await operators.untilEnded(gid);
+    say(`  ${gid} is ${ended.state} after ${Date.now() - faultAt} ms`);
+    if (ended.state !== ending)
+      throw new Error(
+        `The switch is ${ended.state}, not ${ending}: ${ended.summary} ${failureIn(ended)}`,
+      );
+    await pause(afterMs);
+    const [active, other] = ending === 'completed' ? [to, from] : [from, to];
+    const violations = await rolesBroken(struck, active, other);
+    const told = await load.stop();
+    const promotedAt = (await burntAt(hubUrl, gid)) ?? Infinity;
+    const counted = await count({ cluster, to: active }, told, { faultAt, promotedAt });
+    const rejoined = await comeBack(site, other);
+    const judged = await judge({ cluster }, told.clients);
+    const report = {
+      ...{ kind: 'lost-run' as const, killedAt: `${step} ${way}`, from, to: active },
+      ...counted,
+      ...(promotedAt === Infinity && { rtoMs: counted.writeGapMs }), // Nobody was promoted.
+      steps: Object.fromEntries(ended.steps.map((each) => [each.name, lengthOf(each)])),
+      ...rejoinOf(rejoined),
+      started: { accepted: told.clients.accepted.length, endings: judged.endings },
+      asked: judged.asked,
+    };
+    return withJudgement(report, plan, site, [
+      ...judged.violations,
+      ...violations,
+      ...failureOf(rejoined),
+    ]);
+  } finally {
+    await load.stop();
+    await worker.stop();
+  }
+}
+
+/** What the hub says is so, and nothing else. */
+async function rolesBroken(
+  { cluster }: Struck,
+  active: Region,
+  other: Region,
+): Promise<readonly string[]> {
+  const { active: named } = await rolesOf(hubUrlOf(cluster.stack));
+  const addressOf = (region: Region): string =>
+    databaseOf(cluster.addresses.regions[region].straight.mysqlUrl);
+  return [
+    ...(named === active ? [] : [`the hub names ${named}, not ${active}.`]),
+    ...((await refusesWrites(addressOf(active))) ? [`region ${active} refuses a write.`] : []),
+    ...((await refusesWrites(addressOf(other))) ? [] : [`region ${other} takes a write.`]),
+  ];
 }
 
 /** The region that was left stands by again; where it does not, that is told, and not thrown. */

@@ -1,0 +1,150 @@
+/** What befalls the run of a switch from outside, in Temporal, while the switch is held at one of its steps. */
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { createConnection, type RowDataPacket } from 'mysql2/promise';
+
+import { flowDefinitions } from '../../contracts/flows';
+import { reconcileAgeSeconds } from '../../contracts/reconciliation';
+import type { FailoverInput } from '../../contracts/regions';
+import { failoverTaskQueue } from '../../contracts/task-queues';
+import { runRound } from '../reconcile-round';
+import type { Stack } from '../stack/stack';
+import { pause } from '../stack/waiting';
+import type { LossWay } from './drill-plans';
+
+const heldWithinMs = 60_000;
+const lookEveryMs = 100;
+/** As the API of Temporal numbers it. */
+const startedState: number = 2;
+
+/** Where the runs are, and their rows. */
+export interface RunsSite {
+  readonly stack: Stack;
+  /** Of the administrator, into the hub's database. */
+  readonly hubUrl: string;
+  /** Lets go whatever holds the switch: ends its worker, which is started again without its faults. */
+  readonly release: () => Promise<void>;
+}
+
+/** @returns what the hub has noted about the switch, in milliseconds since 1970; `null`: nothing. */
+export const burntAt = (hubUrl: string, gid: string): Promise<number | null> =>
+  inHub(hubUrl, async (hub) => {
+    const [rows] = await hub.query<(RowDataPacket & { readonly at: string })[]>(
+      `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', decided_at) DIV 1000 AS at
+         FROM region_decisions WHERE gid = ? AND happened = 1`,
+      [gid],
+    );
+    return rows[0] ? Number(rows[0].at) : null;
+  });
+
+/**
+ * Waits until the run is held at `step`, loses it, and has somebody go on with it.
+ *
+ * @param step as the activity is registered.
+ */
+export async function loseRun(
+  site: RunsSite,
+  gid: string,
+  { step, way }: { readonly step: string; readonly way: LossWay },
+): Promise<void> {
+  const connection = await Connection.connect({ address: site.stack.temporal.address });
+  try {
+    const client = new Client({ connection, namespace: site.stack.temporal.namespace });
+    const run = client.workflow.getHandle(gid);
+    await untilHeld(run, step);
+    await ways[way]({ ...site, client, run, gid, step });
+  } finally {
+    await connection.close();
+  }
+}
+
+interface Losing extends RunsSite {
+  readonly client: Client;
+  readonly run: WorkflowHandle;
+  readonly gid: string;
+  readonly step: string;
+}
+
+const ways: Readonly<Record<LossWay, (losing: Losing) => Promise<void>>> = {
+  async restart({ client, run, gid, hubUrl, release }) {
+    const input = await inputOf(hubUrl, gid);
+    await run.terminate('A drill.');
+    await release();
+    await client.workflow.start(flowDefinitions.failover.workflow, {
+      workflowId: gid,
+      taskQueue: failoverTaskQueue,
+      args: [{ ...input, deadlineAt: Date.now() + input.undoBudgetMs }],
+    });
+  },
+  async reconcile({ run, gid, hubUrl, release }) {
+    await run.terminate('A drill.');
+    await release();
+    await age(hubUrl, gid);
+    const { findings } = await runRound('regions', { dryRun: false });
+    if (!findings.some(({ subject, action }) => subject === gid && action === 'recovered'))
+      throw new Error(`Reconcile has not recovered ${gid}: ${JSON.stringify(findings)}`);
+  },
+  async reset({ client, run, gid, step, stack, release }) {
+    const { workflowExecutionInfo } = (await run.describe()).raw;
+    const runId = workflowExecutionInfo?.execution?.runId ?? '';
+    const { events } = await client.workflow.getHandle(gid, runId).fetchHistory();
+    const tasks = (events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes);
+    for (const { eventId } of tasks) {
+      await client.workflowService.resetWorkflowExecution({
+        namespace: stack.temporal.namespace,
+        workflowExecution: { workflowId: gid, runId },
+        workflowTaskFinishEventId: eventId ?? null,
+        reason: 'A drill.',
+        requestId: `${gid}-${String(eventId)}`,
+      });
+      await untilHeld(run, step);
+    }
+    await release();
+  },
+};
+
+async function untilHeld(run: WorkflowHandle, step: string): Promise<void> {
+  const until = Date.now() + heldWithinMs;
+  for (;;) {
+    const { raw, status } = await run.describe();
+    const isHeld = (raw.pendingActivities ?? []).some(
+      ({ activityType, state }) => activityType?.name === step && Number(state) === startedState,
+    );
+    if (isHeld) return;
+    if (Date.now() > until)
+      throw new Error(`${run.workflowId} is ${status.name}, and has not come to ${step}.`);
+    await pause(lookEveryMs);
+  }
+}
+
+/** Time passes: a run is looked for once its row has not moved for long. */
+const age = (hubUrl: string, gid: string): Promise<void> =>
+  inHub(hubUrl, async (hub) => {
+    const seconds = reconcileAgeSeconds.idle + 1;
+    await hub.query(
+      `UPDATE runs SET accepted_at = accepted_at - INTERVAL ? SECOND, moved_at = moved_at - ?,
+              start_sent_at = start_sent_at - INTERVAL ? SECOND WHERE gid = ?`,
+      [seconds, seconds * 1_000, seconds, gid],
+    );
+  });
+
+const inputOf = (hubUrl: string, gid: string): Promise<FailoverInput> =>
+  inHub(hubUrl, async (hub) => {
+    const [rows] = await hub.query<(RowDataPacket & { readonly input: Buffer })[]>(
+      'SELECT input FROM runs WHERE gid = ?',
+      [gid],
+    );
+    if (!rows[0]) throw new Error(`There is no row of ${gid}.`);
+    return JSON.parse(rows[0].input.toString('utf8')) as FailoverInput; // Written as it was accepted.
+  });
+
+async function inHub<Result>(
+  hubUrl: string,
+  work: (hub: Awaited<ReturnType<typeof createConnection>>) => Promise<Result>,
+): Promise<Result> {
+  const hub = await createConnection({ uri: hubUrl, timezone: 'Z' });
+  try {
+    return await work(hub);
+  } finally {
+    hub.destroy();
+  }
+}
