@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Gid } from '../contracts/ids';
 import { failoverKinds } from '../contracts/regions';
 import { decisions } from '../contracts/transaction';
-import { atRiskSchema } from './run-view';
+import { atRiskSchema, evidenceSchema } from './run-view';
 import { scopes } from './scopes';
 
 /** A decision on the step that a run is parked at. */
@@ -14,8 +14,19 @@ const decideStep = z.object({
   version: z.number(),
   step: z.string(),
   decision: z.enum(decisions),
-  evidence: z.object({ kind: z.string(), ref: z.string(), note: z.string().nullable() }).nullable(),
+  evidence: evidenceSchema.nullable(),
   atRisk: z.array(atRiskSchema),
+});
+
+/** What a skipped step has left is said to be in the books. */
+const bookStep = z.object({
+  kind: z.literal('bookStep'),
+  gid: z.string(),
+  /** Of the ended run's row as the asker saw it. */
+  version: z.number(),
+  step: z.string(),
+  evidence: evidenceSchema,
+  amounts: z.array(atRiskSchema),
 });
 
 /** A new key of the tenant. */
@@ -44,7 +55,12 @@ const failover = z.object({
 });
 
 /** What an approver is shown. */
-export const shownActionSchema = z.discriminatedUnion('kind', [decideStep, createKey, failover]);
+export const shownActionSchema = z.discriminatedUnion('kind', [
+  decideStep,
+  bookStep,
+  createKey,
+  failover,
+]);
 export type ShownAction = z.output<typeof shownActionSchema>;
 
 /**
@@ -53,6 +69,7 @@ export type ShownAction = z.output<typeof shownActionSchema>;
  */
 export const approvalActionSchema = z.discriminatedUnion('kind', [
   decideStep,
+  bookStep,
   createKey.extend({ secretSha256: z.string().regex(/^[0-9a-f]{64}$/) }),
   failover,
 ]);
@@ -74,6 +91,7 @@ export function subjectOf(
 ): { readonly gid: Gid; readonly version: number | null } | null {
   switch (action.kind) {
     case 'decideStep':
+    case 'bookStep':
       return { gid: action.gid, version: action.version };
     case 'createKey':
       return null;

@@ -45,6 +45,7 @@ const voiding: readonly ProblemCode[] = [
   'not_parked',
   'past_pivot',
   'already_ended',
+  'nothing_to_book',
   'failover_in_progress',
 ];
 
@@ -164,6 +165,8 @@ function act(handlers: Handlers, approved: Approved<ApprovalAction>): Promise<vo
   switch (action.kind) {
     case 'decideStep':
       return handlers.decideStep({ ...approved, action });
+    case 'bookStep':
+      return handlers.bookStep({ ...approved, action });
     case 'createKey':
       return handlers.createKey({ ...approved, action });
     case 'failover':

@@ -63,6 +63,11 @@ export const problems = {
     retryable: false,
     title: 'The transaction is not parked at this step.',
   },
+  nothing_to_book: {
+    status: 409,
+    retryable: false,
+    title: 'No skipped step of this transaction waits to be booked under this name.',
+  },
   state_changed: { status: 409, retryable: false, title: 'The transaction has moved meanwhile.' },
   failover_in_progress: {
     status: 409,

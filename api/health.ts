@@ -120,6 +120,7 @@ export function createHealth(dependencies: HealthDependencies) {
         status: status === 'healthy' && needsPeople ? ('degraded' as const) : status,
         parked: attention?.parked ?? null,
         stuck: attention?.stuck ?? null,
+        unbooked: attention?.unbooked ?? null,
         timestamp: new Date().toISOString(),
         checks: answers,
         ...(placed && { regions: placed }),

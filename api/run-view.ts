@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { earlyStatuses, isEnding, runStates } from '../contracts/transaction';
 import { flows } from '../contracts/ids';
 import { currencies } from '../contracts/money';
+import { handStateOf, handStates, type KeptResolution } from '../contracts/resolutions';
 import type { RunRow } from './stores/runs-store';
 
 const time = z.iso.datetime();
@@ -15,6 +16,42 @@ export const atRiskSchema = z.union([
   }),
   z.object({ kind: z.literal('stock'), sku: z.string(), quantity: z.number() }),
 ]);
+
+export const evidenceSchema = z.object({
+  kind: z.string(),
+  ref: z.string(),
+  note: z.string().nullable(),
+});
+const consentSchema = z
+  .discriminatedUnion('kind', [
+    z.object({ kind: z.literal('approved'), by: z.string(), approval: z.string() }),
+    z.object({ kind: z.literal('brokenGlass'), reason: z.string() }),
+  ])
+  .nullable();
+
+/** A step that a person has answered for, and who has booked what it left. */
+export const resolutionSchema = z
+  .object({
+    step: z.string(),
+    branch: z.string(),
+    decision: z.enum(['done', 'skip']),
+    by: z.string(),
+    consent: consentSchema,
+    evidence: evidenceSchema,
+    decidedAt: time,
+    /** Of `skip`: what is still held, until it is booked. Of `done`: what is claimed to be held no longer. */
+    amounts: z.array(atRiskSchema),
+    booked: z
+      .object({
+        by: z.string(),
+        consent: consentSchema,
+        evidence: evidenceSchema,
+        bookedAt: time,
+        version: z.number(),
+      })
+      .nullable(),
+  })
+  .meta({ id: 'ResolvedByHand' });
 
 /** A transaction as callers see it: what its row says. */
 export const runViewSchema = z
@@ -33,6 +70,13 @@ export const runViewSchema = z
     endedAt: time.nullable(),
     stuckSinceMs: z.number().nullable(),
     atRisk: z.array(atRiskSchema),
+    /**
+     * Of an ending that a person has answered for, in part: not all of it was done, or undone, by Accord. `open`: what was
+     * skipped is at risk until it is booked. `null`: nothing was resolved by hand.
+     */
+    resolvedByHand: z
+      .object({ state: z.enum(handStates), steps: z.array(resolutionSchema) })
+      .nullable(),
     reason: z.object({ code: z.string(), step: z.string().nullable() }).nullable(),
     /** What was told before the ending; stays as it is. */
     early: z.enum(earlyStatuses).nullable(),
@@ -45,6 +89,12 @@ export type RunView = z.infer<typeof runViewSchema>;
 export const endingSchema = z
   .looseObject({ gid: z.string(), outcome: z.enum(['completed', 'compensated']) })
   .meta({ id: 'Ending' });
+
+/** Copied: a schema's arrays may be written to. */
+export const resolutionViewOf = (resolution: KeptResolution): z.input<typeof resolutionSchema> => ({
+  ...resolution,
+  amounts: [...resolution.amounts],
+});
 
 export const linkOf = (gid: string): string => `/v1/transactions/${gid}`;
 
@@ -69,6 +119,10 @@ export function runViewOf(run: RunRow, now = Date.now()): RunView {
     endedAt: run.endedAt?.toISOString() ?? null,
     stuckSinceMs: run.stuckSince && !isEnding(run.state) ? now - run.stuckSince.getTime() : null,
     atRisk: [...run.atRisk],
+    resolvedByHand: run.resolvedByHand && {
+      state: handStateOf(run.resolvedByHand),
+      steps: run.resolvedByHand.map(resolutionViewOf),
+    },
     reason: run.reason === null ? null : { code: run.reason, step: run.step },
     early: run.early,
     links: linksOf(run.gid),

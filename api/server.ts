@@ -3,6 +3,7 @@ import helmet from '@fastify/helmet';
 import type { FastifyBaseLogger } from 'fastify';
 
 import { createApprovals, createAsking } from './approvals';
+import { createBookings } from './bookings';
 import { auditSteering } from './auditing';
 import { createAuthentication } from './authentication';
 import type { Config } from './config';
@@ -99,6 +100,7 @@ export async function buildServer({
   });
   const cursors = createCursors(config.secret);
   const steering = createSteering({ runs, temporal, thresholds: config.twoPersonThresholds });
+  const bookings = createBookings(runs);
   const ask = createAsking(approvalsStore);
   const secondPerson = createSecondPerson({ ask, audit, metrics, logger });
   const failovers = createFailovers({ cluster, starts, secret: config.secret });
@@ -107,6 +109,7 @@ export async function buildServer({
     audit,
     handlers: {
       decideStep: steering.decideApproved,
+      bookStep: bookings.bookApproved,
       createKey: createApprovedKey(keys),
       failover: failovers.startApproved,
     },
@@ -139,7 +142,7 @@ export async function buildServer({
   accountRoutes(api, { accountViews, cursors });
   stockRoutes(api, { stockViews });
   transactionRoutes(api, { runs, temporal, starts, cursors });
-  steeringRoutes(api, { steering, secondPerson, runs, cursors });
+  steeringRoutes(api, { steering, bookings, secondPerson, runs, cursors });
   approvalRoutes(api, { approvals, store: approvalsStore, cursors });
   failoverRoutes(api, {
     config,

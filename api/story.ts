@@ -4,9 +4,10 @@ import type { PlannedStep } from '../contracts/flows';
 import { stepKeyOf } from '../contracts/ids';
 import { amountText, type AmountAtRisk } from '../contracts/money';
 import { activityTypeOf } from '../contracts/participants';
+import { bookingText, isUnbooked, type KeptResolution } from '../contracts/resolutions';
 import type { ParkedStep, RunState, StepView, Timeline } from '../contracts/transaction';
 import { plannedStepOf } from './plan';
-import { atRiskSchema } from './run-view';
+import { atRiskSchema, resolutionSchema, resolutionViewOf } from './run-view';
 import type { RunRow } from './stores/runs-store';
 import type { PendingCall, Temporal } from './temporal';
 
@@ -56,6 +57,8 @@ export const storySchema = z
     ),
     atRisk: z.array(atRiskSchema),
     reason: reasonSchema.nullable(),
+    /** Steps that persons have answered for in the place of Accord, and who has booked what they left. */
+    resolvedByHand: z.array(resolutionSchema),
     notes: z.array(z.object({ at: time, text: z.string() })),
     /** Until when a person may decide; `null`: nothing is in review. */
     reviewUntil: time.nullable(),
@@ -91,12 +94,13 @@ export function storyOfRun(
   timeline: Timeline,
   pending: readonly PendingCall[],
 ): Story {
+  const resolvedByHand = resolutionsOf(run, timeline);
   return {
     gid: run.gid,
     flow: run.flow,
     state: timeline.state,
     source: 'run',
-    summary: summaryOf(timeline),
+    summary: summaryOf({ ...timeline, resolvedByHand }),
     pivotPassed: timeline.pivotPassed,
     steps: timeline.steps.map((step) => stepOf(run, step, pending)),
     parked: timeline.parked.map((parked) => ({
@@ -104,13 +108,18 @@ export function storyOfRun(
       decisions: [...parked.decisions],
       parkedAt: timeOf(parked.parkedAt),
     })),
-    atRisk: [...timeline.atRisk],
+    atRisk: [...(run.resolvedByHand ? run.atRisk : timeline.atRisk)], // Booked since: the row alone knows.
     reason: timeline.reason && { ...timeline.reason },
+    resolvedByHand: resolvedByHand.map(resolutionViewOf),
     notes: timeline.notes.map(({ at, text }) => ({ at: timeOf(at), text })),
     reviewUntil: timeline.reviewUntil === null ? null : timeOf(timeline.reviewUntil),
     wasReset: timeline.wasReset,
   };
 }
+
+/** The row knows what has been booked; before the ending only the run knows anything. */
+const resolutionsOf = (run: RunRow, timeline: Timeline): readonly KeptResolution[] =>
+  run.resolvedByHand ?? timeline.resolvedByHand.map((one) => ({ ...one, booked: null }));
 
 /** What a workflow leaves in its ending; read leniently, for an older build may have written less. */
 const tellingEndingSchema = z.object({
@@ -134,17 +143,19 @@ const tellingEndingSchema = z.object({
 export function storyOfRow(run: RunRow): Story {
   const ending = run.ending && tellingEndingSchema.parse(JSON.parse(run.ending.toString('utf8')));
   const reason = ending?.reason ?? null;
+  const resolvedByHand = run.resolvedByHand ?? [];
   return {
     gid: run.gid,
     flow: run.flow,
     state: run.state,
     source: ending ? 'ending' : 'row',
-    summary: summaryOf({ ...run, reason, parked: [], reviewUntil: null }),
+    summary: summaryOf({ ...run, reason, resolvedByHand, parked: [], reviewUntil: null }),
     pivotPassed: run.pivotPassed,
     steps: (ending?.steps ?? []).map((step) => stepOf(run, toldStep(run, step), [])),
     parked: [],
     atRisk: [...run.atRisk],
     reason,
+    resolvedByHand: resolvedByHand.map(resolutionViewOf),
     notes: [],
     reviewUntil: null,
     wasReset: false,
@@ -175,7 +186,7 @@ function stepOf(
   pending: readonly PendingCall[],
 ): Story['steps'][number] {
   const planned = plannedStepOf(run.flow, step.name);
-  const isAtRest = step.state === 'done' || step.state === 'undone' || step.state === 'refused';
+  const isAtRest = atRest.includes(step.state);
   const call = pending.find(({ activity }) => planned && !isAtRest && serves(planned, activity));
   return {
     name: step.name,
@@ -194,6 +205,8 @@ function stepOf(
   };
 }
 
+const atRest: readonly string[] = ['done', 'undone', 'refused', 'doneByHand', 'skipped'];
+
 const serves = ({ participant, act, undo, seal }: PlannedStep, activity: string): boolean =>
   [act, undo, seal].some((one) => one !== null && activityTypeOf(participant, one) === activity);
 
@@ -208,12 +221,21 @@ interface Told {
   readonly parked: readonly ParkedStep[];
   readonly reviewUntil: number | null;
   readonly atRisk: readonly AmountAtRisk[];
+  readonly resolvedByHand: readonly KeptResolution[];
 }
 
 const atRiskText = (atRisk: readonly AmountAtRisk[]): string =>
   atRisk.length === 0 ? '' : `; at risk: ${atRisk.map(amountText).join(', ')}`;
 
-function summaryOf({ state, step, reason, parked, reviewUntil, atRisk }: Told): string {
+function summaryOf({
+  state,
+  step,
+  reason,
+  parked,
+  reviewUntil,
+  atRisk,
+  resolvedByHand,
+}: Told): string {
   const why = reason
     ? `${reason.code}${reason.step ? ` at ${reason.step}` : ''}: ${reason.detail.replace(/\.$/, '')}`
     : '';
@@ -229,10 +251,23 @@ function summaryOf({ state, step, reason, parked, reviewUntil, atRisk }: Told): 
     case 'parked':
       return `Waits for a decision on ${parked.map((one) => `${one.step} (${one.reason}: ${one.detail})`).join(', ') || step}${atRiskText(atRisk)}.`;
     case 'completed':
-      return 'Completed: every step has taken effect.';
+      return resolvedByHand.length === 0
+        ? 'Completed: every step has taken effect.'
+        : `Completed, in part by hand: ${reason?.detail ?? ''}${bookingsText(resolvedByHand)}`;
     case 'compensated':
-      return `Compensated, as if it had not happened${why && `, because of ${why}`}.`;
+      return `Compensated, ${howUndone(resolvedByHand)}${why && `, because of ${why}`}.${bookingsText(resolvedByHand)}`;
   }
 }
+
+function howUndone(resolvedByHand: readonly KeptResolution[]): string {
+  if (resolvedByHand.some(isUnbooked)) return 'but not as if it had not happened';
+  return resolvedByHand.length > 0 ? 'in part by hand' : 'as if it had not happened';
+}
+
+const bookingsText = (resolvedByHand: readonly KeptResolution[]): string =>
+  resolvedByHand
+    .map(bookingText)
+    .map((text) => text && ` ${text}`)
+    .join('');
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();

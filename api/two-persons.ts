@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { currencies, minorUnitsMax, type Currency } from '../contracts/money';
+import type { KeptResolution } from '../contracts/resolutions';
 import type { Decision } from '../contracts/transaction';
 import { plannedStepOf } from './plan';
 import { defaultAmountLimits } from './risk-policy';
@@ -10,13 +11,14 @@ import type { RunRow } from './stores/runs-store';
 /**
  * Why one person is not enough. `amount_at_risk`: it reaches the threshold of its currency. `skips_money`: a step that
  * moves money is not to be done. `grants_power`: the new key may make keys, be the second person, or do without one.
- * `unplanned_failover`: a region is given up.
+ * `unplanned_failover`: a region is given up. `books_money`: money that a skipped step has left is said to be booked.
  */
 export const twoPersonRules = [
   'amount_at_risk',
   'skips_money',
   'grants_power',
   'unplanned_failover',
+  'books_money',
 ] as const;
 export type TwoPersonRule = (typeof twoPersonRules)[number];
 
@@ -45,6 +47,16 @@ export function ruleOfDecision(
 ): TwoPersonRule | null {
   if (decision === 'skip' && movesMoney(run, step)) return 'skips_money';
   return isMuchAtRisk(run, thresholds) ? 'amount_at_risk' : null;
+}
+
+/** @returns why the word that a skipped step is booked wants two persons; `null`: one is enough. */
+export function ruleOfBooking(
+  { flow }: Pick<RunRow, 'flow'>,
+  { step, branch, amounts }: Pick<KeptResolution, 'step' | 'branch' | 'amounts'>,
+): TwoPersonRule | null {
+  const isMoney = amounts.some(({ kind }) => kind !== 'stock');
+  const moves = [step, branch].some((name) => plannedStepOf(flow, name)?.movesMoney === true);
+  return isMoney || moves ? 'books_money' : null;
 }
 
 /** Scopes that would make one person two. */

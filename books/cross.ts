@@ -3,9 +3,10 @@
  * (docs/guarantees.md): what a transaction has written is final once it has ended, so the endings are read first; and a
  * transaction is accepted before it writes anything, so the participants are read before `accord` where one is missing.
  */
-import { settledBranches } from './endings';
+import { declaredBranches } from './endings';
 import { flowDefinitions } from '../contracts/flows';
-import { partsOfGid, type Branch, type Gid } from '../contracts/ids';
+import { partsOfGid, stepKeyOf, type Branch, type Gid } from '../contracts/ids';
+import type { KeptResolution } from '../contracts/resolutions';
 import { decideBranch } from '../contracts/runs';
 import type { Ending } from '../contracts/transaction';
 import type { Database, Reading } from './reading';
@@ -15,6 +16,8 @@ export interface CrossAnswer {
   readonly id: CrossId;
   readonly rows: number;
   readonly ms: number;
+  /** Rows that stand otherwise than their ending says, and are declared by it. */
+  readonly declared: number;
   readonly violations: readonly CrossViolation[];
 }
 export interface CrossViolation {
@@ -42,7 +45,8 @@ const violationsMax = 100;
 interface EndedRun {
   readonly gid: Gid;
   readonly state: Ending;
-  readonly ending: Buffer | null;
+  /** What persons have answered for. */
+  readonly resolvedByHand: readonly KeptResolution[] | null;
   /** As MySQL writes it. */
   readonly ended_at: string;
 }
@@ -89,7 +93,10 @@ export async function askAcross(
 function createNotes() {
   const ids = Object.keys(crossOracles) as readonly CrossId[]; // Its own keys.
   const kept = new Map(
-    ids.map((id) => [id, { rows: 0, ms: 0, found: new Map<string, CrossViolation>() }]),
+    ids.map((id) => [
+      id,
+      { rows: 0, ms: 0, declared: new Set<string>(), found: new Map<string, CrossViolation>() },
+    ]),
   );
   const of = (id: CrossId) => {
     const one = kept.get(id);
@@ -105,6 +112,10 @@ function createNotes() {
     judged(id: CrossId, rows: number): void {
       of(id).rows += rows;
     },
+    /** Otherwise than the ending says, and declared by it. */
+    declared(id: CrossId, database: Database, key: string): void {
+      of(id).declared.add(`${database} ${key}`);
+    },
     /** A reservation that was left of a transaction that ended today is met twice. */
     violation(id: CrossId, database: Database, row: object): void {
       const { found } = of(id);
@@ -112,10 +123,11 @@ function createNotes() {
         found.set(`${database} ${JSON.stringify(row)}`, { database, row });
     },
     answers: (): readonly CrossAnswer[] =>
-      [...kept].map(([id, { rows, ms, found }]) => ({
+      [...kept].map(([id, { rows, ms, declared, found }]) => ({
         id,
         rows,
         ms,
+        declared: declared.size,
         violations: [...found.values()],
       })),
   };
@@ -173,7 +185,7 @@ async function gidsReserved(participants: readonly Reading[]): Promise<readonly 
   return [...gids];
 }
 
-const endedColumns = `gid, state, IF(LOCATE('"settled"', ending) > 0, ending, NULL) AS ending,
+const endedColumns = `gid, state, resolved_by_hand AS resolvedByHand,
   CAST(ended_at AS CHAR) AS ended_at`;
 
 const endedOf = (accord: Reading, gids: readonly Gid[]): Promise<readonly EndedRun[]> =>
@@ -228,7 +240,10 @@ const rowsOf = (reading: Reading, ended: readonly EndedRun[]): Promise<readonly 
     ended.map(({ gid }) => gid),
   ]);
 
-/** X2 for one participant. What an operator has settled by hand is his to answer for. */
+/**
+ * X2 for one participant. What a person has skipped is declared until it is booked; of what was done by hand, or booked,
+ * nothing may be reserved any more.
+ */
 function judgeEndings(
   notes: Notes,
   database: Database,
@@ -239,7 +254,13 @@ function judgeEndings(
   notes.judged('X2', rows.length);
   for (const { gid, branch, state, reserves } of rows) {
     const run = runs.get(gid);
-    if (!run || settledOf(run).has(branch) || isFitting(run.state, state, reserves)) continue;
+    if (!run || isFitting(run.state, state, reserves)) continue;
+    const { open, closed } = declaredBranches(run.resolvedByHand);
+    if (open.has(branch)) {
+      notes.declared('X2', database, stepKeyOf(gid, branch));
+      continue;
+    }
+    if (closed.has(branch) && !(state === 'acted' && reserves === 1)) continue;
     notes.violation('X2', database, { gid, branch, state, ending: run.state });
   }
 }
@@ -250,8 +271,11 @@ function isFitting(ending: Ending, state: Row['state'], reserves: 0 | 1): boolea
     : state === 'undone' || state === 'empty' || state === 'refused';
 }
 
-const settledOf = ({ gid, ending }: EndedRun): ReadonlySet<Branch> =>
-  ending ? settledBranches(gid, ending.toString('utf8')) : new Set();
+/** A person has answered for it, whatever has become of it. */
+function isDeclared({ resolvedByHand }: EndedRun, branch: Branch): boolean {
+  const { open, closed } = declaredBranches(resolvedByHand);
+  return open.has(branch) || closed.has(branch);
+}
 
 /** X6. Rows that retention has taken are no contradiction; there are none of a transaction that ended today. */
 function judgeDecisions(
@@ -265,7 +289,7 @@ function judgeDecisions(
     const { gid, state } = run;
     const flow = partsOfGid(gid)?.flow;
     const pivot = flow && flowDefinitions[flow].steps.find(({ kind }) => kind === 'pivot');
-    if (!pivot || pivot.participant === 'regions' || settledOf(run).has(pivot.name)) continue;
+    if (!pivot || pivot.participant === 'regions' || isDeclared(run, pivot.name)) continue;
     const asked = (decisions.get(gid) ?? []).filter(
       ({ branch }) => branch === pivot.name || branch === decideBranch,
     );
@@ -309,7 +333,7 @@ async function judgeAmounts(
   const { orders, accounts, inventory, coupons } = Object.fromEntries(readings) as Partial<
     Record<Database, Reading>
   >;
-  const judged = ended.filter(({ ending }) => ending === null); // What an operator settled need not add up.
+  const judged = ended.filter(({ resolvedByHand }) => resolvedByHand === null); // What persons did need not add up.
   const gids = judged.map(({ gid }) => gid);
   if (!orders || gids.length === 0) return;
   const states = new Map(judged.map(({ gid, state }) => [gid, state]));

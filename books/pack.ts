@@ -3,6 +3,8 @@
  * reads a snapshot; a check across them reads in an order that makes up for having none.
  */
 import { askAcross, crossOracles } from './cross';
+import type { Branch, Gid } from '../contracts/ids';
+import { openDeclarations } from './endings';
 import { openSession, withReadings, type Session, type SessionLimits } from './mysql-session';
 import { oracles, type Oracle, type Window } from './oracles';
 import { unpublishedOracle } from './unpublished';
@@ -37,6 +39,8 @@ export interface Check {
   /** How many it judged: a check that judged none proves nothing. */
   readonly rows: number;
   readonly violations: number;
+  /** Rows that stand otherwise than they should, and are declared by an ending that was resolved by hand: no violations. */
+  readonly declared: number;
   readonly ms: number;
   /** Why it was not asked. */
   readonly because?: string;
@@ -99,16 +103,25 @@ export function openPack(
       const answers = await askAcross(readings, isWhole ? null : (clock?.since ?? null));
       endedBefore = clock?.now ?? endedBefore;
       return together(
-        answers.map(({ id, rows, ms, violations }) =>
-          answered({ id, name: crossOracles[id], database: null }, rows, ms, violations),
+        answers.map(({ id, rows, ms, violations, declared }) =>
+          answered({ id, name: crossOracles[id], database: null }, rows, ms, violations, declared),
         ),
       );
     });
   }
 
+  /** What one database finds wrong may be what an ending declares: `accord` alone knows. */
+  async function excused(answers: readonly Answers[]): Promise<Answers[]> {
+    const accord = databases.find(({ session }) => session.database === 'accord');
+    const gids = new Set(answers.flatMap(({ violations }) => violations.flatMap(gidOf)));
+    if (!accord || gids.size === 0) return [...answers];
+    const declared = await accord.session.latest((reading) => openDeclarations(reading, [...gids]));
+    return answers.map((one) => setAside(one, declared));
+  }
+
   async function round(scopes: readonly SqlScope[]): Promise<Books> {
     const isWhole = scopes.includes('whole');
-    const answers = await Promise.all(databases.map(({ ask }) => ask(scopes)));
+    const answers = await excused(await Promise.all(databases.map(({ ask }) => ask(scopes))));
     if (isWhole || scopes.includes('ended')) answers.push(await across(isWhole));
     const { checks, violations } = together(answers);
     return {
@@ -154,13 +167,58 @@ export function answered(
   rows: number,
   ms: number,
   found: readonly { readonly database: Database; readonly row: object }[],
+  declared = 0,
 ): Answers {
   const oracle = `${id}: ${name}`;
   const verdict = found.length === 0 ? 'sound' : 'broken';
-  const check = { id, oracle, database, verdict, rows, violations: found.length } as const;
+  const check = {
+    id,
+    oracle,
+    database,
+    verdict,
+    rows,
+    violations: found.length,
+    declared,
+  } as const;
   return {
     checks: [{ ...check, ms: Math.round(ms * 10) / 10 }],
     violations: found.slice(0, listedMax).map((one) => ({ id, oracle, ...one })),
+  };
+}
+
+const effectOf = ({ row }: Violation): { readonly gid?: unknown; readonly branch?: unknown } => row;
+
+const gidOf = (violation: Violation): readonly Gid[] => {
+  const { gid, branch } = effectOf(violation);
+  return typeof gid === 'string' && typeof branch === 'string' ? [gid] : [];
+};
+
+/** A list that is full is left as it is: behind it may be what nobody has declared. */
+function setAside(
+  { checks, violations }: Answers,
+  declared: ReadonlyMap<Gid, ReadonlySet<Branch>>,
+): Answers {
+  const full = new Set(
+    checks.filter((check) => check.violations >= listedMax).map(({ oracle }) => oracle),
+  );
+  const isDeclared = (violation: Violation): boolean => {
+    const { gid, branch } = effectOf(violation);
+    return (
+      typeof gid === 'string' &&
+      typeof branch === 'string' &&
+      !full.has(violation.oracle) &&
+      declared.get(gid)?.has(branch) === true
+    );
+  };
+  const left = violations.filter((violation) => !isDeclared(violation));
+  return {
+    violations: left,
+    checks: checks.map((check) => {
+      if (check.verdict !== 'broken' || full.has(check.oracle)) return check;
+      const count = left.filter(({ oracle }) => oracle === check.oracle).length;
+      const verdict = count === 0 ? 'sound' : 'broken';
+      return { ...check, verdict, violations: count, declared: check.violations - count };
+    }),
   };
 }
 

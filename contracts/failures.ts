@@ -30,6 +30,8 @@ export const kernelFailures = [
   'DeadlineExceeded',
   'ReviewExpired',
   'StepExhausted',
+  /** Of a completed transaction: a person has answered for a step of it. */
+  'ResolvedByHand',
 ] as const;
 
 /** Answers of the validators of the messages in `transaction.ts`. */

@@ -44,3 +44,17 @@ export const moneyText = (amount: StoredAmount): string =>
 export const amountText = (
   amount: StoredAmount | { readonly sku: string; readonly quantity: number },
 ): string => ('sku' in amount ? `${amount.quantity} of ${amount.sku}` : moneyText(amount));
+
+/** The first currency at risk and its sum in minor units: what lists filter by. */
+export function moneyAtRisk(atRisk: readonly AmountAtRisk[]): {
+  readonly currency: string | null;
+  readonly minor: number | null;
+} {
+  const money = atRisk.flatMap((amount) => (amount.kind === 'stock' ? [] : [amount]));
+  const currency = money[0]?.currency ?? null;
+  if (currency === null) return { currency, minor: null };
+  const minor = money
+    .filter((amount) => amount.currency === currency)
+    .reduce((sum, { minorUnits }) => sum + minorUnits, 0);
+  return { currency, minor };
+}

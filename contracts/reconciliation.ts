@@ -12,6 +12,8 @@ export const findingKinds = [
   'unknown_transaction',
   /** An account, SKU or coupon whose sums are not those of its rows. */
   'books_differ',
+  /** A step that persons have skipped: it stays until somebody has booked what it left. */
+  'skipped_by_hand',
 ] as const;
 export type FindingKind = (typeof findingKinds)[number];
 
@@ -131,6 +133,11 @@ export interface ReconciliationActivities {
     readonly after: Gid | null;
     readonly rows: number;
   }): Promise<{ readonly runs: readonly OpenRun[]; readonly next: Gid | null }>;
+  /** One page of ended transactions with a skipped step that nobody has booked. */
+  unbookedSteps(request: {
+    readonly after: Gid | null;
+    readonly rows: number;
+  }): Promise<{ readonly findings: readonly Finding[]; readonly next: Gid | null }>;
   /**
    * Marks open rows as sent, before their runs are started: from then on a cancel asks the run, and no longer ends the
    * row alone. Safe to repeat.

@@ -1,6 +1,6 @@
 import type { ParkReason } from './failures';
 import type { AmountAtRisk } from './money';
-import type { EarlyStatus, Ending, EndingReason } from './transaction';
+import type { EarlyStatus, Ending, EndingReason, HandResolution } from './transaction';
 import type { Keyed, SealAnswer, SetActivity } from './verdict';
 
 /** Branch of the fenced decision of a flow without a pivot of its own. */
@@ -34,6 +34,8 @@ export interface EndRun extends Keyed {
   /** The answer that callers get from now on, byte for byte: JSON, at most `endingBytesMax`. */
   readonly ending: string;
   readonly early?: EarlyStatus;
+  /** Left out: no step was resolved by hand, so nothing is at risk any more. */
+  readonly resolvedByHand?: readonly HandResolution[];
 }
 export interface RunEnding {
   /** The ending that stands: ours, or an equal one that another coordinator wrote first. */

@@ -1,7 +1,7 @@
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 
 import type { CompensationReason, ParkReason } from './failures';
-import type { Flow, Gid, StepKey, Tenant } from './ids';
+import type { Branch, Flow, Gid, StepKey, Tenant } from './ids';
 import type { AmountAtRisk } from './money';
 import type { FenceVerdict } from './verdict';
 
@@ -44,10 +44,18 @@ export type EarlyStatus = (typeof earlyStatuses)[number];
 export type StepKind = 'compensable' | 'pivot' | 'retriable';
 /**
  * `unknown`: it may have taken effect. `refused`: it surely has not. `undone` also where the undo found nothing to do.
- * `settled`: an operator said that it is done or may be skipped.
+ * `doneByHand`, `skipped`: an operator said so, and no program has done what was owed.
  */
 export type StepState =
-  'running' | 'done' | 'refused' | 'unknown' | 'undoing' | 'undone' | 'parked' | 'settled';
+  | 'running'
+  | 'done'
+  | 'refused'
+  | 'unknown'
+  | 'undoing'
+  | 'undone'
+  | 'parked'
+  | 'doneByHand'
+  | 'skipped';
 
 /** One step of the live timeline. Times are milliseconds since 1970, by the workflow's clock. */
 export interface StepView {
@@ -97,6 +105,8 @@ export interface Timeline {
   readonly parked: readonly ParkedStep[];
   readonly atRisk: readonly AmountAtRisk[];
   readonly reason: EndingReason | null;
+  /** Steps that an operator resolved in the place of a program, in order. */
+  readonly resolvedByHand: readonly HandResolution[];
   readonly notes: readonly TimelineNote[];
   /** Until when a person may decide, in milliseconds since 1970; `null`: nothing is in review. */
   readonly reviewUntil: number | null;
@@ -105,14 +115,18 @@ export interface Timeline {
   readonly wasReset: boolean;
 }
 
-/** How a transaction ended. A parked transaction has no result yet: it waits for an operator. */
-export type TransactionResult =
+/**
+ * How a transaction ended. A parked transaction has no result yet: it waits for an operator. With `resolvedByHand` a
+ * person has answered for some of it, so not all of it was done, or undone, by Accord.
+ */
+export type TransactionResult = (
   | { readonly outcome: 'completed'; readonly steps: readonly StepView[] }
   | {
       readonly outcome: 'compensated';
       readonly reason: EndingReason;
       readonly steps: readonly StepView[];
-    };
+    }
+) & { readonly resolvedByHand?: readonly HandResolution[] };
 
 export const timelineQuery = defineQuery<Timeline>('timeline');
 
@@ -154,6 +168,29 @@ export interface Evidence {
 export type Consent =
   | { readonly kind: 'approved'; readonly by: string; readonly approval: string }
   | { readonly kind: 'brokenGlass'; readonly reason: string };
+
+/** What a person may decide in the place of a program. */
+export type HandDecision = Exclude<Decision, 'retry'>;
+
+/**
+ * A step that a person resolved in the place of a program. One shape in the ending, in the row, in events and over HTTP.
+ */
+export interface HandResolution {
+  readonly step: string;
+  /** Of the effect: the step's own, or that of the step that it confirms. */
+  readonly branch: Branch;
+  /** `done`: the person says that it has been done by hand. `skip`: it was not done, and Accord will not do it. */
+  readonly decision: HandDecision;
+  readonly by: string;
+  /** `null`: one person was enough. */
+  readonly consent: Consent | null;
+  readonly evidence: Evidence;
+  /** RFC 3339, UTC, milliseconds. */
+  readonly decidedAt: string;
+  /** Of `skip`: what is still held. Of `done`: what the person says is held no longer. */
+  readonly amounts: readonly AmountAtRisk[];
+}
+
 export interface ResolveTransaction {
   readonly step: string;
   readonly decision: Decision;

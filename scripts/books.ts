@@ -196,6 +196,7 @@ const notAsked = (id: string, name: string, because: string): Check => ({
   verdict: 'not asked',
   rows: 0,
   violations: 0,
+  declared: 0,
   ms: 0,
   because,
 });

@@ -176,8 +176,8 @@ const apiBooksRights: Rights = (table) => {
       return 'SELECT (gid, branch, state, reserves, epoch, created_at, expires_at)';
     case 'outbox':
       return 'SELECT (id, event_id, gid, branch, op, aggregate_id, sequence, created_at, published_at)';
-    case 'runs': // The ending names the steps that an operator has settled.
-      return 'SELECT (gid, state, ending, ended_at)';
+    case 'runs': // With the steps that persons have answered for.
+      return 'SELECT (gid, state, by_hand, resolved_by_hand, ended_at)';
     case 'payments':
       return 'SELECT (payment_id, status, amount, captured, refunding, refunded, gid, branch)';
     case 'refunds':

@@ -75,17 +75,26 @@ async function addressesOf(
 
 function print({ asked, checks, violations, isQuiet }: RoundOfBooks): void {
   const table = new Table({
-    head: ['check', 'database', 'judged', 'ms', 'found'],
+    head: ['check', 'database', 'judged', 'ms', 'declared', 'found'],
     style: { compact: true },
   });
-  for (const { oracle, database, verdict, violations: found, rows, ms, because } of checks) {
+  for (const {
+    oracle,
+    database,
+    verdict,
+    violations: found,
+    declared,
+    rows,
+    ms,
+    because,
+  } of checks) {
     const result =
       verdict === 'not asked'
         ? colors.yellow(`not asked. ${because ?? ''}`)
         : found === 0
           ? colors.green('0')
           : colors.red(found);
-    table.push([oracle, database ?? 'all', rows, ms, result]);
+    table.push([oracle, database ?? 'all', rows, ms, declared, result]);
   }
   console.log(table.toString());
   for (const { oracle, database, row } of violations) {

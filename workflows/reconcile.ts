@@ -65,6 +65,7 @@ const parts: readonly Part[] = [
         reservationsOf(round, participant, typeof after === 'string' ? null : after),
   ),
   (round, after) => openRuns(round, typeof after === 'string' ? after : null),
+  (round, after) => skipped(round, typeof after === 'string' ? after : null),
   ...reservingParticipants.map(
     (participant): Part =>
       (round, after) =>
@@ -165,6 +166,19 @@ async function openRuns(round: Round, after: Gid | null): Promise<Gid | null> {
   await keep(
     round,
     looked.filter((finding) => finding !== undefined),
+  );
+  return next;
+}
+
+async function skipped(round: Round, after: Gid | null): Promise<Gid | null> {
+  const { findings, next } = await job['reconciliation.unbookedSteps']({
+    after,
+    rows: reconcileRows.page,
+  });
+  round.looked += findings.length;
+  await keep(
+    round,
+    findings.map((finding) => ({ ...finding, action: 'left' })),
   );
   return next;
 }

@@ -4,6 +4,7 @@ import type { Gid } from '../../contracts/ids';
 import type { SqlPool } from '../sql-transaction';
 import { closeUnseen, differingBooks, recordFindings } from './findings-store';
 import { claimStarts, openRunsBehind } from './open-runs';
+import { unbookedSteps } from './unbooked-steps';
 import { judgeReservations } from './reservations';
 import { acceptSettlement, tenantsToSettle } from './scheduled-settlements';
 
@@ -32,6 +33,7 @@ export function createReconciliationActivities({
     },
     reservations: (page) => judgeReservations(accord, databases[page.participant], page),
     openRuns: (page) => openRunsBehind(accord, page),
+    unbookedSteps: (page) => unbookedSteps(accord, page),
     claimStarts: ({ gids }) => claimStarts(accord, unhurried(), gids),
     isRunning,
     differingBooks: (page) => differingBooks(databases[page.participant], page),

@@ -107,5 +107,5 @@ function inputOf({ input, deadline_at }: OpenRow): TransactionInput | null {
 }
 
 /** The row keeps money as a number, within `minorUnitsMax`. */
-const asFound = (amount: AmountAtRisk): FoundAmount =>
+export const asFound = (amount: AmountAtRisk): FoundAmount =>
   amount.kind === 'stock' ? amount : { ...amount, minorUnits: String(amount.minorUnits) };

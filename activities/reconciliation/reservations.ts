@@ -8,10 +8,11 @@ import type {
 } from '../../contracts/reconciliation';
 import { reconcileAgeSeconds } from '../../contracts/reconciliation';
 import { stepKeyOf, type Branch, type Gid } from '../../contracts/ids';
+import type { KeptResolution } from '../../contracts/resolutions';
 import { activityTypeOf } from '../../contracts/participants';
 import { isEnding, type Ending, type RunState } from '../../contracts/transaction';
 import type { SqlPool } from '../sql-transaction';
-import { settledBranches, stepsOf } from '../../books/endings';
+import { declaredBranches, stepsOf } from '../../books/endings';
 
 interface Reservation {
   readonly gid: Gid;
@@ -26,8 +27,8 @@ interface Reservation {
 interface Run {
   readonly gid: Gid;
   readonly state: RunState;
-  /** Of a run in which an operator has settled something. */
-  readonly ending: Buffer | null;
+  /** What persons have answered for. */
+  readonly resolvedByHand: readonly KeptResolution[] | null;
 }
 
 interface Page {
@@ -90,8 +91,7 @@ async function runsOf(
 ): Promise<ReadonlyMap<Gid, Run>> {
   if (reservations.length === 0) return new Map();
   const rows = await accord.select<Run>(
-    `SELECT gid, state, IF(LOCATE('"settled"', ending) > 0, ending, NULL) AS ending
-       FROM runs WHERE gid IN (?)`,
+    `SELECT gid, state, resolved_by_hand AS resolvedByHand FROM runs WHERE gid IN (?)`,
     [[...new Set(reservations.map(({ gid }) => gid))]],
   );
   return new Map(rows.map((row) => [row.gid, row]));
@@ -129,11 +129,12 @@ function judge(
   }
   const ending = run.state;
   if (!isEnding(ending)) return [];
-  const isSettled =
-    run.ending !== null && settledBranches(gid, run.ending.toString('utf8')).has(branch);
-  const repair = isSettled ? null : repairOf(participant, gid, branch, ending);
-  const detail = isSettled
-    ? `The transaction is ${ending}; an operator has settled the step by hand.`
+  const { open, closed } = declaredBranches(run.resolvedByHand);
+  if (open.has(branch)) return []; // A finding of its own, whatever the row is: `unbookedSteps`.
+  const isClaimed = closed.has(branch);
+  const repair = isClaimed ? null : repairOf(participant, gid, branch, ending);
+  const detail = isClaimed
+    ? `The transaction is ${ending}; a person has said that it was done by hand, or is booked, and it is still reserved.`
     : `The transaction is ${ending}, and it is still reserved.`;
   const finding: Finding = { ...about, kind: 'leaked_reservation', detail };
   return [{ finding, repair }];

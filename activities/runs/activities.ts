@@ -1,3 +1,5 @@
+import { partsOfStepKey, type Gid } from '../../contracts/ids';
+import type { HandResolution } from '../../contracts/transaction';
 import type { RunsActivities } from '../../contracts/runs';
 import type { Fence } from '../participant';
 import { decideRun, type RunsStore } from './runs-store';
@@ -6,13 +8,29 @@ export interface RunsDependencies {
   /** Of the database `accord`. */
   readonly fence: Fence;
   readonly runs: RunsStore;
+  /** An ending was written that persons have answered for: told once a step. */
+  readonly resolvedByHand: (gid: Gid, resolution: HandResolution) => void;
 }
 
-export function createRunsActivities({ fence, runs }: RunsDependencies): RunsActivities {
+export function createRunsActivities({
+  fence,
+  runs,
+  resolvedByHand,
+}: RunsDependencies): RunsActivities {
   return {
     decide: (requests) => fence.act(decideRun, requests),
     sealDecision: (requests) => fence.seal('accord.sealDecision', requests),
     moveRun: (requests) => runs.move(requests),
-    endRun: (requests) => runs.end(requests),
+    async endRun(requests) {
+      const verdicts = await runs.end(requests);
+      const written = new Set(
+        verdicts.flatMap(({ gid, fence: seen }) => (seen === 'first' ? [gid] : [])),
+      );
+      for (const { key, resolvedByHand: resolutions = [] } of requests) {
+        const gid = partsOfStepKey(key)?.gid ?? '';
+        if (written.has(gid)) for (const one of resolutions) resolvedByHand(gid, one);
+      }
+      return verdicts;
+    },
   };
 }

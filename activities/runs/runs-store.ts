@@ -5,7 +5,8 @@
  */
 import { topics } from '../../contracts/events';
 import type { Gid } from '../../contracts/ids';
-import type { AmountAtRisk } from '../../contracts/money';
+import { moneyAtRisk } from '../../contracts/money';
+import { handStateOf, unbookedAmounts, type KeptResolution } from '../../contracts/resolutions';
 import {
   endingBytesMax,
   rowBranch,
@@ -225,20 +226,6 @@ async function writeMoves(sql: SqlTransaction, items: readonly Item<MoveRun>[]):
   expectRows('runs', changed, rows.length);
 }
 
-/** The first currency at risk and its sum: what lists filter by. */
-function moneyAtRisk(atRisk: readonly AmountAtRisk[]): {
-  readonly currency: string | null;
-  readonly minor: number | null;
-} {
-  const money = atRisk.flatMap((amount) => (amount.kind === 'stock' ? [] : [amount]));
-  const currency = money[0]?.currency ?? null;
-  if (currency === null) return { currency, minor: null };
-  const minor = money
-    .filter((amount) => amount.currency === currency)
-    .reduce((sum, { minorUnits }) => sum + minorUnits, 0);
-  return { currency, minor };
-}
-
 // ——— endings ———
 
 async function end(
@@ -257,7 +244,14 @@ async function end(
   await announce(
     session,
     open.map(({ item: { request }, run }) =>
-      runEvent(run, request.outcome, { state: request.outcome, reason: request.reason }),
+      runEvent(run, request.outcome, {
+        state: request.outcome,
+        reason: request.reason,
+        ...(request.resolvedByHand && {
+          resolvedByHand: request.resolvedByHand,
+          atRisk: unbookedAmounts(keptOf(request)),
+        }),
+      }),
     ),
   );
   return items.map((item) => endVerdict(item, runs.get(item.gid), session.epoch));
@@ -288,22 +282,39 @@ function endVerdict(
   return { ...name, fence: 'broken', ok: false, failure: 'InvariantBroken', detail };
 }
 
+/** Nobody has booked anything yet. */
+const keptOf = ({ resolvedByHand = [] }: EndRun): readonly KeptResolution[] =>
+  resolvedByHand.map((resolution) => ({ ...resolution, booked: null }));
+
 async function writeEndings(sql: SqlTransaction, items: readonly Item<EndRun>[]): Promise<void> {
   if (items.length === 0) return;
-  const rows = items.map(({ gid, request: { outcome, reason, at, ending, early } }) => [
-    gid,
-    outcome,
-    reason?.code ?? null,
-    at,
-    Buffer.from(ending), // As bytes: what callers get is what was written.
-    early ?? null,
-  ]);
+  const rows = items.map(({ gid, request }) => {
+    const { outcome, reason, at, ending, early } = request;
+    const kept = keptOf(request);
+    const atRisk = unbookedAmounts(kept);
+    const { currency, minor } = moneyAtRisk(atRisk);
+    return [
+      gid,
+      outcome,
+      reason?.code ?? null,
+      at,
+      Buffer.from(ending), // As bytes: what callers get is what was written.
+      early ?? null,
+      JSON.stringify(atRisk),
+      currency,
+      minor,
+      kept.length === 0 ? null : handStateOf(kept),
+      kept.length === 0 ? null : JSON.stringify(kept),
+    ];
+  });
   const changed = await sql.change(
-    `UPDATE (VALUES ${rows.map(() => 'ROW(?, ?, ?, ?, ?, ?)').join(', ')}) AS d (gid, state, reason, at, ending, early)
+    `UPDATE (VALUES ${rows.map(() => 'ROW(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')})
+         AS d (gid, state, reason, at, ending, early, at_risk, currency, minor, by_hand, resolved)
        STRAIGHT_JOIN runs r FORCE INDEX (PRIMARY) ON r.gid = CAST(d.gid AS BINARY)
        SET r.state = d.state, r.reason = d.reason, r.moved_at = d.at, r.ending = d.ending,
-           r.ended_at = UTC_TIMESTAMP(3), r.input = NULL, r.step = NULL, r.stuck_since = NULL, r.at_risk = JSON_ARRAY(),
-           r.at_risk_currency = NULL, r.at_risk_minor = NULL,
+           r.ended_at = UTC_TIMESTAMP(3), r.input = NULL, r.step = NULL, r.stuck_since = NULL, r.at_risk = d.at_risk,
+           r.at_risk_currency = d.currency, r.at_risk_minor = d.minor,
+           r.by_hand = d.by_hand, r.resolved_by_hand = d.resolved,
            r.early_status = COALESCE(r.early_status, d.early),
            r.pivot_passed = IF(d.state = 'completed', 1, r.pivot_passed), r.version = r.version + 1
        WHERE r.ended_at IS NULL`,

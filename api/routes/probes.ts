@@ -22,6 +22,8 @@ const healthSchema = z
     status,
     parked: z.number().nullable(),
     stuck: z.number().nullable(),
+    /** Endings with a skipped step whose amounts nobody has booked. */
+    unbooked: z.number().nullable(),
     timestamp: z.iso.datetime(),
     checks,
     /** Left out where the cluster is in one place. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 import { partsOfGid } from '../../contracts/ids';
 import { isEnding } from '../../contracts/transaction';
+import type { Bookings } from '../bookings';
 import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approval-view';
 import type { Cursors } from '../cursor';
 import { Problem, type ProblemCode } from '../errors';
@@ -16,6 +17,7 @@ import {
   type WantSecondPerson,
 } from '../second-person';
 import type { Decide, Steer, Steering } from '../steering';
+import type { ApprovalRow } from '../stores/approvals-store';
 import type { RunRow, RunsStore } from '../stores/runs-store';
 import { cursorBinding, selectionFields, nextCursorOf, runFilterOf } from './transactions';
 
@@ -37,6 +39,10 @@ const resolveBody = z
     breakGlass: breakGlassField,
   })
   .meta({ id: 'Resolve' });
+
+const bookBody = z
+  .strictObject({ step: stepName, expect: expectation, evidence, breakGlass: breakGlassField })
+  .meta({ id: 'Book' });
 
 const retryBody = z.strictObject({
   step: stepName.optional(),
@@ -65,6 +71,7 @@ type AskedDecision = Omit<Decide, 'tenant' | 'subject'> & {
 
 interface SteeringRoutes {
   readonly steering: Steering;
+  readonly bookings: Bookings;
   readonly secondPerson: SecondPerson;
   readonly runs: RunsStore;
   readonly cursors: Cursors;
@@ -72,7 +79,7 @@ interface SteeringRoutes {
 
 export function steeringRoutes(
   api: Api,
-  { steering, secondPerson, runs, cursors }: SteeringRoutes,
+  { steering, bookings, secondPerson, runs, cursors }: SteeringRoutes,
 ): void {
   const responses = { 200: runViewSchema, 202: runViewSchema };
   /** 202: the run has taken it, or another person has to approve it first. */
@@ -128,6 +135,27 @@ export function steeringRoutes(
       const { expect, ...decision } = request.body;
       const { gid } = request.params;
       return decide(request, reply, { gid, version: expect.version, ...decision });
+    },
+  });
+
+  api.post('/v1/transactions/:gid/book', {
+    config: { rules: { kind: 'steer', scope: 'ops:resolve' } },
+    schema: {
+      summary: 'Says that what a skipped step of an ended transaction has left is in the books',
+      params: gidParams,
+      body: bookBody,
+      response: decided,
+    },
+    handler: async (request, reply) => {
+      const { expect, breakGlass, step, evidence: proof } = request.body;
+      const want = secondPerson.of(askerOf(request, breakGlass));
+      const asked = { step, version: expect.version, evidence: proof };
+      const answer = await bookings.book(
+        { ...steerOf(request, request.params.gid), ...asked },
+        want,
+      );
+      if (answer.kind === 'booked') return reply.code(200).send(runViewOf(answer.run));
+      return waits(reply, answer.approval);
     },
   });
 
@@ -190,7 +218,10 @@ export function steeringRoutes(
     const answer = await steering.decide({ ...steerOf(request, gid), ...decision }, want);
     if (answer.kind === 'taken')
       return reply.code(statusOf(answer.run)).send(runViewOf(answer.run));
-    const { approval } = answer;
+    return waits(reply, answer.approval);
+  }
+
+  function waits(reply: FastifyReply, approval: ApprovalRow) {
     return reply
       .code(202)
       .header('location', approvalLinkOf(approval.id))

@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { flows, partsOfGid } from '../../contracts/ids';
 import { currencies, minorUnitsMax } from '../../contracts/money';
+import { handStates } from '../../contracts/resolutions';
 import { earlyStatuses, runStates } from '../../contracts/transaction';
 import type { Cursors } from '../cursor';
 import { Problem } from '../errors';
@@ -40,6 +41,7 @@ const filterFields = {
   ...selectionFields,
   state: listOf(z.enum(runStates)).optional(),
   stuck: flag.optional(),
+  resolvedByHand: listOf(z.enum(handStates)).optional(),
 };
 export type Filter = z.infer<z.ZodObject<typeof filterFields>>;
 
@@ -133,6 +135,7 @@ export function transactionRoutes(
 export const runFilterOf = ({
   state,
   reason,
+  resolvedByHand,
   acceptedAfter,
   acceptedBefore,
   olderThanMs,
@@ -141,6 +144,7 @@ export const runFilterOf = ({
   ...same,
   states: state,
   reasons: reason,
+  byHand: resolvedByHand,
   acceptedAfter: acceptedAfter === undefined ? undefined : new Date(acceptedAfter),
   acceptedBefore: earliest([
     acceptedBefore === undefined ? undefined : Date.parse(acceptedBefore),

@@ -1,6 +1,13 @@
 import { topics } from '../../contracts/events';
 import { eventIdOf, type Flow, type Gid, type Tenant } from '../../contracts/ids';
-import type { AmountAtRisk } from '../../contracts/money';
+import { moneyAtRisk, type AmountAtRisk } from '../../contracts/money';
+import {
+  handStateOf,
+  unbookedAmounts,
+  type Booking,
+  type HandState,
+  type KeptResolution,
+} from '../../contracts/resolutions';
 import { rowBranch } from '../../contracts/runs';
 import type { EarlyStatus, RunState, TransactionInput } from '../../contracts/transaction';
 import { dependencyUnavailable } from '../errors';
@@ -37,6 +44,8 @@ export interface RunRow {
   readonly atRisk: readonly AmountAtRisk[];
   /** What was told before the ending; written once. */
   readonly early: EarlyStatus | null;
+  /** What persons have answered for, once it has ended; `null`: nothing. */
+  readonly resolvedByHand: readonly KeptResolution[] | null;
   /** The answer, byte for byte; not read for lists. */
   readonly ending: Buffer | null;
 }
@@ -97,6 +106,7 @@ export interface RunFilter {
   readonly step?: string | undefined;
   readonly early?: EarlyStatus | undefined;
   readonly reference?: string | undefined;
+  readonly byHand?: readonly HandState[] | undefined;
   readonly lane?: 'single' | 'batch' | undefined;
   readonly region?: string | undefined;
   readonly currency?: string | undefined;
@@ -130,7 +140,7 @@ const glanceColumns = 'gid, state, early_status AS early';
 const listColumns = `gid, tenant, flow, state, step, reason, pivot_passed AS pivotPassed, lane, region, epoch, version,
   accepted_at AS acceptedAt, deadline_at AS deadlineAt, stuck_since AS stuckSince, ended_at AS endedAt,
   start_sent_at AS startSentAt, start_confirmed_at AS startConfirmedAt, at_risk AS atRisk,
-  early_status AS early`;
+  early_status AS early, resolved_by_hand AS resolvedByHand`;
 
 /**
  * Rows of `accord.runs` as the API claims, reads and starts them; workflows move them through `RunsActivities`.
@@ -268,13 +278,22 @@ export function createRunsStore(database: Database, cluster: string) {
         return true;
       }),
 
-    /** Parked and stuck transactions of all tenants, for the health page. */
-    async attention(): Promise<{ readonly parked: number; readonly stuck: number }> {
-      const [parked, stuck] = await Promise.all([
+    /** Writes down that what a skipped step has left is booked. @returns false: the row has moved. */
+    book: (run: RunRow, step: string, booking: Booking): Promise<boolean> =>
+      database.transaction((sql) => book(sql, cluster, run, { step, booking })),
+
+    /** What waits for persons, of all tenants, for the health page. `unbooked`: endings that left something to book. */
+    async attention(): Promise<{
+      readonly parked: number;
+      readonly stuck: number;
+      readonly unbooked: number;
+    }> {
+      const [parked, stuck, unbooked] = await Promise.all([
         countOf(database, "SELECT 1 FROM runs WHERE state = 'parked' LIMIT 1000", []),
         countOf(database, 'SELECT 1 FROM runs WHERE stuck_since IS NOT NULL LIMIT 1000', []),
+        countOf(database, "SELECT 1 FROM runs WHERE by_hand = 'open' LIMIT 1000", []),
       ]);
-      return { parked, stuck };
+      return { parked, stuck, unbooked };
     },
   };
 }
@@ -420,6 +439,40 @@ async function activeRegion(sql: Statements, cluster: string): Promise<HubRow> {
   return hub;
 }
 
+/** By compare-and-set of the version, with its event. */
+async function book(
+  sql: Statements,
+  cluster: string,
+  { gid, tenant, flow, state, version, resolvedByHand }: RunRow,
+  { step, booking }: { readonly step: string; readonly booking: Booking },
+): Promise<boolean> {
+  const kept = (resolvedByHand ?? []).map((one) =>
+    one.step === step ? { ...one, booked: booking } : one,
+  );
+  const atRisk = unbookedAmounts(kept);
+  const { currency, minor } = moneyAtRisk(atRisk);
+  const changed = await sql.change(
+    `UPDATE runs SET resolved_by_hand = ?, by_hand = ?, at_risk = ?, at_risk_currency = ?, at_risk_minor = ?,
+       version = version + 1
+     WHERE gid = ? AND tenant = ? AND version = ? AND by_hand = 'open'`,
+    [
+      JSON.stringify(kept),
+      handStateOf(kept),
+      JSON.stringify(atRisk),
+      currency,
+      minor,
+      gid,
+      tenant,
+      version,
+    ],
+  );
+  if (changed === 0) return false;
+  const { epoch } = await activeRegion(sql, cluster);
+  const data = { gid, tenant, flow, state, step, booked: booking, atRisk };
+  await announce(sql, { gid, op: 'booked', sequence: version + 1, epoch, data });
+  return true;
+}
+
 interface TransactionEvent {
   readonly gid: Gid;
   /** What happened to the transaction, past tense; the event is `transaction.<op>`. */
@@ -496,6 +549,7 @@ function conditionsOf(tenant: Tenant, filter: RunFilter, after?: Position) {
   add('step = ?', filter.step);
   add('early_status = ?', filter.early);
   add('reference = ?', filter.reference);
+  add('by_hand IN (?)', filter.byHand);
   add('lane = ?', filter.lane);
   add('region = ?', filter.region);
   add('at_risk_currency = ?', filter.currency);

@@ -76,18 +76,18 @@ export function differencesOf(
     steps.find((step) => step.name === name)?.confirms ?? partsOfStepKey(key)?.branch ?? name;
   const states = new Map(rows.map((row) => [row.branch, row.state]));
   const told = new Set<Branch>();
-  const settled = new Set<Branch>();
+  const byHand = new Set<Branch>();
   for (const step of story.steps) {
     const branch = branchOf(step);
     told.add(branch);
-    if (step.state === 'settled') settled.add(branch);
+    if (step.state === 'doneByHand' || step.state === 'skipped') byHand.add(branch);
   }
   for (const step of story.steps) {
     const branch = branchOf(step);
     const stands = states.get(branch);
     if (
       isQuestion(step.name) ||
-      settled.has(branch) ||
+      byHand.has(branch) ||
       isTold(step.state, stands, planned.has(branch) && step.fence !== null)
     )
       continue;

@@ -68,6 +68,7 @@ const reconciliation = (overrides: Partial<ReconciliationActivities>): JobScenar
     beginRound: () => Promise.resolve('2026-11-21 00:00:00.000'),
     reservations: () => Promise.resolve({ judged: [], looked: 3, next: null }),
     openRuns: () => Promise.resolve({ runs: [], next: null }),
+    unbookedSteps: () => Promise.resolve({ findings: [], next: null }),
     isRunning: () => Promise.resolve(false),
     claimStarts: ({ gids }: { readonly gids: readonly string[] }) => Promise.resolve(gids),
     differingBooks: () => Promise.resolve(nothingDiffers),

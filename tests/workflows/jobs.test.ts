@@ -34,6 +34,7 @@ describe('the jobs', () => {
     beginRound: () => Promise.resolve('2026-01-01 00:00:00.000'),
     reservations: () => Promise.resolve({ judged: [], looked: 0, next: null }),
     openRuns: () => Promise.resolve({ runs: [], next: null }),
+    unbookedSteps: () => Promise.resolve({ findings: [], next: null }),
     claimStarts: ({ gids }) => Promise.resolve(gids),
     isRunning: () => Promise.resolve(true),
     differingBooks: () => Promise.resolve({ findings: [], passedOver: 0, next: null }),

@@ -274,7 +274,7 @@ describe('an undo that fails', () => {
   });
 
   it.each(['done', 'skip'] as const)(
-    'is settled by the decision %s, with evidence',
+    'is resolved by hand by the decision %s, with evidence',
     async (decision) => {
       const fakes = refusedOrder({ 'inventory.releaseStock': fails('InvariantBroken') });
       const result = await runOrder(fakes, {
@@ -287,9 +287,86 @@ describe('an undo that fails', () => {
         },
       });
       expect(result.outcome).toBe('compensated');
-      expect(result.steps.find(({ name }) => name === 'reserveStock')?.state).toBe('settled');
+      expect(result.steps.find(({ name }) => name === 'reserveStock')?.state).toBe(
+        decision === 'skip' ? 'skipped' : 'doneByHand',
+      );
     },
   );
+
+  it('that two persons skipped ends as what it is: with who, evidence, and what is still held', async () => {
+    const fakes = refusedOrder({ 'accounts.releaseFunds': fails('InvariantBroken') });
+    const consent = { kind: 'approved', by: 'bob', approval: '01M' } as const;
+    const result = await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        await parkedAt(handle, 'holdFunds');
+        await decide(handle, 'holdFunds', 'skip', true, consent);
+      },
+    });
+    const held = [{ kind: 'hold', currency: 'EUR', minorUnits: 1_250 }];
+    const [resolution] = result.resolvedByHand ?? [];
+    expect(resolution).toMatchObject({
+      step: 'holdFunds',
+      branch: 'holdFunds',
+      decision: 'skip',
+      by: actor.subject,
+      consent,
+      evidence: { kind: 'ticket', ref: 'OPS-1' },
+      amounts: held,
+    });
+    const [ended] = fakes.endings;
+    expect(ended?.resolvedByHand).toEqual([resolution]);
+    const told = JSON.parse(ended?.ending ?? '{}') as Record<string, unknown>;
+    expect(told).toMatchObject({
+      state: 'compensated',
+      resolvedByHand: [resolution],
+      atRisk: held,
+      reason: {
+        code: 'account_unavailable',
+        detail: expect.stringContaining(
+          `${actor.subject} skipped holdFunds (ticket OPS-1), approved by bob; still held: 12.50 EUR.`,
+        ),
+      },
+    });
+  });
+
+  it('that was done by hand names what was claimed, and leaves nothing at risk', async () => {
+    const fakes = refusedOrder({ 'accounts.releaseFunds': fails('InvariantBroken') });
+    await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        await parkedAt(handle, 'holdFunds');
+        await decide(handle, 'holdFunds', 'done');
+      },
+    });
+    expect(JSON.parse(fakes.endings[0]?.ending ?? '{}')).toMatchObject({
+      resolvedByHand: [
+        {
+          decision: 'done',
+          consent: null,
+          amounts: [{ kind: 'hold', currency: 'EUR', minorUnits: 1_250 }],
+        },
+      ],
+      atRisk: [],
+      reason: { detail: expect.stringContaining('claimed: 12.50 EUR.') },
+    });
+  });
+
+  it('that was skipped stays at risk while another step is still parked', async () => {
+    const fakes = refusedOrder({
+      'accounts.releaseFunds': fails('InvariantBroken'),
+      'inventory.releaseStock': first(1, fails('InvariantBroken')),
+    });
+    await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        await parkedAt(handle, 'holdFunds');
+        await parkedAt(handle, 'reserveStock');
+        await decide(handle, 'holdFunds', 'skip');
+        const { atRisk } = await handle.query(timelineQuery);
+        expect(atRisk).toContainEqual({ kind: 'hold', currency: 'EUR', minorUnits: 1_250 });
+        await decide(handle, 'reserveStock', 'retry');
+      },
+    });
+    expect(fakes.endings).toHaveLength(1);
+  });
 
   it.each([
     [undefined, ''],
@@ -393,6 +470,25 @@ describe('a step after the pivot', () => {
       expect(fakes.calls.at(-1)).toBe('orders.completeOrder');
     },
   );
+
+  it('that was skipped completes with a reason, and names what the step that it confirms has set aside', async () => {
+    const fakes = fakeParticipants({ 'inventory.confirmStock': fails('InvariantBroken') });
+    const order = anOrder();
+    await runOrder(fakes, {
+      order,
+      meanwhile: async (handle) => {
+        await parkedAt(handle, 'confirmStock');
+        await decide(handle, 'confirmStock', 'skip');
+      },
+    });
+    const pieces = order.lines.map(({ sku, quantity }) => ({ kind: 'stock', sku, quantity }));
+    expect(JSON.parse(fakes.endings[0]?.ending ?? '{}')).toMatchObject({
+      state: 'completed',
+      reason: { code: 'resolved_by_hand', step: 'confirmStock' },
+      resolvedByHand: [{ step: 'confirmStock', branch: 'reserveStock', amounts: pieces }],
+      atRisk: pieces,
+    });
+  });
 });
 
 describe('the fence speaks', () => {

@@ -57,6 +57,7 @@ async function main(): Promise<void> {
   const runs = createRunsActivities({
     fence: createFence({ ...shared, ...own }),
     runs: createRunsStore({ ...shared, ...own }),
+    resolvedByHand: (gid, resolution) => metrics.resolvedByHand(gid, resolution),
   });
   const probe = new URL(config.activeUrl);
   const hubRow = createHubStore(hub, config.cluster);

@@ -57,6 +57,7 @@ export function createActivities(dependencies: ActivityDependencies) {
   const runs = createRunsActivities({
     fence: fenceOf(hub.pool, hub.epochRow),
     runs: createRunsStore({ ...shared, ...hub }),
+    resolvedByHand: (gid, resolution) => metrics.resolvedByHand(gid, resolution),
   });
   const money = { fence: fenceOf(databases.accounts) };
   const velocity = createVelocityMeter({

@@ -3,6 +3,8 @@ import { Counter, Histogram } from 'prom-client';
 
 import type { FenceMetrics } from '../../activities/fence';
 import type { LockObserver } from '../../activities/locks/activities';
+import { partsOfGid, type Gid } from '../../contracts/ids';
+import type { HandResolution } from '../../contracts/transaction';
 import type { Logger } from '../../processes/logger';
 
 export interface TransactionMetrics {
@@ -14,6 +16,8 @@ export interface TransactionMetrics {
   attempt(activity: string): (outcome: 'ok' | 'failed') => void;
   /** An attempt failed whose step has been failing for longer than the alarm. */
   stuck(activity: string): void;
+  /** A transaction has ended with a step that a person has answered for. */
+  resolvedByHand(gid: Gid, resolution: HandResolution): void;
 }
 
 export function createTransactionMetrics(registry: Registry, logger: Logger): TransactionMetrics {
@@ -53,6 +57,12 @@ export function createTransactionMetrics(registry: Registry, logger: Logger): Tr
     labelNames: ['activity'],
     registers,
   });
+  const resolvedByHand = new Counter({
+    name: 'accord_steps_resolved_by_hand_total',
+    help: 'Steps of ended transactions that a person has answered for: `skip` is at risk until it is booked.',
+    labelNames: ['flow', 'decision'],
+    registers,
+  });
   const attempts = new Histogram({
     name: 'accord_activity_attempt_seconds',
     help: 'Attempts of activities by outcome.',
@@ -83,5 +93,9 @@ export function createTransactionMetrics(registry: Registry, logger: Logger): Tr
       return (outcome) => void started({ outcome });
     },
     stuck: (activity) => stuck.inc({ activity }),
+    resolvedByHand(gid, { step, decision, by }) {
+      resolvedByHand.inc({ flow: partsOfGid(gid)?.flow ?? '', decision });
+      logger.warn({ gid, step, decision, by }, 'A transaction has ended in part by hand.');
+    },
   };
 }

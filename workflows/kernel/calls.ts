@@ -17,6 +17,7 @@ export function createCalls(run: Run, lane: Lane): Participants {
     if (!context)
       throw new Error(`${activity} was called outside of a step: nothing would undo it.`);
     const { step, patience } = context;
+    step.effect = request.key;
     const verdict = await lane.send({
       activity,
       verb,

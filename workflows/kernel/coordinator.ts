@@ -2,6 +2,7 @@ import { CancellationScope, isCancellation, TemporalFailure } from '@temporalio/
 
 import { failureTypeOf, isRefusal, isVerdictFailure } from '../../contracts/failures';
 import { stepKeyOf } from '../../contracts/ids';
+import { resolutionText } from '../../contracts/resolutions';
 import { rowBranch } from '../../contracts/runs';
 import type {
   EndingReason,
@@ -12,6 +13,7 @@ import { inStep } from './calls';
 import { endingOf } from './ending';
 import type { Kernel } from './kernel';
 import { messageOf } from './persistence';
+import type { Run } from './run';
 import { isDecided, note, reasonOf, stepViewsOf } from './run';
 import type { Story } from './story';
 import { createRecall, createTelling, RecallEnded } from './telling';
@@ -133,8 +135,9 @@ async function wasDecided(kernel: Kernel, cause: TemporalFailure): Promise<boole
 
 async function complete(kernel: Kernel): Promise<TransactionResult> {
   const { run } = kernel;
+  run.reason = reasonWithHands(run, null);
   await end(kernel, 'completed');
-  return { outcome: 'completed', steps: stepViewsOf(run) };
+  return { outcome: 'completed', steps: stepViewsOf(run), ...byHand(run) };
 }
 
 async function compensate<Input>(
@@ -143,12 +146,26 @@ async function compensate<Input>(
   cause: TemporalFailure,
 ): Promise<TransactionResult> {
   const { run } = kernel;
-  const reason = reasonFor(kernel, cause);
-  run.reason = reason;
+  const caused = reasonFor(kernel, cause);
+  run.reason = caused;
   run.early ??= undoneAs ?? null;
   await undoAll(kernel);
+  const reason = reasonWithHands(run, caused) ?? caused;
+  run.reason = reason;
   await end(kernel, 'compensated');
-  return { outcome: 'compensated', reason, steps: stepViewsOf(run) };
+  return { outcome: 'compensated', reason, steps: stepViewsOf(run), ...byHand(run) };
+}
+
+const byHand = ({ resolvedByHand }: Run): Pick<TransactionResult, 'resolvedByHand'> =>
+  resolvedByHand.length > 0 ? { resolvedByHand } : {};
+
+/** The cause, if there is one, and who has answered for what no program has done. */
+function reasonWithHands(run: Run, caused: EndingReason | null): EndingReason | null {
+  const [first] = run.resolvedByHand;
+  if (!first) return caused;
+  const told = run.resolvedByHand.map(resolutionText).join(' ');
+  if (!caused) return reasonOf('ResolvedByHand', first.step, told);
+  return { ...caused, detail: `${caused.detail.replace(/[.\s]*$/, '')}. ${told}` };
 }
 
 /** The ending is written last, after every participant has answered. */
@@ -167,6 +184,7 @@ async function end(kernel: Kernel, outcome: 'completed' | 'compensated'): Promis
         at,
         ending: endingOf(run, at),
         ...(run.early !== null && { early: run.early }),
+        ...byHand(run),
       }),
     );
     lane.show(run);

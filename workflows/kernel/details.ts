@@ -1,12 +1,18 @@
 import { amountText } from '../../contracts/money';
+import { resolutionText } from '../../contracts/resolutions';
 import type { Run, StepRecord } from './run';
 import { atRiskOf } from './run';
 
 /** What the Temporal UI shows of a run, as Markdown: state, steps, and what a parked one waits for. */
 export function detailsOf(run: Run): string {
-  return [headline(run), ...reviewLines(run), ...parkedLines(run), '', ...stepLines(run)].join(
-    '\n',
-  );
+  return [
+    headline(run),
+    ...reviewLines(run),
+    ...parkedLines(run),
+    ...handLines(run),
+    '',
+    ...stepLines(run),
+  ].join('\n');
 }
 
 function headline(run: Run): string {
@@ -27,6 +33,11 @@ function parkedLines(run: Run): readonly string[] {
   );
   const atRisk = atRiskOf(run).map(amountText);
   return ['', ...waiting, `- at risk: ${atRisk.length > 0 ? atRisk.join(', ') : 'nothing'}`];
+}
+
+function handLines({ resolvedByHand }: Run): readonly string[] {
+  if (resolvedByHand.length === 0) return [];
+  return ['', ...resolvedByHand.map((each) => `- **resolved by hand**: ${resolutionText(each)}`)];
 }
 
 function stepLines(run: Run): readonly string[] {

@@ -1,6 +1,6 @@
 import type { StepView } from '../../contracts/transaction';
 import type { Run } from './run';
-import { stepViewsOf } from './run';
+import { atRiskOf, stepViewsOf } from './run';
 
 /**
  * The answer that callers get from now on, byte for byte: JSON in the form of docs/http.md.
@@ -20,6 +20,10 @@ export function endingOf(run: Run, at: number): string {
       step: run.reason.step,
       detail: run.reason.detail,
     },
+    ...(run.resolvedByHand.length > 0 && {
+      resolvedByHand: run.resolvedByHand,
+      atRisk: atRiskOf(run),
+    }),
     steps: stepViewsOf(run).map(stepOf),
   });
 }

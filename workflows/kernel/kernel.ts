@@ -129,10 +129,12 @@ export function createKernel<Input extends TransactionInput>(
   }
 
   function ownStep(name: string, branch: string): StepRecord {
+    const key = stepKeyOf(run.input.gid, branch);
     return {
       name,
       kind: 'retriable',
-      key: stepKeyOf(run.input.gid, branch),
+      key,
+      effect: key,
       atRisk: [],
       startedAt: run.now(),
       state: 'running',

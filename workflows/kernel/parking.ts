@@ -1,13 +1,14 @@
 import { ApplicationFailure, condition } from '@temporalio/workflow';
 
 import type { ParkReason } from '../../contracts/failures';
-import type { Consent, Decision, ResolveTransaction } from '../../contracts/transaction';
+import { consentText } from '../../contracts/resolutions';
+import type { Decision, ResolveTransaction } from '../../contracts/transaction';
 import type { Run, StepRecord } from './run';
 import { note } from './run';
 
 export interface Parking {
   /** Waits for an operator's decision on a step, for as long as it takes. */
-  park(step: StepRecord, why: ParkingReason): Promise<Decision>;
+  park(step: StepRecord, why: ParkingReason): Promise<ResolveTransaction>;
   /** Throws NotParked or BadDecision; changes nothing. */
   validate(decision: ResolveTransaction): void;
   resolve(decision: ResolveTransaction): void;
@@ -29,10 +30,10 @@ export function createParking(
   release: () => Promise<void>,
 ): Parking {
   const failures = new Map<string, number>();
-  const decided = new Map<string, Decision>();
+  const decided = new Map<string, ResolveTransaction>();
   return { park, validate, resolve };
 
-  async function park(step: StepRecord, why: ParkingReason): Promise<Decision> {
+  async function park(step: StepRecord, why: ParkingReason): Promise<ResolveTransaction> {
     failures.set(step.name, (failures.get(step.name) ?? 0) + 1);
     step.state = 'parked';
     run.state = 'parked';
@@ -67,21 +68,11 @@ export function createParking(
     }
   }
 
-  function resolve({ step, decision, actor, evidence, consent }: ResolveTransaction): void {
+  function resolve(asked: ResolveTransaction): void {
+    const { step, decision, actor, evidence, consent } = asked;
     const proof = evidence ? ` (${evidence.kind} ${evidence.ref})` : '';
-    note(run, `${actor.subject} decided on ${step}: ${decision}${proof}${withConsent(consent)}.`);
-    decided.set(step, decision);
-  }
-}
-
-function withConsent(consent: Consent | undefined): string {
-  switch (consent?.kind) {
-    case undefined:
-      return '';
-    case 'approved':
-      return `, approved by ${consent.by}`;
-    case 'brokenGlass':
-      return `, alone, with broken glass: ${consent.reason.replace(/\.$/, '')}`;
+    note(run, `${actor.subject} decided on ${step}: ${decision}${proof}${consentText(consent)}.`);
+    decided.set(step, asked);
   }
 }
 

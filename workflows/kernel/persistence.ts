@@ -7,7 +7,7 @@ import { inStep } from './calls';
 import type { Lane } from './lane';
 import type { Parking } from './parking';
 import type { Run, StepRecord } from './run';
-import { settle } from './run';
+import { resolveByHand, settle } from './run';
 
 /** Between calls that failed for good in a way that nobody has foreseen; what is retried by Temporal never comes here. */
 const oddPauseMs = { first: 1_000, max: 30_000 } as const;
@@ -33,7 +33,7 @@ export interface Persistence {
   attempt<Result>(owed: OwedCall<Result>): Promise<Attempt<Result>>;
   /**
    * Until it has succeeded, or an operator has decided that it need not. Shielded from every cancel.
-   * @returns the result, or `undefined` where an operator settled it.
+   * @returns the result, or `undefined` where an operator resolved it by hand.
    */
   persist<Result>(owed: OwedCall<Result>, last?: Attempt<Result>): Promise<Result | undefined>;
 }
@@ -48,11 +48,11 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
     let outcome = last ?? (await attempt(owed));
     while (!outcome.ok) {
       const { reason, detail } = outcome;
-      const decision = await CancellationScope.nonCancellable(() =>
+      const asked = await CancellationScope.nonCancellable(() =>
         parking.park(owed.step, { reason, detail, decisions: owed.decisions }),
       );
-      if (decision !== 'retry') {
-        settle(run, owed.step, 'settled');
+      if (asked.decision !== 'retry') {
+        resolveByHand(run, owed.step, asked.decision, asked);
         return undefined;
       }
       outcome = await attempt(owed);

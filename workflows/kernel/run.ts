@@ -1,11 +1,15 @@
 import type { CompensationReason } from '../../contracts/failures';
 import { codeOfFailure } from '../../contracts/failures';
-import type { StepKey } from '../../contracts/ids';
+import { partsOfStepKey, type StepKey } from '../../contracts/ids';
 import type { AmountAtRisk } from '../../contracts/money';
+import { isEnding } from '../../contracts/transaction';
 import type {
   EarlyStatus,
   EndingReason,
+  HandDecision,
+  HandResolution,
   ParkedStep,
+  ResolveTransaction,
   RunState,
   StepKind,
   StepState,
@@ -23,6 +27,8 @@ export interface StepRecord {
   readonly key: StepKey;
   readonly atRisk: readonly AmountAtRisk[];
   readonly startedAt: number;
+  /** Whose effect its calls are about: its own, or that of the step that it confirms. */
+  effect: StepKey;
   state: StepState;
   endedAt: number | null;
   fence: FenceVerdict | null;
@@ -46,6 +52,7 @@ export interface Run {
   /** By name, in order of start. A story that is told again meets its own records. */
   readonly steps: Map<string, StepRecord>;
   readonly parked: Map<string, ParkedStep>;
+  readonly resolvedByHand: HandResolution[];
   readonly notes: TimelineNote[];
   phase: Phase;
   state: RunState;
@@ -76,6 +83,7 @@ export function createRun(
     input,
     steps: new Map(),
     parked: new Map(),
+    resolvedByHand: [],
     notes: [],
     phase: 'acting',
     state: 'running',
@@ -111,13 +119,42 @@ export function settle(
   }
 }
 
+/** A person answers for the step: it needs no more calls, and the ending will say so. */
+export function resolveByHand(
+  run: Run,
+  step: StepRecord,
+  decision: HandDecision,
+  { actor, evidence, consent }: Pick<ResolveTransaction, 'actor' | 'evidence' | 'consent'>,
+): void {
+  if (!evidence) throw new Error(`${step.name} was resolved without evidence.`); // The validator forbids it.
+  settle(run, step, decision === 'skip' ? 'skipped' : 'doneByHand');
+  const effect = [...run.steps.values()].find(({ key }) => key === step.effect) ?? step;
+  run.resolvedByHand.push({
+    step: step.name,
+    branch: partsOfStepKey(step.effect)?.branch ?? step.name,
+    decision,
+    by: actor.subject,
+    consent: consent ?? null,
+    evidence,
+    decidedAt: new Date(run.now()).toISOString(),
+    amounts: effect.atRisk,
+  });
+}
+
 /** A step whose effect may stand, and would be lost if the run ended here. */
 const isOpen = ({ state }: StepRecord): boolean =>
-  state !== 'undone' && state !== 'refused' && state !== 'settled';
+  state !== 'undone' && state !== 'refused' && state !== 'doneByHand';
 
-/** What would be lost if nobody acted: amounts of the steps that stand while the ending is open. */
+/**
+ * What would be lost if nobody acted: amounts of the steps that stand while the ending is open, and ever after of those
+ * that were skipped.
+ */
 export function atRiskOf(run: Run): readonly AmountAtRisk[] {
-  if (run.state === 'completed' || run.state === 'compensated') return [];
+  if (isEnding(run.state)) {
+    return run.resolvedByHand.flatMap(({ decision, amounts }) =>
+      decision === 'skip' ? amounts : [],
+    );
+  }
   return [...run.steps.values()].filter(isOpen).flatMap(({ atRisk }) => atRisk);
 }
 
@@ -164,6 +201,7 @@ export function timelineOf(run: Run): Timeline {
     parked: [...run.parked.values()],
     atRisk: atRiskOf(run),
     reason: run.reason,
+    resolvedByHand: run.resolvedByHand,
     notes: run.notes,
     reviewUntil: run.reviewUntil,
     epoch: run.epoch,

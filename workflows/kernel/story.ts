@@ -54,7 +54,7 @@ export interface Transaction {
   pivot<Result>(name: string, act: (key: StepKey) => Promise<Result>): Promise<Done<Result>>;
   /**
    * A step after the pivot: only forward. Transient failures are retried for ever, one from the list parks.
-   * @returns the act's result, or `undefined` where an operator settled the step.
+   * @returns the act's result, or `undefined` where an operator resolved the step by hand.
    */
   finish<Result>(name: string, act: (key: StepKey) => Promise<Result>): Promise<Result | undefined>;
   /**

@@ -57,7 +57,7 @@ export function createTelling(kernel: Kernel): Telling {
 
     async step<Result>(name: string, { act, undo, atRisk = [] }: CompensableStep<Result>) {
       mayTell();
-      if (isDecided(run)) return again(name, 'compensable', act);
+      if (isDecided(run)) return again(name, 'compensable', act, atRisk);
       mayAct();
       const answer: { result?: Result } = {};
       // Registered before the act: if it takes effect but its answer is lost, undoing is still owed.
@@ -204,7 +204,7 @@ export function createTelling(kernel: Kernel): Telling {
       decisions: ['retry'],
       leaves: 'done',
     });
-    if (!answer) throw new Error(`${step.name} was settled without an answer.`);
+    if (!answer) throw new Error(`${step.name} was resolved by hand without an answer.`);
     if (answer.refusal) {
       const { refusal } = answer;
       const type = failureTypeOf(refusal);
@@ -222,8 +222,9 @@ export function createTelling(kernel: Kernel): Telling {
     name: string,
     kind: StepKind,
     act: (key: StepKey) => Promise<Result>,
+    atRisk: readonly AmountAtRisk[] = [],
   ): Promise<Done<Result>> {
-    const step = begin(name, kind, []);
+    const step = begin(name, kind, atRisk);
     const answer = await persistence.persist({
       step,
       call: async () => ({ result: await act(step.key) }),
@@ -231,7 +232,7 @@ export function createTelling(kernel: Kernel): Telling {
       decisions: ['retry'],
       leaves: 'done',
     });
-    if (!answer) throw new Error(`${name} was settled without an answer.`);
+    if (!answer) throw new Error(`${name} was resolved by hand without an answer.`);
     return { key: step.key, result: answer.result };
   }
 
@@ -267,6 +268,7 @@ function beginStep(
     name,
     kind,
     key,
+    effect: key,
     atRisk,
     startedAt: run.now(),
     state: 'running',

@@ -432,14 +432,52 @@ describe('what holds across databases', () => {
     expect((await plantEverywhere(leaked)).map(({ oracle }) => oracle)).toContain('X2');
   });
 
-  it('is not broken by what an operator has settled by hand', async () => {
-    const settled = `UPDATE runs SET ending = '{"steps":[{"name":"confirmStock","state":"settled"}]}'`;
+  /** As an ending declares that a person has answered for a step. */
+  const byHand = (step: string, branch: string, decision: 'done' | 'skip', booked = false) =>
+    `UPDATE runs SET by_hand = '${decision === 'skip' && !booked ? 'open' : 'closed'}',
+       resolved_by_hand = '${JSON.stringify([{ step, branch, decision, booked: booked ? {} : null }])}'`;
+  const captured = [fence('acted', '', 'captureFunds'), 'UPDATE fence SET reserves = 0'];
+
+  it('is not broken by what an ending declares as skipped by hand, as long as nobody has booked it', async () => {
     const found = await plantEverywhere({
-      accord: [run('completed'), settled],
-      accounts: [fence('acted', '', 'captureFunds'), 'UPDATE fence SET reserves = 0'],
+      accord: [run('completed'), byHand('confirmStock', 'reserveStock', 'skip')],
+      accounts: captured,
       inventory: [fence('acted', '', 'reserveStock')],
     });
     expect(found.filter(({ oracle }) => oracle.startsWith('X'))).toEqual([]);
+  });
+
+  it.each([
+    ['done by hand', 'done', false],
+    ['booked', 'skip', true],
+  ] as const)(
+    'is broken by what was said to be %s and is still reserved',
+    async (_, said, booked) => {
+      expect(
+        await plantEverywhere({
+          accord: [run('completed'), byHand('confirmStock', 'reserveStock', said, booked)],
+          accounts: captured,
+          inventory: [fence('acted', '', 'reserveStock')],
+        }),
+      ).toContainEqual({
+        oracle: 'X2',
+        database: 'inventory',
+        row: { gid: 'order:acme.P-1', branch: 'reserveStock', state: 'acted', ending: 'completed' },
+      });
+    },
+  );
+
+  it('is not broken inside of a database by what an ending declares, and is by the same undeclared', async () => {
+    const damaged = { inventory: [fence('confirmed', '', 'reserveStock')] };
+    const declared = [run('compensated'), byHand('reserveStock', 'reserveStock', 'skip')];
+    const ofF = (found: readonly { readonly oracle: string }[]) =>
+      found.filter(({ oracle }) => oracle === 'F:' || oracle.startsWith('X2'));
+    expect(ofF(await plantEverywhere({ accord: declared, ...damaged }))).toEqual([]);
+    expect(
+      ofF(await plantEverywhere({ accord: [run('compensated')], ...damaged })).map(
+        ({ oracle }) => oracle,
+      ),
+    ).toEqual(['F:', 'X2']);
   });
 
   it('is broken by a transaction that was never accepted, once it is old enough', async () => {

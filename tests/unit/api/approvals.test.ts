@@ -45,7 +45,7 @@ function approvalsThat(...answers: ProblemCode[]) {
   const approvals = createApprovals({
     store,
     audit,
-    handlers: { decideStep: act, createKey: act, failover: act },
+    handlers: { decideStep: act, bookStep: act, createKey: act, failover: act },
   });
   return { approvals, stateOf: () => store.rows.get('Q-1')?.state, store };
 }

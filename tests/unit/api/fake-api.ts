@@ -57,6 +57,7 @@ export function aRun(more: Partial<RunRow> = {}): RunRow {
     startConfirmedAt: new Date('2026-01-01T00:00:00.100Z'),
     atRisk: [],
     early: null,
+    resolvedByHand: null,
     ending: null,
     ...more,
   };
@@ -160,7 +161,8 @@ export async function fakeApi(
         confirmEnded: () => Promise.resolve(),
         backlog: () => Promise.resolve(0),
         cancelUnsent: () => Promise.resolve(true),
-        attention: () => Promise.resolve({ parked: 0, stuck: 0 }),
+        book: () => Promise.resolve(true),
+        attention: () => Promise.resolve({ parked: 0, stuck: 0, unbooked: 0 }),
       },
       keys: {
         find: (keyId) => Promise.resolve(keys.get(keyId)),

@@ -34,6 +34,7 @@ const aTimeline = (more: Partial<Timeline> = {}): Timeline => ({
     detail: 'S-1: 2 asked, 1 left',
   },
   notes: [{ at: 2_000, text: 'alice asked for a cancel.' }],
+  resolvedByHand: [],
   reviewUntil: null,
   epoch: 1,
   wasReset: true,
@@ -156,6 +157,7 @@ describe('GET /v1/transactions/:gid/explain', () => {
     if (step)
       run.steps.set(step.name, {
         ...step,
+        effect: step.key,
         atRisk: [],
         undo: undefined,
         interrupt: undefined,

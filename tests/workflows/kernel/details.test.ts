@@ -35,6 +35,7 @@ const aStep: StepRecord = {
   name: 'debit',
   kind: 'compensable',
   key: 'transfer:acme.T-1/debit',
+  effect: 'transfer:acme.T-1/debit',
   atRisk: [],
   startedAt: 1_000,
   state: 'parked',

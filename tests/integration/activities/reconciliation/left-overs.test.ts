@@ -168,10 +168,49 @@ describe('a reservation', () => {
     await inventory.releaseStock([{ key: `${gid}/reserveStock`, minEpoch: 0 }]);
   });
 
-  it('is left alone where an operator has settled its step by hand', async () => {
-    const settled = { steps: [{ name: 'confirmStock', state: 'settled' }] };
-    const gid = await leaked(JSON.stringify(settled));
-    expect(about(await reconcile(), gid)?.action).toBe('left');
+  /** As an ending declares that a person has answered for the step that confirms it. */
+  const answeredFor = (gid: string, decision: 'done' | 'skip', booked: object | null = null) => {
+    const resolution = {
+      ...{ step: 'confirmStock', branch: 'reserveStock', decision, booked },
+      ...{ by: 'alice', consent: { kind: 'approved', by: 'bob', approval: '01M' } },
+      evidence: { kind: 'ticket', ref: 'OPS-1', note: null },
+      decidedAt: '2026-01-01T00:00:00.000Z',
+      amounts: [{ kind: 'stock', sku: 'acme.S-1', quantity: 1 }],
+    };
+    return admin('accord').change(
+      'UPDATE runs SET by_hand = ?, resolved_by_hand = ? WHERE gid = ?',
+      [decision === 'skip' && !booked ? 'open' : 'closed', JSON.stringify([resolution]), gid],
+    );
+  };
+
+  it('of a step that was skipped by hand is left alone, and found until somebody has booked it', async () => {
+    const gid = await leaked('{}');
+    await answeredFor(gid, 'skip');
+    expect(about(await reconcile(), gid)).toMatchObject({
+      kind: 'skipped_by_hand',
+      participant: 'inventory',
+      subject: `${gid}/confirmStock`,
+      action: 'left',
+      amounts: [{ kind: 'stock', sku: 'acme.S-1', quantity: 1 }],
+      detail: expect.stringContaining('alice skipped confirmStock (ticket OPS-1)'),
+    });
+    expect(await branchesOf('inventory', gid)).toEqual({ reserveStock: 'acted' });
+    await inventory.confirmStock([{ key: `${gid}/reserveStock`, minEpoch: 0 }]);
+    await reconcile();
+    expect(await findingsOf(`${gid}/confirmStock`)).toMatchObject([{ state: 'open' }]);
+    await answeredFor(gid, 'skip', {});
+    expect(about(await reconcile(), gid)).toBeUndefined();
+    expect(await findingsOf(`${gid}/confirmStock`)).toMatchObject([{ state: 'gone' }]);
+  });
+
+  it('that is said to be done by hand, and is not, is found and left alone', async () => {
+    const gid = await leaked('{}');
+    await answeredFor(gid, 'done');
+    expect(about(await reconcile(), gid)).toMatchObject({
+      kind: 'leaked_reservation',
+      action: 'left',
+      detail: expect.stringContaining('it is still reserved'),
+    });
     expect(await branchesOf('inventory', gid)).toEqual({ reserveStock: 'acted' });
   });
 

@@ -22,6 +22,8 @@ describe('rows of accord.runs', () => {
   let own: OwnDatabases;
   let admin: SqlPool;
   let runs: RunsActivities;
+  /** As the metrics are told. */
+  const resolved: string[] = [];
 
   beforeAll(async () => {
     own = await ownDatabases(['accord']);
@@ -37,6 +39,7 @@ describe('rows of accord.runs', () => {
     runs = createRunsActivities({
       fence: createFence({ ...shared, metrics: inertFenceMetrics }),
       runs: createRunsStore(shared),
+      resolvedByHand: (gid, { step, decision }) => resolved.push(`${gid} ${step} ${decision}`),
     });
   });
   afterAll(() => own.drop());
@@ -191,6 +194,56 @@ describe('rows of accord.runs', () => {
     ]);
     expect((await row(gid))?.ending?.toString('utf8')).toBe(ending(gid, 5).ending);
     expect(await eventsOf(gid)).toEqual(['transaction.completed']);
+  });
+
+  const byAlice = {
+    by: 'alice',
+    consent: { kind: 'approved', by: 'bob', approval: '01M' },
+    evidence: { kind: 'ticket', ref: 'OPS-1', note: 'žluťoučký' },
+    decidedAt: '2026-01-01T00:00:00.000Z',
+    amounts: [{ kind: 'hold', currency: 'EUR', minorUnits: 1_500_000 }],
+  } as const;
+  const skipped = { ...byAlice, step: 'holdFunds', branch: 'holdFunds', decision: 'skip' } as const;
+  const done = { ...byAlice, step: 'coupon', branch: 'coupon', decision: 'done' } as const;
+
+  it('keeps what persons have answered for beside the ending, at risk until it is booked, and tells of it', async () => {
+    const gid = await accepted();
+    const request = ending(gid, 5, { outcome: 'compensated', resolvedByHand: [skipped, done] });
+    await runs.endRun([request]);
+    await runs.endRun([request]);
+    const [found] = await admin.select(
+      'SELECT by_hand, resolved_by_hand, at_risk, at_risk_currency, at_risk_minor FROM runs WHERE gid = ?',
+      [gid],
+    );
+    expect(found).toEqual({
+      by_hand: 'open',
+      resolved_by_hand: [
+        { ...skipped, booked: null },
+        { ...done, booked: null },
+      ],
+      at_risk: skipped.amounts,
+      at_risk_currency: 'EUR',
+      at_risk_minor: '1500000',
+    });
+    const [event] = await admin.select<{ payload: object }>(
+      'SELECT payload FROM outbox WHERE aggregate_id = ?',
+      [gid],
+    );
+    expect(event?.payload).toMatchObject({
+      resolvedByHand: [skipped, done],
+      atRisk: skipped.amounts,
+    });
+    expect(resolved).toEqual([`${gid} holdFunds skip`, `${gid} coupon done`]);
+  });
+
+  it('leaves nothing to book where all was done by hand', async () => {
+    const gid = await accepted();
+    await runs.endRun([ending(gid, 5, { outcome: 'compensated', resolvedByHand: [done] })]);
+    const [found] = await admin.select(
+      'SELECT by_hand, at_risk, at_risk_minor FROM runs WHERE gid = ?',
+      [gid],
+    );
+    expect(found).toEqual({ by_hand: 'closed', at_risk: [], at_risk_minor: null });
   });
 
   it('calls a second, different ending broken and keeps the first', async () => {

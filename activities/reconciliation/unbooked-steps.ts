@@ -1,0 +1,52 @@
+/** Ended transactions with a step that persons have skipped, as long as nobody has booked what it left. */
+import { flowDefinitions } from '../../contracts/flows';
+import { partsOfGid, type Gid } from '../../contracts/ids';
+import type { Participant } from '../../contracts/participants';
+import type { Finding } from '../../contracts/reconciliation';
+import { isUnbooked, resolutionText, type KeptResolution } from '../../contracts/resolutions';
+import type { SqlPool } from '../sql-transaction';
+import { asFound } from './open-runs';
+
+interface EndedRow {
+  readonly gid: Gid;
+  readonly state: string;
+  readonly resolvedByHand: readonly KeptResolution[];
+  /** Seconds, as digits. */
+  readonly age: string;
+}
+
+/** One page by gid; an index has these rows alone. */
+export async function unbookedSteps(
+  accord: SqlPool,
+  { after, rows }: { readonly after: Gid | null; readonly rows: number },
+): Promise<{ readonly findings: readonly Finding[]; readonly next: Gid | null }> {
+  const found = await accord.select<EndedRow>(
+    `SELECT gid, state, resolved_by_hand AS resolvedByHand,
+            CAST(TIMESTAMPDIFF(SECOND, ended_at, UTC_TIMESTAMP(3)) AS CHAR) AS age
+       FROM runs FORCE INDEX (by_hand) WHERE by_hand = 'open' AND gid > ? ORDER BY gid LIMIT ?`,
+    [after ?? '', rows],
+  );
+  return {
+    findings: found.flatMap(findingsOf),
+    next: found.length === rows ? (found.at(-1)?.gid ?? null) : null,
+  };
+}
+
+const findingsOf = ({ gid, state, resolvedByHand, age }: EndedRow): readonly Finding[] =>
+  resolvedByHand.filter(isUnbooked).map((resolution) => ({
+    kind: 'skipped_by_hand',
+    participant: participantOf(gid, resolution.step),
+    gid,
+    branch: resolution.branch,
+    subject: `${gid}/${resolution.step}`,
+    amounts: resolution.amounts.map(asFound),
+    ageSeconds: Number(age),
+    detail: `The transaction is ${state}: ${resolutionText(resolution)} Nobody has booked it.`,
+  }));
+
+/** A step of no plan, or of a cluster, is the hub's. */
+function participantOf(gid: Gid, step: string): Participant {
+  const flow = partsOfGid(gid)?.flow;
+  const planned = flow && flowDefinitions[flow].steps.find(({ name }) => name === step);
+  return planned && planned.participant !== 'regions' ? planned.participant : 'accord';
+}
