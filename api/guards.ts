@@ -6,7 +6,7 @@ import type { Authentication } from './authentication';
 import { Problem } from './errors';
 import type { Lifecycle } from './health';
 import { idempotencyKeyOf } from './idempotency';
-import type { createAddressGuard, Limits } from './limits';
+import { createProbeGuard, type createAddressGuard, type Limits } from './limits';
 import { jsonMedia, preferredOf } from './media';
 import type { Metrics } from './metrics';
 import { limitClassOf, type Api, type RouteRules } from './route-rules';
@@ -32,10 +32,12 @@ interface Guards {
  */
 export async function guardRoutes(api: Api, guards: Guards): Promise<void> {
   await shedUnderPressure(api, guards);
+  const probes = createProbeGuard();
   api.addHook('onRequest', async (request, reply) => {
     const rules = request.routeOptions.config.rules;
     if (!rules) return;
     acceptMedia(request, rules);
+    if (rules.kind === 'probe' && !rules.isFree) probes.check(request.ip);
     if (rules.kind === 'start') refuseStart(guards);
     if (rules.scope !== null) {
       request.principal = await authenticate(request, guards);

@@ -32,6 +32,19 @@ export interface Readiness {
 const cacheMs = 2_000;
 const checkMs = 500;
 
+/** One asks for all who come meanwhile, and for `ms` since it began. */
+function shared<Answer>(ask: () => Promise<Answer>, ms: number): () => Promise<Answer> {
+  let last: { readonly askedAt: number; readonly answer: Promise<Answer> } | undefined;
+  let isAsking = false;
+  return () => {
+    if (last && (isAsking || performance.now() - last.askedAt < ms)) return last.answer;
+    isAsking = true;
+    const answer = ask().finally(() => (isAsking = false));
+    last = { askedAt: performance.now(), answer };
+    return answer;
+  };
+}
+
 /** How far the shutdown has come; said by `main`, which hears the signals. */
 export interface Lifecycle {
   isReady(): boolean;
@@ -60,7 +73,6 @@ export function createHealth(dependencies: HealthDependencies) {
   const { heartbeat, temporal, redis, limits, starter, runs, cluster, watch, lifecycle } =
     dependencies;
   const { premises, brokenRedis } = dependencies;
-  let cached: { readonly at: number; readonly checks: Promise<readonly Check[]> } | undefined;
 
   const askAll = (): Promise<readonly Check[]> =>
     Promise.all([
@@ -80,22 +92,23 @@ export function createHealth(dependencies: HealthDependencies) {
       ),
     ]);
 
-  function checks(): Promise<readonly Check[]> {
-    if (!cached || Date.now() - cached.at > cacheMs) cached = { at: Date.now(), checks: askAll() };
-    return cached.checks;
-  }
+  const checks = shared(askAll, cacheMs);
 
   const readiness = async (): Promise<Readiness> => {
     const answers = await checks();
     return { status: lifecycle.isReady() ? worstOf(answers) : 'unhealthy', checks: answers };
   };
 
-  /** `undefined`: the cluster is in one place, or nobody can say. */
-  async function regions() {
-    const view = await cluster.read().catch(() => undefined);
+  const attentionNow = shared(() => runs.attention().catch(() => null), cacheMs);
+
+  /** `undefined`: the cluster is in one place. `null`: nobody can say. */
+  const regions = shared(() => regionsNow().catch(() => null), 0);
+
+  async function regionsNow() {
+    const view = await cluster.read();
     if (!view || view.regions.length === 0) return undefined;
     const { region: active, epoch, state, sync } = view;
-    const sights = await watch.sights().catch(() => []);
+    const sights = await watch.sights();
     const levels = view.regions.map(({ region }) => ({
       region,
       ...regionHealthOf(sights, region, region === active && !sync),
@@ -109,11 +122,13 @@ export function createHealth(dependencies: HealthDependencies) {
     async health() {
       const [{ status, checks: answers }, attention, placed] = await Promise.all([
         readiness(),
-        runs.attention().catch(() => null),
+        attentionNow(),
         regions(),
       ]);
       const needsPeople =
-        (attention !== null && attention.stuck > 0) ||
+        attention === null || // Unknown is not healthy.
+        placed === null ||
+        attention.stuck > 0 ||
         placed?.sync === false ||
         placed?.levels.some(({ level }) => level !== null && level !== 'HEALTHY') === true;
       return {

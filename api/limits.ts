@@ -142,6 +142,21 @@ export function createAddressGuard(rate: Rate) {
   };
 }
 
+/** Probes of one address and process: more than any balancer asks, and nothing to a server. */
+const probeRate: Rate = { perSecond: 50, burst: 100 };
+
+/** Limits probes by address, in this process alone: they are asked while Redis is away, too. */
+export function createProbeGuard(rate: Rate = probeRate) {
+  const limiter = createLocalLimiter();
+  return {
+    /** @throws Problem `rate_limited`. */
+    check(address: string): void {
+      const decision = limiter(address, rate);
+      if (!decision.isAllowed) throw tooMany(decision, {});
+    },
+  };
+}
+
 function tooMany(decision: LimitDecision, headers: Readonly<Record<string, string>>): Problem {
   const retryAfterSeconds = Math.max(1, Math.ceil(decision.retryAfterMs / 1_000));
   return new Problem('rate_limited', { retryAfterSeconds, headers });

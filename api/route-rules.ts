@@ -18,7 +18,8 @@ import type { Scope } from './scopes';
 /**
  * What a route is, which decides how it is treated:
  * `start` accepts a transaction: key required, may wait, shed first. `steer` changes something: key required (POST),
- * audited, never shed. `list` is shed after starts. `read`. `probe`: for machines, neither limited nor shed.
+ * audited, never shed. `list` is shed after starts. `read`. `probe`: for machines, limited
+ * by address alone and never shed.
  */
 export type RouteKind = 'start' | 'steer' | 'list' | 'read' | 'probe';
 
@@ -26,6 +27,8 @@ export interface RouteRules {
   readonly kind: RouteKind;
   /** `null`: open to everybody. */
   readonly scope: Scope | null;
+  /** A probe that asks for nothing, so it is not limited: whoever does not get its answer ends the process. */
+  readonly isFree?: true;
   /** What it can answer with; left out: JSON alone. */
   readonly media?: readonly string[];
   /** The flow whose reference is the `:id` of its path, for the audit. */

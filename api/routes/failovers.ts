@@ -21,7 +21,6 @@ import { storyOf, storyOfRow, storySchema } from '../story';
 import type { Temporal } from '../temporal';
 import { answerOf } from './start-route';
 import { statusOf } from './steering';
-import { nextCursorOf } from './transactions';
 
 const region = z
   .string()
@@ -140,10 +139,8 @@ export function failoverRoutes(
       const { limit: size, cursor: from } = request.query;
       const boundTo = { list: 'failovers', tenant };
       const after = from === undefined ? undefined : cursors.decode(from, boundTo);
-      const rows = await runs.list(tenant, { flow: 'failover' }, size + 1, after);
-      const page = rows.slice(0, size);
-      const nextCursor = rows.length > size ? nextCursorOf(cursors, page, boundTo) : null;
-      return { items: page.map(viewOf), nextCursor };
+      const { rows, next } = await runs.list(tenant, { flow: 'failover' }, size, after);
+      return { items: rows.map(viewOf), nextCursor: next && cursors.encode(next, boundTo) };
     },
   });
 

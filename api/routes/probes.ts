@@ -58,7 +58,7 @@ export function probeRoutes(
   { health, registry }: { health: HealthChecks; registry: Registry },
 ): void {
   api.get('/livez', {
-    config: { rules: { kind: 'probe', scope: null } },
+    config: { rules: { kind: 'probe', scope: null, isFree: true } },
     schema: {
       summary: 'This process turns',
       response: { 200: z.object({ status: z.literal('alive') }) },

@@ -18,8 +18,9 @@ import {
 } from '../second-person';
 import type { Decide, Steer, Steering } from '../steering';
 import type { ApprovalRow } from '../stores/approvals-store';
+import { positionOf } from '../stores/run-lists';
 import type { RunRow, RunsStore } from '../stores/runs-store';
-import { cursorBinding, selectionFields, nextCursorOf, runFilterOf } from './transactions';
+import { cursorBinding, selectionFields, runFilterOf } from './transactions';
 
 const stepName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'must be the name of a step');
 const expectation = z.strictObject({ version: z.int().min(1) });
@@ -192,19 +193,16 @@ export function steeringRoutes(
       const { filter, limit, cursor: from } = request.body;
       const boundTo = cursorBinding(tenant, { ...filter, state: ['parked'] });
       const after = from === undefined ? undefined : cursors.decode(from, boundTo);
-      const parked = await runs.list(
-        tenant,
-        runFilterOf({ ...filter, state: ['parked'] }),
-        limit + 1,
-        after,
-      );
-      const page = parked.slice(0, limit);
-      const { done, skipped } = await retryAll(page, (gid) => steerOf(request, gid));
-      const isMore = parked.length > done;
+      const parked = runFilterOf({ ...filter, state: ['parked'] });
+      const { rows, next } = await runs.list(tenant, parked, limit, after);
+      const { done, skipped } = await retryAll(rows, (gid) => steerOf(request, gid));
+      const last = rows[done - 1];
+      const cut = last ? positionOf(last) : (after ?? null);
+      const behind = done < rows.length ? cut : next;
       return {
         retried: done - skipped.length,
         skipped,
-        nextCursor: isMore ? nextCursorOf(cursors, page.slice(0, done), boundTo) : null,
+        nextCursor: behind && cursors.encode(behind, boundTo),
       };
     },
   });

@@ -86,16 +86,15 @@ export function transactionRoutes(
       const filter = runFilterOf(fields);
       const boundTo = cursorBinding(tenant, fields);
       const after = from === undefined ? undefined : cursors.decode(from, boundTo);
-      const rows = await runs.list(tenant, filter, size + 1, after);
-      const page = rows.slice(0, size);
-      const nextCursor = rows.length > size ? nextCursorOf(cursors, page, boundTo) : null;
+      const { rows, next: behind } = await runs.list(tenant, filter, size, after);
+      const nextCursor = behind && cursors.encode(behind, boundTo);
       if (nextCursor !== null) {
         const next = new URLSearchParams(request.url.split('?')[1]);
         next.set('cursor', nextCursor);
         reply.header('link', `</v1/transactions?${next.toString()}>; rel="next"`);
       }
       return {
-        items: page.map((run) => runViewOf(run)),
+        items: rows.map((run) => runViewOf(run)),
         nextCursor,
         ...(count && { count: await runs.count(tenant, filter) }),
       };
@@ -163,12 +162,3 @@ export const cursorBinding = (tenant: string, filter: Filter): JsonValue => ({
   tenant,
   filter: JSON.stringify(Object.entries(filter).sort()),
 });
-
-export function nextCursorOf(
-  cursors: Cursors,
-  page: readonly RunRow[],
-  boundTo: JsonValue,
-): string | null {
-  const last = page.at(-1);
-  return last ? cursors.encode({ at: last.acceptedAt.getTime(), id: last.gid }, boundTo) : null;
-}

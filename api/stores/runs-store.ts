@@ -14,6 +14,7 @@ import { dependencyUnavailable } from '../errors';
 import type { Fingerprint } from '../idempotency';
 import type { Position } from '../cursor';
 import { openMoveOf } from './cluster-store';
+import { countRuns, readRunPage, type Condition, type RunPage } from './run-lists';
 import {
   isSqlError,
   withoutDeadlock,
@@ -133,9 +134,6 @@ export interface UnconfirmedStart {
 const confirmWithinSeconds = 10;
 /** A start that was not sent at all: longer than the way from COMMIT to the first send takes. */
 const sendWithinSeconds = 1;
-/** Rows that `count` looks at, at most. */
-export const countMax = 10_000;
-
 const glanceColumns = 'gid, state, early_status AS early';
 const listColumns = `gid, tenant, flow, state, step, reason, pivot_passed AS pivotPassed, lane, region, epoch, version,
   accepted_at AS acceptedAt, deadline_at AS deadlineAt, stuck_since AS stuckSince, ended_at AS endedAt,
@@ -178,20 +176,20 @@ export function createRunsStore(database: Database, cluster: string) {
       filter: RunFilter,
       limit: number,
       after?: Position,
-    ): Promise<readonly RunRow[]> {
-      const { where, values } = conditionsOf(tenant, filter, after);
-      const rows = await database.select<RawRow>(
-        `SELECT ${listColumns}, NULL AS ending FROM runs WHERE ${where} ORDER BY accepted_at DESC, gid DESC LIMIT ?`,
-        [...values, limit],
+    ): Promise<RunPage<RunRow>> {
+      const list = { tenant, filter, conditions: conditionsOf(tenant, filter), after };
+      const columns = `${listColumns}, NULL AS ending`;
+      const { rows, next } = await database.session((sql) =>
+        readRunPage<RawRow>(sql, list, columns, limit),
       );
-      return rows.map(runOf);
+      return { rows: rows.map(runOf), next };
     },
 
-    /** How many rows fit, up to `countMax`. */
-    async count(tenant: Tenant, filter: RunFilter): Promise<number> {
-      const { where, values } = conditionsOf(tenant, filter);
-      return countOf(database, `SELECT 1 FROM runs WHERE ${where} LIMIT ${countMax}`, values);
-    },
+    /** How many rows fit, of the newest `looksMax`. */
+    count: (tenant: Tenant, filter: RunFilter): Promise<number> =>
+      database.session((sql) =>
+        countRuns(sql, { tenant, filter, conditions: conditionsOf(tenant, filter) }),
+      ),
 
     glance: (gids: readonly Gid[]): Promise<readonly RunGlance[]> =>
       database.select<RunGlance>(`SELECT ${glanceColumns} FROM runs WHERE gid IN (?)`, [gids]),
@@ -234,7 +232,8 @@ export function createRunsStore(database: Database, cluster: string) {
     /** Runs that ended before their start was confirmed: nothing is owed, and nothing may be started again. */
     async confirmEnded(limit: number): Promise<void> {
       const ended = await database.select<{ readonly gid: Gid }>(
-        'SELECT gid FROM runs WHERE start_confirmed_at IS NULL AND ended_at IS NOT NULL LIMIT ?',
+        `SELECT gid FROM runs FORCE INDEX (unconfirmed_ended)
+           WHERE start_confirmed_at IS NULL AND ended_at IS NOT NULL LIMIT ?`,
         [limit],
       );
       if (ended.length === 0) return;
@@ -251,7 +250,11 @@ export function createRunsStore(database: Database, cluster: string) {
 
     /** Starts that Temporal has not confirmed, up to `max`. */
     backlog: (max: number): Promise<number> =>
-      countOf(database, 'SELECT 1 FROM runs WHERE start_confirmed_at IS NULL LIMIT ?', [max]),
+      countOf(
+        database,
+        'SELECT 1 FROM runs FORCE INDEX (unconfirmed) WHERE start_confirmed_at IS NULL LIMIT ?',
+        [max],
+      ),
 
     /**
      * Cancels a run that was never sent, by compare-and-set: nothing has run, so nothing is undone.
@@ -289,8 +292,15 @@ export function createRunsStore(database: Database, cluster: string) {
       readonly unbooked: number;
     }> {
       const [parked, stuck, unbooked] = await Promise.all([
-        countOf(database, "SELECT 1 FROM runs WHERE state = 'parked' LIMIT 1000", []),
-        countOf(database, 'SELECT 1 FROM runs WHERE stuck_since IS NOT NULL LIMIT 1000', []),
+        countOf(database, attentionTo("state = 'parked'"), []),
+        // An ending clears the mark, so only these states can bear it.
+        countOf(
+          database,
+          attentionTo(
+            `state IN ('accepted', 'running', 'undoing', 'parked') AND stuck_since > '1970-01-01'`,
+          ),
+          [],
+        ),
         countOf(database, "SELECT 1 FROM runs WHERE by_hand = 'open' LIMIT 1000", []),
       ]);
       return { parked, stuck, unbooked };
@@ -512,7 +522,7 @@ async function unconfirmedStarts(
     readonly input: Buffer;
     readonly sentAt: Date | null;
   }>(
-    `SELECT gid, input, start_sent_at AS sentAt FROM runs
+    `SELECT gid, input, start_sent_at AS sentAt FROM runs FORCE INDEX (unconfirmed)
      WHERE start_confirmed_at IS NULL AND ended_at IS NULL AND input IS NOT NULL AND lane = 'single'
        AND (start_sent_at < UTC_TIMESTAMP(3) - INTERVAL ${confirmWithinSeconds} SECOND
          OR (start_sent_at IS NULL AND accepted_at < UTC_TIMESTAMP(3) - INTERVAL ${sendWithinSeconds} SECOND))
@@ -526,6 +536,9 @@ async function unconfirmedStarts(
 const inputOf = (input: Buffer): TransactionInput =>
   JSON.parse(input.toString('utf8')) as TransactionInput;
 
+const attentionTo = (condition: string): string =>
+  `SELECT 1 FROM runs FORCE INDEX (attention) WHERE ${condition} LIMIT 1000`;
+
 async function countOf(
   database: Database,
   sql: string,
@@ -538,8 +551,8 @@ async function countOf(
   return row?.n ?? 0;
 }
 
-function conditionsOf(tenant: Tenant, filter: RunFilter, after?: Position) {
-  const conditions: (readonly [string, readonly SqlValue[]])[] = [['tenant = ?', [tenant]]];
+function conditionsOf(tenant: Tenant, filter: RunFilter): readonly Condition[] {
+  const conditions: Condition[] = [['tenant = ?', [tenant]]];
   const add = (sql: string, value: SqlValue | undefined): void => {
     if (value !== undefined) conditions.push([sql, [value]]);
   };
@@ -559,12 +572,5 @@ function conditionsOf(tenant: Tenant, filter: RunFilter, after?: Position) {
   if (filter.stuck !== undefined) {
     conditions.push([filter.stuck ? 'stuck_since IS NOT NULL' : 'stuck_since IS NULL', []]);
   }
-  if (after) {
-    const at = new Date(after.at);
-    conditions.push(['(accepted_at < ? OR (accepted_at = ? AND gid < ?))', [at, at, after.id]]);
-  }
-  return {
-    where: conditions.map(([sql]) => sql).join(' AND '),
-    values: conditions.flatMap(([, values]) => values),
-  };
+  return conditions;
 }

@@ -184,7 +184,8 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   });
   const api = createApiClient(trial.application.apiUrl, authorization);
   const history = openHistory(options.historyFile);
-  const counting = watchCounters(trial.application, supervisor.namesOf('worker'));
+  const workers = supervisor.namesOf('worker').map((name) => `${trial.name}-${name}`);
+  const counting = watchCounters(options.stack.folder, workers);
   const books = watchBooks(openBooks(trial.urls.VERIFY_DATABASE_URLS));
   say('Acts that come after their undo …');
   const [races] = await Promise.all([

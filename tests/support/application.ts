@@ -7,7 +7,6 @@ import { createConnection, type Connection as SqlConnection } from 'mysql2/promi
 import { newKey } from '../../api/authentication';
 import { scopes } from '../../api/scopes';
 import {
-  allowFaults,
   createApplication,
   programArguments,
   type Role,
@@ -92,7 +91,6 @@ export async function ownApplication(): Promise<OwnApplication> {
     label: `${name}-`,
     apiPort,
     apiSecret: randomBytes(24).toString('base64url'),
-    variables: allowFaults,
   });
   const connections = new Map<Database, Promise<SqlConnection>>();
   const started = new Set<string>();

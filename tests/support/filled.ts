@@ -13,6 +13,8 @@ export interface Filling {
   /** Table and columns, as they stand behind INSERT INTO. */
   readonly into: string;
   readonly select: string;
+  /** What `select` may name beside `i`. */
+  readonly with?: string;
   /** Numbers `i` of the rows: `from` is one of them, `to` is not. Both are multiples of ten thousand. */
   readonly from: number;
   readonly to: number;
@@ -21,11 +23,13 @@ export interface Filling {
 /** @param admin into the database of the table, with an administrator's rights. */
 export async function fill(
   admin: Pick<SqlPool, 'change'>,
-  { into, select, from, to }: Filling,
+  { into, select, from, to, ...also }: Filling,
 ): Promise<void> {
   for (let at = from; at < to; at += rowsAtOnce) {
     await admin.change(
-      `INSERT INTO ${into} SELECT ${select} FROM (SELECT ${at} + n AS i FROM ${numbers} numbers) filling`,
+      `INSERT INTO ${into} WITH counted AS (SELECT ${at} + n AS i FROM ${numbers} numbers),
+         filling AS (SELECT ${also.with === undefined ? 'i' : `i, ${also.with}`} FROM counted)
+         SELECT ${select} FROM filling`,
     );
   }
 }

@@ -47,23 +47,28 @@ export function countingPool(pool: SqlPool, reads: StatementReads[]): SqlPool {
     const session = await pool.open(budget);
     return { ...session, sql: countedStatements(session.sql, (read) => reads.push(read)) };
   };
-  const alone = async <Result>(work: (session: SqlSession) => Promise<Result>): Promise<Result> => {
-    const session = await open({ signal: new AbortController().signal, deadline: Infinity });
-    try {
-      const result = await work(session);
-      session.close('clean');
-      return result;
-    } catch (error) {
-      session.close('unknown');
-      throw error;
-    }
-  };
   return {
     ...pool,
     open,
-    select: (sql, values) => alone((session) => session.sql.select(sql, values)),
-    change: (sql, values) => alone((session) => session.sql.change(sql, values)),
+    select: (sql, values) => inSession({ open }, (own) => own.select(sql, values)),
+    change: (sql, values) => inSession({ open }, (own) => own.change(sql, values)),
   };
+}
+
+/** Several statements on one connection, each committed by itself. */
+export async function inSession<Result>(
+  { open }: Pick<SqlPool, 'open'>,
+  work: (sql: SqlSession['sql']) => Promise<Result>,
+): Promise<Result> {
+  const session = await open({ signal: new AbortController().signal, deadline: Infinity });
+  try {
+    const result = await work(session.sql);
+    session.close('clean');
+    return result;
+  } catch (error) {
+    session.close('unknown');
+    throw error;
+  }
 }
 
 /** The most that one statement read. */

@@ -12,6 +12,7 @@ import type { ApprovalRow } from '../../../api/stores/approvals-store';
 import type { AuditEntry } from '../../../api/stores/audit-store';
 import type { ClusterView } from '../../../api/stores/cluster-store';
 import type { ApiKey } from '../../../api/stores/keys-store';
+import { positionOf } from '../../../api/stores/run-lists';
 import type { EarlierClaim, RunRow } from '../../../api/stores/runs-store';
 import type { RegionSight, ServiceSight } from '../../../api/stores/watch-store';
 import type { Temporal } from '../../../api/temporal';
@@ -151,7 +152,11 @@ export async function fakeApi(
         findClaim: ({ idempotencyKey }) => Promise.resolve(claims.get(idempotencyKey)),
         find: (tenant, gid) => Promise.resolve(own(tenant).find((run) => run.gid === gid)),
         inputOf: (_, gid) => Promise.resolve(inputs.get(gid)),
-        list: (tenant, _, limit) => Promise.resolve(own(tenant).slice(0, limit)),
+        list: (tenant, _, limit) => {
+          const page = own(tenant).slice(0, limit);
+          const last = own(tenant).length > limit ? page.at(-1) : undefined;
+          return Promise.resolve({ rows: page, next: last ? positionOf(last) : null });
+        },
         count: (tenant) => Promise.resolve(own(tenant).length),
         glance: (gids) => Promise.resolve(gids.flatMap((gid) => rows.get(gid) ?? [])),
         claimSending: () => Promise.resolve(true),

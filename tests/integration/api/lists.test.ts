@@ -1,0 +1,183 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+
+import type { SqlPool } from '../../../activities/sql-transaction';
+import type { Position } from '../../../api/cursor';
+import type { Database } from '../../../api/stores/database';
+import { looksMax } from '../../../api/stores/run-lists';
+import { createRunsStore, type RunFilter, type RunsStore } from '../../../api/stores/runs-store';
+import { ownDatabases, type OwnDatabases } from '../../support/databases';
+import { fill, type Filling } from '../../support/filled';
+import { countingPool, inSession, mostRead, type StatementReads } from '../../support/rows-read';
+
+/** Of the tenant, all of them ended. */
+const history = 50_000;
+const limit = 20;
+
+let databases: OwnDatabases;
+let admin: SqlPool;
+let runs: RunsStore;
+const reads: StatementReads[] = [];
+
+/** A row each second, the one with the highest number the newest. */
+const filled = (
+  { from, to }: Pick<Filling, 'from' | 'to'>,
+  { tenant, state, more = '' }: { tenant: string; state: string; more?: string },
+) =>
+  fill(admin, {
+    into: `runs (gid, tenant, flow, reference, operation, idempotency_key, fingerprint, field_digests, owner, region, epoch,
+      accepted_at, deadline_at, at_risk, state, reason, start_sent_at, start_confirmed_at, ending, ended_at)`,
+    select: `CONCAT('order:${tenant}.', i), '${tenant}', IF(i % 100 = 0, 'transfer', 'order'), CONCAT('R-', i), 'POST /v1/orders', CONCAT('k-', i),
+      UNHEX(REPEAT('00', 32)), '{}', CONCAT('order:${tenant}.', i), 'a', 1, at, at, '[]', ${state}, ${more}`,
+    from,
+    to,
+    with: `TIMESTAMP '2026-01-01 00:00:00' + INTERVAL i SECOND AS at`,
+  });
+
+beforeAll(async () => {
+  databases = await ownDatabases(['accord']);
+  admin = databases.pool(databases.adminUrl('accord'));
+  const ended = (tenant: string, rows: number) =>
+    filled(
+      { from: 0, to: rows },
+      {
+        tenant,
+        state: `IF(i % 2 = 0, 'completed', 'compensated')`,
+        more: `IF(i % 2 = 0, NULL, IF(i % 1001 = 0, 'fenced', 'out_of_stock')), at, at, '{}', at`,
+      },
+    );
+  await ended('acme', history);
+  await ended('other', 10_000);
+  // Old ones that still wait: behind everything that has ended since.
+  await admin.change(
+    `UPDATE runs SET state = IF(reference < 'R-15', 'parked', 'running'), ending = NULL, ended_at = NULL, step = 'confirmStock',
+       reason = 'step_exhausted', stuck_since = IF(reference < 'R-15', NULL, accepted_at), at_risk_currency = 'EUR', at_risk_minor = 1250
+       WHERE gid IN (?)`,
+    [Array.from({ length: 10 }, (_, n) => `order:acme.${10 + n}`)],
+  );
+  const pool = countingPool(databases.pool(databases.urls.API_DATABASE_URL), reads);
+  const database: Pick<Database, 'select' | 'change' | 'session'> = {
+    select: (sql, values) => pool.select(sql, values),
+    change: (sql, values) => pool.change(sql, values),
+    session: (work) => inSession(pool, work),
+  };
+  runs = createRunsStore(database as Database, 'main'); // Nothing here needs a SQL transaction.
+}, 120_000);
+afterAll(() => databases.drop());
+beforeEach(() => {
+  reads.length = 0;
+});
+
+/** References of every page, and how many pages there were. */
+async function everyPage(filter: RunFilter) {
+  const found: string[] = [];
+  let pages = 0;
+  let after: Position | undefined;
+  do {
+    const { rows, next }: Awaited<ReturnType<RunsStore['list']>> = await runs.list(
+      'acme',
+      filter,
+      limit,
+      after,
+    );
+    found.push(...rows.map(({ gid }) => gid.split('.')[1] ?? ''));
+    after = next ?? undefined;
+    pages += 1;
+  } while (after);
+  return { found, pages };
+}
+
+describe('a list of transactions', () => {
+  const open = Array.from({ length: 10 }, (_, n) => String(19 - n));
+
+  it.each<[string, RunFilter, number]>([
+    ['no filter', {}, limit],
+    ['an ending', { states: ['completed'] }, limit],
+    ['two endings', { states: ['completed', 'compensated'] }, limit],
+    ['parked', { states: ['parked'] }, 5],
+    ['a common reason', { reasons: ['out_of_stock'] }, limit],
+    ['a rare reason', { reasons: ['fenced'] }, limit],
+    ['a reason that no row has', { reasons: ['lock_lost'] }, 0],
+    ['a step', { step: 'confirmStock' }, 10],
+    ['a reference', { reference: 'R-4711' }, 1],
+    ['a reference that no row has', { reference: 'nope' }, 0],
+    ['a flow', { flow: 'transfer' }, limit],
+    ['a flow that no row has', { flow: 'settlement' }, 0],
+    ['an early answer that no row has', { early: 'review' }, 0],
+    ['a currency', { currency: 'EUR' }, 10],
+    ['a currency that no row has', { currency: 'USD' }, 0],
+    ['an amount', { currency: 'EUR', minAtRisk: 1_250 }, 10],
+    ['an amount of any currency', { minAtRisk: 1_250 }, 10],
+    ['an age', { acceptedBefore: new Date('2026-01-01T00:00:10Z') }, 10],
+    [
+      'an ending and an age',
+      { states: ['completed'], acceptedBefore: new Date('2026-01-01T00:00:10Z') },
+      5,
+    ],
+    ['stuck', { stuck: true }, 5],
+  ])('by %s reads what it answers, and not what has ended', async (_, filter, expected) => {
+    const { rows } = await runs.list('acme', filter, limit);
+
+    expect(rows).toHaveLength(expected);
+    const times = rows.map(({ acceptedAt }) => acceptedAt.getTime());
+    expect(times).toEqual(times.toSorted((one, other) => other - one));
+    expect(mostRead(reads).rows).toBeLessThanOrEqual(10 * (limit + 1));
+  });
+
+  it('goes on behind a cursor without a look at what is newer', async () => {
+    const after = { at: Date.parse('2026-01-01T00:00:30Z'), id: 'order:acme.30' };
+    const { rows } = await runs.list('acme', { states: ['completed'] }, limit, after);
+
+    expect(rows.map(({ gid }) => gid)).toEqual(
+      [28, 26, 24, 22, 20, 8, 6, 4, 2, 0].map((n) => `order:acme.${n}`),
+    );
+    expect(mostRead(reads).rows).toBeLessThanOrEqual(4 * (limit + 1));
+  });
+
+  it('of filters that no index has together gives short pages, and all of them in the end', async () => {
+    const { found, pages } = await everyPage({ flow: 'order', region: 'a', step: 'confirmStock' });
+    expect({ found, pages }).toEqual({ found: open, pages: 1 });
+    const rare = await everyPage({ flow: 'transfer', region: 'b' });
+    expect(rare).toEqual({ found: [], pages: 1 });
+    reads.length = 0;
+    const lost = await everyPage({ region: 'b' });
+
+    expect(lost.found).toEqual([]);
+    expect(lost.pages).toBe(history / looksMax + 1);
+    expect(mostRead(reads).rows).toBeLessThanOrEqual(looksMax + 10 * limit);
+  });
+
+  it('counts what fits among the rows that it may look at', async () => {
+    expect(await runs.count('acme', { states: ['parked'] })).toBe(5);
+    expect(await runs.count('acme', { states: ['completed'] })).toBe(looksMax);
+    expect(await runs.count('acme', { flow: 'transfer', reasons: ['fenced'] })).toBe(0);
+    expect(await runs.count('acme', { region: 'b' })).toBe(0);
+    expect(mostRead(reads).rows).toBeLessThanOrEqual(2 * looksMax + 1);
+  });
+});
+
+describe('the counts of the health page', () => {
+  it('read what they count, and not what has ended', async () => {
+    const { parked, stuck } = await runs.attention();
+
+    expect([`${parked}`, `${stuck}`]).toEqual(['5', '5']); // This pool gives counts as digits.
+    expect(mostRead(reads).rows).toBeLessThanOrEqual(50);
+  });
+});
+
+describe('a round of the starter', () => {
+  it('reads what is unconfirmed, up to its limits, and not what has ended', async () => {
+    await filled(
+      { from: 100_000, to: 120_000 },
+      { tenant: 'late', state: `'accepted'`, more: `NULL, NULL, NULL, NULL, NULL` },
+    );
+    await admin.change(`UPDATE runs SET input = '{}' WHERE tenant = 'late'`);
+    reads.length = 0;
+    await runs.confirmEnded(200);
+    const starts = await runs.unconfirmedStarts(200);
+    const backlog = await runs.backlog(1_000);
+
+    expect(starts).toHaveLength(200);
+    expect(`${backlog}`).toBe('1000');
+    expect(mostRead(reads).rows).toBeLessThanOrEqual(2_100);
+  });
+});
