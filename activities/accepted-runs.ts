@@ -29,8 +29,8 @@ export async function insertAccepted(
   const text = JSON.stringify(input);
   await sql.change(
     `INSERT INTO runs (gid, tenant, flow, reference, operation, idempotency_key, fingerprint, field_digests, input,
-       owner, region, epoch, accepted_at, start_sent_at, deadline_at, at_risk)
-     VALUES (?, ?, ?, ?, ?, NULL, ?, '{}', ?, ?, ?, ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), ?, '[]')`,
+       owner, region, epoch, accepted_at, start_sent_at, deadline_at, at_risk, requester)
+     VALUES (?, ?, ?, ?, ?, NULL, ?, '{}', ?, ?, ?, ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), ?, '[]', '[]')`,
     [
       gid,
       tenant,

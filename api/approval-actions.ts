@@ -4,7 +4,7 @@ import type { Gid } from '../contracts/ids';
 import { failoverKinds } from '../contracts/regions';
 import { decisions } from '../contracts/transaction';
 import { atRiskSchema, evidenceSchema } from './run-view';
-import { scopes } from './scopes';
+import { scopes, type Scope } from './scopes';
 
 /** A decision on the step that a run is parked at. */
 const decideStep = z.object({
@@ -76,6 +76,14 @@ export const approvalActionSchema = z.discriminatedUnion('kind', [
 export type ApprovalAction = z.output<typeof approvalActionSchema>;
 export type ApprovalKind = ApprovalAction['kind'];
 export type ActionOf<Kind extends ApprovalKind> = Extract<ApprovalAction, { kind: Kind }>;
+
+/** What a credential needs to ask for an action, and beside `ops:approve` to approve it. */
+export const scopeOfAction: Readonly<Record<ApprovalKind, Scope>> = {
+  decideStep: 'ops:resolve',
+  bookStep: 'ops:resolve',
+  createKey: 'admin:keys',
+  failover: 'ops:failover',
+};
 
 /** Those that this build can carry out: during a deploy another one may have asked for more. */
 export const approvalKinds: readonly ApprovalKind[] = approvalActionSchema.options.map(

@@ -2,28 +2,30 @@ import { ulid } from 'ulid';
 
 import type { Tenant } from '../contracts/ids';
 import {
+  scopeOfAction,
   shownAction,
   type ActionOf,
   type ApprovalAction,
   type ApprovalKind,
 } from './approval-actions';
+import type { Principal } from './authentication';
 import { Problem, type ProblemCode } from './errors';
+import { isAnotherPerson, whyNotAnother, type People } from './people';
 import type { ApprovalRow, ApprovalsStore } from './stores/approvals-store';
 import { pendingMax } from './stores/approvals-store';
 import type { AuditStore } from './stores/audit-store';
 import type { TwoPersonRule } from './two-persons';
 
 /** Somebody who asks or decides, in a tenant. */
-export interface Person {
-  readonly tenant: Tenant;
-  readonly subject: string;
-}
+export type Person = Pick<Principal, 'tenant' | 'subject' | 'people' | 'scopes'>;
 
 /** What two persons want, ready to be carried out. */
 export interface Approved<Action> {
   readonly id: string;
   readonly tenant: Tenant;
   readonly askedBy: string;
+  /** Everybody who may stand behind the credential that asked. */
+  readonly askedPeople: People;
   readonly approvedBy: string;
   readonly action: Action;
 }
@@ -46,6 +48,7 @@ const voiding: readonly ProblemCode[] = [
   'past_pivot',
   'already_ended',
   'nothing_to_book',
+  'decision_not_offered',
   'failover_in_progress',
 ];
 
@@ -72,14 +75,14 @@ export function createApprovals({ store, audit, handlers }: Parts) {
    * Approves, unless somebody has, and carries it out, unless it has been: repeated, by the same person or by a third
    * one, it completes what was cut off.
    *
-   * @throws Problem `second_person_required`: the asker; `state_changed`: expired, rejected, or what it is about has
-   *   moved; whatever kept the action from being done, which may be tried again.
+   * @throws Problem `second_person_required`: the asker, or who may be; `scope_missing`: who could not have asked for it;
+   *   `state_changed`: expired, rejected, or what it is about has moved; whatever kept the action from being done, which may be tried again.
    */
   async function approve(person: Person, id: string, note: string | null): Promise<ApprovalRow> {
     const question = await find(person, id);
-    if (isSamePerson(person.subject, question.askedBy)) throw notTheAsker(question);
-    if (question.state === 'pending')
-      await store.approve({ ...person, by: person.subject, id, note });
+    if (!isAnotherPerson(person.people, question.askedPeople)) throw notAnother(person, question);
+    demandScope(person, question.action);
+    if (question.state === 'pending') await store.approve(verdictOf(person, id, note));
     const row = question.state === 'pending' ? await find(person, id) : question;
     if (row.state === 'done') return row;
     if (row.state !== 'approved') throw closed(row);
@@ -99,6 +102,7 @@ export function createApprovals({ store, audit, handlers }: Parts) {
         approval: row.id,
         rule: row.rule,
         askedBy: approved.askedBy,
+        askedPeople: approved.askedPeople,
         approvedBy: approved.approvedBy,
         action: shownAction(row.action),
       },
@@ -123,8 +127,7 @@ export function createApprovals({ store, audit, handlers }: Parts) {
     const question = await find(person, id);
     if (question.state === 'rejected') return question;
     const isDecided =
-      question.state === 'pending' &&
-      (await store.reject({ ...person, by: person.subject, id, note }));
+      question.state === 'pending' && (await store.reject(verdictOf(person, id, note)));
     const row = await find(person, id);
     if (!isDecided) throw closed(row);
     return row;
@@ -138,14 +141,20 @@ export type Approvals = ReturnType<typeof createApprovals>;
 export function createAsking(store: Pick<ApprovalsStore, 'ask' | 'find'>) {
   /**
    * @returns the question; that of the same person for the same thing while it is open.
-   * @throws Problem `rate_limited`: too many wait already.
+   * @throws Problem `rate_limited`: too many wait already; `second_person_required`: nobody knows who made the key that
+   *   asks, so nobody could be another person.
    */
   return async function ask(
-    { tenant, subject }: Person,
+    { tenant, subject, people }: Omit<Person, 'scopes'>,
     action: ApprovalAction,
     rule: TwoPersonRule,
   ): Promise<ApprovalRow> {
-    const id = await store.ask({ id: ulid(), tenant, action, rule, askedBy: subject });
+    if (!people)
+      throw new Problem('second_person_required', {
+        detail: whyNotAnother(people, null, `${subject} asks for it`),
+      });
+    const asker = { askedBy: subject, askedPeople: people };
+    const id = await store.ask({ id: ulid(), tenant, action, rule, ...asker });
     const row = id === undefined ? undefined : await store.find(tenant, id);
     if (row) return row;
     throw new Problem('rate_limited', {
@@ -155,10 +164,6 @@ export function createAsking(store: Pick<ApprovalsStore, 'ask' | 'find'>) {
   };
 }
 export type Ask = ReturnType<typeof createAsking>;
-
-/** Written otherwise it may still be the same person; two people never differ by that alone. */
-const isSamePerson = (one: string, other: string): boolean => folded(one) === folded(other);
-const folded = (subject: string): string => subject.normalize('NFKC').trim().toLowerCase();
 
 function act(handlers: Handlers, approved: Approved<ApprovalAction>): Promise<void> {
   const { action } = approved;
@@ -174,14 +179,27 @@ function act(handlers: Handlers, approved: Approved<ApprovalAction>): Promise<vo
   }
 }
 
-function approvedOf({ id, tenant, askedBy, decidedBy, action }: ApprovalRow) {
+function approvedOf({ id, tenant, askedBy, askedPeople, decidedBy, action }: ApprovalRow) {
   if (decidedBy === null) throw new Error(`Nobody has approved ${id}.`); // The table's CHECK forbids it.
-  return { id, tenant, askedBy, approvedBy: decidedBy, action };
+  return { id, tenant, askedBy, askedPeople, approvedBy: decidedBy, action };
 }
 
-const notTheAsker = ({ askedBy, gid }: ApprovalRow): Problem =>
+const verdictOf = ({ tenant, subject, people }: Person, id: string, note: string | null) => ({
+  ...{ tenant, id, by: subject, people, note },
+});
+
+/** Who could not ask for it does not approve it, either: the word of two persons is of two who may. */
+function demandScope({ scopes }: Person, { kind }: ApprovalAction): void {
+  const scope = scopeOfAction[kind];
+  if (scopes.has(scope)) return;
+  throw new Problem('scope_missing', {
+    detail: `The scope ${scope} is needed, as it was to ask for it.`,
+  });
+}
+
+const notAnother = ({ people }: Person, { askedBy, askedPeople, gid }: ApprovalRow): Problem =>
   new Problem('second_person_required', {
-    detail: `${askedBy} has asked for it: another person must approve.`,
+    detail: whyNotAnother(people, askedPeople, `${askedBy} has asked for it`),
     ...(gid !== null && { gid }),
   });
 

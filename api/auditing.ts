@@ -5,6 +5,7 @@ import { businessIdOf, gidOf, partsOfGid, type Tenant } from '../contracts/ids';
 import { canonicalJson } from './canonical-json';
 import { Problem } from './errors';
 import type { JsonValue } from './json-text';
+import type { Principal } from './authentication';
 import type { Api } from './route-rules';
 import type { AuditStore } from './stores/audit-store';
 
@@ -30,7 +31,7 @@ export function auditSteering(api: Api, audit: AuditStore): void {
         actor: principal.subject,
         operation: `${request.method} ${request.routeOptions.url ?? ''}`,
         gid: request.gidSteered ?? gidInPath(request, principal.tenant),
-        request: requestOf(request),
+        request: requestOf(request, principal),
         outcome: request.problemCode
           ? `${reply.statusCode} ${request.problemCode}`
           : String(reply.statusCode),
@@ -43,12 +44,17 @@ export function auditSteering(api: Api, audit: AuditStore): void {
   });
 }
 
-function requestOf({ bodyAsSent, idempotencyKey, params }: FastifyRequest): JsonValue {
+function requestOf(
+  { bodyAsSent, idempotencyKey, params }: FastifyRequest,
+  { people }: Principal,
+): JsonValue {
   const text = canonicalJson(bodyAsSent);
   const digest = createHash('sha256').update(text).digest('hex');
   const id = typeof params === 'object' && params !== null && 'id' in params && params.id;
   return {
     ...(typeof id === 'string' && { id }),
+    // Who else may have made this call than the actor that the row names.
+    ...(people?.length !== 1 && { people }),
     key: idempotencyKey,
     sha256: digest,
     body: text.length > bodyCharactersMax ? null : bodyAsSent,

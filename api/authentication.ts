@@ -3,6 +3,7 @@ import { ulid } from 'ulid';
 
 import type { Tenant } from '../contracts/ids';
 import { Problem } from './errors';
+import { peopleBehind, type People } from './people';
 import type { Holder, Operators } from './operators';
 import { isScope, type Scope } from './scopes';
 import type { ApiKey, KeysStore } from './stores/keys-store';
@@ -15,6 +16,8 @@ export interface Principal {
   readonly tenant: Tenant;
   /** The person or system behind the credential: two keys of one owner, or a key and a token of one person, are one subject. */
   readonly subject: string;
+  /** Everybody who may stand behind it, the subject included. */
+  readonly people: People;
   readonly scopes: ReadonlySet<Scope>;
 }
 
@@ -30,14 +33,31 @@ const touchEveryMs = 60_000;
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** A new key: what is kept of it, and the credential, which is never seen again. */
-export function newKey({ tenant, owner, scopes, createdAt, expiresAt }: Grant) {
+/** Who makes a key, and who stands behind the credential that it is made with. */
+export type Maker = Pick<Principal, 'subject' | 'people'>;
+
+/** Somebody who makes a key without one: at a command line, with the database's own password. */
+export const makerAtHand = (subject: string): Maker => ({
+  subject,
+  people: peopleBehind(subject),
+});
+
+/**
+ * A new key: what is kept of it, and the credential, which is never seen again.
+ * @throws Problem `unprocessable`: too many have made keys for each other.
+ */
+export function newKey({ tenant, owner, scopes, createdAt, expiresAt, maker }: Grant) {
   const keyId = ulid();
   const secret = randomBytes(secretBytes).toString('base64url');
-  const key = { keyId, tenant, owner, scopes, createdAt, expiresAt, secretSha256: sha256(secret) };
+  const key = {
+    ...{ keyId, tenant, owner, scopes, createdAt, expiresAt, secretSha256: sha256(secret) },
+    ...{ madeBy: maker.subject, people: peopleBehind(owner, maker.people) },
+  };
   return { key, credential: `acc_${keyId}_${secret}` };
 }
-type Grant = Pick<ApiKey, 'tenant' | 'owner' | 'scopes' | 'createdAt' | 'expiresAt'>;
+type Grant = Pick<ApiKey, 'tenant' | 'owner' | 'scopes' | 'createdAt' | 'expiresAt'> & {
+  readonly maker: Maker;
+};
 
 /** What a caller sends to say who he is. */
 interface Credentials {
@@ -79,8 +99,9 @@ export function createAuthentication(
     const isRight = timingSafeEqual(sha256(secret), key?.secretSha256 ?? Buffer.alloc(32));
     if (!key || !isRight || !isLive(key, now())) throw new Problem('unauthenticated');
     touch(keyId);
-    const { owner: subject, tenant } = key;
-    return { subject, credential: keyId, tenants: [tenant], scopes: key.scopes.filter(isScope) };
+    const { owner: subject, tenant, people } = key;
+    const scopes = key.scopes.filter(isScope);
+    return { subject, people, credential: keyId, tenants: [tenant], scopes };
   }
 
   function holderOf(authorization = ''): Promise<Holder> {

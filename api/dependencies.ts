@@ -111,10 +111,15 @@ export function openDependencies(
 }
 export type Dependencies = ReturnType<typeof openDependencies>;
 
-/** The database of keys alone, for the command line. */
+/** Keys, and the audit of what is done with them, for the command line. */
 export function openKeys(accordUrl: string) {
   const pool = openPool(accordUrl, 1);
-  return { keys: createKeysStore(createDatabase(pool)), close: () => pool.end() };
+  const database = createDatabase(pool);
+  return {
+    keys: createKeysStore(database),
+    audit: createAuditStore(database),
+    close: () => pool.end(),
+  };
 }
 
 /** Columns as the stores read them: VARBINARY is text, JSON is parsed, digits beyond 2^53 stay digits. */

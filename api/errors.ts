@@ -68,6 +68,11 @@ export const problems = {
     retryable: false,
     title: 'No skipped step of this transaction waits to be booked under this name.',
   },
+  decision_not_offered: {
+    status: 409,
+    retryable: false,
+    title: 'Nothing that is parked offers this decision.',
+  },
   state_changed: { status: 409, retryable: false, title: 'The transaction has moved meanwhile.' },
   failover_in_progress: {
     status: 409,

@@ -15,7 +15,7 @@ import {
 } from './starts';
 import type { ApprovalRow } from './stores/approvals-store';
 import type { ClusterStore, ClusterView } from './stores/cluster-store';
-import type { KeyedRequest } from './stores/runs-store';
+import type { KeyedRequest, NewRun } from './stores/runs-store';
 
 /** A switch as somebody asks for it. */
 export interface AskedFailover {
@@ -29,6 +29,9 @@ export interface AskedFailover {
   /** It may begin although no standby acknowledges. */
   readonly force: boolean;
 }
+
+/** A request with its key, and who may stand behind it. */
+export type RequestedBy = KeyedRequest & Pick<NewRun, 'requester'>;
 
 /** What became of it: it was accepted, or it waits for a second person. */
 export type RequestedFailover =
@@ -79,7 +82,7 @@ export function createFailovers({ cluster, starts, secret }: Parts) {
   const start = (
     action: ActionOf<'failover'>,
     tenant: Tenant,
-    keyed: Omit<KeyedRequest, 'input'>,
+    keyed: Omit<RequestedBy, 'input'>,
     patience: Patience,
   ): Promise<Started> => {
     const { sequence, epoch, from, to, reason } = action;
@@ -100,10 +103,11 @@ export function createFailovers({ cluster, starts, secret }: Parts) {
   async function startApproved({
     id,
     tenant,
+    askedPeople: requester,
     action,
   }: Approved<ActionOf<'failover'>>): Promise<void> {
     const fingerprint = fingerprintOf({}, action, secret);
-    const keyed = { operation: approvedOperation, idempotencyKey: id, fingerprint };
+    const keyed = { operation: approvedOperation, idempotencyKey: id, fingerprint, requester };
     const patience = { seconds: undefined, until: 'ending', signal: never } as const;
     await start(action, tenant, keyed, patience);
   }
@@ -115,7 +119,7 @@ export function createFailovers({ cluster, starts, secret }: Parts) {
      */
     async request(
       asked: AskedFailover,
-      keyed: KeyedRequest,
+      keyed: RequestedBy,
       want: WantSecondPerson,
       patience: Patience,
     ): Promise<RequestedFailover> {
@@ -134,7 +138,7 @@ export function createFailovers({ cluster, starts, secret }: Parts) {
      * Lets a region stand by again.
      * @throws Problem `not_found`: there is no such region; `unprocessable`: it is the active one.
      */
-    async rejoin(region: string, keyed: KeyedRequest, patience: Patience): Promise<Started> {
+    async rejoin(region: string, keyed: RequestedBy, patience: Patience): Promise<Started> {
       const earlier = await starts.earlier(keyed, patience);
       if (earlier) return earlier;
       const { tenant } = keyed.input;

@@ -11,12 +11,15 @@ import { z } from 'zod';
 import { tenantPattern, type Tenant } from '../contracts/ids';
 import type { OperatorsConfig } from './config';
 import { dependencyUnavailable, Problem } from './errors';
+import { peopleBehind, subjectPattern, type People } from './people';
 import { expandScopes, isScopeOrOps, type Scope } from './scopes';
 
 /** Whom a credential speaks for. */
 export interface Holder {
   /** The person or system: `sub` of a token, owner of a key. */
   readonly subject: string;
+  /** Everybody who may stand behind it, the subject included. */
+  readonly people: People;
   /** Which credential it was, for the log: `jti`, id of a key. */
   readonly credential: string | null;
   /** Whose transactions may be seen and steered with it. */
@@ -43,9 +46,8 @@ const clockToleranceSeconds = 30;
 /** Within the two seconds in which every call is answered. */
 const keySetMs = 1_500;
 
-/** Visible ASCII, as the audit keeps it: 128 bytes. */
 const claimsSchema = z.object({
-  sub: z.string().regex(/^[\x21-\x7e]{1,128}$/),
+  sub: z.string().regex(subjectPattern),
   jti: z.string().optional(),
   scope: z.string().default(''),
   tenants: z.array(z.string().regex(tenantPattern)).min(1).max(100),
@@ -85,6 +87,7 @@ function holderOf(payload: JWTPayload): Holder {
   const names = data.scope.split(' ').filter(isScopeOrOps);
   return {
     subject: data.sub,
+    people: peopleBehind(data.sub), // Its issuer vouches for one person.
     credential: data.jti ?? null,
     tenants: data.tenants,
     scopes: expandScopes(names), // Scopes of other services in the same token mean nothing here.

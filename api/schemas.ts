@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { partsOfBusinessId, referencePattern } from '../contracts/ids';
 import { minorUnitsMax } from '../contracts/money';
 import { deadlineMs } from '../contracts/transaction';
+import { subjectPattern } from './people';
 
 // zod counts UTF-16 units, people count characters: a pair of surrogates is one.
 const codePoints = (value: string): number => value.replace(/[\u{10000}-\u{10ffff}]/gu, 'x').length;
@@ -16,6 +17,9 @@ export const text = (max: number) =>
     .refine((value) => codePoints(value) <= max, `must have at most ${max} characters`)
     .refine(isPrintable, 'must have no control characters')
     .meta({ maxLength: max });
+
+/** Whoever a credential speaks for. What is wrong with it is no question of form: `subjectFaults` says it. */
+export const subject = z.string().meta({ pattern: subjectPattern.source });
 
 /** An id of the tenant's own, without the tenant. */
 export const reference = z

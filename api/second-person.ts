@@ -24,7 +24,7 @@ export type WantSecondPerson = (action: ApprovalAction, rule: TwoPersonRule) => 
 export const breakGlassField = z.strictObject({ reason: text(500) }).optional();
 
 /** Who asks; with a reason, who breaks the glass instead. */
-export interface Asker extends Person {
+export interface Asker extends Omit<Person, 'scopes'> {
   readonly breakGlass: string | undefined;
 }
 
@@ -33,11 +33,11 @@ export function askerOf(
   request: FastifyRequest,
   breakGlass: z.output<typeof breakGlassField>,
 ): Asker {
-  const { tenant, subject, scopes } = principalOf(request);
+  const { tenant, subject, people, scopes } = principalOf(request);
   if (breakGlass && !scopes.has('ops:breakglass')) {
     throw new Problem('scope_missing', { detail: 'The scope ops:breakglass is needed.' });
   }
-  return { tenant, subject, breakGlass: breakGlass?.reason };
+  return { tenant, subject, people, breakGlass: breakGlass?.reason };
 }
 
 interface Parts {
@@ -51,7 +51,7 @@ interface Parts {
 export function createSecondPerson({ ask, audit, metrics, logger }: Parts) {
   /** Everybody shall know, and nothing happens before it is written down. */
   async function breakGlass(
-    { tenant, subject }: Person,
+    { tenant, subject, people }: Omit<Person, 'scopes'>,
     reason: string,
     action: ApprovalAction,
     rule: TwoPersonRule,
@@ -64,7 +64,7 @@ export function createSecondPerson({ ask, audit, metrics, logger }: Parts) {
       actor: subject,
       operation: `broke the glass for ${kind}`,
       gid,
-      request: { rule, reason, action: shownAction(action) },
+      request: { rule, reason, people, action: shownAction(action) },
       outcome: 'acting',
     });
     metrics.brokenGlass.inc({ kind });

@@ -4,6 +4,7 @@ import { dependencyUnavailable, Problem, type FieldError } from './errors';
 import { unprocessable } from './faults';
 import type { DeliveryPoints } from '../processes/fault-points';
 import { differingFields, type Fingerprint } from './idempotency';
+import type { People } from './people';
 import type { Until } from './preference';
 import type { Starter } from './starter';
 import type {
@@ -30,6 +31,8 @@ export interface Start {
   readonly operation: string;
   readonly idempotencyKey: string;
   readonly fingerprint: Fingerprint;
+  /** Everybody who may stand behind the credential that starts it. */
+  readonly requester: People;
   /**
    * Looks at what the request names, before anything is written: the fields that are wrong. Asked only where the key is
    * not known yet, for a known one is answered from its row. Left out: nothing is looked at.

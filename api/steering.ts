@@ -1,6 +1,7 @@
 import type { Gid, Tenant } from '../contracts/ids';
 import {
   isEnding,
+  whyNotOffered,
   type Decision,
   type Evidence,
   type ReviewDecision,
@@ -8,6 +9,7 @@ import {
 import type { ActionOf } from './approval-actions';
 import type { Approved } from './approvals';
 import { Problem } from './errors';
+import { isAnotherPerson, whyNotAnother, type People } from './people';
 import type { WantSecondPerson } from './second-person';
 import type { ApprovalRow } from './stores/approvals-store';
 import type { RunRow, RunsStore } from './stores/runs-store';
@@ -19,6 +21,8 @@ export interface Steer {
   readonly tenant: Tenant;
   readonly gid: Gid;
   readonly subject: string;
+  /** Everybody who may stand behind the subject's credential. */
+  readonly people: People;
 }
 
 /** An operator's decision. `version`: the row as the operator saw it; a decision on anything else is refused. */
@@ -104,8 +108,9 @@ export function createSteering({
     const step = steer.step ?? run.step;
     if (step === null) throw new Problem('not_parked', { gid: run.gid });
     const { gid, version, atRisk } = run;
-    const { decision, evidence, subject } = steer;
-    const rule = ruleOfDecision(run, step, decision, thresholds);
+    const { decision, evidence, subject, people } = steer;
+    const rule = ruleOfDecision(run, { step, decision, people }, thresholds);
+    if (rule) await demandOffered(run, step, decision);
     const asked = { kind: 'decideStep', gid, version, step, decision, evidence } as const;
     const granted = rule && (await want({ ...asked, atRisk: [...atRisk] }, rule));
     if (granted?.kind === 'waits') return granted;
@@ -122,6 +127,15 @@ export function createSteering({
       `resolve/${version}/${step}/${decision}`,
     );
     return { kind: 'taken', run: await find(steer) };
+  }
+
+  /** Two persons are asked for nothing that the run would refuse. @throws Problem `decision_not_offered`. */
+  async function demandOffered({ gid }: RunRow, step: string, decision: Decision): Promise<void> {
+    const now = await temporal.timeline(gid);
+    if (!now) throw new Problem('ask_again', { gid, retryAfterSeconds: 1 });
+    if (now.parked.length === 0) throw new Problem('not_parked', { gid });
+    const detail = whyNotOffered(now.parked, { step, decision });
+    if (detail !== undefined) throw new Problem('decision_not_offered', { gid, detail });
   }
 
   /**
@@ -165,6 +179,7 @@ export function createSteering({
    * Decides a review.
    *
    * @param key names the decision: repeated with it, it gets its first answer as long as the run is open.
+   * @throws Problem `second_person_required`: who decides may have started it.
    */
   async function review(
     steer: Steer,
@@ -172,6 +187,10 @@ export function createSteering({
     key: string,
   ): Promise<RunRow> {
     const run = await find(steer);
+    if (!isAnotherPerson(steer.people, run.requester)) {
+      const detail = whyNotAnother(steer.people, run.requester, 'This payment was started');
+      throw new Problem('second_person_required', { gid: run.gid, detail });
+    }
     if (run.state !== 'running') throw new Problem('state_changed', { gid: run.gid });
     const actor = { subject: steer.subject };
     await temporal.review(run.gid, { decision, note, actor }, `review/${decision}/${key}`);

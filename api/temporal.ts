@@ -6,7 +6,7 @@ import {
   type Client,
   type WorkflowHandle,
 } from '@temporalio/client';
-import { TypedSearchAttributes } from '@temporalio/common';
+import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
 
 import { flowDefinitions } from '../contracts/flows';
 import { failureTypeOf } from '../contracts/failures';
@@ -197,12 +197,20 @@ const codesOfRefusals: Readonly<Record<string, ProblemCode>> = {
   NotStuck: 'state_changed',
   NotInReview: 'state_changed',
   StateChanged: 'state_changed',
-  BadDecision: 'state_changed',
+  BadDecision: 'decision_not_offered',
 };
+
+/** What the run has said to a decision that it refused. */
+function sentenceOf(error: unknown): string | undefined {
+  const failure = error instanceof Error ? error.cause : undefined;
+  return failure instanceof ApplicationFailure ? failure.message : undefined;
+}
 
 function problemOfUpdate(error: unknown): Problem {
   const code = codesOfRefusals[failureTypeOf(error) ?? ''];
-  if (code) return new Problem(code, { cause: error });
+  // The run says itself what is parked, and what may be decided.
+  const detail = code === 'decision_not_offered' ? sentenceOf(error) : undefined;
+  if (code) return new Problem(code, { cause: error, ...(detail !== undefined && { detail }) });
   // The run has closed since its row was read, and its ending is about to be written.
   if (error instanceof WorkflowNotFoundError)
     return new Problem('ask_again', { retryAfterSeconds: 1 });

@@ -1,22 +1,29 @@
 import { z } from 'zod';
 
+import { isOperatorFlow } from '../contracts/ids';
 import { currencies, minorUnitsMax, type Currency } from '../contracts/money';
 import type { KeptResolution } from '../contracts/resolutions';
 import type { Decision } from '../contracts/transaction';
+import { isAnotherPerson, type People } from './people';
 import { plannedStepOf } from './plan';
 import { defaultAmountLimits } from './risk-policy';
 import type { Scope } from './scopes';
 import type { RunRow } from './stores/runs-store';
 
 /**
- * Why one person is not enough. `amount_at_risk`: it reaches the threshold of its currency. `skips_money`: a step that
- * moves money is not to be done. `grants_power`: the new key may make keys, be the second person, or do without one.
- * `unplanned_failover`: a region is given up. `books_money`: money that a skipped step has left is said to be booked.
+ * Why one person is not enough. `amount_at_risk`: it reaches the threshold of its currency, or nobody knows it.
+ * `skips_money`: a step that moves money is not to be done. `moves_regions`: a step of a switch or rejoin is settled by
+ * hand. `own_transaction`: who settles it by hand may have started it. `grants_power`: the new key may ask for what
+ * takes two, be one of them, or make keys. `for_another`: the new key speaks for somebody else. `unplanned_failover`: a
+ * region is given up. `books_money`: money that a skipped step has left is said to be booked.
  */
 export const twoPersonRules = [
   'amount_at_risk',
   'skips_money',
+  'moves_regions',
+  'own_transaction',
   'grants_power',
+  'for_another',
   'unplanned_failover',
   'books_money',
 ] as const;
@@ -38,15 +45,26 @@ export const thresholdsSchema = z.strictObject({
   CLF: threshold('CLF'),
 } satisfies Record<Currency, unknown>) satisfies z.ZodType<Thresholds>;
 
-/** @returns why a decision on a parked run wants two persons; `null`: one is enough. */
+/**
+ * @param people who may stand behind whoever decides.
+ * @returns why a decision on a parked run wants two persons; `null`: one is enough.
+ */
 export function ruleOfDecision(
-  run: Pick<RunRow, 'flow' | 'atRisk'>,
-  step: string,
-  decision: Decision,
+  run: Pick<RunRow, 'flow' | 'atRisk' | 'requester'>,
+  { step, decision, people }: DecisionBy,
   thresholds: Thresholds,
 ): TwoPersonRule | null {
   if (decision === 'skip' && movesMoney(run, step)) return 'skips_money';
-  return isMuchAtRisk(run, thresholds) ? 'amount_at_risk' : null;
+  if (isMuchAtRisk(run, step, thresholds)) return 'amount_at_risk';
+  if (decision === 'retry') return null;
+  if (isOperatorFlow(run.flow)) return 'moves_regions';
+  return isAnotherPerson(people, run.requester) ? null : 'own_transaction';
+}
+
+interface DecisionBy {
+  readonly step: string;
+  readonly decision: Decision;
+  readonly people: People;
 }
 
 /** @returns why the word that a skipped step is booked wants two persons; `null`: one is enough. */
@@ -59,11 +77,21 @@ export function ruleOfBooking(
   return isMoney || moves ? 'books_money' : null;
 }
 
-/** Scopes that would make one person two. */
-const powers: readonly Scope[] = ['admin:keys', 'ops:approve', 'ops:breakglass'];
+/** Scopes of which two persons are made: to ask, to approve, to do without, and to make keys with them. */
+const powers: readonly Scope[] = [
+  'admin:keys',
+  'payments:review',
+  'ops:resolve',
+  'ops:approve',
+  'ops:failover',
+  'ops:breakglass',
+];
 
-export const ruleOfKey = (scopes: readonly Scope[]): TwoPersonRule | null =>
-  powers.some((power) => scopes.includes(power)) ? 'grants_power' : null;
+/** @param isForAnother the key has another owner than the subject that makes it. */
+export function ruleOfKey(scopes: readonly Scope[], isForAnother: boolean): TwoPersonRule | null {
+  if (powers.some((power) => scopes.includes(power))) return 'grants_power';
+  return isForAnother ? 'for_another' : null;
+}
 
 /** A step that no plan names is judged by what is at risk. */
 function movesMoney({ flow, atRisk }: Pick<RunRow, 'flow' | 'atRisk'>, step: string): boolean {
@@ -72,8 +100,14 @@ function movesMoney({ flow, atRisk }: Pick<RunRow, 'flow' | 'atRisk'>, step: str
 }
 
 /** Where no money is at risk there is no currency to ask for: then one threshold of 0 is enough. */
-function isMuchAtRisk({ atRisk }: Pick<RunRow, 'atRisk'>, thresholds: Thresholds): boolean {
+function isMuchAtRisk(
+  { flow, atRisk }: Pick<RunRow, 'flow' | 'atRisk'>,
+  step: string,
+  thresholds: Thresholds,
+): boolean {
   const money = atRisk.filter((amount) => amount.kind !== 'stock');
+  // Money is moved and nobody knows how much: it may be any sum.
+  if (money.length === 0 && plannedStepOf(flow, step)?.movesMoney === true) return true;
   if (money.length === 0) return currencies.some((currency) => thresholds[currency] === 0);
   return money.some(({ currency }) => {
     const own = money.filter((amount) => amount.currency === currency);

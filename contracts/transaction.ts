@@ -159,6 +159,22 @@ export const reviewTransactionUpdate = defineUpdate<{ readonly state: RunState }
 export const decisions = ['retry', 'done', 'skip'] as const;
 /** `retry`: call again. `done`: it has been done by hand. `skip`: it will not be done. The last two need evidence. */
 export type Decision = (typeof decisions)[number];
+
+/**
+ * Why a decision on a step cannot be taken: what is parked, and what may be decided there.
+ * @returns undefined: it is one of those that the step offers.
+ */
+export function whyNotOffered(
+  parked: readonly Pick<ParkedStep, 'step' | 'decisions'>[],
+  { step, decision }: { readonly step: string; readonly decision: Decision },
+): string | undefined {
+  const offered = parked.find((one) => one.step === step)?.decisions;
+  if (offered?.includes(decision)) return undefined;
+  const all = parked.map((one) => `${one.step}: ${one.decisions.join(', ')}`).join('; ');
+  const why = offered ? `${decision} is no decision on ${step}` : `${step} is not parked`;
+  return `${why}. What may be decided: ${all}.`;
+}
+
 export interface Evidence {
   readonly kind: string;
   readonly ref: string;

@@ -2,12 +2,17 @@
  * npm run api-key: makes, lists and revokes keys of the API, also those that may administer keys, which nobody gets over
  * HTTP. A secret is printed once, when it is made.
  */
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
-import { newKey } from '../api/authentication';
+import { hostname, userInfo } from 'node:os';
+
+import { makerAtHand, newKey } from '../api/authentication';
 import { openKeys } from '../api/dependencies';
+import { subjectPattern } from '../api/people';
 import { expandScopes, isScopeOrOps, scopes } from '../api/scopes';
+import type { AuditStore } from '../api/stores/audit-store';
 import type { ApiKey, KeysStore } from '../api/stores/keys-store';
+import type { JsonValue } from '../api/json-text';
 import { tenantPattern } from '../contracts/ids';
 import { provisioned } from './provisioned';
 import { stackProfiles, type Profile } from './stack/profile';
@@ -16,7 +21,11 @@ interface Options {
   readonly tenant: string;
   readonly profile: Profile;
 }
-interface CreateOptions extends Options {
+interface ChangeOptions extends Options {
+  /** Who does it: the `sub` of that person's tokens. */
+  readonly by: string;
+}
+interface CreateOptions extends ChangeOptions {
   readonly owner: string;
   readonly scopes: string;
   readonly days?: string;
@@ -24,20 +33,20 @@ interface CreateOptions extends Options {
 
 async function withKeys(
   { tenant, profile }: Options,
-  use: (keys: KeysStore) => Promise<void>,
+  use: (keys: KeysStore, audit: AuditStore) => Promise<void>,
 ): Promise<void> {
   if (!tenantPattern.test(tenant)) throw new Error('A tenant is 1 to 16 of a-z and 0-9.');
   const url = process.env['API_DATABASE_URL'] ?? (await provisioned(profile)).API_DATABASE_URL;
-  const { keys, close } = openKeys(url);
+  const { keys, audit, close } = openKeys(url);
   try {
-    await use(keys);
+    await use(keys, audit);
   } finally {
     await close();
   }
 }
 
 const create = (options: CreateOptions): Promise<void> =>
-  withKeys(options, async (keys) => {
+  withKeys(options, async (keys, audit) => {
     const createdAt = new Date();
     const { key, credential } = newKey({
       tenant: options.tenant,
@@ -45,10 +54,16 @@ const create = (options: CreateOptions): Promise<void> =>
       scopes: scopesOf(options.scopes),
       createdAt,
       expiresAt: expiryOf(createdAt, options.days),
+      maker: makerAtHand(options.by),
+    });
+    await writeDown(audit, options, 'create', {
+      keyId: key.keyId,
+      owner: key.owner,
+      scopes: [...key.scopes],
     });
     await keys.add(key);
     console.error(
-      `Key ${key.keyId} of ${key.owner} for ${key.tenant}. Its secret is not shown again:`,
+      `Key ${key.keyId} of ${key.owner} for ${key.tenant}, made by ${options.by}. Its secret is not shown again:`,
     );
     console.log(credential);
   });
@@ -58,13 +73,36 @@ const list = (options: Options): Promise<void> =>
     for (const key of await keys.list(options.tenant)) console.log(lineOf(key));
   });
 
-const revoke = (keyId: string, options: Options): Promise<void> =>
-  withKeys(options, async (keys) => {
+const revoke = (keyId: string, options: ChangeOptions): Promise<void> =>
+  withKeys(options, async (keys, audit) => {
+    await writeDown(audit, options, 'revoke', { keyId });
     if (!(await keys.revoke(options.tenant, keyId))) {
       throw new Error(`${options.tenant} has no key ${keyId}.`);
     }
     console.error(`Revoked; a running API takes it for five more seconds at most.`);
   });
+
+/** Before it is done, with whom the machine knows at this command line: the name behind `--by` is that person's own word. */
+const writeDown = (
+  audit: AuditStore,
+  { tenant, by }: ChangeOptions,
+  command: string,
+  what: Readonly<Record<string, JsonValue>>,
+): Promise<void> =>
+  audit.add({
+    at: new Date(),
+    tenant,
+    actor: by,
+    operation: `npm run api-key -- ${command}`,
+    gid: null,
+    request: { ...what, login: userInfo().username, host: hostname() },
+    outcome: 'acting',
+  });
+
+function subjectOf(text: string): string {
+  if (subjectPattern.test(text)) return text;
+  throw new InvalidArgumentError('It is 1 to 128 visible ASCII characters.');
+}
 
 function scopesOf(named: string) {
   const names = named.split(',').map((name) => name.trim());
@@ -85,6 +123,7 @@ function expiryOf(createdAt: Date, days: string | undefined): Date | null {
 function lineOf({
   keyId,
   owner,
+  madeBy,
   scopes: granted,
   expiresAt,
   revokedAt,
@@ -96,6 +135,7 @@ function lineOf({
   return [
     keyId,
     owner,
+    `made by ${madeBy ?? 'nobody knows whom'}`,
     granted.join(','),
     state,
     `used ${lastUsedAt?.toISOString() ?? 'never'}`,
@@ -112,17 +152,25 @@ const command = (name: string, description: string): Command =>
         .default('dev'),
     );
 
+const by = () =>
+  new Option('-b, --by <person>', 'who does it: the sub of your tokens; it stands in the audit')
+    .argParser(subjectOf)
+    .makeOptionMandatory();
+
 new Command('api-key')
   .description('Keys of the API.')
   .addCommand(
     command('create', 'Makes a key and prints its secret, once.')
-      .requiredOption('-o, --owner <subject>', 'person or system that it speaks for')
+      .requiredOption('-o, --owner <subject>', 'person or system that it speaks for', subjectOf)
       .requiredOption('-s, --scopes <list>', `of ops, ${scopes.join(', ')}`)
+      .addOption(by())
       .option('-d, --days <number>', 'until it expires')
       .action(create),
   )
   .addCommand(command('list', 'Lists the keys of a tenant.').action(list))
-  .addCommand(command('revoke', 'Revokes a key.').argument('<key id>').action(revoke))
+  .addCommand(
+    command('revoke', 'Revokes a key.').argument('<key id>').addOption(by()).action(revoke),
+  )
   .parseAsync()
   .catch((error: unknown) => {
     console.error(error instanceof Error ? error.message : error);

@@ -1,5 +1,5 @@
 /** Keys of the API for scripts that call it, as any client does. */
-import { newKey } from '../api/authentication';
+import { makerAtHand, newKey } from '../api/authentication';
 import { openKeys } from '../api/dependencies';
 import { expandScopes } from '../api/scopes';
 import type { Tenant } from '../contracts/ids';
@@ -26,6 +26,7 @@ export async function authorizationOf(
     scopes: expandScopes(scopes),
     createdAt,
     expiresAt: new Date(createdAt.getTime() + lifeMs),
+    maker: makerAtHand(owner), // Each caller of these scripts plays one person, who makes the own key.
   });
   const { keys, close } = openKeys(apiDatabaseUrl);
   try {

@@ -121,11 +121,12 @@ const consumerRights: Rights = (table) => {
 const apiRights: Rights = (table) => {
   switch (table) {
     case 'runs':
-    case 'api_keys':
     case 'heartbeats':
       return change;
+    case 'api_keys': // Whose it is, who made it and what it may stays as it was made.
+      return 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)';
     case 'approvals': // What was asked, and by whom, stays as it was asked.
-      return 'SELECT, INSERT, DELETE, UPDATE (state, decided_by, decided_at, note, closed_at, open_digest)';
+      return 'SELECT, INSERT, DELETE, UPDATE (state, decided_by, decided_people, decided_at, note, closed_at, open_digest)';
     case 'audit':
     case 'outbox':
       return append;

@@ -107,6 +107,8 @@ export async function stopAll(application: Application, names: Iterable<string>)
   await Promise.all([...names].map((name) => application.stop(name)));
 }
 
+const developer = 'developer';
+
 /**
  * The credential of whoever works with this profile: the same at every call, kept as a digest where the API looks. May
  * do everything but administer keys and act alone where two persons are wanted.
@@ -118,8 +120,8 @@ export async function developerCredential(profile: Profile, urls: DatabaseUrls):
   ];
   const keySecret = halves.join('').slice(0, 43);
   const allowed = scopes.filter((scope) => scope !== 'admin:keys' && scope !== 'ops:breakglass');
-  // A key's scopes never change, so one that may do more is another key of the same secret.
-  const keyId = sha256(`id of ${keySecret}, for ${allowed.join()}`)
+  // Neither a key's scopes nor its maker ever change, so one with others is another key of the same secret.
+  const keyId = sha256(`id of ${keySecret}, for ${allowed.join()}, made by ${developer}`)
     .toString('hex')
     .slice(0, 26)
     .toUpperCase();
@@ -129,7 +131,9 @@ export async function developerCredential(profile: Profile, urls: DatabaseUrls):
       await keys.add({
         keyId,
         tenant: seedTenant,
-        owner: 'developer',
+        owner: developer,
+        madeBy: developer,
+        people: [developer],
         secretSha256: sha256(keySecret),
         scopes: allowed,
         createdAt: new Date(),

@@ -114,8 +114,9 @@ export function createSwitchRequests(accord: SqlPool, cluster: string): SwitchRe
       };
       try {
         await accord.change(
-          `INSERT INTO approvals (id, tenant, kind, gid, version, action, rule, asked_by, asked_at, expires_at, open_digest)
-             VALUES (?, ?, 'failover', ?, NULL, ?, 'unplanned_failover', 'watch', UTC_TIMESTAMP(3),
+          `INSERT INTO approvals (id, tenant, kind, gid, version, action, rule, asked_by, asked_people, asked_at, expires_at,
+               open_digest)
+             VALUES (?, ?, 'failover', ?, NULL, ?, 'unplanned_failover', 'watch', '["watch"]', UTC_TIMESTAMP(3),
                UTC_TIMESTAMP(3) + INTERVAL ? SECOND, ?)`,
           [id, cluster, gid, JSON.stringify(action), questionLifeSeconds, digestOf(gid, since)],
         );

@@ -5,8 +5,10 @@ import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approval-view
 import type { Approved } from '../approvals';
 import { newKey, type Authentication } from '../authentication';
 import { Problem } from '../errors';
+import { refuse } from '../faults';
+import { isSameSubject, peopleBehind, subjectFaults } from '../people';
 import { principalOf, type Api } from '../route-rules';
-import { idParams, text } from '../schemas';
+import { idParams, subject } from '../schemas';
 import { expandScopes, isScope, scopes, type Scope } from '../scopes';
 import { askerOf, breakGlassField, type SecondPerson } from '../second-person';
 import type { ApiKey, KeysStore } from '../stores/keys-store';
@@ -17,6 +19,8 @@ const keySchema = z
   .object({
     id: z.string(),
     owner: z.string(),
+    /** The subject that it was made by; `null`: nobody knows, so it is no second person. */
+    madeBy: z.string().nullable(),
     scopes: z.array(z.string()),
     createdAt: time,
     expiresAt: time.nullable(),
@@ -27,7 +31,7 @@ const keySchema = z
 
 const newKeyBody = z
   .strictObject({
-    owner: text(128),
+    owner: subject,
     scopes: z
       .array(z.enum([...scopes, 'ops']))
       .min(1)
@@ -48,7 +52,8 @@ export function apiKeyRoutes(api: Api, { keys, authentication, secondPerson }: A
   api.post('/v1/api-keys', {
     config: { rules: { kind: 'steer', scope: 'admin:keys' } },
     schema: {
-      summary: 'Makes a key; its secret is in this answer and never again',
+      summary:
+        'Makes a key; its secret is in this answer and never again. Of another owner, or with a power, it wants two persons',
       body: newKeyBody,
       response: {
         201: keySchema.extend({ credential: z.string() }).meta({ id: 'NewCredential' }),
@@ -66,6 +71,7 @@ export function apiKeyRoutes(api: Api, { keys, authentication, secondPerson }: A
         });
       }
       const { owner, expiresAt, breakGlass } = request.body;
+      refuse(subjectFaults('/owner', owner));
       const asker = askerOf(request, breakGlass);
       const { key, credential } = newKey({
         tenant: asker.tenant,
@@ -73,8 +79,9 @@ export function apiKeyRoutes(api: Api, { keys, authentication, secondPerson }: A
         scopes: granted,
         createdAt: new Date(),
         expiresAt: expiresAt === undefined ? null : new Date(expiresAt),
+        maker: asker,
       });
-      const rule = ruleOfKey(granted);
+      const rule = ruleOfKey(granted, !isSameSubject(owner, asker.subject));
       const answer = rule && (await secondPerson.of(asker)(actionOf(key, granted), rule));
       if (answer?.kind === 'waits') {
         const { id } = answer.approval;
@@ -121,11 +128,13 @@ export function apiKeyRoutes(api: Api, { keys, authentication, secondPerson }: A
 /** A key that a second person has approved. Safe to repeat. */
 export const createApprovedKey =
   (keys: Pick<KeysStore, 'addOnce'>) =>
-  ({ tenant, action }: Approved<ActionOf<'createKey'>>): Promise<void> =>
+  ({ tenant, askedBy, askedPeople, action }: Approved<ActionOf<'createKey'>>): Promise<void> =>
     keys.addOnce({
       keyId: action.keyId,
       tenant,
       owner: action.owner,
+      madeBy: askedBy,
+      people: peopleBehind(action.owner, askedPeople),
       scopes: action.scopes,
       secretSha256: Buffer.from(action.secretSha256, 'hex'),
       createdAt: new Date(),
@@ -147,6 +156,7 @@ const actionOf = (
 const viewOf = (key: ApiKey): z.infer<typeof keySchema> => ({
   id: key.keyId,
   owner: key.owner,
+  madeBy: key.madeBy,
   scopes: key.scopes.filter(isScope),
   createdAt: key.createdAt.toISOString(),
   expiresAt: key.expiresAt?.toISOString() ?? null,

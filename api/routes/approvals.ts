@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
-import type { Approvals, Person } from '../approvals';
+import type { Approvals } from '../approvals';
 import { approvalSchema, approvalViewOf } from '../approval-view';
 import type { Cursors } from '../cursor';
 import { principalOf, type Api } from '../route-rules';
@@ -53,7 +53,8 @@ export function approvalRoutes(api: Api, { approvals, store, cursors }: Approval
   api.post('/v1/approvals/:id/approve', {
     config: { rules: { kind: 'steer', scope: 'ops:approve' } },
     schema: {
-      summary: 'Approves, as another person than the one who asked; then it is done, once',
+      summary:
+        'Approves, as another person than the one who asked, who could have asked as well; then it is done, once',
       params: idParams,
       body: verdictBody,
       response: { 200: approvalSchema },
@@ -80,8 +81,7 @@ export function approvalRoutes(api: Api, { approvals, store, cursors }: Approval
 
   /** Says in the audit which transaction it is about, however the call ends. */
   async function known(request: FastifyRequest, id: string) {
-    const { tenant, subject } = principalOf(request);
-    const person: Person = { tenant, subject };
+    const person = principalOf(request);
     const { gid } = await approvals.find(person, id);
     request.gidSteered = gid;
     return { id, person };

@@ -7,7 +7,7 @@ import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approval-view
 import type { Config } from '../config';
 import type { Cursors } from '../cursor';
 import { Problem } from '../errors';
-import type { Failovers } from '../failovers';
+import type { Failovers, RequestedBy } from '../failovers';
 import { fingerprintOf } from '../idempotency';
 import { preferenceOf } from '../preference';
 import { callerGone, keyOf, principalOf, waitingHandlerMs, type Api } from '../route-rules';
@@ -16,7 +16,7 @@ import { cursor, idParams, limit, text } from '../schemas';
 import { askerOf, breakGlassField, type SecondPerson } from '../second-person';
 import type { Starts } from '../starts';
 import type { Steering } from '../steering';
-import type { KeyedRequest, RunRow, RunsStore } from '../stores/runs-store';
+import type { RunRow, RunsStore } from '../stores/runs-store';
 import { storyOf, storyOfRow, storySchema } from '../story';
 import type { Temporal } from '../temporal';
 import { answerOf } from './start-route';
@@ -183,9 +183,10 @@ export function failoverRoutes(
       response: { 200: failoverSchema, 202: failoverSchema },
     },
     handler: async (request, reply) => {
-      const { tenant, subject } = principalOf(request);
+      const { tenant, subject, people } = principalOf(request);
       const gid = gidIn(request, request.params.id);
-      const run = await steering.cancel({ tenant, gid, subject }, request.body?.note ?? null);
+      const steer = { tenant, gid, subject, people };
+      const run = await steering.cancel(steer, request.body?.note ?? null);
       return reply.code(statusOf(run)).send(viewOf(run));
     },
   });
@@ -196,9 +197,10 @@ export function keyedOf(
   request: FastifyRequest,
   params: Readonly<Record<string, string>>,
   secret: string,
-): KeyedRequest {
+): RequestedBy {
   return {
     input: { tenant: principalOf(request).tenant },
+    requester: principalOf(request).people,
     operation: `${request.method} ${request.routeOptions.url ?? ''}`,
     idempotencyKey: keyOf(request),
     fingerprint: fingerprintOf(params, request.bodyAsSent, secret),

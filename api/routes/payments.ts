@@ -238,16 +238,20 @@ export function paymentRoutes(
   api.post('/v1/payments/:id/review', {
     config: { rules: { kind: 'steer', scope: 'payments:review', flow: 'payment' } },
     schema: {
-      summary: 'Decides a payment that waits for a person',
+      summary: 'Decides a payment that waits for a person, as another one than who started it',
       params: idParams,
       body: reviewBody,
       response: { 202: runViewSchema },
     },
     handler: async (request, reply) => {
-      const { tenant, subject } = principalOf(request);
+      const { tenant, subject, people } = principalOf(request);
       const gid = gidOf('payment', businessIdOf(tenant, request.params.id));
       if (!partsOfGid(gid)) throw new Problem('not_found');
-      const run = await steering.review({ tenant, gid, subject }, request.body, keyOf(request));
+      const run = await steering.review(
+        { tenant, gid, subject, people },
+        request.body,
+        keyOf(request),
+      );
       return reply.code(202).send(runViewOf(run));
     },
   });

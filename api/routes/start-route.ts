@@ -63,7 +63,8 @@ export function startRoute<
     handler: async (request, reply) => {
       // The schemas above have validated both: their types are lost in a generic route alone.
       const path = request.params as z.output<Params>;
-      const prepared = prepare(request.body as z.output<Body>, principalOf(request), path);
+      const caller = principalOf(request);
+      const prepared = prepare(request.body as z.output<Body>, caller, path);
       if (request.query.dryRun) return planOf(prepared.input);
       const preference = preferenceOf(request.headers['prefer']);
       const started = await starts.start(
@@ -72,6 +73,7 @@ export function startRoute<
           operation: `POST ${url}`,
           idempotencyKey: keyOf(request),
           fingerprint: fingerprintOf(path, request.bodyAsSent, secret),
+          requester: caller.people,
         },
         { ...preference, signal: callerGone(reply) },
       );

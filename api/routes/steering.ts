@@ -66,7 +66,7 @@ const bulkBody = z
   })
   .meta({ id: 'BulkRetry' });
 
-type AskedDecision = Omit<Decide, 'tenant' | 'subject'> & {
+type AskedDecision = Omit<Decide, 'tenant' | 'subject' | 'people'> & {
   readonly breakGlass?: z.output<typeof breakGlassField>;
 };
 
@@ -271,6 +271,6 @@ export const statusOf = ({ state }: RunRow): 200 | 202 => (isEnding(state) ? 200
 function steerOf(request: FastifyRequest, gid: string): Steer {
   keyOf(request);
   if (!partsOfGid(gid)) throw new Problem('not_found');
-  const { tenant, subject } = principalOf(request);
-  return { tenant, gid, subject };
+  const { tenant, subject, people } = principalOf(request);
+  return { tenant, gid, subject, people };
 }

@@ -8,6 +8,7 @@ import {
   type ApprovalAction,
 } from '../approval-actions';
 import { canonicalJson } from '../canonical-json';
+import type { People } from '../people';
 import type { TwoPersonRule } from '../two-persons';
 import { isSqlError, withoutDeadlock, type Database, type SqlValue } from './database';
 
@@ -32,6 +33,8 @@ export interface ApprovalRow {
   readonly action: ApprovalAction;
   readonly rule: TwoPersonRule;
   readonly askedBy: string;
+  /** Everybody who may stand behind the credential that asked. */
+  readonly askedPeople: People;
   readonly askedAt: Date;
   readonly expiresAt: Date;
   readonly state: ApprovalState;
@@ -40,13 +43,18 @@ export interface ApprovalRow {
   readonly note: string | null;
   readonly closedAt: Date | null;
 }
-export type NewApproval = Pick<ApprovalRow, 'id' | 'tenant' | 'action' | 'rule' | 'askedBy'>;
+export type NewApproval = Pick<
+  ApprovalRow,
+  'id' | 'tenant' | 'action' | 'rule' | 'askedBy' | 'askedPeople'
+>;
 
 /** How a second person decides. */
 export interface Verdict {
   readonly tenant: Tenant;
   readonly id: string;
   readonly by: string;
+  /** Everybody who may stand behind the credential that decides. */
+  readonly people: People;
   readonly note: string | null;
 }
 
@@ -58,7 +66,7 @@ const keepDays = 30;
 const forgetAtOnce = 100;
 
 /** Its time, and its transaction, decide on a question that nobody has decided; by the database's clock alone. */
-const columns = `a.id, a.tenant, a.gid, a.action, a.rule, a.asked_by AS askedBy, a.asked_at AS askedAt,
+const columns = `a.id, a.tenant, a.gid, a.action, a.rule, a.asked_by AS askedBy, a.asked_people AS askedPeople, a.asked_at AS askedAt,
   a.expires_at AS expiresAt, a.decided_by AS decidedBy, a.decided_at AS decidedAt, a.note, a.closed_at AS closedAt,
   CASE WHEN a.state <> 'pending' THEN a.state
     WHEN a.expires_at <= UTC_TIMESTAMP(3) THEN 'expired'
@@ -120,22 +128,22 @@ export function createApprovalsStore(database: Database) {
     },
 
     /** @returns false: it is not pending any more, or its time is over. */
-    async approve({ tenant, id, by, note }: Verdict): Promise<boolean> {
+    async approve({ tenant, id, by, people, note }: Verdict): Promise<boolean> {
       const changed = await database.change(
-        `UPDATE approvals SET state = 'approved', decided_by = ?, decided_at = UTC_TIMESTAMP(3), note = ?
+        `UPDATE approvals SET state = 'approved', decided_by = ?, decided_people = ?, decided_at = UTC_TIMESTAMP(3), note = ?
          WHERE id = ? AND tenant = ? AND state = 'pending' AND expires_at > UTC_TIMESTAMP(3)`,
-        [by, note, id, tenant],
+        [by, textOf(people), note, id, tenant],
       );
       return changed === 1;
     },
 
     /** @returns false: it is not pending any more, or its time is over. */
-    async reject({ tenant, id, by, note }: Verdict): Promise<boolean> {
+    async reject({ tenant, id, by, people, note }: Verdict): Promise<boolean> {
       const changed = await database.change(
-        `UPDATE approvals SET state = 'rejected', decided_by = ?, decided_at = UTC_TIMESTAMP(3), note = ?,
+        `UPDATE approvals SET state = 'rejected', decided_by = ?, decided_people = ?, decided_at = UTC_TIMESTAMP(3), note = ?,
            closed_at = UTC_TIMESTAMP(3), open_digest = NULL
          WHERE id = ? AND tenant = ? AND state = 'pending' AND expires_at > UTC_TIMESTAMP(3)`,
-        [by, note, id, tenant],
+        [by, textOf(people), note, id, tenant],
       );
       return changed === 1;
     },
@@ -159,6 +167,8 @@ const rowOf = ({ action, ...row }: RawRow): ApprovalRow => ({
   ...row,
   action: approvalActionSchema.parse(action),
 });
+
+const textOf = (people: People): string | null => people && JSON.stringify(people);
 
 const digestOf = ({ tenant, askedBy, action }: NewApproval): Buffer =>
   createHash('sha256').update(canonicalJson({ tenant, askedBy, action })).digest();
@@ -189,16 +199,17 @@ async function pendingOf(database: Database, tenant: Tenant): Promise<number> {
 }
 
 async function insert(database: Database, question: NewApproval, digest: Buffer): Promise<void> {
-  const { id, tenant, action, rule, askedBy } = question;
+  const { id, tenant, action, rule, askedBy, askedPeople } = question;
   const subject = subjectOf(action);
   const values: readonly SqlValue[] = [
     ...[id, tenant, action.kind, subject?.gid ?? null, subject?.version ?? null],
-    ...[JSON.stringify(action), rule, askedBy, expirySeconds, digest],
+    ...[JSON.stringify(action), rule, askedBy, textOf(askedPeople), expirySeconds, digest],
   ];
   await withoutDeadlock(() =>
     database.change(
-      `INSERT INTO approvals (id, tenant, kind, gid, version, action, rule, asked_by, asked_at, expires_at, open_digest)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) + INTERVAL ? SECOND, ?)`,
+      `INSERT INTO approvals (id, tenant, kind, gid, version, action, rule, asked_by, asked_people, asked_at, expires_at,
+         open_digest)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) + INTERVAL ? SECOND, ?)`,
       values,
     ),
   );

@@ -1,4 +1,5 @@
 import type { Tenant } from '../../contracts/ids';
+import type { People } from '../people';
 import { isSqlError, type Database } from './database';
 
 /** An API key as it is kept: of its secret, the digest alone. */
@@ -7,6 +8,10 @@ export interface ApiKey {
   readonly tenant: Tenant;
   /** The person or system that holds it: the subject of what is done with it. */
   readonly owner: string;
+  /** The subject that it was made by; `null`: it is older than this is written down. */
+  readonly madeBy: string | null;
+  /** Everybody who may stand behind it. */
+  readonly people: People;
   readonly secretSha256: Buffer;
   readonly scopes: readonly string[];
   readonly createdAt: Date;
@@ -17,7 +22,7 @@ export interface ApiKey {
 
 type NewKey = Omit<ApiKey, 'revokedAt' | 'lastUsedAt'>;
 
-const columns = `key_id AS keyId, tenant, owner, secret_sha256 AS secretSha256, scopes, created_at AS createdAt,
+const columns = `key_id AS keyId, tenant, owner, made_by AS madeBy, people, secret_sha256 AS secretSha256, scopes, created_at AS createdAt,
   expires_at AS expiresAt, revoked_at AS revokedAt, last_used_at AS lastUsedAt`;
 
 /** Keys of one tenant that a list shows, revoked ones included. */
@@ -26,12 +31,14 @@ const keysMax = 1_000;
 export function createKeysStore(database: Database) {
   async function add(key: NewKey): Promise<void> {
     await database.change(
-      `INSERT INTO api_keys (key_id, tenant, owner, secret_sha256, scopes, created_at, expires_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO api_keys (key_id, tenant, owner, made_by, people, secret_sha256, scopes, created_at, expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       [
         key.keyId,
         key.tenant,
         key.owner,
+        key.madeBy,
+        key.people && JSON.stringify(key.people),
         key.secretSha256,
         JSON.stringify(key.scopes),
         key.createdAt,

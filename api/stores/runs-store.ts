@@ -12,6 +12,7 @@ import { rowBranch } from '../../contracts/runs';
 import type { EarlyStatus, RunState, TransactionInput } from '../../contracts/transaction';
 import { dependencyUnavailable } from '../errors';
 import type { Fingerprint } from '../idempotency';
+import type { People } from '../people';
 import type { Position } from '../cursor';
 import { openMoveOf } from './cluster-store';
 import { countRuns, readRunPage, type Condition, type RunPage } from './run-lists';
@@ -47,6 +48,8 @@ export interface RunRow {
   readonly early: EarlyStatus | null;
   /** What persons have answered for, once it has ended; `null`: nothing. */
   readonly resolvedByHand: readonly KeptResolution[] | null;
+  /** Everybody who may stand behind the credential that started it; none where a machine did. */
+  readonly requester: People;
   /** The answer, byte for byte; not read for lists. */
   readonly ending: Buffer | null;
 }
@@ -59,6 +62,8 @@ export interface NewRun {
   readonly operation: string;
   readonly idempotencyKey: string;
   readonly fingerprint: Fingerprint;
+  /** Everybody who may stand behind the credential that starts it. */
+  readonly requester: People;
   readonly acceptedAt: Date;
   /** Of an operator's flow, which moves regions itself; left out: it is business, taken in while none is switched. */
   readonly turn?: Turn | undefined;
@@ -138,7 +143,7 @@ const glanceColumns = 'gid, state, early_status AS early';
 const listColumns = `gid, tenant, flow, state, step, reason, pivot_passed AS pivotPassed, lane, region, epoch, version,
   accepted_at AS acceptedAt, deadline_at AS deadlineAt, stuck_since AS stuckSince, ended_at AS endedAt,
   start_sent_at AS startSentAt, start_confirmed_at AS startConfirmedAt, at_risk AS atRisk,
-  early_status AS early, resolved_by_hand AS resolvedByHand`;
+  early_status AS early, requester, resolved_by_hand AS resolvedByHand`;
 
 /**
  * Rows of `accord.runs` as the API claims, reads and starts them; workflows move them through `RunsActivities`.
@@ -357,8 +362,8 @@ async function insertRun(
   const { gid, tenant, flow, deadlineAt } = run.input;
   await sql.change(
     `INSERT INTO runs (gid, tenant, flow, reference, operation, idempotency_key, fingerprint, field_digests, input,
-       owner, region, epoch, accepted_at, deadline_at, at_risk)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')`,
+       owner, region, epoch, accepted_at, deadline_at, at_risk, requester)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', ?)`,
     [
       gid,
       tenant,
@@ -374,6 +379,7 @@ async function insertRun(
       epoch,
       run.acceptedAt,
       new Date(deadlineAt),
+      run.requester && JSON.stringify(run.requester),
     ],
   );
 }

@@ -32,6 +32,8 @@ export interface Load {
 
 interface LoadOptions {
   readonly api: ApiClient;
+  /** Of another person than the one who starts. */
+  readonly reviewer: ApiClient;
   readonly history: History;
   readonly random: Random;
   readonly clients: number;
@@ -48,7 +50,7 @@ const takenWithinMs = 10_000;
 const decidedWithinSeconds = 8;
 const endStates = new Set(['completed', 'compensated', 'parked']);
 
-export function startLoad({ api, history, random, clients }: LoadOptions): Load {
+export function startLoad({ api, reviewer, history, random, clients }: LoadOptions): Load {
   const known: string[] = [];
   const payments: string[] = [];
   const inReview: string[] = [];
@@ -171,7 +173,7 @@ export function startLoad({ api, history, random, clients }: LoadOptions): Load 
     const body = { decision: random.chance(0.7) ? 'approve' : 'reject', note: 'Looked at.' };
     return () =>
       word(proc, 'review', key, `payment:acme.${paymentId}`, () =>
-        api.call('POST', `/v1/payments/${paymentId}/review`, { key, body }),
+        reviewer.call('POST', `/v1/payments/${paymentId}/review`, { key, body }),
       );
   }
 

@@ -10,31 +10,38 @@ export type Unrest = readonly string[];
 const lookEveryMs = 300;
 const shownMax = 5;
 
-/** Payments whose caller never heard that a person must look at them. */
-export async function finishReviews(trial: Trial, api: ApiClient): Promise<void> {
+/**
+ * Payments whose caller never heard that a person must look at them.
+ * @param reviewer of another person than the one who started them.
+ */
+export async function finishReviews(trial: Trial, reviewer: ApiClient): Promise<void> {
   const waiting = await trial.sql<{ reference: string }>(
     'accord',
     `SELECT reference FROM runs WHERE flow = 'payment' AND early_status = 'review' AND ended_at IS NULL`,
   );
   for (const { reference } of waiting) {
-    await api.call('POST', `/v1/payments/${reference}/review`, {
+    await reviewer.call('POST', `/v1/payments/${reference}/review`, {
       key: `last-review-${reference}`,
       body: { decision: 'approve', note: 'The run is over.' },
     });
   }
 }
 
-export async function untilQuiet(trial: Trial, api: ApiClient, withinMs: number): Promise<Unrest> {
+export async function untilQuiet(
+  trial: Trial,
+  reviewer: ApiClient,
+  withinMs: number,
+): Promise<Unrest> {
   const deadline = Date.now() + withinMs;
   for (;;) {
-    const unrest = await unrestOf(trial, api).catch((error: unknown) => [reasonOf(error)]);
+    const unrest = await unrestOf(trial, reviewer).catch((error: unknown) => [reasonOf(error)]);
     if (unrest.length === 0 || Date.now() > deadline) return unrest;
     await pause(lookEveryMs);
   }
 }
 
-async function unrestOf(trial: Trial, api: ApiClient): Promise<Unrest> {
-  await finishReviews(trial, api);
+async function unrestOf(trial: Trial, reviewer: ApiClient): Promise<Unrest> {
+  await finishReviews(trial, reviewer);
   const open = await trial.sql<{ gid: string; state: string; step: string | null }>(
     'accord',
     `SELECT gid, state, step FROM runs WHERE ended_at IS NULL AND state <> 'parked'`,

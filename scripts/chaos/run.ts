@@ -3,6 +3,7 @@ import { flows, type Gid } from '../../contracts/ids';
 import { openBooks, type OpenBooks, type RoundOfBooks, type Violation } from '../books';
 import type { Latency } from '../bench/latency';
 import type { Build } from '../application';
+import type { Scope } from '../../api/scopes';
 import { authorizationOf } from '../credentials';
 import type { DatabaseUrls } from '../databases';
 import { serversOf } from '../stack/profile';
@@ -177,12 +178,14 @@ function crewOf(
 async function observe(options: ChaosOptions, reach: Reach): Promise<Observation> {
   const { random, say, plan } = options;
   const { trial, supervisor } = reach;
-  const authorization = await authorizationOf(trial.urls.API_DATABASE_URL, {
-    tenant,
-    owner: 'chaos',
-    scopes: ['tx:start', 'tx:read', 'tx:cancel', 'payments:review', 'ops'],
-  });
+  const as = (owner: string, scopes: readonly (Scope | 'ops')[]) =>
+    authorizationOf(trial.urls.API_DATABASE_URL, { tenant, owner, scopes });
+  const authorization = await as('chaos', ['tx:start', 'tx:read', 'tx:cancel', 'ops']);
   const api = createApiClient(trial.application.apiUrl, authorization);
+  const reviewer = createApiClient(
+    trial.application.apiUrl,
+    await as('chaos-reviewer', ['tx:read', 'payments:review']),
+  );
   const history = openHistory(options.historyFile);
   const workers = supervisor.namesOf('worker').map((name) => `${trial.name}-${name}`);
   const counting = watchCounters(options.stack.folder, workers);
@@ -192,7 +195,13 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
     raceActsAgainstUndos(trial, { build: options.build, random: random.fork('races') }),
     plantLateActs(trial, api, lateActs),
   ]);
-  const load = startLoad({ api, history, random: random.fork('load'), clients: options.clients });
+  const load = startLoad({
+    api,
+    reviewer,
+    history,
+    random: random.fork('load'),
+    clients: options.clients,
+  });
   const prober = startProber(api);
 
   const deploy = rollout(options, supervisor);
@@ -220,11 +229,11 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   say('Quiet: waiting for what is under way …');
   const stoppedAt = Date.now();
   const withinMs = options.build ? quietWithBugWithinMs : quietWithinMs;
-  const unrest = await untilQuiet(trial, api, withinMs);
+  const unrest = await untilQuiet(trial, reviewer, withinMs);
   const quietAfterMs = Date.now() - stoppedAt;
   const tailFailures = [...failedJobs, ...(await load.tail(tailOfEach))];
-  await finishReviews(trial, api);
-  const unrestAfter = await untilQuiet(trial, api, withinMs);
+  await finishReviews(trial, reviewer);
+  const unrestAfter = await untilQuiet(trial, reviewer, withinMs);
   await books.stop();
   await counting.stop();
   say('Asking the oracles …');

@@ -36,6 +36,7 @@ describe('a payment over HTTP', () => {
 
   const review = (paymentId: string, decision: 'approve' | 'reject') =>
     application.request('POST', `/v1/payments/${paymentId}/review`, {
+      asReviewer: true,
       key: `${paymentId}-${decision}`,
       body: { decision, note: 'Asked by telephone.' },
     });

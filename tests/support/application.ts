@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { Client } from '@temporalio/client';
 import { createConnection, type Connection as SqlConnection } from 'mysql2/promise';
 
-import { newKey } from '../../api/authentication';
+import { makerAtHand, newKey } from '../../api/authentication';
 import { scopes } from '../../api/scopes';
 import {
   createApplication,
@@ -62,6 +62,8 @@ export interface RequestOptions {
   readonly accept?: string;
   /** Another API process than `api`. */
   readonly at?: string;
+  /** As another person, who has started nothing yet. */
+  readonly asReviewer?: true;
 }
 export interface Answer {
   readonly status: number;
@@ -103,7 +105,8 @@ export async function ownApplication(): Promise<OwnApplication> {
     const [rows] = await (await open).query(statement, values);
     return rows as never; // The caller names the columns that it asks for.
   };
-  const authorization = `Bearer ${await addKey(sql, tenant)}`;
+  const authorization = `Bearer ${await addKey(sql, tenant, 'test')}`;
+  const reviewer = `Bearer ${await addKey(sql, tenant, 'reviewer')}`;
 
   const start: OwnApplication['start'] = async (role, as = role, variables = {}) => {
     started.add(as);
@@ -149,7 +152,7 @@ export async function ownApplication(): Promise<OwnApplication> {
       const answer = await fetch(`${at}${path}`, {
         method,
         headers: {
-          authorization,
+          authorization: options.asReviewer ? reviewer : authorization,
           ...(body !== undefined && { 'content-type': 'application/json' }),
           ...(method === 'POST' && { 'idempotency-key': key ?? randomBytes(8).toString('hex') }),
           ...(wait && { prefer: wait }),
@@ -189,13 +192,18 @@ const connectionOptions = (uri: string) => ({
   ) => (field.type === 'VAR_STRING' ? field.string('utf8') : next()),
 });
 
-async function addKey(sql: OwnApplication['sql'], tenant: string): Promise<string> {
-  const grant = { tenant, owner: 'test', scopes, createdAt: new Date(), expiresAt: null };
-  const { key, credential } = newKey(grant);
+async function addKey(sql: OwnApplication['sql'], tenant: string, owner: string): Promise<string> {
+  const grant = { tenant, owner, scopes, createdAt: new Date(), expiresAt: null };
+  const { key, credential } = newKey({ ...grant, maker: makerAtHand(owner) });
   await sql(
     'accord',
-    'INSERT INTO api_keys (key_id, tenant, owner, secret_sha256, scopes, created_at) VALUES (?)',
-    [[key.keyId, tenant, key.owner, key.secretSha256, JSON.stringify(scopes), key.createdAt]],
+    'INSERT INTO api_keys (key_id, tenant, owner, people, secret_sha256, scopes, created_at) VALUES (?)',
+    [
+      [
+        ...[key.keyId, tenant, key.owner, JSON.stringify(key.people), key.secretSha256],
+        ...[JSON.stringify(scopes), key.createdAt],
+      ],
+    ],
   );
   return credential;
 }

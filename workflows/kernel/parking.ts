@@ -2,7 +2,7 @@ import { ApplicationFailure, condition } from '@temporalio/workflow';
 
 import type { ParkReason } from '../../contracts/failures';
 import { consentText } from '../../contracts/resolutions';
-import type { Decision, ResolveTransaction } from '../../contracts/transaction';
+import { whyNotOffered, type Decision, type ResolveTransaction } from '../../contracts/transaction';
 import type { Run, StepRecord } from './run';
 import { note } from './run';
 
@@ -55,14 +55,10 @@ export function createParking(
   }
 
   function validate({ step, decision, evidence }: ResolveTransaction): void {
-    const parked = run.parked.get(step);
     if (run.parked.size === 0) throw refuse('NotParked', `${run.input.gid} is ${run.state}.`);
-    if (!parked || decided.has(step)) {
-      throw refuse('BadDecision', `Parked is ${[...run.parked.keys()].join(', ')}, not ${step}.`);
-    }
-    if (!parked.decisions.includes(decision)) {
-      throw refuse('BadDecision', `For ${step} decide ${parked.decisions.join(' or ')}.`);
-    }
+    if (decided.has(step)) throw refuse('BadDecision', `${step} has just been decided.`);
+    const why = whyNotOffered([...run.parked.values()], { step, decision });
+    if (why !== undefined) throw refuse('BadDecision', why);
     if (decision !== 'retry' && !evidence) {
       throw refuse('BadDecision', `The decision ${decision} needs evidence.`);
     }

@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { Problem } from '../../../api/errors';
+import { makerAtHand } from '../../../api/authentication';
+import { peopleBehind } from '../../../api/people';
 import { scopes, type Scope } from '../../../api/scopes';
 import type { Temporal } from '../../../api/temporal';
 import type { ResolveTransaction } from '../../../contracts/transaction';
+import { decisions } from '../../../contracts/transaction';
 import { readAudits } from '../../../scripts/books/audits';
+import { aTimeline } from '../../unit/api/fake-api';
 import { testIssuer, type TestIssuer } from '../../unit/api/tokens';
 import {
   anApprovalRow,
@@ -50,6 +54,11 @@ const temporal: Partial<Temporal> = {
     if (problem) throw problem;
   },
   wasDecided: (gid, updateId) => Promise.resolve(taken.has(`${gid} ${updateId}`)),
+  /** Parked where the row says, and whatever is decided there is offered. */
+  async timeline(gid) {
+    const [run] = await apis.sql('SELECT step FROM runs WHERE gid = ?', [gid]);
+    return aTimeline({ [String(run?.['step'])]: decisions });
+  },
 };
 
 beforeAll(async () => {
@@ -105,6 +114,9 @@ async function asked(gid: string, as = alice): Promise<Approval> {
   expect(answer.statusCode).toBe(202);
   return answer.json<Approval>();
 }
+/** A key of one person, made with a credential of another one. */
+const keyMadeBy = (maker: string, owner: string, given: readonly Scope[] = scopes) =>
+  api.credential('acme', given, owner, makerAtHand(maker));
 const approve = (as: string, { id }: { readonly id: string }, on = api) =>
   post(as, `/v1/approvals/${id}/approve`, {}, on);
 const reject = (as: string, { id }: { readonly id: string }) =>
@@ -172,6 +184,80 @@ describe('skipping a step that moves money', () => {
     expect(codeOf(await approve(another, question))).toBe(200);
   });
 
+  it('is not done by one person who makes a key in another name, whichever way round', async () => {
+    // Alone: to ask for a key of another owner is a question itself.
+    const mallory = await person('mallory', 'ops admin:keys tx:read');
+    const aKey = { owner: 'marvin', scopes: ['ops:resolve', 'ops:approve'] };
+    const made = await post(mallory, '/v1/api-keys', aKey);
+    expect(made.statusCode).toBe(202);
+    const { approval, credential } = made.json<{ approval: Approval; credential: string }>();
+    expect(codeOf(await approve(mallory, approval))).toBe('second_person_required');
+    // And though another person lets that pass: the key counts as both.
+    expect(codeOf(await approve(await person('carol', 'ops admin:keys'), approval))).toBe(200);
+    const marvin = `Bearer ${credential}`;
+    for (const [asker, approver] of [
+      [marvin, mallory],
+      [mallory, marvin],
+    ] as const) {
+      const question = await asked(await parked(), asker);
+      expect((await approve(approver, question)).json()).toMatchObject({
+        code: 'second_person_required',
+        detail: expect.stringContaining('mallory stands behind that and behind this credential'),
+      });
+      expect([(await now(question)).state, taken.size]).toEqual(['pending', 0]);
+    }
+    const [row] = await apis.sql('SELECT made_by, people FROM api_keys WHERE owner = ?', [
+      'marvin',
+    ]);
+    expect([String(row?.['made_by']), row?.['people']]).toEqual(['mallory', ['mallory', 'marvin']]);
+    const [told] = (await auditOf(await parked())).concat(
+      await apis.sql(`SELECT request FROM audit WHERE actor = 'marvin' ORDER BY id LIMIT 1`),
+    );
+    expect(told?.['request']).toMatchObject({ people: ['mallory', 'marvin'] });
+  });
+
+  it('is not approved with a key that was made with a key that the asker has made', async () => {
+    const grandchild = await api.credential('acme', scopes, 'robot-2', {
+      subject: 'robot-1',
+      people: peopleBehind('robot-1', ['alice']),
+    });
+    const question = await asked(await parked());
+    expect(codeOf(await approve(grandchild, question))).toBe('second_person_required');
+    expect(codeOf(await approve(await keyMadeBy('bob', 'robot-3'), question))).toBe(200);
+  });
+
+  it('is neither asked nor approved with a key of which nobody knows who made it', async () => {
+    const old = await api.credential('acme', scopes, 'dave', { subject: 'nobody', people: null });
+    const gid = await parked();
+    expect(codeOf(await skip(old, gid))).toBe('second_person_required');
+    const question = await asked(gid);
+    expect(codeOf(await approve(old, question))).toBe('second_person_required');
+    expect([(await now(question)).state, taken.size]).toEqual(['pending', 0]);
+  });
+
+  it('is approved by nobody who could not have asked for it', async () => {
+    const question = await asked(await parked());
+    expect(codeOf(await approve(await person('bob', 'ops:approve'), question))).toBe(
+      'scope_missing',
+    );
+    expect((await now(question)).state).toBe('pending');
+  });
+
+  it('is not asked for at a step that is not parked, and the asker is told what is', async () => {
+    const gid = await parked();
+    for (const step of ['banana', 'captureFunds']) {
+      const answer = await skip(alice, gid, { step });
+      expect([answer.statusCode, answer.json()]).toMatchObject([
+        409,
+        {
+          code: 'decision_not_offered',
+          detail: `${step} is not parked. What may be decided: holdFunds: retry, done, skip.`,
+        },
+      ]);
+    }
+    expect(await apis.sql('SELECT id FROM approvals WHERE gid = ?', [gid])).toEqual([]);
+  });
+
   it('is done once, however many approve it at once, in several processes', async () => {
     const question = await asked(await parked());
     const answers = await Promise.all(
@@ -207,7 +293,7 @@ describe('skipping a step that moves money', () => {
     const { id } = await asked(await parked());
     await apis.sql('UPDATE approvals SET expires_at = UTC_TIMESTAMP(3) WHERE id = ?', [id]);
     const { approvals } = api.dependencies;
-    const verdict = { tenant: 'acme', id, by: 'bob', note: null };
+    const verdict = { tenant: 'acme', id, by: 'bob', people: ['bob'], note: null };
     expect([await approvals.approve(verdict), await approvals.reject(verdict)]).toEqual([
       false,
       false,
@@ -236,9 +322,10 @@ describe('skipping a step that moves money', () => {
     const gid = await parked();
     const question = await asked(gid);
     // As a process leaves it that died in between.
-    await apis.sql(`UPDATE approvals SET state = 'approved', decided_by = 'bob' WHERE id = ?`, [
-      question.id,
-    ]);
+    await apis.sql(
+      `UPDATE approvals SET state = 'approved', decided_by = 'bob', decided_people = '["bob"]' WHERE id = ?`,
+      [question.id],
+    );
     await apis.sql('UPDATE runs SET version = version + 1 WHERE gid = ?', [gid]);
     expect(codeOf(await approve(bob, question))).toBe('state_changed');
     expect([(await now(question)).state, taken.size]).toEqual(['void', 0]);
@@ -265,9 +352,10 @@ describe('skipping a step that moves money', () => {
 
   it('is completed by a third person where a process died between the approval and the act', async () => {
     const question = await asked(await parked());
-    await apis.sql(`UPDATE approvals SET state = 'approved', decided_by = 'bob' WHERE id = ?`, [
-      question.id,
-    ]);
+    await apis.sql(
+      `UPDATE approvals SET state = 'approved', decided_by = 'bob', decided_people = '["bob"]' WHERE id = ?`,
+      [question.id],
+    );
     expect(codeOf(await approve(alice, question))).toBe('second_person_required');
     expect(taken.size).toBe(0);
     expect(codeOf(await approve(carol, question, other))).toBe(200);
@@ -413,21 +501,49 @@ describe('a key that would make one person two', () => {
     expect((await get(bob, `/v1/approvals/${approval.id}`)).body).not.toContain(secret);
     expect(codeOf(await approve(alice, approval))).toBe('second_person_required');
     expect(await use(credential)).toBe(401);
-    const answers = await Promise.all([bob, carol].map((as) => approve(as, approval, other)));
+    const admins = await Promise.all(['bob', 'carol'].map((one) => person(one, 'ops admin:keys')));
+    const answers = await Promise.all(admins.map((as) => approve(as, approval, other)));
     expect(answers.map(codeOf)).toEqual([200, 200]);
     const rows = await apis.sql('SELECT scopes FROM api_keys WHERE owner = ?', ['robot']);
     expect(rows).toEqual([{ scopes: ['admin:keys'] }]);
     expect(await use(credential, other)).toBe(200);
   });
 
-  it.each(['ops:approve', 'ops:breakglass'] as const)('may also be one with %s', async (scope) => {
-    const admin = await person('alice', 'ops ops:breakglass admin:keys');
-    const answer = await post(admin, '/v1/api-keys', { owner: 'bob', scopes: [scope] });
+  it.each([
+    'ops:approve',
+    'ops:breakglass',
+    'ops:resolve',
+    'ops:failover',
+    'payments:review',
+    'admin:keys',
+  ] as const)('may also be one of the own name with %s', async (scope) => {
+    const admin = await person('alice', 'ops ops:breakglass admin:keys payments:review');
+    const answer = await post(admin, '/v1/api-keys', { owner: 'alice', scopes: [scope] });
     expect(answer.json()).toMatchObject({ approval: { rule: 'grants_power', state: 'pending' } });
   });
 
-  it('is none with less than that', async () => {
-    expect((await make(['ops:read'])).statusCode).toBe(201);
+  it('may be any of another name, and is none of the own name with less than that', async () => {
+    expect((await make(['ops:read'])).json()).toMatchObject({
+      approval: { rule: 'for_another', state: 'pending' },
+    });
+    const admin = await person('alice', 'ops admin:keys');
+    const own = await post(admin, '/v1/api-keys', { owner: 'Alice', scopes: ['ops:read'] });
+    expect([own.statusCode, own.json()]).toMatchObject([201, { owner: 'Alice', madeBy: 'alice' }]);
+  });
+
+  it.each([
+    ['in letters of more than one byte', 'ü'.repeat(100)],
+    ['with a letter that only looks like one', 'alicе'],
+    ['with a space', 'alice smith'],
+    ['that is too long', 'a'.repeat(129)],
+    ['that is empty', ''],
+  ])('is refused with the field, for an owner %s', async (_, owner) => {
+    const admin = await person('alice', 'ops admin:keys');
+    const answer = await post(admin, '/v1/api-keys', { owner, scopes: ['ops:read'] });
+    expect([answer.statusCode, answer.json()]).toMatchObject([
+      422,
+      { code: 'unprocessable', errors: [{ pointer: '/owner', code: 'not_visible_ascii' }] },
+    ]);
   });
 });
 
@@ -494,9 +610,16 @@ describe('questions to a second person', () => {
 
   it('cannot be approved by their asker in the database, either', async () => {
     await apis.insert('accord.approvals', anApprovalRow('Q-self'));
-    const self = apis.sql(
-      `UPDATE approvals SET state = 'approved', decided_by = asked_by WHERE id = 'Q-self'`,
-    );
-    await expect(self).rejects.toThrow('Check constraint');
+    for (const [by, people] of [
+      ['alice', '["alice"]'],
+      ['bob', '["alice", "bob"]'],
+      ['bob', null],
+    ]) {
+      const self = apis.sql(
+        `UPDATE approvals SET state = 'approved', decided_by = ?, decided_people = ? WHERE id = 'Q-self'`,
+        [by, people],
+      );
+      await expect(self).rejects.toThrow('Check constraint');
+    }
   });
 });

@@ -249,6 +249,7 @@ describe('a planned switch of regions', () => {
           ...{ gid: `failover:${cluster}.${number + 1}`, tenant: cluster, flow: 'failover' },
           ...{ deadlineAt: Date.now() + 60_000, undoBudgetMs: 1 },
         },
+        requester: ['alice'],
         ...{ reference: String(number + 1), operation: 'test', idempotencyKey: aReference() },
         fingerprint: { digest: Buffer.alloc(32), fields: {} },
         ...{ acceptedAt: new Date(), turn },
@@ -374,9 +375,10 @@ describe('an unplanned switch of regions', () => {
   it('is started by a third person where a process died before the start, and known as started where it died behind it', async () => {
     const question = await asked();
     const die = () =>
-      apis.sql(`UPDATE approvals SET state = 'approved', decided_by = 'bob' WHERE id = ?`, [
-        question.id,
-      ]);
+      apis.sql(
+        `UPDATE approvals SET state = 'approved', decided_by = 'bob', decided_people = '["bob"]' WHERE id = ?`,
+        [question.id],
+      );
     await die();
     expect(codeOf(await approve(carol, question))).toBe(200);
     const [gid] = await switches();

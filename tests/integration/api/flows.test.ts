@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { scopes } from '../../../api/scopes';
 import { createConnection } from 'mysql2/promise';
 
 import { eventually } from '../../support/eventually';
@@ -251,14 +252,26 @@ describe('a payment that waits', () => {
     const id = aReference();
     await post('/v1/payments', aPayment(id));
     await move(id, "state = 'compensated', ending = '{}', ended_at = UTC_TIMESTAMP(3)");
-    const late = await post(`/v1/payments/${id}/review`, { decision: 'approve', note: 'Known.' });
+    const decision = { decision: 'approve', note: 'Known.' };
+    const own = await post(`/v1/payments/${id}/review`, decision);
+    expect([own.statusCode, own.json()]).toMatchObject([
+      403,
+      {
+        code: 'second_person_required',
+        detail: expect.stringContaining('This payment was started; acme-owner stands behind that'),
+      },
+    ]);
+    const reviewer = await api.credential('acme', scopes, 'reviewer');
+    const late = await post(`/v1/payments/${id}/review`, decision, {
+      headers: { authorization: reviewer },
+    });
     expect(late.statusCode).toBe(409);
     expect(late.json()).toMatchObject({ code: 'state_changed', gid: `payment:acme.${id}` });
     const audited = await get('/v1/audit?limit=1');
     expect(audited.json()).toMatchObject({
       items: [
         {
-          actor: 'acme-owner',
+          actor: 'reviewer',
           operation: 'POST /v1/payments/:id/review',
           gid: `payment:acme.${id}`,
           outcome: '409 state_changed',

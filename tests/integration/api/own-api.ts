@@ -3,7 +3,7 @@ import { Client, Connection } from '@temporalio/client';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { pino } from 'pino';
 
-import { newKey } from '../../../api/authentication';
+import { makerAtHand, newKey, type Maker } from '../../../api/authentication';
 import { loadConfig } from '../../../api/config';
 import type { Environment } from '../../../processes/environment';
 import { openDependencies, type Dependencies } from '../../../api/dependencies';
@@ -30,7 +30,13 @@ export interface OwnApis {
 }
 export interface OwnApi extends Server {
   readonly dependencies: Dependencies;
-  credential(tenant?: string, given?: readonly Scope[], owner?: string): Promise<string>;
+  /** A credential of the tenant; made by its owner, unless another maker is named. */
+  credential(
+    tenant?: string,
+    given?: readonly Scope[],
+    owner?: string,
+    maker?: Maker,
+  ): Promise<string>;
 }
 interface More {
   readonly faults?: DeliveryPoints;
@@ -79,13 +85,23 @@ export async function ownApis(): Promise<OwnApis> {
       const api: OwnApi = {
         ...server,
         dependencies,
-        async credential(tenant = 'acme', given = scopes, owner = `${tenant}-owner`) {
+        async credential(
+          tenant = 'acme',
+          given = scopes,
+          owner = `${tenant}-owner`,
+          maker = makerAtHand(owner),
+        ) {
           const createdAt = new Date();
           const grant = { tenant, owner, scopes: given, createdAt };
-          const { key, credential } = newKey({ ...grant, expiresAt: null });
+          const { key, credential } = newKey({ ...grant, expiresAt: null, maker });
           await admin.query(
-            'INSERT INTO api_keys (key_id, tenant, owner, secret_sha256, scopes, created_at) VALUES (?)',
-            [[key.keyId, tenant, key.owner, key.secretSha256, JSON.stringify(given), createdAt]],
+            'INSERT INTO api_keys (key_id, tenant, owner, people, secret_sha256, scopes, created_at) VALUES (?)',
+            [
+              [
+                ...[key.keyId, tenant, key.owner, key.people && JSON.stringify(key.people)],
+                ...[key.secretSha256, JSON.stringify(given), createdAt],
+              ],
+            ],
           );
           return `Bearer ${credential}`;
         },
@@ -177,6 +193,7 @@ export const anApprovalRow = (id: string, more: object = {}) => ({
   }),
   rule: 'grants_power',
   asked_by: 'alice',
+  asked_people: '["alice"]',
   asked_at: new Date(),
   expires_at: new Date(Date.now() + 1_800_000),
   ...more,

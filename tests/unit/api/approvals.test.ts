@@ -1,14 +1,19 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
-import { createApprovals, createAsking } from '../../../api/approvals';
+import { createApprovals, createAsking, type Person } from '../../../api/approvals';
 import { Problem, type ProblemCode } from '../../../api/errors';
 import { createMetrics } from '../../../api/metrics';
+import { peopleBehind } from '../../../api/people';
+import { scopes } from '../../../api/scopes';
 import { createSecondPerson } from '../../../api/second-person';
 import type { AuditEntry } from '../../../api/stores/audit-store';
 import { anApproval, fakeApprovals } from './fake-approvals';
 
-const bob = { tenant: 'acme', subject: 'bob' };
-const carol = { tenant: 'acme', subject: 'carol' };
+/** Somebody with the scopes of an operator; behind whom nobody else stands, unless somebody is named. */
+const person = (subject: string, people: Person['people'] = peopleBehind(subject)): Person => ({
+  ...{ tenant: 'acme', subject, people, scopes: new Set(scopes) },
+});
+const [alice, bob, carol] = [person('alice'), person('bob'), person('carol')];
 
 /** What happened, in its order. */
 let told: string[];
@@ -81,16 +86,39 @@ describe('what two persons want', () => {
     'is not approved by who has asked: %s',
     async (subject) => {
       const { approvals, stateOf } = approvalsThat();
-      const self = { tenant: 'acme', subject };
-      expect(await codeOf(approvals.approve(self, 'Q-1', null))).toBe('second_person_required');
+      expect(await codeOf(approvals.approve(person(subject), 'Q-1', null))).toBe(
+        'second_person_required',
+      );
       expect([told, stateOf()]).toEqual([[], 'pending']);
     },
   );
 
+  it.each<[string, Person['people'], Person['people']]>([
+    ['whose key the asker has made', ['alice', 'bob'], ['alice']],
+    ['who has made the key of the asker', ['bob'], ['alice', 'bob']],
+    ['whose key was made with a key that the asker has made', ['alice', 'bob', 'carol'], ['alice']],
+    ['of whose key nobody knows who made it', null, ['alice']],
+    ['where nobody knows who asks', ['bob'], null],
+  ])('is not approved by somebody %s', async (_, people, askedPeople) => {
+    const { approvals, store, stateOf } = approvalsThat();
+    store.rows.set('Q-1', anApproval({ askedPeople }));
+    const refused = approvals.approve(person('bob', people), 'Q-1', null);
+    expect(await codeOf(refused)).toBe('second_person_required');
+    expect([told, stateOf()]).toEqual([[], 'pending']);
+    await approvals.approve(carol, 'Q-1', null).catch(() => undefined);
+    expect(stateOf()).toBe(askedPeople === null ? 'pending' : 'done');
+  });
+
+  it('is not approved by who could not have asked for it', async () => {
+    const { approvals, stateOf } = approvalsThat();
+    const approver = { ...bob, scopes: new Set(['ops:approve', 'ops:failover'] as const) };
+    expect(await codeOf(approvals.approve(approver, 'Q-1', null))).toBe('scope_missing');
+    expect([told, stateOf()]).toEqual([[], 'pending']);
+  });
+
   it('is not completed by who has asked, either', async () => {
     const { approvals, store, stateOf } = approvalsThat();
     store.rows.set('Q-1', anApproval({ state: 'approved', decidedBy: 'bob' }));
-    const alice = { tenant: 'acme', subject: 'alice' };
     expect(await codeOf(approvals.approve(alice, 'Q-1', null))).toBe('second_person_required');
     expect([told, stateOf()]).toEqual([[], 'approved']);
   });
@@ -142,7 +170,6 @@ describe('what two persons want', () => {
 
 describe('the second person', () => {
   const { action, rule } = anApproval();
-  const alice = { tenant: 'acme', subject: 'alice' };
 
   function secondPerson() {
     const store = fakeApprovals();
@@ -161,6 +188,13 @@ describe('the second person', () => {
     expect(granted).toMatchObject({ kind: 'waits', approval: { askedBy: 'alice', action, rule } });
     expect([...store.rows.values()]).toMatchObject([{ state: 'pending' }]);
     expect([told, await broken()]).toEqual([[], []]);
+  });
+
+  it('is not asked by a key of which nobody knows who made it', async () => {
+    const { of, store } = secondPerson();
+    const asking = of({ ...person('shop', null), breakGlass: undefined })(action, rule);
+    expect(await codeOf(asking)).toBe('second_person_required');
+    expect(store.rows.size).toBe(0);
   });
 
   it('is done without where the glass is broken: written down, counted and logged as an error', async () => {

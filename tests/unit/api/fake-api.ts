@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { pino } from 'pino';
 import type { Redis } from 'ioredis';
 
-import { newKey } from '../../../api/authentication';
+import { makerAtHand, newKey, type Maker } from '../../../api/authentication';
 import { loadConfig } from '../../../api/config';
 import type { Environment } from '../../../processes/environment';
 import type { Dependencies } from '../../../api/dependencies';
@@ -18,7 +18,7 @@ import type { RegionSight, ServiceSight } from '../../../api/stores/watch-store'
 import type { Temporal } from '../../../api/temporal';
 import { defaultWatchPolicy, type WatchPolicy } from '../../../contracts/region-watch';
 import type { RegionStatus } from '../../../contracts/regions';
-import type { TransactionInput } from '../../../contracts/transaction';
+import type { Decision, Timeline, TransactionInput } from '../../../contracts/transaction';
 import { fakeApprovals } from './fake-approvals';
 
 /** A configuration that names no server: for APIs over fakes. */
@@ -59,10 +59,21 @@ export function aRun(more: Partial<RunRow> = {}): RunRow {
     atRisk: [],
     early: null,
     resolvedByHand: null,
+    requester: ['shop'],
     ending: null,
     ...more,
   };
 }
+
+/** A run that is parked, as it tells itself; by step, what may be decided there. */
+export const aTimeline = (parked: Readonly<Record<string, readonly Decision[]>>): Timeline => ({
+  ...{ gid: 'order:acme.O-1', state: 'parked', pivotPassed: false, step: null, steps: [] },
+  parked: Object.entries(parked).map(([step, offered]) => ({
+    ...{ step, decisions: offered, reason: 'undo_failed', detail: '', failures: 1, parkedAt: 0 },
+  })),
+  ...{ atRisk: [], resolvedByHand: [], reason: null, notes: [], reviewUntil: null, epoch: 1 },
+  wasReset: false,
+});
 
 /** Region a is active, b stands by. */
 export const aCluster = (more: Partial<ClusterView> = {}): ClusterView => ({
@@ -112,7 +123,7 @@ export interface FakeApi extends Server {
   readonly audited: AuditEntry[];
   readonly updates: unknown[];
   /** A credential of the tenant with these scopes: all, if none are named. */
-  credential(tenant?: string, given?: readonly Scope[], owner?: string): string;
+  credential(tenant?: string, given?: readonly Scope[], owner?: string, maker?: Maker): string;
 }
 
 /** Fakes of everything behind the API; `dependencies` replaces some of them. */
@@ -241,10 +252,11 @@ export async function fakeApi(
     claims,
     audited,
     updates,
-    credential(tenant = 'acme', given = scopes, owner) {
+    credential(tenant = 'acme', given = scopes, named, maker) {
+      const hash = createHash('sha256').update(tenant).digest('hex').slice(0, 8);
+      const owner = named ?? `owner-${hash}`;
       const { key, credential } = newKey({
-        tenant,
-        owner: owner ?? `owner-${createHash('sha256').update(tenant).digest('hex').slice(0, 8)}`,
+        ...{ tenant, owner, maker: maker ?? makerAtHand(owner) },
         scopes: given,
         createdAt: new Date(),
         expiresAt: null,

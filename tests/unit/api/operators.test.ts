@@ -36,6 +36,7 @@ describe("an operator's token", () => {
     const claims = { tenants: ['acme', 'globex'], scope: 'tx:read ops openid', jti: 'token-1' };
     expect(await verify(claims)).toEqual({
       subject: 'alice',
+      people: ['alice'],
       credential: 'token-1',
       tenants: ['acme', 'globex'],
       scopes: ['tx:read', 'ops:read', 'ops:resolve', 'ops:approve', 'ops:failover'],

@@ -3,10 +3,16 @@ import { describe, expect, it } from '@jest/globals';
 import { createSteering, type Decide } from '../../../api/steering';
 import type { RunRow } from '../../../api/stores/runs-store';
 import { thresholdsSchema } from '../../../api/two-persons';
-import { aRun, anEndedRun } from './fake-api';
+import { decisions, type Decision } from '../../../contracts/transaction';
+import { aRun, aTimeline, anEndedRun } from './fake-api';
 import { anApproval } from './fake-approvals';
 
-function steeringOver(run: RunRow, thresholds: object = {}) {
+/** @param parked what the run itself offers; left out: every decision on the step of the row. */
+function steeringOver(
+  run: RunRow,
+  thresholds: object = {},
+  parked: Readonly<Record<string, readonly Decision[]>> = { [run.step ?? '']: decisions },
+) {
   const updates: unknown[][] = [];
   const update = (...args: unknown[]) => {
     updates.push(args);
@@ -22,7 +28,7 @@ function steeringOver(run: RunRow, thresholds: object = {}) {
       park: update,
       review: update,
       wasDecided: () => Promise.resolve(false),
-      timeline: () => Promise.resolve(undefined),
+      timeline: () => Promise.resolve(aTimeline(parked)),
     },
   });
   return {
@@ -40,13 +46,15 @@ function steeringOver(run: RunRow, thresholds: object = {}) {
   };
 }
 
-const steer = { tenant: 'acme', gid: 'order:acme.O-1', subject: 'alice' };
+const steer = { tenant: 'acme', gid: 'order:acme.O-1', subject: 'alice', people: ['alice'] };
 const decide = { ...steer, step: undefined, version: undefined, evidence: null };
 const codeOf = (call: Promise<unknown>): Promise<string> =>
   call.then(
     (answer) => (typeof answer === 'object' && answer && 'approval' in answer ? 'waits' : 'taken'),
     (error: unknown) => (error as { code: string }).code,
   );
+
+const euros = (minorUnits: number) => ({ kind: 'hold', currency: 'EUR', minorUnits }) as const;
 
 /** The table of docs/architecture.md, steering. */
 const table: readonly (readonly [
@@ -81,13 +89,13 @@ const table: readonly (readonly [
   ],
   [
     'parked after the pivot',
-    { state: 'parked', pivotPassed: true },
+    { state: 'parked', pivotPassed: true, atRisk: [euros(1)] },
     { cancel: 'past_pivot', retry: 'taken', park: 'state_changed' },
   ],
   ['undoing', { state: 'undoing' }, { cancel: 'taken', retry: 'not_parked', park: 'taken' }],
   [
     'parked on the undo way',
-    { state: 'parked' },
+    { state: 'parked', atRisk: [euros(1)] },
     { cancel: 'taken', retry: 'taken', park: 'state_changed' },
   ],
   [
@@ -155,8 +163,6 @@ describe('steering by the state of a transaction', () => {
   });
 
   const evidence = { kind: 'ticket', ref: 'OPS-1', note: null };
-  const euros = (minorUnits: number) => ({ kind: 'hold', currency: 'EUR', minorUnits }) as const;
-
   it.each([
     ['reserveStock of a plan', { step: 'reserveStock' }, 'taken'],
     ['a step that moves money', { step: 'captureFunds' }, 'waits'],
@@ -171,7 +177,6 @@ describe('steering by the state of a transaction', () => {
     expect(await codeOf(steering.decide({ ...decide, decision: 'skip', evidence }))).toBe(expected);
     expect(updates).toHaveLength(expected === 'taken' ? 1 : 0);
     expect(wanted.map(([, rule]) => rule)).toEqual(expected === 'taken' ? [] : ['skips_money']);
-    expect(await codeOf(steering.decide({ ...decide, decision: 'done', evidence }))).toBe('taken');
   });
 
   it.each([
@@ -211,6 +216,84 @@ describe('steering by the state of a transaction', () => {
     },
   );
 
+  it.each([
+    ['a step that moves it', 'reserveRefund', [], 'waits'],
+    ['a step that moves it, and as much is known', 'reserveRefund', [euros(5)], 'taken'],
+    ['a step that moves none', 'completeRefund', [], 'taken'],
+  ] as const)(
+    'takes money of which nobody knows how much it is for any sum: %s',
+    async (_, step, atRisk, expected) => {
+      const run = aRun({ flow: 'refund', state: 'parked', step, atRisk });
+      for (const decision of ['retry', 'done'] as const) {
+        const { steering, wanted } = steeringOver(run);
+        expect(await codeOf(steering.decide({ ...decide, decision, evidence }))).toBe(expected);
+        expect(wanted.map(([, rule]) => rule)).toEqual(
+          expected === 'taken' ? [] : ['amount_at_risk'],
+        );
+      }
+    },
+  );
+
+  it.each<[string, Partial<RunRow>, string[]]>([
+    ['by who started it', { requester: ['alice'] }, ['own_transaction']],
+    ['by who made the key that started it', { requester: ['alice', 'shop'] }, ['own_transaction']],
+    ['where nobody knows who started it', { requester: null }, ['own_transaction']],
+    ['by another person', { requester: ['shop'] }, []],
+    ['where a machine started it', { requester: [] }, []],
+    ['of a switch of regions', { flow: 'failover', step: 'promoteRegion' }, ['moves_regions']],
+    ['of a rejoin', { flow: 'failback', step: 'rebuildRegion' }, ['moves_regions']],
+  ])('settles a step by hand with two persons, or one: %s', async (_, row, rules) => {
+    const run = aRun({ state: 'parked', step: 'reserveStock', ...row });
+    for (const decision of ['done', 'skip'] as const) {
+      const { steering, wanted } = steeringOver(run);
+      await steering.decide({ ...decide, decision, evidence });
+      expect(wanted.map(([, rule]) => rule)).toEqual(rules);
+    }
+    const { steering, wanted } = steeringOver(run);
+    await steering.decide({ ...decide, decision: 'retry' });
+    expect(wanted).toEqual([]);
+  });
+
+  it.each([
+    ['a step that is not parked', { step: 'banana' }, 'banana is not parked'],
+    ['a step that was refused', { step: 'holdFunds' }, 'holdFunds is not parked'],
+    [
+      'what the step does not offer',
+      { step: 'captureFunds' },
+      'skip is no decision on captureFunds',
+    ],
+  ])('asks nobody for %s, and says what may be decided', async (_, more, why) => {
+    const row = { state: 'parked', step: 'captureFunds', atRisk: [euros(9_000_000)] } as const;
+    const { steering, wanted } = steeringOver(aRun(row), {}, { captureFunds: ['retry', 'done'] });
+    const asked = steering.decide({ ...decide, decision: 'skip', evidence, ...more });
+    await expect(asked).rejects.toMatchObject({
+      code: 'decision_not_offered',
+      message: `${why}. What may be decided: captureFunds: retry, done.`,
+    });
+    expect(wanted).toEqual([]);
+  });
+
+  it('asks nobody where the run is not parked any more, or does not answer', async () => {
+    const row = { state: 'parked', step: 'captureFunds', atRisk: [euros(9_000_000)] } as const;
+    const moved = steeringOver(aRun(row), {}, {});
+    expect(await codeOf(moved.steering.decide({ ...decide, decision: 'retry' }))).toBe(
+      'not_parked',
+    );
+    expect(moved.wanted).toEqual([]);
+  });
+
+  it.each([
+    ['who started it', ['alice']],
+    ['who made the key that started it', ['alice', 'shop']],
+    ['whoever it may be, where nobody knows who started it', null],
+  ])('refuses a review by %s', async (_, requester) => {
+    const { steering, updates } = steeringOver(aRun({ flow: 'payment', requester }));
+    const approve = { decision: 'approve', note: null } as const;
+    const reviewed = steering.review(steer, approve, 'k');
+    expect(await codeOf(reviewed)).toBe('second_person_required');
+    expect(updates).toEqual([]);
+  });
+
   it('asks for nobody where the decision would be refused anyway', async () => {
     const much = { step: 'captureFunds', version: 12, atRisk: [euros(9_000_000)] };
     for (const state of ['running', 'undoing', 'completed'] as const) {
@@ -229,7 +312,10 @@ describe('steering by the state of a transaction', () => {
 describe('a decision that a second person has approved', () => {
   const { action } = anApproval();
   if (action.kind !== 'decideStep') throw new Error('It is a decision.');
-  const approved = { id: 'Q-1', tenant: 'acme', askedBy: 'alice', approvedBy: 'bob', action };
+  const approved = {
+    ...{ id: 'Q-1', tenant: 'acme', askedBy: 'alice', askedPeople: ['alice'], approvedBy: 'bob' },
+    action,
+  };
 
   function steeringWhere(run: RunRow, wasDecided: boolean) {
     const updates: unknown[][] = [];
