@@ -3,22 +3,25 @@ import { z } from 'zod';
 import { referencePattern, tenantPattern } from '../contracts/ids';
 import { currencies } from '../contracts/money';
 import {
+  address,
+  clusterName,
   ConfigurationError,
   databaseUrl,
-  faultsOf,
-  faultsShape,
+  listenHost,
   listOf,
+  logLevel,
+  port,
   readEnvironment,
+  readyFile,
   redisUrl,
+  temporalShape,
+  wholeNumber,
   type Environment,
 } from '../processes/environment';
+import { faultsOf, faultsShape } from '../processes/faults-config';
 import { riskPolicySchema } from './risk-policy';
 import { thresholdsSchema } from './two-persons';
 
-const wholeNumber = z
-  .string()
-  .regex(/^\d{1,9}$/, 'a whole number')
-  .transform(Number);
 const json = (example: string) =>
   z.string().transform((text, context): unknown => {
     try {
@@ -50,14 +53,14 @@ const keySet = json('{"keys":[…]}').pipe(
 );
 const keySetUrl = z
   .url('https://…')
-  .refine((url) => /^https:|^http:\/\/(localhost|127\.0\.0\.1)[:/]/.test(url), 'https://…');
+  .refine((url) => /^https:|^http:\/\/(localhost|127\.0\.0\.1|\[::1\])[:/]/.test(url), 'https://…');
 
 const variables = {
   ...faultsShape,
-  ACCORD_CLUSTER: z.string().min(1).default('main'),
-  API_HOST: z.string().min(1).default('127.0.0.1'), // Open to others only where somebody says so.
-  API_PORT: wholeNumber.default(8080),
-  API_TRUST_PROXY_HOPS: wholeNumber.default(0),
+  ACCORD_CLUSTER: clusterName.default('main'),
+  API_HOST: listenHost.default('127.0.0.1'), // Open to others only where somebody says so.
+  API_PORT: port.default(8080),
+  API_TRUST_PROXY_HOPS: wholeNumber(0, 16).default(0),
   API_DATABASE_URL: databaseUrl,
   API_ORDERS_DATABASE_URL: databaseUrl,
   API_ACCOUNTS_DATABASE_URL: databaseUrl,
@@ -65,7 +68,7 @@ const variables = {
   API_COUPONS_DATABASE_URL: databaseUrl,
   /** Of a user who may read what the checks compare, one a database. Empty: the checks are not served. */
   API_BOOKS_DATABASE_URLS: listOf(databaseUrl).optional(),
-  API_DATABASE_CONNECTIONS: wholeNumber.default(20),
+  API_DATABASE_CONNECTIONS: wholeNumber(1, 1_000).default(20),
   /** Signs cursors and digests of fields: the same in every API process. */
   API_SECRET: z.string().min(32, 'at least 32 characters'),
   /** Who makes operators' tokens, for whom, and with which keys: all three or none. OPERATOR_KEYS_FILE is for development. */
@@ -74,29 +77,32 @@ const variables = {
   OPERATOR_KEYS_URL: keySetUrl.optional(),
   OPERATOR_KEYS: keySet.optional(),
   REDIS_URL: redisUrl,
-  TEMPORAL_ADDRESS: z.string().min(1),
-  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
-  TEMPORAL_API_KEY: z.string().min(1).optional(),
+  ...temporalShape,
+  TEMPORAL_ADDRESS: address,
   MERCHANT_ACCOUNTS: ownAccounts.default({}),
   CLEARING_ACCOUNTS: ownAccounts.default({}),
   RISK_POLICY: json('{"reviewScore":50}').pipe(riskPolicySchema).prefault('{}'),
   /** Amounts at risk from which a decision on a parked run wants two persons; 0: always. */
   TWO_PERSON_THRESHOLDS: json('{"EUR":1000000}').pipe(thresholdsSchema).prefault('{}'),
   /** How long a payment may wait for a person. */
-  REVIEW_MS: wholeNumber.pipe(z.int().min(1_000)).default(259_200_000),
-  STARTS_PER_SECOND: wholeNumber.default(1_000),
-  READS_PER_SECOND: wholeNumber.default(500),
-  OPERATIONS_PER_SECOND: wholeNumber.default(20),
-  FAILED_CREDENTIALS_PER_SECOND: wholeNumber.default(50),
+  REVIEW_MS: wholeNumber(1_000, 2_592_000_000).default(259_200_000),
+  STARTS_PER_SECOND: wholeNumber(1, 1_000_000).default(1_000),
+  READS_PER_SECOND: wholeNumber(1, 1_000_000).default(500),
+  OPERATIONS_PER_SECOND: wholeNumber(1, 1_000_000).default(20),
+  FAILED_CREDENTIALS_PER_SECOND: wholeNumber(1, 1_000_000).default(50),
   /** Accepted starts that Temporal has not confirmed: above this a start is refused. */
-  START_BACKLOG_MAX: wholeNumber.default(10_000),
-  STARTS_IN_HAND_MAX: wholeNumber.default(512),
+  START_BACKLOG_MAX: wholeNumber(0, 1_000_000).default(10_000),
+  STARTS_IN_HAND_MAX: wholeNumber(1, 100_000).default(512),
   /** Delay of the event loop above which starts are shed; above twice of it lists. */
-  LOOP_DELAY_MAX_MS: wholeNumber.default(200),
-  WAITERS_MAX: wholeNumber.default(1_000),
-  SHUTDOWN_GRACE_MS: wholeNumber.default(5_000), // A balancer needs that long to see that readiness fell.
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+  LOOP_DELAY_MAX_MS: wholeNumber(10, 600_000).default(200),
+  WAITERS_MAX: wholeNumber(0, 1_000_000).default(1_000),
+  SHUTDOWN_GRACE_MS: wholeNumber(0, 600_000).default(5_000), // A balancer needs that long to see that readiness fell.
+  LOG_LEVEL: logLevel,
+  READY_FILE: readyFile,
 };
+
+/** Every variable that the API reads; each also as <NAME>_FILE. */
+export const apiVariables = Object.keys(variables);
 
 export type Config = ReturnType<typeof loadConfig>;
 type Given = ReturnType<typeof readEnvironment<typeof variables>>;
@@ -174,6 +180,7 @@ export function loadConfig(environment: Environment = process.env) {
     waitersMax: given.WAITERS_MAX,
     shutdownGraceMs: given.SHUTDOWN_GRACE_MS,
     logLevel: given.LOG_LEVEL,
+    readyFile: given.READY_FILE,
     faults: faultsOf(given),
   });
 }

@@ -176,6 +176,7 @@ function openTemporal({ address, apiKey }: Config['temporal']): Connection {
     connectTimeout: 1_000,
     interceptors: [], // No retries in here: the starter repeats starts, callers repeat the rest.
     channelArgs: {
+      'grpc.enable_http_proxy': 0, // As the workers, whose client knows no proxy: https_proxy is for other calls.
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': reconnectMaxMs,
     },

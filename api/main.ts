@@ -5,8 +5,11 @@ import { collectDefaultMetrics } from 'prom-client';
 import { loadConfig } from './config';
 import { openDependencies, type Dependencies } from './dependencies';
 import { armFaults } from '../processes/fault-menu';
+import { listenError } from '../processes/listening';
 import { createLogger } from '../processes/logger';
+import { announceReadiness } from '../processes/readiness';
 import { stopOnSignal } from '../processes/shutdown';
+import { runProcess } from '../processes/start';
 import { buildServer, type Server } from './server';
 
 async function main(): Promise<void> {
@@ -18,10 +21,14 @@ async function main(): Promise<void> {
   const faults = armFaults(config.faults, logger);
   const server = await buildServer({ config, dependencies, logger, faults });
   collectDefaultMetrics({ register: server.metrics.registry });
-  stopOnSignal(logger, () => close(server, dependencies, config.shutdownGraceMs));
+  const { shutdownGraceMs: graceMs, listen } = config;
+  stopOnSignal(logger, () => close(server, dependencies, graceMs), graceMs);
   await server.premises.begin();
+  const url = await server.api.listen(listen).catch((error: unknown) => {
+    throw listenError(error, { ...listen, variables: { host: 'API_HOST', port: 'API_PORT' } });
+  });
   server.starter.begin();
-  await server.api.listen(config.listen);
+  announceReadiness(config.readyFile, Number(new URL(url).port));
 }
 
 /**
@@ -38,8 +45,4 @@ async function close(server: Server, dependencies: Dependencies, graceMs: number
   await dependencies.close();
 }
 
-main().catch((error: unknown) => {
-  // There may be no logger yet: its level is part of the configuration.
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1); // Clients that are open would keep it alive.
-});
+runProcess('api', main);

@@ -29,7 +29,8 @@ export type Branch = string;
 export type StepKey = string;
 
 export const tenantPattern = /^[a-z0-9]{1,16}$/;
-export const referencePattern = /^[A-Za-z0-9._~-]{1,64}$/;
+/** Never `.` or `..`: as a segment of a path each is taken away by every client and proxy before the request arrives. */
+export const referencePattern = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64}$/;
 export const branchLengthMax = 64;
 export const branchPattern = /^[A-Za-z0-9-]{1,64}$/;
 export const gidLengthMax = 96;

@@ -45,41 +45,80 @@ function valueOf(name: string, environment: Environment, problems: string[]): st
 }
 
 /** Name and reason; zod's own messages may quote the value, which may be a secret. */
-const describe = ({ path, code, message }: z.core.$ZodIssue): string =>
-  `${String(path[0])}: ${code === 'invalid_format' ? `not of the form ${message}` : message}`;
+function describe({ path, code, message }: z.core.$ZodIssue): string {
+  const isMissing = code === 'invalid_type' && path.length === 1;
+  const reason = code === 'invalid_format' ? `not of the form ${message}` : message;
+  return `${String(path[0])}: ${isMissing ? 'missing' : reason}`;
+}
 
 // ——— variables that several processes read ———
 
-export const databaseUrl = z.url({
-  protocol: /^mysql$/,
-  error: 'mysql://user:password@host:port/database',
-});
-export const redisUrl = z.url({ protocol: /^rediss?$/, error: 'redis://host:port' });
+/** A whole number in decimal digits, bounds included: no variable takes a limit that no process could work with. */
+export const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .refine(
+      (text) => /^\d{1,12}$/.test(text) && Number(text) >= least && Number(text) <= most,
+      `not a whole number from ${least} to ${most}`,
+    )
+    .transform(Number);
 
-export const faultsShape = {
-  NODE_ENV: z.string().default(''),
-  /** Fault points to arm, for drills: processes/fault-points.ts has the grammar. */
-  FAULTS: z.string().default(''),
-  FAULT_SEED: z.coerce.number().int().default(1),
-  /** A folder: faults that wait for one transaction strike once among all processes that share it. */
-  FAULT_MARKS: z.string().min(1).optional(),
-  /** Production runs no FAULTS unless this says so. */
-  ALLOW_FAULTS: z.enum(['0', '1']).default('0'),
+export const port = wholeNumber(0, 65_535);
+
+/** Name, IPv4 address, or IPv6 address in brackets; then its port. */
+const addressPattern = /^(?:\[[\da-f:.]+\]|[^\s:/@[\]]+):(\d{1,5})$/i;
+const isAddress = (text: string): boolean => {
+  const [, digits] = addressPattern.exec(text) ?? [];
+  return digits !== undefined && Number(digits) >= 1 && Number(digits) <= 65_535;
 };
+export const address = z.string().refine(isAddress, 'not of the form host:port or [IPv6]:port');
 
-export interface FaultsConfig {
-  readonly text: string;
-  readonly seed: number;
-  readonly marks: string | undefined;
-}
+/** Where to listen. An IPv6 address may stand in brackets, as it does in URLs. */
+export const listenHost = z
+  .string()
+  .regex(/^(?:\[[\da-f:.]+\]|[^\s/@[\]]+)$/i, 'host')
+  .transform((host) => host.replace(/^\[|\]$/g, ''));
 
-/** What is armed, and with which seed. @throws ConfigurationError in production without ALLOW_FAULTS=1. */
-export function faultsOf(value: z.output<z.ZodObject<typeof faultsShape>>): FaultsConfig {
-  if (value.FAULTS !== '' && value.NODE_ENV === 'production' && value.ALLOW_FAULTS === '0') {
-    throw new ConfigurationError('FAULTS is set in production: remove it, or set ALLOW_FAULTS=1.');
+export const clusterName = z.string().regex(/^[a-z0-9-]{1,16}$/, '1 to 16 of a-z, 0-9 and -');
+
+/** A `%` that is no escape is a driver's error later, and it names no variable. */
+function isDecodable(url: string): boolean {
+  try {
+    const { username, password, pathname } = new URL(url);
+    return [username, password, pathname].map(decodeURIComponent).length > 0;
+  } catch {
+    return false;
   }
-  return { text: value.FAULTS, seed: value.FAULT_SEED, marks: value.FAULT_MARKS };
 }
+const percent = 'a % that begins no escape: write it as %25';
+
+export const databaseUrl = z
+  .url({ protocol: /^mysql$/, error: 'mysql://user:password@host:port/database', abort: true })
+  .refine(isDecodable, { error: percent, abort: true })
+  .refine(
+    (url) => /^\/[^/]+$/.test(new URL(url).pathname),
+    'names no database: mysql://user:password@host:port/database',
+  );
+export const redisUrl = z
+  .url({ protocol: /^rediss?$/, error: 'redis://host:port', abort: true })
+  .refine(isDecodable, { error: percent, abort: true })
+  .refine(
+    (url) => /^(?:\/\d{0,4})?$/.test(new URL(url).pathname),
+    'a database is a number: redis://host:port/0',
+  );
+
+export const logLevel = z
+  .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+  .default('info');
+
+/** Beside the log: a file that a process writes when it is ready for work, with its pid and its port. */
+export const readyFile = z.string().min(1).optional();
+
+/** How Temporal is reached: with a key by TLS, without one plain; never by way of a proxy. */
+export const temporalShape = {
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  TEMPORAL_API_KEY: z.string().min(1).optional(),
+};
 
 /** Several, separated by commas. */
 export const listOf = <Item extends z.ZodType<unknown, string>>(item: Item) =>

@@ -1,6 +1,5 @@
 /** Every place that has fault points, in whatever process: one menu, so that the same FAULTS may be given to all of them. */
 import { activityTypes } from '../contracts/participants';
-import type { FaultsConfig } from './environment';
 import {
   faultPoints,
   inertFaultPoints,
@@ -43,12 +42,21 @@ export const faultMenu: readonly FaultPlace[] = [
   { name: 'worker.shutdown', points: ['beforeAck'], isDelivery: false },
 ];
 
-/**
- * The fault points of this process; each that fires is one line of its log, written before it strikes.
- * @throws an error that names the part of FAULTS that is not understood.
- */
+/** What a process is told to arm. */
+export interface FaultsConfig {
+  readonly text: string;
+  readonly seed: number;
+  readonly marks: string | undefined;
+}
+
+/** @throws an error that names the part of FAULTS that is not understood. */
+export function checkFaults({ text, seed }: FaultsConfig): void {
+  parseFaults(text, { seed, places: faultMenu });
+}
+
+/** The fault points of this process, as they were checked; each that fires is one line of its log, written before it strikes. */
 export function armFaults({ text, seed, marks }: FaultsConfig, logger: Logger): DeliveryPoints {
-  if (text.trim() === '') return inertFaultPoints;
+  if (text === '') return inertFaultPoints;
   logger.warn({ faults: text }, 'Faults are armed.');
   return parseFaults(text, {
     seed,

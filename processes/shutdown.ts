@@ -1,16 +1,20 @@
 import type { Logger } from './logger';
 
-/** Longer than any statement, send or renewal may take; a supervisor kills after this. */
+/** Longer than any statement, send or renewal may take; a supervisor kills after this and the grace. */
 const stopWithinMs = 30_000;
 
-/** Runs `stop` at the first SIGTERM or SIGINT and exits with 0; a second signal, or 30 s, ends the process with 1. */
-export function stopOnSignal(logger: Logger, stop: () => Promise<void>): void {
+/**
+ * Runs `stop` at the first SIGTERM or SIGINT and exits with 0; a second signal, or 30 s, ends the process with 1.
+ *
+ * @param graceMs in which `stop` only waits, for a balancer; it comes on top of the 30 s.
+ */
+export function stopOnSignal(logger: Logger, stop: () => Promise<void>, graceMs = 0): void {
   let isStopping = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1);
     isStopping = true;
     logger.info({ signal }, 'Stopping.');
-    setTimeout(() => process.exit(1), stopWithinMs).unref();
+    setTimeout(() => process.exit(1), graceMs + stopWithinMs).unref();
     stop().then(
       () => process.exit(0),
       (error: unknown) => {
@@ -21,4 +25,17 @@ export function stopOnSignal(logger: Logger, stop: () => Promise<void>): void {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+}
+
+/**
+ * Lets SIGTERM or SIGINT end a process that has nothing in hand yet, such as one that waits for a server.
+ * @returns ends that: from then on somebody else hears them.
+ */
+export function leaveOnSignal(): () => void {
+  const leave = (): void => process.exit(0);
+  const names = ['SIGTERM', 'SIGINT'] as const;
+  for (const name of names) process.on(name, leave);
+  return () => {
+    for (const name of names) process.off(name, leave);
+  };
 }

@@ -2,11 +2,15 @@
  * The application's processes on the servers of one profile: API, transaction workers, relay, consumer, as production
  * runs them, from `dist/` by plain Node. They are recorded as the profile's own, so that `stack down` stops them as well.
  */
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Connection } from '@temporalio/client';
+import { z } from 'zod';
 
+import { apiVariables } from '../api/config';
 import { transactionsTaskQueue } from '../contracts/task-queues';
+import type { Readiness } from '../processes/readiness';
+import { workerVariables } from '../workers/config';
 import type { DatabaseUrls } from './databases';
 import { checkout, environmentWith } from './stack/config';
 import {
@@ -18,6 +22,7 @@ import {
   type OwnedProcess,
 } from './stack/process';
 import type { Stack } from './stack/stack';
+import { connectTemporal, temporalKeyFor } from './stack/temporal-client';
 import { pause } from './stack/waiting';
 
 export type Role = 'api' | 'worker' | 'relay' | 'consumer' | 'failover';
@@ -61,9 +66,14 @@ export interface ApplicationSite {
   readonly build?: Build;
   /** What its processes read beside their addresses. */
   readonly variables?: Variables;
+  /** Whether the shell's variables tune its processes, such as LOG_LEVEL; where they are is never the shell's affair. */
+  readonly isTunedByShell?: boolean;
 }
 
 export type Variables = Readonly<Record<string, string>>;
+
+/** Of an application that is broken on purpose. */
+export const allowFaults: Variables = { ACCORD_DEVELOPMENT: 'allow-faults' };
 
 export interface Application {
   readonly apiUrl: string;
@@ -81,6 +91,8 @@ export interface Application {
   start(role: Role, name?: string, variables?: Variables, build?: Build): Promise<boolean>;
   /** The living process of that name. */
   process(name: string): OwnedProcess | undefined;
+  /** Where the living process of that name serves its metrics, as soon as it is ready. */
+  metricsUrl(name: string): string | undefined;
   /** SIGTERM, and SIGKILL where it has not ended in time. Safe to repeat. */
   stop(name: string): Promise<void>;
 }
@@ -102,7 +114,9 @@ export function createApplication(site: ApplicationSite): Application {
     build: Build | undefined = site.build,
   ): Promise<boolean> {
     if (ownedProcess(folder, recordedAs(name))) return false;
-    const mine = { ...environment, ...variables };
+    const readyFile = readyFileOf(folder, recordedAs(name));
+    rmSync(readyFile, { force: true });
+    const mine = { ...environment, ...variables, READY_FILE: readyFile };
     const started = await startProcess({
       folder,
       name: recordedAs(name),
@@ -142,11 +156,57 @@ export function createApplication(site: ApplicationSite): Application {
     environment,
     start,
     process: (name) => ownedProcess(folder, recordedAs(name)),
+    metricsUrl(name) {
+      const running = ownedProcess(folder, recordedAs(name));
+      const port = running && readinessOf(folder, running)?.port;
+      return port === undefined ? undefined : `http://127.0.0.1:${port}/metrics`;
+    },
     async stop(name) {
       await stopProcess(folder, recordedAs(name), { killAfterMs: stopWithinMs });
     },
   };
 }
+
+/** Every variable that a process reads. */
+const knownVariables = [...new Set([...apiVariables, ...Object.values(workerVariables).flat()])];
+
+/** What a process may be told by the shell: how it works, never where, nor as whom. */
+const tuning = new Set([
+  'ACCORD_DEVELOPMENT',
+  'API_DATABASE_CONNECTIONS',
+  'CLEARING_ACCOUNTS',
+  'FAILED_CREDENTIALS_PER_SECOND',
+  'FAULTS',
+  'FAULT_MARKS',
+  'FAULT_SEED',
+  'FENCE_KEEP_DAYS',
+  'LOG_LEVEL',
+  'LOOP_DELAY_MAX_MS',
+  'MERCHANT_ACCOUNTS',
+  'OPERATIONS_PER_SECOND',
+  'READS_PER_SECOND',
+  'RELAY_KEEP_HOURS',
+  'REVIEW_MS',
+  'RISK_POLICY',
+  'SCHEDULES',
+  'STARTS_IN_HAND_MAX',
+  'STARTS_PER_SECOND',
+  'START_BACKLOG_MAX',
+  'STUCK_ALARM_SECONDS',
+  'TWO_PERSON_THRESHOLDS',
+  'WAITERS_MAX',
+]);
+
+/** Empty, which is unset: what stands in the shell for another installation is not for this one. */
+const withoutShell = (isTuned: boolean): Variables =>
+  Object.fromEntries(
+    knownVariables
+      .filter((name) => !(isTuned && tuning.has(name)))
+      .flatMap((name) => [
+        [name, ''],
+        [`${name}_FILE`, ''],
+      ]),
+  );
 
 function environmentOf({
   stack,
@@ -155,13 +215,16 @@ function environmentOf({
   topicPrefix,
   apiPort,
   apiSecret,
+  isTunedByShell = false,
   variables = {},
 }: ApplicationSite): Variables {
   return {
+    ...withoutShell(isTunedByShell),
     ...variables,
     ...urls,
     TEMPORAL_ADDRESS: stack.temporal.address,
     TEMPORAL_NAMESPACE: namespace,
+    TEMPORAL_API_KEY: temporalKeyFor(stack.temporal.address) ?? '',
     REDIS_URL: withPrefix(stack.redis.url, topicPrefix),
     KAFKA_BROKERS: stack.kafka.brokers.join(','),
     KAFKA_TOPIC_PREFIX: topicPrefix,
@@ -187,6 +250,7 @@ async function isReady(
   folder: string,
   variables: Variables,
 ): Promise<boolean> {
+  if (readinessOf(folder, started) === undefined) return false;
   switch (role) {
     case 'api':
       return answers(`http://127.0.0.1:${variables['API_PORT'] ?? ''}/readyz`);
@@ -195,10 +259,24 @@ async function isReady(
     case 'relay':
     case 'consumer':
     case 'failover':
-      return lastLogLines(folder, started.name).some(
-        (line) => line.includes(`"pid":${started.pid},`) && line.includes(' started."'),
-      );
+      return true;
   }
+}
+
+const readyFileOf = (folder: string, name: string): string => join(folder, 'run', `${name}.ready`);
+
+const readinessSchema: z.ZodType<Readiness> = z.object({ pid: z.number(), port: z.number() });
+
+/** What a process has announced of itself; nothing where another one did, which is gone. */
+function readinessOf(folder: string, { name, pid }: OwnedProcess): Readiness | undefined {
+  let text: string;
+  try {
+    text = readFileSync(readyFileOf(folder, name), 'utf8');
+  } catch {
+    return undefined; // Not ready yet.
+  }
+  const readiness = readinessSchema.parse(JSON.parse(text));
+  return readiness.pid === pid ? readiness : undefined;
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -211,7 +289,7 @@ async function answers(url: string): Promise<boolean> {
 
 /** Temporal knows its pollers, of workflows and of activities, by the identity that begins with their pid. */
 async function polls(pid: number, variables: Variables): Promise<boolean> {
-  const connection = await Connection.connect({ address: variables['TEMPORAL_ADDRESS'] ?? '' });
+  const connection = await connectTemporal(variables['TEMPORAL_ADDRESS'] ?? '');
   try {
     const pollers = await Promise.all(
       [1, 2].map(async (taskQueueType) => {

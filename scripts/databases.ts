@@ -12,7 +12,7 @@ export const databases = ['inventory', 'accounts', 'orders', 'coupons', 'accord'
 export type Database = (typeof databases)[number];
 
 /** Those whose outbox a relay empties. */
-const relayed = [
+export const relayed = [
   'inventory',
   'accounts',
   'orders',

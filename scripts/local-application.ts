@@ -64,6 +64,7 @@ export async function bringUpApplication(
     apiPort: await portFor(profile, 'api'),
     apiSecret: await secret(profile, 'api'),
     variables: await operatorVariables(profile),
+    isTunedByShell: true,
   });
   const processes = processesOf(workers);
   say(`Starting API, ${workers} transaction workers, relay and consumer …`);

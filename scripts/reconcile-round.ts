@@ -1,11 +1,12 @@
 /** One round of reconciliation in Temporal, by the transaction workers of a profile. */
 import { randomUUID } from 'node:crypto';
-import { Client, Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 
 import type { ReconcileInput, ReconcileReport } from '../contracts/reconciliation';
 import { transactionsTaskQueue } from '../contracts/task-queues';
 import type { Profile } from './stack/profile';
 import { readStack } from './stack/stack';
+import { connectTemporal } from './stack/temporal-client';
 
 /** Above the longest round; a worker that is away is waited for no longer. */
 const roundWithin = '10m';
@@ -23,7 +24,7 @@ export async function runRound(profile: Profile, input: ReconcileInput): Promise
     throw new Error(`No Temporal: set TEMPORAL_ADDRESS, or bring one up with npm run ${up}.`);
   }
   const namespace = process.env['TEMPORAL_NAMESPACE'] ?? own?.namespace ?? 'default';
-  const connection = await Connection.connect({ address });
+  const connection = await connectTemporal(address);
   try {
     const { workflow } = new Client({ connection, namespace });
     return await workflow.execute<(input: ReconcileInput) => Promise<ReconcileReport>>(

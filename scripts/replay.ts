@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 
-import { Client, Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import Table from 'cli-table3';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -13,9 +13,11 @@ import colors from 'picocolors';
 import { build } from './build';
 import { historiesOf, replayAll, type Replayed, type Runs } from './replay/runs';
 import { historiesInFiles, type FetchedHistory } from './replay/sources';
+import { givenTemporal } from './stack/config';
 import { profiles, type Profile } from './stack/profile';
 import { standardProgress } from './stack/progress';
 import { readStack } from './stack/stack';
+import { connectTemporal } from './stack/temporal-client';
 import { reasonOf } from './stack/waiting';
 
 interface Options {
@@ -93,11 +95,8 @@ async function* onServer(options: Options, runs: readonly Runs[]): AsyncGenerato
   }
   const namespace =
     options.namespace ?? process.env['TEMPORAL_NAMESPACE'] ?? own?.namespace ?? 'default';
-  const apiKey = process.env['TEMPORAL_API_KEY'];
-  const connection = await Connection.connect({
-    address,
-    ...(apiKey !== undefined && { apiKey, tls: true }),
-  });
+  const apiKey = address === own?.address ? undefined : givenTemporal().apiKey;
+  const connection = await connectTemporal(address, { apiKey });
   try {
     yield* historiesOf(new Client({ connection, namespace }), runs);
   } finally {

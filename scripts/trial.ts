@@ -4,15 +4,21 @@
  */
 import { randomBytes } from 'node:crypto';
 
-import { Client, Connection } from '@temporalio/client';
+import { Client, type Connection } from '@temporalio/client';
 import { createPool, type Pool } from 'mysql2/promise';
 
 import { searchAttributeTypes } from '../contracts/search-attributes';
 import { createLogger } from '../processes/logger';
 import { createKafka } from '../workers/relay/kafka-client';
-import { createApplication, type Application, type ApplicationSite } from './application';
+import {
+  allowFaults,
+  createApplication,
+  type Application,
+  type ApplicationSite,
+} from './application';
 import { provision, unprovision, type Database, type DatabaseUrls } from './databases';
 import { freePort } from './stack/ports';
+import { connectTemporal } from './stack/temporal-client';
 import { pause } from './stack/waiting';
 import type { Stack } from './stack/stack';
 
@@ -69,6 +75,7 @@ export async function openTrial({ stack, kind, through, site }: TrialOptions): P
     apiPort,
     apiSecret: randomBytes(24).toString('base64url'),
     ...site,
+    variables: { ...allowFaults, ...site?.variables },
   });
   const pools = new Map<Database, Pool>();
   const adminUrl = (database: Database): string => {
@@ -135,7 +142,7 @@ export interface OwnNamespace {
 }
 
 export async function openNamespace(address: string, name: string): Promise<OwnNamespace> {
-  const connection = await Connection.connect({ address });
+  const connection = await connectTemporal(address);
   await connection.workflowService.registerNamespace({
     namespace: name,
     workflowExecutionRetentionPeriod: { seconds: retentionSeconds as never }, // The wire type is a Long; a number encodes as one.

@@ -1,7 +1,7 @@
 /**
  * npm run verify: asks everything that must hold, with users who may only read. Ends with 1 where something is wrong.
  */
-import { Client, Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import colors from 'picocolors';
@@ -13,6 +13,7 @@ import { regionServersOf } from './regions/cluster';
 import { seedTenant } from './seed';
 import { stackProfiles, type Profile } from './stack/profile';
 import { portFor, readStack } from './stack/stack';
+import { connectTemporal } from './stack/temporal-client';
 import { reasonOf } from './stack/waiting';
 
 interface Options {
@@ -46,7 +47,7 @@ async function addressesOf(
   const stack = quick ? undefined : await readStack(profile);
   if (!stack) return { addresses: { verifyUrls }, close: () => Promise.resolve() };
   const { address, namespace } = stack.temporal;
-  const connection = await Connection.connect({ address }).catch(() => undefined);
+  const connection = await connectTemporal(address).catch(() => undefined);
   const apiUrl = `http://127.0.0.1:${await portFor(profile, 'api')}`;
   const isServed = await fetch(`${apiUrl}/livez`).then(
     ({ ok }) => ok,

@@ -1,48 +1,46 @@
 import { z } from 'zod';
 
 import {
+  address,
+  clusterName,
   databaseUrl,
-  faultsOf,
-  faultsShape,
+  listenHost,
   listOf,
+  logLevel,
+  port,
   readEnvironment,
+  readyFile,
   redisUrl,
+  temporalShape,
+  wholeNumber,
   type Environment,
 } from '../processes/environment';
-
-const address = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'host:port');
-const port = z.coerce.number().int().min(0).max(65_535);
+import { faultsOf, faultsShape } from '../processes/faults-config';
 
 /** What every process reads. Addresses default to this machine; what holds a password has no default. */
 const processShape = {
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-  METRICS_HOST: z.string().min(1).default('127.0.0.1'),
+  LOG_LEVEL: logLevel,
+  READY_FILE: readyFile,
+  METRICS_HOST: listenHost.default('127.0.0.1'),
 };
 const kafkaShape = {
   KAFKA_BROKERS: listOf(address).default(['127.0.0.1:9092']),
   /** Put before every topic and group, so that two clusters can share one Kafka. */
   KAFKA_TOPIC_PREFIX: z
     .string()
-    .regex(/^[A-Za-z0-9._-]{0,64}$/)
+    .regex(/^[A-Za-z0-9._-]{0,64}$/, 'up to 64 of letters, digits, ., _ and -')
     .default(''),
 };
 
-const clusterShape = {
-  ACCORD_CLUSTER: z
-    .string()
-    .regex(/^[a-z0-9-]{1,16}$/)
-    .default('main'),
-};
+const clusterShape = { ACCORD_CLUSTER: clusterName.default('main') };
 
 const transactionWorkerShape = {
   ...processShape,
   ...faultsShape,
   /** 0: any free port. */
   METRICS_PORT: port.default(9464),
+  ...temporalShape,
   TEMPORAL_ADDRESS: address.default('127.0.0.1:7233'),
-  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
-  /** Of a cloud namespace; with it the connection is TLS. */
-  TEMPORAL_API_KEY: z.string().min(1).optional(),
   INVENTORY_DATABASE_URL: databaseUrl,
   ACCOUNTS_DATABASE_URL: databaseUrl,
   ORDERS_DATABASE_URL: databaseUrl,
@@ -50,11 +48,11 @@ const transactionWorkerShape = {
   ACCORD_DATABASE_URL: databaseUrl,
   REDIS_URL: redisUrl.default('redis://127.0.0.1:6379'),
   /** For how long a step may fail transiently before its transaction is shown as stuck. */
-  STUCK_ALARM_SECONDS: z.coerce.number().int().min(1).max(86_400).default(30),
+  STUCK_ALARM_SECONDS: wholeNumber(1, 86_400).default(30),
   /** Whether this worker keeps the schedules of the jobs as they should be. */
   SCHEDULES: z.enum(['on', 'off']).default('on'),
   /** How long fence rows stay after their transaction has ended; bounded from below at the start. */
-  FENCE_KEEP_DAYS: z.coerce.number().int().min(1).max(365).default(14),
+  FENCE_KEEP_DAYS: wholeNumber(1, 365).default(14),
   ...clusterShape,
 };
 
@@ -66,13 +64,10 @@ const relayShape = {
   /** One for each database with an outbox. */
   RELAY_DATABASE_URLS: listOf(databaseUrl),
   /** The region whose Kafka this is: it publishes while the hub calls that one active. Left out: there is one region. */
-  ACCORD_REGION: z
-    .string()
-    .regex(/^[a-z0-9-]{1,16}$/)
-    .optional(),
+  ACCORD_REGION: clusterName.optional(),
   ...clusterShape,
   /** How long published rows stay, for a republish after a switch of regions and for the checks. */
-  RELAY_KEEP_HOURS: z.coerce.number().int().min(1).max(8_760).default(168),
+  RELAY_KEEP_HOURS: wholeNumber(1, 8_760).default(168),
 };
 
 const consumerShape = {
@@ -88,6 +83,7 @@ export const loadTransactionWorkerConfig = (environment: Environment = process.e
   const value = readEnvironment(transactionWorkerShape, environment);
   return Object.freeze({
     logLevel: value.LOG_LEVEL,
+    readyFile: value.READY_FILE,
     metrics: { host: value.METRICS_HOST, port: value.METRICS_PORT },
     temporal: {
       address: value.TEMPORAL_ADDRESS,
@@ -111,14 +107,16 @@ export const loadTransactionWorkerConfig = (environment: Environment = process.e
 };
 export type TransactionWorkerConfig = ReturnType<typeof loadTransactionWorkerConfig>;
 
+/** Of a server, not of one database in it. */
+const serverUrl = z.url({ protocol: /^(?:mysql|rediss?)$/, error: 'mysql:// or redis://' });
 const regionName = z.string().regex(/^[a-z0-9]{1,8}$/);
 
 /** How the hub reaches a region; one of them for each, by name, as JSON. */
 const regionsSchema = z.record(
   regionName,
   z.strictObject({
-    mysqlUrl: z.url(),
-    redisUrl: z.url(),
+    mysqlUrl: serverUrl,
+    redisUrl: serverUrl,
     mysql: address,
     redis: address,
     brokers: z.array(address).min(1),
@@ -138,9 +136,8 @@ const failoverShape = {
   ...faultsShape,
   ...clusterShape,
   METRICS_PORT: port.default(9467),
+  ...temporalShape,
   TEMPORAL_ADDRESS: address.default('127.0.0.1:7233'),
-  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
-  TEMPORAL_API_KEY: z.string().min(1).optional(),
   /** Of the hub, with the right to move the cluster's row. */
   FAILOVER_DATABASE_URL: databaseUrl,
   /** Along the way that clients take: heartbeats are written there, and what they are refused everybody is refused. */
@@ -167,6 +164,7 @@ export const loadFailoverConfig = (environment: Environment = process.env) => {
   const value = readEnvironment(failoverShape, environment);
   return Object.freeze({
     logLevel: value.LOG_LEVEL,
+    readyFile: value.READY_FILE,
     metrics: { host: value.METRICS_HOST, port: value.METRICS_PORT },
     temporal: {
       address: value.TEMPORAL_ADDRESS,
@@ -189,6 +187,7 @@ export const loadRelayConfig = (environment: Environment = process.env) => {
   const value = readEnvironment(relayShape, environment);
   return Object.freeze({
     logLevel: value.LOG_LEVEL,
+    readyFile: value.READY_FILE,
     metrics: { host: value.METRICS_HOST, port: value.METRICS_PORT },
     kafka: { brokers: value.KAFKA_BROKERS, topicPrefix: value.KAFKA_TOPIC_PREFIX },
     databaseUrls: value.RELAY_DATABASE_URLS,
@@ -204,9 +203,18 @@ export const loadConsumerConfig = (environment: Environment = process.env) => {
   const value = readEnvironment(consumerShape, environment);
   return Object.freeze({
     logLevel: value.LOG_LEVEL,
+    readyFile: value.READY_FILE,
     metrics: { host: value.METRICS_HOST, port: value.METRICS_PORT },
     kafka: { brokers: value.KAFKA_BROKERS, topicPrefix: value.KAFKA_TOPIC_PREFIX },
     databaseUrl: value.CONSUMER_DATABASE_URL,
     faults: faultsOf(value),
   });
 };
+
+/** Every variable that a worker reads; each also as <NAME>_FILE. */
+export const workerVariables = {
+  transactions: Object.keys(transactionWorkerShape),
+  failover: Object.keys(failoverShape),
+  relay: Object.keys(relayShape),
+  consumer: Object.keys(consumerShape),
+} as const;

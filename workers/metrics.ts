@@ -3,13 +3,20 @@ import type { AddressInfo } from 'node:net';
 
 import type { Registry } from 'prom-client';
 
+import { listenError } from '../processes/listening';
+
 /** Where a process shows its metrics. */
 export interface MetricsEndpoint {
   readonly port: number;
   close(): Promise<void>;
 }
 
-/** Serves the registry at `/metrics`, and `/livez` for supervisors. Every other path is 404. */
+const variables = { host: 'METRICS_HOST', port: 'METRICS_PORT' } as const;
+
+/**
+ * Serves the registry at `/metrics`, and `/livez` for supervisors. Every other path is 404.
+ * @throws ConfigurationError that names the variable, where nobody can listen there.
+ */
 export async function serveMetrics(
   registry: Registry,
   listen: { readonly host: string; readonly port: number },
@@ -27,7 +34,7 @@ export async function serveMetrics(
     }
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error) => reject(listenError(error, { ...listen, variables })));
     server.listen(listen.port, listen.host, resolve);
   });
   return {

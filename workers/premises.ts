@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { createLogger, type Logger } from '../processes/logger';
+import type { Logger } from '../processes/logger';
 import { PremisesBroken, type Premises } from '../processes/premises';
 import { repeat, type Repetition } from './repeat';
 
@@ -65,10 +65,4 @@ export async function startOnPremises(
       await watch?.stop();
     },
   };
-}
-
-/** The end of a process that could not start: why, in its log, and its exit code. */
-export function refuse(name: string, error: unknown): never {
-  createLogger({ process: name, level: 'error' }).error({ err: error }, 'Stopped.');
-  process.exit(1);
 }

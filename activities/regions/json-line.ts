@@ -2,12 +2,13 @@
 import { connect } from 'node:net';
 
 /**
- * @param address `host:port`.
+ * @param address `host:port`; an IPv6 address stands in brackets.
  * @throws an error of the connection, after which the order may have been obeyed.
  */
 export function exchange(address: string, order: unknown, withinMs: number): Promise<unknown> {
   const at = address.lastIndexOf(':');
-  const socket = connect(Number(address.slice(at + 1)), address.slice(0, at));
+  const host = address.slice(0, at).replace(/^\[|\]$/g, '');
+  const socket = connect(Number(address.slice(at + 1)), host);
   socket.setEncoding('utf8').setTimeout(withinMs, () => {
     socket.destroy(new Error(`${address} does not answer within ${withinMs} ms.`));
   });

@@ -1,7 +1,5 @@
 /** What the workers count themselves, kept across their deaths: each is asked again and again, and its last word stands. */
-import { readFileSync } from 'node:fs';
-
-import { logFileOf } from '../stack/process';
+import type { Application } from '../application';
 import { pause } from '../stack/waiting';
 
 export interface Counters {
@@ -23,18 +21,18 @@ export interface CounterWatch {
 
 const everyMs = 400;
 const sample = /^(\w+)\{([^}]*)\} (\d+(?:\.\d+)?)$/gm;
-const started = /"pid":(\d+),.*"metricsPort":(\d+)/g;
 
-/** @param names of the workers' processes, as their logs are named. */
-export function watchCounters(folder: string, names: readonly string[]): CounterWatch {
+/** @param names of the workers' processes. */
+export function watchCounters(application: Application, names: readonly string[]): CounterWatch {
   /** By `pid series`. */
   const last = new Map<string, number>();
   let isStopping = false;
 
   async function ask(name: string): Promise<void> {
-    const [, pid, port] = [...logOf(folder, name).matchAll(started)].at(-1) ?? [];
-    if (pid === undefined) return;
-    const answer = await fetch(`http://127.0.0.1:${String(port)}/metrics`, {
+    const pid = application.process(name)?.pid;
+    const url = application.metricsUrl(name);
+    if (pid === undefined || url === undefined) return;
+    const answer = await fetch(url, {
       signal: AbortSignal.timeout(1_000),
     });
     for (const [, series, labels, value] of (await answer.text()).matchAll(sample)) {
@@ -57,14 +55,6 @@ export function watchCounters(folder: string, names: readonly string[]): Counter
       await watching;
     },
   };
-}
-
-function logOf(folder: string, name: string): string {
-  try {
-    return readFileSync(logFileOf(folder, name), 'utf8');
-  } catch {
-    return ''; // Not started yet.
-  }
 }
 
 function countersOf(last: ReadonlyMap<string, number>): Counters {

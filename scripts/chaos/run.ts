@@ -187,8 +187,7 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
     await as('chaos-reviewer', ['tx:read', 'payments:review']),
   );
   const history = openHistory(options.historyFile);
-  const workers = supervisor.namesOf('worker').map((name) => `${trial.name}-${name}`);
-  const counting = watchCounters(options.stack.folder, workers);
+  const counting = watchCounters(trial.application, supervisor.namesOf('worker'));
   const books = watchBooks(openBooks(trial.urls.VERIFY_DATABASE_URLS));
   say('Acts that come after their undo …');
   const [races] = await Promise.all([

@@ -1,7 +1,7 @@
 /** What a run of the demo may use: the API as any client does, and hands that reach in from outside. */
 import { randomUUID } from 'node:crypto';
 
-import { Client, Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import { createConnection, type Connection as SqlConnection } from 'mysql2/promise';
 import { z } from 'zod';
 
@@ -9,6 +9,7 @@ import { businessIdOf, gidOf, type Flow, type Gid } from '../../contracts/ids';
 import { authorizationOf } from '../credentials';
 import { databasePrefix, type Database } from '../databases';
 import type { LocalApplication } from '../local-application';
+import { connectTemporal } from '../stack/temporal-client';
 import { pause } from '../stack/waiting';
 
 /** A transaction as a client starts it. */
@@ -122,7 +123,7 @@ export async function openScene(local: LocalApplication, tenant: string): Promis
     }),
   ]);
   const admin = await createConnection(adminOptions(stack.mysql.adminUrl));
-  const connection = await Connection.connect({ address: stack.temporal.address });
+  const connection = await connectTemporal(stack.temporal.address);
   const temporal = new Client({ connection, namespace: stack.temporal.namespace });
 
   async function text(method: string, path: string, request: Request = {}): Promise<string> {

@@ -1,5 +1,5 @@
 /** One drill: load, a fault, the switch, the way back, and the count of what was acknowledged. */
-import type { Build } from '../application';
+import { allowFaults, type Build } from '../application';
 import { interruption } from '../interruption';
 import type { Region } from '../stack/profile';
 import { pause, reasonOf } from '../stack/waiting';
@@ -136,7 +136,7 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
   const { active: from, standby: to } = await rolesOf(hubUrlOf(cluster.stack));
   const struck: Struck = { cluster, from, to };
   if (plan.isWatched) await letWatchAct(site);
-  const faults = kill === undefined ? {} : { FAULTS: `${kill}:kill:1` };
+  const faults = kill === undefined ? {} : { ...allowFaults, FAULTS: `${kill}:kill:1` };
   const watch = plan.isWatched ? { REGION_WATCH: 'on' } : {};
   const worker = await keepFailoverWorker(site, { ...faults, ...watch });
   const load = await startLoad(struck);

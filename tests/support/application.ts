@@ -7,6 +7,7 @@ import { createConnection, type Connection as SqlConnection } from 'mysql2/promi
 import { makerAtHand, newKey } from '../../api/authentication';
 import { scopes } from '../../api/scopes';
 import {
+  allowFaults,
   createApplication,
   programArguments,
   type Role,
@@ -93,6 +94,7 @@ export async function ownApplication(): Promise<OwnApplication> {
     label: `${name}-`,
     apiPort,
     apiSecret: randomBytes(24).toString('base64url'),
+    variables: allowFaults,
   });
   const connections = new Map<Database, Promise<SqlConnection>>();
   const started = new Set<string>();

@@ -8,10 +8,12 @@ import { createInstallation, ownedDatabase } from '../../processes/installation'
 import { createLogger } from '../../processes/logger';
 import { createPremises } from '../../processes/premises';
 import { serveMetrics } from '../metrics';
-import { refuse, startOnPremises } from '../premises';
+import { startOnPremises } from '../premises';
 import { createKafka } from '../relay/kafka-client';
 import { kafkaRegistration } from '../relay/kafka-premises';
+import { announceReadiness } from '../../processes/readiness';
 import { stopOnSignal } from '../../processes/shutdown';
+import { runProcess } from '../../processes/start';
 import { consumerDefaults, createConsumer } from './kafka-consumer';
 import { createConsumerMetrics } from './metrics';
 import { createOrderViewProcessor, orderViewConsumer } from './order-view-processor';
@@ -51,6 +53,7 @@ async function main(): Promise<void> {
   );
   const work = await startOnPremises(premises, logger, () => consumer.start());
   logger.info({ metricsPort: endpoint.port }, 'Consumer started.');
+  announceReadiness(config.readyFile, endpoint.port);
   stopOnSignal(logger, async () => {
     await work.stop();
     await consumer.stop();
@@ -59,4 +62,4 @@ async function main(): Promise<void> {
   });
 }
 
-main().catch((error: unknown) => refuse('consumers', error));
+runProcess('consumers', main);

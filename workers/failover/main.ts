@@ -20,10 +20,13 @@ import { clusterPremise, createInstallation, ownedDatabase } from '../../process
 import { createLogger } from '../../processes/logger';
 import { createPremises, type PremisesBroken } from '../../processes/premises';
 import { temporalPremises } from '../../processes/temporal-premises';
+import { announceReadiness } from '../../processes/readiness';
+import { leaveOnSignal } from '../../processes/shutdown';
+import { runProcess } from '../../processes/start';
 import { loadFailoverConfig } from '../config';
 import { connectTemporal } from '../dependencies';
 import { serveMetrics } from '../metrics';
-import { keepPremises, refuse } from '../premises';
+import { keepPremises } from '../premises';
 import { named } from '../transactions/activities';
 import { currentDelivery } from '../transactions/delivery-context';
 import { createTransactionMetrics } from '../transactions/metrics';
@@ -41,6 +44,7 @@ const stuckAlarmMs = 5_000; // A switch of regions takes seconds.
 async function main(): Promise<void> {
   const config = loadFailoverConfig();
   const logger = createLogger({ process: 'failover', level: config.logLevel });
+  const isAtWork = leaveOnSignal();
   Runtime.install({
     shutdownSignals: ['SIGINT', 'SIGTERM'],
     telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' } } },
@@ -147,6 +151,8 @@ async function main(): Promise<void> {
     broken ??= error;
   });
   logger.info({ metricsPort: endpoint.port }, 'Failover worker started.');
+  announceReadiness(config.readyFile, endpoint.port);
+  isAtWork();
   try {
     await worker.run();
   } finally {
@@ -158,7 +164,7 @@ async function main(): Promise<void> {
   if (broken) throw broken;
 }
 
-main().then(
-  () => process.exit(0),
-  (error: unknown) => refuse('failover', error),
-);
+runProcess('failover', async () => {
+  await main();
+  process.exit(0); // Drained: what its clients still have open is of no use.
+});

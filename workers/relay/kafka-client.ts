@@ -1,6 +1,7 @@
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { Kafka, logLevel, type Admin, type LogEntry } from 'kafkajs';
+import { Kafka, logLevel, type Admin, type KafkaConfig, type LogEntry } from 'kafkajs';
 
 import { topicPartitions, topics } from '../../contracts/events';
 import type { Logger } from '../../processes/logger';
@@ -18,6 +19,31 @@ export const allTopics = ({ topicPrefix }: KafkaSettings): readonly string[] =>
 /** Of the client itself; what lasts longer is repeated by relay and consumers. */
 export const retry = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 2 } as const;
 
+/**
+ * Brokers as the client takes them. It cuts an address at its first colon, so an IPv6 address goes by a name of ours,
+ * which is looked up where the connection is opened.
+ */
+export function brokersOf(
+  addresses: readonly string[],
+): Pick<KafkaConfig, 'brokers' | 'socketFactory'> {
+  const hosts = new Map<string, string>();
+  const brokers = addresses.map((address, at) => {
+    const [, host, port] = /^\[(.+)\]:(\d+)$/.exec(address) ?? [];
+    if (host === undefined) return address;
+    hosts.set(`broker-${at}.invalid`, host);
+    return `broker-${at}.invalid:${String(port)}`;
+  });
+  if (hosts.size === 0) return { brokers };
+  return {
+    brokers,
+    socketFactory: ({ host, port, onConnect }) =>
+      connect({ host: hosts.get(host) ?? host, port }, onConnect).setKeepAlive(true, keepAliveMs),
+  };
+}
+
+/** As the client's own sockets have it. */
+const keepAliveMs = 60_000;
+
 /** Connects nowhere yet. Its calls fail after seconds, not minutes: relay and consumers try again themselves. */
 export function createKafka(
   { brokers }: KafkaSettings,
@@ -25,7 +51,7 @@ export function createKafka(
 ): Kafka {
   return new Kafka({
     clientId,
-    brokers: [...brokers],
+    ...brokersOf(brokers),
     connectionTimeout: 1_000,
     requestTimeout: 3_000, // With the two retries below, a silent broker costs about ten seconds.
     retry,

@@ -5,13 +5,16 @@ import { Registry } from 'prom-client';
 
 import { createSqlPool, type SqlPool } from '../../activities/sql-transaction';
 import { loadRelayConfig } from '../config';
+import { ConfigurationError } from '../../processes/environment';
 import { armFaults } from '../../processes/fault-menu';
 import { clusterPremise, createInstallation, ownedDatabase } from '../../processes/installation';
 import { createLogger } from '../../processes/logger';
 import { createPremises } from '../../processes/premises';
 import { serveMetrics } from '../metrics';
+import { announceReadiness } from '../../processes/readiness';
 import { stopOnSignal } from '../../processes/shutdown';
-import { refuse, startOnPremises } from '../premises';
+import { startOnPremises } from '../premises';
+import { runProcess } from '../../processes/start';
 import { allTopics, createKafka } from './kafka-client';
 import { kafkaRegistration } from './kafka-premises';
 import { createEventProducer, kafkaProducers } from './kafka-producer';
@@ -44,7 +47,9 @@ async function main(): Promise<void> {
   const home = databases.find(({ outbox }) => outbox.database.endsWith('accord'));
   const hub = home?.pool;
   if (region !== undefined && !hub)
-    throw new Error('ACCORD_REGION needs the database accord among RELAY_DATABASE_URLS.');
+    throw new ConfigurationError(
+      'ACCORD_REGION needs the database accord among RELAY_DATABASE_URLS.',
+    );
   const relay = createRelay({
     ...(region !== undefined && hub && { isActive: () => isActiveRegion(hub, cluster, region) }),
     outboxes: databases.map(({ outbox }) => outbox),
@@ -76,6 +81,7 @@ async function main(): Promise<void> {
   );
   const work = await startOnPremises(premises, logger, () => relay.start());
   logger.info({ relayId, metricsPort: metrics.port }, 'Relay started.');
+  announceReadiness(config.readyFile, metrics.port);
   stopOnSignal(logger, async () => {
     await work.stop();
     await relay.stop();
@@ -94,4 +100,4 @@ async function isActiveRegion(hub: SqlPool, cluster: string, region: string): Pr
   return row?.region === region;
 }
 
-main().catch((error: unknown) => refuse('relay', error));
+runProcess('relay', main);

@@ -15,8 +15,11 @@ import { loadTransactionWorkerConfig } from '../config';
 import { openTransactionDependencies } from '../dependencies';
 import { createLogger } from '../../processes/logger';
 import { createPremises, type PremisesBroken } from '../../processes/premises';
+import { announceReadiness } from '../../processes/readiness';
+import { leaveOnSignal } from '../../processes/shutdown';
+import { runProcess } from '../../processes/start';
 import { serveMetrics } from '../metrics';
-import { keepPremises, refuse } from '../premises';
+import { keepPremises } from '../premises';
 import { createActivities } from './activities';
 import { createTransactionMetrics } from './metrics';
 import { ensureSchedules } from './schedules';
@@ -28,6 +31,7 @@ const workflowBundlePath = join(__dirname, '..', '..', 'workflow-bundle.js');
 async function main(): Promise<void> {
   const config = loadTransactionWorkerConfig();
   const logger = createLogger({ process: 'transactions', level: config.logLevel });
+  const isAtWork = leaveOnSignal();
   Runtime.install({
     shutdownSignals: ['SIGINT', 'SIGTERM'],
     telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' } } },
@@ -74,6 +78,8 @@ async function main(): Promise<void> {
     broken ??= error;
   });
   logger.info({ metricsPort: endpoint.port }, 'Transaction worker started.');
+  announceReadiness(config.readyFile, endpoint.port);
+  isAtWork();
   try {
     await worker.run();
     await faults.reach('worker.shutdown', 'beforeAck');
@@ -94,7 +100,7 @@ async function temporalRetentionMs(
   return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1_000;
 }
 
-main().then(
-  () => process.exit(0),
-  (error: unknown) => refuse('transactions', error),
-);
+runProcess('transactions', async () => {
+  await main();
+  process.exit(0); // Drained: what its clients still have open is of no use.
+});

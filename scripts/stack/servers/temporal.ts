@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Connection } from '@temporalio/client';
+import type { Connection } from '@temporalio/client';
 
 import { searchAttributeTypes } from '../../../contracts/search-attributes';
 import { cached } from '../cache';
@@ -9,6 +9,7 @@ import { findProgram, isAtLeast, runCommand } from '../command';
 import { checkout, environmentWith, givenAddresses, givenTemporal, unlessSet } from '../config';
 import type { Progress, Task } from '../progress';
 import { oldestVersion, temporalCliVersion, temporalFlags, temporalNamespace } from '../settings';
+import { connectTemporal } from '../temporal-client';
 import { pause, within } from '../waiting';
 import { portOf, type Program, type Server } from './server';
 
@@ -141,12 +142,7 @@ function packagesCompiled(task: Task, total: number): (line: string) => void {
 const linkerFlags = `-s -w -X github.com/temporalio/cli/internal/temporalcli.Version=${temporalCliVersion}`;
 
 async function check(address: string, isOurs: boolean): Promise<void> {
-  const { apiKey } = givenTemporal();
-  const connection = await Connection.connect({
-    address,
-    connectTimeout: '3s',
-    ...(!isOurs && apiKey !== undefined && { apiKey, tls: true }),
-  });
+  const connection = await connectTemporal(address, { connectTimeout: '3s' });
   try {
     await connection.withDeadline(Date.now() + 6_000, async () => {
       const namespace = namespaceOf();

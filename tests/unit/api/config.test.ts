@@ -86,6 +86,56 @@ describe('the configuration of the API', () => {
     expect(() => aConfig(open)).toThrow(/OPERATOR_KEYS_URL/);
   });
 
+  it.each([
+    ['API_PORT', '65536'],
+    ['API_TRUST_PROXY_HOPS', '17'],
+    ['API_DATABASE_CONNECTIONS', '0'],
+    ['REVIEW_MS', '0'],
+    ['STARTS_PER_SECOND', '0'],
+    ['READS_PER_SECOND', '0'],
+    ['OPERATIONS_PER_SECOND', '0'],
+    ['FAILED_CREDENTIALS_PER_SECOND', '0'],
+    ['START_BACKLOG_MAX', '-1'],
+    ['STARTS_IN_HAND_MAX', '0'],
+    ['LOOP_DELAY_MAX_MS', '0'],
+    ['WAITERS_MAX', '1000001'],
+    ['SHUTDOWN_GRACE_MS', '600001'],
+    ['FAULT_SEED', '-1'],
+  ])('has bounds for every number: %s=%s', (name, value) => {
+    expect(() => aConfig({ [name]: value })).toThrow(
+      new RegExp(`${name}: not a whole number from \\d+ to \\d+$`),
+    );
+  });
+
+  it.each([
+    ['TEMPORAL_ADDRESS', '[::1]:7233'],
+    ['API_HOST', '[::1]'],
+    ['REDIS_URL', 'redis://[::1]:6379'],
+    ['API_BOOKS_DATABASE_URLS', 'mysql://books:secret@[::1]:3306/accord_orders'],
+  ])('takes an IPv6 address: %s', (name, value) => {
+    expect(() => aConfig({ [name]: value })).not.toThrow();
+  });
+
+  it('takes the keys of an issuer on this machine by IPv6, too', () => {
+    const operators = {
+      OPERATOR_ISSUER: 'here',
+      OPERATOR_AUDIENCE: 'accord',
+      OPERATOR_KEYS_URL: 'http://[::1]:8000/keys',
+    };
+    expect(() => aConfig(operators)).not.toThrow();
+  });
+
+  it('refuses an address that no client could use, by the name of its variable alone', () => {
+    for (const [name, value] of [
+      ['TEMPORAL_ADDRESS', 'temporal'],
+      ['API_DATABASE_URL', 'mysql://api:50%@127.0.0.1:3306/accord'],
+      ['API_HOST', 'no host'],
+    ] as const) {
+      expect(() => aConfig({ [name]: value })).toThrow(`${name}: `);
+      expect(() => aConfig({ [name]: value })).not.toThrow(/50%@/);
+    }
+  });
+
   it('cannot be changed afterwards', () => {
     expect(Object.isFrozen(aConfig())).toBe(true);
   });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
-import { anOrder, aRun, fakeApi, type FakeApi } from './fake-api';
+import { anOrder, aRun, aTemporal, fakeApi, type FakeApi } from './fake-api';
 
 describe('a connection on which no request arrives as it should', () => {
   let api: FakeApi;
@@ -97,18 +97,27 @@ describe('a shutdown', () => {
 
 describe('overload', () => {
   it('sheds starts above the bound of those in hand, with a time to come back, and nothing else', async () => {
-    const api = await fakeApi({}, { STARTS_IN_HAND_MAX: '0' });
+    let answer: () => void = () => undefined;
+    let isBegun: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => (isBegun = resolve));
+    const unanswered = (): Promise<void> => {
+      isBegun();
+      return new Promise((resolve) => (answer = resolve));
+    };
+    const temporal = aTemporal({ start: unanswered });
+    const api = await fakeApi({ temporal }, { STARTS_IN_HAND_MAX: '1' });
     const headers = { authorization: api.credential(), 'idempotency-key': 'k' };
-    const shed = await api.api.inject({
-      method: 'POST',
-      url: '/v1/orders',
-      headers,
-      payload: anOrder(),
-    });
+    const start = (orderId: string) =>
+      api.api.inject({ method: 'POST', url: '/v1/orders', headers, payload: anOrder({ orderId }) });
+    const first = start('O-1');
+    await begun;
+    const shed = await start('O-2');
     expect(shed.json()).toMatchObject({ status: 503, code: 'overloaded', retryable: true });
     expect(Number(shed.headers['retry-after'])).toBeGreaterThanOrEqual(1);
     expect(Number(shed.headers['retry-after'])).toBeLessThanOrEqual(5);
     expect((await api.api.inject({ url: '/v1/transactions', headers })).statusCode).toBe(200);
+    answer();
+    expect((await first).statusCode).toBe(202);
     await api.api.close();
   });
 });

@@ -11,6 +11,7 @@ import {
   partsOfBusinessId,
   partsOfGid,
   partsOfStepKey,
+  referencePattern,
   stepKeyOf,
 } from '../../../contracts/ids';
 import {
@@ -75,6 +76,17 @@ describe('an id', () => {
     expect(eventIdOf('order:acme.O-1', 'reserveStock', 'act', 1)).toBe(
       'order:acme.O-1/reserveStock/act/1',
     );
+  });
+});
+
+describe('a reference', () => {
+  it.each(['.', '..'])('is none, since no URL could name it: %j', (text) => {
+    expect(referencePattern.test(text)).toBe(false);
+  });
+
+  it.each(['...', '.a', 'a.', '-', '~', 'O-1.2'])('comes back from a URL as it was: %j', (text) => {
+    expect(referencePattern.test(text)).toBe(true);
+    expect(new URL(`http://accord.test/v1/orders/${text}`).pathname).toBe(`/v1/orders/${text}`);
   });
 });
 

@@ -51,12 +51,52 @@ describe('the configuration of the workers', () => {
     ['relay', loadRelayConfig, { RELAY_DATABASE_URLS: url('orders') }],
     ['consumer', loadConsumerConfig, { CONSUMER_DATABASE_URL: url('orders') }],
   ] as const)(
-    'lets %s bear FAULTS in production only where they are allowed',
+    'lets %s bear FAULTS only where a development switch allows them',
     (_, load, needed) => {
-      const armed = { ...needed, NODE_ENV: 'production', FAULTS: 'api.start:before:kill' };
-      expect(() => load(armed)).toThrow('FAULTS is set in production');
-      expect(load({ ...armed, ALLOW_FAULTS: '1' }).faults.text).toBe('api.start:before:kill');
-      expect(load({ ...armed, NODE_ENV: '' }).faults.text).toBe('api.start:before:kill');
+      const armed = { ...needed, FAULTS: 'api.start:before:kill' };
+      const allowed = { ...armed, ACCORD_DEVELOPMENT: 'allow-faults' };
+      expect(() => load(armed)).toThrow('FAULTS is set: remove it, or set ACCORD_DEVELOPMENT');
+      expect(() => load({ ...armed, ACCORD_DEVELOPMENT: 'yes' })).toThrow('ACCORD_DEVELOPMENT');
+      expect(load(allowed).faults.text).toBe('api.start:before:kill');
+      expect(() => load({ ...allowed, FAULTS: 'typo' })).toThrow(
+        'FAULTS: "typo" names no known place',
+      );
+    },
+  );
+
+  it.each([
+    ['TEMPORAL_ADDRESS', '[::1]:7233'],
+    ['REDIS_URL', 'redis://:secret@[::1]:6379'],
+    ['ACCORD_DATABASE_URL', 'mysql://user:secret@[::1]:3306/accord'],
+  ])('takes an IPv6 address in brackets: %s', (name, value) => {
+    expect(() => loadTransactionWorkerConfig({ ...worker, [name]: value })).not.toThrow();
+  });
+
+  it('listens at an IPv6 address, in brackets or without', () => {
+    const listens = (METRICS_HOST: string) =>
+      loadTransactionWorkerConfig({ ...worker, METRICS_HOST }).metrics.host;
+    expect([listens('[::1]'), listens('::1')]).toEqual(['::1', '::1']);
+  });
+
+  it.each([
+    ['TEMPORAL_ADDRESS', '::1:7233:x'],
+    ['TEMPORAL_ADDRESS', 'host:0'],
+    ['TEMPORAL_ADDRESS', 'host:70000'],
+    ['ORDERS_DATABASE_URL', 'mysql://user:50%@host:3306/orders'],
+    ['ORDERS_DATABASE_URL', 'mysql://user:secret@host:3306'],
+    ['REDIS_URL', 'redis://:50%@host:6379'],
+    ['REDIS_URL', 'redis://host:6379/zero'],
+    ['METRICS_PORT', '65536'],
+    ['METRICS_PORT', '0x10'],
+    ['STUCK_ALARM_SECONDS', '0'],
+    ['FENCE_KEEP_DAYS', '1e1'],
+    ['ACCORD_CLUSTER', 'Main'],
+  ])(
+    'names a variable that no process could work with, and not its value: %s=%s',
+    (name, value) => {
+      const load = () => loadTransactionWorkerConfig({ ...worker, [name]: value });
+      expect(load).toThrow(new RegExp(`^The configuration is wrong:\n {2}${name}: .+$`));
+      expect(load).not.toThrow(/50%@/);
     },
   );
 
