@@ -332,7 +332,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     const there = await withRegion(mysqlUrl, queryMs, (mysql) =>
       newestHeartbeat(mysql, probe.database),
     );
-    const ms = Math.max(0, Math.round((acknowledged - there) / 1_000));
+    const ms = Math.max(0, Math.ceil((acknowledged - there) / 1_000)); // The least is a loss.
     if (ms > allowedMs)
       throw new PostconditionFailed(
         `Writes of ${ms} ms would be lost, ${allowedMs} ms are allowed.`,

@@ -9,29 +9,43 @@ export interface Heartbeats {
 }
 
 /**
+ * Each heartbeat is later than the one before it, whoever beats: with several workers one clock is behind another, and a
+ * heartbeat that went back would read as a loss.
+ *
  * @param active of a database of the active region.
  * @param hub of `accord`.
+ * @param now in milliseconds since 1970.
  */
 export function startHeartbeats(
   {
     active,
     hub,
     cluster,
-  }: { readonly active: SqlPool; readonly hub: SqlPool; readonly cluster: string },
+    now,
+  }: {
+    readonly active: SqlPool;
+    readonly hub: SqlPool;
+    readonly cluster: string;
+    readonly now: () => number;
+  },
   onFailure: (error: unknown) => void,
 ): Heartbeats {
   async function beat(): Promise<number> {
-    const now = Date.now() * 1_000;
     await active.change(
       `INSERT INTO heartbeat (source, seq, at_us, epoch)
          SELECT 'hub', 1, ?, epoch FROM region_epoch WHERE id = 1
-         ON DUPLICATE KEY UPDATE seq = heartbeat.seq + 1, at_us = VALUES(at_us), epoch = VALUES(epoch)`,
-      [now],
+         ON DUPLICATE KEY UPDATE seq = heartbeat.seq + 1, at_us = GREATEST(heartbeat.at_us + 1, VALUES(at_us)),
+           epoch = VALUES(epoch)`,
+      [now() * 1_000],
+    );
+    // What stands there is acknowledged, whoever wrote it: nobody reads a commit before the standby has it.
+    const [beaten] = await active.select<{ readonly at: string }>(
+      `SELECT CAST(at_us AS CHAR) AS at FROM heartbeat WHERE source = 'hub'`,
     );
     await hub.change(
       `INSERT INTO cluster_heartbeats (cluster, acknowledged_us) VALUES (?, ?) AS told
          ON DUPLICATE KEY UPDATE acknowledged_us = GREATEST(cluster_heartbeats.acknowledged_us, told.acknowledged_us)`,
-      [cluster, now],
+      [cluster, beaten?.at ?? 0],
     );
     return everyMs;
   }

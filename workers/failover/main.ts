@@ -122,8 +122,9 @@ async function main(): Promise<void> {
     stuckMarks: createStuckMarks(hub),
     stuckAlarmMs,
   });
-  const heartbeats = startHeartbeats({ active, hub, cluster: config.cluster }, (error) =>
-    logger.warn({ err: error }, 'The active region does not take a heartbeat.'),
+  const heartbeats = startHeartbeats(
+    { active, hub, cluster: config.cluster, now: Date.now },
+    (error) => logger.warn({ err: error }, 'The active region does not take a heartbeat.'),
   );
   const health = startServiceHealth(
     {
