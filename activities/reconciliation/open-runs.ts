@@ -1,13 +1,13 @@
 /** Rows of `accord.runs` that are open and have not moved for long: somebody has to look for their runs. */
 import { flowDefinitions } from '../../contracts/flows';
-import { partsOfGid, type Gid } from '../../contracts/ids';
+import { isOperatorFlow, partsOfGid, type Gid } from '../../contracts/ids';
 import type { AmountAtRisk } from '../../contracts/money';
 import {
   reconcileAgeSeconds,
   type FoundAmount,
   type OpenRun,
 } from '../../contracts/reconciliation';
-import type { TransactionInput } from '../../contracts/transaction';
+import { undoBudgetShare, type TransactionInput } from '../../contracts/transaction';
 import { inSqlTransaction, type Budget, type SqlPool } from '../sql-transaction';
 
 interface OpenRow {
@@ -44,7 +44,11 @@ export async function openRunsBehind(
        ORDER BY gid LIMIT ?`,
     [overdue, waiting, idle, after ?? '', rows],
   );
-  const runs = found.flatMap(openRunOf);
+  const underWay = await switchesUnderWay(
+    accord,
+    found.map(({ gid }) => gid),
+  );
+  const runs = found.flatMap((row) => openRunOf(row, underWay.has(row.gid)));
   return { runs, next: found.length === rows ? (found.at(-1)?.gid ?? null) : null };
 }
 
@@ -72,7 +76,21 @@ export const claimStarts = (
     return claimed;
   });
 
-function openRunOf(row: OpenRow): readonly OpenRun[] {
+/** Those that hold the row of a cluster: its regions stay as they are, and starts are refused, until they have ended. */
+async function switchesUnderWay(accord: SqlPool, gids: readonly Gid[]): Promise<ReadonlySet<Gid>> {
+  const switches = gids.filter((gid) => {
+    const parts = partsOfGid(gid);
+    return parts !== undefined && isOperatorFlow(parts.flow);
+  });
+  if (switches.length === 0) return new Set();
+  const holders = await accord.select<{ readonly holder_gid: Gid }>(
+    'SELECT holder_gid FROM cluster_state WHERE holder_gid IN (?)',
+    [switches],
+  );
+  return new Set(holders.map(({ holder_gid }) => holder_gid));
+}
+
+function openRunOf(row: OpenRow, isUnderWay: boolean): readonly OpenRun[] {
   const { gid, state, at_risk, age, is_overdue } = row;
   const flow = partsOfGid(gid)?.flow;
   if (!flow) return [];
@@ -81,7 +99,7 @@ function openRunOf(row: OpenRow): readonly OpenRun[] {
     {
       gid,
       workflow: flowDefinitions[flow].workflow,
-      input: inputOf(row),
+      input: inputOf(row, isUnderWay),
       finding: {
         kind: 'run_without_owner',
         participant: 'accord',
@@ -98,12 +116,14 @@ function openRunOf(row: OpenRow): readonly OpenRun[] {
 
 /**
  * What the run was started with, its deadline as the row has it: a review puts that one off, and a run that waits for a
- * person again must not find its time over.
+ * person again must not find its time over. A switch of regions that has begun has its time anew: nobody else may move
+ * them until it has ended, and a region that is dead cannot be switched back to.
  */
-function inputOf({ input, deadline_at }: OpenRow): TransactionInput | null {
+function inputOf({ input, deadline_at }: OpenRow, isUnderWay: boolean): TransactionInput | null {
   if (input === null) return null;
   const kept = JSON.parse(input.toString('utf8')) as TransactionInput; // Written as it was validated.
-  return { ...kept, deadlineAt: Math.max(kept.deadlineAt, deadline_at.getTime()) };
+  const anew = isUnderWay ? Date.now() + kept.undoBudgetMs / undoBudgetShare : 0;
+  return { ...kept, deadlineAt: Math.max(kept.deadlineAt, deadline_at.getTime(), anew) };
 }
 
 /** The row keeps money as a number, within `minorUnitsMax`. */

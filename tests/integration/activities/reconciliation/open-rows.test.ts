@@ -8,6 +8,7 @@ import type {
   ReconciliationActivities,
   SettleDayActivities,
 } from '../../../../contracts/reconciliation';
+import type { TransactionInput } from '../../../../contracts/transaction';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 
 const tenant = 'acme';
@@ -74,6 +75,29 @@ describe('an open row', () => {
       ]);
       expect(claimed).toEqual(wasCancelled ? [] : [gid]);
     }
+  });
+
+  it('of a switch that has begun is recovered with time to act, and one that has not with none', async () => {
+    const input = { deadlineAt: Date.now() - 1_000, undoBudgetMs: 300_000 };
+    const gids = ['failover:main.1', 'failover:main.2'];
+    for (const gid of gids)
+      await apiPool.query(
+        `INSERT INTO runs (gid, tenant, flow, reference, operation, fingerprint, field_digests, input, owner, region,
+           epoch, accepted_at, deadline_at, at_risk)
+         VALUES (?, 'main', 'failover', ?, 'POST /v1/failovers', REPEAT('x', 32), '{}', ?, ?, 'a', 1,
+           UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE, UTC_TIMESTAMP(3) - INTERVAL 1 SECOND, '[]')`,
+        [gid, gid, JSON.stringify(input), gid],
+      );
+    const administrator = own.pool(own.adminUrl('accord'));
+    await administrator.change(`UPDATE cluster_state SET state = 'failing-over', holder_gid = ?`, [
+      gids[0],
+    ]);
+    const { runs } = await jobs.openRuns({ after: 'failover:', rows: 2 });
+    expect(runs.map(({ gid }) => gid)).toEqual(gids);
+    const [begun, other] = runs.map(({ input: of }) => (of as TransactionInput).deadlineAt);
+    expect(begun).toBeGreaterThan(Date.now() + input.undoBudgetMs); // Half of its time is for acting.
+    expect(other).toBeLessThan(Date.now());
+    await administrator.change('DELETE FROM runs WHERE gid IN (?)', [gids]);
   });
 
   it('of a settlement is not cancelled by its row alone where the schedule has accepted it', async () => {
