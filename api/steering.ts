@@ -13,7 +13,7 @@ import { isAnotherPerson, whyNotAnother, type People } from './people';
 import type { WantSecondPerson } from './second-person';
 import type { ApprovalRow } from './stores/approvals-store';
 import type { RunRow, RunsStore } from './stores/runs-store';
-import type { Temporal } from './temporal';
+import { approvalUpdateId, type Temporal } from './temporal';
 import { ruleOfDecision, type Thresholds } from './two-persons';
 
 /** Who steers which transaction. */
@@ -148,7 +148,7 @@ export function createSteering({
     const { id, tenant, askedBy, approvedBy, action } = approved;
     const { gid, version, step, decision, evidence } = action;
     const run = await find({ tenant, gid });
-    const updateId = `approval/${id}`;
+    const updateId = approvalUpdateId(id);
     if (run.version !== version || run.state !== 'parked') {
       if (await temporal.wasDecided(gid, updateId)) return;
       throw new Problem('state_changed', { gid, detail: `The version is ${run.version} now.` });

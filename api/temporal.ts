@@ -36,6 +36,9 @@ export interface PendingCall {
   readonly lastFailure: string | null;
 }
 
+/** The update that carries out what was approved bears this id. */
+export const approvalUpdateId = (approval: string): string => `approval/${approval}`;
+
 /** Every call to Temporal ends after this: the SDK itself knows no timeout. */
 const callMs = 1_500;
 
@@ -62,6 +65,9 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
       throw problemOfUpdate(error);
     }
   }
+
+  const timelineOf = (gid: Gid): Promise<Timeline | undefined> =>
+    ask(() => bounded(() => client.workflow.getHandle(gid).query(timelineQuery)));
 
   return {
     /**
@@ -111,8 +117,10 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
         return true;
       } catch (error) {
         // Neither the run nor the update is known: `problemOfUpdate` cannot tell them apart, and nobody needs it to.
-        if (error instanceof Problem && error.code === 'ask_again') return false;
-        throw error;
+        if (!(error instanceof Problem) || error.code !== 'ask_again') throw error;
+        // An earlier run of the transaction may have taken it: a long one goes on in a new run, which carries their names.
+        const taken = (await timelineOf(gid))?.approvals ?? [];
+        return taken.some((approval) => approvalUpdateId(approval) === updateId);
       }
     },
     park: (gid: Gid, request: ParkTransaction, updateId: string): Promise<void> =>
@@ -125,8 +133,7 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
       ),
 
     /** The run's own story. @returns undefined: Temporal knows no such run, or has forgotten it. */
-    timeline: (gid: Gid): Promise<Timeline | undefined> =>
-      ask(() => bounded(() => client.workflow.getHandle(gid).query(timelineQuery))),
+    timeline: timelineOf,
 
     /** Calls that are being tried now; none for a closed run. */
     async pendingCalls(gid: Gid): Promise<readonly PendingCall[]> {

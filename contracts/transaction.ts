@@ -107,6 +107,8 @@ export interface Timeline {
   readonly reason: EndingReason | null;
   /** Steps that an operator resolved in the place of a program, in order. */
   readonly resolvedByHand: readonly HandResolution[];
+  /** Approvals that a decision was taken for, newest last. */
+  readonly approvals: readonly string[];
   readonly notes: readonly TimelineNote[];
   /** Until when a person may decide, in milliseconds since 1970; `null`: nothing is in review. */
   readonly reviewUntil: number | null;

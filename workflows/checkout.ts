@@ -3,6 +3,7 @@ import type { AmountAtRisk } from '../contracts/money';
 import type { OrderLine } from '../contracts/orders';
 import type { TransactionResult } from '../contracts/transaction';
 import { couponUse } from './coupon';
+import type { Carried } from './kernel/run';
 import type { Story } from './kernel/story';
 import { runTransaction } from './kernel/transaction';
 
@@ -44,8 +45,11 @@ const checkoutStory: Story<CheckoutInput> = {
   },
 };
 
-export async function checkout(input: CheckoutInput): Promise<TransactionResult> {
-  return runTransaction(input, checkoutStory);
+export async function checkout(
+  input: CheckoutInput,
+  carried?: Carried,
+): Promise<TransactionResult> {
+  return runTransaction(input, checkoutStory, carried);
 }
 
 const piecesOf = ({ sku, quantity }: OrderLine) => ({ sku, quantity });

@@ -2,6 +2,7 @@ import type { AmountAtRisk } from '../contracts/money';
 import type { OrderSagaInput } from '../contracts/order-saga';
 import type { TransactionResult } from '../contracts/transaction';
 import { couponUse } from './coupon';
+import type { Carried } from './kernel/run';
 import type { Story } from './kernel/story';
 import { runTransaction } from './kernel/transaction';
 
@@ -60,8 +61,11 @@ export const orderStory: Story<OrderSagaInput> = {
   },
 };
 
-export async function orderSaga(order: OrderSagaInput): Promise<TransactionResult> {
-  return runTransaction(order, orderStory);
+export async function orderSaga(
+  order: OrderSagaInput,
+  carried?: Carried,
+): Promise<TransactionResult> {
+  return runTransaction(order, orderStory, carried);
 }
 
 const piecesOf = ({ sku, quantity }: OrderSagaInput['lines'][number]) => ({ sku, quantity });

@@ -1,5 +1,6 @@
 import type { PaymentInput } from '../contracts/payments';
 import type { TransactionResult } from '../contracts/transaction';
+import type { Carried } from './kernel/run';
 import type { Story } from './kernel/story';
 import { runTransaction } from './kernel/transaction';
 
@@ -59,6 +60,6 @@ const paymentStory: Story<PaymentInput> = {
   },
 };
 
-export async function payment(input: PaymentInput): Promise<TransactionResult> {
-  return runTransaction(input, paymentStory);
+export async function payment(input: PaymentInput, carried?: Carried): Promise<TransactionResult> {
+  return runTransaction(input, paymentStory, carried);
 }

@@ -1,5 +1,6 @@
 import type { RefundInput } from '../contracts/payments';
 import type { TransactionResult } from '../contracts/transaction';
+import type { Carried } from './kernel/run';
 import type { Story } from './kernel/story';
 import { runTransaction } from './kernel/transaction';
 
@@ -29,6 +30,6 @@ const refundStory: Story<RefundInput> = {
   },
 };
 
-export async function refund(input: RefundInput): Promise<TransactionResult> {
-  return runTransaction(input, refundStory);
+export async function refund(input: RefundInput, carried?: Carried): Promise<TransactionResult> {
+  return runTransaction(input, refundStory, carried);
 }

@@ -1,5 +1,6 @@
 import type { FailbackInput } from '../contracts/regions';
 import type { TransactionResult } from '../contracts/transaction';
+import type { Carried } from './kernel/run';
 import type { Story } from './kernel/story';
 import { runTransaction } from './kernel/transaction';
 
@@ -29,6 +30,9 @@ const rejoinOf = ({ cluster, region, active, epoch }: FailbackInput) => ({
   ...{ cluster, region, active, epoch },
 });
 
-export async function regionFailback(failback: FailbackInput): Promise<TransactionResult> {
-  return runTransaction(failback, failbackStory);
+export async function regionFailback(
+  failback: FailbackInput,
+  carried?: Carried,
+): Promise<TransactionResult> {
+  return runTransaction(failback, failbackStory, carried);
 }

@@ -1,5 +1,6 @@
 import type { FailoverInput } from '../contracts/regions';
 import type { TransactionResult } from '../contracts/transaction';
+import type { Carried } from './kernel/run';
 import type { Story } from './kernel/story';
 import { runTransaction } from './kernel/transaction';
 
@@ -57,6 +58,9 @@ const moveOf = ({ cluster, from, to, kind, epoch }: FailoverInput) => ({
   ...{ cluster, from, to, kind, epoch },
 });
 
-export async function regionFailover(failover: FailoverInput): Promise<TransactionResult> {
-  return runTransaction(failover, failoverStory);
+export async function regionFailover(
+  failover: FailoverInput,
+  carried?: Carried,
+): Promise<TransactionResult> {
+  return runTransaction(failover, failoverStory, carried);
 }

@@ -1,6 +1,7 @@
 import { settlementPagesMax } from '../contracts/settlements';
 import type { SettlementInput } from '../contracts/settlements';
 import type { TransactionResult } from '../contracts/transaction';
+import type { Carried } from './kernel/run';
 import type { Story } from './kernel/story';
 import { runTransaction } from './kernel/transaction';
 
@@ -30,6 +31,9 @@ const settlementStory: Story<SettlementInput> = {
   },
 };
 
-export async function settlement(input: SettlementInput): Promise<TransactionResult> {
-  return runTransaction(input, settlementStory);
+export async function settlement(
+  input: SettlementInput,
+  carried?: Carried,
+): Promise<TransactionResult> {
+  return runTransaction(input, settlementStory, carried);
 }

@@ -1,5 +1,6 @@
 import type { TransactionResult } from '../contracts/transaction';
 import type { TransferInput } from '../contracts/transfer';
+import type { Carried } from './kernel/run';
 import type { Story } from './kernel/story';
 import { runTransaction } from './kernel/transaction';
 
@@ -26,6 +27,9 @@ const transferStory: Story<TransferInput> = {
   },
 };
 
-export async function transfer(input: TransferInput): Promise<TransactionResult> {
-  return runTransaction(input, transferStory);
+export async function transfer(
+  input: TransferInput,
+  carried?: Carried,
+): Promise<TransactionResult> {
+  return runTransaction(input, transferStory, carried);
 }

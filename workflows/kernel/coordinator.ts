@@ -31,7 +31,9 @@ export async function coordinate<Input extends TransactionInput>(
   kernel: Kernel,
   story: Story<Input>,
   input: Input,
+  isContinued = false,
 ): Promise<TransactionResult> {
+  if (isContinued) return goOn(kernel, story, input);
   const unwound = await tell(kernel, story, input);
   if (!unwound) return complete(kernel);
   return CancellationScope.nonCancellable(async () => {
@@ -40,7 +42,24 @@ export async function coordinate<Input extends TransactionInput>(
       return complete(kernel);
     }
     if (!isWhollyKnown(unwound)) await recall(kernel, story, input);
-    return compensate(kernel, story, unwound.cause);
+    return compensate(kernel, story, reasonFor(kernel, unwound.cause));
+  });
+}
+
+/** In a new run: what the earlier one has learnt is carried, so nothing is asked or tried again before it is owed. */
+async function goOn<Input extends TransactionInput>(
+  kernel: Kernel,
+  story: Story<Input>,
+  input: Input,
+): Promise<TransactionResult> {
+  return CancellationScope.nonCancellable(async () => {
+    const { reason } = kernel.run;
+    if (isDecided(kernel.run) || !reason) {
+      await tellForward(kernel, story, input);
+      return complete(kernel);
+    }
+    await recall(kernel, story, input, true);
+    return compensate(kernel, story, reason);
   });
 }
 
@@ -82,9 +101,10 @@ async function recall<Input extends TransactionInput>(
   kernel: Kernel,
   story: Story<Input>,
   input: Input,
+  isContinued = false,
 ): Promise<void> {
   try {
-    await story.tell(createRecall(kernel), input);
+    await story.tell(createRecall(kernel, isContinued), input);
   } catch (error) {
     if (!(error instanceof RecallEnded)) throw error;
   }
@@ -143,10 +163,9 @@ async function complete(kernel: Kernel): Promise<TransactionResult> {
 async function compensate<Input>(
   kernel: Kernel,
   { undoneAs }: Story<Input>,
-  cause: TemporalFailure,
+  caused: EndingReason,
 ): Promise<TransactionResult> {
   const { run } = kernel;
-  const caused = reasonFor(kernel, cause);
   run.reason = caused;
   run.early ??= undoneAs ?? null;
   await undoAll(kernel);

@@ -81,7 +81,11 @@ export function createKernel<Input extends TransactionInput>(
   const locks = lane.locks && createHeldLocks(run, lane.locks);
   const body = new CancellationScope();
   const mayAct = () => run.phase === 'acting' && !body.consideredCancelled;
-  const parking = createParking(run, announce, async () => locks?.release());
+  const parking = createParking(
+    run,
+    (isNews) => (isNews ? announce() : lane.show(run)),
+    async () => locks?.release(),
+  );
   return {
     run,
     lane,

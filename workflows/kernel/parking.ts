@@ -21,12 +21,12 @@ export interface ParkingReason {
 }
 
 /**
- * @param announce tells the outside that the run's state has changed.
+ * @param announce tells the outside that the run's state has changed; `false`: only those who look into the run.
  * @param release gives the locks back: nobody shall wait for a transaction that waits for a person.
  */
 export function createParking(
   run: Run,
-  announce: () => void,
+  announce: (isNews: boolean) => void,
   release: () => Promise<void>,
 ): Parking {
   const failures = new Map<string, number>();
@@ -34,23 +34,25 @@ export function createParking(
   return { park, validate, resolve };
 
   async function park(step: StepRecord, why: ParkingReason): Promise<ResolveTransaction> {
-    failures.set(step.name, (failures.get(step.name) ?? 0) + 1);
+    const before = run.restored.get(step.name);
+    run.restored.delete(step.name);
+    const count = before?.failures ?? (failures.get(step.name) ?? 0) + 1;
+    failures.set(step.name, count);
     step.state = 'parked';
     run.state = 'parked';
-    run.parked.set(step.name, {
-      step: step.name,
-      ...why,
-      failures: failures.get(step.name) ?? 1,
-      parkedAt: run.now(),
-    });
-    announce();
+    run.parked.set(
+      step.name,
+      before ?? { step: step.name, ...why, failures: count, parkedAt: run.now() },
+    );
+    announce(before === undefined); // The row says so already: nobody's look at it grows old.
+    run.resting += 1;
     await Promise.all([condition(() => decided.has(step.name)), release()]);
     const decision = decided.get(step.name);
     if (!decision) throw new Error(`The decision on ${step.name} is gone.`);
     decided.delete(step.name);
     run.parked.delete(step.name);
     run.state = stateUnparked(run);
-    announce();
+    announce(true);
     return decision;
   }
 
@@ -69,6 +71,8 @@ export function createParking(
     const proof = evidence ? ` (${evidence.kind} ${evidence.ref})` : '';
     note(run, `${actor.subject} decided on ${step}: ${decision}${proof}${consentText(consent)}.`);
     decided.set(step, asked);
+    run.resting -= 1;
+    if (consent?.kind === 'approved') run.approvals.push(consent.approval);
   }
 }
 

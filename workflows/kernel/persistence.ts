@@ -39,13 +39,25 @@ export interface Persistence {
 }
 
 export function createPersistence(run: Run, lane: Lane, parking: Parking): Persistence {
-  return { attempt, persist };
+  return {
+    attempt: (owed) => owing(() => attempt(owed)),
+    persist: (owed, last) => owing(() => persist(owed, last)),
+  };
+
+  async function owing<Result>(work: () => Promise<Result>): Promise<Result> {
+    run.owing += 1;
+    try {
+      return await work();
+    } finally {
+      run.owing -= 1;
+    }
+  }
 
   async function persist<Result>(
     owed: OwedCall<Result>,
     last?: Attempt<Result>,
   ): Promise<Result | undefined> {
-    let outcome = last ?? (await attempt(owed));
+    let outcome = last ?? restoredAttempt(run, owed.step) ?? (await attempt(owed));
     while (!outcome.ok) {
       const { reason, detail } = outcome;
       const asked = await CancellationScope.nonCancellable(() =>
@@ -102,7 +114,8 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
       } catch (error) {
         if (isVerdictFailure(fail(step, error)) || isCancellation(error)) throw error;
       }
-      await sleep(pauseMs);
+      run.resting += 1;
+      await sleep(pauseMs).finally(() => (run.resting -= 1));
     }
   }
 
@@ -114,6 +127,15 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
     step.detail = messageOf(error);
     return type;
   }
+}
+
+/** How a step ended in an earlier run of this transaction, where it is parked since. */
+export function restoredAttempt(
+  run: Run,
+  { name }: StepRecord,
+): (Attempt<never> & { readonly ok: false }) | undefined {
+  const before = run.restored.get(name);
+  return before && { ok: false, reason: before.reason, detail: before.detail };
 }
 
 /** The innermost message: that of the participant, not of the wrappers around it. */

@@ -53,7 +53,14 @@ export interface Run {
   readonly steps: Map<string, StepRecord>;
   readonly parked: Map<string, ParkedStep>;
   readonly resolvedByHand: HandResolution[];
+  /** Approvals that a decision was taken for, newest last: asked again, each has been. */
+  readonly approvals: string[];
   readonly notes: TimelineNote[];
+  /** Owed calls that have not succeeded yet, and how many of them wait for a person or pause. */
+  owing: number;
+  resting: number;
+  /** As an earlier run of this transaction left them parked: they wait on, and are not tried before. */
+  readonly restored: Map<string, ParkedStep>;
   phase: Phase;
   state: RunState;
   /** Highest epoch that a participant has answered from. */
@@ -75,6 +82,69 @@ export interface Run {
   now(): number;
 }
 
+/** What goes with a transaction into its next run. */
+export interface Carried extends Pick<
+  Run,
+  | 'phase'
+  | 'epoch'
+  | 'reason'
+  | 'early'
+  | 'extendedMs'
+  | 'cancelAsked'
+  | 'expired'
+  | 'movedAt'
+  | 'wasReset'
+> {
+  /** In order of start. */
+  readonly steps: readonly Omit<StepRecord, 'undo' | 'interrupt'>[];
+  readonly parked: readonly ParkedStep[];
+  readonly resolvedByHand: readonly HandResolution[];
+  readonly approvals: readonly string[];
+  readonly notes: readonly TimelineNote[];
+}
+
+/** Of what only grows, the newest go along: the rest is in the histories before. */
+const carriedMax = 100;
+
+export function carriedOf(run: Run): Carried {
+  const { phase, epoch, reason, early, extendedMs, cancelAsked, expired, movedAt, wasReset } = run;
+  return {
+    ...{ phase, epoch, reason, early, extendedMs, cancelAsked, expired, movedAt, wasReset },
+    steps: [...run.steps.values()].map((step) => ({
+      ...step,
+      undo: undefined,
+      interrupt: undefined,
+    })),
+    parked: [...run.parked.values()],
+    resolvedByHand: run.resolvedByHand,
+    approvals: run.approvals.slice(-carriedMax),
+    notes: run.notes.slice(-carriedMax),
+  };
+}
+
+/** A run that goes on where an earlier one has stopped. */
+export function continuedRun(
+  input: TransactionInput,
+  { steps, parked, resolvedByHand, approvals, notes, ...same }: Carried,
+  now: () => number,
+): Run {
+  const run = createRun(input, { now, wasReset: same.wasReset });
+  for (const step of steps)
+    run.steps.set(step.name, { ...step, undo: undefined, interrupt: undefined });
+  for (const one of parked) run.restored.set(one.step, one);
+  run.resolvedByHand.push(...resolvedByHand);
+  run.approvals.push(...approvals);
+  run.notes.push(...notes);
+  return Object.assign(run, same, { state: same.phase === 'undoing' ? 'undoing' : 'running' });
+}
+
+/** Nothing is under way: all that is owed waits for a person, or pauses. */
+export const isAtRest = (run: Run): boolean =>
+  (run.phase === 'undoing' || run.phase === 'forward') &&
+  !isEnding(run.state) &&
+  run.owing > 0 &&
+  run.resting === run.owing;
+
 export function createRun(
   input: TransactionInput,
   { now, wasReset }: { readonly now: () => number; readonly wasReset: boolean },
@@ -84,7 +154,11 @@ export function createRun(
     steps: new Map(),
     parked: new Map(),
     resolvedByHand: [],
+    approvals: [],
     notes: [],
+    owing: 0,
+    resting: 0,
+    restored: new Map(),
     phase: 'acting',
     state: 'running',
     epoch: 0,
@@ -202,6 +276,7 @@ export function timelineOf(run: Run): Timeline {
     atRisk: atRiskOf(run),
     reason: run.reason,
     resolvedByHand: run.resolvedByHand,
+    approvals: run.approvals,
     notes: run.notes,
     reviewUntil: run.reviewUntil,
     epoch: run.epoch,

@@ -240,6 +240,7 @@ export function createTelling(kernel: Kernel): Telling {
     name: string,
     act: (key: StepKey) => Promise<Result>,
   ): Promise<Result | undefined> {
+    if (run.resolvedByHand.some(({ step }) => step === name)) return undefined; // In an earlier run of it.
     const step = begin(name, 'retriable', []);
     return persistence.persist({
       step,
@@ -287,19 +288,22 @@ function beginStep(
  * Tells a story once more without a single act, only to learn which undos it has: an earlier life of this run, or
  * another coordinator, may have acted steps that this life never came to. Ends at the pivot, after which nothing can be
  * undone. What was never done is undone as well: the fence makes that a row that says so.
+ *
+ * @param isContinued an earlier run has learnt them all: only the undos of its steps are wanted.
  */
-export function createRecall({ run, participants }: Kernel): Transaction {
+export function createRecall({ run, participants }: Kernel, isContinued: boolean): Transaction {
   const tx: Transaction = {
     gid: run.input.gid,
     participants,
     lock: () => Promise.resolve({ token: null }),
     step(name, { undo, atRisk = [] }) {
+      const key = stepKeyOf(run.input.gid, name);
       const known = run.steps.get(name);
-      const step =
-        known ?? beginStep(run, name, 'compensable', atRisk, (key) => undo(key, undefined));
-      if (!known) step.state = 'unknown';
+      if (known) known.undo ??= () => undo(key, undefined);
+      else if (!isContinued)
+        beginStep(run, name, 'compensable', atRisk, () => undo(key, undefined)).state = 'unknown';
       return Promise.resolve({
-        key: step.key,
+        key,
         get result(): never {
           throw new Error(
             `The result of ${name} is read outside of an act: its story cannot be recalled.`,

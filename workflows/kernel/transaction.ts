@@ -24,27 +24,38 @@ import type {
   TransactionResult,
 } from '../../contracts/transaction';
 import { coordinate } from './coordinator';
+import { continueWhenLong } from './continuation';
 import type { Kernel } from './kernel';
 import { createKernel } from './kernel';
-import { actingEndsAt, createRun, isDecided, note, timelineOf } from './run';
+import type { Carried } from './run';
+import { actingEndsAt, continuedRun, createRun, isDecided, note, timelineOf } from './run';
 import { createSingleLane } from './single-lane';
 import type { Story } from './story';
 
 /**
  * Runs one transaction as a workflow of its own: completed, compensated, or parked until an operator has decided.
  * Never fails for a business reason; *Failed* in Temporal means a defect.
+ *
+ * @param carried of the run that this one continues.
  */
 export async function runTransaction<Input extends TransactionInput>(
   input: Input,
   story: Story<Input>,
+  carried?: Carried,
 ): Promise<TransactionResult> {
   const { runId, originalExecutionRunId } = workflowInfo();
-  const run = createRun(input, { now: Date.now, wasReset: runId !== originalExecutionRunId });
+  const wasReset = runId !== originalExecutionRunId;
+  const run = carried
+    ? continuedRun(input, carried, Date.now)
+    : createRun(input, { now: Date.now, wasReset });
   const kernel = createKernel(run, createSingleLane(), story);
   answerMessages(kernel);
   watchCancel(kernel);
   watchDeadline(kernel);
-  const result = await coordinate(kernel, story, input);
+  const result = await Promise.race([
+    coordinate(kernel, story, input, carried !== undefined),
+    continueWhenLong(kernel, input),
+  ]);
   await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
   return result;
 }

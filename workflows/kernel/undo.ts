@@ -1,6 +1,8 @@
+import type { StepState } from '../../contracts/transaction';
 import type { Kernel } from './kernel';
 import type { Attempt, OwedCall } from './persistence';
-import type { StepRecord } from './run';
+import { restoredAttempt } from './persistence';
+import type { Run, StepRecord } from './run';
 
 /**
  * Undoes every step that may have been done, last first. A transient failure is tried for ever and shown as stuck; one
@@ -12,7 +14,8 @@ export async function undoAll(kernel: Kernel): Promise<void> {
   run.phase = 'undoing';
   run.state = 'undoing';
   const owed = [...run.steps.values()].filter(isOwed).reverse();
-  const broken = brokenOf(owed); // Before the first undo: one that breaks is tried, and parks by its own answer.
+  const isContinued = owed.some(({ name }) => run.restored.has(name));
+  const broken = brokenOf(run, owed); // Before the first undo: one that breaks is tried, and parks by its own answer.
   const tried: Promise<Tried>[] = [];
   for (const step of owed.filter((each) => broken.every((one) => one.owed.step !== each))) {
     const progress = { isDone: false };
@@ -21,7 +24,7 @@ export async function undoAll(kernel: Kernel): Promise<void> {
     if (tried.length === 1) kernel.announce(); // Once there is a step to name.
     await Promise.race([attempt, lane.patience(() => progress.isDone)]);
   }
-  if (tried.length === 0) kernel.announce();
+  if (tried.length === 0 && !isContinued) kernel.announce();
   const answers = [...broken, ...(await Promise.all(tried))];
   const failed = answers.filter(({ attempt }) => !attempt.ok);
   await Promise.all(failed.map((each) => persistence.persist(each.owed, each.attempt)));
@@ -39,7 +42,12 @@ interface Tried {
 
 /** A refused step left nothing behind, and its refusal is recorded: its own undo is not run. */
 const isOwed = (step: StepRecord): boolean =>
-  (step.undo !== undefined && step.state !== 'refused') || brokenBefore(step) !== undefined;
+  brokenBefore(step) !== undefined
+    ? !resolved.includes(step.state)
+    : step.undo !== undefined && step.state !== 'refused' && !resolved.includes(step.state);
+
+/** By an earlier run of this transaction. */
+const resolved: readonly StepState[] = ['undone', 'doneByHand', 'skipped'];
 
 function undoOf(step: StepRecord): OwedCall<unknown> {
   return {
@@ -51,9 +59,9 @@ function undoOf(step: StepRecord): OwedCall<unknown> {
   };
 }
 
-const brokenOf = (steps: readonly StepRecord[]): readonly Tried[] =>
+const brokenOf = (run: Run, steps: readonly StepRecord[]): readonly Tried[] =>
   steps.flatMap((step) => {
-    const attempt = brokenBefore(step);
+    const attempt = restoredAttempt(run, step) ?? brokenBefore(step);
     return attempt ? [{ owed: undoOf(step), attempt }] : [];
   });
 

@@ -71,7 +71,15 @@ export const aTimeline = (parked: Readonly<Record<string, readonly Decision[]>>)
   parked: Object.entries(parked).map(([step, offered]) => ({
     ...{ step, decisions: offered, reason: 'undo_failed', detail: '', failures: 1, parkedAt: 0 },
   })),
-  ...{ atRisk: [], resolvedByHand: [], reason: null, notes: [], reviewUntil: null, epoch: 1 },
+  ...{
+    atRisk: [],
+    resolvedByHand: [],
+    approvals: [],
+    reason: null,
+    notes: [],
+    reviewUntil: null,
+    epoch: 1,
+  },
   wasReset: false,
 });
 

@@ -35,6 +35,7 @@ const aTimeline = (more: Partial<Timeline> = {}): Timeline => ({
   },
   notes: [{ at: 2_000, text: 'alice asked for a cancel.' }],
   resolvedByHand: [],
+  approvals: [],
   reviewUntil: null,
   epoch: 1,
   wasReset: true,
