@@ -40,13 +40,19 @@ describe('the corpus of recordings', () => {
   });
 
   describe('tells when it was touched', () => {
+    // Jest runs afterEach also where a beforeAll has failed and no beforeEach has run: only what was made is removed.
+    const made: string[] = [];
     let copy = '';
     beforeEach(() => {
-      copy = join(mkdtempSync(join(tmpdir(), 'accord-recordings-')), 'histories');
+      const parent = mkdtempSync(join(tmpdir(), 'accord-recordings-'));
+      made.push(parent);
+      copy = join(parent, 'histories');
       cpSync(folder, copy, { recursive: true });
       cpSync(hashListOf(folder), hashListOf(copy));
     });
-    afterEach(() => rmSync(join(copy, '..'), { recursive: true }));
+    afterEach(() => {
+      for (const parent of made.splice(0)) rmSync(parent, { recursive: true });
+    });
 
     it('a recording that was edited, one that is gone, and one that the recorder has not made', () => {
       const [edited, gone] = recordings.map(({ file }) => file);
