@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { ulid } from 'ulid';
 
 import type { Tenant } from '../contracts/ids';
@@ -42,12 +42,32 @@ export const makerAtHand = (subject: string): Maker => ({
   people: peopleBehind(subject),
 });
 
+const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** The id of the key that one call makes, however often it is sent: of who calls, and of the call's own key. */
+export function keyIdOf(
+  { tenant, subject }: Pick<Principal, 'tenant' | 'subject'>,
+  idempotencyKey: string,
+  apiSecret: string,
+): string {
+  const name = `api key\0${tenant}\0${subject}\0${idempotencyKey}`;
+  const digest = createHmac('sha256', apiSecret).update(name).digest();
+  return [...digest.subarray(0, 26)].map((byte) => crockford[byte % 32]).join('');
+}
+
 /**
  * A new key: what is kept of it, and the credential, which is never seen again.
  * @throws Problem `unprocessable`: too many have made keys for each other.
  */
-export function newKey({ tenant, owner, scopes, createdAt, expiresAt, maker }: Grant) {
-  const keyId = ulid();
+export function newKey({
+  keyId = ulid(),
+  tenant,
+  owner,
+  scopes,
+  createdAt,
+  expiresAt,
+  maker,
+}: Grant) {
   const secret = randomBytes(secretBytes).toString('base64url');
   const key = {
     ...{ keyId, tenant, owner, scopes, createdAt, expiresAt, secretSha256: sha256(secret) },
@@ -57,6 +77,8 @@ export function newKey({ tenant, owner, scopes, createdAt, expiresAt, maker }: G
 }
 type Grant = Pick<ApiKey, 'tenant' | 'owner' | 'scopes' | 'createdAt' | 'expiresAt'> & {
   readonly maker: Maker;
+  /** Left out: a new one. */
+  readonly keyId?: string;
 };
 
 /** What a caller sends to say who he is. */

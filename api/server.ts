@@ -158,7 +158,7 @@ export async function buildServer({
   regionPolicyRoutes(api, { cluster, watch });
   auditRoutes(api, { audit, cursors });
   invariantRoutes(api, { invariants });
-  apiKeyRoutes(api, { keys, authentication, secondPerson });
+  apiKeyRoutes(api, { config, keys, authentication, secondPerson });
   probeRoutes(api, { health, registry: metrics.registry });
   refuseOthers();
   await api.ready();

@@ -3,11 +3,12 @@ import { z } from 'zod';
 import type { ActionOf } from '../approval-actions';
 import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approval-view';
 import type { Approved } from '../approvals';
-import { newKey, type Authentication } from '../authentication';
+import { keyIdOf, newKey, type Authentication } from '../authentication';
+import type { Config } from '../config';
 import { Problem } from '../errors';
 import { refuse } from '../faults';
 import { isSameSubject, peopleBehind, subjectFaults } from '../people';
-import { principalOf, type Api } from '../route-rules';
+import { keyOf, principalOf, type Api } from '../route-rules';
 import { idParams, subject } from '../schemas';
 import { expandScopes, isScope, scopes, type Scope } from '../scopes';
 import { askerOf, breakGlassField, type SecondPerson } from '../second-person';
@@ -29,6 +30,9 @@ const keySchema = z
   })
   .meta({ id: 'ApiKey' });
 
+/** `null`: the call came before, and its first answer had it. */
+const newCredential = z.string().nullable();
+
 const newKeyBody = z
   .strictObject({
     owner: subject,
@@ -42,13 +46,17 @@ const newKeyBody = z
   .meta({ id: 'NewApiKey' });
 
 interface ApiKeyRoutes {
+  readonly config: Pick<Config, 'secret'>;
   readonly keys: KeysStore;
   readonly authentication: Authentication;
   readonly secondPerson: SecondPerson;
 }
 
 /** Keys of the caller's own tenant. */
-export function apiKeyRoutes(api: Api, { keys, authentication, secondPerson }: ApiKeyRoutes): void {
+export function apiKeyRoutes(
+  api: Api,
+  { config, keys, authentication, secondPerson }: ApiKeyRoutes,
+): void {
   api.post('/v1/api-keys', {
     config: { rules: { kind: 'steer', scope: 'admin:keys' } },
     schema: {
@@ -56,9 +64,9 @@ export function apiKeyRoutes(api: Api, { keys, authentication, secondPerson }: A
         'Makes a key; its secret is in this answer and never again. Of another owner, or with a power, it wants two persons',
       body: newKeyBody,
       response: {
-        201: keySchema.extend({ credential: z.string() }).meta({ id: 'NewCredential' }),
+        201: keySchema.extend({ credential: newCredential }).meta({ id: 'NewCredential' }),
         202: z
-          .object({ approval: approvalSchema, credential: z.string() })
+          .object({ approval: approvalSchema, credential: newCredential })
           .meta({ id: 'CredentialToApprove' }),
       },
     },
@@ -73,7 +81,9 @@ export function apiKeyRoutes(api: Api, { keys, authentication, secondPerson }: A
       const { owner, expiresAt, breakGlass } = request.body;
       refuse(subjectFaults('/owner', owner));
       const asker = askerOf(request, breakGlass);
+      const keyId = keyIdOf(asker, keyOf(request), config.secret);
       const { key, credential } = newKey({
+        keyId,
         tenant: asker.tenant,
         owner,
         scopes: granted,
@@ -81,17 +91,32 @@ export function apiKeyRoutes(api: Api, { keys, authentication, secondPerson }: A
         expiresAt: expiresAt === undefined ? null : new Date(expiresAt),
         maker: asker,
       });
+      const replayed = (made: ApiKey) => {
+        if (!isSameGrant(made, key)) throw new Problem('idempotency_key_reused');
+        reply.header('idempotent-replayed', 'true');
+        return reply.code(201).send({ ...viewOf(made), credential: null });
+      };
+      const earlier = await keys.find(keyId);
+      if (earlier) return replayed(earlier);
       const rule = ruleOfKey(granted, !isSameSubject(owner, asker.subject));
       const answer = rule && (await secondPerson.of(asker)(actionOf(key, granted), rule));
       if (answer?.kind === 'waits') {
-        const { id } = answer.approval;
+        const { id, action } = answer.approval;
+        const isFirst =
+          action.kind === 'createKey' && action.secretSha256 === key.secretSha256.toString('hex');
+        if (!isFirst) reply.header('idempotent-replayed', 'true');
         // The secret is shown now or never; it opens nothing until another person has approved.
         return reply
           .code(202)
           .header('location', approvalLinkOf(id))
-          .send({ approval: approvalViewOf(answer.approval), credential });
+          .send({
+            approval: approvalViewOf(answer.approval),
+            credential: isFirst ? credential : null,
+          });
       }
-      await keys.add(key);
+      await keys.addOnce(key);
+      const winner = await keys.find(keyId);
+      if (winner && !winner.secretSha256.equals(key.secretSha256)) return replayed(winner);
       const made = viewOf({ ...key, revokedAt: null, lastUsedAt: null });
       return reply.code(201).send({ ...made, credential });
     },
@@ -152,6 +177,11 @@ const actionOf = (
   expiresAt: expiresAt?.toISOString() ?? null,
   secretSha256: secretSha256.toString('hex'),
 });
+
+const isSameGrant = (one: ApiKey, other: Pick<ApiKey, 'owner' | 'scopes' | 'expiresAt'>): boolean =>
+  one.owner === other.owner &&
+  one.scopes.join() === other.scopes.join() &&
+  one.expiresAt?.getTime() === other.expiresAt?.getTime();
 
 const viewOf = (key: ApiKey): z.infer<typeof keySchema> => ({
   id: key.keyId,

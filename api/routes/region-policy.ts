@@ -11,8 +11,9 @@ import type { WatchStore } from '../stores/watch-store';
 export const watchPolicySchema = z
   .strictObject({
     autoFailover: z.boolean(),
-    failureThreshold: z.int().min(2).max(20),
-    unhealthyMs: z.int().min(500).max(60_000),
+    // Three looks of the watch, which looks each half second: one that was slow is no region that is lost.
+    failureThreshold: z.int().min(3).max(20),
+    unhealthyMs: z.int().min(1_500).max(60_000),
     maxAttempts: z.int().min(0).max(10),
     priorities: z
       .array(

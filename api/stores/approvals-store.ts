@@ -4,6 +4,7 @@ import type { Gid, Tenant } from '../../contracts/ids';
 import {
   approvalActionSchema,
   approvalKinds,
+  shownAction,
   subjectOf,
   type ApprovalAction,
 } from '../approval-actions';
@@ -170,8 +171,11 @@ const rowOf = ({ action, ...row }: RawRow): ApprovalRow => ({
 
 const textOf = (people: People): string | null => people && JSON.stringify(people);
 
+/** Of what is asked: the secret of a key is another one each time that its call is sent. */
 const digestOf = ({ tenant, askedBy, action }: NewApproval): Buffer =>
-  createHash('sha256').update(canonicalJson({ tenant, askedBy, action })).digest();
+  createHash('sha256')
+    .update(canonicalJson({ tenant, askedBy, action: shownAction(action) }))
+    .digest();
 
 /** Makes room: a question whose time is over may be asked again, and old ones are forgotten. */
 async function tidy(database: Database, digest: Buffer): Promise<void> {

@@ -522,6 +522,41 @@ describe('a key that would make one person two', () => {
     expect(answer.json()).toMatchObject({ approval: { rule: 'grants_power', state: 'pending' } });
   });
 
+  it('is one, however often it is asked for with one key, and its secret is told once', async () => {
+    const admin = await person('alice', 'ops admin:keys');
+    const send = (payload: object, key: string) =>
+      api.api.inject({
+        method: 'POST',
+        url: '/v1/api-keys',
+        headers: { authorization: admin, 'idempotency-key': key },
+        payload,
+      });
+    const own = { owner: 'alice', scopes: ['ops:read'] };
+    const others = { owner: 'shop-9', scopes: ['ops:read'] };
+    for (const [body, status] of [
+      [own, 201],
+      [others, 202],
+    ] as const) {
+      const key = aReference();
+      const answers = await Promise.all([1, 2, 3].map(() => send(body, key)));
+      answers.push(await send(body, key));
+      expect(answers.map(({ statusCode }) => statusCode)).toEqual(answers.map(() => status));
+      const told = answers.map((answer) => answer.json<{ credential: string | null }>().credential);
+      expect(told.filter((credential) => credential !== null)).toHaveLength(1);
+      expect(answers.at(-1)?.headers['idempotent-replayed']).toBe('true');
+    }
+    const counted = await apis.sql(
+      `SELECT (SELECT COUNT(*) FROM api_keys WHERE made_by = 'alice' AND owner = 'alice') AS made,
+         (SELECT COUNT(*) FROM approvals WHERE action->>'$.owner' = 'shop-9') AS asked`,
+    );
+    expect(counted).toEqual([{ made: 1, asked: 1 }]);
+    const key = aReference();
+    await send(own, key);
+    expect(codeOf(await send({ ...own, scopes: ['ops:approve'] }, key))).toBe(
+      'idempotency_key_reused',
+    );
+  });
+
   it('may be any of another name, and is none of the own name with less than that', async () => {
     expect((await make(['ops:read'])).json()).toMatchObject({
       approval: { rule: 'for_another', state: 'pending' },

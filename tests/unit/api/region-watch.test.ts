@@ -48,8 +48,8 @@ describe('the policy of a watch', () => {
 
   it.each<[string, object, number]>([
     ['a part of it', { autoFailover: true }, 400],
-    ['one miss is enough', aPolicy({ failureThreshold: 1 }), 400],
-    ['no time at all is enough', aPolicy({ unhealthyMs: 0 }), 400],
+    ['two misses are enough', aPolicy({ failureThreshold: 2 }), 400],
+    ['one look of the watch is enough', aPolicy({ unhealthyMs: 500 }), 400],
     ['a switch for ever', aPolicy({ maxAttempts: 11 }), 400],
     ['a region twice', aPolicy({ priorities: ['b', 'b'] }), 422],
     ['a region of nowhere', aPolicy({ priorities: ['x'] }), 422],
