@@ -6,6 +6,7 @@ import { canonicalJson } from './canonical-json';
 import { Problem } from './errors';
 import type { JsonValue } from './json-text';
 import type { Principal } from './authentication';
+import type { Now } from '../processes/server-clock';
 import type { Api } from './route-rules';
 import type { AuditStore } from './stores/audit-store';
 
@@ -17,7 +18,7 @@ const bodyCharactersMax = 4_096;
  * effect and could not be written down is answered `outcome_unknown`: sent again, it is answered from the state it
  * finds, and written down then.
  */
-export function auditSteering(api: Api, audit: AuditStore): void {
+export function auditSteering(api: Api, audit: AuditStore, now: Now): void {
   const audited = new WeakSet<FastifyRequest>();
   api.addHook('onSend', async (request, reply) => {
     const { principal } = request;
@@ -26,7 +27,7 @@ export function auditSteering(api: Api, audit: AuditStore): void {
     audited.add(request); // The answer to a failed write of audit comes through here, too.
     try {
       await audit.add({
-        at: new Date(),
+        at: new Date(now()),
         tenant: principal.tenant,
         actor: principal.subject,
         operation: `${request.method} ${request.routeOptions.url ?? ''}`,

@@ -4,6 +4,7 @@ import { createPool, type Pool, type PoolOptions } from 'mysql2/promise';
 
 import { openPack } from '../books/pack';
 import { clusterPremise, createInstallation, ownedDatabase } from '../processes/installation';
+import { createServerClock, type Now } from '../processes/server-clock';
 import { guardRedis, redisRegistration } from '../processes/redis-premises';
 import { temporalPremises } from '../processes/temporal-premises';
 import { runsChannel } from '../contracts/runs';
@@ -34,6 +35,8 @@ const sessionSeconds = 6;
 const redisMs = 200;
 /** One statement of a check. */
 const checkMs = 2_000;
+/** What is allowed for of a clock that is wrong; beyond it a machine is broken in other ways as well. */
+const clockBoundMs = 120_000;
 const reconnectMaxMs = 1_000;
 
 /**
@@ -46,6 +49,7 @@ export function openDependencies(
   config: Config,
   onError: (error: unknown) => void,
   queueOf = taskQueueOf,
+  localNow: Now = Date.now,
 ) {
   const pools: Pool[] = [];
   const open = (url: string): Database => {
@@ -72,12 +76,16 @@ export function openDependencies(
     ownedDatabase(config.couponsUrl, coupons),
   ]);
   const namespace = temporalPremises(client, installation);
+  const clock = createServerClock(home, clockBoundMs, localNow);
   return {
     namespace,
+    /** The time that this API stamps and judges by: that of MySQL. */
+    clock,
     /** Of every server. */
     premises: [
       installation.databases,
       clusterPremise(home, config.cluster),
+      clock.premises,
       namespace,
       guarded.premises,
       redisRegistration(redis, installation),

@@ -6,13 +6,7 @@ import { Problem, type FieldError } from './errors';
 import { fault, refuse } from './faults';
 import { fingerprintOf } from './idempotency';
 import type { WantSecondPerson } from './second-person';
-import {
-  failoverInProgress,
-  transactionInputOf,
-  type Patience,
-  type Started,
-  type Starts,
-} from './starts';
+import { failoverInProgress, type Patience, type Started, type Starts } from './starts';
 import type { ApprovalRow } from './stores/approvals-store';
 import type { ClusterStore, ClusterView } from './stores/cluster-store';
 import type { KeyedRequest, NewRun } from './stores/runs-store';
@@ -49,7 +43,7 @@ const approvedOperation = 'approved failover';
 
 interface Parts {
   readonly cluster: Pick<ClusterStore, 'find'>;
-  readonly starts: Pick<Starts, 'start' | 'earlier'>;
+  readonly starts: Pick<Starts, 'start' | 'earlier' | 'inputOf'>;
   /** Of digests of fields. */
   readonly secret: string;
 }
@@ -72,7 +66,7 @@ export function createFailovers({ cluster, starts, secret }: Parts) {
     if (!view || to === undefined) throw new Error('What is wrong has been refused.');
     const { sequence, epoch } = view;
     const { from, kind: failover, reason, acceptLoss, force } = asked;
-    const { gid } = transactionInputOf('failover', tenant, numberOf(view), failoverLifeMs);
+    const { gid } = starts.inputOf('failover', tenant, numberOf(view), failoverLifeMs);
     return {
       ...{ kind: 'failover', gid, failover, from, to, reason, acceptLoss, force },
       ...{ sequence, epoch },
@@ -88,7 +82,7 @@ export function createFailovers({ cluster, starts, secret }: Parts) {
     const { sequence, epoch, from, to, reason } = action;
     const reference = numberOf(action);
     const input: FailoverInput = {
-      ...transactionInputOf('failover', tenant, reference, failoverLifeMs),
+      ...starts.inputOf('failover', tenant, reference, failoverLifeMs),
       ...{ cluster: tenant, from, to, kind: action.failover, epoch, reason, dataSyncSeconds },
       lossAllowedMs: action.acceptLoss,
       mayBeginAlone: action.force,
@@ -149,7 +143,7 @@ export function createFailovers({ cluster, starts, secret }: Parts) {
       refuse(region === active ? [fault(':region', 'is_active', 'is the active one')] : []);
       const reference = numberOf(view);
       const input: FailbackInput = {
-        ...transactionInputOf('failback', tenant, reference, failbackLifeMs),
+        ...starts.inputOf('failback', tenant, reference, failbackLifeMs),
         ...{ cluster: tenant, region, active, epoch },
       };
       return starts.start({ ...keyed, input, reference, turn: { sequence, epoch } }, patience);

@@ -72,6 +72,7 @@ export async function buildServer({
 }: ServerParts) {
   const { runs, keys, audit, heartbeat, invariants, temporal, redis, wakeUps } = dependencies;
   const { redisCommands, brokenRedis, namespace } = dependencies;
+  const { now } = dependencies.clock;
   const { approvals: approvalsStore, cluster, watch } = dependencies;
   const { orderViews, accountViews, paymentViews, settlementViews, stockViews, couponViews } =
     dependencies;
@@ -84,16 +85,16 @@ export async function buildServer({
     config.startBacklogMax,
     (error) => logger.warn({ err: error }, 'A round of the starter failed.'),
   );
-  const starts = createStarts({ runs, starter, waiting, faults });
+  const starts = createStarts({ runs, starter, waiting, faults, now });
   const limits = createLimits(redisCommands, config.limits);
   const metrics = createMetrics({ waiting: waiting.waiting, backlog: starter.backlog });
   const premises = createPremiseWatch(
     createPremises(dependencies.premises, { logger, registry: metrics.registry }),
   );
-  const authentication = createAuthentication({
-    keys,
-    operators: createOperators(config.operators),
-  });
+  const authentication = createAuthentication(
+    { keys, operators: createOperators(config.operators, now) },
+    now,
+  );
   const health = createHealth({
     ...{ heartbeat, temporal, redis, limits, starter, runs, cluster, watch, lifecycle },
     ...{ premises, brokenRedis },
@@ -132,7 +133,7 @@ export async function buildServer({
     lifecycle,
     metrics,
   });
-  auditSteering(api, audit);
+  auditSteering(api, audit, now);
   await describeRoutes(api);
   orderRoutes(api, { config, starts, screening, orderViews, cursors });
   checkoutRoutes(api, { config, starts, screening });

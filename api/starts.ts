@@ -3,6 +3,7 @@ import { undoBudgetShare, type TransactionInput } from '../contracts/transaction
 import { dependencyUnavailable, Problem, type FieldError } from './errors';
 import { unprocessable } from './faults';
 import type { DeliveryPoints } from '../processes/fault-points';
+import type { Now } from '../processes/server-clock';
 import { differingFields, type Fingerprint } from './idempotency';
 import type { People } from './people';
 import type { Until } from './preference';
@@ -54,13 +55,15 @@ interface StartDependencies {
   readonly starter: Pick<Starter, 'sendFirst' | 'isBacklogFull'>;
   readonly waiting: Pick<Waiting, 'wait'>;
   readonly faults: DeliveryPoints;
+  /** The clock that deadlines are judged by. */
+  readonly now: Now;
 }
 
 /**
  * The way from a validated request to a durable transaction. What is returned is committed in `accord.runs`; the run
  * itself follows at once, or is sent by the starter: at every point in between this process may die.
  */
-export function createStarts({ runs, starter, waiting, faults }: StartDependencies) {
+export function createStarts({ runs, starter, waiting, faults, now }: StartDependencies) {
   let inHand = 0;
 
   async function accept(
@@ -70,7 +73,7 @@ export function createStarts({ runs, starter, waiting, faults }: StartDependenci
     await faults.reach('api.start', 'begun', gids);
     const earlier = start.screen && (await screened(start, start.screen));
     if (earlier) return { gid: gidOfClaim(earlier, start.fingerprint), isReplay: true };
-    const run: NewRun = { ...start, acceptedAt: new Date() };
+    const run: NewRun = { ...start, acceptedAt: new Date(now()) };
     const claim = await runs.accept(run);
     if (claim.kind !== 'accepted')
       return { gid: gidOfClaim(claim, start.fingerprint), isReplay: true };
@@ -151,6 +154,15 @@ export function createStarts({ runs, starter, waiting, faults }: StartDependenci
     },
 
     inHand: (): number => inHand,
+    now,
+    /** What every flow's input begins with. */
+    inputOf: (flow: Flow, tenant: Tenant, reference: string, lifeMs: number): TransactionInput => ({
+      gid: gidOf(flow, businessIdOf(tenant, reference)),
+      tenant,
+      flow,
+      deadlineAt: now() + lifeMs,
+      undoBudgetMs: Math.floor(lifeMs * undoBudgetShare),
+    }),
   };
 }
 export type Starts = ReturnType<typeof createStarts>;
@@ -185,17 +197,3 @@ function gidOfClaim(
 /** @param holder who moves the regions now. */
 export const failoverInProgress = (holder: Gid | null): Problem =>
   new Problem('failover_in_progress', { ...(holder !== null && { gid: holder }) });
-
-/** What every flow's input begins with. */
-export const transactionInputOf = (
-  flow: Flow,
-  tenant: Tenant,
-  reference: string,
-  lifeMs: number,
-): TransactionInput => ({
-  gid: gidOf(flow, businessIdOf(tenant, reference)),
-  tenant,
-  flow,
-  deadlineAt: Date.now() + lifeMs,
-  undoBudgetMs: Math.floor(lifeMs * undoBudgetShare),
-});

@@ -1,14 +1,38 @@
 /** What Accord takes for granted of a Temporal namespace: that nobody else's workflows run in it. */
-import { ScheduleAlreadyRunning, type Client } from '@temporalio/client';
+import {
+  ScheduleAlreadyRunning,
+  type Client,
+  type ScheduleOptions,
+  type ScheduleUpdateOptions,
+} from '@temporalio/client';
 
 import { claimedByAnother, type Installation } from './installation';
 import { PremisesBroken, type BrokenPremise, type PremiseSource } from './premises';
+import { farFrom, type ServerClock } from './server-clock';
 
 /** The registration: a schedule that is paused and never acts. Making one is atomic, and it stays until it is deleted. */
 export const registrationId = 'accord-installation';
 /** Nobody polls it. */
 const noQueue = 'accord-installation';
 const answerMs = 3_000;
+/** The server of the oldest program that the stack takes. */
+const oldest = { major: 1, minor: 28 } as const;
+
+const registrationOf = (
+  id: string,
+): ScheduleUpdateOptions & Pick<ScheduleOptions, 'action' | 'state'> => ({
+  spec: {},
+  action: {
+    type: 'startWorkflow',
+    workflowType: registrationId,
+    workflowId: registrationId,
+    taskQueue: noQueue,
+  },
+  state: {
+    paused: true,
+    note: `Registers this namespace for the Accord installation ${id}. Leave it paused.`,
+  },
+});
 
 /**
  * Registers the namespace for an installation, unless it is registered. Of several at once exactly one succeeds.
@@ -19,18 +43,8 @@ export async function claimNamespace({ schedule }: Client, id: string): Promise<
   try {
     await schedule.create({
       scheduleId: registrationId,
-      spec: {},
-      action: {
-        type: 'startWorkflow',
-        workflowType: registrationId,
-        workflowId: registrationId,
-        taskQueue: noQueue,
-      },
+      ...registrationOf(id),
       memo: { installation: id },
-      state: {
-        paused: true,
-        note: `Registers this namespace for the Accord installation ${id}. Leave it paused.`,
-      },
     });
     return id;
   } catch (error) {
@@ -73,14 +87,76 @@ async function look(
   const id = await installation.id();
   return client.withDeadline(Date.now() + answerMs, async () => {
     const { serverVersion } = await client.workflowService.getSystemInfo({});
+    const version = serverVersion || 'unknown';
+    const tooOld = oldServer(version);
+    if (tooOld.length > 0) return tooOld;
     return claimedByAnother(
       {
-        ...{ product: 'Temporal', version: serverVersion || 'unknown' },
-        what: `namespace ${client.options.namespace}`,
+        ...{ product: 'Temporal', version, what: `namespace ${client.options.namespace}` },
         owner: await claimNamespace(client, id),
         instead: 'Set TEMPORAL_NAMESPACE to a namespace of its own.',
       },
       id,
     );
   });
+}
+
+/** A version that is no number is a service's own: it is taken. */
+export function oldServer(version: string): readonly BrokenPremise[] {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(version) ?? [];
+  if (major === undefined || minor === undefined) return [];
+  const isOld =
+    Number(major) < oldest.major ||
+    (Number(major) === oldest.major && Number(minor) < oldest.minor);
+  if (!isOld) return [];
+  return [
+    {
+      ...{ product: 'Temporal', version, isRequired: true, setting: 'version', found: version },
+      wanted: `${oldest.major}.${oldest.minor} or later`,
+      remedy: 'Upgrade the server, or set TEMPORAL_ADDRESS to another.',
+    },
+  ];
+}
+
+/** Each look is an update of the registration, whose time is all of the server's time that a client can see. */
+const measuredEveryMs = 600_000;
+
+/**
+ * Temporal's clock, by which deadlines are judged, against MySQL's, by which they are stamped.
+ *
+ * @param clock MySQL's. @param boundMs how far they may be from each other.
+ */
+export function temporalClock(
+  client: Client,
+  installation: Pick<Installation, 'id'>,
+  clock: ServerClock,
+  boundMs: number,
+): PremiseSource {
+  let last: { readonly at: number; readonly broken: readonly BrokenPremise[] } | undefined;
+
+  async function measure(): Promise<readonly BrokenPremise[]> {
+    const id = await installation.id();
+    if ((await claimNamespace(client, id)) !== id) return []; // Another's is left alone.
+    await clock.premises.ask();
+    const handle = client.schedule.getHandle(registrationId);
+    const began = clock.now();
+    await handle.update(() => registrationOf(id));
+    const { lastUpdatedAt } = (await handle.describe()).info;
+    const ended = clock.now();
+    if (!lastUpdatedAt) throw new Error('Temporal does not tell when it updated a schedule.');
+    const at = lastUpdatedAt.getTime();
+    const differsMs = at < began ? at - began : Math.max(0, at - ended);
+    return farFrom('Temporal', 'the clock of MySQL', differsMs, boundMs);
+  }
+
+  return {
+    server: 'temporal clock',
+    async ask() {
+      if (!last || clock.now() - last.at > measuredEveryMs) {
+        const broken = await client.withDeadline(Date.now() + answerMs, measure);
+        last = { at: clock.now(), broken };
+      }
+      return last.broken;
+    },
+  };
 }

@@ -17,11 +17,15 @@ import {
   type Installation,
 } from '../processes/installation';
 import type { PremiseSource } from '../processes/premises';
+import { createServerClock } from '../processes/server-clock';
 import { guardRedis, redisRegistration, type RedisCommands } from '../processes/redis-premises';
-import { temporalPremises } from '../processes/temporal-premises';
+import { temporalClock, temporalPremises } from '../processes/temporal-premises';
 
 /** Activities that run at once; each may use one connection of one database. */
 export const activitiesMax = 40;
+
+/** How far a worker's clock may be from MySQL's: alarms, heartbeats and the times of payments are its own. */
+export const workerClockMs = 10_000;
 
 /** A pool for each participant's database. */
 export type TransactionDatabases = Readonly<Record<Participant, SqlPool>>;
@@ -74,14 +78,18 @@ export async function openTransactionDependencies(
   const connection = await connectTemporal(temporal, logger);
   const client = new Client({ connection, namespace: temporal.namespace });
   const installation = installationOf(databases, urls);
+  const accord = ownedDatabase(urls.accord, databases.accord);
+  const clock = createServerClock(accord, workerClockMs);
   return {
     ...{ connection, client, redis, databases },
     redisCommands: guarded.commands,
     premises: [
       ...premisesOf(databases),
       installation.databases,
-      clusterPremise(ownedDatabase(urls.accord, databases.accord), cluster),
+      clusterPremise(accord, cluster),
+      clock.premises,
       temporalPremises(client, installation),
+      temporalClock(client, installation, clock, workerClockMs),
       guarded.premises,
       redisRegistration(redis, installation),
     ],

@@ -8,7 +8,7 @@ import { refuse, sameAccountFaults } from '../faults';
 import { purchaseFields, purchaseOf } from '../purchase';
 import type { Api } from '../route-rules';
 import type { Screening } from '../screening';
-import { transactionInputOf, type Starts } from '../starts';
+import type { Starts } from '../starts';
 import { noParams, startRoute } from './start-route';
 
 const checkoutBody = z.strictObject(purchaseFields).meta({
@@ -45,7 +45,7 @@ export function checkoutRoutes(api: Api, { config, starts, screening }: Checkout
         const purchase = purchaseOf(body, tenant, config.merchantAccounts);
         refuse(sameAccountFaults(payerPointer, purchase.accountId, purchase.merchantAccountId));
         const input: CheckoutInput = {
-          ...transactionInputOf('checkout', tenant, orderId, body.deadlineMs),
+          ...starts.inputOf('checkout', tenant, orderId, body.deadlineMs),
           orderId: businessIdOf(tenant, orderId),
           ...purchase,
         };

@@ -11,7 +11,7 @@ import { purchaseFields, purchaseOf } from '../purchase';
 import { principalOf, type Api } from '../route-rules';
 import { cursor, idParams, limit, money, reference, withoutTenant } from '../schemas';
 import type { Screening } from '../screening';
-import { transactionInputOf, type Starts } from '../starts';
+import type { Starts } from '../starts';
 import type { OrderView, OrderViewsStore } from '../stores/order-views-store';
 import { noParams, startRoute } from './start-route';
 
@@ -66,7 +66,7 @@ export function orderRoutes(
         const orderId = body.orderId ?? ulid();
         const { coupon, ...purchase } = purchaseOf(body, tenant, config.merchantAccounts);
         const input: OrderSagaInput = {
-          ...transactionInputOf('order', tenant, orderId, body.deadlineMs),
+          ...starts.inputOf('order', tenant, orderId, body.deadlineMs),
           orderId: businessIdOf(tenant, orderId),
           ...purchase,
           ...(coupon && { coupon }),

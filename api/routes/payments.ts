@@ -20,7 +20,7 @@ import { keyOf, principalOf, type Api } from '../route-rules';
 import { linkOf, linksOf, runViewOf, runViewSchema } from '../run-view';
 import { digits, idParams, lifeMs, money, reference, text, time, withoutTenant } from '../schemas';
 import type { Screening } from '../screening';
-import { transactionInputOf, type Starts } from '../starts';
+import type { Starts } from '../starts';
 import type { Steering } from '../steering';
 import {
   refundStatuses,
@@ -179,7 +179,7 @@ export function paymentRoutes(
         const currency = currencyAt('/amount/currency', amount.currency, faults);
         refuse(faults);
         const input: PaymentInput = {
-          ...transactionInputOf('payment', tenant, paymentId, deadlineMs),
+          ...starts.inputOf('payment', tenant, paymentId, deadlineMs),
           paymentId: businessIdOf(tenant, paymentId),
           payerId: businessIdOf(tenant, body.fromAccount),
           payeeId: businessIdOf(tenant, body.toAccount),
@@ -221,7 +221,7 @@ export function paymentRoutes(
           : null;
         refuse(faults);
         const input: RefundInput = {
-          ...transactionInputOf('refund', tenant, refundId, deadlineMs),
+          ...starts.inputOf('refund', tenant, refundId, deadlineMs),
           refundId: businessIdOf(tenant, refundId),
           paymentId: businessIdOf(tenant, id),
           amount: asked,

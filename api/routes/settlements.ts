@@ -14,7 +14,7 @@ import { principalOf, waitingHandlerMs, type Api } from '../route-rules';
 import { linkOf } from '../run-view';
 import { currencyCode, cursor, digits, idParams, time, withoutTenant } from '../schemas';
 import { csvOf } from '../settlement-report';
-import { transactionInputOf, type Starts } from '../starts';
+import type { Starts } from '../starts';
 import {
   settlementStatuses,
   type PositionView,
@@ -83,12 +83,14 @@ export function settlementRoutes(
       params: noParams,
       body: settlementBody,
       prepare({ currency: code, day }, { tenant, subject }) {
-        const faults = isOver(day) ? [] : [fault('/day', 'day_not_over', 'ends at 24:00 UTC')];
+        const faults = isOver(day, starts.now())
+          ? []
+          : [fault('/day', 'day_not_over', 'ends at 24:00 UTC')];
         const currency = currencyAt('/currency', code, faults);
         refuse(faults);
         const reference = `${currency}-${day}`;
         const input: SettlementInput = {
-          ...transactionInputOf('settlement', tenant, reference, deadlineMs.default),
+          ...starts.inputOf('settlement', tenant, reference, deadlineMs.default),
           settlementId: businessIdOf(tenant, reference),
           currency,
           day,

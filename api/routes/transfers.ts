@@ -8,7 +8,7 @@ import { currencyAt, deadlineFaults, refuse, sameAccountFaults } from '../faults
 import type { Api } from '../route-rules';
 import { lifeMs, money, reference } from '../schemas';
 import type { Screening } from '../screening';
-import { transactionInputOf, type Starts } from '../starts';
+import type { Starts } from '../starts';
 import { noParams, startRoute } from './start-route';
 
 const transferBody = z
@@ -53,7 +53,7 @@ export function transferRoutes(api: Api, { config, starts, screening }: Transfer
         refuse(faults);
         const own = (id: string): string => businessIdOf(tenant, id);
         const input: TransferInput = {
-          ...transactionInputOf('transfer', tenant, transferId, deadlineMs),
+          ...starts.inputOf('transfer', tenant, transferId, deadlineMs),
           transferId: own(transferId),
           fromId: own(from),
           toId: own(to),

@@ -19,12 +19,13 @@ import { armFaults } from '../../processes/fault-menu';
 import { clusterPremise, createInstallation, ownedDatabase } from '../../processes/installation';
 import { createLogger } from '../../processes/logger';
 import { createPremises, type PremisesBroken } from '../../processes/premises';
+import { createServerClock } from '../../processes/server-clock';
 import { temporalPremises } from '../../processes/temporal-premises';
 import { announceReadiness } from '../../processes/readiness';
 import { leaveOnSignal } from '../../processes/shutdown';
 import { runProcess } from '../../processes/start';
 import { loadFailoverConfig } from '../config';
-import { connectTemporal } from '../dependencies';
+import { connectTemporal, workerClockMs } from '../dependencies';
 import { serveMetrics } from '../metrics';
 import { keepPremises } from '../premises';
 import { named } from '../transactions/activities';
@@ -99,6 +100,7 @@ async function main(): Promise<void> {
         isOptional: true,
       },
       clusterPremise(accord, config.cluster),
+      createServerClock(accord, workerClockMs).premises,
       temporalPremises(
         new Client({ connection, namespace: config.temporal.namespace }),
         installation,

@@ -1,9 +1,10 @@
-/** What Accord takes for granted of a Kafka: that nobody else publishes under its topic prefix. */
+/** What Accord takes for granted of a Kafka: its age, and that nobody else publishes under its topic prefix. */
 import { ConfigResourceTypes, type Admin, type Kafka } from 'kafkajs';
 
 import { claimedByAnother, type Installation } from '../../processes/installation';
 import type { PremiseSource } from '../../processes/premises';
 import type { KafkaSettings } from './kafka-client';
+import { oldKafka } from './kafka-versions';
 
 /** The registration, under the topic prefix: a topic without records. */
 const registrationTopic = 'accord.installation';
@@ -13,15 +14,17 @@ const bearer = 'retention.ms';
 export const registrationTopicOf = (topicPrefix: string): string =>
   `${topicPrefix}${registrationTopic}`;
 
-/** The topics under this prefix are this installation's. */
+/** The brokers are new enough, and the topics under this prefix are this installation's. */
 export const kafkaRegistration = (
   kafka: Kafka,
-  { topicPrefix }: KafkaSettings,
+  { brokers, topicPrefix }: KafkaSettings,
   installation: Pick<Installation, 'id'>,
 ): PremiseSource => ({
   server: 'kafka',
   async ask() {
     const id = await installation.id();
+    const tooOld = await oldKafka(brokers);
+    if (tooOld.length > 0) return tooOld;
     const owner = await withAdmin(kafka, (admin) => claimTopics(admin, topicPrefix, id));
     return claimedByAnother(
       {

@@ -39,6 +39,8 @@ export interface OwnApi extends Server {
   ): Promise<string>;
 }
 interface More {
+  /** The clock of the machine that it runs on; left out: this one's. */
+  readonly now?: () => number;
   readonly faults?: DeliveryPoints;
   /** Takes the place of what Temporal would be asked. */
   readonly temporal?: Partial<Temporal>;
@@ -51,7 +53,7 @@ export async function ownApis(): Promise<OwnApis> {
   const opened: OwnApi[] = [];
   return {
     databases,
-    async start(variables = {}, { temporal, ...more } = {}) {
+    async start(variables = {}, { temporal, now, ...more } = {}) {
       const config = loadConfig({
         API_DATABASE_URL: databases.urls.API_DATABASE_URL,
         API_ORDERS_DATABASE_URL: databases.urls.API_ORDERS_DATABASE_URL,
@@ -68,7 +70,8 @@ export async function ownApis(): Promise<OwnApis> {
         ...variables,
       });
       const queueOf = (flow: Flow): string => `test-${databases.prefix}${taskQueueOf(flow)}`;
-      const real = openDependencies(config, () => undefined, queueOf);
+      const real = openDependencies(config, () => undefined, queueOf, now);
+      await real.clock.premises.ask();
       const dependencies = {
         ...real,
         temporal: { ...real.temporal, ...temporal },

@@ -236,6 +236,10 @@ export async function fakeApi(
       temporal: aTemporal({ cancel: update, resolve: update, park: update, review: update }),
       redis: absentRedis(),
       redisCommands: absentRedis(),
+      clock: {
+        now: Date.now,
+        premises: { server: 'clock', ask: () => Promise.resolve([]) },
+      },
       brokenRedis: () => [],
       premises: [],
       namespace: {

@@ -1,0 +1,78 @@
+/**
+ * One clock for what is compared across machines. Deadlines are stamped by the API, kept by MySQL and judged by Temporal:
+ * with a machine's own clock an API that is 90 s behind would have every order of 60 s undone.
+ */
+import type { OwnedDatabase } from './installation';
+import type { BrokenPremise, PremiseSource } from './premises';
+
+/** Milliseconds since 1970. */
+export type Now = () => number;
+
+export interface ServerClock {
+  /** The time of the database, carried on by a clock that does not jump; before the first look the machine's own. */
+  readonly now: Now;
+  /** Looks again. The difference is allowed for up to the bound; beyond it the machine is refused. */
+  readonly premises: PremiseSource;
+}
+
+/** Looks in a row, of which the quickest counts: its answer is the least late. */
+const looks = 3;
+
+/**
+ * @param boundMs how far the machine's clock may be from the database's.
+ * @param local the machine's clock.
+ */
+export function createServerClock(
+  database: OwnedDatabase,
+  boundMs: number,
+  local: Now = Date.now,
+): ServerClock {
+  const steady = (): number => performance.now();
+  let aheadOfSteady: number | undefined;
+
+  async function look(): Promise<{ readonly ahead: number; readonly tookMs: number }> {
+    const began = steady();
+    const [row] = await database.select<{ readonly us: string }>(
+      `SELECT CAST(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) AS CHAR) AS us`,
+    );
+    const ended = steady();
+    if (!row) throw new Error(`${database.database} tells no time.`);
+    return { ahead: Number(row.us) / 1_000 - (began + ended) / 2, tookMs: ended - began };
+  }
+
+  return {
+    now: () => (aheadOfSteady === undefined ? local() : Math.round(aheadOfSteady + steady())),
+    premises: {
+      server: 'clock',
+      async ask() {
+        let best = await look();
+        for (let more = looks - 1; more > 0; more -= 1) {
+          const next = await look();
+          if (next.tookMs < best.tookMs) best = next;
+        }
+        aheadOfSteady = best.ahead;
+        const differsMs = local() - (best.ahead + steady());
+        return farFrom("this machine's clock", 'the clock of MySQL', differsMs, boundMs);
+      },
+    },
+  };
+}
+
+/** @param differsMs how far ahead the first is; negative: behind. */
+export function farFrom(
+  product: string,
+  of: string,
+  differsMs: number,
+  boundMs: number,
+): readonly BrokenPremise[] {
+  if (Math.abs(differsMs) <= boundMs) return [];
+  const seconds = (Math.abs(differsMs) / 1_000).toFixed(1);
+  return [
+    {
+      ...{ product, version: 'UTC', isRequired: true, setting: 'clock' },
+      found: `${seconds} s ${differsMs > 0 ? 'ahead of' : 'behind'} ${of}`,
+      wanted: `within ${Math.round(boundMs / 1_000)} s`,
+      remedy: 'Let NTP or chrony keep both.',
+    },
+  ];
+}

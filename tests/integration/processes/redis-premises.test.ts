@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+
+import {
+  connectLockRedis,
+  createLockStore,
+  LocksUnavailable,
+  type LockStore,
+} from '../../../activities/locks/lock-store';
+import { guardRedis, type GuardedRedis } from '../../../processes/redis-premises';
+import { freePort } from '../../../scripts/stack/ports';
+import { lineProgress } from '../../../scripts/stack/progress';
+import { redis as recipe } from '../../../scripts/stack/servers/redis';
+import { eventually } from '../../support/eventually';
+
+const opened: (() => unknown)[] = [];
+afterAll(async () => {
+  for (const close of opened.reverse()) await close();
+});
+
+/** A server of this test alone, which it may configure as it likes. @returns its address. */
+async function ownRedis(...directives: readonly string[]): Promise<string> {
+  const program = await Promise.resolve()
+    .then(() => recipe.findOnPath())
+    .catch(() => recipe.fetch(lineProgress(() => undefined)));
+  const folder = mkdtempSync(join(tmpdir(), 'accord-redis-'));
+  const port = await freePort();
+  const file = join(folder, 'redis.conf');
+  const lines = ['bind 127.0.0.1', `port ${port}`, `dir "${folder}"`, 'save ""', ...directives];
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  const server = spawn(program.file, [...program.args, file], { stdio: 'ignore' });
+  const ended = new Promise((resolve) => server.once('exit', resolve));
+  opened.push(async () => {
+    server.kill('SIGKILL');
+    await ended;
+    rmSync(folder, { recursive: true });
+  });
+  return `redis://127.0.0.1:${port}`;
+}
+
+async function open(url: string): Promise<{
+  readonly locks: LockStore;
+  readonly guarded: GuardedRedis;
+}> {
+  const redis = connectLockRedis(url);
+  opened.push(() => redis.disconnect());
+  await eventually(() => redis.ping(), { withinMs: 20_000, what: 'an answer of Redis' });
+  const guarded = guardRedis(redis);
+  return { guarded, locks: createLockStore({ redis: guarded.commands }) };
+}
+
+function administrator(url: string): Redis {
+  const admin = new Redis(url);
+  opened.push(() => admin.disconnect());
+  return admin;
+}
+
+const aLock = { kind: 'customer', id: 'acme.C-1', gid: 'order:acme.O-1' } as const;
+
+const outcomeOf = (locks: LockStore): Promise<unknown> =>
+  locks.acquire(aLock).catch((error: unknown) => error);
+
+describe('a Redis that does not hold its premises is left alone as if it were away', () => {
+  it('while it evicts, and is used again when it no longer does', async () => {
+    const url = await ownRedis();
+    const { guarded, locks } = await open(url);
+    const admin = administrator(url);
+    expect(await guarded.premises.ask()).toEqual([]);
+    expect(await outcomeOf(locks)).toMatchObject({ held: false });
+
+    await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    expect(await guarded.premises.ask()).toMatchObject([
+      {
+        ...{ product: 'Redis', setting: 'maxmemory-policy', found: 'allkeys-lru' },
+        ...{ wanted: 'noeviction', isRequired: false },
+      },
+    ]);
+    expect(await outcomeOf(locks)).toBeInstanceOf(LocksUnavailable);
+
+    await admin.config('SET', 'maxmemory-policy', 'noeviction');
+    expect(await guarded.premises.ask()).toEqual([]);
+    expect(await locks.renew(aLock)).toBe(true);
+  }, 60_000);
+
+  it('where it forbids scripts to its user, also while it is used', async () => {
+    const url = await ownRedis();
+    const { guarded, locks } = await open(url);
+    expect(await outcomeOf(locks)).toMatchObject({ held: false });
+    await administrator(url).call('ACL', 'SETUSER', 'default', '-@scripting');
+    expect(await outcomeOf(locks)).toBeInstanceOf(LocksUnavailable); // Before anybody has looked.
+    expect(await guarded.premises.ask()).toMatchObject([{ setting: 'EVAL', isRequired: false }]);
+    expect(await outcomeOf(locks)).toBeInstanceOf(LocksUnavailable);
+  }, 60_000);
+
+  it('where its administrator has renamed EVAL', async () => {
+    const { guarded, locks } = await open(await ownRedis('rename-command EVAL ""'));
+    expect(await outcomeOf(locks)).toBeInstanceOf(LocksUnavailable);
+    expect(guarded.broken()).toMatchObject([{ setting: 'EVAL', found: 'refused' }]);
+  }, 60_000);
+});
