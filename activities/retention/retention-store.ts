@@ -89,12 +89,16 @@ export async function expireKeys(
   accord: SqlPool,
   liveMs: number,
 ): Promise<{ readonly expired: number; readonly more: boolean }> {
-  const expired = await accord.change(
-    `UPDATE runs SET idempotency_key = NULL
-       WHERE idempotency_key IS NOT NULL AND ended_at IS NOT NULL
-         AND accepted_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND
-       ORDER BY accepted_at LIMIT ?`,
+  const found = await accord.select<{ readonly gid: Gid }>(
+    `SELECT gid FROM runs FORCE INDEX (keys_by_age)
+       WHERE keyed_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND AND ended_at IS NOT NULL
+       ORDER BY keyed_at LIMIT ?`,
     [Math.ceil(liveMs / 1_000), rowsOfDelete],
   );
-  return { expired, more: expired === rowsOfDelete };
+  if (found.length === 0) return { expired: 0, more: false };
+  const expired = await accord.change(
+    'UPDATE runs FORCE INDEX (PRIMARY) SET idempotency_key = NULL WHERE gid IN (?) AND idempotency_key IS NOT NULL',
+    [found.map(({ gid }) => gid)],
+  );
+  return { expired, more: found.length === rowsOfDelete };
 }
