@@ -110,7 +110,6 @@ export const problems = {
   headers_too_large: { status: 431, retryable: false, title: 'The headers are too large.' },
   internal: { status: 500, retryable: true, title: 'A defect of ours.' },
   overloaded: { status: 503, retryable: true, title: 'Too much is going on.' },
-  starting: { status: 503, retryable: true, title: 'This process is starting.' },
   stopping: { status: 503, retryable: true, title: 'This process is stopping.' },
   region_switching: { status: 503, retryable: true, title: 'A region is being switched.' },
   dependency_unavailable: {

@@ -32,7 +32,8 @@ export function activityOptions(patience: Patience, summary: string): ActivityOp
 }
 
 /** Taking a lock: waits for its owner, so the calls are short and many. */
-export const acquireOptions = (timeLeftMs: number): ActivityOptions => ({
+export const acquireOptions = (timeLeftMs: number, summary: string): ActivityOptions => ({
+  summary,
   startToCloseTimeout: '3s',
   scheduleToCloseTimeout: timeLeftMs,
   cancellationType: 'TRY_CANCEL', // It waits on others; an unneeded lease ends by itself.
@@ -40,11 +41,12 @@ export const acquireOptions = (timeLeftMs: number): ActivityOptions => ({
 });
 
 /** Keeping and giving back a lock: a lease ends by itself, so nobody waits for these. */
-export const leaseOptions: ActivityOptions = {
+export const leaseOptions = (summary: string): ActivityOptions => ({
+  summary,
   startToCloseTimeout: '2s',
   cancellationType: 'TRY_CANCEL',
   retry: { initialInterval: '50ms', maximumAttempts: 3 }, // No effect on money hangs on it: the fencing token decides.
-};
+});
 
 /**
  * A bounded piece of a job: reads and repairs that may be made again. What fails for so long is left to the next round:

@@ -1,3 +1,4 @@
+import { moneyText } from '../contracts/money';
 import type { PaymentInput } from '../contracts/payments';
 import type { TransactionResult } from '../contracts/transaction';
 import type { Carried } from './kernel/run';
@@ -39,7 +40,10 @@ const paymentStory: Story<PaymentInput> = {
     await tx.step('review', {
       async act(key) {
         if (risk.result.decision !== 'review') return;
-        const reviewed = await tx.review({ withinMs: reviewMs });
+        const reviewed = await tx.review({
+          withinMs: reviewMs,
+          about: `${moneyText(amount)} from ${payerId} to ${payeeId}`,
+        });
         if (reviewed) await accounts.recordReview({ key, paymentId, ...reviewed });
       },
       undo: (key) => accounts.withdrawReview({ key }),

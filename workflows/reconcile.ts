@@ -21,7 +21,10 @@ import type { Keyed, SetActivity } from '../contracts/verdict';
 import { jobOptions } from './activity-options';
 import { startTransaction, unlessFailed, type Registered } from './jobs';
 
-const job = proxyActivities<Registered<ReconciliationActivities>>(jobOptions);
+const job = proxyActivities<Registered<ReconciliationActivities>>({
+  ...jobOptions,
+  summary: 'reconcile',
+});
 
 /** A participant that is away keeps its reservations until the next round. */
 const repair = proxyActivities<Record<string, SetActivity<Keyed, unknown>>>({

@@ -65,7 +65,9 @@ export async function regionWatch(
     let known = 0;
     let waitMs = againMs;
     for (;;) {
-      await condition(() => news > known || isOver, waitMs);
+      await condition(() => news > known || isOver, waitMs, {
+        summary: 'until the next decision',
+      });
       if (isOver) return;
       if (decisions === decisionsOfRun || workflowInfo().continueAsNewSuggested)
         await continueAsNew<typeof regionWatch>(input, { sights, told });

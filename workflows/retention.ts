@@ -64,7 +64,10 @@ function retentionActivities(): RetentionActivities {
     'retention.stampFence': RetentionActivities['stampFence'];
     'retention.deleteExpired': RetentionActivities['deleteExpired'];
     'retention.expireKeys': RetentionActivities['expireKeys'];
-  }>(jobOptions);
+  }>({
+    ...jobOptions,
+    summary: 'retention',
+  });
   return {
     stampFence: calls['retention.stampFence'],
     deleteExpired: calls['retention.deleteExpired'],

@@ -18,7 +18,10 @@ import { deadlineMs } from '../contracts/transaction';
 import { dailyJobOptions } from './activity-options';
 import { startTransaction, unlessFailed, type Registered } from './jobs';
 
-const job = proxyActivities<Registered<SettleDayActivities>>(dailyJobOptions);
+const job = proxyActivities<Registered<SettleDayActivities>>({
+  ...dailyJobOptions,
+  summary: 'settle the day',
+});
 
 /** Tenants of one page, and pages after which the job goes on in a new run: what a history has room for. */
 const tenantsAtOnce = 50;

@@ -22,10 +22,13 @@ import { scenarios } from './scenarios';
 let bundlePath = '';
 let verdicts: readonly Verdict<Recording>[] = [];
 
+/** A replay that has not ended by then hangs. Not how long one takes: that is the machine's. */
+const hangsAfterMs = 900_000;
+
 beforeAll(async () => {
   bundlePath = await bundleOfToday();
   verdicts = await verdictsOn(recordings, bundlePath);
-}, 60_000);
+}, hangsAfterMs);
 
 describe('the corpus of recordings', () => {
   it('has a recording for every scenario and a scenario for every recording', () => {
@@ -95,7 +98,7 @@ describe('the gate refuses a real recording where', () => {
   let refusals: readonly Verdict<(typeof copies)[number]>[] = [];
   beforeAll(async () => {
     refusals = await verdictsOn(copies, bundlePath);
-  }, 60_000);
+  }, hangsAfterMs);
 
   it.each(alterations.map(({ title }) => title))('%s, for every workflow type', (title) => {
     const ofTitle = refusals.filter(({ of }) => of.title === title);

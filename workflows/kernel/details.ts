@@ -20,9 +20,10 @@ function headline(run: Run): string {
   return `**${run.input.gid}** is **${run.state}**${reason}`;
 }
 
-function reviewLines({ reviewUntil }: Run): readonly string[] {
+function reviewLines({ reviewUntil, reviewAbout }: Run): readonly string[] {
   if (reviewUntil === null) return [];
-  return ['', `- waits for a person's review until ${new Date(reviewUntil).toISOString()}`];
+  const until = new Date(reviewUntil).toISOString();
+  return ['', `- waits for a person's review of **${reviewAbout}** until ${until}`];
 }
 
 function parkedLines(run: Run): readonly string[] {
@@ -40,12 +41,20 @@ function handLines({ resolvedByHand }: Run): readonly string[] {
   return ['', ...resolvedByHand.map((each) => `- **resolved by hand**: ${resolutionText(each)}`)];
 }
 
+/** A list, and no table: the Temporal UI sets the columns of a table without space between them. */
 function stepLines(run: Run): readonly string[] {
-  const row = ({ name, kind, state, fence, detail }: StepRecord) =>
-    `| ${name} | ${kind} | ${state} | ${fence ?? ''} | ${detail ?? ''} |`;
-  return [
-    '| step | kind | state | fence | detail |',
-    '|---|---|---|---|---|',
-    ...[...run.steps.values()].map(row),
-  ];
+  return [...run.steps.values()].map(
+    ({ name, kind, state, fence, detail, atRisk }, at) =>
+      `${at + 1}. ${[`**${name}** (${kind})`, state, ...wordsOf(fence, atRisk, detail)].join(' · ')}`,
+  );
 }
+
+const wordsOf = (
+  fence: StepRecord['fence'],
+  atRisk: StepRecord['atRisk'],
+  detail: string | null,
+): readonly string[] => [
+  ...(fence === null ? [] : [`fence: ${fence}`]),
+  ...atRisk.map(amountText),
+  ...(detail === null ? [] : [detail]),
+];

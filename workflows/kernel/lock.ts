@@ -50,7 +50,7 @@ export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
   /** Ends with its scope, at the release, or earlier: each renewal costs a dozen events of a bounded history. */
   async function renew(): Promise<void> {
     for (let renewal = 0; renewal < lockRenewalsMax; renewal += 1) {
-      await sleep(lockRenewalMs);
+      await sleep(lockRenewalMs, { summary: 'until the locks are renewed' });
       if (run.phase === 'forward' || run.phase === 'undoing') return; // Isolation has done its work: the lease may end.
       for (const { request } of held.values()) {
         const kept = await locks.renew(request).catch(ignoreFailure);

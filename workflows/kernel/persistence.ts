@@ -115,7 +115,8 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
         if (isVerdictFailure(fail(step, error)) || isCancellation(error)) throw error;
       }
       run.resting += 1;
-      await sleep(pauseMs).finally(() => (run.resting -= 1));
+      const summary = `until ${step.name} is called again`;
+      await sleep(pauseMs, { summary }).finally(() => (run.resting -= 1));
     }
   }
 

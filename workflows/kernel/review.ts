@@ -3,12 +3,12 @@ import { ApplicationFailure, condition } from '@temporalio/workflow';
 import type { ReviewDecision } from '../../contracts/transaction';
 import type { Run } from './run';
 import { note } from './run';
-import type { Reviewed } from './story';
+import type { Reviewed, ReviewRequest } from './story';
 
 /** The decision of a person that a transaction waits for: one at most. */
 export interface Review {
   /** Throws ReviewExpired when nobody has decided in time; asked again, it answers with what was decided. */
-  wait(withinMs: number): Promise<Reviewed>;
+  wait(request: ReviewRequest): Promise<Reviewed>;
   /** Throws NotInReview; changes nothing. */
   validate(decision: ReviewDecision): void;
   decide(decision: ReviewDecision): void;
@@ -23,16 +23,19 @@ export function createReview(run: Run, announce: () => void, mayAct: () => boole
   const given = (): Reviewed | undefined => answer.reviewed;
   return { wait, validate, decide };
 
-  async function wait(withinMs: number): Promise<Reviewed> {
+  async function wait({ withinMs, about }: ReviewRequest): Promise<Reviewed> {
     const before = given();
     if (before) return before;
     const since = run.now();
     run.reviewUntil = since + withinMs;
+    run.reviewAbout = about;
     run.extendedMs = withinMs;
     run.early ??= 'review';
     announce();
     try {
-      await condition(() => given() !== undefined, withinMs);
+      await condition(() => given() !== undefined, withinMs, {
+        summary: 'until the review expires',
+      });
     } finally {
       run.reviewUntil = null;
       run.extendedMs = run.now() - since;

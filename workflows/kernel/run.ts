@@ -70,6 +70,8 @@ export interface Run {
   early: EarlyStatus | null;
   /** Until when a person may decide; `null`: nobody is asked. */
   reviewUntil: number | null;
+  /** What the person decides about, in business words; `''` before a review. */
+  reviewAbout: string;
   /** What a review puts the deadline off by: the time that it may take, and once it is over the time that it took. */
   extendedMs: number;
   /** Who asked for the cancel, once one was asked. */
@@ -165,6 +167,7 @@ export function createRun(
     reason: null,
     early: null,
     reviewUntil: null,
+    reviewAbout: '',
     extendedMs: 0,
     cancelAsked: null,
     expired: false,

@@ -4,9 +4,10 @@ import {
   proxyActivities,
   setCurrentDetails,
   upsertSearchAttributes,
+  type ActivityOptions,
 } from '@temporalio/workflow';
 
-import type { LockActivities } from '../../contracts/locks';
+import type { LockActivities, LockRequest } from '../../contracts/locks';
 import { searchAttributes } from '../../contracts/search-attributes';
 import type { Keyed, SetActivity, Verdict } from '../../contracts/verdict';
 import { acquireOptions, activityOptions, leaseOptions } from '../activity-options';
@@ -28,14 +29,21 @@ export function createSingleLane(): Lane {
     send: sendAlone,
     locks: {
       acquire: (request, timeLeftMs) =>
-        proxyActivities<LockActivities>(acquireOptions(timeLeftMs)).acquireLock(request),
-      renew: (request) => proxyActivities<LockActivities>(leaseOptions).renewLock(request),
-      release: (request) => proxyActivities<LockActivities>(leaseOptions).releaseLock(request),
+        locksWith(acquireOptions(timeLeftMs, `take ${nameOf(request)}`)).acquireLock(request),
+      renew: (request) => locksWith(leaseOptions(`keep ${nameOf(request)}`)).renewLock(request),
+      release: (request) =>
+        locksWith(leaseOptions(`give back ${nameOf(request)}`)).releaseLock(request),
     },
-    patience: (isDone) => condition(isDone, undoPatienceMs),
+    patience: (isDone) =>
+      condition(isDone, undoPatienceMs, { summary: 'until the next undo begins' }),
     show: createShow(),
   };
 }
+
+const locksWith = (options: ActivityOptions): LockActivities =>
+  proxyActivities<LockActivities>(options);
+
+const nameOf = ({ kind, id }: LockRequest): string => `the lock on ${kind} ${id}`;
 
 async function sendAlone(call: ItemCall): Promise<Verdict<unknown>> {
   const options = activityOptions(call.patience, call.summary);

@@ -32,6 +32,13 @@ export interface HeldLock {
   readonly token: string | null;
 }
 
+/** A question to a person. */
+export interface ReviewRequest {
+  readonly withinMs: number;
+  /** What the person decides about, in business words: amount and payer. Shown in the Temporal UI. */
+  readonly about: string;
+}
+
 /** What a person said to a transaction in review. */
 export interface Reviewed {
   readonly decision: ReviewDecision['decision'];
@@ -63,7 +70,7 @@ export interface Transaction {
    * @returns `undefined` where the story is told again after its decision: nobody is asked, and there is nothing to
    *   record, because what the person said was recorded before the decision.
    */
-  review(review: { readonly withinMs: number }): Promise<Reviewed | undefined>;
+  review(request: ReviewRequest): Promise<Reviewed | undefined>;
   /** Tells callers before the ending; the first of all that is told stands for good. Waits for nobody. */
   tell(status: EarlyStatus): void;
 }

@@ -97,12 +97,12 @@ export function createTelling(kernel: Kernel): Telling {
       return finish(name, act);
     },
 
-    async review({ withinMs }) {
+    async review(request) {
       mayTell();
       // Told again: what the person said led to the decision, and was recorded on its way there.
       if (isDecided(run)) return undefined;
       mayAct();
-      return kernel.review.wait(withinMs);
+      return kernel.review.wait(request);
     },
 
     tell(status) {

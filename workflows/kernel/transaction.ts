@@ -67,7 +67,9 @@ function watchDeadline({ run, body }: Kernel): void {
     for (let isOver = false; !isOver && isUndecided();) {
       const endsAt = actingEndsAt(run);
       const ms = Math.max(1, endsAt - run.now());
-      isOver = !(await condition(() => actingEndsAt(run) !== endsAt, ms));
+      isOver = !(await condition(() => actingEndsAt(run) !== endsAt, ms, {
+        summary: 'until the time for acting is over',
+      }));
     }
     if (!isUndecided()) return;
     run.expired = true;

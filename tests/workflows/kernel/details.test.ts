@@ -31,6 +31,22 @@ it('the Temporal UI shows what is at risk in the digits of its currency', () => 
   expect(detailsOf(run)).toContain('- at risk: 1.250 KWD, 2 of acme.S-1');
 });
 
+it('the Temporal UI shows what a person reviews: the amount and who pays', () => {
+  const run = createRun(input, { now: () => 1_000, wasReset: false });
+  run.reviewUntil = 61_000;
+  run.reviewAbout = '15000.00 EUR from acme.A-RICH to acme.M-1';
+  expect(detailsOf(run)).toContain(
+    "- waits for a person's review of **15000.00 EUR from acme.A-RICH to acme.M-1** until 1970-01-01T00:01:01.000Z",
+  );
+});
+
+it('the Temporal UI keeps the facts of a step apart', () => {
+  const run = createRun(input, { now: () => 1_000, wasReset: false });
+  const atRisk = [{ kind: 'hold', currency: 'EUR', minorUnits: 1_250 }] as const;
+  run.steps.set('debit', { ...aStep, state: 'done', fence: 'first', atRisk });
+  expect(detailsOf(run)).toContain('1. **debit** (compensable) · done · fence: first · 12.50 EUR');
+});
+
 const aStep: StepRecord = {
   name: 'debit',
   kind: 'compensable',
