@@ -85,9 +85,10 @@ export function createFence(dependencies: FenceDependencies): Fence {
 
     const isContent = (error: unknown): boolean =>
       !delivery.signal.aborted && isContentError(error);
-    const verdicts = await dividing(items, commit, isContent, (culprit, error) =>
-      failed(culprit, verb, epoch, 'broken', 'InvariantBroken', detailOf(error)),
-    ).catch((error: unknown) => {
+    const verdicts = await dividing(items, commit, isContent, (culprit, error) => ({
+      ...failed(culprit, verb, epoch, 'broken', 'InvariantBroken', refusedByDatabase),
+      text: textOf(error),
+    })).catch((error: unknown) => {
       if (isStaleEpoch(error)) {
         epochs.forget();
         metrics.staleEpoch(activity);
@@ -143,5 +144,7 @@ function boundRows<Request extends Keyed, Result>(
   }
 }
 
+const refusedByDatabase = 'The database does not take what would be written.';
+
 /** Enough of a driver's message to find the cause; a verdict travels through Temporal. */
-const detailOf = (error: unknown): string => String(error).slice(0, 500);
+const textOf = (error: unknown): string => String(error).slice(0, 500);

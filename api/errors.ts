@@ -84,6 +84,11 @@ export const problems = {
     retryable: true,
     title: 'The transaction is just being started: ask again.',
   },
+  not_yet: {
+    status: 409,
+    retryable: true,
+    title: 'What this builds on is still under way: send it again.',
+  },
   body_too_large: { status: 413, retryable: false, title: 'The body is too large.' },
   uri_too_long: { status: 414, retryable: false, title: 'The URL is too long.' },
   unsupported_media_type: {

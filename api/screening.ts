@@ -1,12 +1,20 @@
 import type { CouponUse } from '../contracts/coupons';
 import type { BusinessId } from '../contracts/ids';
 import { moneyText, type Currency, type Money } from '../contracts/money';
+import type { PaymentStatus } from '../contracts/payments';
 import { withinDeadline } from './deadline';
 import { dependencyUnavailable, Problem, type FieldError } from './errors';
 import { fault } from './faults';
 import type { AccountViewsStore } from './stores/account-views-store';
 import type { CouponViewsStore } from './stores/coupon-views-store';
 import type { PaymentViewsStore } from './stores/payment-views-store';
+
+/** Payments whose money may still be booked, and after how many seconds it is worth asking again. */
+const underWay: Readonly<Partial<Record<PaymentStatus, number>>> = {
+  pending: 1,
+  authorised: 1,
+  review: 60, // A person decides.
+};
 
 /** A participant's database is given this long: whoever starts something waits for it. */
 const answerMs = 500;
@@ -91,6 +99,13 @@ export function createScreening(
       const payment = await asked(() => paymentViews.balance(paymentId));
       if (payment === 'away') return [];
       if (!payment) throw new Problem('not_found'); // What a path names is not there, as everywhere.
+      const againSeconds = underWay[payment.status];
+      if (againSeconds !== undefined) {
+        throw new Problem('not_yet', {
+          detail: `The payment is ${payment.status}: its money has not been booked yet.`,
+          retryAfterSeconds: againSeconds,
+        });
+      }
       if (payment.status !== 'completed') {
         return [fault(':id', 'payment_not_completed', `the payment is ${payment.status}`)];
       }

@@ -191,6 +191,8 @@ export function createSteering({
       const detail = whyNotAnother(steer.people, run.requester, 'This payment was started');
       throw new Problem('second_person_required', { gid: run.gid, detail });
     }
+    if (run.state === 'accepted')
+      throw new Problem('not_yet', { gid: run.gid, retryAfterSeconds: 1 });
     if (run.state !== 'running') throw new Problem('state_changed', { gid: run.gid });
     const actor = { subject: steer.subject };
     await temporal.review(run.gid, { decision, note, actor }, `review/${decision}/${key}`);

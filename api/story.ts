@@ -5,7 +5,7 @@ import { stepKeyOf } from '../contracts/ids';
 import { amountText, type AmountAtRisk } from '../contracts/money';
 import { activityTypeOf } from '../contracts/participants';
 import { bookingText, isUnbooked, type KeptResolution } from '../contracts/resolutions';
-import type { ParkedStep, RunState, StepView, Timeline } from '../contracts/transaction';
+import type { ParkedStep, RunState, StepCall, StepView, Timeline } from '../contracts/transaction';
 import { plannedStepOf } from './plan';
 import { atRiskSchema, resolutionSchema, resolutionViewOf } from './run-view';
 import type { RunRow } from './stores/runs-store';
@@ -17,6 +17,9 @@ const reasonSchema = z.looseObject({
   step: z.string().nullable(),
   detail: z.string(),
 });
+
+/** What a driver or a server said. Null: nothing, or the credential lacks `ops:read`. */
+const textField = z.string().nullable();
 
 /** The story of a transaction in business words. */
 export const storySchema = z
@@ -36,15 +39,24 @@ export const storySchema = z
         state: z.string(),
         startedAt: time,
         endedAt: time.nullable(),
-        /** Of the call that is being tried now: Temporal keeps its number and its last failure, no more. */
-        attempts: z
-          .object({ activity: z.string(), count: z.number(), lastFailure: z.string().nullable() })
-          .nullable(),
+        /** By activity, where it took more than one, or is being tried now; a `count` of null was not counted. */
+        attempts: z.array(
+          z.object({
+            activity: z.string(),
+            count: z.number().nullable(),
+            /** Of the call that is being tried now: its type. */
+            lastFailure: z.string().nullable(),
+            text: textField,
+          }),
+        ),
         fence: z.string().nullable(),
         failure: z.string().nullable(),
         detail: z.string().nullable(),
+        text: textField,
       }),
     ),
+    /** Steps of a long story that are not told. */
+    stepsLeftOut: z.number(),
     parked: z.array(
       z.object({
         step: z.string(),
@@ -60,6 +72,7 @@ export const storySchema = z
     /** Steps that persons have answered for in the place of Accord, and who has booked what they left. */
     resolvedByHand: z.array(resolutionSchema),
     notes: z.array(z.object({ at: time, text: z.string() })),
+    notesLeftOut: z.number(),
     /** Until when a person may decide; `null`: nothing is in review. */
     reviewUntil: time.nullable(),
     wasReset: z.boolean(),
@@ -67,25 +80,43 @@ export const storySchema = z
   .meta({ id: 'Story' });
 export type Story = z.infer<typeof storySchema>;
 
+/** Whose story is told: an operator reads what drivers and servers said, a tenant reads types and sentences of ours. */
+export interface Reader {
+  readonly readsTexts: boolean;
+}
+
 /**
- * The story from whoever knows it: the run, the ending that it left, or the row.
+ * The story of a run: one that has ended left it on the row, whatever has become of the run and its workers since.
  * @throws Problem `dependency_unavailable`: it has not ended, and Temporal does not answer.
  */
 export async function storyOf(
   run: RunRow,
-  temporal: Pick<Temporal, 'timeline' | 'pendingCalls'>,
+  temporal: Pick<Temporal, 'timeline' | 'pendingCalls' | 'closedSteps'>,
+  reader: Reader,
 ): Promise<Story> {
-  if (run.state === 'accepted') return storyOfRow(run); // No run yet that could be asked.
-  try {
-    const [timeline, pending] = await Promise.all([
-      temporal.timeline(run.gid),
-      temporal.pendingCalls(run.gid),
-    ]);
-    return timeline ? storyOfRun(run, timeline, pending) : storyOfRow(run);
-  } catch (error) {
-    if (run.ending) return storyOfRow(run); // It has ended: the row tells nearly as much.
-    throw error;
+  if (run.ending) {
+    const story = storyOfRow(run);
+    return reader.readsTexts ? withTexts(story, run, temporal) : story;
   }
+  if (run.state === 'accepted') return storyOfRow(run); // No run yet that could be asked.
+  const [timeline, pending] = await Promise.all([
+    temporal.timeline(run.gid),
+    temporal.pendingCalls(run.gid),
+  ]);
+  return timeline ? storyOfRun(run, timeline, pending, reader) : storyOfRow(run);
+}
+
+/** What was said is no part of an ending: Temporal has it, for as long as it remembers the run. */
+async function withTexts(
+  story: Story,
+  { gid }: RunRow,
+  temporal: Pick<Temporal, 'closedSteps'>,
+): Promise<Story> {
+  if (story.steps.every(({ failure }) => failure === null)) return story;
+  const closed = await temporal.closedSteps(gid).catch(() => undefined);
+  const texts = new Map(closed?.map(({ name, text }) => [name, text ?? null]));
+  const steps = story.steps.map((step) => ({ ...step, text: texts.get(step.name) ?? null }));
+  return { ...story, steps };
 }
 
 /** The story as the run tells it, with the attempts that it cannot see itself. */
@@ -93,6 +124,7 @@ export function storyOfRun(
   run: RunRow,
   timeline: Timeline,
   pending: readonly PendingCall[],
+  reader: Reader,
 ): Story {
   const resolvedByHand = resolutionsOf(run, timeline);
   return {
@@ -102,7 +134,8 @@ export function storyOfRun(
     source: 'run',
     summary: summaryOf({ ...timeline, resolvedByHand }),
     pivotPassed: timeline.pivotPassed,
-    steps: timeline.steps.map((step) => stepOf(run, step, pending)),
+    steps: timeline.steps.map((step) => stepOf(run, step, pending, reader)),
+    stepsLeftOut: 0,
     parked: timeline.parked.map((parked) => ({
       ...parked,
       decisions: [...parked.decisions],
@@ -112,6 +145,7 @@ export function storyOfRun(
     reason: timeline.reason && { ...timeline.reason },
     resolvedByHand: resolvedByHand.map(resolutionViewOf),
     notes: timeline.notes.map(({ at, text }) => ({ at: timeOf(at), text })),
+    notesLeftOut: 0,
     reviewUntil: timeline.reviewUntil === null ? null : timeOf(timeline.reviewUntil),
     wasReset: timeline.wasReset,
   };
@@ -134,9 +168,16 @@ const tellingEndingSchema = z.object({
         fence: z.string().nullable().catch(null),
         failure: z.string().nullable().catch(null),
         detail: z.string().nullable().catch(null),
+        calls: z
+          .array(z.object({ activity: z.string(), attempts: z.number().nullable() }))
+          .catch([]),
       }),
     )
     .catch([]),
+  stepsLeftOut: z.number().catch(0),
+  notes: z.array(z.object({ at: time, text: z.string() })).catch([]),
+  notesLeftOut: z.number().catch(0),
+  wasReset: z.boolean().catch(false),
 });
 
 /** The story as far as the row knows it: of a run that was not started, or that Temporal has forgotten. */
@@ -151,16 +192,20 @@ export function storyOfRow(run: RunRow): Story {
     source: ending ? 'ending' : 'row',
     summary: summaryOf({ ...run, reason, resolvedByHand, parked: [], reviewUntil: null }),
     pivotPassed: run.pivotPassed,
-    steps: (ending?.steps ?? []).map((step) => stepOf(run, toldStep(run, step), [])),
+    steps: (ending?.steps ?? []).map((step) => stepOf(run, toldStep(run, step), [], tenant)),
+    stepsLeftOut: ending?.stepsLeftOut ?? 0,
     parked: [],
     atRisk: [...run.atRisk],
     reason,
     resolvedByHand: resolvedByHand.map(resolutionViewOf),
-    notes: [],
+    notes: ending?.notes ?? [],
+    notesLeftOut: ending?.notesLeftOut ?? 0,
     reviewUntil: null,
-    wasReset: false,
+    wasReset: ending?.wasReset ?? false,
   };
 }
+
+const tenant: Reader = { readsTexts: false };
 
 /** The step as the run had it: an ending leaves out what follows from the flow. */
 function toldStep(
@@ -184,6 +229,7 @@ function stepOf(
   run: RunRow,
   step: ToldStep,
   pending: readonly PendingCall[],
+  { readsTexts }: Reader,
 ): Story['steps'][number] {
   const planned = plannedStepOf(run.flow, step.name);
   const isAtRest = atRest.includes(step.state);
@@ -196,16 +242,42 @@ function stepOf(
     state: step.state,
     startedAt: timeOf(step.startedAt),
     endedAt: step.endedAt === null ? null : timeOf(step.endedAt),
-    attempts: call
-      ? { activity: call.activity, count: call.attempt, lastFailure: call.lastFailure }
-      : null,
+    attempts: attemptsOf(step.calls ?? [], call).map((one) => ({
+      ...one,
+      text: readsTexts ? one.text : null,
+    })),
     fence: step.fence,
     failure: step.failure,
     detail: step.detail,
+    text: readsTexts ? (step.text ?? null) : null,
   };
 }
 
 const atRest: readonly string[] = ['done', 'undone', 'refused', 'doneByHand', 'skipped'];
+
+/** Calls that have ended, and the one that is being tried: another one of the same activity goes on counting. */
+function attemptsOf(
+  ended: readonly StepCall[],
+  pending: PendingCall | undefined,
+): Story['steps'][number]['attempts'] {
+  const told = ended.map(({ activity, attempts: count }) => ({
+    activity,
+    count,
+    lastFailure: null,
+    text: null,
+  }));
+  if (!pending) return told;
+  const { activity, attempt, lastFailure } = pending;
+  const before = told.find((one) => one.activity === activity);
+  const count = before?.count === null ? null : (before?.count ?? 0) + attempt;
+  const now = {
+    activity,
+    count,
+    lastFailure: lastFailure?.type ?? null,
+    text: lastFailure?.text ?? null,
+  };
+  return [...told.filter((one) => one !== before), now];
+}
 
 const serves = ({ participant, act, undo, seal }: PlannedStep, activity: string): boolean =>
   [act, undo, seal].some((one) => one !== null && activityTypeOf(participant, one) === activity);

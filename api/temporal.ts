@@ -1,15 +1,17 @@
 import {
   WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
   WorkflowUpdateStage,
   type Client,
+  type WorkflowExecutionDescription,
   type WorkflowHandle,
 } from '@temporalio/client';
 import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
 
 import { flowDefinitions } from '../contracts/flows';
-import { failureTypeOf } from '../contracts/failures';
+import { failureTypeOf, isFailureType } from '../contracts/failures';
 import { partsOfGid, type Flow, type Gid } from '../contracts/ids';
 import { searchAttributes } from '../contracts/search-attributes';
 import {
@@ -22,8 +24,10 @@ import {
   type ParkTransaction,
   type ResolveTransaction,
   type ReviewDecision,
+  type StepView,
   type Timeline,
   type TransactionInput,
+  type TransactionResult,
 } from '../contracts/transaction';
 import { dependencyUnavailable, Problem, type ProblemCode } from './errors';
 
@@ -33,7 +37,15 @@ export interface PendingCall {
   readonly activity: string;
   /** From 1. */
   readonly attempt: number;
-  readonly lastFailure: string | null;
+  readonly lastFailure: CallFailure | null;
+}
+
+/** How the last attempt failed. */
+export interface CallFailure {
+  /** From the list, or `unknown`: for everybody who may see the transaction. */
+  readonly type: string;
+  /** What was said, by a driver or a server: for operators alone. */
+  readonly text: string | null;
 }
 
 /** The update that carries out what was approved bears this id. */
@@ -141,8 +153,23 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
       return (about?.raw.pendingActivities ?? []).map((activity) => ({
         activity: activity.activityType?.name ?? '',
         attempt: activity.attempt ?? 1,
-        lastFailure: activity.lastFailure?.message ?? null,
+        lastFailure: activity.lastFailure ? callFailureOf(activity.lastFailure) : null,
       }));
+    },
+
+    /**
+     * The steps of a run that has closed, from the last event of its history: no worker is asked for them.
+     * @returns undefined: it has not closed, did not end as a transaction does, or is forgotten.
+     */
+    async closedSteps(gid: Gid): Promise<readonly StepView[] | undefined> {
+      try {
+        const handle = client.workflow.getHandle<() => Promise<TransactionResult>>(gid);
+        return (await bounded(() => handle.result())).steps;
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError || error instanceof WorkflowFailedError)
+          return undefined;
+        throw dependencyUnavailable('temporal', error);
+      }
     },
 
     /** Answers, and knows every search attribute: a workflow that upserts an unknown one stalls for ever. */
@@ -162,6 +189,18 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
   };
 }
 export type Temporal = ReturnType<typeof createTemporal>;
+
+type PendingActivity = NonNullable<
+  WorkflowExecutionDescription['raw']['pendingActivities']
+>[number];
+
+function callFailureOf({
+  message,
+  applicationFailureInfo,
+}: NonNullable<PendingActivity['lastFailure']>): CallFailure {
+  const type = applicationFailureInfo?.type;
+  return { type: isFailureType(type) ? type : 'unknown', text: message ?? null };
+}
 
 function startOptions(input: TransactionInput, taskQueue: string) {
   const { gid, flow, tenant } = input;

@@ -68,7 +68,20 @@ export interface StepView {
   readonly fence: FenceVerdict | null;
   /** Last failure of the step, if any: type from the list, or `unknown`. */
   readonly failure: string | null;
+  /** For everybody who may see the transaction: a sentence of ours, never what a driver or a server said. */
   readonly detail: string | null;
+  /** For operators alone: what was said. Left out: nothing beyond the detail. */
+  readonly text?: string;
+  /** Calls of the step that have ended; left out: each was answered at its first attempt. */
+  readonly calls?: readonly StepCall[];
+}
+
+/** Calls of one activity for one step, those of an operator's retry included. */
+export interface StepCall {
+  /** `<participant>.<activity>`. */
+  readonly activity: string;
+  /** Attempts of all of them; `null`: one ended without an answer, and nobody has counted. */
+  readonly attempts: number | null;
 }
 
 /** What a parked transaction waits for: the decision of an operator on one step. */

@@ -36,9 +36,18 @@ export type Verdict<Result> = VerdictName & {
   readonly fence: FenceVerdict;
   /** Region epoch that the answer was written in; the next request carries the highest as `minEpoch`. */
   readonly epoch: number;
+  /** Attempt of the activity that was answered; left out: the first. */
+  readonly attempt?: number;
 } & (
     | { readonly ok: true; readonly result: Result }
-    | { readonly ok: false; readonly failure: VerdictFailure; readonly detail: string }
+    | {
+        readonly ok: false;
+        readonly failure: VerdictFailure;
+        /** For everybody who may see the transaction: a sentence of ours. */
+        readonly detail: string;
+        /** For operators alone: what a driver or a server said. Left out: nothing beyond the detail. */
+        readonly text?: string;
+      }
   );
 
 /**

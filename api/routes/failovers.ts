@@ -78,7 +78,7 @@ interface FailoverRoutes {
   readonly steering: Pick<Steering, 'cancel'>;
   readonly starts: Pick<Starts, 'settled'>;
   readonly runs: Pick<RunsStore, 'find' | 'inputOf' | 'list'>;
-  readonly temporal: Pick<Temporal, 'timeline' | 'pendingCalls'>;
+  readonly temporal: Pick<Temporal, 'timeline' | 'pendingCalls' | 'closedSteps'>;
   readonly cursors: Cursors;
 }
 
@@ -153,7 +153,7 @@ export function failoverRoutes(
       response: { 200: failoverStorySchema },
     },
     handler: async (request, reply) => {
-      const { tenant } = principalOf(request);
+      const { tenant, scopes } = principalOf(request);
       const gid = gidIn(request, request.params.id);
       if (!(await runs.find(tenant, gid))) throw new Problem('not_found');
       const { preference, patience } = patienceOf(request, reply);
@@ -162,7 +162,7 @@ export function failoverRoutes(
       const run = await starts.settled(tenant, gid, { ...patience, until: 'ending' });
       const [story, input] = await Promise.all([
         // While regions are switched something is away: the row is better than nothing.
-        storyOf(run, temporal).catch((error: unknown) => {
+        storyOf(run, temporal, { readsTexts: scopes.has('ops:read') }).catch((error: unknown) => {
           if (error instanceof Problem) return storyOfRow(run);
           throw error;
         }),

@@ -126,8 +126,11 @@ export function transactionRoutes(
       params: gidParams,
       response: { 200: storySchema },
     },
-    handler: async (request) =>
-      storyOf(await find(principalOf(request).tenant, request.params.gid), temporal),
+    handler: async (request) => {
+      const { tenant, scopes } = principalOf(request);
+      const reader = { readsTexts: scopes.has('ops:read') };
+      return storyOf(await find(tenant, request.params.gid), temporal, reader);
+    },
   });
 }
 

@@ -106,7 +106,7 @@ export function differencesOf(
 /** `seal-<step>` asks whether a decision was made, and sees to it that it never is: done, whatever the row says. */
 const isQuestion = (name: string): boolean => name.startsWith('seal-');
 
-/** A page of a settlement is no planned step, and a review that nobody had to make is a step without an effect. */
+/** A page of a settlement is no planned step. */
 function isTold(told: string, stands: string | undefined, hasRow: boolean): boolean {
   switch (told) {
     case 'done':

@@ -106,8 +106,9 @@ describe.each(flows)('a transaction of the flow %s', (flow) => {
     const input = aTransaction();
     const { outcome, steps } = await runs.run(fakes, input);
     expect(outcome).toBe('completed');
+    const happened = flowDefinitions[flow].steps.filter(({ name }) => name !== 'review'); // Nobody had to make one.
     expect(steps.map(({ name, kind }) => ({ name, kind }))).toEqual(
-      flowDefinitions[flow].steps.map(({ name, kind }) => ({ name, kind })),
+      happened.map(({ name, kind }) => ({ name, kind })),
     );
     expectEnding(fakes, input, 'completed');
   });

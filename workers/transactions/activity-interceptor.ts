@@ -37,7 +37,7 @@ export function createActivityInterceptor({
         const result = await faults.deliver(activityType, once, gids);
         await faults.reach(activityType, 'beforeAck', gids);
         done('ok');
-        return result;
+        return numbered(result, context.info.attempt);
       } catch (error) {
         done('failed');
         const gids = gidsOf(input.args);
@@ -52,6 +52,16 @@ export function createActivityInterceptor({
       }
     },
   });
+}
+
+/** Tells the run how many attempts an answer took, which it cannot see itself: in each verdict, from the second on. */
+function numbered(result: unknown, attempt: number): unknown {
+  if (attempt === 1 || !Array.isArray(result)) return result;
+  return result.map((verdict: unknown) =>
+    typeof verdict === 'object' && verdict !== null && 'fence' in verdict
+      ? { ...verdict, attempt }
+      : verdict,
+  );
 }
 
 /** The transactions that this attempt serves. */

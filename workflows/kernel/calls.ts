@@ -5,6 +5,7 @@ import { createParticipants } from '../participants';
 import type { Participants } from '../participants';
 import type { Lane } from './lane';
 import type { Run, StepRecord } from './run';
+import { countCall } from './run';
 
 /**
  * The one-item facade of one transaction. A call belongs to the step that it is made in: the step receives the fence
@@ -18,17 +19,28 @@ export function createCalls(run: Run, lane: Lane): Participants {
       throw new Error(`${activity} was called outside of a step: nothing would undo it.`);
     const { step, patience } = context;
     step.effect = request.key;
-    const verdict = await lane.send({
-      activity,
-      verb,
-      request: { ...request, minEpoch: run.epoch },
-      patience,
-      summary: `${step.name} · ${run.input.gid}`,
-    });
+    if (verb !== 'undo') step.wasCalled = true;
+    const verdict = await lane
+      .send({
+        activity,
+        verb,
+        request: { ...request, minEpoch: run.epoch },
+        patience,
+        summary: `${step.name} · ${run.input.gid}`,
+      })
+      .catch((error: unknown) => {
+        countCall(step, activity, null);
+        throw error;
+      });
+    countCall(step, activity, verdict.attempt ?? 1);
     run.epoch = Math.max(run.epoch, verdict.epoch);
     step.fence = verdict.fence;
     if (verdict.ok) return verdict.result;
-    throw ApplicationFailure.nonRetryable(verdict.detail, verdict.failure);
+    throw ApplicationFailure.nonRetryable(
+      verdict.detail,
+      verdict.failure,
+      ...(verdict.text === undefined ? [] : [{ text: verdict.text }]),
+    );
   });
 }
 

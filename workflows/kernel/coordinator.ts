@@ -12,9 +12,9 @@ import type {
 import { inStep } from './calls';
 import { endingOf } from './ending';
 import type { Kernel } from './kernel';
-import { messageOf } from './persistence';
 import type { Run } from './run';
 import { isDecided, note, reasonOf, stepViewsOf } from './run';
+import { sentenceOf } from './step-failure';
 import type { Story } from './story';
 import { createRecall, createTelling, RecallEnded } from './telling';
 import { undoAll } from './undo';
@@ -214,12 +214,12 @@ async function end(kernel: Kernel, outcome: 'completed' | 'compensated'): Promis
 function reasonFor({ run }: Kernel, cause: TemporalFailure): EndingReason {
   const type = failureTypeOf(cause);
   const step = [...run.steps.values()].find(({ failure }) => failure !== null)?.name ?? null;
-  if (isRefusal(type)) return reasonOf(type, step, messageOf(cause));
+  if (isRefusal(type)) return reasonOf(type, step, sentenceOf(cause));
   if (run.cancelAsked !== null) return reasonOf('Cancelled', step, `Asked by ${run.cancelAsked}.`);
   if (run.expired) return reasonOf('DeadlineExceeded', step, 'The time for acting was over.');
   if (isVerdictFailure(type) || type === 'ReviewExpired') {
-    return reasonOf(type, step, messageOf(cause));
+    return reasonOf(type, step, sentenceOf(cause));
   }
   if (isCancellation(cause)) return reasonOf('Cancelled', step, 'Cancelled in Temporal.');
-  return reasonOf('StepExhausted', step, messageOf(cause));
+  return reasonOf('StepExhausted', step, `${step ?? 'A step'} had no usable answer in its time.`);
 }

@@ -146,6 +146,9 @@ export function createKernel<Input extends TransactionInput>(
       fence: null,
       failure: null,
       detail: null,
+      text: null,
+      wasCalled: false,
+      calls: {},
       undo: undefined,
       interrupt: undefined,
     };

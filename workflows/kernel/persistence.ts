@@ -8,6 +8,7 @@ import type { Lane } from './lane';
 import type { Parking } from './parking';
 import type { Run, StepRecord } from './run';
 import { resolveByHand, settle } from './run';
+import { failureOf } from './step-failure';
 
 /** Between calls that failed for good in a way that nobody has foreseen; what is retried by Temporal never comes here. */
 const oddPauseMs = { first: 1_000, max: 30_000 } as const;
@@ -85,12 +86,12 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
         return scope.run(() => callUntilKnown(owed));
       });
       settle(run, step, owed.leaves);
-      if (owed.leaves === 'done') [step.failure, step.detail] = [null, null]; // What failed before has succeeded.
+      if (owed.leaves === 'done') [step.failure, step.detail, step.text] = [null, null, null]; // What failed before has succeeded.
       return { ok: true, result };
     } catch (error) {
       const type = fail(step, error);
       const reason = type === 'InvariantBroken' ? 'invariant_broken' : owed.reason;
-      const detail = messageOf(error);
+      const { detail } = failureOf(error);
       return { ok: false, reason: operator.asked ? 'operator' : reason, detail };
     } finally {
       step.interrupt = undefined;
@@ -123,10 +124,9 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
   /** @returns the failure's type, if it is one from the list. Throws a bug on: its task waits for a mended build. */
   function fail(step: StepRecord, error: unknown): FailureType | undefined {
     if (!(error instanceof TemporalFailure)) throw error;
-    const type = failureTypeOf(error);
-    step.failure = isVerdictFailure(type) ? type : 'unknown';
-    step.detail = messageOf(error);
-    return type;
+    const { type, detail, text } = failureOf(error);
+    [step.failure, step.detail, step.text] = [type, detail, text];
+    return failureTypeOf(error);
   }
 }
 
@@ -137,15 +137,4 @@ export function restoredAttempt(
 ): (Attempt<never> & { readonly ok: false }) | undefined {
   const before = run.restored.get(name);
   return before && { ok: false, reason: before.reason, detail: before.detail };
-}
-
-/** The innermost message: that of the participant, not of the wrappers around it. */
-export function messageOf(error: unknown): string {
-  let current = error;
-  let message = 'Unknown failure.';
-  for (let depth = 0; depth < 8 && current instanceof Error; depth += 1) {
-    message = current.message || message;
-    current = current.cause;
-  }
-  return message.slice(0, 300);
 }

@@ -34,6 +34,12 @@ export interface StepRecord {
   fence: FenceVerdict | null;
   failure: CompensationReason | 'unknown' | null;
   detail: string | null;
+  /** What was said of the failure, for operators alone. */
+  text: string | null;
+  /** Something but its undo was called: this run has had the step, or asked for it. */
+  wasCalled: boolean;
+  /** Attempts by activity, of the calls that have ended; `null`: one of them was not answered. */
+  readonly calls: Record<string, number | null>; // No Map: it goes as JSON into the next run.
   /** Takes the step back; `undefined` for a pivot and a forward step. */
   undo: (() => Promise<unknown>) | undefined;
   /** Ends the call that is being retried, so that an operator can decide; set while an undo or a forward call runs. */
@@ -182,18 +188,11 @@ export function note(run: Run, text: string): void {
 }
 
 /** Marks a step's end and what it was answered with. */
-export function settle(
-  run: Run,
-  step: StepRecord,
-  state: StepState,
-  failure?: { readonly type: StepRecord['failure']; readonly detail: string },
-): void {
+export function settle(run: Run, step: StepRecord, state: StepState, failure?: StepFailure): void {
   step.state = state;
   step.endedAt = run.now();
-  if (failure) {
-    step.failure = failure.type;
-    step.detail = failure.detail;
-  }
+  if (failure)
+    [step.failure, step.detail, step.text] = [failure.type, failure.detail, failure.text];
 }
 
 /** A person answers for the step: it needs no more calls, and the ending will say so. */
@@ -217,6 +216,25 @@ export function resolveByHand(
     amounts: effect.atRisk,
   });
 }
+
+/** A failure as a step keeps it. */
+export interface StepFailure {
+  readonly type: StepRecord['failure'];
+  readonly detail: string;
+  readonly text: string | null;
+}
+
+/** @param attempts `null`: the call ended without an answer. */
+export function countCall(step: StepRecord, activity: string, attempts: number | null): void {
+  const { [activity]: before = 0 } = step.calls;
+  step.calls[activity] = before === null || attempts === null ? null : before + attempts;
+}
+
+/** A step that nobody was called for, such as the review of a payment that needed none, has not happened. */
+const hasHappened = ({ wasCalled, failure, state, fence }: StepRecord): boolean =>
+  wasCalled ||
+  failure !== null ||
+  !((state === 'done' && fence === null) || (state === 'undone' && fence === 'empty'));
 
 /** A step whose effect may stand, and would be lost if the run ended here. */
 const isOpen = ({ state }: StepRecord): boolean =>
@@ -253,19 +271,25 @@ export const actingEndsAt = (run: Run): number => deadlineOf(run) - run.input.un
 export const isDecided = (run: Run): boolean => run.phase === 'forward';
 
 export function stepViewsOf(run: Run): readonly StepView[] {
-  return [...run.steps.values()].map(
-    ({ name, kind, key, state, startedAt, endedAt, fence, failure, detail }) => ({
-      name,
-      kind,
-      key,
-      state,
-      startedAt,
-      endedAt,
-      fence,
-      failure,
-      detail,
-    }),
-  );
+  return [...run.steps.values()].filter(hasHappened).map(stepViewOf);
+}
+
+function stepViewOf(step: StepRecord): StepView {
+  const { name, kind, key, state, startedAt, endedAt, fence, failure, detail, text } = step;
+  const calls = Object.entries(step.calls).map(([activity, attempts]) => ({ activity, attempts }));
+  return {
+    name,
+    kind,
+    key,
+    state,
+    startedAt,
+    endedAt,
+    fence,
+    failure,
+    detail,
+    ...(text !== null && { text }),
+    ...(calls.some(({ attempts }) => attempts !== 1) && { calls }),
+  };
 }
 
 export function timelineOf(run: Run): Timeline {

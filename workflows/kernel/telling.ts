@@ -1,6 +1,6 @@
 import { CancelledFailure, CancellationScope, TemporalFailure } from '@temporalio/workflow';
 
-import { failureTypeOf, isRefusal, isVerdictFailure } from '../../contracts/failures';
+import { failureTypeOf, isRefusal } from '../../contracts/failures';
 import { branchLengthMax, branchPattern, stepKeyOf } from '../../contracts/ids';
 import type { StepKey } from '../../contracts/ids';
 import type { AmountAtRisk } from '../../contracts/money';
@@ -8,7 +8,7 @@ import type { StepKind } from '../../contracts/transaction';
 import type { Patience } from '../activity-options';
 import { inStep } from './calls';
 import type { Kernel } from './kernel';
-import { messageOf } from './persistence';
+import { failureOf } from './step-failure';
 import type { Run, StepRecord } from './run';
 import { isDecided, settle } from './run';
 import type { CompensableStep, Done, Transaction } from './story';
@@ -173,8 +173,8 @@ export function createTelling(kernel: Kernel): Telling {
         const type = failureTypeOf(error);
         if (type !== 'LockLost' || !locks || grant > lockGrantsMax) {
           settle(run, step, isRefusal(type) ? 'refused' : 'unknown', {
-            type: isVerdictFailure(type) || type === 'ReviewExpired' ? type : 'unknown',
-            detail: messageOf(error),
+            ...failureOf(error),
+            ...(type === 'ReviewExpired' && { type }),
           });
           throw error;
         }
@@ -207,11 +207,7 @@ export function createTelling(kernel: Kernel): Telling {
     if (!answer) throw new Error(`${step.name} was resolved by hand without an answer.`);
     if (answer.refusal) {
       const { refusal } = answer;
-      const type = failureTypeOf(refusal);
-      settle(run, step, 'refused', {
-        type: isRefusal(type) ? type : 'unknown',
-        detail: messageOf(refusal),
-      });
+      settle(run, step, 'refused', failureOf(refusal));
       throw refusal;
     }
     return answer.result;
@@ -277,6 +273,9 @@ function beginStep(
     fence: null,
     failure: null,
     detail: null,
+    text: null,
+    wasCalled: false,
+    calls: {},
     undo: undo && (() => undo(key)),
     interrupt: undefined,
   };

@@ -122,7 +122,6 @@ describe('a start whose participant would refuse it', () => {
     ['/v1/orders', withCoupon('K-OLD'), '/couponCode', 'coupon_expired'],
     ['/v1/orders', withCoupon('K-OTHERS'), '/couponCode', 'coupon_foreign'],
     ['/v1/orders', withCoupon('K-SMALL'), '/payment/amount/minorUnits', 'sum_differs'],
-    ['/v1/payments/P-PENDING/refunds', aRefund({}), ':id', 'payment_not_completed'],
     [
       '/v1/payments/P-PAID/refunds',
       aRefund({ amount: euros(601) }),
@@ -141,6 +140,14 @@ describe('a start whose participant would refuse it', () => {
     expect(answer.statusCode).toBe(422);
     expect(answer.headers['content-type']).toContain('application/problem+json');
     expect(answer.json()).toMatchObject({ code: 'unprocessable', errors: [{ pointer, code }] });
+    expect(await runsOf(key)).toEqual([]);
+  });
+
+  it('is to come again where the payment has not been booked yet, and writes nothing', async () => {
+    const key = aReference();
+    const answer = await post('/v1/payments/P-PENDING/refunds', aRefund({}), { key });
+    expect(answer.json()).toMatchObject({ status: 409, code: 'not_yet', retryable: true });
+    expect(answer.headers['retry-after']).toBe('1');
     expect(await runsOf(key)).toEqual([]);
   });
 

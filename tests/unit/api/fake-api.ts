@@ -291,6 +291,7 @@ export const aTemporal = (more: Partial<Temporal> = {}): Temporal => ({
   wasDecided: () => Promise.resolve(false),
   timeline: nothing,
   pendingCalls: () => Promise.resolve([]),
+  closedSteps: nothing,
   check: nothing,
   ...more,
 });

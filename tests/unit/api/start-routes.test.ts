@@ -60,6 +60,17 @@ describe('every start', () => {
   ] as const;
   const paid: PaymentBalance = { status: 'completed', currency: 'EUR', leftMinor: '100' };
 
+  it.each([
+    ['pending', '1'],
+    ['authorised', '1'],
+    ['review', '60'],
+  ] as const)('a refund of a payment that is %s is to come again', async (status, seconds) => {
+    api = await anApi({ paymentViews: aPaymentOf({ ...paid, status }) });
+    const answer = await post('/v1/payments/P-1/refunds', aRefund({}));
+    expect(answer.json()).toMatchObject({ status: 409, code: 'not_yet', retryable: true });
+    expect(answer.headers['retry-after']).toBe(seconds);
+  });
+
   it.each(starts)('%s is accepted under its gid', async (url, body, gid) => {
     api = await anApi({ paymentViews: aPaymentOf(paid) });
     const answer = await post(url, body);
@@ -246,7 +257,7 @@ describe('a start that is screened', () => {
 
   const paid: PaymentBalance = { status: 'completed', currency: 'EUR', leftMinor: '100' };
   it.each([
-    [{ ...paid, status: 'authorised' as const }, {}, ':id', 'payment_not_completed'],
+    [{ ...paid, status: 'declined' as const }, {}, ':id', 'payment_not_completed'],
     [
       { ...paid, currency: 'USD' as const },
       { amount: euros(1) },

@@ -140,7 +140,7 @@ describe('steering by the state of a transaction', () => {
 
   it.each([
     ['running', 'taken'],
-    ['accepted', 'state_changed'],
+    ['accepted', 'not_yet'],
     ['undoing', 'state_changed'],
     ['parked', 'state_changed'],
     ['completed', 'state_changed'],

@@ -2,6 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 
 import type { StepView, Timeline } from '../../../contracts/transaction';
 import { dependencyUnavailable } from '../../../api/errors';
+import type { Scope } from '../../../api/scopes';
+import type { Temporal } from '../../../api/temporal';
 import { endingOf } from '../../../workflows/kernel/ending';
 import type { StepRecord } from '../../../workflows/kernel/run';
 import { createRun } from '../../../workflows/kernel/run';
@@ -47,15 +49,21 @@ describe('GET /v1/transactions/:gid/explain', () => {
     timeline: () => Promise<Timeline | undefined>,
     run = aRun({ state: 'undoing' }),
     activity = 'accounts.releaseFunds',
+    more: { readonly scopes?: readonly Scope[]; readonly temporal?: Partial<Temporal> } = {},
   ) => {
-    const pending = [{ activity, attempt: 7, lastFailure: 'connect ECONNREFUSED' }];
+    const lastFailure = { type: 'unknown', text: 'connect ECONNREFUSED 10.0.0.7:3306' };
+    const pending = [{ activity, attempt: 7, lastFailure }];
     const api = await fakeApi({
-      temporal: aTemporal({ timeline, pendingCalls: () => Promise.resolve(pending) }),
+      temporal: aTemporal({
+        timeline,
+        pendingCalls: () => Promise.resolve(pending),
+        ...more.temporal,
+      }),
     });
     api.rows.set(run.gid, run);
     const answer = await api.api.inject({
       url: `/v1/transactions/${run.gid}/explain`,
-      headers: { authorization: api.credential() },
+      headers: { authorization: api.credential('acme', more.scopes ?? ['tx:read']) },
     });
     await api.api.close();
     return answer;
@@ -71,11 +79,7 @@ describe('GET /v1/transactions/:gid/explain', () => {
         {
           key: 'order:acme.O-1/holdFunds',
           startedAt: '1970-01-01T00:00:01.000Z',
-          attempts: {
-            activity: 'accounts.releaseFunds',
-            count: 7,
-            lastFailure: 'connect ECONNREFUSED',
-          },
+          attempts: [{ activity: 'accounts.releaseFunds', count: 7, lastFailure: 'unknown' }],
         },
       ],
       atRisk: [{ kind: 'hold', minorUnits: 1250 }],
@@ -103,8 +107,8 @@ describe('GET /v1/transactions/:gid/explain', () => {
     const gid = 'settlement:acme.EUR-2026-01-01';
     const settlement = aRun({ gid, flow: 'settlement' });
     for (const [participant, attempts] of [
-      ['accounts', [null, { count: 7 }]],
-      ['orders', [null, null]],
+      ['accounts', [[], [{ count: 7 }]]],
+      ['orders', [[], []]],
     ] as const) {
       const answer = await explain(
         () => Promise.resolve(aTimeline({ steps })),
@@ -133,19 +137,87 @@ describe('GET /v1/transactions/:gid/explain', () => {
     });
   });
 
-  it('falls back on the ending of the row when Temporal has forgotten the run, or is away', async () => {
+  it('is told of an ended run from its row, and Temporal is not asked', async () => {
+    const ended = anEndedRun(
+      JSON.stringify({
+        outcome: 'compensated',
+        reason: { code: 'cancelled', step: 'holdFunds', detail: 'Asked by alice.' },
+        steps: [
+          {
+            ...{ name: 'holdFunds', state: 'undone', fence: 'empty', failure: null, detail: null },
+            startedAt: '2026-01-01T00:00:00.000Z',
+            endedAt: '2026-01-01T00:00:01.000Z',
+            calls: [{ activity: 'accounts.holdFunds', attempts: 3 }],
+          },
+        ],
+        notes: [{ at: '2026-01-01T00:00:00.500Z', text: 'alice asked for a cancel.' }],
+        wasReset: true,
+      }),
+    );
+    const never = () => Promise.reject(new Error('Temporal was asked.'));
+    const temporal = { pendingCalls: never, closedSteps: never };
+    const answer = await explain(never, ended, undefined, {
+      temporal,
+      scopes: ['tx:read', 'ops:read'],
+    });
+    expect(answer.json()).toMatchObject({
+      source: 'ending',
+      steps: [{ attempts: [{ activity: 'accounts.holdFunds', count: 3, lastFailure: null }] }],
+      notes: [{ text: 'alice asked for a cancel.' }],
+      wasReset: true,
+    });
+  });
+
+  it('is read from an ending that an older build wrote', async () => {
     const ended = anEndedRun(
       '{"gid":"x","outcome":"compensated","reason":null,"steps":[{"strange":1}]}',
     );
-    for (const timeline of [
-      () => Promise.resolve(undefined),
-      () => Promise.reject(dependencyUnavailable('temporal')),
-    ]) {
-      expect((await explain(timeline, ended)).json()).toMatchObject({
-        source: 'ending',
-        steps: [],
+    const answer = await explain(() => Promise.resolve(undefined), ended);
+    expect(answer.json()).toMatchObject({ source: 'ending', steps: [], notes: [] });
+  });
+
+  describe('what a driver or a server said', () => {
+    const said = 'connect ECONNREFUSED 10.0.0.7:3306';
+    const failed = { state: 'unknown', failure: 'unknown', detail: 'No answer came.' } as const;
+    const [step] = aTimeline().steps;
+    const steps = [{ ...step, ...failed, text: said } as StepView];
+    const ended = anEndedRun(
+      JSON.stringify({
+        outcome: 'compensated',
+        reason: null,
+        steps: [
+          {
+            ...{ name: 'holdFunds', fence: null, ...failed },
+            startedAt: '2026-01-01T00:00:00.000Z',
+            endedAt: null,
+          },
+        ],
+      }),
+    );
+    const temporal = { closedSteps: () => Promise.resolve(steps) };
+
+    it.each([
+      ['a run that is open', aRun({ state: 'undoing' })],
+      ['a run that has ended', ended],
+    ])('is told to operators, and never to a tenant: %s', async (_, run) => {
+      const timeline = () => Promise.resolve(aTimeline({ steps }));
+      const tenant = await explain(timeline, run, undefined, { temporal });
+      expect(tenant.json()).toMatchObject({ steps: [{ failure: 'unknown', text: null }] });
+      expect(tenant.body).not.toContain('ECONNREFUSED');
+      const scopes = ['tx:read', 'ops:read'] as const;
+      const operator = await explain(timeline, run, undefined, { temporal, scopes });
+      expect(operator.json()).toMatchObject({ steps: [{ failure: 'unknown', text: said }] });
+    });
+
+    it('is left out where Temporal has forgotten the run, or is away', async () => {
+      const away = { closedSteps: () => Promise.reject(dependencyUnavailable('temporal')) };
+      const scopes = ['tx:read', 'ops:read'] as const;
+      const answer = await explain(() => Promise.resolve(undefined), ended, undefined, {
+        temporal: away,
+        scopes,
       });
-    }
+      expect(answer.json()).toMatchObject({ source: 'ending', steps: [{ text: null }] });
+    });
   });
 
   it('tells the steps of an ending as the kernel writes it', async () => {
@@ -160,13 +232,21 @@ describe('GET /v1/transactions/:gid/explain', () => {
         ...step,
         effect: step.key,
         atRisk: [],
+        text: null,
+        wasCalled: true,
+        calls: { 'accounts.holdFunds': 3 },
         undo: undefined,
         interrupt: undefined,
       } as StepRecord);
     const ended = anEndedRun(endingOf(run, 2_000));
     expect((await explain(() => Promise.resolve(undefined), ended)).json()).toMatchObject({
       source: 'ending',
-      steps: [{ name: 'holdFunds', kind: 'compensable', startedAt: '1970-01-01T00:00:01.000Z' }],
+      steps: [
+        {
+          ...{ name: 'holdFunds', kind: 'compensable', startedAt: '1970-01-01T00:00:01.000Z' },
+          attempts: [{ activity: 'accounts.holdFunds', count: 3 }],
+        },
+      ],
     });
   });
 

@@ -59,6 +59,9 @@ const aStep: StepRecord = {
   fence: null,
   failure: null,
   detail: null,
+  text: null,
+  wasCalled: true,
+  calls: {},
   undo: undefined,
   interrupt: undefined,
 };

@@ -1,0 +1,165 @@
+import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
+import { describe, expect, it } from '@jest/globals';
+
+import { endingBytesMax } from '../../../contracts/runs';
+import type { TransactionInput } from '../../../contracts/transaction';
+import { endingOf } from '../../../workflows/kernel/ending';
+import {
+  carriedOf,
+  continuedRun,
+  countCall,
+  createRun,
+  note,
+  stepViewsOf,
+  type Carried,
+  type Run,
+  type StepRecord,
+} from '../../../workflows/kernel/run';
+import { failureOf } from '../../../workflows/kernel/step-failure';
+
+const input: TransactionInput = {
+  gid: 'payment:acme.P-1',
+  tenant: 'acme',
+  flow: 'payment',
+  deadlineAt: 120_000,
+  undoBudgetMs: 60_000,
+};
+
+const aStep = (name: string, more: Partial<StepRecord> = {}): StepRecord => ({
+  name,
+  kind: 'compensable',
+  key: `payment:acme.P-1/${name}`,
+  atRisk: [],
+  startedAt: 1_000,
+  effect: `payment:acme.P-1/${name}`,
+  state: 'done',
+  endedAt: 2_000,
+  fence: 'first',
+  failure: null,
+  detail: null,
+  text: null,
+  wasCalled: true,
+  calls: {},
+  undo: undefined,
+  interrupt: undefined,
+  ...more,
+});
+
+function aRun(...steps: readonly StepRecord[]): Run {
+  const run = createRun(input, { now: () => 3_000, wasReset: false });
+  for (const step of steps) run.steps.set(step.name, step);
+  run.state = 'completed';
+  return run;
+}
+
+type Told = Readonly<Record<'steps' | 'notes', readonly object[] | undefined>> &
+  Readonly<Record<'stepsLeftOut' | 'notesLeftOut', number>>;
+const told = (run: Run) => JSON.parse(endingOf(run, 4_000)) as Told;
+
+describe('an ending', () => {
+  it('keeps how many attempts a step took, where one was not enough', () => {
+    const [first, third] = [aStep('openPayment'), aStep('authorise')];
+    countCall(first, 'accounts.openPayment', 1);
+    countCall(third, 'accounts.authorisePayment', 3);
+    const [one, other] = told(aRun(first, third)).steps ?? [];
+    expect(one).not.toHaveProperty('calls');
+    expect(other).toMatchObject({
+      calls: [{ activity: 'accounts.authorisePayment', attempts: 3 }],
+    });
+  });
+
+  it('does not count what nobody has answered', () => {
+    const step = aStep('authorise');
+    countCall(step, 'accounts.authorisePayment', null);
+    countCall(step, 'accounts.authorisePayment', 2);
+    expect(stepViewsOf(aRun(step))[0]?.calls).toEqual([
+      { activity: 'accounts.authorisePayment', attempts: null },
+    ]);
+  });
+
+  it('tells nothing of a review that nobody had to make, undone or not', () => {
+    const review = aStep('review', { wasCalled: false, fence: null });
+    expect(told(aRun(aStep('openPayment'), review))['steps']).toHaveLength(1);
+    const undone = aStep('review', { wasCalled: false, fence: 'empty', state: 'undone' });
+    expect(told(aRun(aStep('openPayment'), undone))['steps']).toHaveLength(1);
+  });
+
+  it('tells of a review that nobody made in time', () => {
+    const expired = { failure: 'ReviewExpired', fence: 'empty', state: 'undone' } as const;
+    const review = aStep('review', { wasCalled: false, ...expired });
+    expect(told(aRun(review))['steps']).toMatchObject([{ name: 'review' }]);
+  });
+
+  it('keeps what happened to the run', () => {
+    const run = aRun();
+    note(run, 'rita reviewed it and said approve');
+    expect(told(run)['notes']).toEqual([
+      { at: '1970-01-01T00:00:03.000Z', text: 'rita reviewed it and said approve' },
+    ]);
+  });
+
+  it('has room for the longest story: the first and the last of it, and how much is left out', () => {
+    const pages = Array.from({ length: 1_002 }, (_, page) =>
+      aStep(`claim-${page}`, { detail: '\u0001'.repeat(300) }),
+    );
+    const run = aRun(...pages);
+    for (let at = 0; at < 2_000; at += 1) {
+      note(run, `${at} ${'\u{1F4B6}'.repeat(400)}`);
+    }
+    const ending = endingOf(run, 4_000);
+    expect(Buffer.byteLength(ending)).toBeLessThanOrEqual(endingBytesMax);
+    const { steps = [], notes = [], stepsLeftOut, notesLeftOut } = told(run);
+    expect(steps[0]).toMatchObject({ name: 'claim-0' });
+    expect(steps.at(-1)).toMatchObject({ name: 'claim-1001' });
+    expect(stepsLeftOut).toBe(1_002 - steps.length);
+    expect(notesLeftOut).toBe(2_000 - notes.length);
+  });
+});
+
+it('the attempts of a step go into the next run of a long transaction', () => {
+  const step = aStep('authorise');
+  countCall(step, 'accounts.authorisePayment', 2);
+  const carried = JSON.parse(JSON.stringify(carriedOf(aRun(step)))) as Carried; // As Temporal carries it.
+  const next = continuedRun(input, carried, () => 5_000);
+  const [again] = [...next.steps.values()];
+  if (again) countCall(again, 'accounts.authorisePayment', 1);
+  expect(stepViewsOf(next)[0]?.calls).toEqual([
+    { activity: 'accounts.authorisePayment', attempts: 3 },
+  ]);
+});
+
+describe('a failure', () => {
+  const wrapped = (cause: Error) =>
+    new ActivityFailure(
+      'Activity task failed',
+      'accounts.holdFunds',
+      '1',
+      'TIMEOUT',
+      undefined,
+      cause,
+    );
+
+  it('of a driver is a sentence of ours to everybody, and its text to operators', () => {
+    const error = wrapped(new ApplicationFailure('connect ECONNREFUSED 10.0.0.7:3306', 'Error'));
+    expect(failureOf(error)).toEqual({
+      type: 'unknown',
+      detail: 'It is not known whether it took effect: no answer came.',
+      text: 'connect ECONNREFUSED 10.0.0.7:3306',
+    });
+  });
+
+  it('of the list is told in its own sentence', () => {
+    const refusal = ApplicationFailure.nonRetryable('A-1: 1.01 EUR asked', 'InsufficientFunds');
+    expect(failureOf(refusal)).toEqual({
+      type: 'InsufficientFunds',
+      detail: 'A-1: 1.01 EUR asked',
+      text: null,
+    });
+  });
+
+  it('of the list keeps what the database said for operators', () => {
+    const text = 'Error: Check constraint accounts_chk_2 is violated.';
+    const broken = ApplicationFailure.nonRetryable('Not taken.', 'InvariantBroken', { text });
+    expect(failureOf(broken)).toEqual({ type: 'InvariantBroken', detail: 'Not taken.', text });
+  });
+});
