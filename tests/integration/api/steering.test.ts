@@ -218,7 +218,7 @@ describe('steering and reading transactions', () => {
   });
 
   it('makes a key that works, lists it without its secret, and revokes it', async () => {
-    const made = await post('/v1/api-keys', { owner: 'shop', scopes: ['tx:read'] });
+    const made = await post('/v1/api-keys', { owner: 'acme-owner', scopes: ['tx:read'] });
     expect(made.statusCode).toBe(201);
     const { id, credential } = made.json<{ id: string; credential: string }>();
     const as = `Bearer ${credential}`;

@@ -263,7 +263,7 @@ describe('a region', () => {
 
 describe('the health of a cluster', () => {
   const health = async () => (await get('/healthz')).json<Record<string, unknown>>();
-  const one = ['parked', 'stuck', 'timestamp', 'checks', 'status'].sort();
+  const one = ['parked', 'stuck', 'unbooked', 'timestamp', 'checks', 'status'].sort();
 
   it('shows nothing of regions where there are none', async () => {
     for (const view of [aCluster({ regions: [], sync: false }), undefined]) {

@@ -80,6 +80,8 @@ export function aBodyFor({ path }: Operation): object | undefined {
       return { currency: 'EUR', day: '2026-01-01' };
     case 'resolve':
       return { step: 'releaseStock', decision: 'done', expect: { version: 1 }, evidence };
+    case 'book':
+      return { step: 'releaseStock', expect: { version: 1 }, evidence };
     case 'park':
     case 'retry':
       return path.includes('{gid}/retry') ? {} : { reason: note };

@@ -87,6 +87,7 @@ describe('every operation of the API', () => {
       'POST /v1/regions/{region}/rejoin',
       'POST /v1/settlements',
       'POST /v1/transactions/retry',
+      'POST /v1/transactions/{gid}/book',
       'POST /v1/transactions/{gid}/cancel',
       'POST /v1/transactions/{gid}/park',
       'POST /v1/transactions/{gid}/resolve',
@@ -226,12 +227,13 @@ describe('every operation of the API', () => {
     const entries = api.audited.slice(before);
     expect(entries.map(({ gid }) => gid).sort()).toEqual([
       'failover:acme.O-1',
-      ...Array.from({ length: 4 }, () => 'order:acme.O-1'),
+      ...Array.from({ length: 5 }, () => 'order:acme.O-1'),
       'payment:acme.O-1',
     ]);
     expect(entries.map(({ operation, outcome }) => `${operation} → ${outcome}`).sort()).toEqual([
       'POST /v1/failovers/:id/abort → 403 scope_missing',
       'POST /v1/payments/:id/review → 403 scope_missing',
+      'POST /v1/transactions/:gid/book → 403 scope_missing',
       'POST /v1/transactions/:gid/cancel → 403 scope_missing',
       'POST /v1/transactions/:gid/park → 403 scope_missing',
       'POST /v1/transactions/:gid/resolve → 403 scope_missing',
