@@ -209,7 +209,8 @@ async function runLost(
   const struck: Struck = { cluster, from, to };
   const plan = { ...(isPlanned ? plans.planned : plans.crash), rtoMaxMs: lostRtoMaxMs };
   say(`  a ${isPlanned ? 'planned' : 'unplanned'} switch at ${step} is ${lossWays[way]}`);
-  const worker = await keepFailoverWorker(site, { FAULTS: `${step}:before:hang` });
+  const faults = { ...allowFaults, FAULTS: `${step}:before:hang` };
+  const worker = await keepFailoverWorker(site, faults);
   const load = await startLoad(struck);
   try {
     await pause(warmUpMs);
