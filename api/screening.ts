@@ -1,7 +1,7 @@
 import type { CouponUse } from '../contracts/coupons';
 import type { BusinessId } from '../contracts/ids';
 import { moneyText, type Currency, type Money } from '../contracts/money';
-import type { PaymentStatus } from '../contracts/payments';
+import type { PaymentStatus, RefundKind } from '../contracts/payments';
 import { withinDeadline } from './deadline';
 import { dependencyUnavailable, Problem, type FieldError } from './errors';
 import { fault } from './faults';
@@ -94,8 +94,15 @@ export function createScreening(
       return [fault('/payment/amount/minorUnits', 'sum_differs', differs)];
     },
 
-    /** The payment was captured, in this currency, and so much of it is left; `null`: anything. */
-    async refund(paymentId: BusinessId, amount: Money | null): Promise<readonly FieldError[]> {
+    /**
+     * The payment was captured, in this currency, and so much of it is left; `null`: anything. What the payer's bank has
+     * taken is booked whatever is left.
+     */
+    async refund(
+      paymentId: BusinessId,
+      kind: RefundKind,
+      amount: Money | null,
+    ): Promise<readonly FieldError[]> {
       const payment = await asked(() => paymentViews.balance(paymentId));
       if (payment === 'away') return [];
       if (!payment) throw new Problem('not_found'); // What a path names is not there, as everywhere.
@@ -114,9 +121,10 @@ export function createScreening(
           fault('/amount/currency', 'currency_differs', `the payment was ${payment.currency}`),
         ];
       }
+      if (kind === 'chargeback' && amount) return [];
       const left = BigInt(payment.leftMinor);
       if (BigInt(amount?.minorUnits ?? 1) <= left) return [];
-      const still = `${moneyText({ currency: payment.currency, minorUnits: left })} are left`;
+      const still = `${moneyText({ currency: payment.currency, minorUnits: left > 0n ? left : 0n })} are left`;
       return [fault(amount ? '/amount/minorUnits' : '/amount', 'over_refunded', still)];
     },
   };

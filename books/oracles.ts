@@ -103,10 +103,16 @@ const countEntries = ({ after }: Window): string =>
   countOf(`ledger_entries WHERE id > ${after.ledger_entries}`);
 
 const paymentsAgainstRefunds = (from: string): string => `
-  SELECT p.payment_id, p.refunding, p.refunded, r.reserved, r.completed FROM ${from}
-    WHERE p.refunding <> COALESCE(r.reserved, 0) OR p.refunded <> COALESCE(r.completed, 0)`;
-const refundSums = `SELECT payment_id, SUM(IF(state = 'reserved', amount, 0)) AS reserved,
-    SUM(IF(state = 'completed', amount, 0)) AS completed FROM refunds`;
+  SELECT p.payment_id, p.refunding, p.refunded, p.charging_back, p.charged_back,
+         r.reserved, r.completed, r.bank_reserved, r.bank_completed FROM ${from}
+    WHERE p.refunding <> COALESCE(r.reserved, 0) OR p.refunded <> COALESCE(r.completed, 0)
+       OR p.charging_back <> COALESCE(r.bank_reserved, 0) OR p.charged_back <> COALESCE(r.bank_completed, 0)`;
+/** A chargeback is counted apart from refunds. @param of the table of refunds as the statement names it. */
+const refundSumsOf = (of: string): string => `
+  SUM(IF(${of}.kind = 'refund' AND ${of}.state = 'reserved', ${of}.amount, 0)) AS reserved,
+  SUM(IF(${of}.kind = 'refund' AND ${of}.state = 'completed', ${of}.amount, 0)) AS completed,
+  SUM(IF(${of}.kind = 'chargeback' AND ${of}.state = 'reserved', ${of}.amount, 0)) AS bank_reserved,
+  SUM(IF(${of}.kind = 'chargeback' AND ${of}.state = 'completed', ${of}.amount, 0)) AS bank_completed`;
 const paymentsAgainstEntries = (from: string): string => `
   SELECT p.payment_id, p.status, p.captured, l.s AS booked FROM ${from}
     WHERE (p.status = 'completed') <> (p.captured = p.amount)
@@ -424,14 +430,14 @@ export const oracles: readonly Oracle[] = [
     databases: ['accounts'],
     whole: {
       sql: paymentsAgainstRefunds(
-        `payments p LEFT JOIN (${refundSums} GROUP BY payment_id) r ON r.payment_id = p.payment_id`,
+        `payments p LEFT JOIN (SELECT b.payment_id, ${refundSumsOf('b')} FROM refunds b GROUP BY b.payment_id) r
+           ON r.payment_id = p.payment_id`,
       ),
       counted: countOf('payments'),
     },
     lately: (window) => ({
       sql: paymentsAgainstRefunds(`
-        (SELECT n.payment_id, SUM(IF(r.state = 'reserved', r.amount, 0)) AS reserved,
-                SUM(IF(r.state = 'completed', r.amount, 0)) AS completed
+        (SELECT n.payment_id, ${refundSumsOf('r')}
            FROM (SELECT DISTINCT b.payment_id FROM ${newEffects(window)} f
                    STRAIGHT_JOIN refunds b ON b.gid = f.gid AND b.branch = f.branch) n
            STRAIGHT_JOIN refunds r ON r.payment_id = n.payment_id GROUP BY n.payment_id) r

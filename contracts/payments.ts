@@ -149,7 +149,8 @@ export interface PaymentsActivities {
   completePayment: SetActivity<CompletePayment, null>;
   /**
    * Sets aside what goes back, on the payment and on the payee's account. The payment's row is locked, so that refunds
-   * that arrive together never pass what was captured. Undone by `cancelRefund`.
+   * that arrive together never pass what was captured. A chargeback that names its amount may: the payer's bank has
+   * taken it. Undone by `cancelRefund`.
    * @returns refuses with LimitExceeded (more than is left), PaymentUnavailable (unknown, or not completed),
    *   InsufficientFunds (a chargeback on a merchant may go below zero), AccountUnavailable; Fenced, IdempotencyConflict.
    */

@@ -180,9 +180,9 @@ const apiBooksRights: Rights = (table) => {
     case 'runs': // With the steps that persons have answered for.
       return 'SELECT (gid, state, by_hand, resolved_by_hand, ended_at)';
     case 'payments':
-      return 'SELECT (payment_id, status, amount, captured, refunding, refunded, gid, branch)';
+      return 'SELECT (payment_id, status, amount, captured, refunding, refunded, charging_back, charged_back, gid, branch)';
     case 'refunds':
-      return 'SELECT (payment_id, state, amount, gid, branch)';
+      return 'SELECT (payment_id, kind, state, amount, gid, branch)';
     case 'orders':
       return 'SELECT (order_id, gid, branch, status, amount_minor, discount_minor)';
     case 'events':

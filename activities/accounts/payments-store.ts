@@ -19,6 +19,8 @@ export interface Payment {
   readonly captured: string;
   readonly refunding: string;
   readonly refunded: string;
+  readonly charging_back: string;
+  readonly charged_back: string;
   readonly gid: Gid;
   /** Of its hold; `null`: it was never authorised. */
   readonly hold_branch: string | null;
@@ -48,6 +50,8 @@ export interface PaymentChange {
   readonly captured?: bigint;
   readonly refunding?: bigint;
   readonly refunded?: bigint;
+  readonly chargingBack?: bigint;
+  readonly chargedBack?: bigint;
 }
 
 /** Locks the rows in key order. */
@@ -58,8 +62,8 @@ export async function lockPayments(
   const payments = new Map<BusinessId, Payment>();
   for (const ids of chunksOf([...new Set(paymentIds)].sort())) {
     const rows = await sql.select<Payment>(
-      `SELECT payment_id, tenant, payer_id, payee_id, currency, amount, status, captured, refunding, refunded, gid,
-              hold_branch, audit_seq, audit_head, CAST(UNIX_TIMESTAMP(created_at) * 1000 AS SIGNED) AS created_ms
+      `SELECT payment_id, tenant, payer_id, payee_id, currency, amount, status, captured, refunding, refunded,
+              charging_back, charged_back, gid, hold_branch, audit_seq, audit_head, CAST(UNIX_TIMESTAMP(created_at) * 1000 AS SIGNED) AS created_ms
          FROM payments FORCE INDEX (PRIMARY) WHERE payment_id IN (?) ORDER BY payment_id FOR UPDATE`,
       [ids],
     );
@@ -200,11 +204,13 @@ export async function changePayments(
   });
   for (const chunk of chunksOf(rows)) {
     const changed = await sql.change(
-      `UPDATE (VALUES ${chunk.map(() => 'ROW(?, ?, ?, ?, ?, ?, ?, ?)').join(', ')})
-           AS d (id, status, hold_branch, captured, refunding, refunded, audit_seq, audit_head)
+      `UPDATE (VALUES ${chunk.map(() => 'ROW(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')})
+           AS d (id, status, hold_branch, captured, refunding, refunded, charging_back, charged_back, audit_seq,
+                 audit_head)
          STRAIGHT_JOIN payments p FORCE INDEX (PRIMARY) ON p.payment_id = CAST(d.id AS BINARY)
          SET p.status = d.status, p.hold_branch = d.hold_branch, p.captured = p.captured + d.captured,
              p.refunding = p.refunding + d.refunding, p.refunded = p.refunded + d.refunded,
+             p.charging_back = p.charging_back + d.charging_back, p.charged_back = p.charged_back + d.charged_back,
              p.audit_seq = d.audit_seq, p.audit_head = d.audit_head`,
       chunk.flat(),
     );
@@ -237,7 +243,7 @@ function changedColumns(
   changes: readonly PaymentChange[],
   last: AuditRow | undefined,
 ): readonly unknown[] {
-  const sum = (sumOf: 'captured' | 'refunding' | 'refunded') =>
+  const sum = (sumOf: 'captured' | 'refunding' | 'refunded' | 'chargingBack' | 'chargedBack') =>
     changes.reduce((total, change) => total + (change[sumOf] ?? 0n), 0n);
   return [
     payment.payment_id,
@@ -246,6 +252,8 @@ function changedColumns(
     sum('captured'),
     sum('refunding'),
     sum('refunded'),
+    sum('chargingBack'),
+    sum('chargedBack'),
     last?.seq,
     last?.hash,
   ];

@@ -1,6 +1,7 @@
 /**
  * What goes back of a payment. The payment's row is the mutex of its refunds: `refunding` and `refunded` together never
- * pass what was captured, and the table itself refuses it.
+ * pass what was captured, and the table itself refuses it. A chargeback has been taken by the payer's bank already: it is
+ * counted apart, whatever is left of the payment, and leaves less for refunds.
  */
 import { partsOfBusinessId, stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
 import { decimalOf, moneyText, type Currency, type Money } from '../../contracts/money';
@@ -42,6 +43,7 @@ interface Refund {
   readonly currency: Currency;
   /** BIGINT, as digits. */
   readonly amount: string;
+  readonly kind: RefundKind;
   readonly state: 'reserved' | 'completed' | 'cancelled';
   readonly gid: string;
   readonly branch: string;
@@ -113,9 +115,12 @@ async function lockKnown(sql: SqlTransaction, requests: readonly ReserveRefund[]
     [...payments.values()].map(({ payee_id }) => payee_id),
   );
   const left = new Map(
-    [...payments].map(([id, { captured, refunding, refunded }]) => [
+    [...payments].map(([id, { captured, refunding, refunded, charging_back, charged_back }]) => [
       id,
-      BigInt(captured) - BigInt(refunding) - BigInt(refunded),
+      [refunding, refunded, charging_back, charged_back].reduce(
+        (rest, sum) => rest - BigInt(sum),
+        BigInt(captured),
+      ),
     ]),
   );
   return { payments, accounts, left, refundIds };
@@ -135,10 +140,13 @@ function decide(request: ReserveRefund, known: Known): Granted | Decided<never> 
   }
   const left = known.left.get(paymentId) ?? 0n;
   const asked = request.amount ? BigInt(request.amount.minorUnits) : left;
-  if (asked > left || asked === 0n) {
+  // Of a chargeback whose amount is not told all that is left is meant, so that something must be.
+  const mayPass = request.kind === 'chargeback' && request.amount !== null;
+  if (asked <= 0n || (asked > left && !mayPass)) {
     const { currency } = payment;
-    const those = moneyText({ currency, minorUnits: asked });
-    const detail = `${shown(paymentId)}: ${those} asked, ${decimalOf({ currency, minorUnits: left })} left`;
+    const those = moneyText({ currency, minorUnits: asked > 0n ? asked : 0n });
+    const still = decimalOf({ currency, minorUnits: left > 0n ? left : 0n });
+    const detail = `${shown(paymentId)}: ${those} asked, ${still} left`;
     return { key, ok: false, failure: 'LimitExceeded', detail };
   }
   const amount = { currency: payment.currency, minorUnits: Number(asked) };
@@ -184,9 +192,13 @@ function takeFromPayee(
 function reservationOf({ request, payment, reservation }: Granted): PaymentChange {
   const { key, refundId, kind, reason, requestedBy } = request;
   const details = { refundId, kind, reason, ...digits(reservation.amount) };
-  const refunding = BigInt(reservation.amount.minorUnits);
-  return { key, payment, actor: requestedBy, what: 'refund.reserved', details, refunding };
+  const underWay = underWayOf(kind, BigInt(reservation.amount.minorUnits));
+  return { key, payment, actor: requestedBy, what: 'refund.reserved', details, ...underWay };
 }
+
+/** The sum of a payment that a refund changes while it is under way. */
+const underWayOf = (kind: RefundKind, minor: bigint) =>
+  kind === 'chargeback' ? { chargingBack: minor } : { refunding: minor };
 
 /** `cancelRefund`: the money is the payee's again, and may be refunded again. */
 export const cancelRefund: FollowUpSpec = {
@@ -231,8 +243,9 @@ export const completeRefund: ActSpec<CompleteRefund, null> = {
       const flaw = incompletable(refund, request, captured);
       if (!refund || flaw) return broken(key, flaw ?? '');
       byId.delete(refundId); // Once in a set.
-      const refunded = BigInt(refund.amount);
-      const change = { ...endingOf(refund, payments), key, what: 'refund.completed', refunded };
+      const minor = BigInt(refund.amount);
+      const gone = refund.kind === 'chargeback' ? { chargedBack: minor } : { refunded: minor };
+      const change = { ...endingOf(refund, payments), key, what: 'refund.completed', ...gone };
       return { change, result: null };
     });
     const completed = refunds.filter(({ refund_id }) => !byId.has(refund_id));
@@ -259,11 +272,11 @@ const paymentIdOf = ({ payment_id }: Refund): BusinessId => payment_id;
 
 /** What either ending changes: it is no longer under way. */
 function endingOf(refund: Refund, payments: Payments) {
-  const { refund_id, payment_id, currency, amount } = refund;
+  const { refund_id, payment_id, currency, amount, kind } = refund;
   const payment = payments.get(payment_id);
   if (!payment) throw new Error(`Refund ${refund_id} has no payment.`);
   const details = { refundId: refund_id, currency, amount };
-  return { payment, actor: machine, details, refunding: -BigInt(amount) };
+  return { payment, actor: machine, details, ...underWayOf(kind, -BigInt(amount)) };
 }
 
 async function existingRefunds(
@@ -306,7 +319,7 @@ async function lockRefunds(
   for (const ids of chunksOf([...new Set(refundIds)].sort())) {
     refunds.push(
       ...(await sql.select<Refund>(
-        `SELECT refund_id, payment_id, currency, amount, state, gid, branch
+        `SELECT refund_id, payment_id, currency, amount, kind, state, gid, branch
            FROM refunds FORCE INDEX (PRIMARY) WHERE refund_id IN (?) ORDER BY refund_id FOR UPDATE`,
         [ids],
       )),

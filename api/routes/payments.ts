@@ -110,6 +110,7 @@ const paymentSchema = z
     amount: digits,
     captured: digits,
     refunded: digits,
+    chargedBack: digits,
     description: z.string().nullable(),
     requestedBy: z.string(),
     createdAt: time,
@@ -229,7 +230,7 @@ export function paymentRoutes(
           reason,
           requestedBy: subject,
         };
-        const screen = () => screening.refund(input.paymentId, asked);
+        const screen = () => screening.refund(input.paymentId, kind, asked);
         return { input, reference: refundId, screen };
       },
     },

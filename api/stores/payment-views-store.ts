@@ -8,7 +8,7 @@ import type { Database, Statements } from './database';
 export interface PaymentBalance {
   readonly status: PaymentStatus;
   readonly currency: Currency;
-  /** Captured, neither refunded nor set aside for a refund: digits. */
+  /** Captured, and neither gone back nor about to: digits; below zero where the payer's bank has taken more. */
   readonly leftMinor: string;
 }
 
@@ -46,10 +46,12 @@ export interface PaymentView {
   readonly payerId: BusinessId;
   readonly payeeId: BusinessId;
   readonly currency: Currency;
-  /** Digits, as the next two. */
+  /** Digits, as the next three. */
   readonly amount: string;
   readonly captured: string;
   readonly refunded: string;
+  /** What the payer's bank has taken back. */
+  readonly chargedBack: string;
   readonly description: string | null;
   readonly requestedBy: string;
   readonly createdAt: Date;
@@ -72,7 +74,7 @@ export function createPaymentViewsStore(database: Database) {
         const [payment] = await sql.select<Omit<PaymentView, 'risk' | 'review' | 'refunds'>>(
           `SELECT payment_id AS paymentId, status, payer_id AS payerId, payee_id AS payeeId, currency,
              CAST(amount AS CHAR) AS amount, CAST(captured AS CHAR) AS captured,
-             CAST(refunded AS CHAR) AS refunded, description, requested_by AS requestedBy,
+             CAST(refunded AS CHAR) AS refunded, CAST(charged_back AS CHAR) AS chargedBack, description, requested_by AS requestedBy,
              created_at AS createdAt, updated_at AS updatedAt, UTC_TIMESTAMP(3) AS asOf
            FROM payments WHERE payment_id = ?`,
           [paymentId],
@@ -88,7 +90,7 @@ export function createPaymentViewsStore(database: Database) {
 
     async balance(paymentId: BusinessId): Promise<PaymentBalance | undefined> {
       const [balance] = await database.select<PaymentBalance>(
-        `SELECT status, currency, CAST(captured - refunded - refunding AS CHAR) AS leftMinor
+        `SELECT status, currency, CAST(captured - refunded - refunding - charged_back - charging_back AS CHAR) AS leftMinor
          FROM payments WHERE payment_id = ?`,
         [paymentId],
       );

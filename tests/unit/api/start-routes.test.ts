@@ -60,6 +60,13 @@ describe('every start', () => {
   ] as const;
   const paid: PaymentBalance = { status: 'completed', currency: 'EUR', leftMinor: '100' };
 
+  it('a chargeback is booked whatever is left of its payment', async () => {
+    api = await anApi({ paymentViews: aPaymentOf({ ...paid, leftMinor: '-30' }) });
+    const asked = aRefund({ kind: 'chargeback', amount: euros(130) });
+    const answer = await post('/v1/payments/P-1/refunds', asked);
+    expect(answer.statusCode).toBe(202);
+  });
+
   it.each([
     ['pending', '1'],
     ['authorised', '1'],
@@ -266,6 +273,7 @@ describe('a start that is screened', () => {
     ],
     [paid, { amount: euros(101) }, '/amount/minorUnits', 'over_refunded'],
     [{ ...paid, leftMinor: '0' }, {}, '/amount', 'over_refunded'],
+    [{ ...paid, leftMinor: '0' }, { kind: 'chargeback' }, '/amount', 'over_refunded'],
   ])('is refused for a payment: %j %j', async (payment, more, pointer, code) => {
     api = await anApi({ paymentViews: aPaymentOf(payment) });
     const answer = await post('/v1/payments/P-1/refunds', aRefund(more));

@@ -72,6 +72,7 @@ export interface PaymentSeen {
   readonly captured: string;
   readonly refunding: string;
   readonly refunded: string;
+  readonly charged_back: string;
 }
 
 let counter = 0;
@@ -147,7 +148,7 @@ export async function ownPayments(): Promise<OwnPayments> {
     },
     async row(paymentId) {
       const [row] = await bank.admin.select<PaymentSeen>(
-        'SELECT status, captured, refunding, refunded FROM payments WHERE payment_id = ?',
+        'SELECT status, captured, refunding, refunded, charged_back FROM payments WHERE payment_id = ?',
         [paymentId],
       );
       return row;
@@ -170,10 +171,14 @@ export async function ownPayments(): Promise<OwnPayments> {
 
 const oracles = [
   `SELECT 'R' AS oracle, p.payment_id FROM payments p LEFT JOIN (
-     SELECT payment_id, SUM(IF(state = 'reserved', amount, 0)) AS reserved,
-            SUM(IF(state = 'completed', amount, 0)) AS completed FROM refunds GROUP BY payment_id) r
+     SELECT payment_id, SUM(IF(kind = 'refund' AND state = 'reserved', amount, 0)) AS reserved,
+            SUM(IF(kind = 'refund' AND state = 'completed', amount, 0)) AS completed,
+            SUM(IF(kind = 'chargeback' AND state = 'reserved', amount, 0)) AS charging,
+            SUM(IF(kind = 'chargeback' AND state = 'completed', amount, 0)) AS charged
+       FROM refunds GROUP BY payment_id) r
      ON r.payment_id = p.payment_id
-     WHERE p.refunding <> COALESCE(r.reserved, 0) OR p.refunded <> COALESCE(r.completed, 0)`,
+     WHERE p.refunding <> COALESCE(r.reserved, 0) OR p.refunded <> COALESCE(r.completed, 0)
+        OR p.charging_back <> COALESCE(r.charging, 0) OR p.charged_back <> COALESCE(r.charged, 0)`,
   `SELECT 'P' AS oracle, p.payment_id, p.status, h.state FROM payments p
      LEFT JOIN holds h ON h.gid = p.gid AND h.branch = p.hold_branch
      WHERE (p.status = 'completed') <> (COALESCE(h.state, '') = 'captured')

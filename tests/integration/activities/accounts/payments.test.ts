@@ -51,6 +51,7 @@ describe('a payment', () => {
       captured: '100',
       refunding: '0',
       refunded: '0',
+      charged_back: '0',
     });
     expect(await payments.bank.balance(payerId)).toEqual({ free: 900, held: 0 });
     expect(await payments.bank.balance(payeeId)).toEqual({ free: 100, held: 0 });

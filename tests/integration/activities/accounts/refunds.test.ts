@@ -123,6 +123,37 @@ describe('a refund', () => {
     );
   });
 
+  it('is booked as a chargeback after a full refund, and above what was captured: the merchant owes it', async () => {
+    const own = await payments.completed();
+    const refund = aRefund(own);
+    await pay.reserveRefund([refund]);
+    await finish(refund, own, 100);
+    const chargeback = aRefund(own, { kind: 'chargeback', amount: eur(130) });
+    expect(await pay.reserveRefund([chargeback])).toMatchObject([{ result: { amount: eur(130) } }]);
+    expect(await payments.bank.balance(own.open.payeeId)).toEqual({ free: -130, held: 130 });
+    expect(await finish(chargeback, own, 130)).toMatchObject([{ ok: true }]);
+    expect(await sumsOf(own)).toEqual({ captured: '100', refunding: '0', refunded: '100' });
+    expect((await payments.row(own.open.paymentId))?.charged_back).toBe('130');
+    expect(await payments.bank.balance(own.open.payeeId)).toEqual({ free: -130, held: 0 });
+    const more = await pay.reserveRefund([aRefund(own, { amount: eur(1) })]);
+    expect(more).toMatchObject([
+      { failure: 'LimitExceeded', detail: expect.stringContaining('0.00 left') },
+    ]);
+  });
+
+  it('can be taken back as a chargeback as well, and leaves what it would have taken', async () => {
+    const own = await payments.completed();
+    const chargeback = aRefund(own, { kind: 'chargeback', amount: eur(60) });
+    await pay.reserveRefund([chargeback]);
+    expect(await pay.reserveRefund([aRefund(own, { amount: eur(41) })])).toMatchObject(
+      failureOf('LimitExceeded'),
+    );
+    await pay.cancelRefund([{ key: chargeback.key, minEpoch: 0 }]);
+    expect(await pay.reserveRefund([aRefund(own, { amount: eur(100) })])).toMatchObject([
+      { ok: true },
+    ]);
+  });
+
   /** The payee pays all that he got to somebody else. */
   async function emptied({ open }: OwnPayment): Promise<void> {
     const away = await payments.completed({
