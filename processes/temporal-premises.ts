@@ -16,7 +16,7 @@ export const registrationId = 'accord-installation';
 const noQueue = 'accord-installation';
 const answerMs = 3_000;
 /** The server of the oldest program that the stack takes. */
-const oldest = { major: 1, minor: 28 } as const;
+const oldest = { version: '1.28', major: 1, release: 28 } as const;
 
 const registrationOf = (
   id: string,
@@ -107,12 +107,12 @@ export function oldServer(version: string): readonly BrokenPremise[] {
   if (major === undefined || minor === undefined) return [];
   const isOld =
     Number(major) < oldest.major ||
-    (Number(major) === oldest.major && Number(minor) < oldest.minor);
+    (Number(major) === oldest.major && Number(minor) < oldest.release);
   if (!isOld) return [];
   return [
     {
       ...{ product: 'Temporal', version, isRequired: true, setting: 'version', found: version },
-      wanted: `${oldest.major}.${oldest.minor} or later`,
+      wanted: `${oldest.version} or later`,
       remedy: 'Upgrade the server, or set TEMPORAL_ADDRESS to another.',
     },
   ];

@@ -34,7 +34,10 @@ export async function serveMetrics(
     }
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(listenError(error, { ...listen, variables })));
+    server.once('error', (error) => {
+      const told = listenError(error, { ...listen, variables });
+      reject(told instanceof Error ? told : error);
+    });
     server.listen(listen.port, listen.host, resolve);
   });
   return {

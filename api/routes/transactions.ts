@@ -13,7 +13,8 @@ import { runViewOf, runViewSchema } from '../run-view';
 import { cursor, flag, gidParams, limit, listOf, reference } from '../schemas';
 import type { Starts } from '../starts';
 import { storyOf, storySchema } from '../story';
-import type { RunFilter, RunRow, RunsStore } from '../stores/runs-store';
+import type { RunFilter } from '../stores/run-lists';
+import type { RunRow, RunsStore } from '../stores/runs-store';
 import type { Temporal } from '../temporal';
 
 const word = z

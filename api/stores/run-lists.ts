@@ -3,10 +3,29 @@
  * bounded by the page and by `looksMax`, never by how much has ended.
  */
 import { currencies } from '../../contracts/money';
-import { isEnding, runStates } from '../../contracts/transaction';
+import type { Flow } from '../../contracts/ids';
+import type { HandState } from '../../contracts/resolutions';
+import { isEnding, runStates, type EarlyStatus, type RunState } from '../../contracts/transaction';
 import type { Position } from '../cursor';
 import type { SqlValue, Statements } from './database';
-import type { RunFilter } from './runs-store';
+
+/** What is asked of a list; what is left out asks nothing. */
+export interface RunFilter {
+  readonly flow?: Flow | undefined;
+  readonly states?: readonly RunState[] | undefined;
+  readonly stuck?: boolean | undefined;
+  readonly reasons?: readonly string[] | undefined;
+  readonly step?: string | undefined;
+  readonly early?: EarlyStatus | undefined;
+  readonly reference?: string | undefined;
+  readonly byHand?: readonly HandState[] | undefined;
+  readonly lane?: 'single' | 'batch' | undefined;
+  readonly region?: string | undefined;
+  readonly currency?: string | undefined;
+  readonly minAtRisk?: number | undefined;
+  readonly acceptedAfter?: Date | undefined;
+  readonly acceptedBefore?: Date | undefined;
+}
 
 /** Rows that one page or one count looks at, at most. */
 export const looksMax = 10_000;

@@ -5,7 +5,6 @@ import {
   handStateOf,
   unbookedAmounts,
   type Booking,
-  type HandState,
   type KeptResolution,
 } from '../../contracts/resolutions';
 import { rowBranch } from '../../contracts/runs';
@@ -15,7 +14,7 @@ import type { Fingerprint } from '../idempotency';
 import type { People } from '../people';
 import type { Position } from '../cursor';
 import { openMoveOf } from './cluster-store';
-import { countRuns, readRunPage, type Condition, type RunPage } from './run-lists';
+import { countRuns, readRunPage, type Condition, type RunFilter, type RunPage } from './run-lists';
 import {
   isSqlError,
   withoutDeadlock,
@@ -103,23 +102,6 @@ type Refused =
   | { readonly kind: 'held'; readonly gid: Gid | null }
   /** The cluster has moved since this was prepared. */
   | { readonly kind: 'moved' };
-
-export interface RunFilter {
-  readonly flow?: Flow | undefined;
-  readonly states?: readonly RunState[] | undefined;
-  readonly stuck?: boolean | undefined;
-  readonly reasons?: readonly string[] | undefined;
-  readonly step?: string | undefined;
-  readonly early?: EarlyStatus | undefined;
-  readonly reference?: string | undefined;
-  readonly byHand?: readonly HandState[] | undefined;
-  readonly lane?: 'single' | 'batch' | undefined;
-  readonly region?: string | undefined;
-  readonly currency?: string | undefined;
-  readonly minAtRisk?: number | undefined;
-  readonly acceptedAfter?: Date | undefined;
-  readonly acceptedBefore?: Date | undefined;
-}
 
 /** What a waiting caller looks at. */
 export interface RunGlance {

@@ -3,6 +3,8 @@ import { sleep } from '@temporalio/workflow';
 
 import * as sound from '../../../workflows/kernel/persistence';
 
+export { restoredAttempt } from '../../../workflows/kernel/persistence';
+
 const limitMs = 3_000;
 
 export const createPersistence: typeof sound.createPersistence = (run, lane, parking) => {

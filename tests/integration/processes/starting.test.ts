@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 
+import { searchPath } from '../../../scripts/stack/config';
 import { programArguments, type Role } from '../../../scripts/application';
 import { build } from '../../../scripts/build';
 import { eventually } from '../../support/eventually';
@@ -66,7 +67,7 @@ afterAll(() => {
 /** With nothing of this shell but the way to programs. */
 function run(role: Role, variables: Readonly<Record<string, string>>) {
   const child = spawn(process.execPath, programArguments(role), {
-    env: { PATH: process.env['PATH'], ...needed, ...variables },
+    env: { PATH: searchPath(), ...needed, ...variables },
   });
   children.add(child);
   let [stdout, stderr] = ['', ''];
