@@ -66,6 +66,8 @@ export interface ApplicationSite {
   readonly build?: Build;
   /** What its processes read beside their addresses. */
   readonly variables?: Variables;
+  /** Whether its processes end with this one, however it ends; left out: they outlive it. */
+  readonly endsWithUs?: boolean;
   /** Whether the shell's variables tune its processes, such as LOG_LEVEL; where they are is never the shell's affair. */
   readonly isTunedByShell?: boolean;
 }
@@ -124,6 +126,7 @@ export function createApplication(site: ApplicationSite): Application {
       args: ['--enable-source-maps', ...programArguments(role, build)],
       cwd: checkout,
       env: environmentWith(mine),
+      endsWithUs: site.endsWithUs ?? false,
     });
     await waitUntilReady(started, () => isReady(role, started, folder, mine));
     return true;

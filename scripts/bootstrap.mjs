@@ -2,15 +2,13 @@
 //   node scripts/bootstrap.mjs                     installs the packages if they are missing or old
 //   node scripts/bootstrap.mjs scripts/x.ts …args  installs, then runs the script by tsx
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(checkout, 'node_modules');
-const stamp = join(modules, '.accord-installed');
 const oldestNode = [20, 19];
 const handedOn = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
@@ -23,27 +21,29 @@ function requireNode() {
   process.exit(1);
 }
 
-// The stamp holds the lock file's hash: a time stamp would lie after a checkout of an older commit.
-function lockFileHash() {
-  return createHash('sha256')
-    .update(readFileSync(join(checkout, 'package-lock.json')))
-    .digest('hex');
-}
-
-function isInstalled(hash) {
-  return existsSync(stamp) && readFileSync(stamp, 'utf8').trim() === hash;
-}
-
-// npm's own record of what it laid down agrees with the lock file when someone ran `npm ci` by hand.
-function wasInstalledByHand() {
-  const laidDown = join(modules, '.package-lock.json');
-  if (!existsSync(laidDown)) return false;
+/**
+ * What is wanted and not there: asked of the packages themselves at each start, some milliseconds. A mark that says
+ * "installed" would lie after `npm ci` without development packages (NODE_ENV=production), or a half-removed folder.
+ */
+function missingPackages() {
   const wanted = JSON.parse(readFileSync(join(checkout, 'package-lock.json'), 'utf8')).packages;
-  const found = JSON.parse(readFileSync(laidDown, 'utf8')).packages;
-  return Object.entries(wanted).every(
-    ([path, { version, optional, peer }]) =>
-      path === '' || optional === true || peer === true || found[path]?.version === version,
-  );
+  const found = laidDown();
+  return Object.entries(wanted)
+    .filter(([path, { optional, peer }]) => path !== '' && optional !== true && peer !== true)
+    .filter(
+      ([path, { version }]) =>
+        found[path]?.version !== version || !existsSync(join(checkout, path, 'package.json')),
+    )
+    .map(([path]) => path.replace(/^node_modules\//, ''));
+}
+
+/** npm's own record of what it laid down; empty where there is none, or half of one. */
+function laidDown() {
+  try {
+    return JSON.parse(readFileSync(join(modules, '.package-lock.json'), 'utf8')).packages ?? {};
+  } catch {
+    return {};
+  }
 }
 
 /**
@@ -53,7 +53,7 @@ function wasInstalledByHand() {
 function run(program, parameters, keep) {
   return new Promise((resolve) => {
     const stdio = keep === undefined ? 'inherit' : ['ignore', 'pipe', 'pipe'];
-    const child = spawn(program, parameters, { cwd: checkout, stdio });
+    const child = spawn(program, parameters, { cwd: checkout, stdio, env: environment() });
     child.stdout?.on('data', (chunk) => keep.push(String(chunk)));
     child.stderr?.on('data', (chunk) => keep.push(String(chunk)));
     // A terminal sends Ctrl-C to the child as well; only a signal sent to us alone is handed on.
@@ -86,21 +86,32 @@ async function npm(parameters) {
 }
 
 async function install() {
-  const hash = lockFileHash();
-  if (isInstalled(hash)) return;
-  if (!wasInstalledByHand()) {
-    console.error('Installing the npm packages (npm ci), once per lock file …');
-    const began = Date.now();
-    const ending = await npm(['ci']);
-    if (ending.code !== 0) {
-      console.error(
-        `${ending.text}\nThe packages could not be installed: the lines above say why.`,
-      );
-      process.exit(ending.code);
-    }
-    console.error(`Packages installed in ${Math.round((Date.now() - began) / 1000)} s.`);
+  if (missingPackages().length === 0) return;
+  console.error('Installing the npm packages (npm ci), once per lock file …');
+  const began = Date.now();
+  // All of them, also where NODE_ENV or npm's own configuration would leave some out: scripts need them.
+  const ending = await npm(['ci', '--include=dev', '--include=optional']);
+  if (ending.code !== 0) {
+    console.error(`${ending.text}\nThe packages could not be installed: the lines above say why.`);
+    process.exit(ending.code);
   }
-  writeFileSync(stamp, `${hash}\n`);
+  const missing = missingPackages();
+  if (missing.length > 0) {
+    console.error(`npm ci has left out ${missing.length} packages, such as ${missing[0]}.`);
+    process.exit(1);
+  }
+  console.error(`Packages installed in ${Math.round((Date.now() - began) / 1000)} s.`);
+}
+
+/** What runs here is met directly, whatever proxy the shell names. */
+function environment() {
+  const { no_proxy: lower = '', NO_PROXY: upper = '' } = process.env;
+  const hosts = new Set(
+    `${lower},${upper},127.0.0.1,localhost,::1`.split(',').map((h) => h.trim()),
+  );
+  hosts.delete('');
+  const direct = [...hosts].join(',');
+  return { ...process.env, no_proxy: direct, NO_PROXY: direct };
 }
 
 requireNode();

@@ -34,10 +34,19 @@ export interface Phase {
  *
  * @param workers how many transaction workers there shall be.
  * @param say is told what is being done.
+ * @param endsWithUs whether its processes end with this one; left out: they outlive it.
  */
 export async function bringUpApplication(
   profile: Profile,
-  { workers, say }: { readonly workers: number; readonly say: (line: string) => void },
+  {
+    workers,
+    say,
+    endsWithUs = false,
+  }: {
+    readonly workers: number;
+    readonly say: (line: string) => void;
+    readonly endsWithUs?: boolean;
+  },
 ): Promise<LocalApplication> {
   const wereServersUp = (await readStack(profile)) !== undefined;
   const phases: Phase[] = [];
@@ -65,6 +74,7 @@ export async function bringUpApplication(
     apiSecret: await secret(profile, 'api'),
     variables: await operatorVariables(profile),
     isTunedByShell: true,
+    endsWithUs,
   });
   const processes = processesOf(workers);
   say(`Starting API, ${workers} transaction workers, relay and consumer …`);

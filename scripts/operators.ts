@@ -3,8 +3,9 @@
  * reads to take them. In production that is an identity provider.
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from 'jose';
 import { z } from 'zod';
@@ -13,6 +14,7 @@ import type { Tenant } from '../contracts/ids';
 import type { Variables } from './application';
 import { withLock } from './stack/lock';
 import { folderOf, makeFolder, type Profile } from './stack/profile';
+import { writeJson } from './stack/whole-file';
 
 /** What a token says. */
 export interface Claims {
@@ -74,11 +76,11 @@ async function privateKeyOf(profile: Profile): Promise<PrivateKey> {
   return withLock(`${folderOf(profile)}.operators.lock`, async () => {
     mkdirSync(folderOfKeys(profile), { recursive: true, mode: 0o700 });
     const known = readKey(privateFileOf(profile));
-    if (known && existsSync(publicFileOf(profile))) return known;
     const key = known ?? (await newKey());
+    if (!known) writeJson(privateFileOf(profile), key);
     const { kty, crv, x, y, kid } = key;
-    writeJson(privateFileOf(profile), key);
-    writeJson(publicFileOf(profile), { keys: [{ kty, crv, x, y, kid, alg: algorithm }] });
+    const published = { keys: [{ kty, crv, x, y, kid, alg: algorithm }] };
+    if (!isWritten(publicFileOf(profile), published)) writeJson(publicFileOf(profile), published);
     return key;
   });
 }
@@ -89,13 +91,19 @@ async function newKey(): Promise<PrivateKey> {
   return privateKeySchema.parse({ ...key, kid: await calculateJwkThumbprint(key) });
 }
 
+/** Absent or damaged: another pair takes its place, and tokens that were made are worth nothing any more. */
 function readKey(file: string): PrivateKey | undefined {
-  if (!existsSync(file)) return undefined;
-  return privateKeySchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  try {
+    return privateKeySchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    return undefined;
+  }
 }
 
-// Renamed at the end: a reader never sees half a file.
-function writeJson(file: string, value: unknown): void {
-  writeFileSync(`${file}.new`, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+function isWritten(file: string, value: object): boolean {
+  try {
+    return isDeepStrictEqual(JSON.parse(readFileSync(file, 'utf8')), value);
+  } catch {
+    return false;
+  }
 }

@@ -8,9 +8,10 @@ import {
   stopAll,
   type LocalApplication,
 } from './local-application';
+import { withLock } from './stack/lock';
 import { ownedProcesses, stopProcess } from './stack/process';
-import { folderOf, profiles, type Profile } from './stack/profile';
-import { isServerName, takeDown } from './stack/stack';
+import { folderOf, profiles, startLockOf, type Profile } from './stack/profile';
+import { deadServers, isServerName, takeDown } from './stack/stack';
 import { pause, reasonOf } from './stack/waiting';
 
 interface Options {
@@ -21,6 +22,7 @@ interface Options {
 }
 
 const superviseEveryMs = 1_000;
+const retryAtMostMs = 60_000;
 const workersMax = 16;
 
 new Command('start')
@@ -43,10 +45,24 @@ new Command('start')
     },
   );
 
-async function start({ profile, workers, json, down }: Options): Promise<void> {
+/** One at a time in a folder: two would stop and start each other's processes. */
+function start(options: Options): Promise<void> {
+  const { profile } = options;
+  return withLock(
+    startLockOf(profile),
+    () => run(options),
+    (pid) => {
+      throw new Error(
+        `npm start runs already in this folder for the profile ${profile}, as process ${pid}: end that one first, or choose another --profile.`,
+      );
+    },
+  );
+}
+
+async function run({ profile, workers, json, down }: Options): Promise<void> {
   const stopping = stopSignal();
   await stopLeftovers(profile);
-  const local = await bringUpApplication(profile, { workers, say });
+  const local = await bringUpApplication(profile, { workers, say, endsWithUs: true });
   const credential = await developerCredential(profile, local.urls);
   if (json === true) console.log(JSON.stringify(addressesOf(local, credential), undefined, 2));
   else console.log(welcome(local, credential));
@@ -66,24 +82,60 @@ async function stopLeftovers(profile: Profile): Promise<void> {
   await Promise.all(left.map(({ name }) => stopProcess(folder, name)));
 }
 
-/** Starts again what has died: kill a worker and see that nothing is lost. Ends at the first signal. */
+/**
+ * Starts again what has died: kill a worker and see that nothing is lost. Ends at the first signal, and when whoever
+ * started us is gone. What goes on is said once: a server that is down, a process that does not come back.
+ */
 async function supervise(
-  { application, processes }: LocalApplication,
+  { stack, application, processes }: LocalApplication,
   stopping: AbortSignal,
 ): Promise<void> {
-  const isStopping = (): boolean => stopping.aborted;
-  while (!isStopping()) {
+  const parent = process.ppid;
+  const isStopping = (): boolean => stopping.aborted || process.ppid !== parent;
+  const servers = createDownTime(stack.profile);
+  const failing = new Map<string, Failing>();
+  for (; !isStopping(); await pause(superviseEveryMs)) {
+    if (servers.areDown()) continue; // Nothing that needs them would become ready.
     for (const [name, role] of processes) {
-      if (isStopping() || application.process(name)) continue;
-      say(`${name} has ended; starting it again.`);
+      const failed = failing.get(name);
+      const isDue = failed === undefined || Date.now() >= failed.againAt;
+      if (isStopping() || !isDue || application.process(name)) continue;
+      if (!failed) say(`${name} has ended; starting it again.`);
       try {
         await application.start(role, name);
+        if (failed) say(`${name} runs again.`);
+        failing.delete(name);
       } catch (error) {
-        say(reasonOf(error));
+        if (!failed) say(`${reasonOf(error)}\n${name} is tried again and again.`);
+        const waitMs = Math.min((failed?.waitMs ?? superviseEveryMs) * 2, retryAtMostMs);
+        failing.set(name, { waitMs, againAt: Date.now() + waitMs });
       }
     }
-    await pause(superviseEveryMs);
   }
+}
+
+interface Failing {
+  readonly waitMs: number;
+  readonly againAt: number;
+}
+
+/** Tells of each server that is gone, once, and once that it is back. */
+function createDownTime(profile: Profile) {
+  let known: ReturnType<typeof deadServers> = [];
+  const isIn = (servers: typeof known, name: string): boolean =>
+    servers.some((server) => server.name === name);
+  return {
+    areDown(): boolean {
+      const dead = deadServers(profile);
+      for (const { name, title } of dead) {
+        if (isIn(known, name)) continue;
+        say(`${title} has ended: npm run stack -- restart ${name} --profile ${profile}`);
+      }
+      for (const { name, title } of known) if (!isIn(dead, name)) say(`${title} runs again.`);
+      known = dead;
+      return dead.length > 0;
+    },
+  };
 }
 
 function stopSignal(): AbortSignal {

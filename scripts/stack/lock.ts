@@ -1,4 +1,12 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -10,10 +18,11 @@ const holderSchema = z.object({ pid: z.number(), startTime: z.string(), token: z
 type Holder = z.infer<typeof holderSchema>;
 
 /**
- * Runs `work` while no other process holds the lock file. A holder that died is passed over.
+ * Runs `work` while no other process holds the lock file. A holder that died is passed over, and so is a file that names
+ * none: it was whole when it was linked, so a loss of power has emptied it.
  * Not re-entrant: two calls in one process take turns as well.
  *
- * @param onWait called once, with the holder's pid, when somebody else is at work.
+ * @param onWait called once, with the holder's pid, when somebody else is at work; what it throws ends the wait.
  */
 export async function withLock<Result>(
   file: string,
@@ -30,7 +39,7 @@ export async function withLock<Result>(
   // Without a bound: the holder is alive, works under deadlines of its own, and Ctrl-C ends the wait.
   while (!take(file, mine)) {
     const holder = read(file);
-    if (holder !== undefined && !isAlive(holder.pid, holder.startTime)) {
+    if (holder === undefined ? existsSync(file) : !isAlive(holder.pid, holder.startTime)) {
       passOver(file, holder);
       continue;
     }
@@ -68,14 +77,14 @@ function isTaken(error: unknown): boolean {
 }
 
 // Moved aside before it is dropped: a lock taken in this moment by a third party is put back.
-function passOver(file: string, dead: Holder): void {
+function passOver(file: string, dead: Holder | undefined): void {
   const aside = `${file}.${randomUUID()}`;
   try {
     renameSync(file, aside);
   } catch {
     return; // Somebody else was quicker.
   }
-  if (read(aside)?.token !== dead.token) {
+  if (read(aside)?.token !== dead?.token) {
     try {
       linkSync(aside, file);
     } catch {

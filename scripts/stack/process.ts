@@ -5,6 +5,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -13,12 +14,14 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
+import { Socket } from 'node:net';
 import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 
 import { pause } from './waiting';
+import { writeJson } from './whole-file';
 
 const recordSchema = z.object({
   name: z.string(),
@@ -40,6 +43,8 @@ export interface ProcessCommand {
   readonly cwd?: string;
   /** The whole environment of the child; by default this process's own. */
   readonly env?: NodeJS.ProcessEnv;
+  /** A program of Node that ends, as at SIGTERM, when this process does, however that comes. */
+  readonly endsWithUs?: boolean;
 }
 
 const logBytesMax = 20 * 1024 * 1024;
@@ -50,38 +55,41 @@ export const logFileOf = (folder: string, name: string): string =>
 const recordFileOf = (folder: string, name: string): string => join(folder, 'run', `${name}.json`);
 
 /**
- * Starts a process that outlives this one and records it.
+ * Starts a process that outlives this one, unless it `endsWithUs`, and records it.
  * @throws when the program cannot be started, or when a process of that name still runs.
  */
 export async function startProcess(command: ProcessCommand): Promise<OwnedProcess> {
-  const { folder, name, file, args, cwd, env } = command;
+  const { folder, name, file, args, cwd, env, endsWithUs = false } = command;
+  const recordFile = recordFileOf(folder, name);
   const running = ownedProcess(folder, name);
   if (running !== undefined)
     throw new Error(`${name} is running already, as process ${running.pid}.`);
   mkdirSync(join(folder, 'run'), { recursive: true });
   const log = openLog(logFileOf(folder, name));
   try {
-    const child = spawn(file, args, {
+    const child = spawn(file, endsWithUs ? ['--import', endWithParent, ...args] : args, {
       detached: true, // A group of its own: Ctrl-C in this terminal is not for it.
-      stdio: ['ignore', log, log],
+      stdio: ['ignore', log, log, ...(endsWithUs ? ['pipe' as const] : [])],
       cwd: cwd ?? folder,
-      env: env ?? process.env,
+      env: { ...(env ?? process.env), [recordVariable]: recordFile },
     });
+    holdOpen(child.stdio[3]);
     const { pid } = child;
     if (pid === undefined) throw await startFailure(child);
     child.unref();
     const record = { name, pid, startTime: startTimeOf(pid) ?? '', startedAt: now() };
     // At once and without waiting, so that a crash of ours cannot leave an unrecorded child.
-    writeRecord(recordFileOf(folder, name), record);
+    writeJson(recordFile, record);
     return record;
   } finally {
     closeSync(log);
   }
 }
 
-/** The recorded process, as long as it is alive. */
+/** The recorded process, as long as it is alive; where its record is damaged, the one that was started for it. */
 export function ownedProcess(folder: string, name: string): OwnedProcess | undefined {
-  const record = readRecord(recordFileOf(folder, name));
+  const file = recordFileOf(folder, name);
+  const record = readRecord(file) ?? (existsSync(file) ? startedFor(file, name) : undefined);
   return record !== undefined && isAlive(record.pid, record.startTime) ? record : undefined;
 }
 
@@ -217,13 +225,49 @@ function readRecord(file: string): OwnedProcess | undefined {
   try {
     return recordSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch {
-    return undefined; // Absent, or cut off by a crash: nothing that could be stopped safely.
+    return undefined; // Absent, or emptied by a loss of power.
   }
 }
 
-function writeRecord(file: string, record: OwnedProcess): void {
-  writeFileSync(`${file}.new`, `${JSON.stringify(record, undefined, 2)}\n`);
-  renameSync(`${file}.new`, file);
+/** Names its record in the environment of a process that we start. */
+const recordVariable = 'ACCORD_RECORD';
+
+/** The oldest process that was started for this record; only Linux tells the environments of processes. */
+function startedFor(file: string, name: string): OwnedProcess | undefined {
+  const marker = `${recordVariable}=${file}`;
+  return numbersIn('/proc')
+    .filter((pid) => environmentOf(pid).includes(marker))
+    .flatMap((pid) => {
+      const startTime = startTimeOf(pid);
+      return startTime === undefined ? [] : [{ name, pid, startTime, startedAt: now() }];
+    })
+    .sort((one, other) => ticksOf(one) - ticksOf(other))
+    .at(0);
+}
+
+const ticksOf = ({ startTime }: OwnedProcess): number => Number(startTime.split('/').at(-1));
+
+function numbersIn(folder: string): readonly number[] {
+  try {
+    return readdirSync(folder).map(Number).filter(Number.isInteger);
+  } catch {
+    return [];
+  }
+}
+
+function environmentOf(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  } catch {
+    return []; // Gone, or somebody else's.
+  }
+}
+
+const endWithParent = pathToFileURL(join(__dirname, 'end-with-parent.mjs')).href;
+
+/** Our end of the pipe is open as long as we live, and keeps us from nothing. */
+function holdOpen(pipe: unknown): void {
+  if (pipe instanceof Socket) pipe.on('error', () => undefined).unref();
 }
 
 const now = (): string => new Date().toISOString();

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 
 import { checkout } from './config';
 import { withLock } from './lock';
 import { findFreePort, isFree } from './ports';
+import { writeJson } from './whole-file';
 
 /** Everything in one place. */
 export const profiles = ['dev', 'test'] as const;
@@ -72,6 +73,10 @@ const secretsFileOf = (profile: Profile): string => join(folderOf(profile), 'sec
 export const lockFileOf = (profile: Profile): string =>
   join(checkout, '.accord', `${profile}.lock`);
 
+/** Held by `npm start` as long as it runs. */
+export const startLockOf = (profile: Profile): string =>
+  join(checkout, '.accord', `${profile}.start.lock`);
+
 /** Creates the profile's folder, readable by its owner alone: it holds secrets. */
 export function makeFolder(profile: Profile): string {
   const folder = folderOf(profile);
@@ -79,9 +84,10 @@ export function makeFolder(profile: Profile): string {
   return folder;
 }
 
-/** What the last `up` recorded; empty when there was none. */
+/** What the last `up` recorded; empty when there was none, or it was damaged: `up` finds it out anew. */
 export function readStackFile(profile: Profile): StackFile {
-  return readJson(stackFileOf(profile), stackFileSchema) ?? { servers: {}, ports: {} };
+  const found = readJson(stackFileOf(profile), stackFileSchema);
+  return typeof found === 'object' ? found : { servers: {}, ports: {} };
 }
 
 export function writeStackFile(profile: Profile, file: StackFile): void {
@@ -125,22 +131,30 @@ export async function secret(profile: Profile, name: string): Promise<string> {
   });
 }
 
+/** @throws where the file is damaged and there are data that only its secrets open. */
 export function readSecrets(profile: Profile): Readonly<Record<string, string>> {
-  return readJson(secretsFileOf(profile), secretsSchema) ?? {};
+  const file = secretsFileOf(profile);
+  const found = readJson(file, secretsSchema);
+  if (found === 'damaged' && existsSync(join(folderOf(profile), 'data')))
+    throw new Error(
+      `${file} is damaged: put a copy of it back, or give the data up with npm run stack -- reset --profile ${profile}.`,
+    );
+  return typeof found === 'object' ? found : {};
 }
 
-function readJson<Value>(file: string, schema: z.ZodType<Value>): Value | undefined {
+function readJson<Value extends object>(
+  file: string,
+  schema: z.ZodType<Value>,
+): Value | 'absent' | 'damaged' {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch {
-    return undefined;
+    return 'absent';
   }
-  return schema.parse(JSON.parse(text));
-}
-
-// Renamed at the end: a reader never sees half a file.
-function writeJson(file: string, value: unknown): void {
-  writeFileSync(`${file}.new`, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    return 'damaged';
+  }
 }

@@ -146,6 +146,16 @@ export function serverProcess(profile: Profile, name: ServerName): OwnedProcess 
   return ownedProcess(folderOf(profile), name);
 }
 
+/** Servers of this checkout that were up and whose process is gone. Asks no server anything. */
+export function deadServers(profile: Profile): readonly { name: ServerName; title: string }[] {
+  const { servers } = readStackFile(profile);
+  return serversOfProfile(profile).filter(({ name }) => {
+    const source = servers[name]?.source;
+    const isProcess = source === 'path' || source === 'cache';
+    return isProcess && serverProcess(profile, name) === undefined;
+  });
+}
+
 /** Stops a server if it lives, starts it again on its data and its port, and waits until it works. */
 export async function restartServer(
   profile: Profile,
@@ -186,7 +196,7 @@ export function contextOf(profile: Profile, progress: Progress = silent): Contex
     progress,
     folder: folderOf(profile),
     ports: portsOf(profile),
-    passwords: passwordsOf(readSecrets(profile)),
+    passwords: passwordsOf(secretsOrLost(profile)),
   };
 }
 
@@ -334,6 +344,15 @@ function stackOf(context: Context): Stack {
     kafka: { brokers: (given.kafka ?? kafka.addressOf(context)).split(',') },
     secrets: readSecrets(context.profile),
   };
+}
+
+/** Whoever stops or removes a profile needs no password that opens anything, only one that is there. */
+function secretsOrLost(profile: Profile): Readonly<Record<string, string>> {
+  try {
+    return readSecrets(profile);
+  } catch {
+    return { [mysqlPassword]: 'lost', [redisPassword]: 'lost' };
+  }
 }
 
 const passwordsOf = (secrets: Readonly<Record<string, string>>): Context['passwords'] => ({

@@ -4,9 +4,10 @@ import { dirname, join } from 'node:path';
 
 import { Kafka, logLevel, Partitioners, type Consumer } from 'kafkajs';
 
+import { brokersOf } from '../../../workers/relay/kafka-client';
 import { cached } from '../cache';
 import { findProgram, isAtLeast, isExecutable, runCommand } from '../command';
-import { checkout, givenAddresses, javaHome, kafkaHome } from '../config';
+import { checkout, environmentWith, givenAddresses, javaHome, kafkaHome } from '../config';
 import type { Region, ServerName } from '../profile';
 import type { Progress } from '../progress';
 import { kafkaHeap, kafkaSettings, kafkaVersion, oldestVersion } from '../settings';
@@ -40,9 +41,9 @@ const kafkaServer = (
   },
   prepare: (context, program) => {
     const ports = [name, controller, advertised].map((port) => portOf(context, port));
-    return format(name, context, program, properties(name, context, ports));
+    return format(name, context, program, properties(name, ports));
   },
-  launch: (context) => ({ args: [kafkaHeap, 'kafka.Kafka', propertiesFile(name, context)] }),
+  launch: () => ({ args: [kafkaHeap, 'kafka.Kafka', propertiesName(name)], env: javaLocale }),
   check: (address) => within(15_000, title, check(address)),
 });
 
@@ -121,10 +122,15 @@ async function fetchJars(into: string, progress: Progress): Promise<void> {
   }
 }
 
-const dataFolder = (name: KafkaName, { folder }: Context): string => join(folder, 'data', name);
+/**
+ * From the profile's folder, where the broker is started: a comma would make two folders of its path, and a letter that
+ * the properties' encoding lacks another one, each outside of the checkout.
+ */
+const dataName = (name: KafkaName): string => `data/${name}`;
+const propertiesName = (name: KafkaName): string => `${name}.properties`;
 
-const propertiesFile = (name: KafkaName, { folder }: Context): string =>
-  join(folder, `${name}.properties`);
+/** Without it Java cannot name a folder whose path has letters beyond ASCII. */
+const javaLocale = { LC_ALL: 'C.UTF-8' };
 
 /** Writes the properties (ports may have changed) and formats the log folder the first time. */
 async function format(
@@ -133,28 +139,28 @@ async function format(
   program: Program,
   text: string,
 ): Promise<void> {
-  const folder = dataFolder(name, context);
+  const folder = join(context.folder, dataName(name));
   mkdirSync(folder, { recursive: true });
-  writeFileSync(propertiesFile(name, context), text);
+  writeFileSync(join(context.folder, propertiesName(name)), text);
   if (existsSync(join(folder, 'meta.properties'))) return;
   // 16 random bytes are a cluster id; a leading dash would read as an option.
   const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'A');
   const tool = ['kafka.tools.StorageTool', 'format', '--ignore-formatted'];
   await runCommand(
     program.file,
-    [...program.args, ...tool, '-t', clusterId, '-c', propertiesFile(name, context)],
-    { timeoutMs: 90_000 },
+    [...program.args, ...tool, '-t', clusterId, '-c', propertiesName(name)],
+    { cwd: context.folder, env: environmentWith(javaLocale), timeoutMs: 90_000 },
   );
 }
 
-function properties(name: KafkaName, context: Context, ports: readonly number[]): string {
+function properties(name: KafkaName, ports: readonly number[]): string {
   const [broker, controller, advertised] = ports.map((port) => `127.0.0.1:${port}`);
   const all = {
     ...kafkaSettings,
     'controller.quorum.voters': `1@${controller ?? ''}`,
     listeners: `PLAINTEXT://${broker ?? ''},CONTROLLER://${controller ?? ''}`,
     'advertised.listeners': `PLAINTEXT://${advertised ?? ''}`,
-    'log.dirs': dataFolder(name, context),
+    'log.dirs': dataName(name),
   };
   return Object.entries(all)
     .map(([property, value]) => `${property}=${value}\n`)
@@ -165,7 +171,7 @@ function properties(name: KafkaName, context: Context, ports: readonly number[])
 async function check(address: string): Promise<void> {
   const client = new Kafka({
     clientId: 'accord-stack-check',
-    brokers: address.split(','),
+    ...brokersOf(address.split(',')),
     logLevel: logLevel.NOTHING,
     connectionTimeout: 2_000,
     requestTimeout: 5_000,

@@ -34,13 +34,13 @@ const redisServer = (
   fetch: async (progress) =>
     redisProgram(await unpackedProgram(await debianServers(progress), 'bin/redis-server')),
   prepare: (context) => {
-    mkdirSync(dataFolder(name, context), { recursive: true });
+    mkdirSync(join(context.folder, dataName(name)), { recursive: true });
     // A file instead of arguments: those can be read by every user of the machine.
     const text = configuration({ ...directivesOf(name, context), ...settings });
-    writeFileSync(configurationFile(name, context), text, { mode: 0o600 });
+    writeFileSync(join(context.folder, configurationName(name)), text, { mode: 0o600 });
     return Promise.resolve();
   },
-  launch: (context) => ({ args: [configurationFile(name, context)] }),
+  launch: () => ({ args: [configurationName(name)] }),
   check: (address) => within(5_000, title, check(address)),
 });
 
@@ -59,15 +59,14 @@ const redisOf = (region: Region): Server => ({
 });
 export const regionalRedis = [redisOf('a'), redisOf('b')];
 
-const dataFolder = (name: RedisName, { folder }: Context): string => join(folder, 'data', name);
-
-const configurationFile = (name: RedisName, { folder }: Context): string =>
-  join(folder, `${name}.conf`);
+/** From the profile's folder, where Redis is started: a path may hold what its configuration reads as something else. */
+const dataName = (name: RedisName): string => `data/${name}`;
+const configurationName = (name: RedisName): string => `${name}.conf`;
 
 const directivesOf = (name: RedisName, context: Context): Readonly<Record<string, string>> => ({
   bind: '127.0.0.1',
   port: String(portOf(context, name)),
-  dir: `"${dataFolder(name, context)}"`,
+  dir: dataName(name),
   requirepass: context.passwords.redis,
   masterauth: context.passwords.redis, // Of whoever it follows: one password in all regions.
   daemonize: 'no',

@@ -47,7 +47,8 @@ export const temporal: Server = {
       ...['--port', String(portOf(context, 'temporal'))],
       ...['--ui-port', String(portOf(context, 'temporalUi'))],
       ...['--metrics-port', String(portOf(context, 'temporalMetrics'))],
-      ...['--db-filename', join(context.folder, 'data', 'temporal', 'temporal.db')],
+      // From the profile's folder, where it is started: SQLite reads a path as a URL, and # as its end.
+      ...['--db-filename', 'data/temporal/temporal.db'],
       ...temporalFlags(),
       ...searchAttributeFlags(),
     ],

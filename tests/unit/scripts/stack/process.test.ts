@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,7 @@ import {
   stopProcess,
   type OwnedProcess,
 } from '../../../../scripts/stack/process';
+import { eventually } from '../../../support/eventually';
 
 let folder = '';
 beforeEach(() => {
@@ -60,6 +62,36 @@ describe('an owned process', () => {
   it('is not started twice under one name', async () => {
     await start('setInterval(() => {}, 1000)');
     await expect(start('0')).rejects.toThrow(/child is running already/);
+  });
+
+  const ifLinux = process.platform === 'linux' ? it : it.skip;
+  ifLinux.each(['', '{"name":"child","pid":'])(
+    'is found, and stopped, where its record is damaged: %j',
+    async (text) => {
+      const started = await start('console.log("here"); setInterval(() => {}, 1000)');
+      await logged('here');
+      writeFileSync(join(folder, 'run', 'child.json'), text);
+      expect(ownedProcess(folder, 'child')).toMatchObject({ pid: started.pid });
+      await expect(start('0')).rejects.toThrow(/child is running already/);
+      expect(await stopProcess(folder, 'child')).toBe(true);
+      expect(isAlive(started.pid, started.startTime)).toBe(false);
+    },
+  );
+
+  it('that ends with whoever started it ends where that one was killed', async () => {
+    const module = join(__dirname, '..', '..', '..', '..', 'scripts', 'stack', 'process.ts');
+    const script = `
+      const { startProcess } = require(${JSON.stringify(module)});
+      startProcess({ folder: ${JSON.stringify(folder)}, name: 'child', file: process.execPath, endsWithUs: true,
+        args: ['-e', 'console.log("here"); setInterval(() => {}, 1000)'] });
+      setInterval(() => {}, 1000);`;
+    const parent = spawn(process.execPath, ['--import', 'tsx', '-e', script], { stdio: 'ignore' });
+    await logged('here');
+    const child = ownedProcess(folder, 'child');
+    parent.kill('SIGKILL');
+    await eventually(() => child && !isAlive(child.pid, child.startTime), {
+      what: 'the end of the child',
+    });
   });
 
   it('is not taken for a stranger that has its pid', async () => {

@@ -1,0 +1,20 @@
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+
+/**
+ * Writes a file that is whole or as it was before, also after a loss of power: its content is on the disk before it gets
+ * its name.
+ */
+export function writeWhole(file: string, text: string, mode = 0o600): void {
+  const unfinished = `${file}.new`;
+  const handle = openSync(unfinished, 'w', mode);
+  try {
+    writeSync(handle, text);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  renameSync(unfinished, file);
+}
+
+export const writeJson = (file: string, value: unknown): void =>
+  writeWhole(file, `${JSON.stringify(value, undefined, 2)}\n`);
