@@ -1,18 +1,19 @@
 /**
- * The only door to MySQL: pools with the session that the fence was proved with, and SQL transactions that end when
- * their time is over, whatever the driver, the server or the network does. Limits and traps: docs/guarantees.md.
+ * SQL transactions that end when their time is over, whatever the driver, the server or the network does, on sessions
+ * that the fence was proved with. Limits and traps: docs/guarantees.md.
  */
 import { randomInt } from 'node:crypto';
-import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  createPool,
-  type Pool,
-  type PoolConnection,
-  type ResultSetHeader,
-  type TypeCast,
-} from 'mysql2';
 
+import {
+  affectedBy,
+  bytesAsText,
+  isAnswer,
+  openSessions,
+  rowsOf,
+  type Session,
+  type SessionPool,
+} from '../processes/mysql/door';
 import type { BrokenPremise } from '../processes/premises';
 import type { SqlTransaction } from './participant';
 
@@ -26,7 +27,7 @@ export interface Budget {
 
 /**
  * Each limit stays below the next, so that the inner one speaks first: lock wait 2 s < statement < SQL transaction <
- * `wait_timeout` 6 s < all tries < `startToClose` 10 s. The first and the third are the server's (`sessionSettings`).
+ * `wait_timeout` 6 s < all tries < `startToClose` 10 s. The first and the fourth are the server's (`sessionLimits`).
  */
 export const sqlLimits = {
   statementMs: 3_000,
@@ -40,13 +41,17 @@ export const sqlLimits = {
 } as const;
 export type SqlLimits = { readonly [Name in keyof typeof sqlLimits]: number };
 
-/** What the fence relies on, set on every connection. A machine that vanishes loses its locks after `wait_timeout`. */
-const sessionSettings = {
-  transaction_isolation: 'READ-COMMITTED',
-  innodb_lock_wait_timeout: 2,
-  time_zone: '+00:00',
-  wait_timeout: 6,
-} as const;
+/** A machine that vanishes loses its locks after `idleSeconds`. MySQL ends a SELECT before we have to kill it. */
+const sessionLimits = ({ statementMs }: SqlLimits) =>
+  ({
+    isolation: 'READ-COMMITTED',
+    lockWaitSeconds: 2,
+    idleSeconds: 6,
+    selectMs: Math.ceil(statementMs * 0.9),
+  }) as const;
+
+/** Idle connections of a pool that stay open, so that a quiet moment is not followed by handshakes. */
+const keptIdle = 2;
 
 export interface SqlPoolOptions {
   /** mysql://user:password@host:port/database */
@@ -88,6 +93,7 @@ export class SqlTimeout extends Error {
 
 const deadlock = 1213;
 const lockWaitTimeout = 1205;
+const selectTimeout = 3024;
 /** Data that MySQL refuses although its SQLSTATE does not say so: CHECK violated, wrong value, invalid JSON. */
 const contentErrors = new Set([3819, 1366, 3140]);
 
@@ -177,24 +183,19 @@ export function createSqlPool({
   connectionLimit,
   limits = sqlLimits,
 }: SqlPoolOptions): SqlPool {
-  const pool = createPool({ ...poolOptions(url), connectionLimit, maxIdle: connectionLimit - 1 });
-  // Of its own: KILL must get through when every connection of the pool waits for the one to be killed.
-  const killers = createPool({ ...poolOptions(url), connectionLimit: 2, maxIdle: 1 });
-  for (const each of [pool, killers]) each.on('connection', applySession);
-  const kills = new Set<Promise<unknown>>();
-
-  /** The server goes on with a statement whose client is gone, and keeps its locks: it has to be told. */
-  const kill = ({ threadId }: PoolConnection): void => {
-    const killed = queryOn(killers, 'KILL ?', [threadId])
-      .catch(() => undefined) // It was gone already, or the server is out of reach and `wait_timeout` ends it.
-      .finally(() => kills.delete(killed));
-    kills.add(killed);
-  };
+  const sessions = openSessions({
+    ...{ url, connectionLimit, keep: keptIdle },
+    session: sessionLimits(limits),
+    connectMs: sqlLimits.statementMs,
+    supportBigNumbers: true, // Without these two a BIGINT above 2^53 is rounded silently.
+    bigNumberStrings: true,
+    typeCast: bytesAsText, // VARBINARY is how ids are compared byte by byte; as a Buffer no Map lookup would ever hit.
+  });
 
   const open = async (budget: Budget): Promise<SqlSession> => {
     const watch = watchOver(budget, limits);
     try {
-      return openSession(await acquire(pool, watch), watch, kill, limits);
+      return openSession(await acquire(sessions, watch), watch, limits);
     } catch (error) {
       watch.end();
       throw error;
@@ -208,6 +209,9 @@ export function createSqlPool({
       const result = await work(session.sql);
       state = 'clean';
       return result;
+    } catch (error) {
+      if (isAnswer(error)) state = 'clean'; // It is over, and committed by itself or not at all.
+      throw error;
     } finally {
       session.close(state);
     }
@@ -218,59 +222,9 @@ export function createSqlPool({
     open,
     select: (sql, values) => alone((own) => own.select(sql, values)),
     change: (sql, values) => alone((own) => own.change(sql, values)),
-    brokenPremises: () => alone(brokenPremises),
-    async close() {
-      const closing = Promise.all(kills).then(() => Promise.all([ended(pool), ended(killers)]));
-      // A network that swallows everything would keep a process from ending; nobody waits for these answers.
-      await Promise.race([closing, delay(limits.statementMs, undefined, { ref: false })]);
-    },
+    brokenPremises: () => sessions.brokenPremises(),
+    close: () => sessions.close(),
   };
-}
-
-const poolOptions = (url: string) => ({
-  uri: url,
-  timezone: 'Z',
-  supportBigNumbers: true, // Without these two a BIGINT above 2^53 is rounded silently, also as a parameter.
-  bigNumberStrings: true,
-  idleTimeout: 4_000, // Below `wait_timeout`, or the server ends idle connections first.
-  connectTimeout: sqlLimits.statementMs,
-  typeCast,
-});
-
-/** VARBINARY is how ids are compared byte by byte; as a Buffer no Map lookup would ever hit. BINARY stays a Buffer. */
-const typeCast: TypeCast = (field, next) =>
-  field.type === 'VAR_STRING' ? field.string('utf8') : next();
-
-function applySession(connection: PoolConnection): void {
-  // A connection that is destroyed may report more than one error; one that nobody hears would end the process.
-  connection.on('error', () => undefined);
-  const assignments = Object.keys(sessionSettings).map((name) => `SESSION ${name} = ?`);
-  // Queued before the caller's first statement. If it fails, the caller must not get through.
-  connection.query(`SET ${assignments.join(', ')}`, Object.values(sessionSettings), (error) => {
-    if (error) connection.destroy();
-  });
-}
-
-async function brokenPremises(sql: SqlTransaction): Promise<readonly BrokenPremise[]> {
-  const names = Object.keys(sessionSettings);
-  const [session = {}] = await sql.select<Record<string, unknown>>(
-    `SELECT ${names.map((name) => `@@SESSION.${name} AS ${name}`).join(', ')},
-            @@SESSION.sql_mode AS sql_mode, VERSION() AS version`,
-  );
-  const broken = (setting: string, wanted: string, remedy: string): BrokenPremise => ({
-    ...{ product: 'MySQL', version: String(session['version']), isRequired: true },
-    ...{ setting, found: String(session[setting]), wanted, remedy },
-  });
-  const sessions = Object.entries(sessionSettings)
-    .filter(([name, wanted]) => String(session[name]) !== String(wanted))
-    .map(([name, wanted]) =>
-      broken(name, String(wanted), 'Let nothing between Accord and MySQL change its sessions.'),
-    );
-  if (/STRICT_(TRANS|ALL)_TABLES/.test(String(session['sql_mode']))) return sessions;
-  return [
-    ...sessions,
-    broken('sql_mode', 'STRICT_TRANS_TABLES', 'Set it: an id that is too long would be cut.'),
-  ];
 }
 
 /** A timer and a signal over one use of a connection. */
@@ -318,31 +272,16 @@ function watchOver({ signal, deadline }: Budget, { transactionMs }: SqlLimits): 
   };
 }
 
-function acquire(pool: Pool, watch: Watch): Promise<PoolConnection> {
-  const acquired = new Promise<PoolConnection>((resolve, reject) => {
-    pool.getConnection((error, connection) => {
-      if (error) reject(error);
-      else if (watch.cause() !== undefined)
-        connection.release(); // Too late: the caller has been told.
-      else resolve(connection);
-    });
+function acquire(sessions: SessionPool, watch: Watch): Promise<Session> {
+  const acquired = sessions.acquire().then((session) => {
+    if (watch.cause() !== undefined) session.release(); // Too late: the caller has been told.
+    return session;
   });
   return Promise.race([acquired, watch.over]);
 }
 
-function openSession(
-  connection: PoolConnection,
-  watch: Watch,
-  kill: (connection: PoolConnection) => void,
-  { statementMs }: SqlLimits,
-): SqlSession {
-  // `destroy` alone is a half-close: the statement goes on and its promise may never settle.
-  const destroy = (): void => {
-    kill(connection);
-    connection.destroy();
-    if ('stream' in connection && connection.stream instanceof Socket) connection.stream.destroy();
-  };
-  watch.onExpiry(destroy);
+function openSession(session: Session, watch: Watch, { statementMs }: SqlLimits): SqlSession {
+  watch.onExpiry(() => session.destroy());
 
   const query = async (sql: string, values: readonly unknown[] = []): Promise<unknown> => {
     if (watch.cause() !== undefined) throw watch.cause();
@@ -350,7 +289,12 @@ function openSession(
       watch.expire(new SqlTimeout(`Took longer than ${statementMs} ms: ${sql}`));
     const timer = setTimeout(late, statementMs);
     try {
-      return await Promise.race([queryOn(connection, sql, values), watch.over]);
+      return await Promise.race([session.query(sql, values), watch.over]);
+    } catch (error) {
+      // MySQL was quicker than our own timer.
+      if (errnoOf(error) === selectTimeout)
+        throw new SqlTimeout(`MySQL gave it up: ${sql}`, { cause: error });
+      throw error;
     } finally {
       clearTimeout(timer);
     }
@@ -358,10 +302,8 @@ function openSession(
 
   return {
     sql: {
-      // The caller knows the columns that he selects; the driver does not.
-      select: async <Row>(sql: string, values?: readonly unknown[]) =>
-        (await query(sql, values)) as readonly Row[],
-      change: async (sql, values) => ((await query(sql, values)) as ResultSetHeader).affectedRows,
+      select: async (sql, values) => rowsOf(await query(sql, values)),
+      change: async (sql, values) => affectedBy(await query(sql, values)),
     },
     within: (work) => Promise.race([work, watch.over]),
     async run(statement) {
@@ -371,28 +313,11 @@ function openSession(
       const isOver = watch.cause() !== undefined;
       watch.end();
       if (isOver) return; // Destroyed already.
-      if (state === 'clean') connection.release();
-      else destroy();
+      if (state === 'clean') session.release();
+      else session.destroy();
     },
   };
 }
 
-function queryOn(
-  on: Pool | PoolConnection,
-  sql: string,
-  values: readonly unknown[],
-): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const settle = (error: Error | null, result: unknown): void =>
-      error ? reject(error) : resolve(result);
-    // The types of Pool and PoolConnection are alike but not one; their `query` is.
-    if ('release' in on) on.query(sql, [...values], settle);
-    else on.query(sql, [...values], settle);
-  });
-}
-
 /** For single statements outside an attempt, bounded by the limits alone. */
 const unhurried = (): Budget => ({ signal: new AbortController().signal, deadline: Infinity });
-
-const ended = (pool: Pool): Promise<void> =>
-  new Promise((resolve, reject) => pool.end((error) => (error ? reject(error) : resolve())));

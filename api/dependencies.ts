@@ -1,6 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
 import { Redis } from 'ioredis';
-import { createPool, type Pool, type PoolOptions } from 'mysql2/promise';
 
 import { openPack } from '../books/pack';
 import { clusterPremise, createInstallation, ownedDatabase } from '../processes/installation';
@@ -9,6 +8,8 @@ import { guardRedis, redisRegistration } from '../processes/redis-premises';
 import { temporalPremises } from '../processes/temporal-premises';
 import { runsChannel } from '../contracts/runs';
 import { taskQueueOf } from '../contracts/task-queues';
+import { bytesAsText, openSessions, type SessionPool } from '../processes/mysql/door';
+import type { PremiseSource } from '../processes/premises';
 import type { Config } from './config';
 import { createInvariants } from './invariants';
 import { createAccountViewsStore } from './stores/account-views-store';
@@ -16,7 +17,7 @@ import { createApprovalsStore } from './stores/approvals-store';
 import { createAuditStore } from './stores/audit-store';
 import { createClusterStore } from './stores/cluster-store';
 import { createCouponViewsStore } from './stores/coupon-views-store';
-import { createDatabase, type Database } from './stores/database';
+import { createDatabase, databaseLimits, type Database } from './stores/database';
 import { createHeartbeatStore } from './stores/heartbeat-store';
 import { createKeysStore } from './stores/keys-store';
 import { createOrderViewsStore } from './stores/order-views-store';
@@ -28,10 +29,8 @@ import { createWatchStore } from './stores/watch-store';
 import { createTemporal } from './temporal';
 import type { WakeUps } from './waiting';
 
-/** A start that meets an uncommitted claim of its key waits this long; then it is told to come again. */
-const lockWaitSeconds = 1;
-/** MySQL ends a session that is silent for so long, so a machine that vanished holds no lock. */
-const sessionSeconds = 6;
+/** Idle connections of each database that stay open: a start after a quiet moment does not wait for handshakes. */
+const keptIdle = 4;
 const redisMs = 200;
 /** One statement of a check. */
 const checkMs = 2_000;
@@ -51,11 +50,14 @@ export function openDependencies(
   queueOf = taskQueueOf,
   localNow: Now = Date.now,
 ) {
-  const pools: Pool[] = [];
-  const open = (url: string): Database => {
+  const pools: SessionPool[] = [];
+  const servers: PremiseSource[] = [];
+  const open = (name: string, url: string): Database => {
     const pool = openPool(url, config.databaseConnections);
     pools.push(pool);
-    return createDatabase(pool);
+    const database = createDatabase(pool);
+    servers.push({ server: `mysql ${name}`, ask: () => database.brokenPremises() });
+    return database;
   };
   const redis = openRedis(config.redisUrl, onError);
   const guarded = guardRedis(redis);
@@ -63,11 +65,11 @@ export function openDependencies(
   const connection = openTemporal(config.temporal);
   const client = new Client({ connection, namespace: config.temporal.namespace });
   const books = openPack(config.booksUrls, { statementMs: checkMs });
-  const accord = open(config.accordUrl);
-  const accounts = open(config.accountsUrl);
-  const orders = open(config.ordersUrl);
-  const inventory = open(config.inventoryUrl);
-  const coupons = open(config.couponsUrl);
+  const accord = open('accord', config.accordUrl);
+  const accounts = open('accounts', config.accountsUrl);
+  const orders = open('orders', config.ordersUrl);
+  const inventory = open('inventory', config.inventoryUrl);
+  const coupons = open('coupons', config.couponsUrl);
   const home = ownedDatabase(config.accordUrl, accord);
   const installation = createInstallation(home, [
     ownedDatabase(config.ordersUrl, orders),
@@ -83,6 +85,7 @@ export function openDependencies(
     clock,
     /** Of every server. */
     premises: [
+      ...servers,
       installation.databases,
       clusterPremise(home, config.cluster),
       clock.premises,
@@ -113,7 +116,7 @@ export function openDependencies(
     async close(): Promise<void> {
       redis.disconnect();
       subscriber.disconnect();
-      await Promise.all([...pools.map((pool) => pool.end()), books.close(), connection.close()]);
+      await Promise.all([...pools.map((pool) => pool.close()), books.close(), connection.close()]);
     },
   };
 }
@@ -126,34 +129,18 @@ export function openKeys(accordUrl: string) {
   return {
     keys: createKeysStore(database),
     audit: createAuditStore(database),
-    close: () => pool.end(),
+    close: () => pool.close(),
   };
 }
 
-/** Columns as the stores read them: VARBINARY is text, JSON is parsed, digits beyond 2^53 stay digits. */
-const readColumn: NonNullable<PoolOptions['typeCast']> = (field, next) =>
-  field.type === 'VAR_STRING' ? field.string('utf8') : next();
-
-function openPool(uri: string, connectionLimit: number): Pool {
-  const pool = createPool({
-    uri,
-    connectionLimit,
-    maxIdle: Math.max(1, connectionLimit - 1), // Only below the limit does mysql2 obey the next line.
-    idleTimeout: (sessionSeconds * 1_000) / 2, // Closed by us before the session is closed by MySQL.
-    connectTimeout: 1_000,
-    timezone: 'Z',
+const openPool = (url: string, connectionLimit: number): SessionPool =>
+  openSessions({
+    ...{ url, connectionLimit, keep: Math.min(keptIdle, connectionLimit) },
+    ...databaseLimits,
     supportBigNumbers: true,
     bigNumberStrings: false,
-    stringifyObjects: true, // An object as a value would be written as SQL.
-    typeCast: readColumn,
+    typeCast: bytesAsText,
   });
-  pool.pool.on('connection', (connection) => {
-    connection.query(
-      `SET SESSION innodb_lock_wait_timeout = ${lockWaitSeconds}, wait_timeout = ${sessionSeconds}`,
-    );
-  });
-  return pool;
-}
 
 function openRedis(url: string, onError: (error: unknown) => void, more: object = {}): Redis {
   const redis = new Redis(url, {

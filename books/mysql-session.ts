@@ -1,5 +1,9 @@
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
-
+import {
+  bytesAsText,
+  openSessions,
+  rowsOf,
+  type Session as Connection,
+} from '../processes/mysql/door';
 import { databaseOf, type Database, type Reading } from './reading';
 
 /** One connection to one database, opened when it is first used, and again after it was lost. */
@@ -19,36 +23,41 @@ export interface SessionLimits {
 
 const connectMs = 5_000;
 const answerMs = 1_000; // For MySQL to say that it gave up; a server that hangs says nothing.
+/** A check looks at what it has read for a while between two statements. */
+const idleSeconds = 120;
 
 /** @param url of a user who may read. */
 export function openSession(url: string, { statementMs = 30_000 }: SessionLimits = {}): Session {
   const database = databaseOf(url);
-  let opened: Promise<Connection> | undefined;
+  const connections = openSessions({
+    ...{ url, connectMs, connectionLimit: 2, keep: 1 },
+    // REPEATABLE READ, or MySQL ignores the snapshot with a warning. Outside of one, each statement has a state of its own.
+    session: {
+      isolation: 'REPEATABLE-READ',
+      lockWaitSeconds: 5,
+      idleSeconds,
+      selectMs: statementMs,
+    },
+    supportBigNumbers: true,
+    typeCast: bytesAsText,
+  });
 
   async function use<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
-    const opening = (opened ??= open(url, statementMs));
+    const connection = await connections.acquire();
     try {
-      return await work(await opening);
+      const result = await work(connection);
+      connection.release();
+      return result;
     } catch (error) {
-      opened = undefined; // Whatever is still open in it ends with it.
-      void opening.then(
-        (connection) => connection.destroy(),
-        () => undefined,
-      );
+      connection.destroy(); // Whatever is still open in it ends with it, here and on the server.
       throw error;
     }
   }
 
   const readingOf = (connection: Connection): Reading => ({
     database,
-    async select<Row extends object>(sql: string, values: readonly unknown[] = []) {
-      const [rows] = await connection.query<RowDataPacket[]>({
-        sql,
-        values: [...values],
-        timeout: statementMs + answerMs,
-      });
-      return rows as unknown as readonly Row[]; // The caller names the columns of its own SELECT.
-    },
+    select: async (sql, values = []) =>
+      rowsOf(await connection.query(sql, values, statementMs + answerMs)),
   });
 
   return {
@@ -61,11 +70,7 @@ export function openSession(url: string, { statementMs = 30_000 }: SessionLimits
         return result;
       }),
     latest: (work) => use((connection) => work(readingOf(connection))),
-    async close() {
-      const connection = await opened?.catch(() => undefined);
-      opened = undefined;
-      await connection?.end();
-    },
+    close: () => connections.close(),
   };
 }
 
@@ -80,20 +85,4 @@ export function withReadings<Result>(
   return first.latest((reading) =>
     withReadings(others, work, new Map([...opened, [first.database, reading]])),
   );
-}
-
-async function open(uri: string, statementMs: number): Promise<Connection> {
-  const connection = await createConnection({
-    uri,
-    connectTimeout: connectMs,
-    timezone: 'Z',
-    supportBigNumbers: true,
-    typeCast: (field, next) => (field.type === 'VAR_STRING' ? field.string('utf8') : next()),
-  });
-  connection.on('error', () => undefined); // A connection that is cut while it is idle: the next use says so.
-  // REPEATABLE READ, or MySQL ignores the snapshot with a warning. Outside of one, each statement has a state of its own.
-  await connection.query(
-    `SET SESSION time_zone = '+00:00', transaction_isolation = 'REPEATABLE-READ', max_execution_time = ${statementMs}`,
-  );
-  return connection;
 }

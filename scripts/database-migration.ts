@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
+import { openConnection } from '../processes/mysql/door';
 
 const migrationsOf = (database: string): string => join(__dirname, 'migrations', database, '*.sql');
 
@@ -19,14 +20,15 @@ export async function migrateDatabase(
   prefix: string,
 ): Promise<readonly string[]> {
   const database = `${prefix}${name}`;
-  const connection = await createConnection({
-    uri: adminUrl,
+  const connection = await openConnection({
+    url: adminUrl,
     multipleStatements: true,
-    timezone: 'Z',
   });
   try {
-    await connection.query(`CREATE DATABASE IF NOT EXISTS \`${database}\` CHARACTER SET utf8mb4`);
-    await connection.changeUser({ database });
+    await connection.query(
+      `CREATE DATABASE IF NOT EXISTS \`${database}\` CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci`,
+    );
+    await connection.query(`USE \`${database}\``);
     return await withNamedLock(connection, `accord.migrate.${database}`, () =>
       runMigrations(connection, name, database),
     );

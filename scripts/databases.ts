@@ -2,11 +2,12 @@
  * Which databases there are, who may do what in them, and how they come to be. Each process has a MySQL user of its own
  * with the least rights that it needs; the administrator's address never reaches the application.
  */
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { migrateDatabase } from './database-migration';
 import { givenAddresses } from './stack/config';
 import { readStack, secret as secretOf, type Profile } from './stack/stack';
+import { openConnection } from '../processes/mysql/door';
 
 export const databases = ['inventory', 'accounts', 'orders', 'coupons', 'accord'] as const;
 export type Database = (typeof databases)[number];
@@ -391,7 +392,7 @@ export async function provision(
 
 /** The id of the installation whose `accord` this is, as its first migration made it. */
 export async function installationAt(adminUrl: string, database: string): Promise<string> {
-  const admin = await createConnection({ uri: adminUrl });
+  const admin = await openConnection({ url: adminUrl });
   try {
     return await ownerOf(admin, database);
   } finally {
@@ -412,7 +413,7 @@ async function markDatabases(
   names: readonly string[],
   id: string,
 ): Promise<void> {
-  const admin = await createConnection({ uri: adminUrl });
+  const admin = await openConnection({ url: adminUrl });
   try {
     for (const database of names) {
       await admin.query(
@@ -460,7 +461,7 @@ export async function unprovision(
   only: readonly Database[] = databases,
 ): Promise<void> {
   if (prefix === '') throw new RangeError('Without a prefix nothing is dropped.');
-  const admin = await createConnection({ uri: adminUrl });
+  const admin = await openConnection({ url: adminUrl });
   try {
     for (const database of only)
       await admin.query(`DROP DATABASE IF EXISTS \`${prefix}${database}\``);
@@ -479,7 +480,7 @@ async function provisionUser(
   if (user.databases.length === 0) return '';
   const name = `${prefix}${user.name}`;
   const password = await secret(`mysql-${user.name}`);
-  const admin = await createConnection({ uri: adminUrl });
+  const admin = await openConnection({ url: adminUrl });
   try {
     await admin.query(`CREATE USER IF NOT EXISTS ?@'%' IDENTIFIED BY ?`, [name, password]);
     await admin.query(`ALTER USER ?@'%' IDENTIFIED BY ?`, [name, password]);

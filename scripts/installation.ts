@@ -8,9 +8,9 @@ import { randomBytes } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { Command, Option } from 'commander';
 import { Redis } from 'ioredis';
-import { createConnection } from 'mysql2/promise';
 
 import { createLogger } from '../processes/logger';
+import { openConnection } from '../processes/mysql/door';
 import { claimRedis, registrationKey } from '../processes/redis-premises';
 import { claimNamespace, registrationId } from '../processes/temporal-premises';
 import { createKafka } from '../workers/relay/kafka-client';
@@ -128,7 +128,7 @@ async function renew({ profile }: Options): Promise<void> {
   const adminUrl = await adminUrlOf(profile);
   const before = await ownId(profile);
   const id = randomBytes(8).toString('hex').slice(0, 15);
-  const admin = await createConnection({ uri: adminUrl });
+  const admin = await openConnection({ url: adminUrl });
   try {
     for (const database of databases)
       await admin.query(

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { z } from 'zod';
 
 import { build } from './build';
@@ -15,6 +15,7 @@ import { withLock } from './stack/lock';
 import { ownedProcesses, stopProcess, type OwnedProcess } from './stack/process';
 import { bringUp, isServerName, readStack, takeDown, type Stack } from './stack/stack';
 import { reasonOf } from './stack/waiting';
+import { openConnection } from '../processes/mysql/door';
 
 const handedOn = ['SIGINT', 'SIGTERM'] as const;
 const projects = ['unit', 'replay', 'workflows', 'integration', 'e2e'] as const;
@@ -169,7 +170,7 @@ const isOld = ({ startedAt }: OwnedProcess): boolean =>
   Date.now() - Date.parse(startedAt) > leftoverMinutes * 60_000;
 
 async function dropDatabases(adminUrl: string): Promise<void> {
-  const admin = await createConnection({ uri: adminUrl });
+  const admin = await openConnection({ url: adminUrl });
   try {
     const names = await oldDatabases(admin);
     for (const name of names) await admin.query(`DROP DATABASE IF EXISTS \`${name}\``);

@@ -5,10 +5,11 @@
 import { randomBytes } from 'node:crypto';
 
 import { Client, type Connection } from '@temporalio/client';
-import { createPool, type Pool } from 'mysql2/promise';
 
 import { searchAttributeTypes } from '../contracts/search-attributes';
 import { createLogger } from '../processes/logger';
+import { bytesAsText, openSessions, type SessionPool } from '../processes/mysql/door';
+import { administration } from '../processes/mysql/session';
 import { createKafka } from '../workers/relay/kafka-client';
 import {
   allowFaults,
@@ -77,7 +78,7 @@ export async function openTrial({ stack, kind, through, site }: TrialOptions): P
     ...site,
     variables: { ...allowFaults, ...site?.variables },
   });
-  const pools = new Map<Database, Pool>();
+  const pools = new Map<Database, SessionPool>();
   const adminUrl = (database: Database): string => {
     const url = new URL(stack.mysql.adminUrl);
     url.pathname = `/${prefix}${database}`;
@@ -91,13 +92,20 @@ export async function openTrial({ stack, kind, through, site }: TrialOptions): P
     adminUrl,
     temporal: new Client({ connection: namespace.connection, namespace: name }),
     async sql(database, statement, values = []) {
-      const pool = pools.get(database) ?? createPool(poolOptions(adminUrl(database)));
+      const pool = pools.get(database) ?? openSessions(poolOptions(adminUrl(database)));
       pools.set(database, pool);
-      const [rows] = await pool.query(statement, [...values]);
-      return rows as never; // The caller names the columns that it asks for.
+      const session = await pool.acquire();
+      try {
+        const rows = await session.query(statement, values);
+        session.release();
+        return rows as never; // The caller names the columns that it asks for.
+      } catch (error) {
+        session.destroy();
+        throw error;
+      }
     },
     async close() {
-      await Promise.all([...pools.values()].map((pool) => pool.end()));
+      await Promise.all([...pools.values()].map((pool) => pool.close()));
       await Promise.all([
         unprovision(stack.mysql.adminUrl, prefix),
         dropTopics(stack.kafka.brokers, topicPrefix),
@@ -107,16 +115,9 @@ export async function openTrial({ stack, kind, through, site }: TrialOptions): P
   };
 }
 
-const poolOptions = (uri: string) => ({
-  uri,
-  connectionLimit: 4,
-  timezone: 'Z',
-  supportBigNumbers: true,
-  bigNumberStrings: true,
-  typeCast: (
-    field: { type: string; string: (encoding?: string) => string | null },
-    next: () => unknown,
-  ) => (field.type === 'VAR_STRING' ? field.string('utf8') : next()),
+const poolOptions = (url: string) => ({
+  ...{ url, connectionLimit: 4, keep: 1, connectMs: 10_000, session: administration },
+  ...{ supportBigNumbers: true, bigNumberStrings: true, typeCast: bytesAsText },
 });
 
 async function dropTopics(brokers: readonly string[], topicPrefix: string): Promise<void> {

@@ -1,7 +1,8 @@
 /** The fence of a region that was active: it takes no write any more, in one of two ways, and a failing write proves it. */
-import { createConnection, type Connection } from 'mysql2/promise';
+import type { Connection } from 'mysql2/promise';
 
 import type { FenceProof } from '../../contracts/regions';
+import { openConnection, SessionNotSet } from '../../processes/mysql/door';
 import { askAgent } from './agent-client';
 import { PostconditionFailed, refuseWrites, withRegion } from './mysql-region';
 
@@ -54,7 +55,7 @@ async function demandRefused({ mysqlUrl }: FencedRegion, probe: FenceProbe): Pro
   url.pathname = `/${probe.database}`;
   let connection: Connection | undefined;
   try {
-    connection = await createConnection({ uri: url.toString(), connectTimeout: probeMs });
+    connection = await openConnection({ url: url.toString(), connectMs: probeMs });
     await connection.query({
       sql: `INSERT INTO heartbeat (source, seq, at_us, epoch) VALUES ('fence-proof', 1, 0, 0)
               ON DUPLICATE KEY UPDATE seq = seq + 1`,
@@ -62,7 +63,8 @@ async function demandRefused({ mysqlUrl }: FencedRegion, probe: FenceProbe): Pro
     });
   } catch (error) {
     if (isRefusedWrite(error)) return;
-    if (connection === undefined && !isOfServer(error)) return; // Nobody is there, or nobody gets there.
+    const wasThere = isOfServer(error) || error instanceof SessionNotSet;
+    if (connection === undefined && !wasThere) return; // Nobody is there, or nobody gets there.
     throw error;
   } finally {
     connection?.destroy();

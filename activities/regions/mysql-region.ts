@@ -2,7 +2,9 @@
  * One region's MySQL, as those who move roles between regions use it. Every function makes something so and looks whether
  * it is: repeated, it changes nothing more. Statements, order and traps: docs/failover.md.
  */
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
+
+import { killConnection, openConnection } from '../../processes/mysql/door';
 
 /** Where a replica pulls from: a link through the router, so that it can be cut. */
 export interface ReplicationSource {
@@ -43,12 +45,15 @@ export async function withRegion<Result>(
   work: (region: Connection) => Promise<Result>,
 ): Promise<Result> {
   const began = performance.now();
-  const region = await createConnection({ uri: url, connectTimeout: deadlineMs, timezone: 'Z' });
-  region.on('error', () => undefined); // The statement under way rejects with it.
+  const region = await openConnection({ url, connectMs: deadlineMs });
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
-      () => reject(new Error(`MySQL did not answer within ${deadlineMs} ms.`)),
+      () => {
+        // What runs in it would take effect later, when somebody else has decided: it ends on the server too.
+        void killConnection(region, url).catch(() => undefined);
+        reject(new Error(`MySQL did not answer within ${deadlineMs} ms.`));
+      },
       deadlineMs - (performance.now() - began),
     );
   });
@@ -56,7 +61,7 @@ export async function withRegion<Result>(
     return await Promise.race([work(region), late]);
   } finally {
     clearTimeout(timer);
-    region.destroy(); // Whatever still runs in it: nobody waits any more.
+    region.destroy();
   }
 }
 

@@ -1,7 +1,13 @@
-import type { Pool, PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-
-import { dependencyUnavailable, Problem } from '../errors';
+import {
+  affectedBy,
+  isAnswer,
+  rowsOf,
+  type Session,
+  type SessionPool,
+} from '../../processes/mysql/door';
+import type { BrokenPremise } from '../../processes/premises';
 import { withinDeadline } from '../deadline';
+import { dependencyUnavailable, Problem } from '../errors';
 
 /** A value of a placeholder; an array fills `IN (?)`. */
 export type SqlValue = string | number | boolean | Date | Buffer | null | readonly string[];
@@ -22,6 +28,8 @@ export interface Database extends Statements {
    * @throws Problem `outcome_unknown` when COMMIT was sent and not answered.
    */
   transaction<Result>(work: (sql: Statements) => Promise<Result>): Promise<Result>;
+  /** What its server breaks. @throws Problem `dependency_unavailable` where it does not answer. */
+  brokenPremises(): Promise<readonly BrokenPremise[]>;
 }
 
 /** Connect and first statement, together; waiting for a free connection counts. */
@@ -30,39 +38,61 @@ const connectMs = 1_000;
 const useMs = 1_800; // Leaves the rest of two seconds for the answer itself.
 /** A SQL transaction behind its first statement: InnoDB ends a lock wait of one second up to a second late. */
 const transactionMs = 2_400;
+/** For a ROLLBACK, whose answer nobody waits for long. */
+const rollbackMs = 500;
+
+/** A start that meets an uncommitted claim of its key waits for a second; then it is told to come again. */
+export const databaseLimits = {
+  connectMs,
+  session: {
+    isolation: 'REPEATABLE-READ',
+    lockWaitSeconds: 1,
+    idleSeconds: 6, // A machine that vanished holds no lock for longer.
+    selectMs: useMs - 200, // MySQL ends it by itself, before we have to.
+  },
+} as const;
 
 /**
  * @returns the database behind a pool. Whatever goes wrong with the connection is Problem `dependency_unavailable`;
  *   errors of SQL itself pass, and are told apart with `isSqlError`.
  */
-export function createDatabase(pool: Pool): Database {
-  async function use<Result>(
-    work: (connection: PoolConnection) => Promise<Result>,
-    withinMs = useMs,
-  ) {
-    const connection = await connect(pool);
+export function createDatabase(pool: SessionPool): Database {
+  async function use<Result>(work: (session: Session) => Promise<Result>, withinMs = useMs) {
+    const session = await connect(pool);
     try {
-      const result = await withinDeadline(withinMs, () => work(connection), unavailable);
-      connection.release();
+      const result = await withinDeadline(withinMs, () => work(session), unavailable);
+      session.release();
       return result;
     } catch (error) {
-      // Never back into the pool: a statement may still be running in it, or a SQL transaction be open.
-      connection.destroy();
-      throw asProblem(error);
+      // A connection in which something may still run, or a SQL transaction be open, never goes back into the pool.
+      if (isAnswer(error) || error instanceof RolledBack) session.release();
+      else session.destroy();
+      throw asProblem(error instanceof RolledBack ? error.cause : error);
     }
   }
   return {
-    select: (sql, values) => use((connection) => statementsOf(connection).select(sql, values)),
-    change: (sql, values) => use((connection) => statementsOf(connection).change(sql, values)),
-    session: (work) => use((connection) => work(statementsOf(connection))),
+    select: (sql, values) => use((session) => statementsOf(session).select(sql, values)),
+    change: (sql, values) => use((session) => statementsOf(session).change(sql, values)),
+    session: (work) => use((session) => work(statementsOf(session))),
     transaction: (work) =>
-      use(async (connection) => {
-        await withinDeadline(connectMs, () => connection.query('START TRANSACTION'), unavailable);
-        const result = await work(statementsOf(connection));
-        await commit(connection);
+      use(async (session) => {
+        await withinDeadline(connectMs, () => session.query('START TRANSACTION'), unavailable);
+        const result = await work(statementsOf(session)).catch(async (cause: unknown) => {
+          await withinDeadline(rollbackMs, () => session.query('ROLLBACK'), unavailable);
+          throw new RolledBack(cause);
+        });
+        await commit(session);
         return result;
       }, transactionMs),
+    brokenPremises: () => withinDeadline(useMs, () => pool.brokenPremises(), unavailable),
   };
+}
+
+/** A SQL transaction failed and is over; its connection is as it was before. */
+class RolledBack extends Error {
+  constructor(override readonly cause: unknown) {
+    super('Rolled back.');
+  }
 }
 
 const sqlErrors = {
@@ -89,36 +119,28 @@ export async function withoutDeadlock<Result>(work: () => Promise<Result>): Prom
   }
 }
 
-async function connect(pool: Pool): Promise<PoolConnection> {
-  const pending = pool.getConnection();
+async function connect(pool: SessionPool): Promise<Session> {
+  const pending = pool.acquire();
   try {
     return await withinDeadline(connectMs, () => pending, unavailable);
   } catch (error) {
     // It may still come after we gave up on it: then it belongs to nobody else.
     void pending.then(
-      (connection) => connection.release(),
+      (session) => session.release(),
       () => undefined,
     );
-    throw unavailable(error);
+    throw error instanceof Problem ? error : unavailable(error);
   }
 }
 
-function statementsOf(connection: PoolConnection): Statements {
-  return {
-    async select<Row extends object>(sql: string, values: readonly SqlValue[] = []) {
-      const [rows] = await connection.query<RowDataPacket[]>(sql, [...values]);
-      return rows as unknown as readonly Row[]; // The caller names the columns of its own SELECT.
-    },
-    async change(sql, values = []) {
-      const [result] = await connection.query<ResultSetHeader>(sql, [...values]);
-      return result.affectedRows;
-    },
-  };
-}
+const statementsOf = (session: Session): Statements => ({
+  select: async (sql, values = []) => rowsOf(await session.query(sql, values)),
+  change: async (sql, values = []) => affectedBy(await session.query(sql, values)),
+});
 
-async function commit(connection: PoolConnection): Promise<void> {
+async function commit(session: Session): Promise<void> {
   try {
-    await withinDeadline(connectMs, () => connection.query('COMMIT'), unavailable);
+    await withinDeadline(connectMs, () => session.query('COMMIT'), unavailable);
   } catch (cause) {
     throw new Problem('outcome_unknown', { dependency: 'mysql', retryAfterSeconds: 1, cause });
   }
@@ -127,13 +149,12 @@ async function commit(connection: PoolConnection): Promise<void> {
 /** An answer of the server is the caller's to judge; a lost connection is nobody's. */
 function asProblem(error: unknown): unknown {
   if (error instanceof Problem) return error;
-  const isFromServer =
-    typeof error === 'object' &&
-    error !== null &&
-    'sqlState' in error &&
-    !('fatal' in error && error.fatal);
-  return isFromServer || !isDriverError(error) ? error : unavailable(error);
+  if (isAnswer(error)) return gaveUp.has(error.errno) ? unavailable(error) : error;
+  return isDriverError(error) ? unavailable(error) : error;
 }
+
+/** MySQL ended the statement because it took too long, was killed, or the server stops. */
+const gaveUp = new Set([3024, 1317, 1053]);
 
 const isDriverError = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'code' in error;

@@ -1,8 +1,9 @@
 /** Books of many ended transactions, half orders and half payments, as the application would have left them. */
-import { createConnection, type Connection } from 'mysql2/promise';
+import type { Connection } from 'mysql2/promise';
 
 import { topics } from '../../contracts/events';
 import type { Database } from '../databases';
+import { openConnection } from '../../processes/mysql/door';
 
 /** Who buys: few enough that each has bought often. */
 const payers = 10_000;
@@ -109,7 +110,7 @@ export async function fillBooks(
 }
 
 async function openAdmin(uri: string): Promise<Connection> {
-  const connection = await createConnection({ uri });
+  const connection = await openConnection({ url: uri });
   await connection.query(
     `SET SESSION time_zone = '+00:00', cte_max_recursion_depth = 10000000, sql_mode = ''`,
   );

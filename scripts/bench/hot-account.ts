@@ -1,7 +1,7 @@
 /** Payments of many payers into one merchant account, so many in flight: what one hot row lets through. */
 import { randomUUID } from 'node:crypto';
 
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { z } from 'zod';
 
 import { businessIdOf, gidOf } from '../../contracts/ids';
@@ -14,6 +14,7 @@ import { reasonOf } from '../stack/waiting';
 import { latencyOf, type Latency } from './latency';
 import { usedSince, type CpuSeconds } from './machine';
 import { sqlRetriesOf } from './worker-metrics';
+import { openConnection } from '../../processes/mysql/door';
 
 export interface Load {
   readonly payments: number;
@@ -93,7 +94,7 @@ export async function measureHotAccount(
     tenant,
     authorization: await authorizationOf(urls.API_DATABASE_URL, { tenant, owner: 'bench', scopes }),
   });
-  const admin = await createConnection({ uri: stack.mysql.adminUrl, supportBigNumbers: true });
+  const admin = await openConnection({ url: stack.mysql.adminUrl, supportBigNumbers: true });
   try {
     const warm = await inLanes(payers.slice(0, warmUpPayments), load.inFlight, pay);
     say(`${load.payments} payments, ${load.inFlight} in flight …`);

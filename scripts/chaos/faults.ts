@@ -1,6 +1,5 @@
 /** The menu of faults: what is done to the system from outside, and how it is seen that it was really done. */
 import type { Connection, RowDataPacket } from 'mysql2/promise';
-import { createConnection } from 'mysql2/promise';
 import { Redis } from 'ioredis';
 
 import { errnoOf } from '../../activities/sql-transaction';
@@ -19,6 +18,7 @@ import type { Trial } from '../trial';
 import type { Proxy } from './proxy';
 import type { Random } from './random';
 import type { Supervisor } from './supervisor';
+import { openConnection } from '../../processes/mysql/door';
 
 /** What a fault may reach. */
 export interface Reach {
@@ -165,7 +165,7 @@ const rowsLocked = (database: Database, statement: string, ms: number): Fault =>
   ms,
   isKill: false,
   async strike({ trial }, forMs) {
-    const session = await createConnection({ uri: trial.adminUrl(database) });
+    const session = await openConnection({ url: trial.adminUrl(database) });
     session.on('error', () => undefined); // The server may die while we hold it.
     try {
       await session.query('START TRANSACTION');
@@ -202,7 +202,7 @@ const deadlocks: Fault = {
   ms: 3_000,
   isKill: false,
   async strike({ trial }, ms) {
-    const counting = await createConnection({ uri: trial.adminUrl('accounts') });
+    const counting = await openConnection({ url: trial.adminUrl('accounts') });
     counting.on('error', () => undefined);
     try {
       const began = Date.now();
@@ -226,7 +226,7 @@ const deadlocks: Fault = {
 
 /** Against the order in which we lock: the business row first, then fence rows. */
 async function lockCrosswise(trial: Trial): Promise<'passed' | 'victim'> {
-  const session = await createConnection({ uri: trial.adminUrl('accounts') });
+  const session = await openConnection({ url: trial.adminUrl('accounts') });
   session.on('error', () => undefined);
   try {
     await session.query('CREATE TABLE IF NOT EXISTS chaos_ballast (n INT NOT NULL) ENGINE=InnoDB');
@@ -293,7 +293,7 @@ const promotion: Fault = {
 
 /** @returns the new epoch. Locked before it is dated: who writes in the old one must be over by then. */
 async function moveEpoch(trial: Trial, database: Database, table: string): Promise<number> {
-  const session = await createConnection({ uri: trial.adminUrl(database) });
+  const session = await openConnection({ url: trial.adminUrl(database) });
   try {
     await session.query('START TRANSACTION');
     await session.query(`SELECT epoch FROM ${table} FOR UPDATE`);

@@ -5,7 +5,6 @@
 import { randomUUID } from 'node:crypto';
 
 import type { Client } from '@temporalio/client';
-import { createConnection } from 'mysql2/promise';
 
 import { businessIdOf, gidOf } from '../../contracts/ids';
 import { reconcileAgeSeconds } from '../../contracts/reconciliation';
@@ -14,6 +13,7 @@ import { pause } from '../stack/waiting';
 import type { Trial } from '../trial';
 import type { ApiClient, Told } from './http';
 import { plantedAccount, poorAccount, richAccount, tenant } from './world';
+import { openConnection } from '../../processes/mysql/door';
 
 export interface Planted {
   readonly gid: string;
@@ -195,7 +195,7 @@ async function inTheMiddle(
   reference: string,
   harm: () => Promise<boolean>,
 ): Promise<void> {
-  const session = await createConnection({ uri: trial.adminUrl('accounts') });
+  const session = await openConnection({ url: trial.adminUrl('accounts') });
   try {
     await session.query('START TRANSACTION');
     await session.query('SELECT id FROM accounts WHERE id = ? FOR UPDATE', [
@@ -213,7 +213,7 @@ async function inTheMiddle(
 
 /** Behind the back of everybody. @returns whether the row was as expected. */
 async function setFence(trial: Trial, gid: string, from: string, to: string): Promise<boolean> {
-  const session = await createConnection({ uri: trial.adminUrl('inventory') });
+  const session = await openConnection({ url: trial.adminUrl('inventory') });
   try {
     const [result] = await session.query(
       'UPDATE fence SET state = ? WHERE gid = ? AND branch = ? AND state = ?',

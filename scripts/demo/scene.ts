@@ -2,9 +2,10 @@
 import { randomUUID } from 'node:crypto';
 
 import { Client } from '@temporalio/client';
-import { createConnection, type Connection as SqlConnection } from 'mysql2/promise';
+import type { Connection as SqlConnection } from 'mysql2/promise';
 import { z } from 'zod';
 
+import { bytesAsText, openConnection } from '../../processes/mysql/door';
 import { businessIdOf, gidOf, type Flow, type Gid } from '../../contracts/ids';
 import { authorizationOf } from '../credentials';
 import { databasePrefix, type Database } from '../databases';
@@ -122,7 +123,7 @@ export async function openScene(local: LocalApplication, tenant: string): Promis
       scopes: ['tx:read', 'payments:review'],
     }),
   ]);
-  const admin = await createConnection(adminOptions(stack.mysql.adminUrl));
+  const admin = await openConnection({ url: stack.mysql.adminUrl, typeCast: bytesAsText });
   const connection = await connectTemporal(stack.temporal.address);
   const temporal = new Client({ connection, namespace: stack.temporal.namespace });
 
@@ -174,7 +175,7 @@ export async function openScene(local: LocalApplication, tenant: string): Promis
     },
     csv: (path) => text('GET', path, { accept: 'text/csv' }),
     async lockRow(database, name, id) {
-      const session = await createConnection(adminOptions(stack.mysql.adminUrl));
+      const session = await openConnection({ url: stack.mysql.adminUrl, typeCast: bytesAsText });
       await session.query('START TRANSACTION');
       await session.query(`SELECT id FROM ${table(database, name)} WHERE id = ? FOR UPDATE`, [
         businessIdOf(tenant, id),
@@ -222,16 +223,7 @@ async function rowsOf<Row extends object>(
   sql: string,
   values: readonly unknown[],
 ): Promise<Row[]> {
-  await admin.changeUser({ database: `${databasePrefix}${database}` });
+  await admin.query(`USE \`${databasePrefix}${database}\``);
   const [rows] = await admin.query(sql, [...values]);
   return rows as Row[]; // The caller names the columns that it asks for.
 }
-
-/** Bytes are text: ids are VARBINARY. */
-const adminOptions = (uri: string) => ({
-  uri,
-  typeCast: (
-    field: { type: string; string: (encoding?: string) => string | null },
-    next: () => unknown,
-  ) => (field.type === 'VAR_STRING' ? field.string('utf8') : next()),
-});

@@ -1,9 +1,10 @@
 /** What the databases say of what a drill's clients were told. */
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { databasePrefix } from '../databases';
 import { pause } from '../stack/waiting';
 import { drillTable } from './writers';
+import { openConnection } from '../../processes/mysql/door';
 
 const lookEveryMs = 200;
 
@@ -18,7 +19,7 @@ const withDatabase = async <Result>(
   uri: string,
   work: (connection: Connection) => Promise<Result>,
 ): Promise<Result> => {
-  const connection = await createConnection({ uri, timezone: 'Z' });
+  const connection = await openConnection({ url: uri });
   try {
     return await work(connection);
   } finally {

@@ -1,6 +1,8 @@
 /** What befalls the run of a switch from outside, in Temporal, while the switch is held at one of its steps. */
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
-import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import type { RowDataPacket } from 'mysql2/promise';
+
+import { openConnection } from '../../processes/mysql/door';
 
 import { flowDefinitions } from '../../contracts/flows';
 import { reconcileAgeSeconds } from '../../contracts/reconciliation';
@@ -139,9 +141,9 @@ const inputOf = (hubUrl: string, gid: string): Promise<FailoverInput> =>
 
 async function inHub<Result>(
   hubUrl: string,
-  work: (hub: Awaited<ReturnType<typeof createConnection>>) => Promise<Result>,
+  work: (hub: Awaited<ReturnType<typeof openConnection>>) => Promise<Result>,
 ): Promise<Result> {
-  const hub = await createConnection({ uri: hubUrl, timezone: 'Z' });
+  const hub = await openConnection({ url: hubUrl });
   try {
     return await work(hub);
   } finally {

@@ -2,7 +2,7 @@
  * Who is active and who stands by, as the hub says: made so when the servers have started, since none of them knows its
  * own role. What a failover does is none of this: it decides, here everything is decided.
  */
-import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import type { RowDataPacket } from 'mysql2/promise';
 import { Redis } from 'ioredis';
 
 import {
@@ -20,6 +20,7 @@ import {
 } from '../../activities/regions/mysql-region';
 import { regions, type Region } from '../stack/profile';
 import type { RegionAddresses } from './addresses';
+import { openConnection } from '../../processes/mysql/door';
 
 /** What the hub says of a cluster whose regions have their roles. @param isStandingBy commits are acknowledged by both. */
 export async function noteRoles(
@@ -27,7 +28,7 @@ export async function noteRoles(
   { active, standby }: Roles,
   isStandingBy: boolean,
 ): Promise<void> {
-  const hub = await createConnection({ uri: hubUrl });
+  const hub = await openConnection({ url: hubUrl });
   try {
     await hub.query(
       `UPDATE cluster_state SET sync = ? WHERE cluster = 'main' AND region = ? AND state = 'steady'`,
@@ -58,7 +59,7 @@ const catchUpSeconds = 60;
 
 /** @param hubUrl of `accord`, with the row that decides. */
 export async function rolesOf(hubUrl: string): Promise<Roles> {
-  const hub = await createConnection({ uri: hubUrl });
+  const hub = await openConnection({ url: hubUrl });
   try {
     const [rows] = await hub.query<(RowDataPacket & { region: string })[]>(
       `SELECT CAST(region AS CHAR) AS region FROM cluster_state WHERE cluster = 'main'`,
@@ -73,7 +74,7 @@ export async function rolesOf(hubUrl: string): Promise<Roles> {
 
 /** @returns regions that stand by: what they have, the active one has too. */
 export async function standbysOf(hubUrl: string): Promise<readonly Region[]> {
-  const hub = await createConnection({ uri: hubUrl });
+  const hub = await openConnection({ url: hubUrl });
   try {
     const [rows] = await hub.query<(RowDataPacket & { region: string })[]>(
       `SELECT CAST(region AS CHAR) AS region FROM regions WHERE cluster = 'main' AND status = 'STANDBY'`,

@@ -1,5 +1,5 @@
 /** What befalls a region in a drill, from outside of everything that is drilled, and how it is taken back. */
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { askRouter } from '../../activities/regions/router-client';
 import type { RouteName } from '../../activities/regions/router-protocol';
@@ -11,6 +11,7 @@ import { pause } from '../stack/waiting';
 import type { RegionAddresses } from './addresses';
 import type { Cluster } from './cluster';
 import { drillTable } from './writers';
+import { openConnection } from '../../processes/mysql/door';
 
 /** Where it strikes. */
 export interface Struck {
@@ -96,7 +97,7 @@ export const strikes = {
 
 /** A commit that the active region has not, and that MySQL itself would never tell of. */
 export async function writeErrant({ straight }: RegionAddresses): Promise<void> {
-  const session = await createConnection({ uri: straight.mysqlUrl });
+  const session = await openConnection({ url: straight.mysqlUrl });
   try {
     await session.query('SET GLOBAL super_read_only = OFF');
     await session.query(`INSERT INTO ${databasePrefix}orders.${drillTable} VALUES (?, 0)`, [
@@ -125,8 +126,8 @@ async function isStopped(standby: Connection): Promise<boolean> {
 
 /** The standby falls behind: what is acknowledged from now on is in its relay log alone. */
 export async function holdApplier({ cluster, to }: Struck): Promise<HeldApplier> {
-  const session = await createConnection({
-    uri: cluster.addresses.regions[to].straight.mysqlUrl,
+  const session = await openConnection({
+    url: cluster.addresses.regions[to].straight.mysqlUrl,
   });
   await session.query('START TRANSACTION');
   // The row that is written most often: what waits for it keeps its order, and so waits as a whole.

@@ -2,9 +2,10 @@
  * Clients of a cluster's database, with a record of their own: what was acknowledged to them, what was refused, and what
  * nobody can say. Some carry the epoch of the day, some one that is over, and some go round the router.
  */
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { pause } from '../stack/waiting';
+import { openConnection } from '../../processes/mysql/door';
 
 export type WriterKind =
   /** Along the router, with the epoch that the hub says. */
@@ -111,7 +112,7 @@ interface Mutable {
 class Stale extends Error {}
 
 const open = (uri: string): Promise<Connection> =>
-  createConnection({ uri, connectTimeout: statementMs });
+  openConnection({ url: uri, connectMs: statementMs });
 
 /** @returns whether a write is refused in words, or nobody is there who could take it. Silence is no refusal. */
 export async function refusesWrites(url: string): Promise<boolean> {

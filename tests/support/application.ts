@@ -2,9 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 
 import { Client } from '@temporalio/client';
-import { createConnection, type Connection as SqlConnection } from 'mysql2/promise';
+import type { Connection as SqlConnection } from 'mysql2/promise';
 
 import { makerAtHand, newKey } from '../../api/authentication';
+import { bytesAsText, openConnection } from '../../processes/mysql/door';
 import { scopes } from '../../api/scopes';
 import {
   allowFaults,
@@ -102,7 +103,7 @@ export async function ownApplication(): Promise<OwnApplication> {
 
   const sql: OwnApplication['sql'] = async (database, statement, values = []) => {
     const open =
-      connections.get(database) ?? createConnection(connectionOptions(own.adminUrl(database)));
+      connections.get(database) ?? openConnection({ url: own.adminUrl(database), ...reading });
     connections.set(database, open);
     const [rows] = await (await open).query(statement, values);
     return rows as never; // The caller names the columns that it asks for.
@@ -183,16 +184,7 @@ function parsed(text: string): Record<string, unknown> {
   return { ...value };
 }
 
-const connectionOptions = (uri: string) => ({
-  uri,
-  timezone: 'Z',
-  supportBigNumbers: true,
-  bigNumberStrings: true,
-  typeCast: (
-    field: { type: string; string: (encoding?: string) => string | null },
-    next: () => unknown,
-  ) => (field.type === 'VAR_STRING' ? field.string('utf8') : next()),
-});
+const reading = { supportBigNumbers: true, bigNumberStrings: true, typeCast: bytesAsText };
 
 async function addKey(sql: OwnApplication['sql'], tenant: string, owner: string): Promise<string> {
   const grant = { tenant, owner, scopes, createdAt: new Date(), expiresAt: null };

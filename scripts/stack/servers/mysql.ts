@@ -1,8 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { createConnection } from 'mysql2/promise';
-
 import { findProgram, isAtLeast, runCommand } from '../command';
 import { givenAddresses } from '../config';
 import { debianServers, unpackedProgram } from '../debian-packages';
@@ -10,6 +8,7 @@ import type { Region, ServerName } from '../profile';
 import { mysqlFlags, mysqlRegionFlags, oldestVersion } from '../settings';
 import { within } from '../waiting';
 import { portOf, type Context, type Program, type Server } from './server';
+import { openConnection } from '../../../processes/mysql/door';
 
 type MySqlName = Extract<ServerName, `mysql${string}`>;
 
@@ -137,7 +136,7 @@ async function mysqlProgram(found: {
 }
 
 async function answers(address: string): Promise<void> {
-  const connection = await createConnection({ uri: address, connectTimeout: 3_000 });
+  const connection = await openConnection({ url: address, connectMs: 3_000 });
   try {
     await connection.query('SELECT @@gtid_executed');
   } finally {
@@ -146,7 +145,7 @@ async function answers(address: string): Promise<void> {
 }
 
 async function writes(address: string): Promise<void> {
-  const connection = await createConnection({ uri: address, connectTimeout: 3_000 });
+  const connection = await openConnection({ url: address, connectMs: 3_000 });
   try {
     await connection.query('CREATE DATABASE IF NOT EXISTS accord_stack_check');
     await connection.query(

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from '@temporalio/client';
-import { createConnection, type Connection } from 'mysql2/promise';
+import type { Connection } from 'mysql2/promise';
 
 import { ownedDatabase, type OwnedDatabase } from '../../../processes/installation';
 import { createServerClock } from '../../../processes/server-clock';
@@ -8,6 +8,7 @@ import { oldServer, temporalClock } from '../../../processes/temporal-premises';
 import { openNamespace } from '../../../scripts/trial';
 import { testStack } from '../../support/stack';
 import { ownApis, type OwnApis } from './own-api';
+import { openConnection } from '../../../processes/mysql/door';
 
 /** The clock of a machine that is so far off. */
 const off = (ms: number) => () => Date.now() + ms;
@@ -20,7 +21,7 @@ describe('a machine whose clock is wrong', () => {
   beforeAll(async () => {
     apis = await ownApis();
     const url = apis.databases.adminUrl('accord');
-    admin = await createConnection({ uri: url });
+    admin = await openConnection({ url });
     accord = ownedDatabase(url, {
       select: async (sql) => (await admin.query(sql))[0] as never, // The caller names its columns.
     });

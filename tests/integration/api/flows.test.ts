@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { scopes } from '../../../api/scopes';
-import { createConnection } from 'mysql2/promise';
 
 import { eventually } from '../../support/eventually';
 import {
@@ -14,6 +13,7 @@ import {
   type OwnApi,
   type OwnApis,
 } from './own-api';
+import { openConnection } from '../../../processes/mysql/door';
 
 const euros = (minorUnits: number) => ({ currency: 'EUR', minorUnits });
 
@@ -337,7 +337,7 @@ describe('what can be read', () => {
       [urls.API_COUPONS_DATABASE_URL, 'UPDATE coupons SET used = 9'],
       [urls.API_COUPONS_DATABASE_URL, 'SELECT * FROM coupon_reservations'],
     ] as const) {
-      const connection = await createConnection({ uri });
+      const connection = await openConnection({ url: uri });
       await expect(connection.query(sql)).rejects.toMatchObject({ errno: denied });
       await connection.end();
     }

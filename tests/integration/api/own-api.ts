@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
-import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import type { RowDataPacket } from 'mysql2/promise';
 import { pino } from 'pino';
 
 import { makerAtHand, newKey, type Maker } from '../../../api/authentication';
@@ -16,6 +16,7 @@ import { taskQueueOf } from '../../../contracts/task-queues';
 import { databases as everyDatabase } from '../../../scripts/databases';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 import { testStack } from '../../support/stack';
+import { openConnection } from '../../../processes/mysql/door';
 
 /** API processes of one test file over its own databases, the real Redis and the real Temporal; no worker runs. */
 export interface OwnApis {
@@ -49,7 +50,7 @@ interface More {
 export async function ownApis(): Promise<OwnApis> {
   const stack = await testStack();
   const databases = await ownDatabases(everyDatabase);
-  const admin = await createConnection({ uri: databases.adminUrl('accord'), timezone: 'Z' });
+  const admin = await openConnection({ url: databases.adminUrl('accord') });
   const opened: OwnApi[] = [];
   return {
     databases,

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from '@jest/globals';
 
 import { createSqlPool } from '../../../activities/sql-transaction';
 import { databases, provision, unprovision } from '../../../scripts/databases';
 import { ownDatabases } from '../../support/databases';
 import { testStack } from '../../support/stack';
+import { openConnection } from '../../../processes/mysql/door';
 
 const aPrefix = (): string => `t${randomBytes(4).toString('hex')}_`;
 
@@ -108,7 +109,7 @@ describe('provisioning', () => {
         [own.urls.VERIFY_DATABASE_URLS.split(',')[1] ?? '', 'UPDATE accounts SET balance = 9'],
       ];
       for (const [url, sql] of attempts) {
-        const connection = await createConnection({ uri: url });
+        const connection = await openConnection({ url: url });
         const errno = await connection.query(sql).then(
           () => 0,
           (error: unknown) => (error instanceof Error && 'errno' in error ? error.errno : -1),
@@ -116,8 +117,8 @@ describe('provisioning', () => {
         await connection.end();
         expect({ sql, isDenied: denied.includes(errno) }).toEqual({ sql, isDenied: true });
       }
-      const relay = await createConnection({
-        uri: own.urls.RELAY_DATABASE_URLS.split(',')[1] ?? '',
+      const relay = await openConnection({
+        url: own.urls.RELAY_DATABASE_URLS.split(',')[1] ?? '',
       });
       await relay.query('UPDATE outbox SET published_at = UTC_TIMESTAMP(3) WHERE id = 0');
       await relay.query(

@@ -1,4 +1,4 @@
-import { createConnection, type Connection } from 'mysql2/promise';
+import type { Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { inSqlTransaction, type SqlPool } from '../../../activities/sql-transaction';
@@ -11,6 +11,7 @@ import {
 } from '../../../scripts/chaos/trigger-log';
 import { databases, type Database } from '../../../scripts/databases';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
+import { bytesAsText, openConnection } from '../../../processes/mysql/door';
 
 describe('the log of triggers', () => {
   let own: OwnDatabases;
@@ -23,9 +24,9 @@ describe('the log of triggers', () => {
   const admin: AdminSql = async (database, statement, values = []) => {
     const open =
       admins.get(database) ??
-      createConnection({
-        uri: own.adminUrl(database),
-        typeCast: (field, next) => (field.type === 'VAR_STRING' ? field.string('utf8') : next()),
+      openConnection({
+        url: own.adminUrl(database),
+        typeCast: bytesAsText,
       });
     admins.set(database, open);
     const [rows] = await (await open).query(statement, values);

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createConnection } from 'mysql2/promise';
 
 import type { CaptureFunds, HoldFunds } from '../../../../contracts/accounts';
 import type { FaultPoint } from '../../../../processes/fault-points';
@@ -13,6 +12,7 @@ import {
   holdAt,
   type FencedAccounts,
 } from '../../../support/fenced-accounts';
+import { openConnection } from '../../../../processes/mysql/door';
 
 describe('the fence, when deliveries meet', () => {
   let bank: FencedAccounts;
@@ -143,7 +143,7 @@ describe('the fence, when deliveries meet', () => {
 
   it('B16 lets an undo in behind an act that outlives its time, and leaves no session of it on the server', async () => {
     const request = await aHold();
-    const blocker = await createConnection({ uri: bank.own.adminUrl('accounts') });
+    const blocker = await openConnection({ url: bank.own.adminUrl('accounts') });
     await blocker.query('START TRANSACTION');
     await blocker.query('SELECT id FROM accounts WHERE id = ? FOR UPDATE', [request.accountId]);
     const pool = bank.slowPool({ ...sqlLimits, statementMs: 300 });

@@ -1,26 +1,37 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createPool, type Pool } from 'mysql2/promise';
+import type { Connection } from 'mysql2/promise';
 
 import { createReconciliationActivities } from '../../../../activities/reconciliation/activities';
-import { createDatabase } from '../../../../api/stores/database';
+import { createDatabase, databaseLimits } from '../../../../api/stores/database';
 import { createRunsStore, type RunsStore } from '../../../../api/stores/runs-store';
 import type {
   ReconciliationActivities,
   SettleDayActivities,
 } from '../../../../contracts/reconciliation';
 import type { TransactionInput } from '../../../../contracts/transaction';
+import {
+  bytesAsText,
+  openConnection,
+  openSessions,
+  type SessionPool,
+} from '../../../../processes/mysql/door';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 
 const tenant = 'acme';
 
 describe('an open row', () => {
   let own: OwnDatabases;
-  let apiPool: Pool;
+  let apiPool: SessionPool;
+  let admin: Connection;
   let api: RunsStore;
   let jobs: ReconciliationActivities & SettleDayActivities;
   beforeAll(async () => {
     own = await ownDatabases(['accord']);
-    apiPool = createPool({ uri: own.urls.API_DATABASE_URL, timezone: 'Z' });
+    apiPool = openSessions({
+      ...{ url: own.urls.API_DATABASE_URL, connectionLimit: 4, keep: 1, typeCast: bytesAsText },
+      ...databaseLimits,
+    });
+    admin = await openConnection({ url: own.urls.API_DATABASE_URL });
     api = createRunsStore(createDatabase(apiPool), 'main');
     const accord = own.pool(own.urls.ACCORD_DATABASE_URL);
     jobs = createReconciliationActivities({
@@ -30,13 +41,14 @@ describe('an open row', () => {
     });
   }, 60_000);
   afterAll(async () => {
-    await apiPool.end();
+    await apiPool.close();
+    await admin.end();
     await own.drop();
   });
 
   const accepted = async (reference: string, input: object = {}): Promise<string> => {
     const gid = `order:${tenant}.${reference}`;
-    await apiPool.query(
+    await admin.query(
       `INSERT INTO runs (gid, tenant, flow, reference, operation, fingerprint, field_digests, input, owner, region, epoch,
          accepted_at, deadline_at, at_risk)
        VALUES (?, ?, 'order', ?, 'POST /v1/orders', REPEAT('x', 32), '{}', ?, ?, 'a', 1,
@@ -81,7 +93,7 @@ describe('an open row', () => {
     const input = { deadlineAt: Date.now() - 1_000, undoBudgetMs: 300_000 };
     const gids = ['failover:main.1', 'failover:main.2'];
     for (const gid of gids)
-      await apiPool.query(
+      await admin.query(
         `INSERT INTO runs (gid, tenant, flow, reference, operation, fingerprint, field_digests, input, owner, region,
            epoch, accepted_at, deadline_at, at_risk)
          VALUES (?, 'main', 'failover', ?, 'POST /v1/failovers', REPEAT('x', 32), '{}', ?, ?, 'a', 1,
@@ -109,7 +121,7 @@ describe('an open row', () => {
   it('of a settlement is sent by the schedule in the name of the caller who asked for it, unless he has cancelled it', async () => {
     const [first, second] = [await settlement('2026-11-19'), await settlement('2026-11-20')];
     const gids = [first?.gid ?? '', second?.gid ?? ''] as const;
-    await apiPool.query('UPDATE runs SET start_sent_at = NULL WHERE gid IN (?)', [gids]);
+    await admin.query('UPDATE runs SET start_sent_at = NULL WHERE gid IN (?)', [gids]);
     expect((await settlement('2026-11-19'))?.gid).toBe(gids[0]);
     expect(await cancelled(gids[0])).toBe(false);
     expect(await cancelled(gids[1])).toBe(true);
@@ -121,7 +133,7 @@ describe('an open row', () => {
     const inReview = await accepted('P-1', { deadlineAt: before - 300_000 });
     const overdue = await accepted('P-2', { deadlineAt: before + 300_000 });
     const until = new Date(Math.floor(Date.now() / 1_000 + 86_400) * 1_000);
-    await apiPool.query('UPDATE runs SET deadline_at = ? WHERE gid = ?', [until, inReview]);
+    await admin.query('UPDATE runs SET deadline_at = ? WHERE gid = ?', [until, inReview]);
     const { runs } = await jobs.openRuns({ after: 'order:acme.P', rows: 10 });
     expect(runs).toMatchObject([
       { gid: inReview, input: { deadlineAt: until.getTime() } },
@@ -135,7 +147,7 @@ describe('an open row', () => {
   ])('that is %s is looked at each hour, not in each round', async (state, change) => {
     const reference = `W-${state.replace(' ', '-')}`;
     const gid = await accepted(reference);
-    await apiPool.query(
+    await admin.query(
       `UPDATE runs SET start_confirmed_at = UTC_TIMESTAMP(3), ${change} WHERE gid = ?`,
       [gid],
     );
@@ -144,10 +156,9 @@ describe('an open row', () => {
         (run) => run.gid === gid,
       );
     expect(await isLookedAt()).toBe(false);
-    await apiPool.query(
-      'UPDATE runs SET accepted_at = accepted_at - INTERVAL 1 HOUR WHERE gid = ?',
-      [gid],
-    );
+    await admin.query('UPDATE runs SET accepted_at = accepted_at - INTERVAL 1 HOUR WHERE gid = ?', [
+      gid,
+    ]);
     expect(await isLookedAt()).toBe(true);
     await jobs.claimStarts({ gids: [gid] });
     expect(await isLookedAt()).toBe(false);
@@ -155,20 +166,20 @@ describe('an open row', () => {
 
   it('in the hands of another keeps nobody from confirming starts that have ended', async () => {
     const [open, ended] = [await accepted('S-1'), await accepted('S-2')];
-    await apiPool.query(
+    await admin.query(
       `UPDATE runs SET state = 'compensated', ending = '{}', ended_at = UTC_TIMESTAMP(3) WHERE gid = ?`,
       [ended],
     );
-    const other = await apiPool.getConnection();
+    const other = await openConnection({ url: own.urls.API_DATABASE_URL });
     try {
       await other.query('START TRANSACTION');
       await other.query('SELECT gid FROM runs WHERE gid = ? FOR UPDATE', [open]);
       await api.confirmEnded(200);
     } finally {
       await other.query('ROLLBACK');
-      other.release();
+      other.destroy();
     }
-    const [rows] = await apiPool.query(
+    const [rows] = await admin.query(
       'SELECT start_confirmed_at IS NOT NULL AS isConfirmed FROM runs WHERE gid IN (?) ORDER BY gid',
       [[open, ended]],
     );

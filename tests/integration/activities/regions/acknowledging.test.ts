@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createConnection, type Connection } from 'mysql2/promise';
+import type { Connection } from 'mysql2/promise';
 
 import {
   acknowledgingLock,
@@ -10,6 +10,7 @@ import {
 import type { HubRow } from '../../../../activities/regions/hub-row';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { eventually } from '../../../support/eventually';
+import { openConnection } from '../../../../processes/mysql/door';
 
 /** What a server says that is told how to acknowledge: those of these tests are without the plug-in for it. */
 const order = 'rpl_semi_sync_source';
@@ -27,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => own.drop());
 beforeEach(async () => {
   row = { region: 'a', epoch: 4, sync: true, state: 'steady', holder: null, sequence: 2 };
-  other = await createConnection(url);
+  other = await openConnection({ url: url });
 });
 afterEach(() => other.destroy());
 

@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { enterEpoch } from '../../../../activities/regions/epochs';
 import type { SqlPool } from '../../../../activities/sql-transaction';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { eventually } from '../../../support/eventually';
+import { openConnection } from '../../../../processes/mysql/door';
 
 const names = ['orders', 'accounts'] as const;
 
@@ -20,12 +21,12 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => own.drop());
 beforeEach(async () => {
-  operator = await createConnection(own.adminUrl('orders'));
+  operator = await openConnection({ url: own.adminUrl('orders') });
   const [rows] = await operator.query<(RowDataPacket & { id: number })[]>(
     'SELECT CONNECTION_ID() AS id',
   );
   operatorId = rows[0]?.id ?? 0;
-  writer = await createConnection(own.adminUrl('accounts'));
+  writer = await openConnection({ url: own.adminUrl('accounts') });
 });
 afterEach(() => [operator, writer].forEach((connection) => connection.destroy()));
 

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Connection } from '@temporalio/client';
 import { Redis } from 'ioredis';
-import { createConnection } from 'mysql2/promise';
 
 import { createProxy, type Proxy } from '../../../../scripts/chaos/proxy';
 import type { Stack } from '../../../../scripts/stack/stack';
@@ -10,6 +9,7 @@ import { createKafka } from '../../../../workers/relay/kafka-client';
 import { eventually } from '../../../support/eventually';
 import { ownKafka, readyTopics, silentLogger } from '../../../support/kafka';
 import { testStack } from '../../../support/stack';
+import { openConnection } from '../../../../processes/mysql/door';
 
 describe('the proxy', () => {
   let stack: Stack;
@@ -51,7 +51,7 @@ describe('the proxy', () => {
     it('passes what is asked and answered, refuses while it is down, and is there again', async () => {
       const proxy = await proxyTo(stack.mysql.adminUrl);
       const answered = async (): Promise<unknown> => {
-        const session = await createConnection({ uri: proxy.url });
+        const session = await openConnection({ url: proxy.url });
         const [rows] = await session.query('SELECT 40 + 2 AS answer');
         await session.end();
         return rows;

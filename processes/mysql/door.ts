@@ -1,0 +1,347 @@
+/**
+ * The one door to MySQL. Nothing else opens a connection: so every session is what docs/guarantees.md relies on before
+ * its first statement, values never depend on the server's `sql_mode`, and what is given up is ended on the server too.
+ */
+import { Socket } from 'node:net';
+
+import {
+  createConnection,
+  createPool,
+  type Connection,
+  type ConnectionOptions,
+  type Pool,
+  type PoolConnection,
+  type ResultSetHeader,
+  type SslOptions,
+  type TypeCast,
+} from 'mysql2';
+import type { Connection as PromiseConnection } from 'mysql2/promise';
+
+import { PremisesBroken, type BrokenPremise } from '../premises';
+import { formatStatement } from './literals';
+import { brokenPremises, brokenProduct, type Ask } from './server-premises';
+import { administration, sessionStatement, type SessionLimits } from './session';
+
+/** How rows come back, which callers differ in. */
+type Reading = Pick<ConnectionOptions, 'supportBigNumbers' | 'bigNumberStrings' | 'typeCast'>;
+
+interface DoorOptions extends Reading {
+  /** mysql://user:password@host:port/database; of its parameters `ssl` alone counts. */
+  readonly url: string;
+  /** For the connection and its session, together. */
+  readonly connectMs: number;
+}
+
+interface ConnectionDoor extends Partial<DoorOptions> {
+  readonly url: string;
+  readonly session?: SessionLimits;
+  /** Several statements in one text: for migrations. */
+  readonly multipleStatements?: boolean;
+}
+
+interface PoolDoor extends DoorOptions {
+  readonly connectionLimit: number;
+  readonly session: SessionLimits;
+  /** Idle connections that stay open; others are closed after some seconds. */
+  readonly keep: number;
+}
+
+/** One connection of a pool in the hands of one caller. */
+export interface Session {
+  /** @throws the driver's error, also where nothing is heard for `withinMs`: then the statement may still run. */
+  query(sql: string, values?: readonly unknown[], withinMs?: number): Promise<unknown>;
+  /** Back into the pool: nothing runs in it, and no SQL transaction is open. */
+  release(): void;
+  /** Ends it here and on the server, with whatever it is doing. */
+  destroy(): void;
+}
+
+export interface SessionPool {
+  /** @throws the driver's error; PremisesBroken where the server is none that Accord may use. */
+  acquire(): Promise<Session>;
+  brokenPremises(): Promise<readonly BrokenPremise[]>;
+  /** Waits for callers, though not for ever. */
+  close(): Promise<void>;
+}
+
+/** VARBINARY, which ids are, arrives as text; BINARY and BLOB stay a Buffer. */
+export const bytesAsText: TypeCast = (field, next) =>
+  field.type === 'VAR_STRING' ? field.string('utf8') : next();
+
+/** Rows of a SELECT on a session. The caller knows the columns that he selects. */
+export const rowsOf = (answer: unknown): readonly never[] => answer as readonly never[];
+export const affectedBy = (answer: unknown): number => (answer as ResultSetHeader).affectedRows;
+
+/** Whoever this server is now, it takes no writes: the next connection may reach the one that does. */
+const movedAway = new Set([1290, 1792, 1836]);
+
+/**
+ * MySQL has answered a statement with an error: the statement is over, and its connection is as it was before. Where
+ * this is false the state of the connection is unknown, and it must be destroyed.
+ */
+export const isAnswer = (error: unknown): error is Error & { readonly errno: number } =>
+  error instanceof Error &&
+  'sqlState' in error &&
+  'errno' in error &&
+  !movedAway.has(Number(error.errno)) &&
+  !('fatal' in error && error.fatal === true);
+
+/** A server was there, and fell silent before the session was set: whether it would have taken writes is unknown. */
+export class SessionNotSet extends Error {
+  override readonly name = 'SessionNotSet';
+}
+
+const defaultConnectMs = 10_000;
+const closeMs = 3_000;
+/** How often idle connections are looked at; well below any `idleSeconds`. */
+const idleLookMs = 1_000;
+const pingMs = 1_000;
+
+/** One connection with its session, for one caller. Its owner closes it. */
+export async function openConnection({
+  url,
+  connectMs = defaultConnectMs,
+  session = administration,
+  ...reading
+}: ConnectionDoor): Promise<PromiseConnection> {
+  const connection = createConnection({ ...optionsOf(url, connectMs), ...reading });
+  connection.on('error', () => undefined); // The statement under way, or the next one, rejects with it.
+  try {
+    await connected(connection);
+    await setSession(connection, session, connectMs);
+  } catch (error) {
+    end(connection);
+    throw error;
+  }
+  return withoutReset(connection).promise();
+}
+
+/** Either would make the session the server's own again. */
+function withoutReset(connection: Connection): Connection {
+  const refuse = (): never => {
+    throw new Error(
+      'A session of Accord is not reset: open another connection, or USE a database.',
+    );
+  };
+  return Object.assign(connection, { changeUser: refuse, reset: refuse });
+}
+
+/** What one connection's server breaks. */
+export const brokenPremisesOf = (
+  connection: PromiseConnection,
+  limits: SessionLimits = administration,
+): Promise<readonly BrokenPremise[]> =>
+  brokenPremises(async (sql) => rowsOf((await connection.query(sql))[0]), limits);
+
+/** Ends a connection of this user here and on the server, which goes on with a statement whose client is gone. */
+export async function killConnection(connection: PromiseConnection, url: string): Promise<void> {
+  const { threadId } = connection;
+  connection.destroy();
+  const killer = await openConnection({ url, connectMs: closeMs });
+  try {
+    await killer.query('KILL ?', [threadId]);
+  } finally {
+    killer.destroy();
+  }
+}
+
+/** Opens no connection yet. */
+export function openSessions(options: PoolDoor): SessionPool {
+  const sessions = poolOf(options);
+  // Of its own: KILL must get through when every connection of the pool waits for the one to be killed.
+  const killers = poolOf({ ...options, connectionLimit: 2, keep: 0 });
+  const kills = new Set<Promise<unknown>>();
+
+  async function kill(threadId: number): Promise<void> {
+    const killer = await killers.acquire();
+    try {
+      await query(killer, 'KILL ?', [threadId]);
+    } finally {
+      killer.release();
+    }
+  }
+  const sessionOf = (connection: PoolConnection): Session => ({
+    query: (sql, values, withinMs) => query(connection, sql, values, withinMs),
+    release: () => connection.release(),
+    destroy() {
+      const killed = kill(connection.threadId)
+        .catch(() => undefined) // It was gone already, or the server is out of reach and `wait_timeout` ends it.
+        .finally(() => kills.delete(killed));
+      kills.add(killed);
+      end(connection);
+    },
+  });
+  return {
+    acquire: async () => sessionOf(await sessions.acquire()),
+    async brokenPremises() {
+      let connection: PoolConnection | undefined;
+      try {
+        connection = await sessions.acquire();
+        const broken = await brokenPremises(askOn(connection), options.session);
+        connection.release();
+        return broken;
+      } catch (error) {
+        if (connection) end(connection);
+        if (error instanceof PremisesBroken) return error.broken;
+        throw error;
+      }
+    },
+    async close() {
+      const closing = Promise.all(kills).then(() =>
+        Promise.all([sessions.close(), killers.close()]),
+      );
+      // A network that swallows everything would keep a process from ending; nobody waits for these answers.
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, closeMs)));
+      await Promise.race([closing, late]).finally(() => clearTimeout(timer));
+    },
+  };
+}
+
+/** A pool of the driver whose connections are all set, and whose idle ones are looked after. */
+function poolOf({ url, connectMs, connectionLimit, session, keep, ...reading }: PoolDoor) {
+  const pool = createPool({
+    ...optionsOf(url, connectMs),
+    ...reading,
+    connectionLimit,
+    maxIdle: connectionLimit, // The driver would close every idle connection, also the ones to keep.
+  });
+  pool.on('connection', (connection: PoolConnection) => {
+    connection.on('error', () => undefined); // It may report several; one that nobody hears would end the process.
+  });
+  const set = new WeakMap<PoolConnection, Promise<void>>();
+  const idle = lookAfterIdle(pool, keep, (session.idleSeconds * 1_000) / 2);
+
+  async function acquire(): Promise<PoolConnection> {
+    const connection = await taken(pool);
+    const setting = set.get(connection) ?? setSession(connection, session, connectMs);
+    set.set(connection, setting);
+    try {
+      await setting;
+      return connection;
+    } catch (error) {
+      end(connection);
+      throw error;
+    }
+  }
+  return {
+    acquire,
+    async close() {
+      idle.stop();
+      await new Promise<void>((resolve, reject) =>
+        pool.end((error) => (error ? reject(error) : resolve())),
+      );
+    },
+  };
+}
+
+/**
+ * MySQL ends a silent session soon, so that a machine that vanishes holds no lock. Those to keep are pinged, or each
+ * quiet moment would be followed by connections that are opened again; the others are closed before MySQL does.
+ */
+function lookAfterIdle(pool: Pool, keep: number, idleMs: number): { stop(): void } {
+  const idleSince = new Map<PoolConnection, number>();
+  pool.on('release', (connection) => idleSince.set(connection, performance.now()));
+  pool.on('acquire', (connection) => idleSince.delete(connection));
+
+  function look(): void {
+    const now = performance.now();
+    for (const [connection, since] of idleSince) {
+      if (now - since < idleMs) continue;
+      idleSince.delete(connection);
+      // The one that was used last is used next: what is idle is the surplus.
+      if (idleSince.size >= keep) connection.destroy();
+      else ping(connection, () => idleSince.set(connection, performance.now()));
+    }
+  }
+  const timer = setInterval(look, idleLookMs);
+  timer.unref();
+  return { stop: () => clearInterval(timer) };
+}
+
+function ping(connection: PoolConnection, answered: () => void): void {
+  const timer = setTimeout(() => end(connection), pingMs);
+  connection.ping((error) => {
+    clearTimeout(timer);
+    if (error) connection.destroy();
+    else answered();
+  });
+}
+
+/** @throws PremisesBroken where the server is no MySQL that knows such a session; else the driver's error. */
+async function setSession(
+  connection: Connection | PoolConnection,
+  limits: SessionLimits,
+  withinMs: number,
+): Promise<void> {
+  try {
+    await query(connection, sessionStatement(limits), [], withinMs);
+  } catch (error) {
+    if (!isAnswer(error))
+      throw new SessionNotSet('MySQL did not set a session up.', { cause: error });
+    const broken = await brokenProduct(askOn(connection));
+    throw broken.length > 0 ? new PremisesBroken(broken) : error;
+  }
+}
+
+const askOn =
+  (connection: Connection | PoolConnection): Ask =>
+  async (sql) =>
+    rowsOf(await query(connection, sql, [], pingMs));
+
+function query(
+  on: Connection | PoolConnection,
+  sql: string,
+  values: readonly unknown[] = [],
+  timeout?: number,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    on.query(
+      { sql, values: [...values], ...(timeout !== undefined && { timeout }) },
+      (error, result) => (error ? reject(error) : resolve(result)),
+    );
+  });
+}
+
+const connected = (connection: Connection): Promise<void> =>
+  new Promise((resolve, reject) =>
+    connection.connect((error) => (error ? reject(error) : resolve())),
+  );
+
+const taken = (pool: Pool): Promise<PoolConnection> =>
+  new Promise((resolve, reject) =>
+    pool.getConnection((error, connection) => (error ? reject(error) : resolve(connection))),
+  );
+
+/** `destroy` alone is a half-close: the statement goes on, and its promise may never settle. */
+function end(connection: Connection | PoolConnection): void {
+  connection.destroy();
+  if ('stream' in connection && connection.stream instanceof Socket) connection.stream.destroy();
+}
+
+function optionsOf(url: string, connectMs: number): ConnectionOptions {
+  const { hostname, port, username, password, pathname, searchParams } = new URL(url);
+  const ssl = searchParams.get('ssl');
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''), // IPv6
+    ...(port !== '' && { port: Number(port) }),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    ...(pathname.length > 1 && { database: decodeURIComponent(pathname.slice(1)) }),
+    ...(ssl !== null && { ssl: profileOf(ssl) }),
+    connectTimeout: connectMs,
+    charset: 'utf8mb4_0900_ai_ci',
+    timezone: 'Z',
+    flags: ['-LOCAL_FILES'], // A server must not ask for files of ours.
+    queryFormat: (sql: string, values: readonly unknown[]) => formatStatement(sql, values),
+  };
+}
+
+/** The name of a profile, or its fields as JSON. */
+function profileOf(ssl: string): string | SslOptions {
+  try {
+    return JSON.parse(ssl) as SslOptions; // The driver judges them.
+  } catch {
+    return ssl;
+  }
+}

@@ -1,0 +1,65 @@
+/** What every session of Accord is, whatever the server's defaults are and become: set before its first statement. */
+
+/** What differs between those who use MySQL. */
+export interface SessionLimits {
+  readonly isolation: 'READ-COMMITTED' | 'REPEATABLE-READ';
+  /** For a row, and for a table that is being altered. */
+  readonly lockWaitSeconds: number;
+  /** MySQL ends a session that is silent for so long: a machine that has vanished loses its locks. */
+  readonly idleSeconds: number;
+  /** MySQL ends a SELECT that runs for longer; 0: none. Other statements are ended by KILL. */
+  readonly selectMs: number;
+}
+
+/** Those who administer: migrations, provisioning, what drills do to a server. */
+export const administration: SessionLimits = {
+  isolation: 'READ-COMMITTED',
+  lockWaitSeconds: 50,
+  idleSeconds: 28_800,
+  selectMs: 0,
+};
+
+const sqlMode = [
+  'ONLY_FULL_GROUP_BY',
+  'STRICT_TRANS_TABLES', // An id that is too long is refused, not cut.
+  'NO_ZERO_IN_DATE',
+  'NO_ZERO_DATE',
+  'ERROR_FOR_DIVISION_BY_ZERO',
+  'NO_ENGINE_SUBSTITUTION',
+].join(',');
+
+const everySession = {
+  character_set_client: 'utf8mb4',
+  character_set_results: 'utf8mb4',
+  character_set_connection: 'utf8mb4',
+  collation_connection: 'utf8mb4_0900_ai_ci',
+  sql_mode: sqlMode,
+  time_zone: '+00:00',
+  transaction_read_only: 0,
+  autocommit: 1,
+  completion_type: 'NO_CHAIN', // A COMMIT must not begin the next SQL transaction, or end the session.
+  default_storage_engine: 'InnoDB',
+  sql_safe_updates: 0,
+  sql_auto_is_null: 0,
+  sql_select_limit: '18446744073709551615', // A server-wide limit would cut sets silently.
+  sql_big_selects: 1,
+} as const;
+
+/** Names and values of a session, as MySQL has them. */
+export const settingsOf = (limits: SessionLimits): Readonly<Record<string, string | number>> => ({
+  ...everySession,
+  transaction_isolation: limits.isolation,
+  innodb_lock_wait_timeout: limits.lockWaitSeconds,
+  lock_wait_timeout: limits.lockWaitSeconds,
+  wait_timeout: limits.idleSeconds,
+  max_execution_time: limits.selectMs,
+});
+
+/** One statement, which MySQL carries out wholly or not at all. */
+export function sessionStatement(limits: SessionLimits): string {
+  const assignments = Object.entries(settingsOf(limits)).map(([name, value]) => {
+    const isNumber = typeof value === 'number' || /^\d+$/.test(value);
+    return `SESSION ${name} = ${isNumber ? value : `'${value}'`}`;
+  });
+  return `SET ${assignments.join(', ')}`;
+}
