@@ -94,9 +94,9 @@ async function supervise(
   const isStopping = (): boolean => stopping.aborted || process.ppid !== parent;
   const servers = createDownTime(stack.profile);
   const failing = new Map<string, Failing>();
-  for (; !isStopping(); await pause(superviseEveryMs)) {
-    if (servers.areDown()) continue; // Nothing that needs them would become ready.
-    for (const [name, role] of processes) {
+  while (!isStopping()) {
+    const due = servers.areDown() ? [] : processes; // Nothing that needs them would become ready.
+    for (const [name, role] of due) {
       const failed = failing.get(name);
       const isDue = failed === undefined || Date.now() >= failed.againAt;
       if (isStopping() || !isDue || application.process(name)) continue;
@@ -111,6 +111,7 @@ async function supervise(
         failing.set(name, { waitMs, againAt: Date.now() + waitMs });
       }
     }
+    await pause(superviseEveryMs);
   }
 }
 

@@ -1,4 +1,4 @@
-import { Connection, type ConnectionOptions } from '@temporalio/client';
+import { Connection } from '@temporalio/client';
 
 import { givenAddresses, givenTemporal } from './config';
 
@@ -7,7 +7,8 @@ export const temporalKeyFor = (address: string): string | undefined =>
   address === givenAddresses().temporal ? givenTemporal().apiKey : undefined;
 
 interface Options {
-  readonly connectTimeout?: ConnectionOptions['connectTimeout'];
+  /** Milliseconds; the SDK's ten seconds where it is left out. */
+  readonly connectTimeout?: number;
   /** Left out: that of the shell, where the address is the shell's. */
   readonly apiKey?: string | undefined;
 }

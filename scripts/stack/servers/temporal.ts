@@ -143,7 +143,7 @@ function packagesCompiled(task: Task, total: number): (line: string) => void {
 const linkerFlags = `-s -w -X github.com/temporalio/cli/internal/temporalcli.Version=${temporalCliVersion}`;
 
 async function check(address: string, isOurs: boolean): Promise<void> {
-  const connection = await connectTemporal(address, { connectTimeout: '3s' });
+  const connection = await connectTemporal(address, { connectTimeout: 3_000 });
   try {
     await connection.withDeadline(Date.now() + 6_000, async () => {
       const namespace = namespaceOf();
