@@ -1,3 +1,4 @@
+import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { describe, expect, it } from '@jest/globals';
 
 import { createTemporal } from '../../api/temporal';
@@ -22,7 +23,7 @@ async function retryUntilContinued(handle: TransactionHandle, step: string): Pro
   for (let retries = 0; retries < enoughRetries; retries += 1) {
     if ((await runIdOf(handle)) !== first) return retries;
     const failures = await parkedTimes(handle, step);
-    await decide(handle, step, 'retry', false);
+    if (!(await wasTaken(decide(handle, step, 'retry', false)))) continue;
     await eventually(async () => (await parkedTimes(handle, step)) > failures, {
       withinMs: 20_000,
       what: `${step} parked again`,
@@ -30,6 +31,16 @@ async function retryUntilContinued(handle: TransactionHandle, step: string): Pro
   }
   return enoughRetries;
 }
+
+/** A decision that meets the change from one run to the next is refused, and nothing has come of it: it is sent again. */
+const wasTaken = (decision: Promise<unknown>): Promise<boolean> =>
+  decision.then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof WorkflowUpdateFailedError) return false;
+      throw error;
+    },
+  );
 
 const runIdOf = async (handle: TransactionHandle): Promise<string> =>
   (await tests.client().workflow.getHandle(handle.workflowId).describe()).runId;

@@ -114,7 +114,10 @@ export async function ownApis(): Promise<OwnApis> {
       return api;
     },
     async insert(table, row) {
-      await admin.query(`INSERT INTO ${databases.prefix}${table} SET ?`, [row]);
+      const columns = Object.keys(row).join(', ');
+      await admin.query(`INSERT INTO ${databases.prefix}${table} (${columns}) VALUES (?)`, [
+        Object.values(row),
+      ]);
     },
     async sql(statement, values = []) {
       const [rows] = await admin.query(statement, values);
