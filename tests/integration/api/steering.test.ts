@@ -173,7 +173,7 @@ describe('steering and reading transactions', () => {
     expect(ended.json()).toMatchObject({
       source: 'ending',
       summary: expect.stringContaining('out_of_stock at reserveStock: S-1: 2 asked, 1 left'),
-      steps: [{ name: 'reserveStock', state: 'refused', attempts: null }],
+      steps: [{ name: 'reserveStock', state: 'refused', attempts: [] }],
     });
   });
 

@@ -353,8 +353,10 @@ describe('the fence, one effect at a time', () => {
       bank.admin.select(
         `SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'`,
       );
-    const slow = inSqlTransaction(pool, aDelivery(), (sql) =>
-      sql.select('SELECT SLEEP(20) AS slept'),
+    const slow = inSqlTransaction(
+      pool,
+      aDelivery(),
+      (sql) => sql.select('SELECT SLEEP(20) AS slept FROM (SELECT 1 UNION SELECT 2) AS two'), // Alone it would answer 1 when interrupted.
     );
     await expect(slow).rejects.toMatchObject({ name: 'SqlTimeout' });
     const began = performance.now();
