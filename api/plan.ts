@@ -1,8 +1,9 @@
 import { z } from 'zod';
 
 import type { CheckoutInput } from '../contracts/checkout';
-import { flowDefinitions, type PlannedStep } from '../contracts/flows';
+import { decideStep, flowDefinitions, type PlannedStep } from '../contracts/flows';
 import { stepKeyOf, type Flow } from '../contracts/ids';
+import { isFree } from '../contracts/money';
 import type { OrderSagaInput } from '../contracts/order-saga';
 import type { PaymentInput, RefundInput } from '../contracts/payments';
 import type { SettlementInput } from '../contracts/settlements';
@@ -54,15 +55,20 @@ export function planOf(input: FlowInput): z.infer<typeof planSchema> {
 
 const couponStep = 'coupon';
 
-/** Steps of this input: without a coupon nothing is asked of coupons. */
+/** Steps of this input: without a coupon nothing is asked of coupons, and of one that is free nothing of accounts. */
 function stepsOf(input: FlowInput): readonly PlannedStep[] {
   const { steps } = flowDefinitions[input.flow];
   const usesCoupon = 'coupon' in input && input.coupon !== null;
-  return usesCoupon
-    ? steps
-    : steps.filter(({ name, confirms }) => name !== couponStep && confirms !== couponStep);
+  const isGiven = 'coupon' in input && isFree(input.amount);
+  return steps
+    .filter(({ name, confirms }) => usesCoupon || (name !== couponStep && confirms !== couponStep))
+    .flatMap((step) => {
+      if (!isGiven || step.participant !== 'accounts') return [step];
+      return step.kind === 'pivot' ? [decideStep] : [];
+    });
 }
 
 /** A step of a run as it was planned; the first page of a settlement stands for all of them. */
 export const plannedStepOf = (flow: Flow, step: string): PlannedStep | undefined =>
-  flowDefinitions[flow].steps.find(({ name }) => name === step.replace(/^claim-\d+$/, 'claim-1'));
+  flowDefinitions[flow].steps.find(({ name }) => name === step.replace(/^claim-\d+$/, 'claim-1')) ??
+  (step === decideStep.name ? decideStep : undefined);

@@ -7,7 +7,7 @@ import { minorUnitsMax, moneyText, type Money } from '../contracts/money';
 import type { Config } from './config';
 import type { FieldError } from './errors';
 import { currencyAt, deadlineFaults, fault, refuse } from './faults';
-import { lifeMs, money, reference } from './schemas';
+import { lifeMs, money, price, reference } from './schemas';
 
 const quantityMax = 1_000_000;
 
@@ -26,8 +26,8 @@ export const purchaseFields = {
     )
     .min(1)
     .max(linesMax),
-  payment: z.strictObject({ accountId: reference, amount: money }),
-  /** With it the amount is the sum of the lines, less the coupon's discount. */
+  payment: z.strictObject({ accountId: reference, amount: price }),
+  /** With it the amount is the sum of the lines, less the coupon's discount: 0, if that is all of it. */
   couponCode: reference.optional(),
   deadlineMs: lifeMs,
 };
@@ -107,7 +107,7 @@ function lineFaults(lines: Purchase['lines'], currency: string): readonly FieldE
   return errors;
 }
 
-/** Every coupon takes something off the price, and never all of it. */
+/** Every coupon takes something off the price; where it is all of it, nothing is paid. */
 function sumFaults(
   sum: bigint,
   { currency, minorUnits }: Purchase['payment']['amount'],

@@ -49,6 +49,14 @@ export const money = z
   })
   .meta({ id: 'Money' });
 
+/** What is paid for a purchase: nothing, where a coupon takes off all of it. */
+export const price = z
+  .strictObject({
+    currency: currencyCode,
+    minorUnits: z.int().min(0).max(minorUnitsMax),
+  })
+  .meta({ id: 'Price' });
+
 /** For how long a transaction may take; its bounds are no question of form, either. */
 export const lifeMs = z.int().min(1).default(deadlineMs.default);
 

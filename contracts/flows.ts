@@ -73,7 +73,8 @@ const tcc = ({
   },
 });
 
-const decide = pivot({
+/** The pivot of a flow, or of an order, that has none of its own. */
+export const decideStep = pivot({
   participant: 'accord',
   name: decideBranch,
   act: 'decide',
@@ -83,7 +84,7 @@ const decide = pivot({
 /** All tried, decided, all confirmed. */
 const allTcc = (participants: readonly ReturnType<typeof tcc>[]): readonly PlannedStep[] => [
   ...participants.map(({ tried }) => tried),
-  decide,
+  decideStep,
   ...participants.map(({ confirmed }) => confirmed),
 ];
 

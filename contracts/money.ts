@@ -13,6 +13,9 @@ export interface Money {
   readonly minorUnits: number;
 }
 
+/** Nothing is paid: a coupon takes off all of the price. Only the amount of an order or a checkout may be so. */
+export const isFree = ({ minorUnits }: Money): boolean => minorUnits === 0;
+
 /** What a transaction may still lose if nobody acts: money or pieces of stock, and what holds it. */
 export type AmountAtRisk =
   | { readonly kind: 'hold' | 'captured'; readonly currency: Currency; readonly minorUnits: number }

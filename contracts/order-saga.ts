@@ -13,7 +13,7 @@ export interface OrderSagaInput extends TransactionInput {
   /** The tenant's merchant account of the amount's currency: configuration, resolved by the API. */
   readonly merchantAccountId: BusinessId;
   readonly lines: readonly OrderLine[];
-  /** What is paid: the sum of the lines, less the coupon's discount. */
+  /** What is paid: the sum of the lines, less the coupon's discount; 0 where that is all of it: then no money moves. */
   readonly amount: Money;
   /** Left out: none. A TCC participant beside the saga's steps. */
   readonly coupon?: CouponUse;

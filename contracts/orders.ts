@@ -14,7 +14,7 @@ export interface CreateOrder extends Keyed {
   /** `<tenant>.<customer>`. */
   readonly customerId: BusinessId;
   readonly lines: readonly OrderLine[];
-  /** What is paid: the sum of the lines, less the discount. */
+  /** What is paid: the sum of the lines, less the discount; 0 where that is all of it. */
   readonly amount: Money;
   /** What a coupon takes off; left out: nothing. */
   readonly discount?: Money;

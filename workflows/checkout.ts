@@ -1,5 +1,5 @@
 import type { CheckoutInput } from '../contracts/checkout';
-import type { AmountAtRisk } from '../contracts/money';
+import { isFree, type AmountAtRisk } from '../contracts/money';
 import type { OrderLine } from '../contracts/orders';
 import type { TransactionResult } from '../contracts/transaction';
 import { couponUse } from './coupon';
@@ -20,12 +20,14 @@ const checkoutStory: Story<CheckoutInput> = {
         cancel: (key) => inventory.releaseStock({ key }),
         atRisk: lines.map((line): AmountAtRisk => ({ kind: 'stock', ...piecesOf(line) })),
       }),
-      tx.participant('funds', {
-        try: (key) => accounts.reserveDebit({ key, accountId, payeeId: merchantAccountId, amount }),
-        confirm: (key) => accounts.confirmDebit({ key }),
-        cancel: (key) => accounts.releaseFunds({ key }),
-        atRisk: [{ kind: 'hold', ...amount }],
-      }),
+      !isFree(amount) &&
+        tx.participant('funds', {
+          try: (key) =>
+            accounts.reserveDebit({ key, accountId, payeeId: merchantAccountId, amount }),
+          confirm: (key) => accounts.confirmDebit({ key }),
+          cancel: (key) => accounts.releaseFunds({ key }),
+          atRisk: [{ kind: 'hold', ...amount }],
+        }),
       coupon && tx.participant('coupon', couponUse(tx.participants, coupon, customerId)),
       tx.participant('order', {
         try: (key) =>

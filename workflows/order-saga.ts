@@ -1,20 +1,19 @@
-import type { AmountAtRisk } from '../contracts/money';
+import { isFree, type AmountAtRisk } from '../contracts/money';
 import type { OrderSagaInput } from '../contracts/order-saga';
+import { decideBranch } from '../contracts/runs';
 import type { TransactionResult } from '../contracts/transaction';
 import { couponUse } from './coupon';
 import type { Carried } from './kernel/run';
 import type { Story } from './kernel/story';
 import { runTransaction } from './kernel/transaction';
 
-/** An order: stock and money are set aside, the order is written, the money is taken, and all is made final. */
-export const orderStory: Story<OrderSagaInput> = {
-  decision: {
-    step: 'captureFunds',
-    seal: ({ accounts }, key) => accounts.sealBranch({ key }),
-  },
-
+/**
+ * An order: stock and money are set aside, the order is written, the money is taken, and all is made final. One that its
+ * coupon makes free has no money to take: it is decided in `accord`.
+ */
+const freeOrderStory: Story<OrderSagaInput> = {
   async tell(tx, order) {
-    const { inventory, accounts, orders } = tx.participants;
+    const { inventory, accounts, orders, accord } = tx.participants;
     const { orderId, customerId, accountId, merchantAccountId, lines, amount, coupon } = order;
 
     const customer = await tx.lock('customer', customerId); // Isolation: one order of a customer at a time.
@@ -27,11 +26,13 @@ export const orderStory: Story<OrderSagaInput> = {
 
     if (coupon) await tx.participant('coupon', couponUse(tx.participants, coupon, customerId));
 
-    const hold = await tx.step('holdFunds', {
-      act: (key) => accounts.holdFunds({ key, accountId, amount }),
-      undo: (key) => accounts.releaseFunds({ key }),
-      atRisk: [{ kind: 'hold', ...amount }],
-    });
+    const hold = isFree(amount)
+      ? null
+      : await tx.step('holdFunds', {
+          act: (key) => accounts.holdFunds({ key, accountId, amount }),
+          undo: (key) => accounts.releaseFunds({ key }),
+          atRisk: [{ kind: 'hold', ...amount }],
+        });
 
     const created = await tx.step('createOrder', {
       act: (key) =>
@@ -47,17 +48,30 @@ export const orderStory: Story<OrderSagaInput> = {
       undo: (key) => orders.cancelOrder({ key }),
     });
 
-    await tx.pivot('captureFunds', (key) =>
-      accounts.captureFunds({
-        key,
-        holdKey: hold.result.holdKey,
-        payeeId: merchantAccountId,
-        amount,
-      }),
-    );
+    if (hold) {
+      await tx.pivot('captureFunds', (key) =>
+        accounts.captureFunds({
+          key,
+          holdKey: hold.result.holdKey,
+          payeeId: merchantAccountId,
+          amount,
+        }),
+      );
+    } else {
+      await tx.pivot(decideBranch, (key) => accord.decide({ key }));
+    }
 
     await tx.finish('confirmStock', () => inventory.confirmStock({ key: stock.key }));
     await tx.finish('completeOrder', () => orders.completeOrder({ key: created.key }));
+  },
+};
+
+/** The order that is paid for. */
+export const orderStory: Story<OrderSagaInput> = {
+  ...freeOrderStory,
+  decision: {
+    step: 'captureFunds',
+    seal: ({ accounts }, key) => accounts.sealBranch({ key }),
   },
 };
 
@@ -65,7 +79,7 @@ export async function orderSaga(
   order: OrderSagaInput,
   carried?: Carried,
 ): Promise<TransactionResult> {
-  return runTransaction(order, orderStory, carried);
+  return runTransaction(order, isFree(order.amount) ? freeOrderStory : orderStory, carried);
 }
 
 const piecesOf = ({ sku, quantity }: OrderSagaInput['lines'][number]) => ({ sku, quantity });

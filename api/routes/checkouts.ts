@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 import type { CheckoutInput } from '../../contracts/checkout';
 import { businessIdOf } from '../../contracts/ids';
+import { isFree } from '../../contracts/money';
 import type { Config } from '../config';
 import { refuse, sameAccountFaults } from '../faults';
 import { purchaseFields, purchaseOf } from '../purchase';
@@ -56,7 +57,9 @@ export function checkoutRoutes(api: Api, { config, starts, screening }: Checkout
 
   const screen = async ({ accountId, customerId, amount, coupon }: CheckoutInput) => {
     const faults = await Promise.all([
-      screening.accounts([{ pointer: payerPointer, id: accountId }], amount.currency),
+      isFree(amount)
+        ? []
+        : screening.accounts([{ pointer: payerPointer, id: accountId }], amount.currency),
       coupon ? screening.coupon({ coupon, customerId }) : [],
     ]);
     return faults.flat();

@@ -168,6 +168,9 @@ const orders: readonly Omit<Scenario, 'input'>[] = [
   },
 ];
 
+/** Its coupon takes off all of it. */
+const nothing = { currency: 'EUR', minorUnits: 0 } as const;
+
 const ordersWithCoupon: readonly Omit<Scenario, 'input'>[] = [
   { name: 'order-coupon-completed', answers: {} },
   {
@@ -506,6 +509,14 @@ export const scenarios: readonly Scenario[] = [
   ...withInput(
     (times) => aCheckout({ ...times, coupon: null }),
     [{ name: 'checkout-without-coupon', answers: {} }],
+  ),
+  ...withInput(
+    (times) => aCheckout({ ...times, amount: nothing }),
+    [{ name: 'checkout-free', answers: {} }],
+  ),
+  ...withInput(
+    (times) => anOrderWithCoupon({ ...times, amount: nothing }),
+    [{ name: 'order-free', answers: {} }],
   ),
   ...withInput(aTransfer, transfers),
   ...withInput(aPayment, payments),

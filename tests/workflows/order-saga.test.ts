@@ -73,6 +73,38 @@ describe('an order that goes well', () => {
     );
   });
 
+  describe('that its coupon makes free', () => {
+    const free = () => anOrderWithCoupon({ amount: { currency: 'EUR', minorUnits: 0 } });
+
+    it('has no step of money, and is decided in accord', async () => {
+      const fakes = fakeParticipants();
+      const order = free();
+      const { outcome, steps } = await runOrder(fakes, { order });
+      expect(outcome).toBe('completed');
+      expect(fakes.calls.filter((call) => call.startsWith('accounts.'))).toEqual([]);
+      expect(steps.map(({ name }) => name)).toEqual([
+        'reserveStock',
+        'coupon',
+        'createOrder',
+        'decide',
+        'confirmStock',
+        'completeOrder',
+        'coupon-confirm',
+      ]);
+      expect(fakes.stateOf(order.gid, 'decide')).toBe('acted');
+    });
+
+    it('is undone as any other, and never decided', async () => {
+      const fakes = fakeParticipants({ 'orders.createOrder': refuses('ParticipantRefused') });
+      const order = free();
+      const { outcome } = await runOrder(fakes, { order });
+      expect(outcome).toBe('compensated');
+      expect(fakes.calls.filter((call) => call.startsWith('accounts.'))).toEqual([]);
+      expect(fakes.stateOf(order.gid, 'reserveStock')).toBe('undone');
+      expect(fakes.stateOf(order.gid, 'decide')).not.toBe('acted');
+    });
+  });
+
   it('holds the lock of its customer from before the first step to after the last', async () => {
     const fakes = fakeParticipants();
     await runOrder(fakes);

@@ -33,6 +33,7 @@ const money = z.object({
   currency: z.enum(currencies),
   minorUnits: z.int().min(1).max(minorUnitsMax),
 });
+const price = money.extend({ minorUnits: z.int().min(0).max(minorUnitsMax) }); // Free by its coupon.
 const line = z.object({ sku: businessId, quantity: z.int().min(1), unitPrice: money });
 
 const envelope = {
@@ -49,7 +50,7 @@ const eventSchema: z.ZodType<OrderEvent> = z.discriminatedUnion('type', [
     data: z.object({
       orderId: businessId,
       customerId: businessId,
-      amount: money,
+      amount: price,
       lines: z.array(line),
     }),
   }),

@@ -252,6 +252,23 @@ describe('a start that is screened', () => {
     }
   });
 
+  it.each(['/v1/orders', '/v1/checkouts'])('may be free by its coupon: %s', async (url) => {
+    const all = { ...coupon, discountMinor: '1250' };
+    api = await anApi({ couponViews: { find: () => Promise.resolve(all) } });
+    const answer = await post(url, aPurchase('ALL', 0));
+    expect(answer.statusCode).toBe(202);
+    const plan = await post(`${url}?dryRun=true`, aPurchase('ALL', 0));
+    expect(plan.json()).toMatchObject({ pivot: 'decide' });
+    expect(plan.body).not.toMatch(/holdFunds|captureFunds|"funds/);
+  });
+
+  it.each(['/v1/orders', '/v1/checkouts'])('is not free without a coupon: %s', async (url) => {
+    api = await anApi();
+    const amount = euros(0);
+    const answer = await post(url, anOrder({ payment: { accountId: 'A-1', amount } }));
+    expect(answer.json()).toMatchObject({ status: 422, errors: [{ code: 'sum_differs' }] });
+  });
+
   it('takes the discount of the coupon off the price', async () => {
     const own = { ...coupon, customerId: 'acme.C-7' };
     api = await anApi({ couponViews: { find: () => Promise.resolve(own) } });

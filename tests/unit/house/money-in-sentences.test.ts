@@ -20,7 +20,7 @@ const rooms = [
 const areStatements = /^scripts\/bench\//;
 /** A sum of minor units inside of a text: `${asked} ${currency}`, `${minorUnits}`, `${coupon.discountMinor}`. */
 const inSentence =
-  /\$\{(?:[\w.]+\.)?(?:minorUnits|\w+_minor|\w+Minor|minor|amount|balance|held)\}|\$\{[\w.]+\} \$\{(?:[\w.]+\.)?(?:\w+_)?currency\}/;
+  /\$\{(?:[\w.]+\.)?(?:minorUnits|\w+_minor|\w+Minor|amount|balance|held)\}|\$\{minor\}|\$\{[\w.]+\} \$\{(?:[\w.]+\.)?(?:\w+_)?currency\}/;
 
 it('no text for people prints an amount but by moneyText and decimalOf', () => {
   const files = execFileSync('git', ['ls-files', ...rooms.map((room) => `${room}/**.ts`)], {

@@ -66,6 +66,17 @@ const outboxOf = (orderId: string) =>
   );
 
 describe('creating an order', () => {
+  it('may cost nothing where a discount takes off all of it, and not otherwise', async () => {
+    const nothing = { currency: 'EUR', minorUnits: 0 } as const;
+    const discount = { currency: 'EUR', minorUnits: 1_250 } as const;
+    const free = anOrder({ amount: nothing, discount });
+    expect(await orders.createOrder([free])).toMatchObject([{ ok: true, fence: 'first' }]);
+    expect(await statusOf(free.orderId)).toBe('created');
+    await expect(orders.createOrder([anOrder({ amount: nothing })])).rejects.toThrow(
+      'free_by_discount_alone',
+    );
+  });
+
   it('writes the order, its lines, the first event of its stream and the same event for Kafka', async () => {
     const order = anOrder();
     expect(await orders.createOrder([order])).toMatchObject([{ ok: true, fence: 'first' }]);
