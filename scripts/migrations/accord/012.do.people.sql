@@ -4,7 +4,7 @@
 SET @missing = (SELECT COUNT(*) = 0 FROM information_schema.columns
   WHERE table_schema = DATABASE() AND table_name = 'api_keys' AND column_name = 'people');
 SET @change = IF(@missing,
-  'ALTER TABLE api_keys ADD COLUMN realm ENUM(''tenant'', ''cluster'') CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT ''tenant'', ADD COLUMN made_by VARBINARY(128) NULL, ADD COLUMN people JSON NULL',
+  'ALTER TABLE api_keys ADD COLUMN made_by VARBINARY(128) NULL, ADD COLUMN people JSON NULL',
   'DO 0');
 PREPARE change_api_keys FROM @change;
 EXECUTE change_api_keys;
