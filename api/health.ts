@@ -130,7 +130,7 @@ export function createHealth(dependencies: HealthDependencies) {
         placed === null ||
         attention.stuck > 0 ||
         placed?.sync === false ||
-        placed?.levels.some(({ level }) => level !== null && level !== 'HEALTHY') === true;
+        placed?.levels.some(({ level }) => level !== 'HEALTHY') === true; // Nobody looks: unknown, too.
       return {
         status: status === 'healthy' && needsPeople ? ('degraded' as const) : status,
         parked: attention?.parked ?? null,

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
 
 import { createHealth } from '../../../api/health';
+import type { RegionSight } from '../../../api/stores/watch-store';
 import { aCluster, fakeApi } from './fake-api';
 
 type Dependencies = Parameters<typeof createHealth>[0];
@@ -54,6 +55,25 @@ describe('health', () => {
     ]) {
       expect((await healthWith(more).health.health()).status).toBe('degraded');
     }
+  });
+});
+
+describe('the health of a cluster with regions', () => {
+  const seen = (region: string): RegionSight => ({
+    ...{ region, vantage: 'hub', level: 'HEALTHY', latencyMs: 1, lagMs: null, lastError: null },
+    seenAt: new Date(0),
+  });
+
+  it.each([
+    ['both are looked at', ['a', 'b'], 'healthy'],
+    ['nobody looks at one', ['a'], 'degraded'],
+    ['nobody looks at all', [], 'degraded'],
+  ])('where %s', async (_where, looked, status) => {
+    const { health } = healthWith({
+      cluster: { read: () => Promise.resolve(aCluster()) },
+      watch: { sights: () => Promise.resolve(looked.map(seen)) },
+    });
+    expect((await health.health()).status).toBe(status);
   });
 });
 
