@@ -128,7 +128,7 @@ export interface ReconciliationActivities {
     /** `null`: that was the last page. */
     readonly next: ReservationPosition | null;
   }>;
-  /** One page of open rows that have not moved for long. */
+  /** One page of open rows that have not moved for long; it may have none of them, and not be the last. */
   openRuns(request: {
     readonly after: Gid | null;
     readonly rows: number;

@@ -1,4 +1,4 @@
-/** One round of reconciliation in Temporal, by the transaction workers of a profile. */
+/** One round of each job that finds what was left over, in Temporal, by the transaction workers of a profile. */
 import { randomUUID } from 'node:crypto';
 import { Client } from '@temporalio/client';
 
@@ -7,6 +7,9 @@ import { transactionsTaskQueue } from '../contracts/task-queues';
 import type { Profile } from './stack/profile';
 import { readStack } from './stack/stack';
 import { connectTemporal } from './stack/temporal-client';
+
+/** Lost runs first: what they bring to an end is no finding of the other. */
+const jobs = ['recover', 'reconcile'] as const;
 
 /** Above the longest round; a worker that is away is waited for no longer. */
 const roundWithin = '10m';
@@ -27,16 +30,36 @@ export async function runRound(profile: Profile, input: ReconcileInput): Promise
   const connection = await connectTemporal(address);
   try {
     const { workflow } = new Client({ connection, namespace });
-    return await workflow.execute<(input: ReconcileInput) => Promise<ReconcileReport>>(
-      'reconcile',
-      {
-        workflowId: `accord-reconcile-${randomUUID()}`,
-        taskQueue: transactionsTaskQueue,
-        args: [input],
-        workflowExecutionTimeout: roundWithin,
-      },
-    );
+    const reports: ReconcileReport[] = [];
+    for (const job of jobs)
+      reports.push(
+        await workflow.execute<(input: ReconcileInput) => Promise<ReconcileReport>>(job, {
+          workflowId: `accord-${job}-${randomUUID()}`,
+          taskQueue: transactionsTaskQueue,
+          args: [input],
+          workflowExecutionTimeout: roundWithin,
+        }),
+      );
+    return together(input, reports);
   } finally {
     await connection.close();
   }
+}
+
+const together = (
+  { dryRun }: ReconcileInput,
+  reports: readonly ReconcileReport[],
+): ReconcileReport => ({
+  dryRun,
+  looked: reports.reduce((sum, { looked }) => sum + looked, 0),
+  actions: actionsOf(reports),
+  findings: reports.flatMap(({ findings }) => findings),
+  isComplete: reports.every(({ isComplete }) => isComplete),
+});
+
+function actionsOf(reports: readonly ReconcileReport[]): ReconcileReport['actions'] {
+  const counts = new Map<string, number>();
+  for (const [action, count] of reports.flatMap(({ actions }) => Object.entries(actions)))
+    counts.set(action, (counts.get(action) ?? 0) + count);
+  return Object.fromEntries(counts);
 }

@@ -3,6 +3,7 @@ export { checkout } from './checkout';
 export { orderSaga } from './order-saga';
 export { payment } from './payment';
 export { reconcile } from './reconcile';
+export { recover } from './recover';
 export { refund } from './refund';
 export { regionFailback } from './region-failback';
 export { regionFailover } from './region-failover';

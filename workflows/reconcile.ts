@@ -3,28 +3,26 @@ import { continueAsNew, proxyActivities } from '@temporalio/workflow';
 import type { Gid, StepKey } from '../contracts/ids';
 import {
   findingKinds,
-  findingsListedMax,
   reconcileRows,
   reservingParticipants,
-  type FindingAction,
   type JudgedReservation,
-  type OpenRun,
   type ReconcileInput,
   type ReconcileReport,
-  type ReconciliationActivities,
-  type RecordedFinding,
   type ReportedFinding,
   type ReservationPosition,
   type ReservingParticipant,
 } from '../contracts/reconciliation';
 import type { Keyed, SetActivity } from '../contracts/verdict';
-import { jobOptions } from './activity-options';
-import { startTransaction, unlessFailed, type Registered } from './jobs';
+import {
+  keep,
+  playRound,
+  reconciliationOf,
+  type Part,
+  type Round,
+  type RoundProgress,
+} from './round';
 
-const job = proxyActivities<Registered<ReconciliationActivities>>({
-  ...jobOptions,
-  summary: 'reconcile',
-});
+const job = reconciliationOf('reconcile');
 
 /** A participant that is away keeps its reservations until the next round. */
 const repair = proxyActivities<Record<string, SetActivity<Keyed, unknown>>>({
@@ -34,40 +32,12 @@ const repair = proxyActivities<Record<string, SetActivity<Keyed, unknown>>>({
   retry: { initialInterval: '50ms', maximumInterval: '5s' },
 });
 
-/** Open runs that are started at once. */
-const startsAtOnce = 20;
-
-/** What one round has come to. */
-interface Round {
-  readonly dryRun: boolean;
-  looked: number;
-  isComplete: boolean;
-  readonly actions: Partial<Record<FindingAction, number>>;
-  readonly findings: ReportedFinding[];
-}
-
-/** Behind what a page begins. */
-type Position = ReservationPosition | string;
-
-/** Where a round stands that goes on in a new run. */
-interface ReconcileProgress {
-  readonly round: Round;
-  readonly since: string;
-  /** Index of the part, and where its next page begins. */
-  readonly at: number;
-  readonly after: Position | null;
-}
-
-/** @returns where the next page begins; `null`: that was the last one. */
-type Part = (round: Round, after: Position | null) => Promise<Position | null>;
-
 const parts: readonly Part[] = [
   ...reservingParticipants.map(
     (participant): Part =>
       (round, after) =>
         reservationsOf(round, participant, typeof after === 'string' ? null : after),
   ),
-  (round, after) => openRuns(round, typeof after === 'string' ? after : null),
   (round, after) => skipped(round, typeof after === 'string' ? after : null),
   ...reservingParticipants.map(
     (participant): Part =>
@@ -76,40 +46,20 @@ const parts: readonly Part[] = [
   ),
 ];
 
+/** Lost runs have a job of their own: `recover`. */
+const kinds = findingKinds.filter((kind) => kind !== 'run_without_owner');
+
 /**
  * A job, no transaction: finds what was left over between the participants, puts right what their fences can, and keeps
- * the rest for an operator. Safe beside everything else, itself included: what it does is decided by the same rows. A
- * long round goes on in a new run, to its end: what comes last would else never be looked at.
+ * the rest for an operator. Safe beside everything else, itself included: what it does is decided by the same rows.
  */
 export async function reconcile(
   input: ReconcileInput,
-  from?: ReconcileProgress,
+  from?: RoundProgress,
 ): Promise<ReconcileReport> {
-  const { round, since, ...place } = from ?? {
-    round: { dryRun: input.dryRun, looked: 0, isComplete: true, actions: {}, findings: [] },
-    since: await job['reconciliation.beginRound'](),
-    at: 0,
-    after: null,
-  };
-  let after: Position | null = place.after;
-  let pages = 0;
-  for (const [at, part] of parts.entries()) {
-    if (at < place.at) continue;
-    do {
-      if (pages === reconcileRows.pagesOfRun) {
-        await continueAsNew<typeof reconcile>(input, { round, since, at, after });
-      }
-      const behind: Position | null = after;
-      const next = await unlessFailed(() => part(round, behind));
-      if (next === undefined) round.isComplete = false;
-      after = next ?? null;
-      pages += 1;
-    } while (after !== null);
-  }
-  if (!round.dryRun && round.isComplete) {
-    await job['reconciliation.closeUnseen']({ since, kinds: findingKinds });
-  }
-  return round;
+  return playRound({ job, parts, kinds }, input, from, (progress) =>
+    continueAsNew<typeof reconcile>(input, progress),
+  );
 }
 
 async function reservationsOf(
@@ -123,7 +73,7 @@ async function reservationsOf(
     rows: reconcileRows.page,
   });
   round.looked += looked;
-  await keep(round, round.dryRun ? judged.map(wouldRepair) : await repaired(judged));
+  await keep({ job }, round, round.dryRun ? judged.map(wouldRepair) : await repaired(judged));
   return next;
 }
 
@@ -161,18 +111,6 @@ async function repairedKeys(
   }
 }
 
-async function openRuns(round: Round, after: Gid | null): Promise<Gid | null> {
-  const { runs, next } = await job['reconciliation.openRuns']({ after, rows: startsAtOnce });
-  round.looked += runs.length;
-  const claimed = await claimedOf(round, runs);
-  const looked = await Promise.all(runs.map((run) => recovered(claimed, run)));
-  await keep(
-    round,
-    looked.filter((finding) => finding !== undefined),
-  );
-  return next;
-}
-
 async function skipped(round: Round, after: Gid | null): Promise<Gid | null> {
   const { findings, next } = await job['reconciliation.unbookedSteps']({
     after,
@@ -180,6 +118,7 @@ async function skipped(round: Round, after: Gid | null): Promise<Gid | null> {
   });
   round.looked += findings.length;
   await keep(
+    { job },
     round,
     findings.map((finding) => ({ ...finding, action: 'left' })),
   );
@@ -198,46 +137,9 @@ async function booksOf(
   });
   if (passedOver > 0) round.isComplete = false;
   await keep(
+    { job },
     round,
     findings.map((finding) => ({ ...finding, action: 'left' })),
   );
   return next;
 }
-
-/** @returns `undefined`: nothing may be started. */
-async function claimedOf(
-  { dryRun }: Round,
-  runs: readonly OpenRun[],
-): Promise<ReadonlySet<Gid> | undefined> {
-  if (dryRun) return undefined;
-  const gids = runs.flatMap(({ gid, input }) => (input === null ? [] : [gid]));
-  return new Set(gids.length === 0 ? [] : await job['reconciliation.claimStarts']({ gids }));
-}
-
-/** Telling the story again is how a run is recovered. @returns `undefined`: it has a living run, or has ended. */
-async function recovered(
-  claimed: ReadonlySet<Gid> | undefined,
-  { gid, workflow, input, finding }: OpenRun,
-): Promise<ReportedFinding | undefined> {
-  if (!claimed || input === null) {
-    if (await job['reconciliation.isRunning'](gid)) return undefined;
-    return { ...finding, action: input === null ? 'left' : 'would_recover' };
-  }
-  // Cancelled since the page was read: nothing has run, and nothing may.
-  if (!claimed.has(gid)) return undefined;
-  return (await startTransaction(workflow, gid, input))
-    ? { ...finding, action: 'recovered' }
-    : undefined;
-}
-
-async function keep(round: Round, findings: readonly ReportedFinding[]): Promise<void> {
-  if (findings.length === 0) return;
-  for (const { action } of findings) round.actions[action] = (round.actions[action] ?? 0) + 1;
-  round.findings.push(...findings.slice(0, findingsListedMax - round.findings.length));
-  if (!round.dryRun) await job['reconciliation.record']({ findings: findings.map(recorded) });
-}
-
-const recorded = ({ action, ...finding }: ReportedFinding): RecordedFinding => ({
-  finding,
-  state: action === 'left' ? 'open' : 'repaired',
-});

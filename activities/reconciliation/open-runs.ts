@@ -22,7 +22,12 @@ interface OpenRow {
   readonly is_overdue: string;
 }
 
+/** Open rows that one page looks at, whatever it finds among them: an outage may leave a million. */
+const rowsLookedAt = 1_000;
+
 /**
+ * One page by gid, of an index that has open rows alone in front.
+ *
  * A row whose start is not confirmed belongs to the starter; it is looked at once it is as old as one without a move. A
  * row that waits for a person is looked at rarely: there may be many, and each costs the attempt of a start.
  */
@@ -31,6 +36,7 @@ export async function openRunsBehind(
   { after, rows }: { readonly after: Gid | null; readonly rows: number },
 ): Promise<{ readonly runs: readonly OpenRun[]; readonly next: Gid | null }> {
   const { overdue, idle, waiting } = reconcileAgeSeconds;
+  const last = await lastLookedAt(accord, after);
   const found = await accord.select<OpenRow>(
     `SELECT gid, state, input, at_risk, deadline_at, is_overdue,
             CAST(TIMESTAMPDIFF(SECOND, accepted_at, UTC_TIMESTAMP(3)) AS CHAR) AS age
@@ -39,17 +45,31 @@ export async function openRunsBehind(
                     GREATEST(accepted_at, COALESCE(start_sent_at, accepted_at), FROM_UNIXTIME(moved_at / 1000))
                       < UTC_TIMESTAMP(3) - INTERVAL IF(state = 'parked'
                         OR (early_status = 'review' AND deadline_at > UTC_TIMESTAMP(3)), ?, ?) SECOND AS is_idle
-               FROM runs WHERE ended_at IS NULL AND lane = 'single' AND gid > ?) open_rows
+               FROM runs FORCE INDEX (by_end)
+               WHERE ended_at IS NULL AND lane = 'single' AND gid > ? AND gid <= ?) open_rows
        WHERE is_idle OR (is_overdue AND start_confirmed_at IS NOT NULL)
        ORDER BY gid LIMIT ?`,
-    [overdue, waiting, idle, after ?? '', rows],
+    [overdue, waiting, idle, after ?? '', last ?? highestGid, rows],
   );
   const underWay = await switchesUnderWay(
     accord,
     found.map(({ gid }) => gid),
   );
   const runs = found.flatMap((row) => openRunOf(row, underWay.has(row.gid)));
-  return { runs, next: found.length === rows ? (found.at(-1)?.gid ?? null) : null };
+  return { runs, next: found.length === rows ? (found.at(-1)?.gid ?? null) : last };
+}
+
+/** Behind every gid: those are letters, digits and few signs. */
+const highestGid = '~';
+
+/** @returns `null`: fewer rows than that are left. */
+async function lastLookedAt(accord: SqlPool, after: Gid | null): Promise<Gid | null> {
+  const [row] = await accord.select<{ readonly gid: Gid }>(
+    `SELECT gid FROM runs FORCE INDEX (by_end) WHERE ended_at IS NULL AND gid > ?
+       ORDER BY gid LIMIT 1 OFFSET ${rowsLookedAt - 1}`,
+    [after ?? ''],
+  );
+  return row?.gid ?? null;
 }
 
 /**

@@ -177,7 +177,7 @@ export async function plantLostLease(
 /** One round of a job, now. */
 export async function runJob(
   trial: Trial,
-  job: 'reconcile' | 'retention',
+  job: 'recover' | 'reconcile' | 'retention',
   args: readonly unknown[] = [],
 ): Promise<unknown> {
   return trial.temporal.workflow.execute(job, {

@@ -332,6 +332,7 @@ async function strikeAll(
 /** The jobs, beside the load: what is under way is none of their business. @returns a sentence for each that failed. */
 async function runJobs(trial: Trial): Promise<readonly string[]> {
   const jobs = [
+    ['recover', [{ dryRun: false }]],
     ['reconcile', [{ dryRun: false }]],
     ['retention', []],
   ] as const;

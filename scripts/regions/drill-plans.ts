@@ -88,7 +88,7 @@ export const lossWays = {
   /** Terminated, and started again under its gid when its time for acting is over. */
   restart: 'terminated and started again, out of time',
   /** Terminated, and recovered with the input that it was accepted with. */
-  reconcile: 'terminated and recovered by reconcile',
+  recover: 'terminated and recovered by the job',
   /** Reset to its first workflow task, and to each later one in turn. */
   reset: 'reset to each of its workflow tasks',
 } as const;

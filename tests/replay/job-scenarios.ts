@@ -87,11 +87,14 @@ const findings: Partial<ReconciliationActivities> = {
     { judged: [judged], looked: 1, next: null },
     { judged: [], looked: 0, next: null },
   ),
-  openRuns: () => Promise.resolve({ runs: [run, run], next: null }),
   differingBooks: once(
     { ...nothingDiffers, findings: [{ ...leaked, kind: 'books_differ' }] },
     nothingDiffers,
   ),
+};
+
+const lostRuns: Partial<ReconciliationActivities> = {
+  openRuns: () => Promise.resolve({ runs: [run, run], next: null }),
 };
 
 const settled = aSettlement({ pageRows: 10 });
@@ -182,6 +185,24 @@ export const jobScenarios: readonly JobScenario[] = [
       ...findings,
       reservations: () => Promise.resolve({ judged: [judged], looked: 1, next: null }),
     }),
+  },
+  {
+    name: 'recover-nothing',
+    workflow: 'recover',
+    args: [{ dryRun: false }],
+    activities: reconciliation({}),
+  },
+  {
+    name: 'recover-recovered',
+    workflow: 'recover',
+    args: [{ dryRun: false }],
+    activities: reconciliation(lostRuns),
+  },
+  {
+    name: 'recover-dry-run',
+    workflow: 'recover',
+    args: [{ dryRun: true }],
+    activities: reconciliation(lostRuns),
   },
   {
     name: 'settle-day-completed',

@@ -5,14 +5,15 @@ import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 
-import type {
-  OpenRun,
-  ReconcileInput,
-  ReconcileReport,
-  ReconciliationActivities,
-  SettleDayActivities,
-  SettleDayInput,
-  SettleDayReport,
+import {
+  findingKinds,
+  type OpenRun,
+  type ReconcileInput,
+  type ReconcileReport,
+  type ReconciliationActivities,
+  type SettleDayActivities,
+  type SettleDayInput,
+  type SettleDayReport,
 } from '../../contracts/reconciliation';
 import { failoverTaskQueue } from '../../contracts/task-queues';
 import { bundleWorkflows } from '../../scripts/bundle-workflows';
@@ -69,6 +70,10 @@ describe('the jobs', () => {
     played: Partial<ReconciliationActivities>,
     input: ReconcileInput = { dryRun: false },
   ): Promise<ReconcileReport> => job('reconcile', played, input);
+  const recover = (
+    played: Partial<ReconciliationActivities>,
+    input: ReconcileInput = { dryRun: false },
+  ): Promise<ReconcileReport> => job('recover', played, input);
   const settleDay = (
     played: Partial<SettleDayActivities>,
     input: SettleDayInput,
@@ -99,9 +104,9 @@ describe('the jobs', () => {
         () => false,
       );
 
-  it('reconcile starts what it has claimed, and nothing that was cancelled since its page was read', async () => {
+  it('recover starts what it has claimed, and nothing that was cancelled since its page was read', async () => {
     const [open, cancelled] = [`order:t.${randomUUID()}`, `order:t.${randomUUID()}`];
-    const { findings } = await reconcile({
+    const { findings } = await recover({
       openRuns: () => Promise.resolve({ runs: [openRun(open), openRun(cancelled)], next: null }),
       claimStarts: () => Promise.resolve([open]),
     });
@@ -110,14 +115,18 @@ describe('the jobs', () => {
     expect(await wasStarted(cancelled)).toBe(false);
   }, 120_000);
 
-  it('reconcile starts a switch of regions again where the failover worker listens', async () => {
+  it('recover starts a switch of regions again where the failover worker listens', async () => {
     const gid = `failover:t.${randomUUID()}`;
-    await reconcile({ openRuns: () => Promise.resolve({ runs: [openRun(gid)], next: null }) });
+    await recover({ openRuns: () => Promise.resolve({ runs: [openRun(gid)], next: null }) });
     const handle = environment.client.workflow.getHandle(gid);
     const { taskQueue } = await handle.describe();
     await handle.terminate('The test is over.'); // Nobody listens there.
     expect(taskQueue).toBe(failoverTaskQueue);
   }, 120_000);
+
+  /** As an activity whose time is over: Temporal gives it up. */
+  const givesUp = (): Promise<never> =>
+    Promise.reject(ApplicationFailure.nonRetryable('Its time is over.'));
 
   /** More pages than one run looks at. @returns those that were asked for, too. */
   const manyPages = <Page extends object>(page: Page) => {
@@ -130,20 +139,45 @@ describe('the jobs', () => {
     return { asked, call };
   };
 
-  it('reconcile goes on in new runs, to the last page', async () => {
-    const { asked, call } = manyPages({ runs: [] });
-    const closed: string[] = [];
-    const report = await reconcile({
-      openRuns: call,
-      closeUnseen({ since }) {
-        closed.push(since);
+  const pagedJobs = [
+    ['recover', (call: never) => ({ openRuns: call }), { runs: [] }],
+    ['reconcile', (call: never) => ({ unbookedSteps: call }), { findings: [] }],
+  ] as const;
+  it.each(pagedJobs)(
+    '%s goes on in new runs, to the last page, and ends what it alone finds and has not seen again',
+    async (type, played, page) => {
+      const { asked, call } = manyPages(page);
+      const closed: { readonly since: string; readonly kinds: readonly string[] }[] = [];
+      const closeUnseen: ReconciliationActivities['closeUnseen'] = (request) => {
+        closed.push(request);
         return Promise.resolve(null);
-      },
+      };
+      const report = await job<ReconcileReport>(
+        type,
+        { ...played(call as never), closeUnseen },
+        { dryRun: false },
+      );
+      expect(asked).toHaveLength(45);
+      expect(asked.at(-1)).toBe('order:t.44');
+      expect(report.isComplete).toBe(true);
+      const kinds = findingKinds.filter(
+        (kind) => (kind === 'run_without_owner') === (type === 'recover'),
+      );
+      // Of the run that began the round.
+      expect(closed).toEqual([{ since: '2026-01-01 00:00:00.000', kinds }]);
+    },
+    120_000,
+  );
+
+  it('recover waits for nothing that reconcile looks at', async () => {
+    const open = `order:t.${randomUUID()}`;
+    const { findings } = await recover({
+      openRuns: () => Promise.resolve({ runs: [openRun(open)], next: null }),
+      reservations: givesUp,
+      unbookedSteps: givesUp,
+      differingBooks: givesUp,
     });
-    expect(asked).toHaveLength(45);
-    expect(asked.at(-1)).toBe('order:t.44');
-    expect(report.isComplete).toBe(true);
-    expect(closed).toEqual(['2026-01-01 00:00:00.000']); // Of the run that began the round.
+    expect(findings).toMatchObject([{ gid: open, action: 'recovered' }]);
   }, 120_000);
 
   it('settleDay goes on in new runs, to the last tenant, with the day that it began with', async () => {
@@ -164,10 +198,6 @@ describe('the jobs', () => {
     expect(report).toEqual({ day: '2026-01-01', settlements: [], count: 0, isComplete: true });
   }, 120_000);
 
-  /** As an activity whose time is over: Temporal gives it up. */
-  const givesUp = (): Promise<never> =>
-    Promise.reject(ApplicationFailure.nonRetryable('Its time is over.'));
-
   it('reconcile leaves a part that fails for long to the next round, and goes on with the others', async () => {
     const looked: string[] = [];
     const closed: string[] = [];
@@ -178,7 +208,7 @@ describe('the jobs', () => {
           ? givesUp()
           : Promise.resolve({ judged: [], looked: 1, next: null });
       },
-      openRuns: givesUp,
+      unbookedSteps: givesUp,
       differingBooks({ participant }) {
         looked.push(`books of ${participant}`);
         return Promise.resolve({ findings: [], passedOver: 0, next: null });

@@ -23,7 +23,7 @@ const catchupWindow = '1 day';
  * A run that hangs, whatever at, would keep every later round from its start. Of a day's settlement: it is tried for most
  * of the day, and over before the next.
  */
-const runTimeouts = { reconcile: '1h', retention: '1h', settleDay: '20h' } as const;
+const runTimeouts = { recover: '10m', reconcile: '1h', retention: '1h', settleDay: '20h' } as const;
 
 /**
  * Creates the schedules of all jobs, or brings them to what is written here. Safe to repeat, and for several workers at
@@ -35,8 +35,11 @@ export async function ensureSchedules(
   client: Client,
   { currencies, taskQueue = transactionsTaskQueue }: Schedules,
 ): Promise<void> {
-  const reconcile: ReconcileInput = { dryRun: false };
-  await ensure(client, taskQueue, 'accord-reconcile', 'reconcile', [reconcile], {
+  const repairing: ReconcileInput = { dryRun: false };
+  await ensure(client, taskQueue, 'accord-recover', 'recover', [repairing], {
+    intervals: [{ every: '1m' }],
+  });
+  await ensure(client, taskQueue, 'accord-reconcile', 'reconcile', [repairing], {
     intervals: [{ every: '5m' }],
   });
   await ensure(client, taskQueue, 'accord-retention', 'retention', [], {

@@ -33,12 +33,14 @@ function admin(database: Database): SqlPool {
   return pool;
 }
 
-const reconcile = (dryRun = false): Promise<ReconcileReport> =>
-  worker.workflow.execute<(input: ReconcileInput) => Promise<ReconcileReport>>('reconcile', {
-    workflowId: `reconcile-${randomUUID()}`,
+const round = (job: 'recover' | 'reconcile', dryRun: boolean): Promise<ReconcileReport> =>
+  worker.workflow.execute<(input: ReconcileInput) => Promise<ReconcileReport>>(job, {
+    workflowId: `${job}-${randomUUID()}`,
     taskQueue: worker.taskQueue,
     args: [{ dryRun }],
   });
+const reconcile = (): Promise<ReconcileReport> => round('reconcile', false);
+const recover = (dryRun = false): Promise<ReconcileReport> => round('recover', dryRun);
 
 const about = ({ findings }: ReconcileReport, gid: string): ReportedFinding | undefined =>
   findings.find((finding) => finding.gid === gid);
@@ -105,9 +107,9 @@ describe('an open row whose run was lost', () => {
     );
     await keepInput({ ...order, deadlineAt: Date.now() - 1_000 });
     await age(order.gid);
-    expect(about(await reconcile(true), order.gid)?.action).toBe('would_recover');
+    expect(about(await recover(true), order.gid)?.action).toBe('would_recover');
     expect(await stateOf(order.gid)).not.toBe('compensated');
-    expect(about(await reconcile(), order.gid)?.action).toBe('recovered');
+    expect(about(await recover(), order.gid)?.action).toBe('recovered');
     await eventually(async () => (await stateOf(order.gid)) === 'compensated', {
       withinMs: 25_000,
       what: 'the ending',
@@ -125,7 +127,7 @@ describe('an open row whose run was lost', () => {
     );
     await keepInput({ ...order, deadlineAt: Date.now() - 1_000 });
     await age(order.gid);
-    await reconcile();
+    await recover();
     await eventually(async () => (await stateOf(order.gid)) === 'completed', {
       withinMs: 25_000,
       what: 'the ending',
@@ -136,12 +138,13 @@ describe('an open row whose run was lost', () => {
   it('is left to an operator where its input was not kept', async () => {
     const { gid } = await worker.accepted();
     await age(gid);
-    expect(about(await reconcile(), gid)?.action).toBe('left');
+    expect(about(await recover(), gid)?.action).toBe('left');
+    await reconcile(); // It does not look for runs, so it says of none that it is gone.
     expect(await findingsOf(gid)).toEqual([
       { kind: 'run_without_owner', participant: 'accord', state: 'open' },
     ]);
     await admin('accord').change('DELETE FROM runs WHERE gid = ?', [gid]);
-    await reconcile();
+    await recover();
     expect(await findingsOf(gid)).toMatchObject([{ state: 'gone' }]);
   });
 });
@@ -248,7 +251,7 @@ it.each([
 it('the schedules are there once, however often a worker starts, and stay paused', async () => {
   const { client, taskQueue } = worker;
   const wanted = { currencies: ['EUR', 'JPY'] as const, taskQueue };
-  const ids = ['reconcile', 'retention', 'settlement-EUR', 'settlement-JPY'];
+  const ids = ['recover', 'reconcile', 'retention', 'settlement-EUR', 'settlement-JPY'];
   const handles = ids.map((id) => client.schedule.getHandle(`accord-${id}`));
   try {
     await Promise.all([ensureSchedules(client, wanted), ensureSchedules(client, wanted)]);
@@ -256,14 +259,15 @@ it('the schedules are there once, however often a worker starts, and stay paused
     await ensureSchedules(client, wanted);
     const seen = await Promise.all(handles.map((handle) => handle.describe()));
     const types = seen.map(({ action }) => 'workflowType' in action && action.workflowType);
-    expect(types).toEqual(['reconcile', 'retention', 'settleDay', 'settleDay']);
+    expect(types).toEqual(['recover', 'reconcile', 'retention', 'settleDay', 'settleDay']);
     expect(seen.map(({ action }) => action)).toEqual(
-      [1, 1, 20, 20].map((hours) =>
-        expect.objectContaining({ workflowRunTimeout: hours * 3_600_000 }),
+      [10, 60, 60, 1_200, 1_200].map((minutes) =>
+        expect.objectContaining({ workflowRunTimeout: minutes * 60_000 }),
       ),
     );
-    expect(seen.map(({ state }) => state.paused)).toEqual([true, false, false, false]);
-    expect(seen.map(({ policies }) => policies.overlap)).toEqual(['SKIP', 'SKIP', 'SKIP', 'SKIP']);
+    expect(seen.map(({ state }) => state.paused)).toEqual([true, false, false, false, false]);
+    expect(seen.map(({ policies }) => policies.overlap)).toEqual(ids.map(() => 'SKIP'));
+    expect(seen[0]?.spec.intervals).toMatchObject([{ every: 60_000 }]);
   } finally {
     await Promise.all(handles.map((handle) => handle.delete().catch(() => undefined)));
   }

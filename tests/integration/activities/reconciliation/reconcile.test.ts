@@ -82,18 +82,20 @@ async function openScene() {
   const running = worker.run();
   const { workflow } = environment.client;
   const admins = new Map(databaseNames.map((name) => [name, own.pool(own.adminUrl(name))]));
+  const round = (job: 'reconcile' | 'recover', dryRun: boolean) =>
+    workflow.execute<(input: ReconcileInput) => Promise<ReconcileReport>>(job, {
+      workflowId: `${job}-${randomUUID()}`,
+      taskQueue,
+      args: [{ dryRun }],
+    });
   return {
     tenant,
     workflow,
     armed,
     start: (type: string, workflowId: string, input: object) =>
       workflow.start(type, { workflowId, taskQueue, args: [input] }),
-    reconcile: (dryRun = false) =>
-      workflow.execute<(input: ReconcileInput) => Promise<ReconcileReport>>('reconcile', {
-        workflowId: `reconcile-${randomUUID()}`,
-        taskQueue,
-        args: [{ dryRun }],
-      }),
+    reconcile: (dryRun = false) => round('reconcile', dryRun),
+    recover: (dryRun = false) => round('recover', dryRun),
     settleDay: (input: SettleDayInput) =>
       workflow.execute<(input: SettleDayInput) => Promise<SettleDayReport>>('settleDay', {
         workflowId: `settle-day-${randomUUID()}`,
@@ -269,15 +271,15 @@ describe('a round of reconciliation', () => {
       const run = await scene.start('orderSaga', input.gid, input);
       await hold.reached;
       await age(input.gid);
-      expect(actionOn(await scene.reconcile(), input.gid)).toBeUndefined();
+      expect(actionOn(await scene.recover(), input.gid)).toBeUndefined();
       await run.terminate();
       scene.armed.current = inertFaultPoints;
       hold.release();
-      expect(actionOn(await scene.reconcile(true), input.gid)).toBe('would_recover');
-      expect(actionOn(await scene.reconcile(), input.gid)).toBe('recovered');
+      expect(actionOn(await scene.recover(true), input.gid)).toBe('would_recover');
+      expect(actionOn(await scene.recover(), input.gid)).toBe('recovered');
       const result: unknown = await scene.workflow.getHandle(input.gid).result();
       expect(result).toMatchObject({ outcome: 'completed' });
-      expect(actionOn(await scene.reconcile(), input.gid)).toBeUndefined();
+      expect(actionOn(await scene.recover(), input.gid)).toBeUndefined();
     },
     60_000,
   );

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
+import type { Gid } from '../../../../contracts/ids';
+import { openRunsBehind } from '../../../../activities/reconciliation/open-runs';
 import { differingBooks } from '../../../../activities/reconciliation/findings-store';
 import { judgeReservations } from '../../../../activities/reconciliation/reservations';
 import { tenantsToSettle } from '../../../../activities/reconciliation/scheduled-settlements';
 import { SqlTimeout, type SqlPool } from '../../../../activities/sql-transaction';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
+import { countingPool, mostRead, type StatementReads } from '../../../support/rows-read';
 
 /** A statement is killed after three seconds: a job whose statements grow with the tables would one day stop for good. */
 describe('what a page of a job reads', () => {
@@ -49,6 +52,35 @@ describe('what a page of a job reads', () => {
     });
     expect(looked).toBe(5);
     expect(read).toBeLessThan(100);
+  });
+
+  it('of open runs are those alone, a bounded number, however many rows have ended; each is on some page', async () => {
+    const row = (prefix: string, ended: string) =>
+      accord.change(
+        `INSERT INTO runs (gid, tenant, flow, reference, operation, fingerprint, field_digests, owner, region, epoch,
+           accepted_at, start_confirmed_at, deadline_at, at_risk, state, ended_at, ending)
+           ${numbers(5_000)}
+           SELECT CONCAT('order:acme.${prefix}', LPAD(i, 4, '0')), 'acme', 'order', CONCAT('${prefix}', i), 'POST /v1/orders', REPEAT('x', 32), '{}',
+                  '', 'a', 1, at, at, at, '[]', ${ended}
+             FROM (SELECT i, UTC_TIMESTAMP(3) - INTERVAL IF(i % 1000 = 999, 600, 0) SECOND AS at FROM n) aged`,
+      );
+    await row('E', `'completed', at, '{}'`);
+    await row('O', `'running', NULL, NULL`);
+    const reads: StatementReads[] = [];
+    const counted = countingPool(accord, reads);
+    const found: string[] = [];
+    for (let after: Gid | null = null; ;) {
+      const page: Awaited<ReturnType<typeof openRunsBehind>> = await openRunsBehind(counted, {
+        after,
+        rows: 2,
+      });
+      found.push(...page.runs.map(({ gid }) => gid));
+      if (page.next === null) break;
+      after = page.next;
+    }
+    expect(found).toEqual([0, 1, 2, 3, 4].map((thousand) => `order:acme.O${thousand}999`));
+    // An entry of the index and its row.
+    expect(mostRead(reads).rows).toBeLessThanOrEqual(2 * 1_000 + 10);
   });
 
   it('of tenants to settle are the tenants, not their movements; each is found on some page', async () => {
