@@ -7,7 +7,8 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { migrateDatabase } from './database-migration';
 import { givenAddresses } from './stack/config';
 import { readStack, secret as secretOf, type Profile } from './stack/stack';
-import { openConnection } from '../processes/mysql/door';
+import { brokenPremisesOf, openConnection } from '../processes/mysql/door';
+import { PremisesBroken } from '../processes/premises';
 
 export const databases = ['inventory', 'accounts', 'orders', 'coupons', 'accord'] as const;
 export type Database = (typeof databases)[number];
@@ -248,6 +249,8 @@ const watchRights: Rights = (table) => {
 
 const verifyRights: Rights = () => read;
 
+const accessDenied = 1045;
+
 interface User {
   /** With the prefix at most 32 letters, MySQL's bound. */
   readonly name: string;
@@ -333,7 +336,7 @@ const users: readonly User[] = [
 export interface Provisioning {
   /** Begins the name of every database and user: two stacks may share a server. `[a-z0-9_]{0,20}` */
   readonly prefix: string;
-  /** The password of a user, by a name that is stable; letters, digits, - and _. */
+  /** The password of a user, by a name that is stable; letters, digits, - and _, of each kind one. */
   readonly secret: (name: string) => Promise<string> | string;
   /** Left out: all of them. */
   readonly only?: readonly Database[];
@@ -345,12 +348,14 @@ export interface Provisioning {
  * Creates what is missing: databases, their tables, users, rights. Safe to repeat, and for two processes at once.
  *
  * @returns the addresses that processes read from their environment, empty where `only` left nothing of them.
+ * @throws PremisesBroken where the server is none that Accord may use.
  */
 export async function provision(
   adminUrl: string,
   { prefix, secret, only = databases, installation }: Provisioning,
 ): Promise<DatabaseUrls> {
   if (!/^[a-z0-9_]{0,20}$/.test(prefix)) throw new RangeError(`Not a prefix: "${prefix}".`);
+  await demandServer(adminUrl);
   await Promise.all(only.map((database) => migrateDatabase(adminUrl, database, prefix)));
   const owner = only.includes('accord')
     ? await installationAt(adminUrl, `${prefix}accord`)
@@ -388,6 +393,17 @@ export async function provision(
     WATCH_DATABASE_URL: urlOf('WATCH_DATABASE_URL'),
     VERIFY_DATABASE_URLS: urlOf('VERIFY_DATABASE_URLS'),
   };
+}
+
+/** @throws PremisesBroken before anything is made on a server that every process would refuse. */
+async function demandServer(adminUrl: string): Promise<void> {
+  const admin = await openConnection({ url: adminUrl });
+  try {
+    const broken = await brokenPremisesOf(admin);
+    if (broken.length > 0) throw new PremisesBroken(broken);
+  } finally {
+    await admin.end();
+  }
 }
 
 /** The id of the installation whose `accord` this is, as its first migration made it. */
@@ -483,7 +499,11 @@ async function provisionUser(
   const admin = await openConnection({ url: adminUrl });
   try {
     await admin.query(`CREATE USER IF NOT EXISTS ?@'%' IDENTIFIED BY ?`, [name, password]);
-    await admin.query(`ALTER USER ?@'%' IDENTIFIED BY ?`, [name, password]);
+    // A process cannot choose another password: with `default_password_lifetime` all would stop on one day.
+    await admin.query(`ALTER USER ?@'%' PASSWORD EXPIRE NEVER`, [name]);
+    // The same one again is refused where the server keeps a `password_history`.
+    if (!(await opens(adminUrl, name, password)))
+      await admin.query(`ALTER USER ?@'%' IDENTIFIED BY ?`, [name, password]);
     for (const database of user.databases) {
       await grant(admin, `${prefix}${database}`, name, user.rights);
     }
@@ -493,6 +513,18 @@ async function provisionUser(
   return user.databases
     .map((database) => urlFor(adminUrl, name, password, `${prefix}${database}`))
     .join(',');
+}
+
+/** This is the user's password. @throws where the server cannot be asked. */
+async function opens(adminUrl: string, user: string, password: string): Promise<boolean> {
+  try {
+    const connection = await openConnection({ url: urlFor(adminUrl, user, password, '') });
+    await connection.end();
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'errno' in error && error.errno === accessDenied) return false;
+    throw error;
+  }
 }
 
 async function grant(

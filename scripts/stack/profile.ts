@@ -124,12 +124,17 @@ export async function secret(profile: Profile, name: string): Promise<string> {
   makeFolder(profile);
   return withLock(`${folderOf(profile)}.secrets.lock`, () => {
     const secrets = readSecrets(profile);
-    // Letters, digits, - and _: it stands in URLs, in SQL and in configuration files as it is.
-    const value = secrets[name] ?? randomBytes(24).toString('base64url');
+    const value = secrets[name] ?? newSecret();
     writeJson(secretsFileOf(profile), { ...secrets, [name]: value });
     return Promise.resolve(value);
   });
 }
+
+/**
+ * Letters, digits, - and _: it stands in URLs, in SQL and in configuration files as it is. Of each kind there is one,
+ * which MySQL's `validate_password` wants of a password.
+ */
+export const newSecret = (): string => `${randomBytes(24).toString('base64url')}-Aa0`;
 
 /** @throws where the file is damaged and there are data that only its secrets open. */
 export function readSecrets(profile: Profile): Readonly<Record<string, string>> {

@@ -5,11 +5,14 @@ import { pino } from 'pino';
 import { makerAtHand, newKey } from '../../../api/authentication';
 import { loadConfig, type Config } from '../../../api/config';
 import { openDependencies } from '../../../api/dependencies';
+import type { Check } from '../../../api/health';
 import { scopes } from '../../../api/scopes';
 import { buildServer } from '../../../api/server';
-import { brokenPremisesOf, openConnection } from '../../../processes/mysql/door';
-import { provision } from '../../../scripts/databases';
+import { openConnection } from '../../../processes/mysql/door';
+import { provision, type DatabaseUrls } from '../../../scripts/databases';
+import { newSecret } from '../../../scripts/stack/profile';
 import { deadPort } from '../api/own-api';
+import { eventually } from '../../support/eventually';
 import { ownMySql, type OwnMySql } from '../../support/own-mysql';
 
 /** A server whose defaults are all others than ours. */
@@ -20,6 +23,9 @@ const odd = [
   '--character-set-server=latin1',
   '--collation-server=latin1_swedish_ci',
   '--completion-type=CHAIN',
+  '--password-history=5',
+  '--password-reuse-interval=365',
+  '--default-password-lifetime=90',
 ];
 
 describe('a MySQL whose defaults are others', () => {
@@ -28,6 +34,13 @@ describe('a MySQL whose defaults are others', () => {
   let dependencies: ReturnType<typeof openDependencies>;
   let authorization: string;
   let config: Config;
+  let urls: DatabaseUrls;
+  const secrets = new Map<string, string>();
+  const secret = (name: string): string => {
+    const value = secrets.get(name) ?? newSecret();
+    secrets.set(name, value);
+    return value;
+  };
   const anApi = async (of: Config) => {
     const queue = `odd-${randomBytes(6).toString('hex')}`;
     const own = openDependencies(
@@ -41,8 +54,11 @@ describe('a MySQL whose defaults are others', () => {
 
   beforeAll(async () => {
     mysql = await ownMySql(odd);
-    const secret = () => `${randomBytes(12).toString('hex')}-Aa1`;
-    const urls = await provision(mysql.adminUrl, { prefix: '', secret });
+    const server = await openConnection({ url: mysql.adminUrl });
+    await server.query(`INSTALL COMPONENT 'file://component_validate_password'`);
+    await server.query(`SET GLOBAL validate_password.policy = 'STRONG'`);
+    await server.end();
+    urls = await provision(mysql.adminUrl, { prefix: '', secret });
     config = loadConfig({
       ...urls,
       API_SECRET: 'a secret that every process of a test shares',
@@ -120,16 +136,35 @@ describe('a MySQL whose defaults are others', () => {
     expect(rows).toEqual([{ isNow: 1 }]);
   });
 
-  it('is told in /readyz by the setting that no session can mend, once somebody changes it', async () => {
+  it('is provisioned again with its passwords, which it remembers, and with new ones that it finds strong', async () => {
+    expect(await provision(mysql.adminUrl, { prefix: '', secret })).toEqual(urls);
+    secrets.delete('mysql-watch');
+    const { WATCH_DATABASE_URL: renewed } = await provision(mysql.adminUrl, { prefix: '', secret });
+    expect(renewed).not.toBe(urls.WATCH_DATABASE_URL);
+    await (await openConnection({ url: renewed })).end();
+  });
+
+  it('is told in /readyz and /healthz by the setting that no session can mend, once somebody changes it', async () => {
+    await api.premises.begin(); // Nothing is broken: from here on it looks by itself.
     const admin = await openConnection({ url: mysql.adminUrl });
-    expect(await brokenPremisesOf(admin)).toEqual([]);
-    await expect(dependencies.premises[0]?.ask()).resolves.toEqual([]);
     await admin.query('SET GLOBAL innodb_flush_log_at_trx_commit = 2');
     await admin.end();
-    await expect(api.premises.begin()).rejects.toThrow(
+    const ask = (url: string) => api.api.inject({ method: 'GET', url, headers: { authorization } });
+    const health = await eventually(
+      async () => {
+        const answer = (await ask('/healthz')).json<{ status: string; checks: Check[] }>();
+        return answer.status === 'unhealthy' && answer;
+      },
+      { withinMs: 40_000, what: '/healthz to see it' },
+    );
+    expect(health.checks.find(({ name }) => name === 'premises')?.lastError).toMatch(
       /^MySQL 9\.\d+\.\d+: innodb_flush_log_at_trx_commit is 2, wanted 1\. Set it:/,
     );
-    const answer = await api.api.inject({ method: 'GET', url: '/readyz' });
-    expect(answer.statusCode).toBe(503);
-  });
+    expect((await ask('/readyz')).statusCode).toBe(503);
+    await api.premises.stop();
+    const later = await anApi(config);
+    await expect(later.api.premises.begin()).rejects.toThrow('innodb_flush_log_at_trx_commit is 2');
+    await later.api.api.close();
+    await later.dependencies.close();
+  }, 60_000);
 });
