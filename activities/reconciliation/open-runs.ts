@@ -45,7 +45,7 @@ export async function openRunsBehind(
                     GREATEST(accepted_at, COALESCE(start_sent_at, accepted_at), FROM_UNIXTIME(moved_at / 1000))
                       < UTC_TIMESTAMP(3) - INTERVAL IF(state = 'parked'
                         OR (early_status = 'review' AND deadline_at > UTC_TIMESTAMP(3)), ?, ?) SECOND AS is_idle
-               FROM runs FORCE INDEX (by_end)
+               FROM runs FORCE INDEX (open_runs)
                WHERE ended_at IS NULL AND lane = 'single' AND gid > ? AND gid <= ?) open_rows
        WHERE is_idle OR (is_overdue AND start_confirmed_at IS NOT NULL)
        ORDER BY gid LIMIT ?`,
@@ -65,7 +65,7 @@ const highestGid = '~';
 /** @returns `null`: fewer rows than that are left. */
 async function lastLookedAt(accord: SqlPool, after: Gid | null): Promise<Gid | null> {
   const [row] = await accord.select<{ readonly gid: Gid }>(
-    `SELECT gid FROM runs FORCE INDEX (by_end) WHERE ended_at IS NULL AND gid > ?
+    `SELECT gid FROM runs FORCE INDEX (open_runs) WHERE ended_at IS NULL AND gid > ?
        ORDER BY gid LIMIT 1 OFFSET ${rowsLookedAt - 1}`,
     [after ?? ''],
   );
