@@ -6,7 +6,7 @@ import { timelineQuery } from '../../contracts/transaction';
 import { eventually } from '../support/eventually';
 import { anOrder } from './support/builders';
 import { fails, fakeParticipants, refuses, type Answer } from './support/fake-participants';
-import { actor, decide, parkedAt } from './support/steering';
+import { actor, cancel, decide, parkedAt } from './support/steering';
 import type { TransactionHandle } from './support/transaction-runs';
 import { statesOf, transactionRuns } from './support/transaction-runs';
 import { workflowTests } from './support/transaction-worker';
@@ -16,6 +16,11 @@ const runs = transactionRuns(tests);
 
 /** More than a run has room for: Temporal suggests a new one at 4,096 events, and a retry costs about a dozen. */
 const enoughRetries = 1_000;
+
+const sealOfCapture = 'seal-captureFunds';
+const signalsAtOnce = 64;
+/** Temporal suggests a new run at 4,096 events. */
+const signalsEnough = 4_200;
 
 /** Retries a parked step again and again, until the transaction goes on in another run. @returns how many it took. */
 async function retryUntilContinued(handle: TransactionHandle, step: string): Promise<number> {
@@ -32,7 +37,7 @@ async function retryUntilContinued(handle: TransactionHandle, step: string): Pro
   return enoughRetries;
 }
 
-/** A decision that meets the change from one run to the next is refused, and nothing has come of it: it is sent again. */
+/** Between two looks a run may park again: a decision that nothing waits for is refused, and is sent again. */
 const wasTaken = (decision: Promise<unknown>): Promise<boolean> =>
   decision.then(
     () => true,
@@ -41,6 +46,19 @@ const wasTaken = (decision: Promise<unknown>): Promise<boolean> =>
       throw error;
     },
   );
+
+/** Fills the history of a run with signals that nobody reads. @returns once the transaction is in another run. */
+async function fillUntilContinued(handle: TransactionHandle): Promise<void> {
+  const first = await runIdOf(handle);
+  for (let sent = 0; sent < signalsEnough; sent += signalsAtOnce) {
+    await Promise.all(Array.from({ length: signalsAtOnce }, () => handle.signal('unread')));
+  }
+  // Only now: a run cannot close while messages reach it.
+  await eventually(async () => (await runIdOf(handle)) !== first, {
+    withinMs: 60_000,
+    what: 'the next run',
+  });
+}
 
 const runIdOf = async (handle: TransactionHandle): Promise<string> =>
   (await tests.client().workflow.getHandle(handle.workflowId).describe()).runId;
@@ -118,7 +136,7 @@ describe('a step that is parked and retried for months', () => {
     const order = anOrder();
     const result = await runs.run(fakes, order, async (handle) => {
       await parkedAt(handle, 'completeOrder');
-      expect(await retryUntilContinued(handle, 'completeOrder')).toBeLessThan(enoughRetries);
+      await fillUntilContinued(handle);
       await parkedAt(runs.newest(order), 'completeOrder');
       confirm.mend();
       await decide(runs.newest(order), 'completeOrder', 'retry', false);
@@ -126,4 +144,78 @@ describe('a step that is parked and retried for months', () => {
     expect(result.outcome).toBe('completed');
     expect(statesOf(fakes, order)).toEqual(['confirmed', 'confirmed', 'confirmed', 'acted']);
   }, 590_000);
+
+  it('goes on in a new run while nobody knows whether its pivot has happened, and is undone once it has not', async () => {
+    const seal = switchable();
+    const fakes = fakeParticipants({
+      'orders.createOrder': fails('InvariantBroken', 'Two orders.'),
+      'accounts.sealBranch': seal.answer,
+    });
+    const order = anOrder();
+    const result = await runs.run(fakes, order, async (handle) => {
+      await parkedAt(handle, sealOfCapture);
+      const { state } = await cancel(handle); // Answered: nobody waits for months.
+      expect(state).toBe('parked');
+      await fillUntilContinued(handle);
+      const timeline = await runs.newest(order).query(timelineQuery);
+      expect(timeline).toMatchObject({
+        state: 'parked',
+        parked: [{ step: sealOfCapture, reason: 'invariant_broken', detail: 'Hold gone.' }],
+      });
+      seal.mend();
+      await decide(runs.newest(order), sealOfCapture, 'retry', false);
+      await parkedAt(runs.newest(order), 'createOrder');
+      await decide(runs.newest(order), 'createOrder', 'skip');
+    });
+    expect(result).toMatchObject({
+      outcome: 'compensated',
+      reason: { code: 'cancelled', detail: expect.stringContaining(actor.subject) },
+      resolvedByHand: [{ step: 'createOrder', decision: 'skip' }],
+    });
+    expect(statesOf(fakes, order, ['reserveStock', 'holdFunds'])).toEqual(['undone', 'undone']);
+    expect(fakes.calls.filter((call) => call === 'accounts.holdFunds')).toHaveLength(1);
+  }, 120_000);
+
+  it('goes on in a new run while nobody knows whether its pivot has happened, and completes once it has', async () => {
+    const seal = switchable();
+    const fakes = fakeParticipants({
+      'accounts.captureFunds': ({ proceed, fail }) => {
+        proceed();
+        return fail('InvariantBroken', 'Nobody knows.');
+      },
+      'accounts.sealBranch': seal.answer,
+    });
+    const order = anOrder();
+    const result = await runs.run(fakes, order, async (handle) => {
+      await parkedAt(handle, sealOfCapture);
+      await fillUntilContinued(handle);
+      fakes.on('accounts.captureFunds', ({ proceed }) => proceed());
+      seal.mend();
+      await decide(runs.newest(order), sealOfCapture, 'retry', false);
+    });
+    expect(result.outcome).toBe('completed');
+    expect(statesOf(fakes, order)).toEqual(['confirmed', 'confirmed', 'confirmed', 'acted']);
+  }, 120_000);
+
+  it.each([
+    { answer: 'success', capture: undefined, outcome: 'completed' },
+    { answer: 'refusal', capture: refuses('AccountUnavailable'), outcome: 'compensated' },
+  ])(
+    'goes on in a new run at a pivot that cannot be sealed, and ends by its answer: $answer',
+    async ({ capture, outcome }) => {
+      const fakes = fakeParticipants({ 'accounts.captureFunds': fails('IdempotencyConflict') });
+      const order = anOrder();
+      tests.cast(order.gid, fakes);
+      const handle = await runs.start(order, order.gid, 'unsealedOrder');
+      await parkedAt(handle, 'captureFunds');
+      await fillUntilContinued(handle);
+      fakes.on('accounts.captureFunds', capture ?? (({ proceed }) => proceed()));
+      await decide(runs.newest(order), 'captureFunds', 'retry', false);
+      expect(await runs.newest(order).result()).toMatchObject({ outcome });
+      expect(fakes.stateOf(order.gid, 'holdFunds')).toBe(
+        outcome === 'completed' ? 'confirmed' : 'undone',
+      );
+    },
+    120_000,
+  );
 });

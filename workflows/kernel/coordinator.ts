@@ -12,7 +12,7 @@ import type {
 import { inStep } from './calls';
 import { endingOf } from './ending';
 import type { Kernel } from './kernel';
-import type { Run } from './run';
+import type { Run, Unwound } from './run';
 import { isDecided, note, reasonOf, stepViewsOf } from './run';
 import { sentenceOf } from './step-failure';
 import type { Story } from './story';
@@ -33,17 +33,10 @@ export async function coordinate<Input extends TransactionInput>(
   input: Input,
   isContinued = false,
 ): Promise<TransactionResult> {
-  if (isContinued) return goOn(kernel, story, input);
+  if (isContinued) return CancellationScope.nonCancellable(() => goOn(kernel, story, input));
   const unwound = await tell(kernel, story, input);
   if (!unwound) return complete(kernel);
-  return CancellationScope.nonCancellable(async () => {
-    if (isDecided(kernel.run) || (await wasDecided(kernel, unwound.cause))) {
-      await tellForward(kernel, story, input);
-      return complete(kernel);
-    }
-    if (!isWhollyKnown(unwound)) await recall(kernel, story, input);
-    return compensate(kernel, story, reasonFor(kernel, unwound.cause));
-  });
+  return CancellationScope.nonCancellable(() => turn(kernel, story, input, unwound));
 }
 
 /** In a new run: what the earlier one has learnt is carried, so nothing is asked or tried again before it is owed. */
@@ -52,30 +45,48 @@ async function goOn<Input extends TransactionInput>(
   story: Story<Input>,
   input: Input,
 ): Promise<TransactionResult> {
-  return CancellationScope.nonCancellable(async () => {
-    const { reason } = kernel.run;
-    if (isDecided(kernel.run) || !reason) {
-      await tellForward(kernel, story, input);
-      return complete(kernel);
-    }
+  const { phase, reason, unwound } = kernel.run;
+  if (phase === 'undoing' && reason) {
     await recall(kernel, story, input, true);
     return compensate(kernel, story, reason);
-  });
+  }
+  const turned = unwound ?? (await tell(kernel, story, input, true));
+  return turned ? turn(kernel, story, input, turned) : complete(kernel);
 }
 
-/** A story that did not come to its end. */
-interface Unwound {
-  readonly cause: TemporalFailure;
-  readonly wasConcurrent: boolean;
+/** Where the story has ended without a decision of its own: forward if there is one all the same, or back. */
+async function turn<Input extends TransactionInput>(
+  kernel: Kernel,
+  story: Story<Input>,
+  input: Input,
+  unwound: Unwound,
+): Promise<TransactionResult> {
+  kernel.run.unwound = unwound;
+  if (isDecided(kernel.run) || (await wasDecided(kernel, unwound))) {
+    await tellForward(kernel, story, input);
+    return complete(kernel);
+  }
+  // Also after a change of runs: the records of the steps have come along, their undos have not.
+  if (!unwound.isWhollyKnown || lacksUndo(kernel.run)) {
+    await recall(kernel, story, input, unwound.isWhollyKnown);
+  }
+  return compensate(kernel, story, reasonFor(kernel, unwound));
 }
 
-/** @returns `undefined`: the story came to its end, and the transaction is decided. */
+const lacksUndo = ({ steps }: Run): boolean =>
+  [...steps.values()].some(({ kind, undo }) => kind === 'compensable' && !undo);
+
+/**
+ * @param isContinued an earlier run has come as far as its pivot: what it did is answered by the fence.
+ * @returns `undefined`: the story came to its end, and the transaction is decided.
+ */
 async function tell<Input extends TransactionInput>(
   kernel: Kernel,
   story: Story<Input>,
   input: Input,
+  isContinued = false,
 ): Promise<Unwound | undefined> {
-  const telling = createTelling(kernel);
+  const telling = createTelling(kernel, isContinued);
   try {
     await story.tell(telling.tx, input);
     await decideIfOpen(kernel, story, telling.tx);
@@ -85,7 +96,7 @@ async function tell<Input extends TransactionInput>(
     if (!(error instanceof TemporalFailure)) throw error;
     kernel.body.cancel(); // Steps that run concurrently end before any of them is undone.
     await CancellationScope.nonCancellable(() => telling.close());
-    return { cause: error, wasConcurrent: telling.wasConcurrent() };
+    return unwoundBy(error, telling.wasConcurrent());
   }
 }
 
@@ -93,8 +104,15 @@ async function tell<Input extends TransactionInput>(
  * A recorded refusal in a sequence of steps stops every life of the transaction at the same step, so this life knows
  * all that was done. After anything else another life may have come further.
  */
-const isWhollyKnown = ({ cause, wasConcurrent }: Unwound): boolean =>
-  isRefusal(failureTypeOf(cause)) && !wasConcurrent;
+function unwoundBy(cause: TemporalFailure, wasConcurrent: boolean): Unwound {
+  const type = failureTypeOf(cause) ?? null;
+  return {
+    type,
+    detail: sentenceOf(cause),
+    isCancel: isCancellation(cause),
+    isWhollyKnown: isRefusal(type ?? undefined) && !wasConcurrent,
+  };
+}
 
 /** Learns the undos of the steps that this life never came to. */
 async function recall<Input extends TransactionInput>(
@@ -132,14 +150,15 @@ async function tellForward<Input extends TransactionInput>(
 }
 
 /** Asks the fence: has the decision happened? If not, it never will. */
-async function wasDecided(kernel: Kernel, cause: TemporalFailure): Promise<boolean> {
+async function wasDecided(kernel: Kernel, { type }: Unwound): Promise<boolean> {
   const { run, decision, participants, persistence } = kernel;
   run.phase = 'deciding';
   // A recorded refusal needs no question: every coordinator meets it, none gets past it.
-  if (isRefusal(failureTypeOf(cause)) || !decision.seal) return false;
+  if (isRefusal(type ?? undefined) || !decision.seal) return false;
   const { seal } = decision;
-  const step = kernel.ownStep(`seal-${decision.step}`, decision.step);
-  run.steps.set(step.name, step);
+  const name = `seal-${decision.step}`;
+  const step = run.steps.get(name) ?? kernel.ownStep(name, decision.step);
+  run.steps.set(name, step);
   const answer = await persistence.persist({
     step,
     call: () => seal(participants, stepKeyOf(run.input.gid, decision.step)),
@@ -211,15 +230,14 @@ async function end(kernel: Kernel, outcome: 'completed' | 'compensated'): Promis
 }
 
 /** The reason that the caller reads. A refusal comes first: it stands whatever else was asked meanwhile. */
-function reasonFor({ run }: Kernel, cause: TemporalFailure): EndingReason {
-  const type = failureTypeOf(cause);
+function reasonFor({ run }: Kernel, { type, detail, isCancel }: Unwound): EndingReason {
   const step = [...run.steps.values()].find(({ failure }) => failure !== null)?.name ?? null;
-  if (isRefusal(type)) return reasonOf(type, step, sentenceOf(cause));
+  if (type && isRefusal(type)) return reasonOf(type, step, detail);
   if (run.cancelAsked !== null) return reasonOf('Cancelled', step, `Asked by ${run.cancelAsked}.`);
   if (run.expired) return reasonOf('DeadlineExceeded', step, 'The time for acting was over.');
-  if (isVerdictFailure(type) || type === 'ReviewExpired') {
-    return reasonOf(type, step, sentenceOf(cause));
+  if (type && (isVerdictFailure(type) || type === 'ReviewExpired')) {
+    return reasonOf(type, step, detail);
   }
-  if (isCancellation(cause)) return reasonOf('Cancelled', step, 'Cancelled in Temporal.');
+  if (isCancel) return reasonOf('Cancelled', step, 'Cancelled in Temporal.');
   return reasonOf('StepExhausted', step, `${step ?? 'A step'} had no usable answer in its time.`);
 }

@@ -4,7 +4,7 @@ import type { ParkReason } from '../../contracts/failures';
 import { consentText } from '../../contracts/resolutions';
 import { whyNotOffered, type Decision, type ResolveTransaction } from '../../contracts/transaction';
 import type { Run, StepRecord } from './run';
-import { note } from './run';
+import { note, waitingOf } from './run';
 
 export interface Parking {
   /** Waits for an operator's decision on a step, for as long as it takes. */
@@ -57,9 +57,10 @@ export function createParking(
   }
 
   function validate({ step, decision, evidence }: ResolveTransaction): void {
-    if (run.parked.size === 0) throw refuse('NotParked', `${run.input.gid} is ${run.state}.`);
+    const waiting = waitingOf(run);
+    if (waiting.length === 0) throw refuse('NotParked', `${run.input.gid} is ${run.state}.`);
     if (decided.has(step)) throw refuse('BadDecision', `${step} has just been decided.`);
-    const why = whyNotOffered([...run.parked.values()], { step, decision });
+    const why = whyNotOffered(waiting, { step, decision });
     if (why !== undefined) throw refuse('BadDecision', why);
     if (decision !== 'retry' && !evidence) {
       throw refuse('BadDecision', `The decision ${decision} needs evidence.`);

@@ -1,4 +1,4 @@
-import type { CompensationReason } from '../../contracts/failures';
+import type { CompensationReason, FailureType } from '../../contracts/failures';
 import { codeOfFailure } from '../../contracts/failures';
 import { partsOfStepKey, type StepKey } from '../../contracts/ids';
 import type { AmountAtRisk } from '../../contracts/money';
@@ -52,6 +52,17 @@ export interface StepRecord {
  */
 type Phase = 'acting' | 'deciding' | 'forward' | 'undoing';
 
+/** Why a story did not come to its end, as it is kept until the decision is known; JSON, for it may go into the next run. */
+export interface Unwound {
+  /** From the list; `null`: no answer of a participant ended it. */
+  readonly type: FailureType | null;
+  /** What everybody may read of it. */
+  readonly detail: string;
+  readonly isCancel: boolean;
+  /** Every life of the transaction ends at the same step, so this one knows all that was done. */
+  readonly isWhollyKnown: boolean;
+}
+
 /** The state of one transaction inside its workflow; written by the kernel alone, read by queries. */
 export interface Run {
   readonly input: TransactionInput;
@@ -68,6 +79,8 @@ export interface Run {
   /** As an earlier run of this transaction left them parked: they wait on, and are not tried before. */
   readonly restored: Map<string, ParkedStep>;
   phase: Phase;
+  /** The story has ended without a decision of its own; `null`: it goes on, or came to its end. */
+  unwound: Unwound | null;
   state: RunState;
   /** Highest epoch that a participant has answered from. */
   epoch: number;
@@ -94,6 +107,7 @@ export interface Run {
 export interface Carried extends Pick<
   Run,
   | 'phase'
+  | 'unwound'
   | 'epoch'
   | 'reason'
   | 'early'
@@ -115,15 +129,17 @@ export interface Carried extends Pick<
 const carriedMax = 100;
 
 export function carriedOf(run: Run): Carried {
-  const { phase, epoch, reason, early, extendedMs, cancelAsked, expired, movedAt, wasReset } = run;
+  const { phase, unwound, epoch, reason, early, extendedMs } = run;
+  const { cancelAsked, expired, movedAt, wasReset } = run;
   return {
-    ...{ phase, epoch, reason, early, extendedMs, cancelAsked, expired, movedAt, wasReset },
+    ...{ phase, unwound, epoch, reason, early, extendedMs },
+    ...{ cancelAsked, expired, movedAt, wasReset },
     steps: [...run.steps.values()].map((step) => ({
       ...step,
       undo: undefined,
       interrupt: undefined,
     })),
-    parked: [...run.parked.values()],
+    parked: waitingOf(run),
     resolvedByHand: run.resolvedByHand,
     approvals: run.approvals.slice(-carriedMax),
     notes: run.notes.slice(-carriedMax),
@@ -146,12 +162,15 @@ export function continuedRun(
   return Object.assign(run, same, { state: same.phase === 'undoing' ? 'undoing' : 'running' });
 }
 
+/** What waits for a person, also where an earlier run has parked it and this one has not come to it yet. */
+export const waitingOf = ({ parked, restored }: Run): readonly ParkedStep[] => [
+  ...parked.values(),
+  ...restored.values(),
+];
+
 /** Nothing is under way: all that is owed waits for a person, or pauses. */
 export const isAtRest = (run: Run): boolean =>
-  (run.phase === 'undoing' || run.phase === 'forward') &&
-  !isEnding(run.state) &&
-  run.owing > 0 &&
-  run.resting === run.owing;
+  run.phase !== 'acting' && !isEnding(run.state) && run.owing > 0 && run.resting === run.owing;
 
 export function createRun(
   input: TransactionInput,
@@ -168,6 +187,7 @@ export function createRun(
     resting: 0,
     restored: new Map(),
     phase: 'acting',
+    unwound: null,
     state: 'running',
     epoch: 0,
     reason: null,
@@ -295,11 +315,11 @@ function stepViewOf(step: StepRecord): StepView {
 export function timelineOf(run: Run): Timeline {
   return {
     gid: run.input.gid,
-    state: run.state,
+    state: run.restored.size > 0 ? 'parked' : run.state,
     pivotPassed: isDecided(run),
     step: currentStepOf(run),
     steps: stepViewsOf(run),
-    parked: [...run.parked.values()],
+    parked: waitingOf(run),
     atRisk: atRiskOf(run),
     reason: run.reason,
     resolvedByHand: run.resolvedByHand,

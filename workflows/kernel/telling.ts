@@ -34,8 +34,10 @@ export interface Telling {
   wasConcurrent(): boolean;
 }
 
-export function createTelling(kernel: Kernel): Telling {
+/** @param isContinued an earlier run has come as far as the pivot: whatever is before it is answered by the fence. */
+export function createTelling(kernel: Kernel, isContinued = false): Telling {
   const { run, lane, locks, participants, persistence } = kernel;
+  const isToldAgain = () => isContinued || isDecided(run);
   const told = new Set<string>();
   const acting = new Set<Promise<unknown>>();
   const confirms: ((() => Promise<unknown>) | undefined)[] = [];
@@ -48,7 +50,7 @@ export function createTelling(kernel: Kernel): Telling {
 
     async lock(kind, id) {
       mayTell();
-      if (isDecided(run) || !locks) return { token: null }; // Told again, or a lane that never waits.
+      if (isToldAgain() || !locks) return { token: null }; // Told again, or a lane that never waits.
       mayAct();
       return track(
         kernel.body.run(() => locks.acquire({ kind, id, gid: run.input.gid }, kernel.timeLeftMs())),
@@ -57,7 +59,7 @@ export function createTelling(kernel: Kernel): Telling {
 
     async step<Result>(name: string, { act, undo, atRisk = [] }: CompensableStep<Result>) {
       mayTell();
-      if (isDecided(run)) return again(name, 'compensable', act, atRisk);
+      if (isToldAgain()) return again(name, 'compensable', act, atRisk);
       mayAct();
       const answer: { result?: Result } = {};
       // Registered before the act: if it takes effect but its answer is lost, undoing is still owed.
@@ -82,7 +84,7 @@ export function createTelling(kernel: Kernel): Telling {
         throw new Error(`The story is decided by ${kernel.decision.step}, not by ${name}.`);
       }
       if (isDecided(run)) return again(name, 'pivot', act);
-      mayAct();
+      if (!isContinued) mayAct();
       if (acting.size > 0) throw new Error(`${name} would decide while a step is still acting.`);
       const step = begin(name, 'pivot', []);
       run.phase = 'deciding'; // From here on no cancel reaches the act: its answer decides.
@@ -100,14 +102,14 @@ export function createTelling(kernel: Kernel): Telling {
     async review(request) {
       mayTell();
       // Told again: what the person said led to the decision, and was recorded on its way there.
-      if (isDecided(run)) return undefined;
+      if (isToldAgain()) return undefined;
       mayAct();
       return kernel.review.wait(request);
     },
 
     tell(status) {
       mayTell();
-      if (!isDecided(run)) mayAct();
+      if (!isToldAgain()) mayAct();
       if (run.early !== null) return;
       run.early = status;
       kernel.announce();

@@ -43,7 +43,10 @@ export async function runTransaction<Input extends TransactionInput>(
   story: Story<Input>,
   carried?: Carried,
 ): Promise<TransactionResult> {
-  const { runId, originalExecutionRunId } = workflowInfo();
+  const { runId, originalExecutionRunId, continuedFromExecutionRunId } = workflowInfo();
+  if (continuedFromExecutionRunId && !carried) {
+    throw new Error('This workflow does not take what its earlier run has learnt.'); // It would begin anew.
+  }
   const wasReset = runId !== originalExecutionRunId;
   const run = carried
     ? continuedRun(input, carried, Date.now)
@@ -97,7 +100,8 @@ function answerMessages(kernel: Kernel): void {
         // The pivot may be under way, or have happened in an earlier life of this run: the decision answers.
         // Shielded: Temporal's own cancel may have come first, and this caller is owed an answer as well.
         await CancellationScope.nonCancellable(() =>
-          condition(() => run.phase === 'undoing' || isDecided(run)),
+          // Parked, it may wait for months: the caller has asked, and the run remembers it.
+          condition(() => run.phase === 'undoing' || isDecided(run) || run.parked.size > 0),
         );
       }
       if (isDecided(run)) {

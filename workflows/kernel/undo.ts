@@ -15,19 +15,26 @@ export async function undoAll(kernel: Kernel): Promise<void> {
   run.state = 'undoing';
   const owed = [...run.steps.values()].filter(isOwed).reverse();
   const isContinued = owed.some(({ name }) => run.restored.has(name));
-  const broken = brokenOf(run, owed); // Before the first undo: one that breaks is tried, and parks by its own answer.
+  const parkedBefore = waitingIn(run, owed);
+  const waiting = parkedBefore.map(persistFrom);
+  const rest = stepsBeside(owed, parkedBefore);
+  const broken = brokenOf(rest); // Before the first undo: one that breaks is tried, and parks by its own answer.
   const tried: Promise<Tried>[] = [];
-  for (const step of owed.filter((each) => broken.every((one) => one.owed.step !== each))) {
+  for (const step of stepsBeside(rest, broken)) {
     const progress = { isDone: false };
     const attempt = tryOnce(step).finally(() => (progress.isDone = true));
     tried.push(attempt);
-    if (tried.length === 1) kernel.announce(); // Once there is a step to name.
+    if (tried.length === 1 && !isContinued) kernel.announce(); // Once there is a step to name.
     await Promise.race([attempt, lane.patience(() => progress.isDone)]);
   }
   if (tried.length === 0 && !isContinued) kernel.announce();
   const answers = [...broken, ...(await Promise.all(tried))];
   const failed = answers.filter(({ attempt }) => !attempt.ok);
-  await Promise.all(failed.map((each) => persistence.persist(each.owed, each.attempt)));
+  await Promise.all([...waiting, ...failed.map(persistFrom)]);
+
+  function persistFrom({ owed: call, attempt }: Tried): Promise<unknown> {
+    return persistence.persist(call, attempt);
+  }
 
   async function tryOnce(step: StepRecord): Promise<Tried> {
     const call = undoOf(step);
@@ -59,9 +66,19 @@ function undoOf(step: StepRecord): OwedCall<unknown> {
   };
 }
 
-const brokenOf = (run: Run, steps: readonly StepRecord[]): readonly Tried[] =>
+/** Parked by an earlier run: they wait on beside what is tried, and are not tried themselves. */
+const waitingIn = (run: Run, steps: readonly StepRecord[]): readonly Tried[] =>
   steps.flatMap((step) => {
-    const attempt = restoredAttempt(run, step) ?? brokenBefore(step);
+    const attempt = restoredAttempt(run, step);
+    return attempt ? [{ owed: undoOf(step), attempt }] : [];
+  });
+
+const stepsBeside = (steps: readonly StepRecord[], others: readonly Tried[]) =>
+  steps.filter((step) => others.every(({ owed }) => owed.step !== step));
+
+const brokenOf = (steps: readonly StepRecord[]): readonly Tried[] =>
+  steps.flatMap((step) => {
+    const attempt = brokenBefore(step);
     return attempt ? [{ owed: undoOf(step), attempt }] : [];
   });
 

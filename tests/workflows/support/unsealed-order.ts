@@ -1,5 +1,6 @@
 import type { OrderSagaInput } from '../../../contracts/order-saga';
 import type { TransactionResult } from '../../../contracts/transaction';
+import type { Carried } from '../../../workflows/kernel/run';
 import type { Story } from '../../../workflows/kernel/story';
 import { runTransaction } from '../../../workflows/kernel/transaction';
 
@@ -23,6 +24,9 @@ const unsealedStory: Story<OrderSagaInput> = {
   },
 };
 
-export async function unsealedOrder(order: OrderSagaInput): Promise<TransactionResult> {
-  return runTransaction(order, unsealedStory);
+export async function unsealedOrder(
+  order: OrderSagaInput,
+  carried?: Carried,
+): Promise<TransactionResult> {
+  return runTransaction(order, unsealedStory, carried);
 }
