@@ -23,7 +23,7 @@ interface ObserverParts {
   readonly look: (vantage: Vantage, subject: Subject) => Promise<Glimpse>;
   /** Writes down what is seen. */
   readonly tell: (vantage: Vantage, sight: Sight, glimpse: Glimpse, place: Place) => Promise<void>;
-  readonly now?: () => number;
+  readonly now: () => number;
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
@@ -36,7 +36,7 @@ export function createObserver({
   place,
   look,
   tell,
-  now = Date.now,
+  now,
   pause = (ms, signal) => delay(Math.max(0, ms), undefined, { signal }).catch(() => undefined),
 }: ObserverParts) {
   return async function observe(

@@ -27,9 +27,9 @@ export async function heartbeat(url: string, source: string, withinMs: number): 
       reads = true;
       await region.query(
         `INSERT INTO heartbeat (source, seq, at_us, epoch)
-           SELECT ?, 1, ?, epoch FROM region_epoch WHERE id = 1
+           SELECT ?, 1, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)), epoch FROM region_epoch WHERE id = 1
            ON DUPLICATE KEY UPDATE seq = heartbeat.seq + 1, at_us = VALUES(at_us), epoch = VALUES(epoch)`,
-        [source, Date.now() * 1_000],
+        [source],
       );
     });
     return told(true, null);
@@ -42,11 +42,12 @@ export async function heartbeat(url: string, source: string, withinMs: number): 
  * Looks at a standby, as its operator.
  *
  * @param database that has the table `heartbeat`, where the hub's own row tells how far it is behind.
+ * @param now of the hub, whose clock that row is stamped by.
  */
 export async function lookAtStandby(
   url: string,
   database: string,
-  withinMs: number,
+  { withinMs, now }: { readonly withinMs: number; readonly now: () => number },
 ): Promise<StandbyLook> {
   const began = performance.now();
   const ms = (): number => Math.round(performance.now() - began);
@@ -54,7 +55,7 @@ export async function lookAtStandby(
     return await withRegion(url, withinMs, async (region) => {
       const { replica } = await stateOf(region);
       const at = await newestHeartbeat(region, database);
-      const lagMs = at === null ? null : Math.max(0, Math.round(Date.now() - at / 1_000));
+      const lagMs = at === null ? null : Math.max(0, Math.round(now() - at / 1_000));
       const follows = replica !== null && replica.isPulling && replica.isApplying;
       const error = replica?.error === '' ? null : (replica?.error ?? 'It follows nobody.');
       return { reads: true, follows, lagMs, error, ms: ms() };

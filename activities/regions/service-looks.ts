@@ -52,6 +52,8 @@ export interface LookedAt {
   readonly isActive: boolean;
   /** Of the user that writes heartbeats. */
   readonly watchUrl: string;
+  /** Of the hub: how old a standby's newest write is. */
+  readonly now: () => number;
 }
 
 /** Each service once, all at a time. Never rejects; takes little longer than `watchTimes.probeWithin`. */
@@ -66,14 +68,17 @@ export async function lookAtServices(
   return { mysql, redis, kafka };
 }
 
-async function lookAtMysql({ access, isActive, watchUrl }: LookedAt): Promise<ServiceLook> {
-  const within = watchTimes.probeWithin;
+async function lookAtMysql({ access, isActive, watchUrl, now }: LookedAt): Promise<ServiceLook> {
+  const withinMs = watchTimes.probeWithin;
   if (isActive) {
-    const { writes, ms, error } = await heartbeat(alongHub(watchUrl, access), 'services', within);
+    const { writes, ms, error } = await heartbeat(alongHub(watchUrl, access), 'services', withinMs);
     return { isWell: writes, ms: writes ? ms : null, lagMs: null, error };
   }
   const database = new URL(watchUrl).pathname.slice(1);
-  const { reads, follows, ...look } = await lookAtStandby(access.mysqlUrl, database, within);
+  const { reads, follows, ...look } = await lookAtStandby(access.mysqlUrl, database, {
+    withinMs,
+    now,
+  });
   return { ...look, isWell: reads && follows, ms: reads ? look.ms : null };
 }
 

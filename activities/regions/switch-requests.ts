@@ -40,8 +40,15 @@ export interface SwitchRequests {
 const questionLifeSeconds = 1_800;
 const duplicate = 1062;
 
-/** @param accord with the right to number the cluster's switches and to accept runs. */
-export function createSwitchRequests(accord: SqlPool, cluster: string): SwitchRequests {
+/**
+ * @param accord with the right to number the cluster's switches and to accept runs.
+ * @param now of `accord`, which keeps the deadlines: milliseconds since 1970.
+ */
+export function createSwitchRequests(
+  accord: SqlPool,
+  cluster: string,
+  now: () => number,
+): SwitchRequests {
   /** Numbered by compare-and-set on the row that it was decided for. */
   async function accept<Input extends TransactionInput>(
     input: Input,
@@ -80,7 +87,7 @@ export function createSwitchRequests(accord: SqlPool, cluster: string): SwitchRe
     gid: gidOf(flow, businessIdOf(cluster, String(sequence + 1))),
     tenant: cluster,
     flow,
-    deadlineAt: Date.now() + switchLifeMs,
+    deadlineAt: now() + switchLifeMs,
     undoBudgetMs: Math.floor(switchLifeMs * undoBudgetShare),
   });
 

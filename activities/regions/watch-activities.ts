@@ -19,6 +19,8 @@ export interface WatchDependencies {
   readonly regions: Readonly<Record<string, RegionAccess>>;
   /** Of the user that writes heartbeats and may do nothing else, wherever it leads. */
   readonly watchUrl: string;
+  /** Of the hub, in milliseconds since 1970: a look of one worker is judged by another one. */
+  readonly now: () => number;
   /** `false`: it looks, and does nothing about it. */
   readonly acts: boolean;
   /** Names the delivery of an activity: the same for every attempt. */
@@ -31,7 +33,7 @@ export interface WatchDependencies {
 
 /** To be registered as `watch.<name>`. */
 export function createWatchActivities(dependencies: WatchDependencies): WatchActivities {
-  const { cluster, hub, store, requests, regions, watchUrl, acts } = dependencies;
+  const { cluster, hub, store, requests, regions, watchUrl, acts, now } = dependencies;
   const database = new URL(watchUrl).pathname.slice(1);
 
   async function place(): Promise<Place | null> {
@@ -48,17 +50,17 @@ export function createWatchActivities(dependencies: WatchDependencies): WatchAct
   }
 
   async function look(vantage: Vantage, { active, standby }: Subject): Promise<Glimpse> {
-    const began = Date.now();
-    const within = watchTimes.probeWithin;
+    const began = now();
+    const withinMs = watchTimes.probeWithin;
     const [probed, looked] = await Promise.all([
       vantage === 'hub'
-        ? heartbeat(alongHub(watchUrl, accessTo(active)), 'watch-hub', within)
+        ? heartbeat(alongHub(watchUrl, accessTo(active)), 'watch-hub', withinMs)
         : alongLink(active, standby),
       vantage === 'hub' && standby !== null
-        ? lookAtStandby(accessTo(standby).mysqlUrl, database, within)
+        ? lookAtStandby(accessTo(standby).mysqlUrl, database, { withinMs, now })
         : null,
     ]);
-    return { began, at: Date.now(), active: probed, standby: looked };
+    return { began, at: now(), active: probed, standby: looked };
   }
 
   /** As the standby reaches it; where none stands by, as any other region does. */
@@ -92,7 +94,7 @@ export function createWatchActivities(dependencies: WatchDependencies): WatchAct
     if (await store.note(event)) dependencies.onEvent(event);
   };
 
-  const observe = createObserver({ place, look, tell });
+  const observe = createObserver({ place, look, tell, now });
 
   return {
     observe: (request) => observe(request, dependencies.signal()),
@@ -100,7 +102,7 @@ export function createWatchActivities(dependencies: WatchDependencies): WatchAct
     async decide({ sights }) {
       const standing = acts ? await store.standing() : undefined;
       return standing
-        ? decideOn(sights, standing, Date.now())
+        ? decideOn(sights, standing, now())
         : { decision: { kind: 'nothing' }, againMs: watchTimes.observe };
     },
 

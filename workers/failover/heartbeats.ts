@@ -14,7 +14,7 @@ export interface Heartbeats {
  *
  * @param active of a database of the active region.
  * @param hub of `accord`.
- * @param now in milliseconds since 1970.
+ * @param now of the hub, in milliseconds since 1970: a loss is measured by it.
  */
 export function startHeartbeats(
   {

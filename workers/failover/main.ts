@@ -35,7 +35,7 @@ import { createTransactionWorker } from '../transactions/worker';
 import { repeat } from '../repeat';
 import { startHeartbeats } from './heartbeats';
 import { startServiceHealth } from './service-health';
-import { createWatching, ensureWatch } from './watching';
+import { createWatching, ensureWatch, watchEventsOf } from './watching';
 
 /** Built beside this file's own folder: dist/workflow-bundle.js. */
 const workflowBundlePath = join(__dirname, '..', '..', 'workflow-bundle.js');
@@ -81,13 +81,17 @@ async function main(): Promise<void> {
   });
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+  const accord = ownedDatabase(config.hubUrl, hub);
+  const clock = createServerClock(accord, workerClockMs);
+  const store = createWatchStore(hub, config.cluster);
+  const onEvent = watchEventsOf(registry, logger);
   const watching = createWatching({
-    ...{ accord: hub, hub: hubRow, registry, logger, stopping: stopping.signal },
+    ...{ accord: hub, hub: hubRow, stopping: stopping.signal, now: clock.now, store, onEvent },
     ...{ cluster: config.cluster, regions: config.regions },
     ...{ watchUrl: config.watch.url, acts: config.watch.acts },
   });
   const connection = await connectTemporal(config.temporal, logger);
-  const accord = ownedDatabase(config.hubUrl, hub);
+  const client = new Client({ connection, namespace: config.temporal.namespace });
   const installation = createInstallation(accord);
   const premises = createPremises(
     [
@@ -100,11 +104,8 @@ async function main(): Promise<void> {
         isOptional: true,
       },
       clusterPremise(accord, config.cluster),
-      createServerClock(accord, workerClockMs).premises,
-      temporalPremises(
-        new Client({ connection, namespace: config.temporal.namespace }),
-        installation,
-      ),
+      clock.premises,
+      temporalPremises(client, installation),
     ],
     { logger, registry },
   );
@@ -125,20 +126,18 @@ async function main(): Promise<void> {
     stuckAlarmMs,
   });
   const heartbeats = startHeartbeats(
-    { active, hub, cluster: config.cluster, now: Date.now },
+    { active, hub, cluster: config.cluster, now: clock.now },
     (error) => logger.warn({ err: error }, 'The active region does not take a heartbeat.'),
   );
   const health = startServiceHealth(
     {
-      store: createWatchStore(hub, config.cluster),
-      regions: config.regions,
-      watchUrl: config.watch.url,
+      ...{ store, regions: config.regions, watchUrl: config.watch.url, now: clock.now },
     },
     (error) => logger.warn({ err: error }, 'How the services answer cannot be written down.'),
   );
   const watch = repeat(
     async () => {
-      await ensureWatch(connection, config.temporal.namespace, config.cluster);
+      await ensureWatch(client, config.cluster);
       return null;
     },
     {
@@ -159,7 +158,7 @@ async function main(): Promise<void> {
   try {
     await worker.run();
   } finally {
-    await Promise.all([heartbeats.stop(), health.stop(), watch.stop(), premisesWatch.stop()]);
+    await Promise.all([heartbeats, health, watch, premisesWatch].map((each) => each.stop()));
     await endpoint.close();
     await connection.close();
     await Promise.all([hub.close(), active.close()]);

@@ -13,11 +13,13 @@ interface ServiceHealthParts {
   readonly store: Pick<WatchStore, 'placed' | 'tellService'>;
   readonly regions: Readonly<Record<string, RegionAccess>>;
   readonly watchUrl: string;
+  /** Of the hub. */
+  readonly now: () => number;
 }
 
 /** No part of the watch: it goes on where no workflow can run, and nothing waits for it. */
 export function startServiceHealth(
-  { store, regions, watchUrl }: ServiceHealthParts,
+  { store, regions, watchUrl, now }: ServiceHealthParts,
   onFailure: (error: unknown) => void,
 ): Repetition {
   const known = new Map<string, readonly ServiceLook[]>();
@@ -27,7 +29,7 @@ export function startServiceHealth(
     access: RegionAccess,
     { region: active, policy }: Placed,
   ): Promise<void> {
-    const looks = await lookAtServices({ access, isActive: region === active, watchUrl });
+    const looks = await lookAtServices({ access, isActive: region === active, watchUrl, now });
     for (const service of regionServices) {
       const name = `${region} ${service}`;
       const kept = [...(known.get(name) ?? []), looks[service]].slice(-looksKept);

@@ -1,6 +1,5 @@
-import { Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { Context } from '@temporalio/activity';
-import type { NativeConnection } from '@temporalio/worker';
 import { Counter, type Registry } from 'prom-client';
 
 import type { HubStore } from '../../activities/regions/hub-row';
@@ -9,60 +8,53 @@ import {
   createWatchActivities,
   type WatchDependencies,
 } from '../../activities/regions/watch-activities';
-import { createWatchStore, type WatchEvent } from '../../activities/regions/watch-store';
+import type { WatchEvent } from '../../activities/regions/watch-store';
 import type { SqlPool } from '../../activities/sql-transaction';
 import { watchIdOf, type WatchActivities, type WatchInput } from '../../contracts/region-watch';
 import { failoverTaskQueue } from '../../contracts/task-queues';
 import type { Logger } from '../../processes/logger';
 
-interface Watching extends Pick<WatchDependencies, 'cluster' | 'regions' | 'watchUrl' | 'acts'> {
+interface Watching extends Pick<
+  WatchDependencies,
+  'cluster' | 'regions' | 'watchUrl' | 'acts' | 'now' | 'store' | 'onEvent'
+> {
   /** Of `accord`. */
   readonly accord: SqlPool;
   readonly hub: HubStore;
-  readonly registry: Registry;
-  readonly logger: Logger;
   /** Aborted when this process is told to stop: a look of a minute would hold it up. */
   readonly stopping: AbortSignal;
 }
 
 /** The activities of a watch, as a failover worker serves them. */
-export function createWatching({
-  accord,
-  registry,
-  logger,
-  stopping,
-  ...parts
-}: Watching): WatchActivities {
+export function createWatching({ accord, stopping, ...parts }: Watching): WatchActivities {
+  return createWatchActivities({
+    ...parts,
+    requests: createSwitchRequests(accord, parts.cluster, parts.now),
+    delivery: () => {
+      const { workflowExecution, activityId } = Context.current().info;
+      return `${workflowExecution?.runId ?? ''} ${activityId}`;
+    },
+    signal: () => AbortSignal.any([stopping, Context.current().cancellationSignal]),
+  });
+}
+
+/** Of what the watch has told or done: in the log, and counted. */
+export function watchEventsOf(registry: Registry, logger: Logger): (event: WatchEvent) => void {
   const events = new Counter({
     name: 'accord_watch_events_total',
     help: 'What the watch of the regions has told or done; every page wants a person.',
     labelNames: ['kind', 'code'],
     registers: [registry],
   });
-  return createWatchActivities({
-    ...parts,
-    store: createWatchStore(accord, parts.cluster),
-    requests: createSwitchRequests(accord, parts.cluster),
-    delivery: () => {
-      const { workflowExecution, activityId } = Context.current().info;
-      return `${workflowExecution?.runId ?? ''} ${activityId}`;
-    },
-    signal: () => AbortSignal.any([stopping, Context.current().cancellationSignal]),
-    onEvent({ kind, code, detail }: WatchEvent) {
-      // The code of a switch is its gid, which would be a label without end.
-      events.inc({ kind, code: kind === 'failover' || kind === 'resync' ? 'accepted' : code });
-      logger.error({ kind, code }, detail);
-    },
-  });
+  return ({ kind, code, detail }) => {
+    // The code of a switch is its gid, which would be a label without end.
+    events.inc({ kind, code: kind === 'failover' || kind === 'resync' ? 'accepted' : code });
+    logger.error({ kind, code }, detail);
+  };
 }
 
 /** Sees to it that the cluster is watched. Safe to repeat, and for several workers: there is one watch. */
-export async function ensureWatch(
-  connection: NativeConnection,
-  namespace: string,
-  cluster: string,
-): Promise<void> {
-  const client = new Client({ connection, namespace });
+export async function ensureWatch(client: Client, cluster: string): Promise<void> {
   const input: WatchInput = { cluster };
   await client.workflow.start('regionWatch', {
     workflowId: watchIdOf(cluster),

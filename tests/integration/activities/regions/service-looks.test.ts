@@ -27,6 +27,7 @@ const look = (more: Partial<RegionAccess> = {}, isActive = true) =>
     access: { ...access, ...more },
     isActive,
     watchUrl: own.urls.WATCH_DATABASE_URL,
+    now: Date.now,
   });
 const well = { isWell: true, ms: expect.any(Number), error: null };
 /** Nobody listens on the discard port of this machine. */

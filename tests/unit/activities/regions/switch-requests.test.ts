@@ -26,7 +26,7 @@ function aHub() {
 describe('a question to a person', () => {
   it('is what the API can show and carry out', async () => {
     const { written, hub } = aHub();
-    await createSwitchRequests(hub, 'main').ask(wanted);
+    await createSwitchRequests(hub, 'main', () => now).ask(wanted);
     const [id, tenant, of, action] = [...written.values()][0] ?? [];
     expect([id, tenant, of]).toEqual([questionIdOf(gid, now), 'main', gid]);
     expect(approvalActionSchema.parse(JSON.parse(String(action)))).toEqual({
@@ -37,7 +37,7 @@ describe('a question to a person', () => {
 
   it('is one for one outage, and another one for the next', async () => {
     const { written, hub } = aHub();
-    const requests = createSwitchRequests(hub, 'main');
+    const requests = createSwitchRequests(hub, 'main', () => now);
     for (const since of [now, now, now + 60_000]) await requests.ask({ ...wanted, since });
     await requests.ask({ ...wanted, sequence: 4 });
     expect(written.size).toBe(3);
