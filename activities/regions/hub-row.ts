@@ -99,20 +99,23 @@ export function createHubStore(accord: SqlPool, cluster: string) {
 
     /**
      * @returns false, and for good: another one holds the row, the region or epoch is another one, nobody has allowed to
-     *   begin alone, or it was sealed. True also where it has begun before, and where it is decided.
+     *   begin alone, its run has ended, or it was sealed. True also where it has begun before, and where it is decided.
      */
     begin: (move: Move, mayBeginAlone: boolean): Promise<boolean> =>
       deciding(accord, cluster, move.gid, async (sql, row, before) => {
         if (before) return before === 'happened';
         if (row.holder === move.gid) return true; // An earlier delivery of this one.
-        const won = await sql.change(
-          `UPDATE cluster_state SET state = 'failing-over', holder_gid = ?, changed_at = UTC_TIMESTAMP(3)
-             WHERE cluster = ? AND epoch = ? AND region = ? AND state <> 'failing-over' AND (sync = 1 OR ? = 1)`,
-          [move.gid, cluster, move.epoch, move.from, mayBeginAlone ? 1 : 0],
-        );
+        const mayBegin = !(await hasEnded(sql, move.gid));
+        const won =
+          mayBegin &&
+          (await sql.change(
+            `UPDATE cluster_state SET state = 'failing-over', holder_gid = ?, changed_at = UTC_TIMESTAMP(3)
+               WHERE cluster = ? AND epoch = ? AND region = ? AND state <> 'failing-over' AND (sync = 1 OR ? = 1)`,
+            [move.gid, cluster, move.epoch, move.from, mayBeginAlone ? 1 : 0],
+          )) === 1;
         // A refusal stands: a late delivery must not take the row when the run has long ended.
-        if (won === 0) await keep(sql, cluster, move.gid, 'never', row.epoch);
-        return won === 1;
+        if (!won) await keep(sql, cluster, move.gid, 'never', row.epoch);
+        return won;
       }),
 
     /**

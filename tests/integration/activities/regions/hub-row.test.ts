@@ -108,6 +108,14 @@ describe('the decision of a switch', () => {
     expect(await hub.begin({ ...move, gid: 'failover:main.3' }, false)).toBe(true);
   });
 
+  it('of a switch whose row has its ending is no: a run that is started once more takes nothing', async () => {
+    await asEnded(gid, 'failover'); // Cancelled before anybody had sent it, say.
+    expect(await hub.begin(move, false)).toBe(false);
+    expect(await hub.burn(move)).toBe(false);
+    expect(await hub.sealSwitch(move)).toBe(false);
+    expect(await hub.read()).toMatchObject({ region: 'a', epoch: 4, state: 'steady' });
+  });
+
   it('of a switch that was refused stands: what comes late does not take the row', async () => {
     await accord.change(`UPDATE cluster_state SET sync = 0`, []);
     expect(await hub.begin(move, false)).toBe(false);
