@@ -1,9 +1,12 @@
-/** Rows of transactions that no caller asked for: accepted by a worker, as the API accepts those of callers. */
+/**
+ * Rows of transactions as a worker accepts them, where no caller has asked for one, and what a row has kept for who has to
+ * tell its story again.
+ */
 import { createHash } from 'node:crypto';
 
 import { topics } from '../contracts/events';
 import { rowBranch } from '../contracts/runs';
-import type { TransactionInput } from '../contracts/transaction';
+import { undoBudgetShare, type TransactionInput } from '../contracts/transaction';
 import { writeEvents } from './outbox';
 import type { SqlTransaction } from './participant';
 
@@ -59,4 +62,24 @@ export async function insertAccepted(
       },
     },
   ]);
+}
+
+/**
+ * What another run of a row is started with, its deadline as the row has it: a review puts that one off, and a run that
+ * waits for a person again must not find its time over. A switch of regions that has begun has its time anew: nobody else
+ * may move them until it has ended, and a region that is dead cannot be switched back to.
+ *
+ * @param isUnderWay it holds the row of its cluster.
+ * @param now in milliseconds since 1970.
+ * @returns `null`: it was not kept, so nobody can tell the story again.
+ */
+export function inputOfNextRun(
+  { input, deadline_at }: { readonly input: Buffer | null; readonly deadline_at: Date },
+  isUnderWay: boolean,
+  now: number,
+): TransactionInput | null {
+  if (input === null) return null;
+  const kept = JSON.parse(input.toString('utf8')) as TransactionInput; // Written as it was validated.
+  const anew = isUnderWay ? now + kept.undoBudgetMs / undoBudgetShare : 0;
+  return { ...kept, deadlineAt: Math.max(kept.deadlineAt, deadline_at.getTime(), anew) };
 }

@@ -7,7 +7,7 @@ import {
   type FoundAmount,
   type OpenRun,
 } from '../../contracts/reconciliation';
-import { undoBudgetShare, type TransactionInput } from '../../contracts/transaction';
+import { inputOfNextRun } from '../accepted-runs';
 import { inSqlTransaction, type Budget, type SqlPool } from '../sql-transaction';
 
 interface OpenRow {
@@ -119,7 +119,7 @@ function openRunOf(row: OpenRow, isUnderWay: boolean): readonly OpenRun[] {
     {
       gid,
       workflow: flowDefinitions[flow].workflow,
-      input: inputOf(row, isUnderWay),
+      input: inputOfNextRun(row, isUnderWay, Date.now()),
       finding: {
         kind: 'run_without_owner',
         participant: 'accord',
@@ -132,18 +132,6 @@ function openRunOf(row: OpenRow, isUnderWay: boolean): readonly OpenRun[] {
       },
     },
   ];
-}
-
-/**
- * What the run was started with, its deadline as the row has it: a review puts that one off, and a run that waits for a
- * person again must not find its time over. A switch of regions that has begun has its time anew: nobody else may move
- * them until it has ended, and a region that is dead cannot be switched back to.
- */
-function inputOf({ input, deadline_at }: OpenRow, isUnderWay: boolean): TransactionInput | null {
-  if (input === null) return null;
-  const kept = JSON.parse(input.toString('utf8')) as TransactionInput; // Written as it was validated.
-  const anew = isUnderWay ? Date.now() + kept.undoBudgetMs / undoBudgetShare : 0;
-  return { ...kept, deadlineAt: Math.max(kept.deadlineAt, deadline_at.getTime(), anew) };
 }
 
 /** The row keeps money as a number, within `minorUnitsMax`. */

@@ -9,6 +9,7 @@ import { clusterEpoch, createEpochSource } from '../../activities/epoch';
 import { createFence } from '../../activities/fence';
 import { createRegionsActivities } from '../../activities/regions/activities';
 import { createHubStore } from '../../activities/regions/hub-row';
+import { createOpenMoves } from '../../activities/regions/open-moves';
 import { createWatchStore } from '../../activities/regions/watch-store';
 import { createRunsActivities } from '../../activities/runs/activities';
 import { createRunsStore } from '../../activities/runs/runs-store';
@@ -35,12 +36,14 @@ import { createTransactionWorker } from '../transactions/worker';
 import { repeat } from '../repeat';
 import { startHeartbeats } from './heartbeats';
 import { startServiceHealth } from './service-health';
+import { watchForLostRuns } from './lost-runs';
 import { createWatching, ensureWatch, watchEventsOf } from './watching';
 
 /** Built beside this file's own folder: dist/workflow-bundle.js. */
 const workflowBundlePath = join(__dirname, '..', '..', 'workflow-bundle.js');
 const connectionLimit = 8;
 const stuckAlarmMs = 5_000; // A switch of regions takes seconds.
+const ensureWatchEveryMs = 10_000;
 
 async function main(): Promise<void> {
   const config = loadFailoverConfig();
@@ -138,7 +141,7 @@ async function main(): Promise<void> {
   const watch = repeat(
     async () => {
       await ensureWatch(client, config.cluster);
-      return null;
+      return ensureWatchEveryMs;
     },
     {
       onFailure: (error, failures) => {
@@ -146,6 +149,10 @@ async function main(): Promise<void> {
       },
       onRecovery: () => undefined,
     },
+  );
+  const lostRuns = watchForLostRuns(
+    { moves: createOpenMoves(hub, config.cluster, clock.now), client, store, onEvent },
+    (error) => logger.warn({ err: error }, 'Runs that are lost could not be looked for.'),
   );
   let broken: PremisesBroken | undefined;
   const premisesWatch = keepPremises(premises, (error) => {
@@ -158,7 +165,9 @@ async function main(): Promise<void> {
   try {
     await worker.run();
   } finally {
-    await Promise.all([heartbeats, health, watch, premisesWatch].map((each) => each.stop()));
+    await Promise.all(
+      [heartbeats, health, watch, lostRuns, premisesWatch].map((each) => each.stop()),
+    );
     await endpoint.close();
     await connection.close();
     await Promise.all([hub.close(), active.close()]);

@@ -53,7 +53,10 @@ export function watchEventsOf(registry: Registry, logger: Logger): (event: Watch
   };
 }
 
-/** Sees to it that the cluster is watched. Safe to repeat, and for several workers: there is one watch. */
+/**
+ * Sees to it that the cluster is watched, now and again: a watch may be terminated, and ends where there is nothing to
+ * watch yet. Safe to repeat, and for several workers: there is one watch.
+ */
 export async function ensureWatch(client: Client, cluster: string): Promise<void> {
   const input: WatchInput = { cluster };
   await client.workflow.start('regionWatch', {
