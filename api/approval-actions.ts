@@ -4,6 +4,7 @@ import type { Gid } from '../contracts/ids';
 import { failoverKinds } from '../contracts/regions';
 import { decisions } from '../contracts/transaction';
 import { atRiskSchema, evidenceSchema } from './run-view';
+import { realms } from './realms';
 import { scopes, type Scope } from './scopes';
 
 /** A decision on the step that a run is parked at. */
@@ -29,10 +30,11 @@ const bookStep = z.object({
   amounts: z.array(atRiskSchema),
 });
 
-/** A new key of the tenant. */
+/** A new key of the asker's tenant or cluster. */
 const createKey = z.object({
   kind: z.literal('createKey'),
   keyId: z.string(),
+  realm: z.enum(realms),
   owner: z.string(),
   scopes: z.array(z.enum(scopes)),
   expiresAt: z.iso.datetime().nullable(),
@@ -70,7 +72,10 @@ export type ShownAction = z.output<typeof shownActionSchema>;
 export const approvalActionSchema = z.discriminatedUnion('kind', [
   decideStep,
   bookStep,
-  createKey.extend({ secretSha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+  createKey.extend({
+    realm: z.enum(realms).default('tenant'), // Left out by an older build, whose keys were of tenants.
+    secretSha256: z.string().regex(/^[0-9a-f]{64}$/),
+  }),
   failover,
 ]);
 export type ApprovalAction = z.output<typeof approvalActionSchema>;
@@ -111,6 +116,6 @@ export function subjectOf(
 /** Without what is nobody's business. */
 export function shownAction(action: ApprovalAction): ShownAction {
   if (action.kind !== 'createKey') return action;
-  const { kind, keyId, owner, scopes: granted, expiresAt } = action;
-  return { kind, keyId, owner, scopes: granted, expiresAt };
+  const { kind, keyId, realm, owner, scopes: granted, expiresAt } = action;
+  return { kind, keyId, realm, owner, scopes: granted, expiresAt };
 }

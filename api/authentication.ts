@@ -1,23 +1,22 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { ulid } from 'ulid';
 
-import type { Tenant } from '../contracts/ids';
 import { Problem } from './errors';
 import { peopleBehind, type People } from './people';
 import type { Holder, Operators } from './operators';
-import { isScope, type Scope } from './scopes';
+import { placeOf, placesOf, whyReserved, type Place } from './realms';
+import { expandScopes, isScope, isScopeOf, type Scope } from './scopes';
 import type { ApiKey, KeysStore } from './stores/keys-store';
 
-/** Who calls, as far as the credential says. */
-export interface Principal {
+/** Who calls, as far as the credential says, and where: what this call is about. */
+export interface Principal extends Place {
   /** Which one it was, for the log: id of a key or of a token. */
   readonly credential: string | null;
-  /** Whose transactions this call is about. */
-  readonly tenant: Tenant;
   /** The person or system behind the credential: two keys of one owner, or a key and a token of one person, are one subject. */
   readonly subject: string;
   /** Everybody who may stand behind it, the subject included. */
   readonly people: People;
+  /** Of the call's realm alone. */
   readonly scopes: ReadonlySet<Scope>;
 }
 
@@ -46,11 +45,11 @@ const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 /** The id of the key that one call makes, however often it is sent: of who calls, and of the call's own key. */
 export function keyIdOf(
-  { tenant, subject }: Pick<Principal, 'tenant' | 'subject'>,
+  { realm, tenant, subject }: Pick<Principal, 'realm' | 'tenant' | 'subject'>,
   idempotencyKey: string,
   apiSecret: string,
 ): string {
-  const name = `api key\0${tenant}\0${subject}\0${idempotencyKey}`;
+  const name = `api key\0${realm}\0${tenant}\0${subject}\0${idempotencyKey}`;
   const digest = createHmac('sha256', apiSecret).update(name).digest();
   return [...digest.subarray(0, 26)].map((byte) => crockford[byte % 32]).join('');
 }
@@ -61,6 +60,7 @@ export function keyIdOf(
  */
 export function newKey({
   keyId = ulid(),
+  realm,
   tenant,
   owner,
   scopes,
@@ -70,12 +70,13 @@ export function newKey({
 }: Grant) {
   const secret = randomBytes(secretBytes).toString('base64url');
   const key = {
-    ...{ keyId, tenant, owner, scopes, createdAt, expiresAt, secretSha256: sha256(secret) },
+    ...{ keyId, realm, tenant, owner, scopes, createdAt, expiresAt },
+    ...{ secretSha256: sha256(secret) },
     ...{ madeBy: maker.subject, people: peopleBehind(owner, maker.people) },
   };
   return { key, credential: `acc_${keyId}_${secret}` };
 }
-type Grant = Pick<ApiKey, 'tenant' | 'owner' | 'scopes' | 'createdAt' | 'expiresAt'> & {
+type Grant = Pick<ApiKey, 'realm' | 'tenant' | 'owner' | 'scopes' | 'createdAt' | 'expiresAt'> & {
   readonly maker: Maker;
   /** Left out: a new one. */
   readonly keyId?: string;
@@ -84,19 +85,22 @@ type Grant = Pick<ApiKey, 'tenant' | 'owner' | 'scopes' | 'createdAt' | 'expires
 /** What a caller sends to say who he is. */
 interface Credentials {
   readonly authorization: string | undefined;
-  /** `Accord-Tenant`: which of the credential's tenants the call is about. */
+  /** `Accord-Tenant`, `Accord-Cluster`: which of the credential's tenants, or which cluster, the call is about. */
   readonly tenant: string | undefined;
+  readonly cluster: string | undefined;
 }
 
 /**
  * Authentication by API key or, of people, by the token of an operator. A key that is unknown, revoked, expired or wrong
  * is the same answer in the same time: its digest is compared either way.
  *
- * A call is about one tenant: the one that it names, which must be one of its credential's; it may name none where there
- * is one only. A tenant that is another's is as unknown as one that is nobody's.
+ * A call is about one tenant, or about the cluster: what it names, which must be one of its credential's; it may name
+ * none where there is one only. What is another's is as unknown as what is nobody's.
+ *
+ * @param cluster that this API serves: the only one that it knows, and no tenant has its name.
  */
 export function createAuthentication(
-  { keys, operators }: { readonly keys: KeysStore; readonly operators: Operators },
+  { keys, operators, cluster }: AuthenticationParts,
   now: () => number = Date.now,
 ) {
   const cache = new Map<string, { readonly key: ApiKey | undefined; readonly readAt: number }>();
@@ -121,9 +125,13 @@ export function createAuthentication(
     const isRight = timingSafeEqual(sha256(secret), key?.secretSha256 ?? Buffer.alloc(32));
     if (!key || !isRight || !isLive(key, now())) throw new Problem('unauthenticated');
     touch(keyId);
-    const { owner: subject, tenant, people } = key;
+    const { owner: subject, realm, tenant, people } = key;
     const scopes = key.scopes.filter(isScope);
-    return { subject, people, credential: keyId, tenants: [tenant], scopes };
+    return {
+      ...{ subject, people, credential: keyId, scopes },
+      tenants: realm === 'tenant' ? [tenant] : [],
+      clusters: realm === 'cluster' ? [tenant] : [],
+    };
   }
 
   function holderOf(authorization = ''): Promise<Holder> {
@@ -136,12 +144,14 @@ export function createAuthentication(
 
   return {
     /**
-     * @throws Problem `unauthenticated`; `not_found`, `tenant_missing` for the tenant; `dependency_unavailable` when keys
-     *   cannot be read.
+     * @throws Problem `unauthenticated`; `not_found`, `tenant_missing` for the tenant or cluster;
+     *   `dependency_unavailable` when keys cannot be read.
      */
-    async authenticate({ authorization, tenant }: Credentials): Promise<Principal> {
-      const { tenants, scopes, ...holder } = await holderOf(authorization);
-      return { ...holder, tenant: tenantOf(tenants, tenant), scopes: new Set(scopes) };
+    async authenticate({ authorization, ...named }: Credentials): Promise<Principal> {
+      const { tenants, clusters, scopes, ...holder } = await holderOf(authorization);
+      const place = placeNamed({ tenants, clusters }, named, cluster);
+      const own = expandScopes(scopes, place.realm).filter(isScopeOf(place.realm));
+      return { ...holder, ...place, scopes: new Set(own) };
     },
     /** Makes this process look the key up again: it has been revoked. */
     forget: (keyId: string): void => void cache.delete(keyId),
@@ -149,15 +159,32 @@ export function createAuthentication(
 }
 export type Authentication = ReturnType<typeof createAuthentication>;
 
-function tenantOf(tenants: readonly Tenant[], named: string | undefined): Tenant {
-  const [only, ...others] = tenants;
-  if (named !== undefined) {
-    if (!tenants.includes(named)) throw new Problem('not_found');
-    return named;
-  }
-  if (only === undefined || others.length > 0) throw new Problem('tenant_missing');
-  return only;
+interface AuthenticationParts {
+  readonly keys: KeysStore;
+  readonly operators: Operators;
+  readonly cluster: string;
 }
+
+function placeNamed(
+  own: Pick<Holder, 'tenants' | 'clusters'>,
+  { tenant, cluster: clusterNamed }: Omit<Credentials, 'authorization'>,
+  cluster: string,
+): Place {
+  const named = [
+    ...(tenant === undefined ? [] : [placeOf('tenant', tenant)]),
+    ...(clusterNamed === undefined ? [] : [placeOf('cluster', clusterNamed)]),
+  ];
+  const places = placesOf(own, cluster);
+  const meant = places.filter((place) => named.every((one) => isSamePlace(one, place)));
+  const [only, ...others] = meant;
+  if (only && others.length === 0) return only;
+  if (named.length > 1 || others.length > 0) throw new Problem('tenant_missing');
+  const isReserved = own.tenants.includes(cluster) && (tenant ?? cluster) === cluster;
+  throw new Problem('not_found', { ...(isReserved && { detail: whyReserved(cluster) }) });
+}
+
+const isSamePlace = (one: Place, other: Place): boolean =>
+  one.realm === other.realm && one.tenant === other.tenant;
 
 const isLive = ({ revokedAt, expiresAt }: ApiKey, at: number): boolean =>
   revokedAt === null && (expiresAt === null || expiresAt.getTime() > at);

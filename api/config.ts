@@ -19,6 +19,7 @@ import {
   type Environment,
 } from '../processes/environment';
 import { faultsOf, faultsShape } from '../processes/faults-config';
+import { whyReserved } from './realms';
 import { riskPolicySchema } from './risk-policy';
 import { thresholdsSchema } from './two-persons';
 
@@ -135,9 +136,19 @@ function operatorsOf({
   throw new ConfigurationError(['The configuration is wrong:', ...wrong].join('\n  '));
 }
 
+/** @throws ConfigurationError: a tenant has the name of the cluster. */
+function demandTenants(given: Given): void {
+  const wrong = (['MERCHANT_ACCOUNTS', 'CLEARING_ACCOUNTS'] as const)
+    .filter((name) => given.ACCORD_CLUSTER in given[name])
+    .map((name) => `${name}: ${whyReserved(given.ACCORD_CLUSTER)}`);
+  if (wrong.length > 0)
+    throw new ConfigurationError(['The configuration is wrong:', ...wrong].join('\n  '));
+}
+
 /** The configuration of the API, frozen. @throws ConfigurationError */
 export function loadConfig(environment: Environment = process.env) {
   const given = readEnvironment(variables, environment);
+  demandTenants(given);
   return Object.freeze({
     cluster: given.ACCORD_CLUSTER,
     listen: { host: given.API_HOST, port: given.API_PORT },

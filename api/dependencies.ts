@@ -2,7 +2,12 @@ import { Client, Connection } from '@temporalio/client';
 import { Redis } from 'ioredis';
 
 import { openPack } from '../books/pack';
-import { clusterPremise, createInstallation, ownedDatabase } from '../processes/installation';
+import {
+  clusterPremise,
+  createInstallation,
+  ownedDatabase,
+  reservedName,
+} from '../processes/installation';
 import { createServerClock, type Now } from '../processes/server-clock';
 import { guardRedis, redisRegistration } from '../processes/redis-premises';
 import { temporalPremises } from '../processes/temporal-premises';
@@ -15,7 +20,7 @@ import { createInvariants } from './invariants';
 import { createAccountViewsStore } from './stores/account-views-store';
 import { createApprovalsStore } from './stores/approvals-store';
 import { createAuditStore } from './stores/audit-store';
-import { createClusterStore } from './stores/cluster-store';
+import { clustersOf, createClusterStore } from './stores/cluster-store';
 import { createCouponViewsStore } from './stores/coupon-views-store';
 import { createDatabase, databaseLimits, type Database } from './stores/database';
 import { createHeartbeatStore } from './stores/heartbeat-store';
@@ -88,6 +93,7 @@ export function openDependencies(
       ...servers,
       installation.databases,
       clusterPremise(home, config.cluster),
+      reservedName(home, config.cluster),
       clock.premises,
       namespace,
       guarded.premises,
@@ -122,13 +128,14 @@ export function openDependencies(
 }
 export type Dependencies = ReturnType<typeof openDependencies>;
 
-/** Keys, and the audit of what is done with them, for the command line. */
+/** Keys, the audit of what is done with them, and the clusters that no tenant is named as, for the command line. */
 export function openKeys(accordUrl: string) {
   const pool = openPool(accordUrl, 1);
   const database = createDatabase(pool);
   return {
     keys: createKeysStore(database),
     audit: createAuditStore(database),
+    clusters: () => clustersOf(database),
     close: () => pool.close(),
   };
 }

@@ -13,7 +13,8 @@ export const problems = {
   tenant_missing: {
     status: 400,
     retryable: false,
-    title: 'The credential is for several tenants: name one in the header Accord-Tenant.',
+    title:
+      'The credential is for several tenants or clusters: name one in the header Accord-Tenant or Accord-Cluster.',
   },
   bad_http: { status: 400, retryable: false, title: 'This is not HTTP.' },
   idempotency_key_missing: {
@@ -28,6 +29,12 @@ export const problems = {
   },
   unauthenticated: { status: 401, retryable: false, title: 'A valid credential is required.' },
   scope_missing: { status: 403, retryable: false, title: 'The credential lacks the scope.' },
+  wrong_realm: {
+    status: 403,
+    retryable: false,
+    title:
+      'The credential is of a tenant where one of a cluster is wanted, or the other way round.',
+  },
   second_person_required: {
     status: 403,
     retryable: false,

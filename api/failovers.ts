@@ -49,8 +49,7 @@ interface Parts {
 }
 
 /**
- * What operators ask of the regions of a cluster, whose name stands in the place of the tenant: to anybody else it has
- * none. A switch or rejoin is prepared for the cluster as it is, and accepted by compare-and-set on its row: one at a
+ * What operators ask of the regions of a cluster, whose name stands in the place of the tenant. A switch or rejoin is prepared for the cluster as it is, and accepted by compare-and-set on its row: one at a
  * time.
  *
  * Every method throws Problem `failover_in_progress`: another one is under way; `state_changed`: the cluster has moved

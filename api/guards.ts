@@ -2,7 +2,7 @@ import underPressure from '@fastify/under-pressure';
 import type { FastifyRequest } from 'fastify';
 import { getHeapStatistics } from 'node:v8';
 
-import type { Authentication } from './authentication';
+import type { Authentication, Principal } from './authentication';
 import { Problem } from './errors';
 import type { Lifecycle } from './health';
 import { idempotencyKeyOf } from './idempotency';
@@ -27,7 +27,7 @@ interface Guards {
 }
 
 /**
- * What stands before every handler, in this order: overload, credential, scope, rate, key. A route says by its rules
+ * What stands before every handler, in this order: overload, credential, realm, scope, rate, key. A route says by its rules
  * what applies to it; one without rules (unknown, wrong method) is answered as it is.
  */
 export async function guardRoutes(api: Api, guards: Guards): Promise<void> {
@@ -41,6 +41,7 @@ export async function guardRoutes(api: Api, guards: Guards): Promise<void> {
     if (rules.kind === 'start') refuseStart(guards);
     if (rules.scope !== null) {
       request.principal = await authenticate(request, guards);
+      demandRealm(request.principal, rules);
       if (!request.principal.scopes.has(rules.scope)) {
         throw new Problem('scope_missing', { detail: `The scope ${rules.scope} is needed.` });
       }
@@ -78,6 +79,14 @@ function refuseStart({ lifecycle, starts, startsInHandMax, metrics }: Guards): v
   throw overloaded();
 }
 
+/** Regions are no tenant's, and business is no cluster's. */
+function demandRealm({ realm }: Principal, { realm: wanted = 'tenant' }: RouteRules): void {
+  if (wanted === 'any' || wanted === realm) return;
+  throw new Problem('wrong_realm', {
+    detail: `This route wants a credential of a ${wanted}; this one is of a ${realm}.`,
+  });
+}
+
 /** With jitter, so that those who were refused together do not come back together. */
 const overloaded = (): Problem =>
   new Problem('overloaded', { retryAfterSeconds: 1 + Math.floor(Math.random() * 5) });
@@ -85,10 +94,11 @@ const overloaded = (): Problem =>
 async function authenticate(request: FastifyRequest, { authentication, addresses }: Guards) {
   addresses.check(request.ip);
   try {
-    const { authorization, 'accord-tenant': tenant } = request.headers;
+    const { headers } = request;
     return await authentication.authenticate({
-      authorization,
-      tenant: tenant === undefined ? undefined : String(tenant),
+      authorization: headers.authorization,
+      tenant: textOf(headers['accord-tenant']),
+      cluster: textOf(headers['accord-cluster']),
     });
   } catch (error) {
     if (error instanceof Problem && error.code === 'unauthenticated')
@@ -96,6 +106,9 @@ async function authenticate(request: FastifyRequest, { authentication, addresses
     throw error;
   }
 }
+
+const textOf = (header: string | string[] | undefined): string | undefined =>
+  header === undefined ? undefined : String(header);
 
 async function takeFromLimit(
   { principal }: FastifyRequest,

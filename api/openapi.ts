@@ -26,18 +26,27 @@ const problemSchema = z
   .meta({ id: 'Problem' });
 
 /** Headers are read by us, not by a schema: they are described from the rules of the route. */
-const headersOf = ({ kind, scope }: RouteRules, method: string) => {
+const headersOf = ({ kind, scope, realm = 'tenant' }: RouteRules, method: string) => {
   const takesKey = method === 'POST' && (kind === 'start' || kind === 'steer');
   return {
     type: 'object',
     ...(takesKey && { required: ['Idempotency-Key'] }),
     properties: {
-      ...(scope !== null && {
-        'Accord-Tenant': {
-          type: 'string',
-          description: "Which of the credential's tenants; needed where it has several.",
-        },
-      }),
+      ...(scope !== null &&
+        realm !== 'tenant' && {
+          'Accord-Cluster': {
+            type: 'string',
+            description: 'The cluster; needed where the credential is also of tenants.',
+          },
+        }),
+      ...(scope !== null &&
+        realm !== 'cluster' && {
+          'Accord-Tenant': {
+            type: 'string',
+            description:
+              "Which of the credential's tenants; needed where it has several, or is also of a cluster.",
+          },
+        }),
       ...(takesKey && { 'Idempotency-Key': { type: 'string', minLength: 1, maxLength: 255 } }),
       ...(kind === 'start' && {
         Prefer: {
@@ -138,10 +147,13 @@ function completeSchema(route: RouteOptions): void {
     ...responsesOf(route.schema.response),
   };
   route.schema.operationId = operationIdOf(route);
-  const needs = rules.scope === null ? 'Open to everybody.' : `Needs the scope \`${rules.scope}\`.`;
+  const needs = rules.scope === null ? 'Open to everybody.' : needsOf(rules.scope, rules.realm);
   route.schema.description ??= `${kinds[rules.kind]} ${needs}`;
   route.schema.tags = [rules.kind];
 }
+
+const needsOf = (scope: string, realm: RouteRules['realm'] = 'tenant'): string =>
+  `Needs the scope \`${scope}\`${realm === 'any' ? '' : `, in a credential of a ${realm}`}.`;
 
 const responsesOf = (responses: unknown): object => (isRecord(responses) ? responses : {});
 

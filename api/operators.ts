@@ -8,23 +8,23 @@ import {
 } from 'jose';
 import { z } from 'zod';
 
-import { tenantPattern, type Tenant } from '../contracts/ids';
+import { tenantPattern } from '../contracts/ids';
 import type { OperatorsConfig } from './config';
 import { dependencyUnavailable, Problem } from './errors';
 import { peopleBehind, subjectPattern, type People } from './people';
-import { expandScopes, isScopeOrOps, type Scope } from './scopes';
+import type { Places } from './realms';
+import { isScopeOrOps, type Scope } from './scopes';
 
-/** Whom a credential speaks for. */
-export interface Holder {
+/** Whom a credential speaks for, and where. */
+export interface Holder extends Places {
   /** The person or system: `sub` of a token, owner of a key. */
   readonly subject: string;
   /** Everybody who may stand behind it, the subject included. */
   readonly people: People;
   /** Which credential it was, for the log: `jti`, id of a key. */
   readonly credential: string | null;
-  /** Whose transactions may be seen and steered with it. */
-  readonly tenants: readonly Tenant[];
-  readonly scopes: readonly Scope[];
+  /** As they were given: what they mean is a question of the realm of each call. */
+  readonly scopes: readonly (Scope | 'ops')[];
 }
 
 export interface Operators {
@@ -46,12 +46,17 @@ const clockToleranceSeconds = 30;
 /** Within the two seconds in which every call is answered. */
 const keySetMs = 1_500;
 
-const claimsSchema = z.object({
-  sub: z.string().regex(subjectPattern),
-  jti: z.string().optional(),
-  scope: z.string().default(''),
-  tenants: z.array(z.string().regex(tenantPattern)).min(1).max(100),
-});
+/** Of tenants, or of clusters: their names are of one form. */
+const names = z.array(z.string().regex(tenantPattern)).max(100).default([]);
+const claimsSchema = z
+  .object({
+    sub: z.string().regex(subjectPattern),
+    jti: z.string().optional(),
+    scope: z.string().default(''),
+    tenants: names,
+    clusters: names,
+  })
+  .refine(({ tenants, clusters }) => tenants.length + clusters.length > 0, { path: ['tenants'] });
 
 /** @param config `null`: no issuer is trusted, so every token is refused. */
 export function createOperators(
@@ -84,13 +89,13 @@ export function createOperators(
 function holderOf(payload: JWTPayload): Holder {
   const { success, data, error } = claimsSchema.safeParse(payload);
   if (!success) throw refusal(wrongClaim(String(error.issues[0]?.path[0])));
-  const names = data.scope.split(' ').filter(isScopeOrOps);
   return {
     subject: data.sub,
     people: peopleBehind(data.sub), // Its issuer vouches for one person.
     credential: data.jti ?? null,
     tenants: data.tenants,
-    scopes: expandScopes(names), // Scopes of other services in the same token mean nothing here.
+    clusters: data.clusters,
+    scopes: data.scope.split(' ').filter(isScopeOrOps), // Those of other services in the same token mean nothing here.
   };
 }
 

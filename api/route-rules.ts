@@ -13,6 +13,7 @@ import type { Principal } from './authentication';
 import { Problem, type ProblemCode } from './errors';
 import type { JsonValue } from './json-text';
 import type { LimitClass } from './limits';
+import type { Realm } from './realms';
 import type { Scope } from './scopes';
 
 /**
@@ -27,6 +28,8 @@ export interface RouteRules {
   readonly kind: RouteKind;
   /** `null`: open to everybody. */
   readonly scope: Scope | null;
+  /** What a credential must be of; left out: a tenant. */
+  readonly realm?: Realm | 'any';
   /** A probe that asks for nothing, so it is not limited: whoever does not get its answer ends the process. */
   readonly isFree?: true;
   /** What it can answer with; left out: JSON alone. */

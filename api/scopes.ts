@@ -1,3 +1,5 @@
+import type { Realm } from './realms';
+
 /** What a credential may do. A route names one; a credential holds some. */
 export const scopes = [
   'tx:start',
@@ -20,9 +22,28 @@ export const isScope = (name: string): name is Scope =>
 const breakGlass: Scope = 'ops:breakglass';
 const opsScopes = scopes.filter((scope) => scope.startsWith('ops:') && scope !== breakGlass);
 
-/** The scopes that a credential is given: `ops` stands for every `ops:*` but `ops:breakglass`. */
-export const expandScopes = (names: readonly (Scope | 'ops')[]): readonly Scope[] => [
-  ...new Set(names.flatMap((name) => (name === 'ops' ? opsScopes : [name]))),
+/** Of one realm alone; every other scope means the same in both. */
+const realmOfScope: Readonly<Partial<Record<Scope, Realm>>> = {
+  'tx:start': 'tenant',
+  'tx:cancel': 'tenant',
+  'payments:review': 'tenant',
+  'ops:failover': 'cluster',
+};
+
+/** Whether a credential of the realm may have it. */
+export const isScopeOf =
+  (realm: Realm) =>
+  (scope: Scope): boolean =>
+    (realmOfScope[scope] ?? realm) === realm;
+
+/**
+ * The scopes that a credential is given: `ops` stands for every `ops:*` of its realm but `ops:breakglass`. One of the
+ * other realm that is named stays, for whoever refuses it.
+ */
+export const expandScopes = (names: readonly (Scope | 'ops')[], realm: Realm): readonly Scope[] => [
+  ...new Set(
+    names.flatMap((name) => (name === 'ops' ? opsScopes.filter(isScopeOf(realm)) : [name])),
+  ),
 ];
 
 export const isScopeOrOps = (name: string): name is Scope | 'ops' =>

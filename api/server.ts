@@ -92,7 +92,7 @@ export async function buildServer({
     createPremises(dependencies.premises, { logger, registry: metrics.registry }),
   );
   const authentication = createAuthentication(
-    { keys, operators: createOperators(config.operators, now) },
+    { keys, operators: createOperators(config.operators, now), cluster: config.cluster },
     now,
   );
   const health = createHealth({

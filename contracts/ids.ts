@@ -8,7 +8,7 @@ export const businessFlows = [
   'settlement',
 ] as const;
 export type BusinessFlow = (typeof businessFlows)[number];
-/** What operators do to a cluster: its name stands in the place of the tenant. */
+/** What operators do to a cluster: its name stands in the place of the tenant, and no tenant may have it. */
 export const operatorFlows = ['failover', 'failback'] as const;
 export type OperatorFlow = (typeof operatorFlows)[number];
 /** First part of a gid: one word a flow. A new flow is entered here, in `flows.ts` and in `workflows/index.ts`. */

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 
 import { z } from 'zod';
 
+import { tenantPattern } from '../contracts/ids';
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The environment does not describe a process that can run; names every variable that is wrong, never its value. */
@@ -79,7 +81,8 @@ export const listenHost = z
   .regex(/^(?:\[[\da-f:.]+\]|[^\s/@[\]]+)$/i, 'host')
   .transform((host) => host.replace(/^\[|\]$/g, ''));
 
-export const clusterName = z.string().regex(/^[a-z0-9-]{1,16}$/, '1 to 16 of a-z, 0-9 and -');
+/** It stands in the place of a tenant in rows and ids, so it has that form. */
+export const clusterName = z.string().regex(tenantPattern, '1 to 16 of a-z and 0-9');
 
 /** A `%` that is no escape is a driver's error later, and it names no variable. */
 function isDecodable(url: string): boolean {

@@ -3,6 +3,7 @@
  * Redis and topics in Kafka. Two of them in one namespace would run each other's workflows, and move money in each
  * other's databases. So each shared thing bears the id of its owner, and a process that finds another's is refused.
  */
+import { businessFlows } from '../contracts/ids';
 import type { BrokenPremise, PremiseSource } from './premises';
 
 /** A database as a process reaches it. */
@@ -166,6 +167,29 @@ export const clusterPremise = (accord: OwnedDatabase, cluster: string): PremiseS
         ...{ setting: 'ACCORD_CLUSTER', found: cluster },
         wanted: known.slice(0, namedMax).join(' or ') || 'a row of cluster_state',
         remedy: 'Set ACCORD_CLUSTER to a cluster that the database knows.',
+      },
+    ];
+  },
+});
+
+/**
+ * No tenant has the cluster's name, which stands in a tenant's place in rows and ids: its business would be shown to who
+ * moves regions.
+ * @param accord of a user who reads `runs`.
+ */
+export const reservedName = (accord: OwnedDatabase, cluster: string): PremiseSource => ({
+  server: 'mysql tenants',
+  async ask() {
+    const flows = businessFlows.map((flow) => `'${flow}'`).join(', ');
+    const rows = await accord.select(
+      `SELECT 1 FROM runs WHERE tenant = '${cluster}' AND flow IN (${flows}) LIMIT 1`,
+    );
+    if (rows.length === 0) return [];
+    return [
+      {
+        ...{ product: 'MySQL', version: accord.database, isRequired: true },
+        ...{ setting: 'ACCORD_CLUSTER', found: cluster, wanted: 'the name of no tenant' },
+        remedy: 'A tenant of this name has transactions: give the cluster another name.',
       },
     ];
   },

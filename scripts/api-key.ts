@@ -9,7 +9,8 @@ import { hostname, userInfo } from 'node:os';
 import { makerAtHand, newKey } from '../api/authentication';
 import { openKeys } from '../api/dependencies';
 import { subjectPattern } from '../api/people';
-import { expandScopes, isScopeOrOps, scopes } from '../api/scopes';
+import { placeOf, whyReserved, type Place } from '../api/realms';
+import { expandScopes, isScopeOf, isScopeOrOps, scopes } from '../api/scopes';
 import type { AuditStore } from '../api/stores/audit-store';
 import type { ApiKey, KeysStore } from '../api/stores/keys-store';
 import type { JsonValue } from '../api/json-text';
@@ -17,8 +18,10 @@ import { tenantPattern } from '../contracts/ids';
 import { provisioned } from './provisioned';
 import { stackProfiles, type Profile } from './stack/profile';
 
+/** Of a tenant or of a cluster: exactly one of them is named. */
 interface Options {
-  readonly tenant: string;
+  readonly tenant?: string;
+  readonly cluster?: string;
   readonly profile: Profile;
 }
 interface ChangeOptions extends Options {
@@ -32,52 +35,67 @@ interface CreateOptions extends ChangeOptions {
 }
 
 async function withKeys(
-  { tenant, profile }: Options,
-  use: (keys: KeysStore, audit: AuditStore) => Promise<void>,
+  { tenant, cluster, profile }: Options,
+  use: (keys: KeysStore, audit: AuditStore, place: Place) => Promise<void>,
 ): Promise<void> {
-  if (!tenantPattern.test(tenant)) throw new Error('A tenant is 1 to 16 of a-z and 0-9.');
+  if ((tenant === undefined) === (cluster === undefined))
+    throw new Error('A key is of a tenant or of a cluster: say --tenant or --cluster.');
   const url = process.env['API_DATABASE_URL'] ?? (await provisioned(profile)).API_DATABASE_URL;
-  const { keys, audit, close } = openKeys(url);
+  const { keys, audit, clusters, close } = openKeys(url);
   try {
-    await use(keys, audit);
+    const known = await clusters();
+    const place = tenant === undefined ? clusterOf(cluster ?? '', known) : tenantOf(tenant, known);
+    await use(keys, audit, place);
   } finally {
     await close();
   }
 }
 
+function tenantOf(name: string, clusters: readonly string[]): Place {
+  if (!tenantPattern.test(name)) throw new Error('A tenant is 1 to 16 of a-z and 0-9.');
+  if (clusters.includes(name)) throw new Error(whyReserved(name));
+  return placeOf('tenant', name);
+}
+
+function clusterOf(name: string, clusters: readonly string[]): Place {
+  if (clusters.includes(name)) return placeOf('cluster', name);
+  throw new Error(`There is no cluster ${name}: the database knows ${clusters.join(', ')}.`);
+}
+
 const create = (options: CreateOptions): Promise<void> =>
-  withKeys(options, async (keys, audit) => {
+  withKeys(options, async (keys, audit, place) => {
     const createdAt = new Date();
     const { key, credential } = newKey({
-      tenant: options.tenant,
+      ...place,
       owner: options.owner,
-      scopes: scopesOf(options.scopes),
+      scopes: scopesOf(options.scopes, place),
       createdAt,
       expiresAt: expiryOf(createdAt, options.days),
       maker: makerAtHand(options.by),
     });
-    await writeDown(audit, options, 'create', {
+    await writeDown(audit, place, options.by, 'create', {
       keyId: key.keyId,
+      realm: place.realm,
       owner: key.owner,
       scopes: [...key.scopes],
     });
     await keys.add(key);
     console.error(
-      `Key ${key.keyId} of ${key.owner} for ${key.tenant}, made by ${options.by}. Its secret is not shown again:`,
+      `Key ${key.keyId} of ${key.owner} for the ${key.realm} ${key.tenant}, made by ${options.by}. Its secret is not shown again:`,
     );
     console.log(credential);
   });
 
 const list = (options: Options): Promise<void> =>
-  withKeys(options, async (keys) => {
-    for (const key of await keys.list(options.tenant)) console.log(lineOf(key));
+  withKeys(options, async (keys, _, place) => {
+    for (const key of await keys.list(place)) console.log(lineOf(key));
   });
 
 const revoke = (keyId: string, options: ChangeOptions): Promise<void> =>
-  withKeys(options, async (keys, audit) => {
-    await writeDown(audit, options, 'revoke', { keyId });
-    if (!(await keys.revoke(options.tenant, keyId))) {
-      throw new Error(`${options.tenant} has no key ${keyId}.`);
+  withKeys(options, async (keys, audit, place) => {
+    await writeDown(audit, place, options.by, 'revoke', { keyId });
+    if (!(await keys.revoke(place, keyId))) {
+      throw new Error(`The ${place.realm} ${place.tenant} has no key ${keyId}.`);
     }
     console.error(`Revoked; a running API takes it for five more seconds at most.`);
   });
@@ -85,7 +103,8 @@ const revoke = (keyId: string, options: ChangeOptions): Promise<void> =>
 /** Before it is done, with whom the machine knows at this command line: the name behind `--by` is that person's own word. */
 const writeDown = (
   audit: AuditStore,
-  { tenant, by }: ChangeOptions,
+  { tenant }: Place,
+  by: string,
   command: string,
   what: Readonly<Record<string, JsonValue>>,
 ): Promise<void> =>
@@ -104,14 +123,19 @@ function subjectOf(text: string): string {
   throw new InvalidArgumentError('It is 1 to 128 visible ASCII characters.');
 }
 
-function scopesOf(named: string) {
+function scopesOf(named: string, { realm }: Place) {
   const names = named.split(',').map((name) => name.trim());
   const known = names.filter(isScopeOrOps);
   const unknown = names.filter((name) => !isScopeOrOps(name));
   if (unknown.length > 0) {
     throw new Error(`Unknown: ${unknown.join(', ')}. There are ops, ${scopes.join(', ')}.`);
   }
-  return expandScopes(known);
+  const strange = known.filter((name) => name !== 'ops' && !isScopeOf(realm)(name));
+  if (strange.length > 0)
+    throw new Error(
+      `${strange.join(', ')} ${strange.length > 1 ? 'are' : 'is'} of no key of a ${realm}.`,
+    );
+  return expandScopes(known, realm);
 }
 
 function expiryOf(createdAt: Date, days: string | undefined): Date | null {
@@ -145,7 +169,8 @@ function lineOf({
 const command = (name: string, description: string): Command =>
   new Command(name)
     .description(description)
-    .requiredOption('-t, --tenant <code>', 'whose')
+    .option('-t, --tenant <code>', 'whose')
+    .option('-c, --cluster <name>', 'in its place: of the regions of the installation')
     .addOption(
       new Option('-p, --profile <name>', 'where, unless API_DATABASE_URL says it')
         .choices(stackProfiles)
@@ -167,7 +192,7 @@ new Command('api-key')
       .option('-d, --days <number>', 'until it expires')
       .action(create),
   )
-  .addCommand(command('list', 'Lists the keys of a tenant.').action(list))
+  .addCommand(command('list', 'Lists the keys of a tenant or cluster.').action(list))
   .addCommand(
     command('revoke', 'Revokes a key.').argument('<key id>').addOption(by()).action(revoke),
   )

@@ -1,17 +1,17 @@
 /** Keys of the API for scripts that call it, as any client does. */
 import { makerAtHand, newKey } from '../api/authentication';
 import { openKeys } from '../api/dependencies';
-import { expandScopes } from '../api/scopes';
+import { expandScopes, type Scope } from '../api/scopes';
 import type { Tenant } from '../contracts/ids';
 
 const lifeMs = 24 * 3_600_000;
 
-/** What a credential is for. */
+/** What a credential of a tenant is for. */
 export interface Holder {
   readonly tenant: Tenant;
   /** The person or system that it speaks for. */
   readonly owner: string;
-  readonly scopes: Parameters<typeof expandScopes>[0];
+  readonly scopes: readonly (Scope | 'ops')[];
 }
 
 /** @returns the value of the header `Authorization`; good for a day. */
@@ -21,9 +21,10 @@ export async function authorizationOf(
 ): Promise<string> {
   const createdAt = new Date();
   const { key, credential } = newKey({
+    realm: 'tenant',
     tenant,
     owner,
-    scopes: expandScopes(scopes),
+    scopes: expandScopes(scopes, 'tenant'),
     createdAt,
     expiresAt: new Date(createdAt.getTime() + lifeMs),
     maker: makerAtHand(owner), // Each caller of these scripts plays one person, who makes the own key.

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 
 import { openKeys } from '../api/dependencies';
-import { scopes } from '../api/scopes';
+import { isScopeOf, scopes } from '../api/scopes';
 import { createApplication, type Application, type Role } from './application';
 import { build } from './build';
 import { provisionProfile, type DatabaseUrls } from './databases';
@@ -130,7 +130,9 @@ export async function developerCredential(profile: Profile, urls: DatabaseUrls):
     await secret(profile, 'developer-key-2'),
   ];
   const keySecret = halves.join('').slice(0, 43);
-  const allowed = scopes.filter((scope) => scope !== 'admin:keys' && scope !== 'ops:breakglass');
+  const allowed = scopes
+    .filter(isScopeOf('tenant'))
+    .filter((scope) => scope !== 'admin:keys' && scope !== 'ops:breakglass');
   // Neither a key's scopes nor its maker ever change, so one with others is another key of the same secret.
   const keyId = sha256(`id of ${keySecret}, for ${allowed.join()}, made by ${developer}`)
     .toString('hex')
@@ -141,6 +143,7 @@ export async function developerCredential(profile: Profile, urls: DatabaseUrls):
     if (!(await keys.find(keyId))) {
       await keys.add({
         keyId,
+        realm: 'tenant',
         tenant: seedTenant,
         owner: developer,
         madeBy: developer,

@@ -11,17 +11,25 @@ import { reasonOf } from './stack/waiting';
 interface Options {
   readonly sub: string;
   readonly scopes: readonly string[];
-  readonly tenants: readonly string[];
+  readonly tenants?: readonly string[];
+  readonly clusters?: readonly string[];
   readonly minutes: number;
   readonly profile: Profile;
 }
 
 const minutesMax = 1_440;
 
-async function make({ sub: subject, profile, ...rest }: Options): Promise<void> {
-  const token = await operatorToken(profile, { subject, ...rest });
+async function make({
+  sub: subject,
+  profile,
+  clusters = [],
+  tenants = clusters.length > 0 ? [] : [seedTenant],
+  ...rest
+}: Options): Promise<void> {
+  const token = await operatorToken(profile, { subject, tenants, clusters, ...rest });
+  const places = [...tenants, ...clusters.map((name) => `the cluster ${name}`)];
   console.error(
-    `${subject} for ${rest.tenants.join(', ')}: ${rest.scopes.join(' ')}; for ${rest.minutes} minutes. Profile ${profile} alone takes it:`,
+    `${subject} for ${places.join(', ')}: ${rest.scopes.join(' ')}; for ${rest.minutes} minutes. Profile ${profile} alone takes it:`,
   );
   console.log(token);
 }
@@ -40,10 +48,10 @@ function scopesOf(text: string): readonly string[] {
   );
 }
 
-function tenantsOf(text: string): readonly string[] {
+function namesOf(text: string): readonly string[] {
   const names = text.split(',');
   if (names.every((name) => tenantPattern.test(name))) return names;
-  throw new InvalidArgumentError('A tenant is 1 to 16 of a-z and 0-9; several with commas.');
+  throw new InvalidArgumentError('A name is 1 to 16 of a-z and 0-9; several with commas.');
 }
 
 function minutesOf(text: string): number {
@@ -56,7 +64,12 @@ new Command('operator-token')
   .description('Prints a token of an operator, for development.')
   .requiredOption('-s, --sub <person>', 'who it is', subjectOf)
   .option('--scopes <list>', `of ops, ${scopes.join(', ')}`, scopesOf, ['ops', 'tx:read'])
-  .option('-t, --tenants <list>', 'whose transactions', tenantsOf, [seedTenant])
+  .option(
+    '-t, --tenants <list>',
+    `whose transactions; ${seedTenant}, where no cluster is named`,
+    namesOf,
+  )
+  .option('-c, --clusters <list>', 'whose regions', namesOf)
   .option('-m, --minutes <number>', 'until it expires', minutesOf, 60)
   .addOption(
     new Option('-p, --profile <name>', 'whose API takes it').choices(stackProfiles).default('dev'),

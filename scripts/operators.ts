@@ -19,7 +19,8 @@ import { writeJson } from './stack/whole-file';
 /** What a token says. */
 export interface Claims {
   readonly subject: string;
-  readonly tenants: readonly Tenant[];
+  readonly tenants?: readonly Tenant[];
+  readonly clusters?: readonly string[];
   readonly scopes: readonly string[];
   readonly minutes: number;
 }
@@ -54,7 +55,8 @@ export async function operatorVariables(profile: Profile): Promise<Variables> {
 /** A token that an API of this profile takes. */
 export async function operatorToken(profile: Profile, claims: Claims): Promise<string> {
   const key = await privateKeyOf(profile);
-  return new SignJWT({ scope: claims.scopes.join(' '), tenants: claims.tenants })
+  const { scopes, tenants = [], clusters = [] } = claims;
+  return new SignJWT({ scope: scopes.join(' '), tenants, clusters })
     .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', kid: key.kid })
     .setIssuer(issuerOf(profile))
     .setAudience(audience)

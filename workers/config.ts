@@ -64,7 +64,10 @@ const relayShape = {
   /** One for each database with an outbox. */
   RELAY_DATABASE_URLS: listOf(databaseUrl),
   /** The region whose Kafka this is: it publishes while the hub calls that one active. Left out: there is one region. */
-  ACCORD_REGION: clusterName.optional(),
+  ACCORD_REGION: z
+    .string()
+    .regex(/^[a-z0-9-]{1,16}$/, '1 to 16 of a-z, 0-9 and -')
+    .optional(),
   ...clusterShape,
   /** How long published rows stay, for a republish after a switch of regions and for the checks. */
   RELAY_KEEP_HOURS: wholeNumber(1, 8_760).default(168),

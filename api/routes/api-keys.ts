@@ -5,12 +5,13 @@ import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approval-view
 import type { Approved } from '../approvals';
 import { keyIdOf, newKey, type Authentication } from '../authentication';
 import type { Config } from '../config';
-import { Problem } from '../errors';
-import { refuse } from '../faults';
+import { Problem, type FieldError } from '../errors';
+import { fault, refuse } from '../faults';
 import { isSameSubject, peopleBehind, subjectFaults } from '../people';
+import { realms, type Realm } from '../realms';
 import { keyOf, principalOf, type Api } from '../route-rules';
 import { idParams, subject } from '../schemas';
-import { expandScopes, isScope, scopes, type Scope } from '../scopes';
+import { expandScopes, isScope, isScopeOf, scopes, type Scope } from '../scopes';
 import { askerOf, breakGlassField, type SecondPerson } from '../second-person';
 import type { ApiKey, KeysStore } from '../stores/keys-store';
 import { ruleOfKey } from '../two-persons';
@@ -19,6 +20,7 @@ const time = z.iso.datetime();
 const keySchema = z
   .object({
     id: z.string(),
+    realm: z.enum(realms),
     owner: z.string(),
     /** The subject that it was made by; `null`: nobody knows, so it is no second person. */
     madeBy: z.string().nullable(),
@@ -52,13 +54,13 @@ interface ApiKeyRoutes {
   readonly secondPerson: SecondPerson;
 }
 
-/** Keys of the caller's own tenant. */
+/** Keys of the caller's own tenant, or cluster. */
 export function apiKeyRoutes(
   api: Api,
   { config, keys, authentication, secondPerson }: ApiKeyRoutes,
 ): void {
   api.post('/v1/api-keys', {
-    config: { rules: { kind: 'steer', scope: 'admin:keys' } },
+    config: { rules: { kind: 'steer', scope: 'admin:keys', realm: 'any' } },
     schema: {
       summary:
         'Makes a key; its secret is in this answer and never again. Of another owner, or with a power, it wants two persons',
@@ -71,7 +73,9 @@ export function apiKeyRoutes(
       },
     },
     handler: async (request, reply) => {
-      const granted = expandScopes(request.body.scopes);
+      const { realm } = principalOf(request);
+      refuse(realmFaults(request.body.scopes, realm));
+      const granted = expandScopes(request.body.scopes, realm);
       // A key that can make keys could otherwise give itself whatever it lacks.
       if (!granted.every((scope) => principalOf(request).scopes.has(scope))) {
         throw new Problem('scope_missing', {
@@ -81,9 +85,10 @@ export function apiKeyRoutes(
       const { owner, expiresAt, breakGlass } = request.body;
       refuse(subjectFaults('/owner', owner));
       const asker = askerOf(request, breakGlass);
-      const keyId = keyIdOf(asker, keyOf(request), config.secret);
+      const keyId = keyIdOf({ ...asker, realm }, keyOf(request), config.secret);
       const { key, credential } = newKey({
         keyId,
+        realm,
         tenant: asker.tenant,
         owner,
         scopes: granted,
@@ -123,19 +128,19 @@ export function apiKeyRoutes(
   });
 
   api.get('/v1/api-keys', {
-    config: { rules: { kind: 'list', scope: 'admin:keys' } },
+    config: { rules: { kind: 'list', scope: 'admin:keys', realm: 'any' } },
     schema: {
-      summary: 'Keys of the tenant',
+      summary: 'Keys of the tenant, or of the cluster',
       response: { 200: z.object({ items: z.array(keySchema) }) },
     },
     handler: async (request) => {
-      const own = await keys.list(principalOf(request).tenant);
+      const own = await keys.list(principalOf(request));
       return { items: own.map(viewOf) };
     },
   });
 
   api.delete('/v1/api-keys/:id', {
-    config: { rules: { kind: 'steer', scope: 'admin:keys' } },
+    config: { rules: { kind: 'steer', scope: 'admin:keys', realm: 'any' } },
     schema: {
       summary: 'Revokes a key; other processes take it for five more seconds at most',
       params: idParams,
@@ -143,7 +148,7 @@ export function apiKeyRoutes(
     },
     handler: async (request, reply) => {
       const { id } = request.params;
-      if (!(await keys.revoke(principalOf(request).tenant, id))) throw new Problem('not_found');
+      if (!(await keys.revoke(principalOf(request), id))) throw new Problem('not_found');
       authentication.forget(id);
       return reply.code(204).send(null);
     },
@@ -156,6 +161,7 @@ export const createApprovedKey =
   ({ tenant, askedBy, askedPeople, action }: Approved<ActionOf<'createKey'>>): Promise<void> =>
     keys.addOnce({
       keyId: action.keyId,
+      realm: action.realm,
       tenant,
       owner: action.owner,
       madeBy: askedBy,
@@ -166,12 +172,21 @@ export const createApprovedKey =
       expiresAt: action.expiresAt === null ? null : new Date(action.expiresAt),
     });
 
+/** What no credential of the realm has is no scope to give. */
+const realmFaults = (names: readonly (Scope | 'ops')[], realm: Realm): readonly FieldError[] =>
+  names.flatMap((name, at) =>
+    name === 'ops' || isScopeOf(realm)(name)
+      ? []
+      : [fault(`/scopes/${at}`, 'scope_of_other_realm', `is of no key of a ${realm}`)],
+  );
+
 const actionOf = (
-  { keyId, owner, secretSha256, expiresAt }: ReturnType<typeof newKey>['key'],
+  { keyId, realm, owner, secretSha256, expiresAt }: ReturnType<typeof newKey>['key'],
   granted: readonly Scope[],
 ): ActionOf<'createKey'> => ({
   kind: 'createKey',
   keyId,
+  realm,
   owner,
   scopes: [...granted],
   expiresAt: expiresAt?.toISOString() ?? null,
@@ -185,6 +200,7 @@ const isSameGrant = (one: ApiKey, other: Pick<ApiKey, 'owner' | 'scopes' | 'expi
 
 const viewOf = (key: ApiKey): z.infer<typeof keySchema> => ({
   id: key.keyId,
+  realm: key.realm,
   owner: key.owner,
   madeBy: key.madeBy,
   scopes: key.scopes.filter(isScope),

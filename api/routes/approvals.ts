@@ -20,7 +20,7 @@ interface ApprovalRoutes {
 /** What waits for a second person, and that person's word. */
 export function approvalRoutes(api: Api, { approvals, store, cursors }: ApprovalRoutes): void {
   api.get('/v1/approvals', {
-    config: { rules: { kind: 'list', scope: 'ops:approve' } },
+    config: { rules: { kind: 'list', scope: 'ops:approve', realm: 'any' } },
     schema: {
       summary: 'What was asked of a second person, newest first; of the last month',
       querystring: z.strictObject({ state: states, limit, cursor: cursor.optional() }),
@@ -40,7 +40,7 @@ export function approvalRoutes(api: Api, { approvals, store, cursors }: Approval
   });
 
   api.get('/v1/approvals/:id', {
-    config: { rules: { kind: 'read', scope: 'ops:approve' } },
+    config: { rules: { kind: 'read', scope: 'ops:approve', realm: 'any' } },
     schema: {
       summary: 'What was asked of a second person',
       params: idParams,
@@ -51,7 +51,7 @@ export function approvalRoutes(api: Api, { approvals, store, cursors }: Approval
   });
 
   api.post('/v1/approvals/:id/approve', {
-    config: { rules: { kind: 'steer', scope: 'ops:approve' } },
+    config: { rules: { kind: 'steer', scope: 'ops:approve', realm: 'any' } },
     schema: {
       summary:
         'Approves, as another person than the one who asked, who could have asked as well; then it is done, once',
@@ -66,7 +66,7 @@ export function approvalRoutes(api: Api, { approvals, store, cursors }: Approval
   });
 
   api.post('/v1/approvals/:id/reject', {
-    config: { rules: { kind: 'steer', scope: 'ops:approve' } },
+    config: { rules: { kind: 'steer', scope: 'ops:approve', realm: 'any' } },
     schema: {
       summary: 'Rejects; the one who asked may take it back so, too',
       params: idParams,

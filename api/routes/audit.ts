@@ -30,7 +30,7 @@ interface AuditRoutes {
 /** What was steered, by whom, and with what outcome: of the tenant alone. */
 export function auditRoutes(api: Api, { audit, cursors }: AuditRoutes): void {
   api.get('/v1/audit', {
-    config: { rules: { kind: 'list', scope: 'ops:read' } },
+    config: { rules: { kind: 'list', scope: 'ops:read', realm: 'any' } },
     schema: {
       summary: 'Steering calls, newest first, each with its place in the chain of hashes',
       querystring: z.strictObject({ limit, cursor: cursor.optional() }),

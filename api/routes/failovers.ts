@@ -82,13 +82,13 @@ interface FailoverRoutes {
   readonly cursors: Cursors;
 }
 
-/** Switches of regions, of the cluster whose name stands in the place of the tenant. */
+/** Switches of regions, of the caller's cluster. */
 export function failoverRoutes(
   api: Api,
   { config, failovers, secondPerson, steering, starts, runs, temporal, cursors }: FailoverRoutes,
 ): void {
   api.post('/v1/failovers', {
-    config: { rules: { kind: 'steer', scope: 'ops:failover' } }, // Audited, and never shed.
+    config: { rules: { kind: 'steer', scope: 'ops:failover', realm: 'cluster' } }, // Audited, and never shed.
     handlerTimeout: waitingHandlerMs,
     schema: {
       summary: 'Makes another region the active one; an unplanned switch wants two persons',
@@ -126,7 +126,7 @@ export function failoverRoutes(
   });
 
   api.get('/v1/failovers', {
-    config: { rules: { kind: 'list', scope: 'ops:failover' } },
+    config: { rules: { kind: 'list', scope: 'ops:failover', realm: 'cluster' } },
     schema: {
       summary: 'Switches of regions, newest first',
       querystring: z.strictObject({ limit, cursor: cursor.optional() }),
@@ -145,7 +145,7 @@ export function failoverRoutes(
   });
 
   api.get('/v1/failovers/:id', {
-    config: { rules: { kind: 'read', scope: 'ops:failover' } },
+    config: { rules: { kind: 'read', scope: 'ops:failover', realm: 'cluster' } },
     handlerTimeout: waitingHandlerMs,
     schema: {
       summary: 'One switch, with its steps; waits for its ending, or for being parked',
@@ -175,7 +175,7 @@ export function failoverRoutes(
   });
 
   api.post('/v1/failovers/:id/abort', {
-    config: { rules: { kind: 'steer', scope: 'ops:failover', flow: 'failover' } },
+    config: { rules: { kind: 'steer', scope: 'ops:failover', realm: 'cluster', flow: 'failover' } },
     schema: {
       summary: 'Takes a switch back, until its new epoch is burnt',
       params: idParams,

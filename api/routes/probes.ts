@@ -82,7 +82,7 @@ export function probeRoutes(
   });
 
   api.get('/healthz', {
-    config: { rules: { kind: 'probe', scope: 'ops:read' } },
+    config: { rules: { kind: 'probe', scope: 'ops:read', realm: 'any' } },
     schema: {
       summary: 'Health in detail',
       response: { 200: healthSchema, 206: healthSchema, 503: healthSchema },
@@ -96,7 +96,7 @@ export function probeRoutes(
   });
 
   api.get('/metrics', {
-    config: { rules: { kind: 'probe', scope: 'ops:read', media: ['text/plain'] } },
+    config: { rules: { kind: 'probe', scope: 'ops:read', realm: 'any', media: ['text/plain'] } },
     schema: { summary: 'Numbers for Prometheus' },
     handler: async (_, reply) => reply.type(registry.contentType).send(await registry.metrics()),
   });

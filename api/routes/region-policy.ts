@@ -29,10 +29,10 @@ interface RegionPolicyRoutes {
   readonly watch: Pick<WatchStore, 'changePolicy'>;
 }
 
-/** Of the cluster whose name stands in the place of the tenant. */
+/** Of the caller's cluster. */
 export function regionPolicyRoutes(api: Api, { cluster, watch }: RegionPolicyRoutes): void {
   api.put('/v1/regions/policy', {
-    config: { rules: { kind: 'steer', scope: 'ops:failover' } }, // Audited, with the policy as it was sent.
+    config: { rules: { kind: 'steer', scope: 'ops:failover', realm: 'cluster' } }, // Audited, with the policy as it was sent.
     schema: {
       summary: 'Says what the watch of the regions may do by itself',
       body: watchPolicySchema,

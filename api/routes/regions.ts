@@ -42,10 +42,10 @@ interface RegionRoutes {
   readonly watch: Pick<WatchStore, 'sights' | 'services' | 'policy'>;
 }
 
-/** Regions of the cluster whose name stands in the place of the tenant. */
+/** Regions of the caller's cluster. */
 export function regionRoutes(api: Api, { config, failovers, cluster, watch }: RegionRoutes): void {
   api.get('/v1/regions', {
-    config: { rules: { kind: 'read', scope: 'ops:failover' } }, // A few, and wanted when much else is shed.
+    config: { rules: { kind: 'read', scope: 'ops:failover', realm: 'cluster' } }, // A few, and wanted when much else is shed.
     schema: {
       summary: 'Regions of the cluster, none where it is in one place; and what their watch may do',
       response: {
@@ -69,7 +69,7 @@ export function regionRoutes(api: Api, { config, failovers, cluster, watch }: Re
   });
 
   api.post('/v1/regions/:region/rejoin', {
-    config: { rules: { kind: 'steer', scope: 'ops:failover' } },
+    config: { rules: { kind: 'steer', scope: 'ops:failover', realm: 'cluster' } },
     handlerTimeout: waitingHandlerMs,
     schema: {
       summary: 'Lets a region stand by again; what it alone has is kept as evidence',

@@ -104,7 +104,7 @@ export function steeringRoutes(
   });
 
   api.post('/v1/transactions/:gid/retry', {
-    config: { rules: { kind: 'steer', scope: 'ops:resolve' } },
+    config: { rules: { kind: 'steer', scope: 'ops:resolve', realm: 'any' } },
     schema: {
       summary: 'Tries the step again that a transaction is parked at',
       params: gidParams,
@@ -125,7 +125,7 @@ export function steeringRoutes(
   });
 
   api.post('/v1/transactions/:gid/resolve', {
-    config: { rules: { kind: 'steer', scope: 'ops:resolve' } },
+    config: { rules: { kind: 'steer', scope: 'ops:resolve', realm: 'any' } },
     schema: {
       summary: 'Decides a parked step by hand: it has been done, or will not be',
       params: gidParams,
@@ -140,7 +140,7 @@ export function steeringRoutes(
   });
 
   api.post('/v1/transactions/:gid/book', {
-    config: { rules: { kind: 'steer', scope: 'ops:resolve' } },
+    config: { rules: { kind: 'steer', scope: 'ops:resolve', realm: 'any' } },
     schema: {
       summary: 'Says that what a skipped step of an ended transaction has left is in the books',
       params: gidParams,
@@ -161,7 +161,7 @@ export function steeringRoutes(
   });
 
   api.post('/v1/transactions/:gid/park', {
-    config: { rules: { kind: 'steer', scope: 'ops:resolve' } },
+    config: { rules: { kind: 'steer', scope: 'ops:resolve', realm: 'any' } },
     schema: {
       summary: 'Parks a stuck transaction, so that its step can be decided by hand',
       params: gidParams,
@@ -176,7 +176,7 @@ export function steeringRoutes(
   });
 
   api.post('/v1/transactions/retry', {
-    config: { rules: { kind: 'steer', scope: 'ops:resolve' } },
+    config: { rules: { kind: 'steer', scope: 'ops:resolve', realm: 'any' } },
     schema: {
       summary: 'Retries parked transactions by filter, oldest pages last',
       body: bulkBody,

@@ -64,7 +64,7 @@ export function transactionRoutes(
   };
 
   api.get('/v1/transactions', {
-    config: { rules: { kind: 'list', scope: 'tx:read' } },
+    config: { rules: { kind: 'list', scope: 'tx:read', realm: 'any' } },
     schema: {
       summary: 'Transactions, newest first',
       querystring: z.strictObject({
@@ -103,7 +103,7 @@ export function transactionRoutes(
   });
 
   api.get('/v1/transactions/:gid', {
-    config: { rules: { kind: 'read', scope: 'tx:read' } },
+    config: { rules: { kind: 'read', scope: 'tx:read', realm: 'any' } },
     handlerTimeout: waitingHandlerMs,
     schema: {
       summary: 'One transaction; waits for its ending, or for being parked',
@@ -121,7 +121,7 @@ export function transactionRoutes(
   });
 
   api.get('/v1/transactions/:gid/explain', {
-    config: { rules: { kind: 'read', scope: 'tx:read' } },
+    config: { rules: { kind: 'read', scope: 'tx:read', realm: 'any' } },
     schema: {
       summary: 'The story of a transaction in business words',
       params: gidParams,

@@ -57,6 +57,12 @@ export function createClusterStore(database: Database, cluster: string) {
 }
 export type ClusterStore = ReturnType<typeof createClusterStore>;
 
+/** Every cluster of the hub, also those that another API serves. */
+export async function clustersOf(sql: Pick<Statements, 'select'>): Promise<readonly string[]> {
+  const rows = await sql.select<{ readonly cluster: string }>('SELECT cluster FROM cluster_state');
+  return rows.map(({ cluster }) => cluster);
+}
+
 const openStates = runStates.filter((state) => !isEnding(state));
 
 /** The switch or rejoin that was accepted and has not ended; there is one at most. */

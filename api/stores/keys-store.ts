@@ -1,11 +1,10 @@
-import type { Tenant } from '../../contracts/ids';
 import type { People } from '../people';
+import type { Place } from '../realms';
 import { isSqlError, type Database } from './database';
 
 /** An API key as it is kept: of its secret, the digest alone. */
-export interface ApiKey {
+export interface ApiKey extends Place {
   readonly keyId: string;
-  readonly tenant: Tenant;
   /** The person or system that holds it: the subject of what is done with it. */
   readonly owner: string;
   /** The subject that it was made by; `null`: it is older than this is written down. */
@@ -22,8 +21,8 @@ export interface ApiKey {
 
 type NewKey = Omit<ApiKey, 'revokedAt' | 'lastUsedAt'>;
 
-const columns = `key_id AS keyId, tenant, owner, made_by AS madeBy, people, secret_sha256 AS secretSha256, scopes, created_at AS createdAt,
-  expires_at AS expiresAt, revoked_at AS revokedAt, last_used_at AS lastUsedAt`;
+const columns = `key_id AS keyId, realm, tenant, owner, made_by AS madeBy, people, secret_sha256 AS secretSha256, scopes,
+  created_at AS createdAt, expires_at AS expiresAt, revoked_at AS revokedAt, last_used_at AS lastUsedAt`;
 
 /** Keys of one tenant that a list shows, revoked ones included. */
 const keysMax = 1_000;
@@ -31,10 +30,11 @@ const keysMax = 1_000;
 export function createKeysStore(database: Database) {
   async function add(key: NewKey): Promise<void> {
     await database.change(
-      `INSERT INTO api_keys (key_id, tenant, owner, made_by, people, secret_sha256, scopes, created_at, expires_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO api_keys (key_id, realm, tenant, owner, made_by, people, secret_sha256, scopes, created_at, expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       [
         key.keyId,
+        key.realm,
         key.tenant,
         key.owner,
         key.madeBy,
@@ -67,17 +67,17 @@ export function createKeysStore(database: Database) {
       return key;
     },
 
-    list: (tenant: Tenant): Promise<readonly ApiKey[]> =>
+    list: ({ realm, tenant }: Place): Promise<readonly ApiKey[]> =>
       database.select<ApiKey>(
-        `SELECT ${columns} FROM api_keys WHERE tenant = ? ORDER BY created_at DESC, key_id LIMIT ${keysMax}`,
-        [tenant],
+        `SELECT ${columns} FROM api_keys WHERE tenant = ? AND realm = ? ORDER BY created_at DESC, key_id LIMIT ${keysMax}`,
+        [tenant, realm],
       ),
 
-    /** Safe to repeat: the first time stands. `false`: the tenant has no such key. */
-    async revoke(tenant: Tenant, keyId: string): Promise<boolean> {
+    /** Safe to repeat: the first time stands. `false`: there it has no such key. */
+    async revoke({ realm, tenant }: Place, keyId: string): Promise<boolean> {
       const changed = await database.change(
-        `UPDATE api_keys SET revoked_at = COALESCE(revoked_at, UTC_TIMESTAMP(3)) WHERE key_id = ? AND tenant = ?`,
-        [keyId, tenant],
+        `UPDATE api_keys SET revoked_at = COALESCE(revoked_at, UTC_TIMESTAMP(3)) WHERE key_id = ? AND tenant = ? AND realm = ?`,
+        [keyId, tenant, realm],
       );
       return changed === 1; // Rows found, not rows changed: the pool's default flag.
     },

@@ -58,9 +58,9 @@ const answeredWithinMs = 30_000;
 /** @param apiUrl of the API of profile `regions`. */
 export async function openOperators(apiUrl: string) {
   const as = async (subject: string): Promise<ApiClient> => {
-    const claims = { subject, tenants: [cluster], scopes: ['ops', 'tx:read'], minutes: 600 };
+    const claims = { subject, clusters: [cluster], scopes: ['ops', 'tx:read'], minutes: 600 };
     const token = await operatorToken(profile, claims);
-    return createApiClient(apiUrl, `Bearer ${token}`, { 'accord-tenant': cluster });
+    return createApiClient(apiUrl, `Bearer ${token}`, { 'accord-cluster': cluster });
   };
   const [first, second] = await Promise.all([as('operator-1'), as('operator-2')]);
 

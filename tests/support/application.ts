@@ -187,7 +187,14 @@ function parsed(text: string): Record<string, unknown> {
 const reading = { supportBigNumbers: true, bigNumberStrings: true, typeCast: bytesAsText };
 
 async function addKey(sql: OwnApplication['sql'], tenant: string, owner: string): Promise<string> {
-  const grant = { tenant, owner, scopes, createdAt: new Date(), expiresAt: null };
+  const grant = {
+    realm: 'tenant' as const,
+    tenant,
+    owner,
+    scopes,
+    createdAt: new Date(),
+    expiresAt: null,
+  };
   const { key, credential } = newKey({ ...grant, maker: makerAtHand(owner) });
   await sql(
     'accord',

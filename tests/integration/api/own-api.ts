@@ -8,6 +8,7 @@ import { loadConfig } from '../../../api/config';
 import type { Environment } from '../../../processes/environment';
 import { openDependencies, type Dependencies } from '../../../api/dependencies';
 import type { DeliveryPoints } from '../../../processes/fault-points';
+import type { Realm } from '../../../api/realms';
 import { scopes, type Scope } from '../../../api/scopes';
 import { buildServer, type Server } from '../../../api/server';
 import type { Temporal } from '../../../api/temporal';
@@ -31,12 +32,17 @@ export interface OwnApis {
 }
 export interface OwnApi extends Server {
   readonly dependencies: Dependencies;
-  /** A credential of the tenant; made by its owner, unless another maker is named. */
+  /** Those that a process would ask; tests share servers that do not hold all of them. */
+  readonly ownPremises: Dependencies['premises'];
+  /**
+   * A credential of the tenant, or of the cluster that it serves; made by its owner, unless another maker is named.
+   */
   credential(
     tenant?: string,
     given?: readonly Scope[],
     owner?: string,
     maker?: Maker,
+    realm?: Realm,
   ): Promise<string>;
 }
 interface More {
@@ -89,20 +95,22 @@ export async function ownApis(): Promise<OwnApis> {
       const api: OwnApi = {
         ...server,
         dependencies,
+        ownPremises: real.premises,
         async credential(
           tenant = 'acme',
           given = scopes,
           owner = `${tenant}-owner`,
           maker = makerAtHand(owner),
+          realm = tenant === config.cluster ? 'cluster' : 'tenant',
         ) {
           const createdAt = new Date();
-          const grant = { tenant, owner, scopes: given, createdAt };
+          const grant = { realm, tenant, owner, scopes: given, createdAt };
           const { key, credential } = newKey({ ...grant, expiresAt: null, maker });
           await admin.query(
-            'INSERT INTO api_keys (key_id, tenant, owner, people, secret_sha256, scopes, created_at) VALUES (?)',
+            'INSERT INTO api_keys (key_id, realm, tenant, owner, people, secret_sha256, scopes, created_at) VALUES (?)',
             [
               [
-                ...[key.keyId, tenant, key.owner, key.people && JSON.stringify(key.people)],
+                ...[key.keyId, realm, tenant, key.owner, key.people && JSON.stringify(key.people)],
                 ...[key.secretSha256, JSON.stringify(given), createdAt],
               ],
             ],

@@ -68,7 +68,8 @@ describe('a MySQL whose defaults are others', () => {
       LOOP_DELAY_MAX_MS: '60000',
     });
     ({ api, dependencies } = await anApi(config));
-    const grant = { tenant: 'acme', owner: 'acme-owner', scopes, createdAt: new Date() };
+    const place = { realm: 'tenant', tenant: 'acme' } as const;
+    const grant = { ...place, owner: 'acme-owner', scopes, createdAt: new Date() };
     const { key, credential } = newKey({
       ...grant,
       maker: makerAtHand(grant.owner),

@@ -34,6 +34,15 @@ describe('the configuration of the API', () => {
     expect(() => aConfig({ MERCHANT_ACCOUNTS: '{' })).toThrow(/MERCHANT_ACCOUNTS/);
   });
 
+  it('knows no accounts of a tenant that is named as the cluster is', () => {
+    for (const name of ['MERCHANT_ACCOUNTS', 'CLEARING_ACCOUNTS']) {
+      const own = { [name]: '{"acme":{"EUR":"shop-EUR"}}' };
+      expect(() => aConfig({ ...own, ACCORD_CLUSTER: 'acme' })).toThrow(
+        `${name}: acme is a cluster, and no tenant may have its name.`,
+      );
+    }
+  });
+
   it('completes a risk policy, and refuses one that could never ask a person', () => {
     expect(aConfig().riskPolicy).toMatchObject({ reviewScore: 50, declineScore: 100 });
     const given = '{"amountLimits":{"EUR":{"review":5,"decline":9}},"newPayeeScore":0}';

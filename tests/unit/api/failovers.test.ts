@@ -171,12 +171,13 @@ describe('an unplanned switch', () => {
 
 describe('who is not of the cluster', () => {
   it('has no regions, and switches none', async () => {
-    expect((await get('/v1/regions', 'acme')).json()).toEqual({ items: [] });
-    expect((await get('/v1/failovers', 'acme')).json()).toEqual({ items: [], nextCursor: null });
-    expect((await post('/v1/failovers', aSwitch(), 'acme')).json()).toMatchObject({
-      errors: [{ pointer: '/from', code: 'region_unknown' }],
-    });
-    expect((await post('/v1/regions/b/rejoin', {}, 'acme')).statusCode).toBe(404);
+    for (const answer of [
+      await get('/v1/regions', 'acme'),
+      await get('/v1/failovers', 'acme'),
+      await post('/v1/failovers', aSwitch(), 'acme'),
+      await post('/v1/regions/b/rejoin', {}, 'acme'),
+    ])
+      expect(answer.json()).toMatchObject({ code: 'wrong_realm', status: 403 });
     nothingWritten();
   });
 });

@@ -6,6 +6,7 @@ import { makerAtHand, newKey, type Maker } from '../../../api/authentication';
 import { loadConfig } from '../../../api/config';
 import type { Environment } from '../../../processes/environment';
 import type { Dependencies } from '../../../api/dependencies';
+import type { Realm } from '../../../api/realms';
 import { scopes, type Scope } from '../../../api/scopes';
 import { buildServer, type Server } from '../../../api/server';
 import type { ApprovalRow } from '../../../api/stores/approvals-store';
@@ -130,8 +131,14 @@ export interface FakeApi extends Server {
   readonly claims: Map<string, EarlierClaim>;
   readonly audited: AuditEntry[];
   readonly updates: unknown[];
-  /** A credential of the tenant with these scopes: all, if none are named. */
-  credential(tenant?: string, given?: readonly Scope[], owner?: string, maker?: Maker): string;
+  /** A credential of the tenant, or of the cluster `main`, with these scopes: all, if none are named. */
+  credential(
+    tenant?: string,
+    given?: readonly Scope[],
+    owner?: string,
+    maker?: Maker,
+    realm?: Realm,
+  ): string;
 }
 
 /** Fakes of everything behind the API; `dependencies` replaces some of them. */
@@ -264,11 +271,17 @@ export async function fakeApi(
     claims,
     audited,
     updates,
-    credential(tenant = 'acme', given = scopes, named, maker) {
+    credential(
+      tenant = 'acme',
+      given = scopes,
+      named,
+      maker,
+      realm = tenant === 'main' ? 'cluster' : 'tenant',
+    ) {
       const hash = createHash('sha256').update(tenant).digest('hex').slice(0, 8);
       const owner = named ?? `owner-${hash}`;
       const { key, credential } = newKey({
-        ...{ tenant, owner, maker: maker ?? makerAtHand(owner) },
+        ...{ realm, tenant, owner, maker: maker ?? makerAtHand(owner) },
         scopes: given,
         createdAt: new Date(),
         expiresAt: null,

@@ -41,7 +41,9 @@ describe('the OpenAPI document', () => {
     );
     expect(descriptions.length).toBeGreaterThan(40);
     for (const description of descriptions) {
-      expect(description).toMatch(/Needs the scope `[a-z:-]+`\.$|Open to everybody\.$/);
+      expect(description).toMatch(
+        /Needs the scope `[a-z:-]+`(, in a credential of a (tenant|cluster))?\.$|Open to everybody\.$/,
+      );
     }
   });
 

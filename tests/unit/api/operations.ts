@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import type { Realm } from '../../../api/realms';
 import type { Api } from '../../../api/route-rules';
 
 /** One operation of the API, as its own OpenAPI document tells it. */
@@ -11,6 +12,8 @@ export interface Operation {
   readonly kind: string;
   /** `undefined`: open to everybody. */
   readonly scope: string | undefined;
+  /** What a credential must be of; those that take both are asked as a tenant. */
+  readonly realm: Realm;
   readonly needsKey: boolean;
 }
 
@@ -40,6 +43,11 @@ export async function operationsOf(api: Api): Promise<readonly Operation[]> {
       path,
       kind: tags.join(),
       scope: security.flatMap(({ apiKey }) => apiKey ?? [])[0],
+      realm:
+        parameters.some(({ name }) => name === 'Accord-Cluster') &&
+        !parameters.some(({ name }) => name === 'Accord-Tenant')
+          ? 'cluster'
+          : 'tenant',
       needsKey: parameters.some(({ name, required }) => name === 'Idempotency-Key' && required),
     })),
   );

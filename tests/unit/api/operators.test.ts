@@ -6,7 +6,8 @@ import { exportSPKI, generateKeyPair, importJWK } from 'jose';
 
 import { Problem } from '../../../api/errors';
 import { createOperators } from '../../../api/operators';
-import { aConfig, aRun, fakeApi, type FakeApi } from './fake-api';
+import { expandScopes, scopes } from '../../../api/scopes';
+import { aCluster, aConfig, aRun, fakeApi, type FakeApi } from './fake-api';
 import { secondsNow, testIssuer, type TestIssuer } from './tokens';
 
 const base64url = (value: object): string =>
@@ -32,20 +33,28 @@ describe("an operator's token", () => {
   const verify = async (...how: Parameters<TestIssuer['token']>) =>
     operators().verify(await issuer.token(...how));
 
-  it('says which person it is, for which tenants, with which scopes', async () => {
-    const claims = { tenants: ['acme', 'globex'], scope: 'tx:read ops openid', jti: 'token-1' };
+  it('says which person it is, for which tenants and clusters, with which scopes', async () => {
+    const claims = {
+      tenants: ['acme', 'globex'],
+      clusters: ['main'],
+      scope: 'tx:read ops openid',
+      jti: 'token-1',
+    };
     expect(await verify(claims)).toEqual({
       subject: 'alice',
       people: ['alice'],
       credential: 'token-1',
       tenants: ['acme', 'globex'],
-      scopes: ['tx:read', 'ops:read', 'ops:resolve', 'ops:approve', 'ops:failover'],
+      clusters: ['main'],
+      scopes: ['tx:read', 'ops'],
     });
   });
 
   it('lets nobody break the glass who was not given just that', async () => {
-    expect((await verify({ scope: 'ops' })).scopes).not.toContain('ops:breakglass');
-    expect((await verify({ scope: 'ops ops:breakglass' })).scopes).toContain('ops:breakglass');
+    const given = async (scope: string) =>
+      expandScopes((await verify({ scope })).scopes, 'cluster');
+    expect(await given('ops')).not.toContain('ops:breakglass');
+    expect(await given('ops ops:breakglass')).toContain('ops:breakglass');
   });
 
   it.each([
@@ -60,6 +69,7 @@ describe("an operator's token", () => {
     ['for no tenant', { tenants: [] }, 'tenants'],
     ['without tenants', { tenants: undefined }, 'tenants'],
     ['for what is no tenant', { tenants: ['acme', 'ACME.'] }, 'tenants'],
+    ['for what is no cluster', { clusters: ['main-1'] }, 'clusters'],
   ])('is refused where it is %s, and told what is wrong', async (_, claims, claim) => {
     expect(await refusalOf(verify(claims))).toEqual([
       'unauthenticated',
@@ -220,5 +230,98 @@ describe('the tenant of a call', () => {
       api.api.inject({ url, headers: { ...two, 'accord-tenant': tenant } });
     expect((await as('acme')).statusCode).toBe(200);
     expect((await as('globex')).statusCode).toBe(404);
+  });
+});
+
+describe('the realm of a call', () => {
+  let issuer: TestIssuer;
+  let api: FakeApi;
+  beforeAll(async () => {
+    issuer = await testIssuer();
+    api = await fakeApi({}, issuer.variables);
+    api.clusters.set('main', aCluster());
+  });
+  afterAll(() => api.api.close());
+
+  const ask = async (authorization: string, url: string, headers: object = {}) =>
+    api.api.inject({ url, headers: { authorization, ...headers } });
+  const codeOf = async (...call: Parameters<typeof ask>): Promise<string> => {
+    const answer = await ask(...call);
+    return answer.statusCode === 200 ? 'taken' : answer.json<{ code: string }>().code;
+  };
+  const regions = '/v1/regions';
+  const orders = '/v1/orders?customer=C-7';
+
+  it('is that of its credential: a cluster has no business, and a tenant no regions', async () => {
+    const tokens = {
+      tenant: `Bearer ${await issuer.token({ tenants: ['acme'], scope: 'ops tx:read' })}`,
+      cluster: `Bearer ${await issuer.token({ tenants: [], clusters: ['main'], scope: 'ops tx:read' })}`,
+    };
+    const keys = { tenant: api.credential('acme'), cluster: api.credential('main') };
+    for (const { tenant, cluster } of [tokens, keys]) {
+      expect([await codeOf(tenant, regions), await codeOf(cluster, orders)]).toEqual([
+        ...['wrong_realm', 'wrong_realm'],
+      ]);
+      expect([await codeOf(cluster, regions), await codeOf(tenant, orders)]).toEqual([
+        ...['taken', 'taken'],
+      ]);
+    }
+  });
+
+  it('is no tenant of the name of the cluster, in keys and tokens alike', async () => {
+    const token = (claims: object) => issuer.token({ scope: 'ops tx:read', ...claims });
+    const named = [
+      api.credential('main', scopes, 'mallory', undefined, 'tenant'),
+      `Bearer ${await token({ tenants: ['main'] })}`,
+      `Bearer ${await token({ tenants: ['acme', 'main'] })}`,
+    ];
+    for (const credential of named)
+      for (const url of [regions, '/v1/failovers', '/v1/transactions', '/v1/audit']) {
+        const answer = await ask(credential, url, { 'accord-tenant': 'main' });
+        expect([url, answer.statusCode, answer.json<{ detail: string }>().detail]).toEqual([
+          ...[url, 404, 'main is a cluster, and no tenant may have its name.'],
+        ]);
+        expect(await codeOf(credential, url, { 'accord-cluster': 'main' })).toBe('not_found');
+      }
+  });
+
+  it('is named where a credential is of both, and another cluster is as unknown as any', async () => {
+    const both = `Bearer ${await issuer.token({ clusters: ['main', 'other'], scope: 'ops tx:read' })}`;
+    expect(await codeOf(both, '/v1/transactions')).toBe('tenant_missing');
+    const [tenant, cluster] = [{ 'accord-tenant': 'acme' }, { 'accord-cluster': 'main' }];
+    expect(await codeOf(both, '/v1/transactions', { ...tenant, ...cluster })).toBe(
+      'tenant_missing',
+    );
+    expect(await codeOf(both, orders, tenant)).toBe('taken');
+    expect(await codeOf(both, regions, cluster)).toBe('taken');
+    expect(await codeOf(both, regions, tenant)).toBe('wrong_realm');
+    expect(await codeOf(both, orders, cluster)).toBe('wrong_realm');
+    expect(await codeOf(both, regions, { 'accord-cluster': 'other' })).toBe('not_found');
+  });
+
+  it('says which scopes a key may be given: none that its credentials could never use', async () => {
+    const give = async (place: string, names: readonly string[]) => {
+      const answer = await api.api.inject({
+        method: 'POST',
+        url: '/v1/api-keys',
+        headers: { authorization: api.credential(place), 'idempotency-key': names.join('+') },
+        payload: { owner: 'shop', scopes: names },
+      });
+      const { code, errors, approval } = answer.json<{
+        code?: string;
+        errors?: object[];
+        approval?: { action: { realm: string; scopes: string[] } };
+      }>();
+      return code ? [code, errors] : [approval?.action.realm, approval?.action.scopes];
+    };
+    const refused = (pointer: string) => [
+      'unprocessable',
+      [expect.objectContaining({ pointer, code: 'scope_of_other_realm' })],
+    ];
+    expect(await give('acme', ['tx:read', 'ops:failover'])).toEqual(refused('/scopes/1'));
+    expect(await give('main', ['tx:start'])).toEqual(refused('/scopes/0'));
+    const ops = ['ops:read', 'ops:resolve', 'ops:approve'];
+    expect(await give('acme', ['ops'])).toEqual(['tenant', ops]);
+    expect(await give('main', ['ops'])).toEqual(['cluster', [...ops, 'ops:failover']]);
   });
 });

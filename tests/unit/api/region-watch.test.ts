@@ -59,7 +59,7 @@ describe('the policy of a watch', () => {
   });
 
   it('is none of who is not of the cluster, or may not switch regions', async () => {
-    expect((await put(aPolicy(), 'acme')).statusCode).toBe(404);
+    expect((await put(aPolicy(), 'acme')).json()).toMatchObject({ code: 'wrong_realm' });
     const others = scopes.filter((scope) => scope !== 'ops:failover');
     expect((await put(aPolicy(), 'main', others)).statusCode).toBe(403);
     expect(api.policies).toEqual([]);

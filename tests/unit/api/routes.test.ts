@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { problems, type ProblemCode } from '../../../api/errors';
-import { isScope, scopes } from '../../../api/scopes';
-import { aCluster, anOrder, aRegion, aRun, fakeApi, type FakeApi } from './fake-api';
+import { isScope, scopes, type Scope } from '../../../api/scopes';
+import { anOrder, aRun, fakeApi, type FakeApi } from './fake-api';
 import { anApproval } from './fake-approvals';
 import { aBodyFor, operationsOf, titleOf, type Operation } from './operations';
 
@@ -40,6 +40,9 @@ describe('every operation of the API', () => {
 
   const guarded = () => operations.filter(({ scope }) => scope !== undefined);
   const posts = () => operations.filter(({ method }) => method === 'POST');
+  /** A credential of what the operation is about. */
+  const as = ({ realm }: Operation, given: readonly Scope[] = scopes): string =>
+    api.credential(realm === 'tenant' ? 'acme' : 'main', given);
   const ask = (operation: Operation, headers: Record<string, string>, payload?: string) =>
     api.api.inject({
       method: operation.method,
@@ -112,15 +115,36 @@ describe('every operation of the API', () => {
     for (const operation of guarded()) {
       const others = scopes.filter((scope) => scope !== operation.scope);
       expectProblem(
-        await ask(operation, { authorization: api.credential('acme', others) }),
+        await ask(operation, { authorization: as(operation, others) }),
         'scope_missing',
       );
     }
   });
 
+  it('wants a credential of its realm, whatever scopes another one has', async () => {
+    const regional = guarded().filter(({ realm }) => realm === 'cluster');
+    expect(regional.map(titleOf).sort()).toEqual([
+      'GET /v1/failovers',
+      'GET /v1/failovers/{id}',
+      'GET /v1/regions',
+      'POST /v1/failovers',
+      'POST /v1/failovers/{id}/abort',
+      'POST /v1/regions/{region}/rejoin',
+      'PUT /v1/regions/policy',
+    ]);
+    for (const operation of regional)
+      expectProblem(await ask(operation, { authorization: api.credential('acme') }), 'wrong_realm');
+    const business = guarded().filter(({ path }) =>
+      /accounts|checkouts|orders|payments|settlements|stock|transfers/.test(path),
+    );
+    expect(business.length).toBeGreaterThan(12);
+    for (const operation of business)
+      expectProblem(await ask(operation, { authorization: api.credential('main') }), 'wrong_realm');
+  });
+
   it('wants a key of its own where it changes something', async () => {
-    const authorization = api.credential();
     for (const operation of posts()) {
+      const authorization = as(operation);
       expect(operation.needsKey).toBe(true);
       expectProblem(await ask(operation, { authorization }), 'idempotency_key_missing');
       for (const key of ['', 'a, b', '"a", "b"', 'with space', 'ü', 'x'.repeat(256)]) {
@@ -131,8 +155,8 @@ describe('every operation of the API', () => {
   });
 
   it('refuses a body that is no JSON, not JSON alone, or not its own', async () => {
-    const headers = { authorization: api.credential(), 'idempotency-key': 'k' };
     for (const operation of posts()) {
+      const headers = { authorization: as(operation), 'idempotency-key': 'k' };
       for (const bad of [
         '{',
         '{"a":1,"a":2}',
@@ -154,7 +178,6 @@ describe('every operation of the API', () => {
   });
 
   it('refuses an unknown parameter of its query', async () => {
-    const authorization = api.credential();
     const lists = operations.filter(
       ({ method, path }) =>
         method === 'GET' &&
@@ -163,7 +186,7 @@ describe('every operation of the API', () => {
     expect(lists).toHaveLength(7);
     for (const operation of lists) {
       const asked = { ...operation, path: `${operation.path}?customer=C-1&unknown=1` };
-      expectProblem(await ask(asked, { authorization }), 'invalid_request');
+      expectProblem(await ask(asked, { authorization: as(operation) }), 'invalid_request');
     }
   });
 
@@ -204,12 +227,12 @@ describe('every operation of the API', () => {
 
   it('hides what is behind an id of another tenant as if it were not there', async () => {
     api.rows.set('order:acme.O-1', aRun());
-    api.rows.set('failover:acme.O-1', aRun({ gid: 'failover:acme.O-1', flow: 'failover' }));
-    api.clusters.set('acme', aCluster({ regions: [aRegion('O-1', 'FAILED')] }));
     api.rows.set('payment:acme.O-1', aRun({ gid: 'payment:acme.O-1', flow: 'payment' }));
     api.approvals.set('O-1', anApproval({ id: 'O-1' }));
     const headers = { authorization: api.credential('globex'), 'idempotency-key': 'k' };
-    for (const operation of operations.filter(({ path }) => path.includes('{'))) {
+    for (const operation of operations.filter(
+      ({ path, realm }) => realm === 'tenant' && path.includes('{'),
+    )) {
       const body = aBodyFor(operation);
       const answer = await ask(operation, headers, body && JSON.stringify(body));
       expectProblem(answer, 'not_found');
@@ -217,16 +240,16 @@ describe('every operation of the API', () => {
   });
 
   it('writes down each steering call with its outcome, refused ones too', async () => {
-    const headers = { authorization: api.credential('acme', ['tx:read']), 'idempotency-key': 'k' };
     const before = api.audited.length;
     for (const operation of operations.filter(({ path }) =>
       /\{gid\}.|\/review$|\/abort$/.test(path),
     )) {
+      const headers = { authorization: as(operation, ['tx:read']), 'idempotency-key': 'k' };
       await ask(operation, headers);
     }
     const entries = api.audited.slice(before);
     expect(entries.map(({ gid }) => gid).sort()).toEqual([
-      'failover:acme.O-1',
+      'failover:main.O-1',
       ...Array.from({ length: 5 }, () => 'order:acme.O-1'),
       'payment:acme.O-1',
     ]);

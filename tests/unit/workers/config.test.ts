@@ -91,6 +91,7 @@ describe('the configuration of the workers', () => {
     ['STUCK_ALARM_SECONDS', '0'],
     ['FENCE_KEEP_DAYS', '1e1'],
     ['ACCORD_CLUSTER', 'Main'],
+    ['ACCORD_CLUSTER', 'eu-1'],
   ])(
     'names a variable that no process could work with, and not its value: %s=%s',
     (name, value) => {
