@@ -1,7 +1,12 @@
 /** `act`, the verb of steps and pivots: the first delivery runs the business, every later one gets its answer. */
-import { isRefusal, isVerdictFailure, type VerdictFailure } from '../contracts/failures';
+import {
+  isRefusal,
+  isVerdictFailure,
+  type ItemFailure,
+  type VerdictFailure,
+} from '../contracts/failures';
 import type { StepKey } from '../contracts/ids';
-import type { Keyed, Verdict } from '../contracts/verdict';
+import type { FenceVerdict, Keyed, Verdict } from '../contracts/verdict';
 import {
   lockRows,
   moveRows,
@@ -160,8 +165,13 @@ function firstVerdict<Result>(
   epoch: number,
 ): Verdict<Result> {
   if (decided.ok) return succeeded(item, 'act', epoch, 'first', decided.result);
-  const fence = decided.failure === 'InvariantBroken' ? 'broken' : 'refused';
-  return failed(item, 'act', epoch, fence, decided.failure, decided.detail);
+  const { failure, detail } = decided;
+  return failed(item, 'act', epoch, fenceVerdictOf(failure), failure, detail);
+}
+
+function fenceVerdictOf(failure: ItemFailure): FenceVerdict {
+  if (failure === 'NotYet') return 'notYet';
+  return failure === 'InvariantBroken' ? 'broken' : 'refused';
 }
 
 interface Decision<Request extends Keyed, Result> {

@@ -1,7 +1,7 @@
 /** What every verb of the fence does alike: enter and lock its rows, tell of its effects, name its verdicts. */
 import { ApplicationFailure } from '@temporalio/common';
 
-import type { FailureType, VerdictFailure } from '../contracts/failures';
+import type { FailureType, ItemFailure } from '../contracts/failures';
 import { stepKeyOf, type StepKey } from '../contracts/ids';
 import type { FenceVerdict, Verb, Verdict } from '../contracts/verdict';
 import type { Delivery } from './delivery';
@@ -95,7 +95,7 @@ export const failed = (
   verb: Verb,
   epoch: number,
   fence: FenceVerdict,
-  failure: VerdictFailure,
+  failure: ItemFailure,
   detail: string,
 ): Verdict<never> => ({ gid, branch, verb, fence, epoch, ok: false, failure, detail });
 

@@ -12,6 +12,8 @@
  */
 import { randomBytes } from 'node:crypto';
 
+import { ApplicationFailure } from '@temporalio/common';
+
 import { setRowsMax, type Keyed, type Verb, type Verdict } from '../contracts/verdict';
 import type { Delivery } from './delivery';
 import { demandAtLeast, demandEpoch, isStaleEpoch, type EpochRow, type EpochSource } from './epoch';
@@ -116,7 +118,11 @@ export function createFence(dependencies: FenceDependencies): Fence {
     async act(spec, requests) {
       const items = sortedSet(requests);
       boundRows(spec, requests);
-      return deliver(spec.activity, 'act', items, (session, part) => act(session, spec, part));
+      const verdicts = await deliver(spec.activity, 'act', items, (session, part) =>
+        act(session, spec, part),
+      );
+      demandKnown(verdicts);
+      return verdicts;
     },
     async confirm(spec, requests) {
       const items = sortedSet(requests);
@@ -132,6 +138,13 @@ export function createFence(dependencies: FenceDependencies): Fence {
       return deliver(activity, 'seal', sortedSet(requests), seal);
     },
   };
+}
+
+/** Alone, what may be granted later is retried by Temporal; in a set it is a verdict, for its neighbours have theirs. */
+function demandKnown(verdicts: readonly Verdict<unknown>[]): void {
+  const [only, another] = verdicts;
+  if (!only || another || only.ok || only.failure !== 'NotYet') return;
+  throw ApplicationFailure.retryable(only.detail, only.failure);
 }
 
 function boundRows<Request extends Keyed, Result>(

@@ -1,5 +1,5 @@
 import type { Topic } from '../contracts/events';
-import type { VerdictFailure } from '../contracts/failures';
+import type { ItemFailure } from '../contracts/failures';
 import type { StepKey } from '../contracts/ids';
 import type { AmountAtRisk } from '../contracts/money';
 import type { Keyed, SealAnswer, Verdict } from '../contracts/verdict';
@@ -30,7 +30,8 @@ export type Decided<Result> = { readonly key: StepKey } & (
       /** `null` only for the decision in `accord`, which nobody outside is told of. */
       readonly event: OutboxEvent | null;
     }
-  | { readonly ok: false; readonly failure: VerdictFailure; readonly detail: string }
+  /** `NotYet`: nothing is recorded, and the same request is decided anew when it comes again. */
+  | { readonly ok: false; readonly failure: ItemFailure; readonly detail: string }
 );
 
 /** How an act touches the participant: what is fenced, hashed, counted, and the business itself. */
@@ -71,7 +72,8 @@ export interface FollowUpSpec {
 /**
  * The fence of one database: duplicates, empty undos and late acts are decided by one row `(gid, branch)` that is
  * written in the SQL transaction of the effect (docs/guarantees.md). Every method takes a set and gives one verdict for
- * each request; it throws the driver's error, `StaleEpoch` or `StaleAttempt`, all of which are retried.
+ * each request; it throws the driver's error, `StaleEpoch`, `StaleAttempt` or, for a set of one, `NotYet`, all of which are
+ * retried.
  */
 export interface Fence {
   act<Request extends Keyed, Result>(

@@ -1,7 +1,7 @@
 import type { CouponUse } from '../contracts/coupons';
 import type { BusinessId } from '../contracts/ids';
 import { moneyText, type Currency, type Money } from '../contracts/money';
-import type { PaymentStatus, RefundKind } from '../contracts/payments';
+import { isBookingUnderWay, type bookingUnderWay, type RefundKind } from '../contracts/payments';
 import { withinDeadline } from './deadline';
 import { dependencyUnavailable, Problem, type FieldError } from './errors';
 import { fault } from './faults';
@@ -9,8 +9,8 @@ import type { AccountViewsStore } from './stores/account-views-store';
 import type { CouponViewsStore } from './stores/coupon-views-store';
 import type { PaymentViewsStore } from './stores/payment-views-store';
 
-/** Payments whose money may still be booked, and after how many seconds it is worth asking again. */
-const underWay: Readonly<Partial<Record<PaymentStatus, number>>> = {
+/** After how many seconds it is worth asking again for a payment whose money may still be booked. */
+const againSeconds: Readonly<Record<(typeof bookingUnderWay)[number], number>> = {
   pending: 1,
   authorised: 1,
   review: 60, // A person decides.
@@ -106,11 +106,10 @@ export function createScreening(
       const payment = await asked(() => paymentViews.balance(paymentId));
       if (payment === 'away') return [];
       if (!payment) throw new Problem('not_found'); // What a path names is not there, as everywhere.
-      const againSeconds = underWay[payment.status];
-      if (againSeconds !== undefined) {
+      if (isBookingUnderWay(payment.status)) {
         throw new Problem('not_yet', {
           detail: `The payment is ${payment.status}: its money has not been booked yet.`,
-          retryAfterSeconds: againSeconds,
+          retryAfterSeconds: againSeconds[payment.status],
         });
       }
       if (payment.status !== 'completed') {

@@ -22,7 +22,7 @@ export const protocolFailures = [
 ] as const;
 
 /** Come again: nothing is wrong with the transaction. Retried, never shown as an ending. */
-export const comeAgainFailures = ['StaleEpoch', 'StaleAttempt', 'LockHeld'] as const;
+export const comeAgainFailures = ['StaleEpoch', 'StaleAttempt', 'LockHeld', 'NotYet'] as const;
 
 /** Reasons that the kernel itself gives. */
 export const kernelFailures = [
@@ -57,6 +57,9 @@ export type FailureType = (typeof failureTypes)[number];
 
 /** What a verdict may carry: a refusal, or a failure of the protocol. */
 export type VerdictFailure = Refusal | (typeof protocolFailures)[number];
+
+/** What a verdict on one item may carry: a failure, or that the same request may be granted later. */
+export type ItemFailure = VerdictFailure | 'NotYet';
 
 /** Why a transaction was compensated. */
 export type CompensationReason = VerdictFailure | (typeof kernelFailures)[number];

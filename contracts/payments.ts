@@ -25,6 +25,17 @@ export const paymentTransitions: Readonly<Record<PaymentStatus, readonly Payment
   failed: [],
 };
 
+/** Payments whose money may still be booked: what wants it booked comes too early. */
+export const bookingUnderWay = [
+  'pending',
+  'review',
+  'authorised',
+] as const satisfies readonly PaymentStatus[];
+export const isBookingUnderWay = (
+  status: PaymentStatus,
+): status is (typeof bookingUnderWay)[number] =>
+  (bookingUnderWay as readonly PaymentStatus[]).includes(status);
+
 /** What callers are told of a payment as soon as it is decided; a part of `EarlyStatus`. */
 export const paymentAnswers = [
   'authorised',
@@ -151,6 +162,7 @@ export interface PaymentsActivities {
    * Sets aside what goes back, on the payment and on the payee's account. The payment's row is locked, so that refunds
    * that arrive together never pass what was captured. A chargeback that names its amount may: the payer's bank has
    * taken it. Undone by `cancelRefund`.
+   * @throws retryable NotYet while the payment's money may still be booked.
    * @returns refuses with LimitExceeded (more than is left), PaymentUnavailable (unknown, or not completed),
    *   InsufficientFunds (a chargeback on a merchant may go below zero), AccountUnavailable; Fenced, IdempotencyConflict.
    */

@@ -42,7 +42,7 @@ export interface CloseSettlement extends Keyed {
  * `merchant_movements`, written with the ledger entry): each belongs to one settlement for good.
  */
 export interface SettlementsActivities {
-  /** Pivot: writes the settlement, once for a tenant, currency and day. Refuses with LimitExceeded before the day is over. */
+  /** Pivot: writes the settlement, once for a tenant, currency and day. Throws retryable NotYet before the day is over. */
   openSettlement: SetActivity<OpenSettlement, null>;
   /** Claims the oldest movements up to the day's end that no settlement has, and adds them to the merchants' positions. */
   claimSettlementPage: SetActivity<ClaimSettlementPage, { readonly claimed: number }>;

@@ -1,4 +1,4 @@
-import type { VerdictFailure } from './failures';
+import type { ItemFailure } from './failures';
 import type { Branch, Gid, StepKey } from './ids';
 
 /** What a delivery asks of the fence: activities/fence.ts, section "verbs" of docs/guarantees.md. */
@@ -15,7 +15,8 @@ export type FenceVerdict =
   | 'confirmed'
   | 'fenced'
   | 'conflict'
-  | 'broken';
+  | 'broken'
+  | 'notYet';
 
 /** The part of a request that names its effect and the oldest epoch that may still write it. */
 export interface Keyed {
@@ -42,7 +43,7 @@ export type Verdict<Result> = VerdictName & {
     | { readonly ok: true; readonly result: Result }
     | {
         readonly ok: false;
-        readonly failure: VerdictFailure;
+        readonly failure: ItemFailure;
         /** For everybody who may see the transaction: a sentence of ours. */
         readonly detail: string;
         /** For operators alone: what a driver or a server said. Left out: nothing beyond the detail. */
@@ -53,7 +54,7 @@ export type Verdict<Result> = VerdictName & {
 /**
  * An activity of a participant: requests in, one verdict out for each, one SQL transaction for the set.
  * 1 … `batchItemsMax` requests with distinct keys. Throws the driver's error (none of the set is committed, or all of
- * it and the answer was lost), `StaleEpoch`, `StaleAttempt`: all of them retried by Temporal.
+ * it and the answer was lost), `StaleEpoch`, `StaleAttempt`, for a set of one `NotYet`: all of them retried by Temporal.
  */
 export type SetActivity<Request extends Keyed, Result> = (
   requests: readonly Request[],

@@ -197,6 +197,7 @@ function verdictsOf({ counters }: Observation): Readonly<Record<string, number>>
     'fenced',
     'conflict',
     'broken',
+    'notYet',
   ];
   return Object.fromEntries(words.map((word) => [word, counters.verdictsOf(word)]));
 }

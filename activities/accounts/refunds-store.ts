@@ -5,11 +5,12 @@
  */
 import { partsOfBusinessId, stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
 import { decimalOf, moneyText, type Currency, type Money } from '../../contracts/money';
-import type {
-  CompleteRefund,
-  RefundKind,
-  RefundReservation,
-  ReserveRefund,
+import {
+  isBookingUnderWay,
+  type CompleteRefund,
+  type RefundKind,
+  type RefundReservation,
+  type ReserveRefund,
 } from '../../contracts/payments';
 import type { ActSpec, Decided, FollowUpSpec, SqlTransaction } from '../participant';
 import { chunksOf, effectOf, expectRows } from '../set-statements';
@@ -134,6 +135,10 @@ function decide(request: ReserveRefund, known: Known): Granted | Decided<never> 
     return broken(key, `Refund ${refundId} is another transaction's.`);
   }
   const payment = known.payments.get(paymentId);
+  if (payment && isBookingUnderWay(payment.status) && isOfTenant(payment, request)) {
+    const detail = `${shown(paymentId)} is ${payment.status}: its money has not been booked yet.`;
+    return { key, ok: false, failure: 'NotYet', detail };
+  }
   const unfit = unrefundable(payment, request);
   if (!payment || unfit) {
     return { key, ok: false, failure: 'PaymentUnavailable', detail: unfit ?? '' };
@@ -158,20 +163,20 @@ function decide(request: ReserveRefund, known: Known): Granted | Decided<never> 
 }
 
 /** Why nothing of this payment can go back; `undefined`: something can. Another tenant's is unknown. */
-function unrefundable(
-  payment: Payment | undefined,
-  { refundId, paymentId, amount }: ReserveRefund,
-): string | undefined {
-  if (payment?.tenant !== partsOfBusinessId(refundId)?.tenant)
-    return `${shown(paymentId)} is unknown`;
-  if (payment?.status !== 'completed') return `${shown(paymentId)} is ${payment?.status}`;
+function unrefundable(payment: Payment | undefined, request: ReserveRefund): string | undefined {
+  const { paymentId, amount } = request;
+  if (!payment || !isOfTenant(payment, request)) return `${shown(paymentId)} is unknown`;
+  if (payment.status !== 'completed') return `${shown(paymentId)} is ${payment.status}`;
   if (amount && amount.currency !== payment.currency) {
     return `${shown(paymentId)} is not in ${amount.currency}`;
   }
   return undefined;
 }
 
-/** A chargeback is demanded by the payer's bank: a merchant owes it, whether he has it or not. */
+const isOfTenant = ({ tenant }: Payment, { refundId }: ReserveRefund): boolean =>
+  tenant === partsOfBusinessId(refundId)?.tenant;
+
+/** A chargeback is demanded by the payer's bank: a merchant owes it, whether he has it, or still is one, or not. */
 function takeFromPayee(
   key: StepKey,
   amount: Money,
@@ -183,7 +188,7 @@ function takeFromPayee(
   if (kind !== 'chargeback' || account?.kind !== 'merchant') {
     return decideHold({ key, accountId, amount }, accounts);
   }
-  const unfit = unfitness(account, accountId, amount);
+  const unfit = unfitness({ ...account, status: 'open' }, accountId, amount);
   if (unfit) return refused(key, unfit);
   account.left -= BigInt(amount.minorUnits);
   return { key, ok: true, result: null, event: null };

@@ -50,7 +50,7 @@ async function open(sql: SqlTransaction, request: OpenSettlement): Promise<Decid
     [day],
   );
   if (Number(clock?.isOver) !== 1) {
-    return { key, ok: false, failure: 'LimitExceeded', detail: `${day} (UTC) is not over yet.` };
+    return { key, ok: false, failure: 'NotYet', detail: `${day} (UTC) is not over yet.` };
   }
   const { gid } = effectOf(key);
   await sql.change(

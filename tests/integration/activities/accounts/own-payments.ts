@@ -58,6 +58,10 @@ export interface OwnPayments {
   assessed(change?: Partial<OpenPayment>, policy?: RiskPolicy): Promise<OwnPayment>;
   authorised(change?: Partial<OpenPayment>): Promise<OwnPayment>;
   completed(change?: Partial<OpenPayment>): Promise<OwnPayment>;
+  /** Books what was authorised. */
+  complete(own: OwnPayment): Promise<void>;
+  /** Opened and given up. */
+  failed(): Promise<OwnPayment>;
   row(paymentId: BusinessId): Promise<PaymentSeen | undefined>;
   audit(paymentId: BusinessId): Promise<readonly AuditRow[]>;
   /** Of the books, of the sums of refunds, of holds that nobody needs, of the audit: nothing, in a sound database. */
@@ -121,6 +125,10 @@ export async function ownPayments(): Promise<OwnPayments> {
     succeeded(await usual.authorisePayment([stepOf(own, 'authorise')]));
     return own;
   };
+  const complete = async (own: OwnPayment): Promise<void> => {
+    succeeded(await usual.captureFunds([captureOf(own)]));
+    succeeded(await usual.completePayment([stepOf(own, 'completePayment')]));
+  };
   const violations = async (): Promise<readonly unknown[]> => {
     const found = await Promise.all([
       bank.violations(),
@@ -142,8 +150,14 @@ export async function ownPayments(): Promise<OwnPayments> {
     authorised,
     async completed(change) {
       const own = await authorised(change);
-      succeeded(await usual.captureFunds([captureOf(own)]));
-      succeeded(await usual.completePayment([stepOf(own, 'completePayment')]));
+      await complete(own);
+      return own;
+    },
+    complete,
+    async failed() {
+      const own = await payment();
+      succeeded(await usual.openPayment([own.open]));
+      succeeded(await usual.closePayment([own.open]));
       return own;
     },
     async row(paymentId) {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
+import { partsOfStepKey } from '../../../../contracts/ids';
 import type { CaptureFunds } from '../../../../contracts/accounts';
 import type { ReserveRefund } from '../../../../contracts/payments';
 import {
@@ -97,7 +98,7 @@ describe('a refund', () => {
     for (const refund of [
       aRefund(own, { paymentId: 'acme.P-nobody' }),
       aRefund(own, { refundId: 'other.R-1' }),
-      aRefund(await payments.authorised()),
+      aRefund(await payments.failed()),
       aRefund(own, { amount: { currency: 'JPY', minorUnits: 1 } }),
     ]) {
       expect(await pay.reserveRefund([refund])).toMatchObject(failureOf('PaymentUnavailable'));
@@ -163,16 +164,37 @@ describe('a refund', () => {
     expect(away.open.amount).toEqual(eur(100));
   }
 
-  it('is refused from an account that was closed', async () => {
+  it('is refused from an account that was closed; a chargeback is booked all the same', async () => {
     const own = await payments.completed();
     await payments.bank.admin.change(`UPDATE accounts SET status = 'closed' WHERE id = ?`, [
       own.open.payeeId,
     ]);
-    for (const kind of ['refund', 'chargeback'] as const) {
-      expect(await pay.reserveRefund([aRefund(own, { kind })])).toMatchObject(
-        failureOf('AccountUnavailable'),
-      );
-    }
+    expect(await pay.reserveRefund([aRefund(own)])).toMatchObject(failureOf('AccountUnavailable'));
+    const chargeback = aRefund(own, { kind: 'chargeback' });
+    expect(await pay.reserveRefund([chargeback])).toMatchObject([{ ok: true }]);
+    expect(await finish(chargeback, own, 100)).toMatchObject([{ ok: true }]);
+  });
+
+  it('of a payment that is not booked yet waits for it: nothing is recorded, and it is granted later', async () => {
+    const early = await payments.authorised();
+    const refund = aRefund(early);
+    await expect(pay.reserveRefund([refund])).rejects.toMatchObject({
+      type: 'NotYet',
+      nonRetryable: false,
+      message: expect.stringContaining('has not been booked yet'),
+    });
+    const own = await payments.completed();
+    const other = aRefund(own);
+    const verdicts = await pay.reserveRefund([refund, other]);
+    expect(new Map(verdicts.map((verdict) => [verdict.gid, verdict.fence]))).toEqual(
+      new Map([
+        [partsOfStepKey(refund.key)?.gid, 'notYet'],
+        [partsOfStepKey(other.key)?.gid, 'first'],
+      ]),
+    );
+    expect(await stateOf(refund)).toBeUndefined();
+    await payments.complete(early);
+    expect(await pay.reserveRefund([refund])).toMatchObject([{ ok: true, fence: 'first' }]);
   });
 
   it('is kept in the audit of its payment, under the name of whoever asked for it', async () => {

@@ -126,13 +126,16 @@ describe('a settlement', () => {
     expect(sum).toEqual({ net: '30', movements: '30' });
   });
 
-  it('is refused before its day is over, and its refusal stands', async () => {
-    const { open } = requestsOf('four', dayOf(Date.now()));
-    for (const fence of ['first', 'refused']) {
-      expect(await settlements.openSettlement([open])).toMatchObject([
-        { ok: false, failure: 'LimitExceeded', ...(fence === 'refused' && { fence }) },
-      ]);
-    }
+  it('waits until its day is over: a clock that is ahead leaves no refusal that would stand for ever', async () => {
+    const { open, settlementId } = requestsOf('four', dayOf(Date.now()));
+    await expect(settlements.openSettlement([open])).rejects.toMatchObject({
+      type: 'NotYet',
+      nonRetryable: false,
+    });
+    const left = await bank.admin.select('SELECT 1 FROM fence WHERE gid = ?', [
+      gidOf('settlement', settlementId),
+    ]);
+    expect(left).toEqual([]);
   });
 
   it('takes no page before it is open, and none after it is closed', async () => {
