@@ -81,6 +81,7 @@ export function openDependencies(
     ownedDatabase(config.accountsUrl, accounts),
     ownedDatabase(config.inventoryUrl, inventory),
     ownedDatabase(config.couponsUrl, coupons),
+    ...books.databases,
   ]);
   const namespace = temporalPremises(client, installation);
   const clock = createServerClock(home, clockBoundMs, localNow);

@@ -64,9 +64,18 @@ export interface Program {
   }>;
 }
 
+/** A database by its whole name, such as `accord_orders`. */
+export interface NamedDatabase {
+  readonly database: string;
+  /** @throws the driver's error. */
+  select<Row extends object>(sql: string): Promise<readonly Row[]>;
+}
+
 export interface Pack {
   /** There is something to ask. */
   readonly isOpen: boolean;
+  /** Each database, to be asked whose it is. */
+  readonly databases: readonly NamedDatabase[];
   /** One round at a time: a second one waits for the first. @throws the driver's error where a database is away. */
   check(scopes: readonly SqlScope[]): Promise<Books>;
   close(): Promise<void>;
@@ -89,7 +98,10 @@ export function openPack(
   urls: readonly string[],
   { programs = [], ...limits }: SessionLimits & { readonly programs?: readonly Program[] } = {},
 ): Pack {
-  const databases = urls.map((url) => createAsker(openSession(url, limits), programs));
+  const databases = urls.map((url) => ({
+    ...createAsker(openSession(url, limits), programs),
+    name: decodeURIComponent(new URL(url).pathname.slice(1)),
+  }));
   let busy: Promise<unknown> = Promise.resolve();
   let endedBefore: string | null = null;
 
@@ -133,6 +145,10 @@ export function openPack(
 
   return {
     isOpen: urls.length > 0,
+    databases: databases.map(({ session, name }) => ({
+      database: name,
+      select: (sql) => session.latest((reading) => reading.select(sql)),
+    })),
     check(scopes) {
       const next = busy.then(() => round(scopes));
       busy = next.catch(() => undefined);

@@ -1,6 +1,7 @@
 /** What Accord takes for granted of a Temporal namespace: that nobody else's workflows run in it. */
 import {
   ScheduleAlreadyRunning,
+  ScheduleNotFoundError,
   type Client,
   type ScheduleOptions,
   type ScheduleUpdateOptions,
@@ -54,6 +55,27 @@ export async function claimNamespace({ schedule }: Client, id: string): Promise<
   }
 }
 
+/** Registers nothing. @throws PremisesBroken where the namespace is registered for another installation. */
+export async function demandOwnNamespace(client: Client, id: string): Promise<void> {
+  const owner = await client.schedule
+    .getHandle(registrationId)
+    .describe()
+    .then(
+      ({ memo }) => String(memo?.['installation']),
+      (error: unknown) => {
+        if (error instanceof ScheduleNotFoundError) return id;
+        throw error;
+      },
+    );
+  const broken = claimedByAnother({ ...named(client, 'any'), owner }, id);
+  if (broken.length > 0) throw new PremisesBroken(broken);
+}
+
+const named = ({ options }: Client, version: string) => ({
+  ...{ product: 'Temporal', version, what: `namespace ${options.namespace}` },
+  instead: 'Set TEMPORAL_NAMESPACE to a namespace of its own.',
+});
+
 export interface OwnNamespace extends PremiseSource {
   /** Before anything is sent there. @throws where it is another's, or Temporal does not answer. */
   demand(): Promise<void>;
@@ -90,14 +112,8 @@ async function look(
     const version = serverVersion || 'unknown';
     const tooOld = oldServer(version);
     if (tooOld.length > 0) return tooOld;
-    return claimedByAnother(
-      {
-        ...{ product: 'Temporal', version, what: `namespace ${client.options.namespace}` },
-        owner: await claimNamespace(client, id),
-        instead: 'Set TEMPORAL_NAMESPACE to a namespace of its own.',
-      },
-      id,
-    );
+    const owner = await claimNamespace(client, id);
+    return claimedByAnother({ ...named(client, version), owner }, id);
   });
 }
 

@@ -16,6 +16,7 @@ import type { ApiKey, KeysStore } from '../api/stores/keys-store';
 import type { JsonValue } from '../api/json-text';
 import { tenantPattern } from '../contracts/ids';
 import { provisioned } from './provisioned';
+import { givenVariable } from './stack/config';
 import { stackProfiles, type Profile } from './stack/profile';
 
 /** Of a tenant or of a cluster: exactly one of them is named. */
@@ -40,7 +41,7 @@ async function withKeys(
 ): Promise<void> {
   if ((tenant === undefined) === (cluster === undefined))
     throw new Error('A key is of a tenant or of a cluster: say --tenant or --cluster.');
-  const url = process.env['API_DATABASE_URL'] ?? (await provisioned(profile)).API_DATABASE_URL;
+  const url = givenVariable('API_DATABASE_URL') ?? (await provisioned(profile)).API_DATABASE_URL;
   const { keys, audit, clusters, close } = openKeys(url);
   try {
     const known = await clusters();

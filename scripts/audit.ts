@@ -5,6 +5,7 @@ import colors from 'picocolors';
 import { readAudits } from './books/audits';
 import type { ChainsRead } from './books/chains';
 import { provisioned } from './provisioned';
+import { givenVariable } from './stack/config';
 import { stackProfiles, type Profile } from './stack/profile';
 import { reasonOf } from './stack/waiting';
 
@@ -14,7 +15,7 @@ interface Options {
 }
 
 async function verify({ profile, json }: Options): Promise<void> {
-  const given = process.env['VERIFY_DATABASE_URLS'];
+  const given = givenVariable('VERIFY_DATABASE_URLS');
   const audits = await readAudits(given ?? (await provisioned(profile)).VERIFY_DATABASE_URLS);
   if (json === true) console.log(JSON.stringify(audits, undefined, 2));
   else {

@@ -12,10 +12,14 @@ import {
   type Answers,
   type Books,
   type Check,
+  type Pack,
   type Violation,
 } from '../books/pack';
 import type { Database, Reading } from '../books/reading';
 import type { Gid } from '../contracts/ids';
+import { createInstallation } from '../processes/installation';
+import { PremisesBroken } from '../processes/premises';
+import { demandOwnNamespace } from '../processes/temporal-premises';
 import type { KafkaSettings } from '../workers/relay/kafka-client';
 import { chainPrograms } from './books/chains';
 import { compareExplanations, type ApiAccess } from './books/explanations';
@@ -55,6 +59,8 @@ export interface RoundOfBooks extends Books {
 }
 
 export interface OpenBooks {
+  /** @throws PremisesBroken where databases or the namespace are of several installations: books of two agree in nothing. */
+  demandOneInstallation(): Promise<void>;
   /** One round at a time: a second one waits for the first. @throws where a server is away. */
   check(scope: Scope): Promise<RoundOfBooks>;
   close(): Promise<void>;
@@ -79,6 +85,7 @@ export function openBooks(addresses: string | BooksAddresses): OpenBooks {
   }
 
   return {
+    demandOneInstallation: () => demandOneInstallation(pack.databases, given.temporal),
     check: async (scope) =>
       scope === 'quiescent' ? quiescent() : { ...(await pack.check([scope])), isQuiet: null },
     async close() {
@@ -169,6 +176,19 @@ function outsideChecks({
       ask: regions === undefined ? null : () => findErrant(regions),
     },
   ];
+}
+
+async function demandOneInstallation(
+  named: Pack['databases'],
+  temporal: Client | undefined,
+): Promise<void> {
+  const home = named.find(({ database }) => database.endsWith('accord')) ?? named[0];
+  if (!home) return;
+  const others = named.filter((database) => database !== home);
+  const installation = createInstallation(home, others);
+  const broken = await installation.databases.ask();
+  if (broken.length > 0) throw new PremisesBroken(broken);
+  if (temporal) await demandOwnNamespace(temporal, await installation.id());
 }
 
 async function askOutside(

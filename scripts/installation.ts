@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 
-import { Client, Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import { Command, Option } from 'commander';
 import { Redis } from 'ioredis';
 
@@ -19,6 +19,7 @@ import { databasePrefix, databases, installationAt } from './databases';
 import { givenAddresses, givenTemporal, givenTopicPrefix } from './stack/config';
 import { profiles, type Profile } from './stack/profile';
 import { readStack } from './stack/stack';
+import { connectTemporal } from './stack/temporal-client';
 
 interface Options {
   readonly profile: Profile;
@@ -51,11 +52,8 @@ async function withRegistries<Result>(
   const brokers = given.kafka?.split(',') ?? stack?.kafka.brokers;
   if (address === undefined || redisUrl === undefined || brokers === undefined)
     throw new Error('Set TEMPORAL_ADDRESS, REDIS_URL and KAFKA_BROKERS, or bring a profile up.');
-  const { namespace = stack?.temporal.namespace ?? 'default', apiKey } = givenTemporal();
-  const connection = await Connection.connect({
-    address,
-    ...(apiKey !== undefined && { apiKey, tls: true }),
-  });
+  const { namespace = stack?.temporal.namespace ?? 'default' } = givenTemporal();
+  const connection = await connectTemporal(address);
   const redis = new Redis(redisUrl, { maxRetriesPerRequest: 2 });
   const topicPrefix = givenTopicPrefix();
   const logger = createLogger({ process: 'installation', level: 'silent' });

@@ -5,6 +5,9 @@ import { Client } from '@temporalio/client';
 import type { ReconcileInput, ReconcileReport } from '../contracts/reconciliation';
 import { transactionsTaskQueue } from '../contracts/task-queues';
 import type { Profile } from './stack/profile';
+import { demandOwnNamespace } from '../processes/temporal-premises';
+import { databasePrefix, installationAt } from './databases';
+import { givenAddresses, givenTemporal } from './stack/config';
 import { readStack } from './stack/stack';
 import { connectTemporal } from './stack/temporal-client';
 
@@ -17,23 +20,28 @@ const roundWithin = '10m';
 /**
  * TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE take the place of the profile's own server.
  *
- * @throws an error that says how to bring up a Temporal, where there is none.
+ * @throws an error that says how to bring up a Temporal, where there is none; PremisesBroken where its workers repair the
+ *   books of another installation than that of MYSQL_URL, or of the profile.
  */
 export async function runRound(profile: Profile, input: ReconcileInput): Promise<ReconcileReport> {
-  const own = (await readStack(profile))?.temporal;
-  const address = process.env['TEMPORAL_ADDRESS'] ?? own?.address;
+  const stack = await readStack(profile);
+  const given = givenAddresses();
+  const address = given.temporal ?? stack?.temporal.address;
   if (address === undefined) {
     const up = profile === 'regions' ? 'regions -- up' : `stack -- up --profile ${profile}`;
     throw new Error(`No Temporal: set TEMPORAL_ADDRESS, or bring one up with npm run ${up}.`);
   }
-  const namespace = process.env['TEMPORAL_NAMESPACE'] ?? own?.namespace ?? 'default';
+  const namespace = givenTemporal().namespace ?? stack?.temporal.namespace ?? 'default';
+  const mysqlUrl = given.mysql ?? stack?.mysql.adminUrl;
   const connection = await connectTemporal(address);
   try {
-    const { workflow } = new Client({ connection, namespace });
+    const client = new Client({ connection, namespace });
+    if (mysqlUrl !== undefined)
+      await demandOwnNamespace(client, await installationAt(mysqlUrl, `${databasePrefix}accord`));
     const reports: ReconcileReport[] = [];
     for (const job of jobs)
       reports.push(
-        await workflow.execute<(input: ReconcileInput) => Promise<ReconcileReport>>(job, {
+        await client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileReport>>(job, {
           workflowId: `accord-${job}-${randomUUID()}`,
           taskQueue: transactionsTaskQueue,
           args: [input],

@@ -13,7 +13,7 @@ import colors from 'picocolors';
 import { build } from './build';
 import { historiesOf, replayAll, type Replayed, type Runs } from './replay/runs';
 import { historiesInFiles, type FetchedHistory } from './replay/sources';
-import { givenTemporal } from './stack/config';
+import { givenAddresses, givenTemporal } from './stack/config';
 import { profiles, type Profile } from './stack/profile';
 import { standardProgress } from './stack/progress';
 import { readStack } from './stack/stack';
@@ -87,14 +87,13 @@ const isQuery = (source: string): boolean => /[\s=<>'"]/.test(source);
 
 async function* onServer(options: Options, runs: readonly Runs[]): AsyncGenerator<FetchedHistory> {
   const own = (await readStack(options.profile))?.temporal;
-  const address = options.address ?? process.env['TEMPORAL_ADDRESS'] ?? own?.address;
+  const address = options.address ?? givenAddresses().temporal ?? own?.address;
   if (address === undefined) {
     throw new Error(
       `No Temporal, and no file ${options.from.join(', ')}: give --address, or bring one up with npm run stack -- up --profile ${options.profile}.`,
     );
   }
-  const namespace =
-    options.namespace ?? process.env['TEMPORAL_NAMESPACE'] ?? own?.namespace ?? 'default';
+  const namespace = options.namespace ?? givenTemporal().namespace ?? own?.namespace ?? 'default';
   const apiKey = address === own?.address ? undefined : givenTemporal().apiKey;
   const connection = await connectTemporal(address, { apiKey });
   try {

@@ -11,6 +11,7 @@ import { authorizationOf } from './credentials';
 import { provisioned } from './provisioned';
 import { regionServersOf } from './regions/cluster';
 import { seedTenant } from './seed';
+import { givenVariable } from './stack/config';
 import { stackProfiles, type Profile } from './stack/profile';
 import { portFor, readStack } from './stack/stack';
 import { connectTemporal } from './stack/temporal-client';
@@ -23,10 +24,11 @@ interface Options {
 }
 
 async function verify({ profile, quick = false, json = false }: Options): Promise<void> {
-  const given = process.env['VERIFY_DATABASE_URLS'];
+  const given = givenVariable('VERIFY_DATABASE_URLS');
   const site = given === undefined ? await addressesOf(profile, quick) : undefined;
   const books = openBooks(site?.addresses ?? { verifyUrls: given ?? '' });
   try {
+    await books.demandOneInstallation();
     const found = await books.check(quick ? 'whole' : 'quiescent');
     if (json) console.log(JSON.stringify(found, undefined, 2));
     else print(found);

@@ -56,6 +56,9 @@ export const unlessSet = (name: string, value: string): Readonly<Record<string, 
 export const isInteractive = (): boolean =>
   process.stderr.isTTY && variable('CI') === undefined && variable('TERM') !== 'dumb';
 
+/** An empty one counts as absent. */
+export const givenVariable = (name: string): string | undefined => variable(name);
+
 function variable(name: string): string | undefined {
   const value = process.env[name];
   return value === undefined || value === '' ? undefined : value;

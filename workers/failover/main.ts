@@ -58,6 +58,7 @@ async function main(): Promise<void> {
   const endpoint = await serveMetrics(registry, config.metrics);
   const hub = createSqlPool({ url: config.hubUrl, connectionLimit });
   const active = createSqlPool({ url: config.activeUrl, connectionLimit: 2 });
+  const watched = createSqlPool({ url: config.watch.url, connectionLimit: 1 });
   const faults = armFaults(config.faults, logger);
   const epochs = createEpochSource(hub, config.cluster);
   const shared = { epochs, faults, delivery: currentDelivery, metrics: metrics.fence };
@@ -102,7 +103,10 @@ async function main(): Promise<void> {
       installation.databases,
       // A region may be away: this is who brings another one up.
       {
-        ...createInstallation(accord, [ownedDatabase(config.activeUrl, active)]).databases,
+        ...createInstallation(accord, [
+          ownedDatabase(config.activeUrl, active),
+          ownedDatabase(config.watch.url, watched),
+        ]).databases,
         server: 'mysql orders installation',
         isOptional: true,
       },
@@ -170,7 +174,7 @@ async function main(): Promise<void> {
     );
     await endpoint.close();
     await connection.close();
-    await Promise.all([hub.close(), active.close()]);
+    await Promise.all([hub.close(), active.close(), watched.close()]);
   }
   if (broken) throw broken;
 }

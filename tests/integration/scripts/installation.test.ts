@@ -16,6 +16,7 @@ import {
   type Variables,
 } from '../../../scripts/application';
 import { build } from '../../../scripts/build';
+import { openBooks } from '../../../scripts/books';
 import { databases, provision } from '../../../scripts/databases';
 import { environmentWith } from '../../../scripts/stack/config';
 import { freePort } from '../../../scripts/stack/ports';
@@ -131,6 +132,43 @@ describe('two installations on the same servers', () => {
       expect({ code, said }).toEqual({ code: 1, said: expect.stringContaining(`Set ${name} to`) });
     }, 60_000);
   }
+
+  /** Each is the only address of the other installation that its process was given. */
+  const strangers: readonly (readonly [Role, string, string])[] = [
+    ['api', 'API_BOOKS_DATABASE_URLS', 'accounts'],
+    ['failover', 'WATCH_DATABASE_URL', 'orders'],
+  ];
+  for (const [role, name, database] of strangers) {
+    it(`refuses the second one's ${role} whose ${name} leads into the other's database`, async () => {
+      const failover = { ROUTER_ADDRESS: '127.0.0.1:1', REGIONS: '{}', REGION_DATABASES: 'none' };
+      const { code, said } = await run(role, { ...sharing(name), ...failover });
+      const refusal = `${first.databases.prefix}${database}: installation is`;
+      expect({ code, said }).toEqual({ code: 1, said: expect.stringContaining(refusal) });
+    }, 60_000);
+  }
+
+  it('compares no books of both, nor with the namespace of the other one', async () => {
+    const [accounts = ''] = first.databases.urls.VERIFY_DATABASE_URLS.split(',').filter((url) =>
+      url.endsWith('accounts'),
+    );
+    const own = second.databases.urls.VERIFY_DATABASE_URLS;
+    const mixed = own.replace(/[^,]*accounts/, accounts);
+    const { connection, name } = first.namespace;
+    for (const [addresses, refusal] of [
+      [{ verifyUrls: mixed }, `${first.databases.prefix}accounts: installation is`],
+      [
+        { verifyUrls: own, temporal: new Client({ connection, namespace: name }) },
+        `installation of namespace ${name} is`,
+      ],
+    ] as const) {
+      const books = openBooks(addresses);
+      try {
+        await expect(books.demandOneInstallation()).rejects.toThrow(refusal);
+      } finally {
+        await books.close();
+      }
+    }
+  }, 60_000);
 
   it('refuses every process of an unknown cluster by name', async () => {
     const lost = { ...second.application.environment, ACCORD_CLUSTER: 'mian' };
