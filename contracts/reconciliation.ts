@@ -45,7 +45,7 @@ export interface ReportedFinding extends Finding {
 }
 
 export interface ReconcileInput {
-  /** Writes nothing, repairs nothing. */
+  /** Writes no finding, repairs nothing. */
   readonly dryRun: boolean;
 }
 
@@ -62,8 +62,11 @@ export interface ReconcileReport {
 }
 
 export const findingsListedMax = 500;
-/** Rows of one page, and pages after which a round goes on in a new run: what a history has room for. */
-export const reconcileRows = { page: 200, pagesOfRun: 25 } as const;
+/**
+ * Rows of one page; pages after which a round goes on in a new run: what a history has room for; pages of accounts, SKUs
+ * and coupons that a round looks at in their turn.
+ */
+export const reconcileRows = { page: 200, pagesOfRun: 25, pagesOfWalk: 10 } as const;
 
 /** How old a row is before it is looked at: what is under way is nobody's finding. */
 export const reconcileAgeSeconds = {
@@ -91,6 +94,13 @@ export interface ReservationPosition {
   readonly createdAt: string;
   readonly gid: Gid;
   readonly branch: Branch;
+}
+
+/** How far a round has looked at the books of a participant. */
+export interface BooksPosition {
+  readonly effects?: ReservationPosition;
+  /** The last key that had its turn; empty: the first is next. */
+  readonly walkedTo?: string;
 }
 
 /** A reservation that should not be there, and the activity that puts it right, if one may. */
@@ -149,10 +159,12 @@ export interface ReconciliationActivities {
   /** Has Temporal an open run of it? Asked by a dry run alone: who starts needs no answer that may be old. */
   isRunning(gid: Gid): Promise<boolean>;
   /**
-   * One page of accounts, stock and coupons whose sums are not those of their rows.
+   * One page of accounts, stock and coupons whose sums are not those of their rows: of those that are findings, that
+   * effects have touched since the last round, and of some more, in their turn. It keeps sums of what is final, and
+   * nothing else.
    *
    * @param after `next` of the page before, as it is.
-   * @returns `passedOver`: those with too many rows to be summed in time, which were not looked at.
+   * @returns `seen`: for `noteBooks`, once the findings are written down.
    */
   differingBooks(request: {
     readonly participant: ReservingParticipant;
@@ -160,9 +172,14 @@ export interface ReconciliationActivities {
     readonly rows: number;
   }): Promise<{
     readonly findings: readonly Finding[];
-    readonly passedOver: number;
+    readonly seen: BooksPosition | null;
     readonly next: string | null;
   }>;
+  /** The next round goes on behind it. Safe to repeat. */
+  noteBooks(request: {
+    readonly participant: ReservingParticipant;
+    readonly seen: BooksPosition;
+  }): Promise<null>;
   record(request: { readonly findings: readonly RecordedFinding[] }): Promise<null>;
   /** Findings of these kinds that are open, and were not seen since: gone. */
   closeUnseen(request: {

@@ -48,7 +48,7 @@ function print({ findings, actions, looked, isComplete, dryRun }: ReconcileRepor
 new Command('reconcile')
   .description('One round of reconciliation, by the transaction workers of a profile.')
   .addOption(new Option('-p, --profile <name>', 'whose').choices(stackProfiles).default('dev'))
-  .option('--dry-run', 'write nothing, repair nothing')
+  .option('--dry-run', 'write no finding, repair nothing')
   .option('--json', 'print the report as JSON')
   .action(reconcile)
   .parseAsync()

@@ -5,6 +5,7 @@ import {
   findingKinds,
   reconcileRows,
   reservingParticipants,
+  type Finding,
   type JudgedReservation,
   type ReconcileInput,
   type ReconcileReport,
@@ -130,16 +131,24 @@ async function booksOf(
   participant: ReservingParticipant,
   after: string | null,
 ): Promise<string | null> {
-  const { findings, passedOver, next } = await job['reconciliation.differingBooks']({
+  const { findings, seen, next } = await job['reconciliation.differingBooks']({
     participant,
     after,
     rows: reconcileRows.page,
   });
-  if (passedOver > 0) round.isComplete = false;
   await keep(
     { job },
     round,
-    findings.map((finding) => ({ ...finding, action: 'left' })),
+    findings.filter(isNewIn(round)).map((finding) => ({ ...finding, action: 'left' })),
   );
+  if (seen && !round.dryRun) await job['reconciliation.noteBooks']({ participant, seen });
   return next;
 }
+
+/** A round may come to the same sums twice. */
+const isNewIn =
+  ({ findings }: Round) =>
+  ({ kind, participant, subject }: Finding): boolean =>
+    !findings.some(
+      (one) => one.kind === kind && one.participant === participant && one.subject === subject,
+    );

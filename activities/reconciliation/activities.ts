@@ -2,7 +2,8 @@ import type { Participant } from '../../contracts/participants';
 import type { ReconciliationActivities, SettleDayActivities } from '../../contracts/reconciliation';
 import type { Gid } from '../../contracts/ids';
 import type { SqlPool } from '../sql-transaction';
-import { closeUnseen, differingBooks, recordFindings } from './findings-store';
+import { differingBooks, noteBooks } from './books';
+import { closeUnseen, recordFindings } from './findings-store';
 import { claimStarts, openRunsBehind } from './open-runs';
 import { unbookedSteps } from './unbooked-steps';
 import { judgeReservations } from './reservations';
@@ -36,7 +37,11 @@ export function createReconciliationActivities({
     unbookedSteps: (page) => unbookedSteps(accord, page),
     claimStarts: ({ gids }) => claimStarts(accord, unhurried(), gids),
     isRunning,
-    differingBooks: (page) => differingBooks(databases[page.participant], page),
+    differingBooks: (page) => differingBooks(accord, databases[page.participant], page),
+    async noteBooks({ participant, seen }) {
+      await noteBooks(databases[participant], seen);
+      return null;
+    },
     async record({ findings }) {
       await recordFindings(accord, findings);
       return null;

@@ -61,7 +61,7 @@ function lostRun(): OpenRun {
   return { finding, gid, workflow: 'transfer', input };
 }
 
-const nothingDiffers = { findings: [], passedOver: 0, next: null };
+const nothingDiffers = { findings: [], seen: { walkedTo: '' }, next: null };
 
 const reconciliation = (overrides: Partial<ReconciliationActivities>): JobScenario['activities'] =>
   named('reconciliation', {
@@ -72,6 +72,7 @@ const reconciliation = (overrides: Partial<ReconciliationActivities>): JobScenar
     isRunning: () => Promise.resolve(false),
     claimStarts: ({ gids }: { readonly gids: readonly string[] }) => Promise.resolve(gids),
     differingBooks: () => Promise.resolve(nothingDiffers),
+    noteBooks: () => Promise.resolve(null),
     record: () => Promise.resolve(null),
     closeUnseen: () => Promise.resolve(null),
     ...overrides,

@@ -38,7 +38,8 @@ describe('the jobs', () => {
     unbookedSteps: () => Promise.resolve({ findings: [], next: null }),
     claimStarts: ({ gids }) => Promise.resolve(gids),
     isRunning: () => Promise.resolve(true),
-    differingBooks: () => Promise.resolve({ findings: [], passedOver: 0, next: null }),
+    differingBooks: () => Promise.resolve({ findings: [], seen: null, next: null }),
+    noteBooks: () => Promise.resolve(null),
     record: () => Promise.resolve(null),
     closeUnseen: () => Promise.resolve(null),
     tenantsToSettle: () => Promise.resolve({ tenants: [], next: null }),
@@ -211,7 +212,7 @@ describe('the jobs', () => {
       unbookedSteps: givesUp,
       differingBooks({ participant }) {
         looked.push(`books of ${participant}`);
-        return Promise.resolve({ findings: [], passedOver: 0, next: null });
+        return Promise.resolve({ findings: [], seen: null, next: null });
       },
       closeUnseen() {
         closed.push('closed');

@@ -2,10 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 
 import type { Gid } from '../../../../contracts/ids';
 import { openRunsBehind } from '../../../../activities/reconciliation/open-runs';
-import { differingBooks } from '../../../../activities/reconciliation/findings-store';
 import { judgeReservations } from '../../../../activities/reconciliation/reservations';
 import { tenantsToSettle } from '../../../../activities/reconciliation/scheduled-settlements';
-import { SqlTimeout, type SqlPool } from '../../../../activities/sql-transaction';
+import type { SqlPool } from '../../../../activities/sql-transaction';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { countingPool, mostRead, type StatementReads } from '../../../support/rows-read';
 
@@ -106,56 +105,5 @@ describe('what a page of a job reads', () => {
     });
     expect(found).toEqual(['t0', 't2', 't4']);
     expect(read).toBeLessThan(100);
-  });
-
-  describe('of the books', () => {
-    const page = (pool: SqlPool, after: string | null, rows: number) =>
-      differingBooks(pool, { participant: 'accounts', after, rows });
-    const subjectsOf = async (pool: SqlPool, rows: number) => {
-      const subjects: string[] = [];
-      let passedOver = 0;
-      for (let after: string | null = null; ;) {
-        const found: Awaited<ReturnType<typeof differingBooks>> = await page(pool, after, rows);
-        subjects.push(...found.findings.map(({ subject }) => subject));
-        passedOver += found.passedOver;
-        if (found.next === null) return { subjects, passedOver };
-        after = found.next;
-      }
-    };
-    beforeAll(async () => {
-      await accounts.change(
-        `INSERT INTO accounts (id, tenant, kind, currency, balance, held)
-           ${numbers(40)} SELECT CONCAT('t.A-', LPAD(i, 2, '0')), 't', 'customer', 'EUR', i % 10 = 5, i % 20 = 6 FROM n`,
-      );
-      await accounts.change(
-        `INSERT INTO ledger_entries (gid, branch, op, account_id, currency, amount)
-           ${numbers(4_000)} SELECT CONCAT('order:t.', i), 'b', 'act', CONCAT('t.A-', LPAD(i % 40, 2, '0')), 'EUR',
-             IF(i < 2000, 1, -1) FROM n`,
-      );
-    });
-    const differ = [
-      ...['05', '06', '15', '25', '26', '35'].map((id) => `balance t.A-${id}`),
-      ...['06', '26'].map((id) => `held t.A-${id}`),
-    ];
-
-    it('are the rows of its own accounts, and together the pages find all that differ', async () => {
-      expect(await rowsReadBy(() => page(accounts, '0/t.A-10', 4))).toBeLessThan(600);
-      expect(await subjectsOf(accounts, 7)).toEqual({ subjects: differ, passedOver: 0 });
-      expect(await subjectsOf(accounts, 200)).toEqual({ subjects: differ, passedOver: 0 });
-    });
-
-    it('are fewer where they take too long, and one account that is too long alone is passed over', async () => {
-      const slow: SqlPool = {
-        ...accounts,
-        select(sql, values = []) {
-          const isSlow =
-            sql.includes('SUM(') && String(values[0]) < 't.A-15' && String(values[1]) >= 't.A-15';
-          return isSlow ? Promise.reject(new SqlTimeout('Slow.')) : accounts.select(sql, values);
-        },
-      };
-      const { subjects, passedOver } = await subjectsOf(slow, 16);
-      expect(subjects).toEqual(differ.filter((subject) => subject !== 'balance t.A-15'));
-      expect(passedOver).toBe(2); // Its balance, and what is held of it.
-    });
   });
 });

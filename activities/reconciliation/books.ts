@@ -1,0 +1,192 @@
+/**
+ * Whose sums a round compares: open findings, for they may be gone; what effects have touched since the last round; and a
+ * bounded number more, so that each key has its turn, also one that somebody has changed by hand.
+ */
+import {
+  reconcileRows,
+  type BooksPosition,
+  type Finding,
+  type ReservationPosition,
+  type ReservingParticipant,
+} from '../../contracts/reconciliation';
+import { moneyText } from '../../contracts/money';
+import type { SqlPool } from '../sql-transaction';
+import { openSubjects } from './findings-store';
+import { differencesOf, hasBooks, keysBehind, touchedKeys, type Difference } from './settled-sums';
+
+interface BooksPage {
+  readonly participant: ReservingParticipant;
+  /** What the page before has answered with. */
+  readonly after: string | null;
+  readonly rows: number;
+}
+
+interface BooksPageAnswer {
+  readonly findings: readonly Finding[];
+  readonly seen: BooksPosition | null;
+  readonly next: string | null;
+}
+
+/** Where a round stands. `pages`: how many the walk may still look at. */
+type Place =
+  | { readonly of: 'findings'; readonly after: string }
+  | { readonly of: 'effects'; readonly after: ReservationPosition | null }
+  | { readonly of: 'walk'; readonly after: string | null; readonly pages: number };
+
+/** Keys, where the next page begins, and what has been seen with this one. */
+interface Keys {
+  readonly keys: readonly string[];
+  readonly next: Place | null;
+  readonly seen: BooksPosition | null;
+}
+
+/** Fence rows that are younger may belong to a SQL transaction that has not committed. */
+const settledSeconds = 60;
+
+export async function differingBooks(
+  accord: SqlPool,
+  pool: SqlPool,
+  { participant, after, rows }: BooksPage,
+): Promise<BooksPageAnswer> {
+  if (!hasBooks(participant)) return { findings: [], seen: null, next: null };
+  const place: Place =
+    after === null ? { of: 'findings', after: '' } : (JSON.parse(after) as Place); // An answer of ours.
+  const { keys, next, seen } = await keysOf({ accord, pool, participant, rows }, place);
+  const differences = await differencesOf(pool, participant, keys);
+  return {
+    findings: differences.map((difference) => findingOf(participant, difference)),
+    seen,
+    next: next && JSON.stringify(next),
+  };
+}
+
+/** Once what was found there is written down: the next round goes on behind it. */
+export async function noteBooks(
+  pool: SqlPool,
+  { effects, walkedTo }: BooksPosition,
+): Promise<void> {
+  if (effects)
+    await pool.change(
+      `UPDATE books_position SET effects_at = CAST(? AS DATETIME(3)), effects_gid = ?, effects_branch = ?`,
+      [effects.createdAt, effects.gid, effects.branch],
+    );
+  if (walkedTo !== undefined)
+    await pool.change('UPDATE books_position SET walked_to = ?', [walkedTo]);
+}
+
+interface Asked {
+  readonly accord: SqlPool;
+  readonly pool: SqlPool;
+  readonly participant: ReservingParticipant;
+  readonly rows: number;
+}
+
+function keysOf(asked: Asked, place: Place): Promise<Keys> {
+  switch (place.of) {
+    case 'findings':
+      return keysOfFindings(asked, place.after);
+    case 'effects':
+      return keysOfEffects(asked, place.after);
+    case 'walk':
+      return keysInTurn(asked, place.after, place.pages);
+  }
+}
+
+async function keysOfFindings({ accord, participant, rows }: Asked, after: string): Promise<Keys> {
+  const subjects = await openSubjects(accord, { kind: 'books_differ', participant, after, rows });
+  const last = subjects.length === rows ? subjects.at(-1) : undefined;
+  return {
+    keys: [...new Set(subjects.map((subject) => subject.slice(subject.indexOf(' ') + 1)))],
+    next: last === undefined ? { of: 'effects', after: null } : { of: 'findings', after: last },
+    seen: null,
+  };
+}
+
+async function keysOfEffects(
+  { pool, participant, rows }: Asked,
+  after: ReservationPosition | null,
+): Promise<Keys> {
+  const from = after ?? (await positionOf(pool)).effects;
+  const found = await pool.select<ReservationPosition>(
+    `SELECT CAST(created_at AS CHAR) AS createdAt, gid, branch FROM fence FORCE INDEX (sweep)
+       WHERE expires_at IS NULL AND created_at >= CAST(? AS DATETIME(3))
+         AND created_at < UTC_TIMESTAMP(3) - INTERVAL ${settledSeconds} SECOND
+         AND (created_at, gid, branch) > (CAST(? AS DATETIME(3)), ?, ?)
+       ORDER BY created_at, gid, branch LIMIT ?`,
+    [from.createdAt, from.createdAt, from.gid, from.branch, rows],
+  );
+  const last = found.at(-1) ?? null;
+  return {
+    keys: await touchedKeys(
+      pool,
+      participant,
+      found.map(({ gid, branch }) => [gid, branch] as const),
+    ),
+    next:
+      last && found.length === rows
+        ? { of: 'effects', after: last }
+        : { of: 'walk', after: null, pages: reconcileRows.pagesOfWalk },
+    seen: last && { effects: last },
+  };
+}
+
+async function keysInTurn(
+  { pool, participant, rows }: Asked,
+  after: string | null,
+  pages: number,
+): Promise<Keys> {
+  const from = after ?? (await positionOf(pool)).walkedTo;
+  const keys = await keysBehind(pool, participant, from, rows);
+  const last = keys.length === rows ? (keys.at(-1) ?? '') : ''; // From the beginning, next time.
+  return {
+    keys,
+    next: last === '' || pages <= 1 ? null : { of: 'walk', after: last, pages: pages - 1 },
+    seen: { walkedTo: last },
+  };
+}
+
+async function positionOf(
+  pool: SqlPool,
+): Promise<{ readonly effects: ReservationPosition; readonly walkedTo: string }> {
+  const [row] = await pool.select<ReservationPosition & { readonly walkedTo: string }>(
+    `SELECT CAST(effects_at AS CHAR) AS createdAt, effects_gid AS gid, effects_branch AS branch, walked_to AS walkedTo
+       FROM books_position`,
+  );
+  if (!row) throw new Error('The migrations of this database have not run.');
+  const { walkedTo, ...effects } = row;
+  return { effects, walkedTo };
+}
+
+const meanings: Readonly<Record<Difference['what'], string>> = {
+  balance: 'Balance and held are not the sum of its entries',
+  held: 'What is held is not the sum of its holds',
+  stock: 'Available, frozen and sold are not what its reservations say',
+  coupon: 'Available, frozen and used are not what its reservations say',
+};
+
+function findingOf(
+  participant: ReservingParticipant,
+  { what, subject, currency, stands, derived }: Difference,
+): Finding {
+  const shown = (sum: string): string =>
+    currency === null ? sum : moneyText({ currency, minorUnits: sum });
+  return {
+    kind: 'books_differ',
+    participant,
+    gid: null,
+    branch: null,
+    subject: `${what} ${subject}`,
+    amounts:
+      currency === null
+        ? []
+        : [
+            {
+              kind: what === 'held' ? 'hold' : 'captured',
+              currency,
+              minorUnits: String(BigInt(stands) - BigInt(derived)),
+            },
+          ],
+    ageSeconds: null,
+    detail: `${meanings[what]}: ${shown(stands)} stands, ${shown(derived)} is derived.`,
+  };
+}
