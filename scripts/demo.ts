@@ -7,6 +7,7 @@ import colors from 'picocolors';
 import { checkBooks } from './books';
 import { compare, readBooks, type Line } from './demo/books';
 import { waitForEvents, watchEvents, type EventRecords } from './demo/events';
+import { parkOrder, sizes, type Size } from './demo/parked';
 import type { PlannedRun } from './demo/planned-run';
 import { demoRegions } from './demo/regions';
 import { printBooks, printPhases, printPlaces, printRun, type Finding } from './demo/report';
@@ -30,6 +31,7 @@ interface Options {
   readonly json?: string;
   readonly keep?: boolean;
   readonly regions?: boolean;
+  readonly parked?: Size | true;
 }
 
 /** What came of the demo. */
@@ -49,9 +51,15 @@ new Command('demo')
   .option('--keep', 'leave application and servers running')
   .option('--regions', 'instead: a region is lost under load, and comes back; servers of their own')
   .addOption(
+    new Option(
+      '--parked [size]',
+      'instead: park one order of the running application, and print what decides it as shell variables',
+    ).choices(sizes),
+  )
+  .addOption(
     new Option('-p, --profile <name>', 'which set of servers').choices(profiles).default('dev'),
   )
-  .action((options: Options) => (options.regions === true ? showRegions(options) : demo(options)))
+  .action(play)
   .parseAsync()
   .then(
     () => process.exit(),
@@ -61,13 +69,26 @@ new Command('demo')
     },
   );
 
+function play(options: Options): Promise<void> {
+  if (options.regions === true) return showRegions(options);
+  return options.parked === undefined ? demo(options) : park(options);
+}
+
+/** The application goes on: it is there that somebody shall decide. */
+async function park({ profile, parked }: Options): Promise<void> {
+  const local = await bringUpApplication(profile, { workers, say });
+  const { gid, step, version } = await parkOrder(local, parked === 'large' ? 'large' : 'small');
+  say('Parked, and what had stopped it is mended: somebody must look at it and decide.');
+  console.log(`GID=${gid}\nSTEP=${step}\nVERSION=${version}`);
+}
+
 async function demo({ profile, json, keep }: Options): Promise<void> {
   const began = Date.now();
   const local = await bringUpApplication(profile, { workers, say });
   const phases = [...local.phases];
   try {
     const playedAt = Date.now();
-    const outcome = await Promise.race([play(local), interruption()]);
+    const outcome = await Promise.race([playAll(local), interruption()]);
     phases.push({ name: 'runs and books', ms: Date.now() - playedAt });
     printBooks(outcome.lines);
     if (json !== undefined)
@@ -89,7 +110,7 @@ async function showRegions({ json, keep }: Options): Promise<void> {
   if (!report.ok) process.exitCode = 1;
 }
 
-async function play(local: LocalApplication): Promise<Outcome> {
+async function playAll(local: LocalApplication): Promise<Outcome> {
   const tenant = `demo${Date.now().toString(36)}`; // Of this demo alone.
   const { stack, urls } = local;
   const [scene, records] = await Promise.all([

@@ -75,9 +75,14 @@ export interface Scene {
   csv(path: string): Promise<string>;
   /**
    * Keeps one row of a table locked in a session of its own: a slow database, as the application sees it.
-   * @returns what lets go of it.
+   * @param key the column of its id; left out: `id`. @returns what lets go of it.
    */
-  lockRow(database: Database, table: string, id: string): Promise<() => Promise<void>>;
+  lockRow(
+    database: Database,
+    table: string,
+    id: string,
+    key?: string,
+  ): Promise<() => Promise<void>>;
   /** Changes a fence row behind the back of everybody. */
   tamper(database: Database, gid: Gid, branch: string, from: string, to: string): Promise<void>;
   /** Waits until a worker is busy with this activity of a run, and the call is as `isWanted` wants it. */
@@ -174,10 +179,10 @@ export async function openScene(local: LocalApplication, tenant: string): Promis
       await text('POST', `/v1/payments/${paymentId}/review`, { body, as: reviewer });
     },
     csv: (path) => text('GET', path, { accept: 'text/csv' }),
-    async lockRow(database, name, id) {
+    async lockRow(database, name, id, key = 'id') {
       const session = await openConnection({ url: stack.mysql.adminUrl, typeCast: bytesAsText });
       await session.query('START TRANSACTION');
-      await session.query(`SELECT id FROM ${table(database, name)} WHERE id = ? FOR UPDATE`, [
+      await session.query(`SELECT 1 FROM ${table(database, name)} WHERE ${key} = ? FOR UPDATE`, [
         businessIdOf(tenant, id),
       ]);
       return () => session.end(); // Ends the transaction, too.
