@@ -5,6 +5,7 @@ import { activityTypeOf } from '../../contracts/participants';
 import { aFailback } from './support/builders';
 import type { FakeParticipants } from './support/fake-participants';
 import { fails, fakeParticipants, first, isAway, refuses } from './support/fake-participants';
+import { lostAt } from './support/lost-runs';
 import { cancel, decide, gate, parkedAt, refusalOf } from './support/steering';
 import { transactionRuns } from './support/transaction-runs';
 import { workflowTests } from './support/transaction-worker';
@@ -97,17 +98,8 @@ describe('a failback', () => {
   it.each(acts.slice(1))(
     'whose run is lost at %s goes forward when it is started again with its time over, also where it is cancelled in Temporal',
     async (act) => {
-      const waits = gate();
-      const fakes = fakeParticipants({ [act]: waits.answer });
-      const input = aFailback();
-      const result = await runs.run(fakes, input, async (handle) => {
-        await waits.reached;
-        await handle.terminate();
-        fakes.on(act, ({ proceed }) => proceed());
-        waits.open();
-        await (
-          await runs.start({ ...input, deadlineAt: Date.now() + input.undoBudgetMs })
-        ).cancel();
+      const { fakes, result } = await lostAt(act, runs, aFailback(), {
+        then: (again) => again.cancel(),
       });
       expect(result.outcome).toBe('completed');
       expect(callsOf(fakes).filter((call) => call !== 'regions.sealRejoin')).toEqual(acts);

@@ -2,7 +2,6 @@ import { describe, expect, it } from '@jest/globals';
 
 import { flowDefinitions } from '../../contracts/flows';
 import { activityTypeOf } from '../../contracts/participants';
-import type { FailoverInput } from '../../contracts/regions';
 import { timelineQuery } from '../../contracts/transaction';
 import { aFailover, littleTime } from './support/builders';
 import type { FakeParticipants } from './support/fake-participants';
@@ -15,6 +14,7 @@ import {
   losesAnswerUntilSealed,
   refuses,
 } from './support/fake-participants';
+import { lostAt } from './support/lost-runs';
 import { called, cancel, decide, gate, parkedAt, refusalOf } from './support/steering';
 import { statesOf, transactionRuns } from './support/transaction-runs';
 import { workflowTests } from './support/transaction-worker';
@@ -237,26 +237,12 @@ describe('behind the promotion', () => {
 });
 
 describe('a run that was lost', () => {
-  /** Its time for acting is over: it is the next life of a run, and may only ask what an earlier one has decided. */
-  const outOfTime = (input: FailoverInput): FailoverInput => ({
-    ...input,
-    deadlineAt: Date.now() + input.undoBudgetMs,
-  });
   const untilBurnt = acts.indexOf('regions.burnEpoch') + 1;
 
   it.each(acts.slice(untilBurnt))(
     'behind the burnt epoch, at %s, takes nothing back when it is started again with its time over: it goes forward',
     async (act) => {
-      const waits = gate();
-      const fakes = fakeParticipants({ [act]: waits.answer });
-      const input = aFailover();
-      const result = await runs.run(fakes, input, async (handle) => {
-        await waits.reached;
-        await handle.terminate();
-        fakes.on(act, ({ proceed }) => proceed());
-        waits.open();
-        await runs.start(outOfTime(input));
-      });
+      const { fakes, result } = await lostAt(act, runs, aFailover());
       expect(result.outcome).toBe('completed');
       expect(fakes.calls.filter((call) => undos.includes(call))).toEqual([]);
       expect(withoutSeal(fakes)).toEqual(acts);
@@ -286,16 +272,7 @@ describe('a run that was lost', () => {
   );
 
   it('when all was done but its ending comes to the same ending', async () => {
-    const waits = gate();
-    const fakes = fakeParticipants({ 'accord.endRun': waits.answer });
-    const input = aFailover();
-    await runs.run(fakes, input, async (handle) => {
-      await waits.reached;
-      await handle.terminate();
-      fakes.on('accord.endRun', ({ proceed }) => proceed());
-      waits.open();
-      await runs.start(outOfTime(input));
-    });
+    const { fakes } = await lostAt('accord.endRun', runs, aFailover());
     expect(fakes.endings).toMatchObject([{ outcome: 'completed' }]);
     expect(fakes.calls.filter((call) => undos.includes(call))).toEqual([]);
   });
@@ -303,16 +280,8 @@ describe('a run that was lost', () => {
   it.each(acts.slice(0, untilBurnt - 1))(
     'before the epoch was burnt, at %s, is taken back when it is started again with its time over, and never burns it',
     async (act) => {
-      const waits = gate();
-      const fakes = fakeParticipants({ [act]: waits.answer });
       const input = aFailover();
-      const result = await runs.run(fakes, input, async (handle) => {
-        await waits.reached;
-        await handle.terminate();
-        fakes.on(act, ({ proceed }) => proceed());
-        await runs.start(outOfTime(input));
-      });
-      waits.open();
+      const { fakes, result } = await lostAt(act, runs, input, { isLate: true });
       expect(result).toMatchObject({
         outcome: 'compensated',
         reason: { type: 'DeadlineExceeded' },
