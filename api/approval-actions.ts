@@ -6,6 +6,7 @@ import { decisions } from '../contracts/transaction';
 import { atRiskSchema, evidenceSchema } from './run-view';
 import { realms } from './realms';
 import { scopes, type Scope } from './scopes';
+import { watchPolicySchema } from './watch-policy-schema';
 
 /** A decision on the step that a run is parked at. */
 const decideStep = z.object({
@@ -56,12 +57,22 @@ const failover = z.object({
   epoch: z.number(),
 });
 
+/** What the watch may do by itself, where it may act: in the place of what the asker has seen. */
+const watchPolicy = z.object({
+  kind: z.literal('watchPolicy'),
+  /** Of the policy as the asker saw it; 0: nobody had changed it yet. */
+  version: z.number(),
+  policy: watchPolicySchema,
+  seen: watchPolicySchema,
+});
+
 /** What an approver is shown. */
 export const shownActionSchema = z.discriminatedUnion('kind', [
   decideStep,
   bookStep,
   createKey,
   failover,
+  watchPolicy,
 ]);
 export type ShownAction = z.output<typeof shownActionSchema>;
 
@@ -77,6 +88,7 @@ export const approvalActionSchema = z.discriminatedUnion('kind', [
     secretSha256: z.string().regex(/^[0-9a-f]{64}$/),
   }),
   failover,
+  watchPolicy,
 ]);
 export type ApprovalAction = z.output<typeof approvalActionSchema>;
 export type ApprovalKind = ApprovalAction['kind'];
@@ -88,6 +100,7 @@ export const scopeOfAction: Readonly<Record<ApprovalKind, Scope>> = {
   bookStep: 'ops:resolve',
   createKey: 'admin:keys',
   failover: 'ops:failover',
+  watchPolicy: 'ops:failover',
 };
 
 /** Those that this build can carry out: during a deploy another one may have asked for more. */
@@ -107,6 +120,7 @@ export function subjectOf(
     case 'bookStep':
       return { gid: action.gid, version: action.version };
     case 'createKey':
+    case 'watchPolicy':
       return null;
     case 'failover':
       return { gid: action.gid, version: null };

@@ -176,6 +176,8 @@ function act(handlers: Handlers, approved: Approved<ApprovalAction>): Promise<vo
       return handlers.createKey({ ...approved, action });
     case 'failover':
       return handlers.failover({ ...approved, action });
+    case 'watchPolicy':
+      return handlers.watchPolicy({ ...approved, action });
   }
 }
 

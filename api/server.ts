@@ -45,6 +45,7 @@ import { createStarts } from './starts';
 import { createSteering } from './steering';
 import type { Temporal } from './temporal';
 import { createWaiting } from './waiting';
+import { createWatchPolicies } from './watch-policy';
 
 export interface ServerParts {
   readonly config: Config;
@@ -105,6 +106,7 @@ export async function buildServer({
   const ask = createAsking(approvalsStore);
   const secondPerson = createSecondPerson({ ask, audit, metrics, logger });
   const failovers = createFailovers({ cluster, starts, secret: config.secret });
+  const policies = createWatchPolicies({ cluster, watch });
   const approvals = createApprovals({
     store: approvalsStore,
     audit,
@@ -113,6 +115,7 @@ export async function buildServer({
       bookStep: bookings.bookApproved,
       createKey: createApprovedKey(keys),
       failover: failovers.startApproved,
+      watchPolicy: policies.changeApproved,
     },
   });
   const screening = createScreening({ accountViews, couponViews, paymentViews }, (error) =>
@@ -156,7 +159,7 @@ export async function buildServer({
     cursors,
   });
   regionRoutes(api, { config, failovers, cluster, watch });
-  regionPolicyRoutes(api, { cluster, watch });
+  regionPolicyRoutes(api, { policies, secondPerson });
   auditRoutes(api, { audit, cursors });
   invariantRoutes(api, { invariants });
   apiKeyRoutes(api, { config, keys, authentication, secondPerson });

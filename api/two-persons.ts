@@ -15,7 +15,7 @@ import type { RunRow } from './stores/runs-store';
  * `skips_money`: a step that moves money is not to be done. `moves_regions`: a step of a switch or rejoin is settled by
  * hand. `own_transaction`: who settles it by hand may have started it. `grants_power`: the new key may ask for what
  * takes two, be one of them, or make keys. `for_another`: the new key speaks for somebody else. `unplanned_failover`: a
- * region is given up. `books_money`: money that a skipped step has left is said to be booked.
+ * region is given up. `arms_failover`: a watch may give one up by itself. `books_money`: money that a skipped step has left is said to be booked.
  */
 export const twoPersonRules = [
   'amount_at_risk',
@@ -25,6 +25,7 @@ export const twoPersonRules = [
   'grants_power',
   'for_another',
   'unplanned_failover',
+  'arms_failover',
   'books_money',
 ] as const;
 export type TwoPersonRule = (typeof twoPersonRules)[number];

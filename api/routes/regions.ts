@@ -15,7 +15,7 @@ import {
 import type { ClusterStore, ClusterView, RegionRow } from '../stores/cluster-store';
 import type { RegionSight, WatchStore } from '../stores/watch-store';
 import { keyedOf, patienceOf } from './failovers';
-import { watchPolicySchema } from './region-policy';
+import { watchPolicySchema } from '../watch-policy-schema';
 import { answerOf } from './start-route';
 
 const regionSchema = z
@@ -55,7 +55,7 @@ export function regionRoutes(api: Api, { config, failovers, cluster, watch }: Re
     handler: async (request) => {
       const view = await cluster.find(principalOf(request).tenant);
       if (!view) return { items: [] };
-      const [sights, services, policy] = await Promise.all([
+      const [sights, services, { policy }] = await Promise.all([
         watch.sights(),
         watch.services(),
         watch.policy(),

@@ -93,6 +93,12 @@ export async function openOperators(apiUrl: string) {
     }
   }
 
+  /** Another person approves what was asked for. */
+  async function approve(id: string): Promise<void> {
+    const call = { key: `approve-${id}`, body: {} };
+    await asked(() => second.call('POST', `/v1/approvals/${id}/approve`, call), 'The approval');
+  }
+
   return {
     /** Asks for a switch, as one person, and has another one approve it where it takes two. @returns its gid. */
     async ask(wanted: Switch): Promise<string> {
@@ -105,14 +111,7 @@ export async function openOperators(apiUrl: string) {
       const waiting = z
         .object({ id: z.string(), links: z.object({ transaction: z.string() }) })
         .parse(body);
-      await asked(
-        () =>
-          second.call('POST', `/v1/approvals/${waiting.id}/approve`, {
-            key: `approve-${waiting.id}`,
-            body: {},
-          }),
-        'The approval',
-      );
+      await approve(waiting.id);
       return decodeURIComponent(waiting.links.transaction.split('/').at(-1) ?? '');
     },
 
@@ -126,11 +125,13 @@ export async function openOperators(apiUrl: string) {
       return z.object({ gid: z.string() }).parse(body).gid;
     },
 
-    /** Lets the watch switch by itself, or ask. */
+    /** Lets the watch switch by itself, which two persons want, or ask. */
     async setAutoFailover(autoFailover: boolean): Promise<void> {
       const body = { ...defaultWatchPolicy, autoFailover };
       const key = `policy-${randomUUID()}`;
-      await asked(() => first.call('PUT', '/v1/regions/policy', { key, body }), 'The policy');
+      const call = () => first.call('PUT', '/v1/regions/policy', { key, body });
+      const { id } = await asked(call, 'The policy');
+      if (typeof id === 'string') await approve(id);
     },
 
     /** @returns the gid of a switch that was accepted behind that time, by whomever; `undefined`: none was in time. */

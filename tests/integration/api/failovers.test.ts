@@ -428,6 +428,75 @@ describe('an unplanned switch of regions', () => {
   });
 });
 
+describe('a policy that lets the watch switch by itself', () => {
+  const unarmed = {
+    ...{ autoFailover: false, failureThreshold: 3, unhealthyMs: 1_500, maxAttempts: 2 },
+    ...{ priorities: ['b'], dataSyncTimeoutSeconds: 10 },
+  };
+  const armed = { ...unarmed, autoFailover: true };
+  const put = (as: string, payload: object, on = api) =>
+    on.api.inject({
+      ...{ method: 'PUT', url: '/v1/regions/policy', payload },
+      headers: { authorization: as },
+    });
+  const asked = async (policy: object = armed): Promise<string> => {
+    const answer = await put(alice, policy);
+    expect(answer.statusCode).toBe(202);
+    return answer.json<{ id: string }>().id;
+  };
+  const approve = (as: string, id: string, on = api) =>
+    post(as, `/v1/approvals/${id}/approve`, {}, { on });
+  const stateOf = async (id: string) =>
+    (await get(carol, `/v1/approvals/${id}`)).json<{ state: string }>().state;
+  const shown = async () => (await get(alice, '/v1/regions')).json<{ policy: object }>().policy;
+  const row = () =>
+    apis.sql(
+      `SELECT version, CAST(changed_by AS CHAR) AS changedBy, CAST(approval AS CHAR) AS approval
+       FROM watch_policies`,
+    );
+  beforeEach(() => apis.sql('DELETE FROM watch_policies'));
+
+  it('is armed by two persons once, however many approve it at once, also where it is the first', async () => {
+    const id = await asked();
+    expect(await row()).toEqual([]);
+    const answers = await Promise.all(
+      [bob, carol, bob, carol].map((as, at) => approve(as, id, at % 2 === 0 ? api : other)),
+    );
+    expect(answers.map(codeOf)).toEqual([200, 200, 200, 200]);
+    expect([await shown(), await stateOf(id)]).toEqual([armed, 'done']);
+    expect(await row()).toEqual([{ version: 1, changedBy: 'alice', approval: id }]);
+  });
+
+  it('is known as armed where a process died behind it, and is not armed again', async () => {
+    const id = await asked();
+    await approve(bob, id);
+    await apis.sql(`UPDATE approvals SET state = 'approved' WHERE id = ?`, [id]);
+    expect(codeOf(await approve(carol, id, other))).toBe(200);
+    expect(await row()).toMatchObject([{ version: 1 }]);
+  });
+
+  it('is void where anybody has changed it since, and what that one has said stands', async () => {
+    const id = await asked();
+    expect(codeOf(await put(bob, unarmed))).toBe(200);
+    expect(codeOf(await approve(bob, id))).toBe('state_changed');
+    expect([await shown(), await stateOf(id)]).toEqual([unarmed, 'void']);
+  });
+
+  it('is one of two that were approved: the other one was asked for what is there no more', async () => {
+    const ids = [await asked(), await asked({ ...armed, maxAttempts: 10 })];
+    const answers = await Promise.all(ids.map((id) => approve(bob, id)));
+    expect(answers.map(codeOf).sort()).toEqual([200, 'state_changed']);
+    expect(await row()).toMatchObject([{ version: 1 }]);
+  });
+
+  it('is disarmed by one person, whatever else that one changes', async () => {
+    await approve(bob, await asked());
+    expect(codeOf(await put(carol, { ...unarmed, maxAttempts: 0 }))).toBe(200);
+    expect(await shown()).toEqual({ ...unarmed, maxAttempts: 0 });
+    expect(await row()).toEqual([{ version: 2, changedBy: 'carol', approval: null }]);
+  });
+});
+
 describe('while a region is switched', () => {
   const begins = () =>
     hubSays(`state = 'failing-over', holder_gid = 'failover:${cluster}.by-hand'`);

@@ -50,7 +50,7 @@ function approvalsThat(...answers: ProblemCode[]) {
   const approvals = createApprovals({
     store,
     audit,
-    handlers: { decideStep: act, bookStep: act, createKey: act, failover: act },
+    handlers: { decideStep: act, bookStep: act, createKey: act, failover: act, watchPolicy: act },
   });
   return { approvals, stateOf: () => store.rows.get('Q-1')?.state, store };
 }

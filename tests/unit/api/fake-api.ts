@@ -211,8 +211,17 @@ export async function fakeApi(
       watch: {
         sights: () => Promise.resolve(sights),
         services: () => Promise.resolve(services),
-        policy: () => Promise.resolve(policies.at(-1)?.policy ?? defaultWatchPolicy),
+        policy: () =>
+          Promise.resolve({
+            policy: policies.at(-1)?.policy ?? defaultWatchPolicy,
+            version: policies.length,
+          }),
         changePolicy: (policy, by) => Promise.resolve(void policies.push({ policy, by })),
+        changeSeenPolicy: (policy, { by, version }) => {
+          const isSeen = version === policies.length;
+          if (isSeen) policies.push({ policy, by });
+          return Promise.resolve(isSeen);
+        },
       },
       audit: {
         add: (entry) => {

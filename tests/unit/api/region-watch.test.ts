@@ -7,7 +7,7 @@ import { aCluster, fakeApi, type FakeApi } from './fake-api';
 
 let api: FakeApi;
 beforeEach(async () => {
-  api = await fakeApi();
+  api = await fakeApi({}, { OPERATIONS_PER_SECOND: '100000' });
   api.clusters.set('main', aCluster());
 });
 afterEach(() => api.api.close());
@@ -21,7 +21,14 @@ const put = (payload: object, tenant = 'main', given: readonly Scope[] = scopes)
     headers: { authorization: api.credential(tenant, given, 'alice') },
     payload,
   });
-const aPolicy = (more: object = {}) => ({ ...defaultWatchPolicy, autoFailover: true, ...more });
+const aPolicy = (more: object = {}) => ({ ...defaultWatchPolicy, maxAttempts: 1, ...more });
+const anArmed = (more: object = {}) => aPolicy({ autoFailover: true, ...more });
+const approve = (id: string, owner: string) =>
+  api.api.inject({
+    method: 'POST',
+    url: `/v1/approvals/${id}/approve`,
+    headers: { authorization: api.credential('main', scopes, owner), 'idempotency-key': owner },
+  });
 
 const aSight = (more: Partial<RegionSight> = {}): RegionSight => ({
   ...{ region: 'a', vantage: 'hub', level: 'HEALTHY', latencyMs: 3, lagMs: null, lastError: null },
@@ -47,7 +54,7 @@ describe('the policy of a watch', () => {
   });
 
   it.each<[string, object, number]>([
-    ['a part of it', { autoFailover: true }, 400],
+    ['a part of it', { autoFailover: false }, 400],
     ['two misses are enough', aPolicy({ failureThreshold: 2 }), 400],
     ['one look of the watch is enough', aPolicy({ unhealthyMs: 500 }), 400],
     ['a switch for ever', aPolicy({ maxAttempts: 11 }), 400],
@@ -56,6 +63,44 @@ describe('the policy of a watch', () => {
   ])('is refused: %s', async (_, policy, status) => {
     expect((await put(policy)).statusCode).toBe(status);
     expect(api.policies).toEqual([]);
+  });
+
+  it('that arms the watch wants two persons, and one disarms it', async () => {
+    const answer = await put(anArmed());
+    const { id } = answer.json<{ id: string }>();
+    expect(answer.statusCode).toBe(202);
+    expect(answer.headers['location']).toBe(`/v1/approvals/${id}`);
+    expect(answer.json()).toMatchObject({
+      ...{ state: 'pending', rule: 'arms_failover', askedBy: 'alice' },
+      action: { kind: 'watchPolicy', version: 0, policy: anArmed(), seen: defaultWatchPolicy },
+    });
+    expect((await approve(id, 'alice')).json()).toMatchObject({ code: 'second_person_required' });
+    expect(api.policies).toEqual([]);
+    expect((await approve(id, 'bob')).json()).toMatchObject({ state: 'done' });
+    expect(api.policies).toEqual([{ policy: anArmed(), by: 'alice' }]);
+    expect((await put(anArmed())).statusCode).toBe(200); // It is so already.
+    expect((await put(anArmed({ maxAttempts: 10 }))).statusCode).toBe(202);
+    expect((await put(aPolicy())).statusCode).toBe(200);
+    expect((await get('/v1/regions')).json()).toMatchObject({ policy: { autoFailover: false } });
+  });
+
+  it('is approved as it was seen: what somebody has changed since is not armed by it', async () => {
+    const { id } = (await put(anArmed())).json<{ id: string }>();
+    await put(aPolicy({ maxAttempts: 0 }));
+    expect((await approve(id, 'bob')).json()).toMatchObject({ code: 'state_changed' });
+    expect(api.policies).toHaveLength(1);
+  });
+
+  it('is armed by one person alone where the glass is broken, and everybody knows', async () => {
+    const breakGlass = { reason: 'Nobody else answers.' };
+    const withoutPower = scopes.filter((scope) => scope !== 'ops:breakglass');
+    const refused = await put({ ...anArmed(), breakGlass }, 'main', withoutPower);
+    expect(refused.json()).toMatchObject({ code: 'scope_missing' });
+    expect((await put({ ...anArmed(), breakGlass })).json()).toEqual(anArmed());
+    expect(api.policies).toHaveLength(1);
+    expect(api.audited.map(({ operation }) => operation)).toContain(
+      'broke the glass for watchPolicy',
+    );
   });
 
   it('is none of who is not of the cluster, or may not switch regions', async () => {
