@@ -55,12 +55,17 @@ export function planOf(input: FlowInput): z.infer<typeof planSchema> {
 
 const couponStep = 'coupon';
 
-/** Steps of this input: without a coupon nothing is asked of coupons, and of one that is free nothing of accounts. */
+/**
+ * Steps of this input: without a coupon nothing is asked of coupons, of one that is free nothing of accounts, and a person
+ * only about a chargeback that the policy may want looked at.
+ */
 function stepsOf(input: FlowInput): readonly PlannedStep[] {
   const { steps } = flowDefinitions[input.flow];
   const usesCoupon = 'coupon' in input && input.coupon !== null;
   const isGiven = 'coupon' in input && isFree(input.amount);
+  const isReviewed = input.flow !== 'refund' || 'review' in input;
   return steps
+    .filter(({ name }) => isReviewed || name !== 'review')
     .filter(({ name, confirms }) => usesCoupon || (name !== couponStep && confirms !== couponStep))
     .flatMap((step) => {
       if (!isGiven || step.participant !== 'accounts') return [step];

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { minorUnitsMax, type Currency } from '../contracts/money';
+import { currencies, minorUnitsMax, type Currency } from '../contracts/money';
 import type { RiskPolicy } from '../contracts/risk';
 
 /** A rule's score is compared with `declineScore`, so there is no use in more than this. */
@@ -47,6 +47,7 @@ export const riskPolicySchema = z
       } satisfies Record<Currency, unknown>)
       .prefault({}),
     newPayeeScore: score.default(20),
+    chargebackReview: z.partialRecord(z.enum(currencies), amount).optional(),
   })
   .refine(
     ({ reviewScore, declineScore }) => reviewScore <= declineScore,

@@ -241,6 +241,12 @@ export const flowDefinitions: Readonly<Record<Flow, FlowDefinition>> = {
         undo: 'cancelRefund',
         movesMoney: true,
       }),
+      compensable({
+        participant: 'accounts',
+        name: 'review',
+        act: 'recordRefundReview',
+        undo: 'withdrawRefundReview',
+      }),
       capture('returnFunds'),
       retriable({ participant: 'accounts', name: 'completeRefund', act: 'completeRefund' }),
     ],

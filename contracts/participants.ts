@@ -34,6 +34,8 @@ export const activityVerbs = {
     completePayment: 'act',
     reserveRefund: 'act',
     cancelRefund: 'undo',
+    recordRefundReview: 'act',
+    withdrawRefundReview: 'undo',
     completeRefund: 'act',
     openSettlement: 'act',
     claimSettlementPage: 'act',

@@ -1,7 +1,7 @@
 import type { FundsHold } from './accounts';
 import type { BusinessId, StepKey } from './ids';
 import type { Money } from './money';
-import type { RiskAssessment, RiskPolicy } from './risk';
+import type { ChargebackLimits, RiskAssessment, RiskPolicy } from './risk';
 import type { EarlyStatus, TransactionInput } from './transaction';
 import type { Keyed, SetActivity } from './verdict';
 
@@ -60,6 +60,13 @@ export interface PaymentInput extends TransactionInput {
   readonly reviewMs: number;
 }
 
+/** When a chargeback waits for a person. */
+export interface ChargebackReview {
+  readonly above: ChargebackLimits;
+  /** How long the person may take. The transaction's deadline is put off by what it took. */
+  readonly withinMs: number;
+}
+
 export const refundKinds = ['refund', 'chargeback'] as const;
 export type RefundKind = (typeof refundKinds)[number];
 
@@ -72,6 +79,8 @@ export interface RefundInput extends TransactionInput {
   readonly kind: RefundKind;
   readonly reason: string;
   readonly requestedBy: string;
+  /** Left out: no person is asked. */
+  readonly review?: ChargebackReview;
 }
 
 export interface OpenPayment extends Keyed {
@@ -101,6 +110,13 @@ export interface AuthorisePayment extends Keyed {
 }
 export interface CompletePayment extends Keyed {
   readonly paymentId: BusinessId;
+}
+export interface RecordRefundReview extends Keyed {
+  readonly refundId: BusinessId;
+  readonly decision: 'approve' | 'reject';
+  /** Subject of the person who decided. */
+  readonly by: string;
+  readonly note: string | null;
 }
 export interface ReserveRefund extends Keyed {
   readonly refundId: BusinessId;
@@ -168,6 +184,14 @@ export interface PaymentsActivities {
    */
   reserveRefund: SetActivity<ReserveRefund, RefundReservation>;
   cancelRefund: SetActivity<Keyed, null>;
+  /**
+   * Writes what a person decided on a chargeback into the audit of its payment; the first word stands. Undone by
+   * `withdrawRefundReview`.
+   * @returns refuses with ReviewRejected; InvariantBroken (not of this transaction, or not reserved), Fenced.
+   */
+  recordRefundReview: SetActivity<RecordRefundReview, null>;
+  /** Undo: the decision stays as written, and the audit says that it no longer stands. */
+  withdrawRefundReview: SetActivity<Keyed, null>;
   /** After the capture: the refund is `completed`, the payment's refunded sum has grown. */
   completeRefund: SetActivity<CompleteRefund, null>;
 }

@@ -35,4 +35,8 @@ export interface RiskPolicy {
   >;
   /** Score of the first payment of a payer to a payee. */
   readonly newPayeeScore: number;
+  /** Chargebacks above these, in minor units, wait for a person; left out, or a currency left out: none does. */
+  readonly chargebackReview?: ChargebackLimits | undefined;
 }
+
+export type ChargebackLimits = Readonly<Partial<Record<Currency, number>>>;

@@ -3,6 +3,7 @@ import type { Fence } from '../participant';
 import { authorisePayment, voidAuthorisation } from './payments-authorisation';
 import { closePayment, completePayment, openPayment } from './payments-opening';
 import { recordReview, withdrawReview } from './payments-reviews';
+import { recordRefundReview, withdrawRefundReview } from './refunds-reviews';
 import { cancelRefund, completeRefund, reserveRefund } from './refunds-store';
 import { assessRisk, clearRisk } from './risk-assessment';
 import type { VelocityMeter } from './risk-velocity';
@@ -29,6 +30,8 @@ export function createPaymentsActivities({
     completePayment: (requests) => fence.act(completePayment, requests),
     reserveRefund: (requests) => fence.act(reserveRefund, requests),
     cancelRefund: (requests) => fence.undo(cancelRefund, requests),
+    recordRefundReview: (requests) => fence.act(recordRefundReview, requests),
+    withdrawRefundReview: (requests) => fence.undo(withdrawRefundReview, requests),
     completeRefund: (requests) => fence.act(completeRefund, requests),
   };
 }

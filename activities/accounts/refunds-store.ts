@@ -38,7 +38,7 @@ import {
 } from './payments-store';
 
 /** A row of `refunds`, locked. */
-interface Refund {
+export interface Refund {
   readonly refund_id: BusinessId;
   readonly payment_id: BusinessId;
   readonly currency: Currency;
@@ -273,7 +273,7 @@ function incompletable(
 }
 
 const keyOf = ({ gid, branch }: Refund): StepKey => stepKeyOf(gid, branch);
-const paymentIdOf = ({ payment_id }: Refund): BusinessId => payment_id;
+export const paymentIdOf = ({ payment_id }: Refund): BusinessId => payment_id;
 
 /** What either ending changes: it is no longer under way. */
 function endingOf(refund: Refund, payments: Payments) {
@@ -299,16 +299,16 @@ async function existingRefunds(
   return existing;
 }
 
-/** The fence rows of these keys are ours, so their refunds are found without a lock. */
-async function refundIdsOf(
+/** One of each transaction. The fence rows of these keys are ours, so their refunds are found without a lock. */
+export async function refundIdsOf(
   sql: SqlTransaction,
   keys: readonly StepKey[],
 ): Promise<readonly BusinessId[]> {
   const found: BusinessId[] = [];
-  for (const effects of chunksOf(keys.map(effectOf))) {
+  for (const gids of chunksOf(keys.map((key) => effectOf(key).gid))) {
     const rows = await sql.select<{ readonly refund_id: BusinessId }>(
-      'SELECT refund_id FROM refunds FORCE INDEX (by_effect) WHERE (gid, branch) IN (?)',
-      [effects.map(({ gid, branch }) => [gid, branch])],
+      'SELECT refund_id FROM refunds FORCE INDEX (by_effect) WHERE gid IN (?)',
+      [gids],
     );
     found.push(...rows.map(({ refund_id }) => refund_id));
   }
@@ -316,7 +316,7 @@ async function refundIdsOf(
 }
 
 /** Locks the rows in key order. */
-async function lockRefunds(
+export async function lockRefunds(
   sql: SqlTransaction,
   refundIds: readonly BusinessId[],
 ): Promise<readonly Refund[]> {

@@ -229,6 +229,7 @@ export function paymentRoutes(
           kind,
           reason,
           requestedBy: subject,
+          ...(kind === 'chargeback' && reviewOf(config)),
         };
         const screen = () => screening.refund(input.paymentId, kind, asked);
         return { input, reference: refundId, screen };
@@ -236,26 +237,8 @@ export function paymentRoutes(
     },
   );
 
-  api.post('/v1/payments/:id/review', {
-    config: { rules: { kind: 'steer', scope: 'payments:review', flow: 'payment' } },
-    schema: {
-      summary: 'Decides a payment that waits for a person, as another one than who started it',
-      params: idParams,
-      body: reviewBody,
-      response: { 202: runViewSchema },
-    },
-    handler: async (request, reply) => {
-      const { tenant, subject, people } = principalOf(request);
-      const gid = gidOf('payment', businessIdOf(tenant, request.params.id));
-      if (!partsOfGid(gid)) throw new Problem('not_found');
-      const run = await steering.review(
-        { tenant, gid, subject, people },
-        request.body,
-        keyOf(request),
-      );
-      return reply.code(202).send(runViewOf(run));
-    },
-  });
+  reviewRoute(api, { steering, flow: 'payment', url: '/v1/payments/:id/review' });
+  reviewRoute(api, { steering, flow: 'refund', url: '/v1/refunds/:id/review' });
 
   api.get('/v1/payments/:id', {
     config: { rules: { kind: 'read', scope: 'tx:read' } },
@@ -272,6 +255,50 @@ export function paymentRoutes(
     },
   });
 }
+
+/** Where a person decides what waits for one. */
+function reviewRoute(
+  api: Api,
+  {
+    steering,
+    flow,
+    url,
+  }: {
+    readonly steering: Steering;
+    readonly flow: 'payment' | 'refund';
+    readonly url: string;
+  },
+): void {
+  const what = flow === 'payment' ? 'payment' : 'chargeback';
+  api.post(url, {
+    config: { rules: { kind: 'steer', scope: 'payments:review', flow } },
+    schema: {
+      summary: `Decides a ${what} that waits for a person, as another one than who started it`,
+      params: idParams,
+      body: reviewBody,
+      response: { 202: runViewSchema },
+    },
+    handler: async (request, reply) => {
+      const { tenant, subject, people } = principalOf(request);
+      const gid = gidOf(flow, businessIdOf(tenant, request.params.id));
+      if (!partsOfGid(gid)) throw new Problem('not_found');
+      const run = await steering.review(
+        { tenant, gid, subject, people },
+        request.body,
+        keyOf(request),
+      );
+      return reply.code(202).send(runViewOf(run));
+    },
+  });
+}
+
+const reviewOf = ({
+  riskPolicy,
+  reviewMs,
+}: Pick<Config, 'riskPolicy' | 'reviewMs'>): Pick<RefundInput, 'review'> =>
+  riskPolicy.chargebackReview
+    ? { review: { above: riskPolicy.chargebackReview, withinMs: reviewMs } }
+    : {};
 
 /** Of the gid and the early status alone, so that it is the same bytes whenever it is asked for. */
 function paymentAnswerOf(

@@ -345,6 +345,21 @@ const paymentsThatExpire: readonly Omit<Scenario, 'input'>[] = [
   { name: 'payment-review-expired', answers: { 'accounts.assessRisk': needsReview } },
 ];
 
+/** Above what goes without a person. */
+const chargebacks: readonly Omit<Scenario, 'input'>[] = [
+  { name: 'chargeback-review-approved', answers: {}, meanwhile: reviewed('approve') },
+  {
+    name: 'chargeback-review-rejected',
+    answers: { 'accounts.recordRefundReview': refuses('ReviewRejected') },
+    meanwhile: reviewed('reject'),
+  },
+  {
+    name: 'chargeback-refused-return-funds',
+    answers: { 'accounts.captureFunds': declined },
+    meanwhile: reviewed('approve'),
+  },
+];
+
 const refunds: readonly Omit<Scenario, 'input'>[] = [
   { name: 'refund-completed', answers: {} },
   {
@@ -522,6 +537,15 @@ export const scenarios: readonly Scenario[] = [
   ...withInput(aPayment, payments),
   ...withInput((times) => aPayment({ ...times, reviewMs: 500 }), paymentsThatExpire),
   ...withInput(aRefund, refunds),
+  ...withInput(
+    (times) => aRefund({ ...times, kind: 'chargeback', review: { above: {}, withinMs: 500 } }),
+    [{ name: 'chargeback-below-review', answers: {} }],
+  ),
+  ...withInput(
+    (times) =>
+      aRefund({ ...times, kind: 'chargeback', review: { above: { EUR: 1 }, withinMs: 60_000 } }),
+    chargebacks,
+  ),
   ...withInput(aSettlement, settlements),
   ...withInput(aFailover, failovers),
   ...withInput(aFailback, failbacks),

@@ -87,6 +87,7 @@ describe('every operation of the API', () => {
       'POST /v1/payments',
       'POST /v1/payments/{id}/refunds',
       'POST /v1/payments/{id}/review',
+      'POST /v1/refunds/{id}/review',
       'POST /v1/regions/{region}/rejoin',
       'POST /v1/settlements',
       'POST /v1/transactions/retry',
@@ -252,10 +253,12 @@ describe('every operation of the API', () => {
       'failover:main.O-1',
       ...Array.from({ length: 5 }, () => 'order:acme.O-1'),
       'payment:acme.O-1',
+      'refund:acme.O-1',
     ]);
     expect(entries.map(({ operation, outcome }) => `${operation} → ${outcome}`).sort()).toEqual([
       'POST /v1/failovers/:id/abort → 403 scope_missing',
       'POST /v1/payments/:id/review → 403 scope_missing',
+      'POST /v1/refunds/:id/review → 403 scope_missing',
       'POST /v1/transactions/:gid/book → 403 scope_missing',
       'POST /v1/transactions/:gid/cancel → 403 scope_missing',
       'POST /v1/transactions/:gid/park → 403 scope_missing',

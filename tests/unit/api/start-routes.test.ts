@@ -67,6 +67,29 @@ describe('every start', () => {
     expect(answer.statusCode).toBe(202);
   });
 
+  it('a chargeback carries the limits above which a person decides, and a refund none', async () => {
+    const policy = { RISK_POLICY: '{"chargebackReview":{"EUR":100000}}', REVIEW_MS: '5000' };
+    api = await anApi({ paymentViews: aPaymentOf(paid) }, policy);
+    await post('/v1/payments/P-1/refunds', aRefund({ kind: 'chargeback', amount: euros(130) }));
+    expect(api.inputs.get('refund:acme.R-1')).toMatchObject({
+      review: { above: { EUR: 100_000 }, withinMs: 5_000 },
+    });
+    await post('/v1/payments/P-1/refunds', aRefund({ refundId: 'R-2' }));
+    expect(api.inputs.get('refund:acme.R-2')).not.toHaveProperty('review');
+  });
+
+  it('a plan of a refund has a review only where the policy may ask for one', async () => {
+    const planned = async (kind: string, policy = {}) => {
+      api = await anApi({ paymentViews: aPaymentOf(paid) }, policy);
+      const answer = await post('/v1/payments/P-1/refunds?dryRun=true', aRefund({ kind }));
+      return answer.json<{ steps: { name: string }[] }>().steps.map(({ name }) => name);
+    };
+    const policy = { RISK_POLICY: '{"chargebackReview":{"EUR":100000}}' };
+    expect(await planned('chargeback', policy)).toContain('review');
+    expect(await planned('refund', policy)).not.toContain('review');
+    expect(await planned('chargeback')).not.toContain('review');
+  });
+
   it.each([
     ['pending', '1'],
     ['authorised', '1'],

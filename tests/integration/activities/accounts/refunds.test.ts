@@ -50,6 +50,14 @@ const completionOf = ({ key, refundId }: ReserveRefund) => ({
   minEpoch: 0,
   refundId,
 });
+const decisionOn = ({ key, refundId }: ReserveRefund, decision: 'approve' | 'reject') => ({
+  key: siblingOf(key, 'review'),
+  minEpoch: 0,
+  refundId,
+  decision,
+  by: 'rita',
+  note: 'By telephone.',
+});
 const failureOf = (failure: string) => [{ ok: false, failure }];
 
 describe('a refund', () => {
@@ -195,6 +203,34 @@ describe('a refund', () => {
     expect(await stateOf(refund)).toBeUndefined();
     await payments.complete(early);
     expect(await pay.reserveRefund([refund])).toMatchObject([{ ok: true, fence: 'first' }]);
+  });
+
+  it('in review is decided by a person, once: the first word stands, and the audit says whose it was', async () => {
+    const own = await payments.completed();
+    const [approved, rejected] = [1, 2].map((minorUnits) =>
+      aRefund(own, { kind: 'chargeback', amount: eur(minorUnits) }),
+    ) as [ReserveRefund, ReserveRefund];
+    await pay.reserveRefund([approved, rejected]);
+    expect(await pay.recordRefundReview([decisionOn(approved, 'approve')])).toMatchObject([
+      { ok: true, fence: 'first' },
+    ]);
+    expect(await pay.recordRefundReview([decisionOn(approved, 'reject')])).toMatchObject([
+      { ok: true, fence: 'duplicate' },
+    ]);
+    for (const fence of ['refused', 'refused']) {
+      expect(await pay.recordRefundReview([decisionOn(rejected, 'reject')])).toMatchObject([
+        { ok: false, fence, failure: 'ReviewRejected', detail: 'By telephone.' },
+      ]);
+    }
+    await pay.withdrawRefundReview([decisionOn(approved, 'approve')]);
+    const entries = await payments.audit(own.open.paymentId);
+    expect(entries.slice(-2)).toMatchObject([
+      { actor: 'rita', what: 'refund.reviewed', details: { refundId: approved.refundId } },
+      { actor: 'accord', what: 'refund.reviewWithdrawn' },
+    ]);
+    const foreign = { ...decisionOn(approved, 'approve'), refundId: rejected.refundId };
+    const ofNobody = { ...foreign, key: siblingOf(aRefund(own).key, 'review') };
+    expect(await pay.recordRefundReview([ofNobody])).toMatchObject(failureOf('InvariantBroken'));
   });
 
   it('is kept in the audit of its payment, under the name of whoever asked for it', async () => {

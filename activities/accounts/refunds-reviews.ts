@@ -1,0 +1,71 @@
+/** What a person says to a chargeback in review. It is kept in the audit of its payment. */
+import type { StepKey } from '../../contracts/ids';
+import type { RecordRefundReview } from '../../contracts/payments';
+import type { ActSpec, Decided, FollowUpSpec } from '../participant';
+import { effectOf } from '../set-statements';
+import { broken } from './money-rows';
+import { carryOut, changePayments, lockPayments, machine, type Payments } from './payments-store';
+import { lockRefunds, paymentIdOf, refundIdsOf, type Refund } from './refunds-store';
+
+/** `recordRefundReview`. */
+export const recordRefundReview: ActSpec<RecordRefundReview, null> = {
+  activity: 'accounts.recordRefundReview',
+  reserves: false,
+  refusals: 'recorded',
+  content: ({ refundId }) => ({ refundId }), // The first word stands: a second life of the run may hear another one.
+  amounts: () => [],
+  rows: () => 2, // The payment and its audit.
+  async effect(sql, requests) {
+    const refunds = await lockRefunds(
+      sql,
+      requests.map(({ refundId }) => refundId),
+    );
+    const payments = await lockPayments(sql, refunds.map(paymentIdOf));
+    const byId = new Map(refunds.map((refund) => [refund.refund_id, refund]));
+    return carryOut(
+      sql,
+      requests.map((request) => decide(request, byId.get(request.refundId), payments)),
+    );
+  },
+};
+
+function decide(
+  { key, refundId, decision, by, note }: RecordRefundReview,
+  refund: Refund | undefined,
+  payments: Payments,
+) {
+  const payment = refund && payments.get(refund.payment_id);
+  if (!payment || refund.gid !== effectOf(key).gid)
+    return broken(key, `Refund ${refundId} is not of this transaction.`);
+  if (refund.state !== 'reserved') return broken(key, `Refund ${refundId} is ${refund.state}.`);
+  if (decision === 'reject') return rejected(key, note);
+  const details = { refundId, decision, note };
+  return { change: { key, payment, actor: by, what: 'refund.reviewed', details }, result: null };
+}
+
+const rejected = (key: StepKey, note: string | null): Decided<never> => ({
+  key,
+  ok: false,
+  failure: 'ReviewRejected',
+  detail: note ?? 'A person said no.',
+});
+
+/** `withdrawRefundReview`: what was decided stays as written, and no longer stands. */
+export const withdrawRefundReview: FollowUpSpec = {
+  activity: 'accounts.withdrawRefundReview',
+  async effect(sql, keys) {
+    const refunds = await lockRefunds(sql, await refundIdsOf(sql, keys));
+    const payments = await lockPayments(sql, refunds.map(paymentIdOf));
+    const byGid = new Map(refunds.map((refund) => [refund.gid, refund]));
+    return changePayments(
+      sql,
+      keys.map((key) => {
+        const refund = byGid.get(effectOf(key).gid);
+        const payment = refund && payments.get(refund.payment_id);
+        if (!payment) throw new Error(`${key} has no refund.`);
+        const details = { refundId: refund.refund_id };
+        return { key, payment, actor: machine, what: 'refund.reviewWithdrawn', details };
+      }),
+    );
+  },
+};
