@@ -10,11 +10,19 @@ import colors from 'picocolors';
 import { measureHotAccount, type Measurement } from './bench/hot-account';
 import { measureInvariants } from './bench/invariants';
 import { cpuSeconds, machineOf } from './bench/machine';
-import { printInvariants, printReport, type BenchReport } from './bench/report';
+import { measureRelay } from './bench/relay';
+import {
+  printInvariants,
+  printRelay,
+  printReport,
+  printStatements,
+  type BenchReport,
+} from './bench/report';
+import { isBounded, measureStatements } from './bench/statements';
 import { interruption } from './interruption';
 import { bringUpApplication, stopAll } from './local-application';
 import { profiles, type Profile } from './stack/profile';
-import { bringUp, readStack, takeDown } from './stack/stack';
+import { bringUp, readStack, takeDown, type Stack } from './stack/stack';
 import { reasonOf } from './stack/waiting';
 
 interface Load {
@@ -24,20 +32,34 @@ interface Load {
 }
 interface Options extends Load {
   readonly transactions: number;
+  readonly rows: number;
+  readonly events: number;
   readonly profile: Profile;
   readonly json?: string;
 }
 
 const most = 100_000;
+/** Rows are filled by so many at once. */
+const rowsAtOnce = 10_000;
+const mostRows = 5_000_000;
 
 new Command('bench')
-  .description('Measures the running application over HTTP.')
+  .description('Measures the running application over HTTP, or what its statements read.')
   .addArgument(
-    new Argument('<scenario>', 'what is measured').choices(['hot-account', 'invariants']),
+    new Argument('<scenario>', 'what is measured').choices([
+      ...['hot-account', 'invariants', 'statements', 'relay'],
+    ]),
   )
   .option('--in-flight <number>', 'payments at one time', wholeNumber, 200)
   .option('--payments <number>', 'payments in all, after a warm-up', wholeNumber, 1_000)
   .option('--transactions <number>', 'ended ones, of invariants', wholeNumber, 100_000)
+  .option(
+    '--rows <number>',
+    'of statements: rows that wait, and as many done; of relay: events that wait',
+    manyRows,
+    1_000_000,
+  )
+  .option('--events <number>', 'of relay: those that are brought to Kafka', wholeNumber, 50_000)
   .option('-w, --workers <number>', 'transaction workers', wholeNumber, 2)
   .option('--json <file>', 'write the report there')
   .addOption(
@@ -54,25 +76,67 @@ new Command('bench')
   );
 
 async function bench(scenario: string, options: Options): Promise<void> {
-  return scenario === 'invariants' ? benchInvariants(options) : benchLoad(scenario, options);
+  switch (scenario) {
+    case 'invariants':
+      return benchInvariants(options);
+    case 'statements':
+      return benchStatements(options);
+    case 'relay':
+      return benchRelay(options);
+    default:
+      return benchLoad(scenario, options);
+  }
 }
 
-/** It needs MySQL alone, and no application. */
-async function benchInvariants({ profile, json, transactions }: Options): Promise<void> {
+/** On servers alone, without an application. @param measure prints, and says whether every count is right. */
+async function onServers(
+  profile: Profile,
+  measure: (stack: Stack) => Promise<boolean>,
+): Promise<void> {
   const wasUp = (await readStack(profile)) !== undefined;
   const stack = await bringUp(profile);
   try {
-    const machine = await machineOf(profile);
-    const measuring = measureInvariants(stack.mysql.adminUrl, transactions, say);
-    const figures = await Promise.race([measuring, interruption()]);
-    const command = `npm run bench -- invariants --transactions ${transactions}`;
-    const report = { command, machine, figures };
-    printInvariants(report);
-    if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
-    if (figures.violations > 0) process.exitCode = 1;
+    if (!(await Promise.race([measure(stack), interruption()]))) process.exitCode = 1;
   } finally {
     if (!wasUp) await takeDown(profile);
   }
+}
+
+function write(json: string | undefined, report: object): void {
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
+}
+
+function benchInvariants({ profile, json, transactions }: Options): Promise<void> {
+  return onServers(profile, async ({ mysql }) => {
+    const machine = await machineOf(profile);
+    const figures = await measureInvariants(mysql.adminUrl, transactions, say);
+    const command = `npm run bench -- invariants --transactions ${transactions}`;
+    printInvariants({ command, machine, figures });
+    write(json, { command, machine, figures });
+    return figures.violations === 0;
+  });
+}
+
+function benchStatements({ profile, json, rows }: Options): Promise<void> {
+  return onServers(profile, async ({ mysql }) => {
+    const machine = await machineOf(profile);
+    const figures = await measureStatements(mysql.adminUrl, rows, say);
+    const command = `npm run bench -- statements --rows ${rows}`;
+    printStatements({ command, machine, figures });
+    write(json, { command, machine, figures });
+    return figures.statements.every(isBounded);
+  });
+}
+
+function benchRelay({ profile, json, rows, events }: Options): Promise<void> {
+  return onServers(profile, async (stack) => {
+    const machine = await machineOf(profile);
+    const figures = await measureRelay(stack, { waiting: rows, events }, say);
+    const command = `npm run bench -- relay --rows ${rows} --events ${events}`;
+    printRelay({ command, machine, figures });
+    write(json, { command, machine, figures });
+    return figures.counters.every(({ seen, expected }) => seen === expected);
+  });
 }
 
 async function benchLoad(
@@ -113,6 +177,13 @@ function wholeNumber(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number >= 1 && number <= most) return number;
   throw new InvalidArgumentError(`It is a whole number, 1 to ${most}.`);
+}
+
+function manyRows(text: string): number {
+  const number = Number(text);
+  const isMultiple = Number.isInteger(number / rowsAtOnce);
+  if (isMultiple && number > 0 && number <= mostRows) return number;
+  throw new InvalidArgumentError(`It is a multiple of ${rowsAtOnce}, up to ${mostRows}.`);
 }
 
 function say(line: string): void {

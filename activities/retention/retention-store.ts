@@ -35,7 +35,7 @@ export async function pageOf(
        FROM fence FORCE INDEX (sweep)
        WHERE expires_at IS NULL AND created_at >= CAST(? AS DATETIME(3)) AND created_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND
          AND (created_at, gid, branch) > (CAST(? AS DATETIME(3)), ?, ?)
-       ORDER BY created_at, gid, branch LIMIT ?`,
+       ORDER BY fence.created_at, gid, branch LIMIT ?`, // The column: its namesake is text, which would be sorted.
     [from.createdAt, lookAtOlderThanSeconds, from.createdAt, from.gid, from.branch, rowsOfPage],
   );
   const last = found.length === rowsOfPage ? found.at(-1) : undefined;

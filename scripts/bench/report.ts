@@ -5,6 +5,8 @@ import type { Measurement } from './hot-account';
 import type { InvariantFigures } from './invariants';
 import type { Latency } from './latency';
 import type { CpuSeconds, Machine } from './machine';
+import type { RelayFigures } from './relay';
+import { isBounded, type StatementFigures } from './statements';
 
 const plain = { style: { head: [], border: [] } };
 
@@ -47,6 +49,55 @@ export function printInvariants({
   );
 }
 
+/** Every statement with what it reads; what reads more than it may is red. */
+export function printStatements({
+  command,
+  machine,
+  figures: { rows, fillSeconds, statements },
+}: {
+  readonly command: string;
+  readonly machine: Machine;
+  readonly figures: StatementFigures;
+}): void {
+  printHead(command, machine);
+  console.log(`\n  ${rows} rows wait and ${rows} are done; filled in ${fillSeconds.toFixed(0)} s`);
+  const table = new Table({
+    head: ['who', 'statement', 'rows read', 'at most', 'median ms', 'plan'],
+    colWidths: [22, 40, 8, 8, 8, 34],
+    wordWrap: true,
+    ...plain,
+  });
+  for (const figure of statements) {
+    const { who, statement, rowsRead, rowsMax, medianMs, plan } = figure;
+    const read = isBounded(figure) ? String(rowsRead) : colors.red(String(rowsRead));
+    table.push([who, statement, read, rowsMax, medianMs, plan.join('\n')]);
+  }
+  console.log(table.toString());
+  const unbounded = statements.filter((figure) => !isBounded(figure)).length;
+  console.log(
+    unbounded === 0
+      ? colors.green('  No statement reads more than it may.')
+      : colors.red(`  ${unbounded} statements read more than they may.`),
+  );
+}
+
+export function printRelay({
+  command,
+  machine,
+  figures: { waiting, events, eventsPerSecond, calls, counters },
+}: {
+  readonly command: string;
+  readonly machine: Machine;
+  readonly figures: RelayFigures;
+}): void {
+  printHead(command, machine);
+  console.log(
+    `\n  ${colors.bold(`${eventsPerSecond.toFixed(0)} events/s`)} over ${events} events, ${waiting} waiting`,
+  );
+  printLatencies(calls);
+  printCounters(counters);
+}
+
 function printHead(command: string, machine: Machine): void {
   console.log(`\n${colors.bold(command)}`);
   console.log(
@@ -63,6 +114,10 @@ export function printReport({ command, machine, figures, counters }: BenchReport
   );
   printLatencies({ 'early answer': earlyAnswer, ending });
   printCpu(figures.cpu);
+  printCounters(counters);
+}
+
+function printCounters(counters: Measurement['counters'] | RelayFigures['counters']): void {
   const table = new Table({ head: ['', 'seen', 'expected', ''], ...plain });
   for (const { name, seen, expected } of counters) {
     table.push([name, seen, expected, seen === expected ? colors.green('✓') : colors.red('✗')]);

@@ -7,8 +7,13 @@ import { looksMax } from '../../../api/stores/run-lists';
 import type { RunFilter } from '../../../api/stores/run-lists';
 import { createRunsStore, type RunsStore } from '../../../api/stores/runs-store';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
-import { fill, type Filling } from '../../support/filled';
-import { countingPool, inSession, mostRead, type StatementReads } from '../../support/rows-read';
+import { fill, patient, type Filling } from '../../../scripts/bench/filling';
+import {
+  countingPool,
+  inSession,
+  mostRead,
+  type StatementReads,
+} from '../../../scripts/bench/rows-read';
 
 /** Of the tenant, all of them ended. */
 const history = 50_000;
@@ -36,7 +41,7 @@ const filled = (
 
 beforeAll(async () => {
   databases = await ownDatabases(['accord']);
-  admin = databases.pool(databases.adminUrl('accord'));
+  admin = databases.pool(databases.adminUrl('accord'), { limits: patient });
   const ended = (tenant: string, rows: number) =>
     filled(
       { from: 0, to: rows },

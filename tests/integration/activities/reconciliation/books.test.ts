@@ -5,8 +5,8 @@ import { recordFindings } from '../../../../activities/reconciliation/findings-s
 import { SqlTimeout, type SqlPool } from '../../../../activities/sql-transaction';
 import type { Finding, ReservingParticipant } from '../../../../contracts/reconciliation';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
-import { fill } from '../../../support/filled';
-import { countingPool, mostRead, type StatementReads } from '../../../support/rows-read';
+import { fill } from '../../../../scripts/bench/filling';
+import { countingPool, mostRead, type StatementReads } from '../../../../scripts/bench/rows-read';
 
 let own: OwnDatabases;
 let accord: SqlPool;

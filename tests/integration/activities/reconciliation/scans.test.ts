@@ -6,7 +6,7 @@ import { judgeReservations } from '../../../../activities/reconciliation/reserva
 import { tenantsToSettle } from '../../../../activities/reconciliation/scheduled-settlements';
 import type { SqlPool } from '../../../../activities/sql-transaction';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
-import { countingPool, mostRead, type StatementReads } from '../../../support/rows-read';
+import { countingPool, mostRead, type StatementReads } from '../../../../scripts/bench/rows-read';
 
 /** A statement is killed after three seconds: a job whose statements grow with the tables would one day stop for good. */
 describe('what a page of a job reads', () => {

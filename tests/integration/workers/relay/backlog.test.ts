@@ -4,8 +4,8 @@ import type { SqlPool } from '../../../../activities/sql-transaction';
 import { createOutboxStore, type OutboxStore } from '../../../../workers/relay/outbox-store';
 import { relayDefaults } from '../../../../workers/relay/relay';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
-import { fill, type Filling } from '../../../support/filled';
-import { countingPool, mostRead, type StatementReads } from '../../../support/rows-read';
+import { fill, type Filling } from '../../../../scripts/bench/filling';
+import { countingPool, mostRead, type StatementReads } from '../../../../scripts/bench/rows-read';
 
 /** Far more than a batch; the server's counts show a plan that walks them. */
 const waiting = 50_000;

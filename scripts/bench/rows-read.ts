@@ -3,8 +3,10 @@ import type { SqlPool, SqlSession } from '../../activities/sql-transaction';
 /** What one statement made the server read. */
 export interface StatementReads {
   readonly sql: string;
+  readonly values: readonly unknown[] | undefined;
   /** Rows that the storage engine handed out: of tables, of indexes and of what was sorted. */
   readonly rows: number;
+  readonly ms: number;
 }
 
 /** Statements as every door to MySQL offers them. */
@@ -24,20 +26,28 @@ export function countedStatements<Statements extends AnyStatements>(
   statements: Statements,
   tell: (reads: StatementReads) => void,
 ): Statements {
-  const counted = async <Result>(sql: string, work: () => Promise<Result>): Promise<Result> => {
+  const counted = async <Result>(
+    sql: string,
+    values: readonly unknown[] | undefined,
+    work: () => Promise<Result>,
+  ): Promise<Result> => {
     // Rows that an index condition leaves out inside the engine are not counted: it is to hand out all that it reads.
     await statements.change(`SET SESSION optimizer_switch = 'index_condition_pushdown=off'`);
     const calibrated = await rowsSoFar(statements);
     const before = await rowsSoFar(statements);
+    const began = performance.now();
     const result = await work();
+    const ms = performance.now() - began;
     const after = await rowsSoFar(statements);
-    tell({ sql, rows: after - before - (before - calibrated) });
+    tell({ sql, values, rows: after - before - (before - calibrated), ms });
     return result;
   };
   return {
     ...statements,
-    select: (sql: string, values?: never) => counted(sql, () => statements.select(sql, values)),
-    change: (sql: string, values?: never) => counted(sql, () => statements.change(sql, values)),
+    select: (sql: string, values?: never) =>
+      counted(sql, values, () => statements.select(sql, values)),
+    change: (sql: string, values?: never) =>
+      counted(sql, values, () => statements.change(sql, values)),
   };
 }
 
@@ -73,4 +83,6 @@ export async function inSession<Result>(
 
 /** The most that one statement read. */
 export const mostRead = (reads: readonly StatementReads[]): StatementReads =>
-  reads.reduce((most, one) => (one.rows > most.rows ? one : most), { sql: '', rows: 0 });
+  reads.reduce((most, one) => (one.rows > most.rows ? one : most), {
+    ...{ sql: '', values: undefined, rows: 0, ms: 0 },
+  });
