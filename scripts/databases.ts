@@ -364,14 +364,23 @@ export async function provision(
     const names = only.map((database) => `${prefix}${database}`);
     await markDatabases(adminUrl, names, owner);
   }
-  const grantable = users.map((user) => ({
-    ...user,
-    databases: user.databases.filter((database) => only.includes(database)),
-  }));
+  await Promise.all(usersOf(only).map((user) => provisionUser(adminUrl, prefix, user, secret)));
+  return addressesOf(adminUrl, { prefix, secret, only });
+}
+
+/** What `provision` has made is reached there; the server need not be. @returns as `provision`. */
+export async function addressesOf(
+  adminUrl: string,
+  { prefix, secret, only = databases }: Omit<Provisioning, 'installation'>,
+): Promise<DatabaseUrls> {
   const entries = await Promise.all(
-    grantable.map(
-      async (user) => [user.variable, await provisionUser(adminUrl, prefix, user, secret)] as const,
-    ),
+    usersOf(only).map(async (user) => {
+      const password = await passwordOf(user, secret);
+      const addresses = user.databases.map((database) =>
+        urlFor(adminUrl, `${prefix}${user.name}`, password, `${prefix}${database}`),
+      );
+      return [user.variable, addresses.join(',')] as const;
+    }),
   );
   const urls = new Map(entries);
   const urlOf = (variable: DatabaseVariable): string => urls.get(variable) ?? '';
@@ -394,6 +403,18 @@ export async function provision(
     VERIFY_DATABASE_URLS: urlOf('VERIFY_DATABASE_URLS'),
   };
 }
+
+/** Users with rights in any of these databases, and in no other one. */
+const usersOf = (only: readonly Database[]): readonly User[] =>
+  users
+    .map((user) => ({
+      ...user,
+      databases: user.databases.filter((database) => only.includes(database)),
+    }))
+    .filter((user) => user.databases.length > 0);
+
+const passwordOf = async ({ name }: User, secret: Provisioning['secret']): Promise<string> =>
+  secret(`mysql-${name}`);
 
 /** @throws PremisesBroken before anything is made on a server that every process would refuse. */
 async function demandServer(adminUrl: string): Promise<void> {
@@ -492,10 +513,9 @@ async function provisionUser(
   prefix: string,
   user: User,
   secret: Provisioning['secret'],
-): Promise<string> {
-  if (user.databases.length === 0) return '';
+): Promise<void> {
   const name = `${prefix}${user.name}`;
-  const password = await secret(`mysql-${user.name}`);
+  const password = await passwordOf(user, secret);
   const admin = await openConnection({ url: adminUrl });
   try {
     await admin.query(`CREATE USER IF NOT EXISTS ?@'%' IDENTIFIED BY ?`, [name, password]);
@@ -510,9 +530,6 @@ async function provisionUser(
   } finally {
     await admin.end();
   }
-  return user.databases
-    .map((database) => urlFor(adminUrl, name, password, `${prefix}${database}`))
-    .join(',');
 }
 
 /** This is the user's password. @throws where the server cannot be asked. */

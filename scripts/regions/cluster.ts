@@ -3,6 +3,7 @@ import { createApplication, type Application, type Role, type Variables } from '
 import type { RegionServers } from '../books/errant';
 import { build } from '../build';
 import {
+  addressesOf,
   databaseVariables,
   databases,
   installationAt,
@@ -14,10 +15,12 @@ import { operatorVariables } from '../operators';
 import { seed } from '../seed';
 import { regions } from '../stack/profile';
 import { bringUp, portFor, readStack, secret, type Stack } from '../stack/stack';
-import { clusterAddresses, type ClusterAddresses } from './addresses';
+import { pause } from '../stack/waiting';
+import { clusterAddresses, type ClusterAddresses, type RegionAddresses } from './addresses';
 import {
   activate,
   addReplicationUser,
+  holderOf,
   noteRoles,
   rolesOf,
   standBy,
@@ -41,6 +44,8 @@ export interface ClusterProcess {
 }
 
 const profile = 'regions';
+const switchEndsWithinMs = 120_000;
+const lookEveryMs = 250;
 const replicationUser = 'accord_repl';
 
 /** Brings up what is missing: servers, roles as the hub says, databases, processes. Safe to repeat. */
@@ -58,10 +63,11 @@ export async function bringUpCluster({
   const addresses = clusterAddresses();
   say('The servers work. Giving the regions their roles …');
   const hub = await provisionHub(stack);
+  const replication = { user: replicationUser, password: await secretOf('mysql-replication') };
+  await letSwitchEnd({ stack, addresses, hub, replication, watch, say });
   const roles = await rolesOf(hubUrlOf(stack));
   const [active, standby] = [addresses.regions[roles.active], addresses.regions[roles.standby]];
   await activate(active);
-  const replication = { user: replicationUser, password: await secretOf('mysql-replication') };
   await addReplicationUser(active, replication);
   const urls = joined(hub, await provisionActive(stack, addresses));
   await seed(urls);
@@ -71,16 +77,7 @@ export async function bringUpCluster({
       `Region ${roles.standby} has transactions of its own (${errant}): npm run regions -- rejoin --region ${roles.standby}`,
     );
   await noteRoles(hubUrlOf(stack), roles, errant === '');
-  const application = createApplication({
-    stack: { ...stack, kafka: { brokers: active.brokers } },
-    namespace: stack.temporal.namespace,
-    urls,
-    topicPrefix: '',
-    label: '',
-    apiPort: await portFor(profile, 'api'),
-    apiSecret: await secretOf('api'),
-    variables: await operatorVariables(profile),
-  });
+  const application = await applicationOn(stack, active, urls);
   const processes = processesOf(
     workers,
     { ...failoverVariables(addresses, replication), REGION_WATCH: watch },
@@ -93,10 +90,76 @@ export async function bringUpCluster({
   return { stack, addresses, roles, urls, application, processes };
 }
 
+const applicationOn = async (
+  stack: Stack,
+  { brokers }: RegionAddresses,
+  urls: DatabaseUrls,
+): Promise<Application> =>
+  createApplication({
+    stack: { ...stack, kafka: { brokers } },
+    namespace: stack.temporal.namespace,
+    urls,
+    topicPrefix: '',
+    label: '',
+    apiPort: await portFor(profile, 'api'),
+    apiSecret: await secretOf('api'),
+    variables: await operatorVariables(profile),
+  });
+
+/**
+ * Everything was stopped in the middle of a switch, or is started beside one: its own run gives the regions their roles.
+ * Who gave them what the hub says meanwhile would open a region that the switch has fenced. So its failover worker goes
+ * on with it first, alone with an API for who has to decide.
+ *
+ * @throws where it has not ended in time.
+ */
+async function letSwitchEnd({
+  stack,
+  addresses,
+  hub,
+  replication,
+  watch,
+  say,
+}: {
+  readonly stack: Stack;
+  readonly addresses: ClusterAddresses;
+  readonly hub: DatabaseUrls;
+  readonly replication: Replication;
+  readonly watch: 'on' | 'off';
+  readonly say: (line: string) => void;
+}): Promise<void> {
+  const hubUrl = hubUrlOf(stack);
+  const holder = await holderOf(hubUrl);
+  if (holder === null) return;
+  say(`${holder} moves the regions: waiting until it has ended …`);
+  const { active } = await rolesOf(hubUrl);
+  const urls = joined(hub, await addressesOfActive(addresses));
+  const application = await applicationOn(stack, addresses.regions[active], urls);
+  await application.start('failover', 'failover', {
+    ...failoverVariables(addresses, replication),
+    REGION_WATCH: watch,
+  });
+  const until = Date.now() + switchEndsWithinMs;
+  while ((await holderOf(hubUrl)) !== null) {
+    if (Date.now() > until) {
+      await application.start('api');
+      throw new Error(
+        `${holder} has not ended. Ask ${application.apiUrl}/v1/transactions/${holder}/explain why, decide, and bring the regions up again.`,
+      );
+    }
+    await pause(lookEveryMs);
+  }
+}
+
 const secretOf = (name: string): Promise<string> => secret(profile, name);
 
 const provisionHub = ({ mysql }: Stack): Promise<DatabaseUrls> =>
   provision(mysql.adminUrl, { prefix: databasePrefix, secret: secretOf, only: ['accord'] });
+
+const ofRegions = databases.filter((name) => name !== 'accord');
+
+const addressesOfActive = ({ mysqlUrl }: ClusterAddresses): Promise<DatabaseUrls> =>
+  addressesOf(mysqlUrl, { prefix: databasePrefix, secret: secretOf, only: ofRegions });
 
 const provisionActive = async (
   { mysql }: Stack,
@@ -105,7 +168,7 @@ const provisionActive = async (
   provision(mysqlUrl, {
     prefix: databasePrefix,
     secret: secretOf,
-    only: databases.filter((name) => name !== 'accord'),
+    only: ofRegions,
     installation: await installationAt(mysql.adminUrl, `${databasePrefix}accord`),
   });
 
@@ -190,10 +253,9 @@ function failoverVariables(
       },
     ] as const;
   });
-  const participants = databases.filter((name) => name !== 'accord');
   return {
     ROUTER_ADDRESS: router,
     REGIONS: JSON.stringify(Object.fromEntries(access)),
-    REGION_DATABASES: participants.map((name) => `${databasePrefix}${name}`).join(','),
+    REGION_DATABASES: ofRegions.map((name) => `${databasePrefix}${name}`).join(','),
   };
 }

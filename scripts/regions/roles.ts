@@ -72,6 +72,19 @@ export async function rolesOf(hubUrl: string): Promise<Roles> {
   }
 }
 
+/** @returns the switch that moves the regions; `null`: none does. */
+export async function holderOf(hubUrl: string): Promise<string | null> {
+  const hub = await openConnection({ url: hubUrl });
+  try {
+    const [rows] = await hub.query<(RowDataPacket & { readonly holder: string | null })[]>(
+      `SELECT CAST(holder_gid AS CHAR) AS holder FROM cluster_state WHERE cluster = 'main'`,
+    );
+    return rows[0]?.holder ?? null;
+  } finally {
+    await hub.end();
+  }
+}
+
 /** @returns regions that stand by: what they have, the active one has too. */
 export async function standbysOf(hubUrl: string): Promise<readonly Region[]> {
   const hub = await openConnection({ url: hubUrl });
