@@ -6,7 +6,14 @@ import colors from 'picocolors';
 
 import { machineOf } from './bench/machine';
 import { brokenRegions, regionBreakNames, regionBreaks, type RegionBreak } from './regions/breaks';
-import { drillKinds, lostRuns, type DrillKind } from './regions/drill-plans';
+import {
+  drillKinds,
+  fewLostRuns,
+  heldAt,
+  lostRuns,
+  type DrillKind,
+  type LostRun,
+} from './regions/drill-plans';
 import { runDrills } from './regions/drills';
 import { bringUpCluster } from './regions/cluster';
 import { openOperators } from './regions/operators';
@@ -20,6 +27,7 @@ interface Options {
   readonly keep?: boolean;
   readonly untimed?: boolean;
   readonly at?: string;
+  readonly all?: boolean;
   readonly break?: RegionBreak;
 }
 
@@ -39,8 +47,12 @@ new Command('drill')
   )
   .addOption(
     new Option('--at <step>', 'of lost-run: those alone that are held at this step').choices([
-      ...new Set(lostRuns.map(({ step }) => step)),
+      ...new Set(lostRuns.map(heldAt)),
     ]),
+  )
+  .option(
+    '--all',
+    `of lost-run: every place, way and fault, ${lostRuns.length} switches instead of ${fewLostRuns.length}`,
   )
   .addOption(
     new Option('--break <protection>', 'plant one bug; the drill must turn red').choices(
@@ -58,7 +70,7 @@ new Command('drill')
 
 async function drill(
   kinds: readonly DrillKind[],
-  { times, json, keep, untimed, at, break: broken }: Options,
+  { times, json, keep, untimed, at, all, break: broken }: Options,
 ): Promise<void> {
   const cluster = await bringUpCluster({ workers, watch: 'off', say });
   const machine = await machineOf('regions');
@@ -66,7 +78,8 @@ async function drill(
     const operators = await openOperators(cluster.application.apiUrl);
     const build = broken && (await brokenRegions(broken));
     if (broken) say(`Planted, ${broken}: ${regionBreaks[broken].sentence}.`);
-    const site = { cluster, operators, build, say, isTimed: untimed !== true, at };
+    const runs = lostRunsOf(at, all === true);
+    const site = { cluster, operators, build, say, isTimed: untimed !== true, lostRuns: runs };
     const drilled = await runDrills(kinds, times, site);
     const report = reportOf(commandOf(kinds, broken), machine, drilled);
     printDrills(report);
@@ -78,6 +91,13 @@ async function drill(
     else if (keep !== true) await takeDown('regions');
   }
 }
+
+const lostRunsOf = (at: string | undefined, all: boolean): readonly LostRun[] =>
+  at === undefined
+    ? all
+      ? lostRuns
+      : fewLostRuns
+    : lostRuns.filter((lost) => heldAt(lost) === at);
 
 const commandOf = (kinds: readonly DrillKind[], broken: RegionBreak | undefined): string =>
   `npm run drill -- ${kinds.join(' ')}${broken ? ` --break ${broken}` : ''}`;

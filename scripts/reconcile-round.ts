@@ -13,6 +13,7 @@ import { connectTemporal } from './stack/temporal-client';
 
 /** Lost runs first: what they bring to an end is no finding of the other. */
 const jobs = ['recover', 'reconcile'] as const;
+type Job = (typeof jobs)[number];
 
 /** Above the longest round; a worker that is away is waited for no longer. */
 const roundWithin = '10m';
@@ -23,7 +24,11 @@ const roundWithin = '10m';
  * @throws an error that says how to bring up a Temporal, where there is none; PremisesBroken where its workers repair the
  *   books of another installation than that of MYSQL_URL, or of the profile.
  */
-export async function runRound(profile: Profile, input: ReconcileInput): Promise<ReconcileReport> {
+export async function runRound(
+  profile: Profile,
+  input: ReconcileInput,
+  only: readonly Job[] = jobs,
+): Promise<ReconcileReport> {
   const stack = await readStack(profile);
   const given = givenAddresses();
   const address = given.temporal ?? stack?.temporal.address;
@@ -39,7 +44,7 @@ export async function runRound(profile: Profile, input: ReconcileInput): Promise
     if (mysqlUrl !== undefined)
       await demandOwnNamespace(client, await installationAt(mysqlUrl, `${databasePrefix}accord`));
     const reports: ReconcileReport[] = [];
-    for (const job of jobs)
+    for (const job of only)
       reports.push(
         await client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileReport>>(job, {
           workflowId: `accord-${job}-${randomUUID()}`,

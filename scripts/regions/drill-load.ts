@@ -85,19 +85,26 @@ export async function keepFailoverWorker(
     await start(first);
   }
   const over = new AbortController();
+  const down = { isKept: false };
   const watching = (async () => {
     while (!over.signal.aborted && !signal.aborted) {
-      if (!application.process('failover')) await start({});
+      if (!down.isKept && !application.process('failover')) await start({});
       await pause(lookEveryMs);
     }
   })();
   watching.catch(() => undefined); // Told when it is stopped.
   return {
-    /** It dies, and is started again without the variables of its first start. */
-    kill(): Promise<void> {
-      const running = application.process('failover');
-      if (running) signalTo(running, 'SIGKILL');
-      return Promise.resolve();
+    /** It dies, and is started again without the variables of its first start, when `meanwhile` has happened. */
+    async kill(meanwhile: () => Promise<void>): Promise<void> {
+      down.isKept = true;
+      try {
+        const running = application.process('failover');
+        if (running) signalTo(running, 'SIGKILL');
+        while (application.process('failover')) await pause(lookEveryMs);
+        await meanwhile();
+      } finally {
+        down.isKept = false;
+      }
     },
     async stop() {
       over.abort();

@@ -91,33 +91,76 @@ export const lossWays = {
   recover: 'terminated and recovered by the job',
   /** Reset to its first workflow task, and to each later one in turn. */
   reset: 'reset to each of its workflow tasks',
+  /** Terminated: the failover worker has to find that out by itself. */
+  alone: 'terminated and left alone',
+  /** Nothing is lost but everybody's work: servers and processes of both regions and the hub. */
+  blackout: 'in the midst of a stop of everything, which is brought up again',
 } as const;
 export type LossWay = keyof typeof lossWays;
 
-/** One run that is lost while it is held at a step. */
+/** One run that is lost while its switch is held. */
 export interface LostRun {
-  readonly step: string;
+  /** Where it is held, as FAULTS names it: activity and point. */
+  readonly gate: string;
   readonly way: LossWay;
-  readonly isPlanned: boolean;
+  readonly plan: 'planned' | 'crash' | 'freeze' | 'partition';
   readonly ending: 'completed' | 'compensated';
 }
 
 const behindTheEpoch = [
-  ...['promoteRegion', 'promoteRedis', 'openRoutes', 'republish', 'endSwitch'].map(
-    (step) => `regions.${step}`,
-  ),
-  'accord.endRun', // All is done but the ending of its row.
+  'regions.burnEpoch:beforeAck', // Burnt, and nobody has heard of it.
+  'regions.promoteRegion:before',
+  'regions.promoteRedis:before',
+  'regions.openRoutes:before',
+  'regions.republish:before',
+  'regions.endSwitch:before',
+  'accord.endRun:before', // All is done but the ending of its row.
+] as const;
+const waysOfRuns = ['restart', 'recover', 'reset', 'alone'] as const;
+type Gate = (typeof behindTheEpoch)[number] | 'regions.drainRegion:before';
+
+const forward = (gate: Gate, way: LossWay, plan: LostRun['plan']): LostRun => ({
+  ...{ gate, way, plan, ending: 'completed' },
+});
+/** Held before the burnt epoch, and out of time: nothing has happened yet. */
+const takenBack = (plan: LostRun['plan']): LostRun => ({
+  ...{ gate: 'regions.measureLoss:before', way: 'restart', plan, ending: 'compensated' },
+});
+
+const everythingStopped = [
+  forward('regions.drainRegion:before', 'blackout', 'planned'), // Fenced, and its epoch not burnt: nobody may open it.
+  forward('regions.openRoutes:before', 'blackout', 'crash'),
 ];
 
 /** At every step behind the burnt epoch it goes forward, and before it, it is taken back. */
-export const lostRuns: readonly LostRun[] = [true, false].flatMap((isPlanned) => [
-  ...behindTheEpoch.flatMap((step) =>
-    (Object.keys(lossWays) as LossWay[]).map((way): LostRun => ({
-      step,
-      way,
-      isPlanned,
-      ending: 'completed',
-    })),
-  ),
-  { step: 'regions.measureLoss', way: 'restart', isPlanned, ending: 'compensated' },
-]);
+export const lostRuns: readonly LostRun[] = [
+  ...(['planned', 'crash'] as const).flatMap((plan) => [
+    ...behindTheEpoch.flatMap((gate) => waysOfRuns.map((way) => forward(gate, way, plan))),
+    takenBack(plan),
+  ]),
+  // The old region comes back while somebody goes on.
+  ...(['freeze', 'partition'] as const).flatMap((plan) => [
+    forward('regions.promoteRegion:before', 'restart', plan),
+    forward('regions.openRoutes:before', 'alone', plan),
+    forward('regions.republish:before', 'restart', plan),
+    forward('accord.endRun:before', 'reset', plan),
+    takenBack(plan),
+  ]),
+  ...everythingStopped,
+];
+
+/** Of them each place, each way and each fault once. */
+export const fewLostRuns: readonly LostRun[] = [
+  forward('regions.burnEpoch:beforeAck', 'alone', 'crash'),
+  forward('regions.promoteRegion:before', 'restart', 'partition'),
+  forward('regions.promoteRedis:before', 'reset', 'crash'),
+  forward('regions.openRoutes:before', 'alone', 'freeze'),
+  forward('regions.republish:before', 'restart', 'planned'),
+  forward('regions.endSwitch:before', 'recover', 'crash'),
+  forward('accord.endRun:before', 'reset', 'planned'),
+  takenBack('crash'),
+  ...everythingStopped,
+];
+
+/** The activity that it is held at. */
+export const heldAt = ({ gate }: LostRun): string => gate.slice(0, gate.indexOf(':'));

@@ -1,15 +1,17 @@
 /** One drill: load, a fault, the switch, the way back, and the count of what was acknowledged. */
+import { askAgent } from '../../activities/regions/agent-client';
 import { allowFaults, type Build } from '../application';
 import { interruption } from '../interruption';
 import type { Region } from '../stack/profile';
+import { takeDown } from '../stack/stack';
 import { pause, reasonOf } from '../stack/waiting';
-import { hubUrlOf, type Cluster } from './cluster';
+import { bringUpCluster, hubUrlOf, type Cluster } from './cluster';
 import { databaseOf, forgetEarlierSwitches } from './counting';
 import { brokenBy, count, judge, slowBy, type DrillReport } from './drill-judgement';
 import { keepFailoverWorker, startLoad } from './drill-load';
 import {
+  fewLostRuns,
   lossWays,
-  lostRuns,
   plans,
   workerFaults,
   type DrillKind,
@@ -32,6 +34,7 @@ const behindMs = 300;
 const noticedWithinMs = 15_000;
 /** Who loses a run has to find that out, and to go on with it: no promise of time is about that. */
 const lostRtoMaxMs = 120_000;
+const bootMs = 20_000;
 
 export interface DrillSite {
   readonly cluster: Cluster;
@@ -40,8 +43,8 @@ export interface DrillSite {
   readonly build?: Build | undefined;
   /** How long it took is judged, too. */
   readonly isTimed: boolean;
-  /** Of runs that are lost those alone which are held at this step. */
-  readonly at?: string | undefined;
+  /** Runs that are lost, one after the other; left out: few of them. */
+  readonly lostRuns?: readonly LostRun[];
   readonly say: (line: string) => void;
 }
 
@@ -76,7 +79,7 @@ export async function runDrills(
     const name = `${kind}, ${(at % times) + 1} of ${times}`;
     site.say(`${name} …`);
     try {
-      drills.push(...(await Promise.race([runDrill(kind, running), interrupted])));
+      await Promise.race([runDrill(kind, running, (drill) => drills.push(drill)), interrupted]);
     } catch (error) {
       return { drills, stoppedBy: `${name}: ${reasonOf(error)}` };
     }
@@ -92,35 +95,32 @@ async function warmUp({ cluster, say }: DrillSite): Promise<void> {
   await pause(coldMs).finally(() => load.stop());
 }
 
-/** @returns a report for each switch of it. */
-async function runDrill(kind: DrillKind, site: Running): Promise<readonly DrillReport[]> {
+/** @param report told of each switch, as soon as it is judged: what comes behind it may not be done. */
+async function runDrill(
+  kind: DrillKind,
+  site: Running,
+  report: (drill: DrillReport) => void,
+): Promise<void> {
   switch (kind) {
     case 'failback':
       // Lost, brought back, and made the active one again: where it began.
-      return [
-        await once({ ...site, kind, plan: plans.crash }),
-        await once({ ...site, kind, plan: plans.planned }),
-      ];
+      report(await once({ ...site, kind, plan: plans.crash }));
+      report(await once({ ...site, kind, plan: plans.planned }));
+      return;
     case 'rebuild':
-      return [await rebuilt(site)];
-    case 'worker-killed': {
-      const reports: DrillReport[] = [];
+      report(await rebuilt(site));
+      return;
+    case 'worker-killed':
       for (const kill of workerFaults) {
         site.say(`  the worker dies at ${kill}`);
-        reports.push(
-          await once({ ...site, kind, plan: { ...plans.planned, rtoMaxMs: 30_000 }, kill }),
-        );
+        report(await once({ ...site, kind, plan: { ...plans.planned, rtoMaxMs: 30_000 }, kill }));
       }
-      return reports;
-    }
-    case 'lost-run': {
-      const reports: DrillReport[] = [];
-      for (const lost of lostRuns.filter(({ step }) => site.at === undefined || step === site.at))
-        reports.push(await runLost(site, lost));
-      return reports;
-    }
+      return;
+    case 'lost-run':
+      for (const lost of site.lostRuns ?? fewLostRuns) report(await runLost(site, lost));
+      return;
     default:
-      return [await once({ ...site, kind, plan: plans[kind] })];
+      report(await once({ ...site, kind, plan: plans[kind] }));
   }
 }
 
@@ -196,31 +196,30 @@ async function struckAndSwitched(site: DrillSite, struck: Struck, plan: Plan) {
 }
 
 /**
- * The run of a switch is lost while it is held at a step, and somebody goes on with it: behind the burnt epoch it goes
- * forward, before it it is taken back.
+ * The run of a switch is lost while it is held, and somebody goes on with it: behind the burnt epoch it goes forward,
+ * before it it is taken back. The region that was struck comes back meanwhile.
  */
-async function runLost(
-  site: Running,
-  { step, way, isPlanned, ending }: LostRun,
-): Promise<DrillReport> {
+async function runLost(site: Running, lost: LostRun): Promise<DrillReport> {
   const { cluster, operators, say } = site;
+  const { gate, way, ending } = lost;
   const hubUrl = hubUrlOf(cluster.stack);
   const { active: from, standby: to } = await rolesOf(hubUrl);
   const struck: Struck = { cluster, from, to };
-  const plan = { ...(isPlanned ? plans.planned : plans.crash), rtoMaxMs: lostRtoMaxMs };
-  say(`  a ${isPlanned ? 'planned' : 'unplanned'} switch at ${step} is ${lossWays[way]}`);
-  const faults = { ...allowFaults, FAULTS: `${step}:before:hang` };
-  const worker = await keepFailoverWorker(site, faults);
+  const plan = { ...plans[lost.plan], rtoMaxMs: lostRtoMaxMs };
+  const strike = strikes[plan.strike];
+  say(`  ${lost.plan}: a switch at ${gate} is ${lossWays[way]}`);
+  const worker = await keepFailoverWorker(site, { ...allowFaults, FAULTS: `${gate}:hang` });
   const load = await startLoad(struck);
   try {
     await pause(warmUpMs);
-    await strikes[plan.strike].strike(struck);
+    await strike.strike(struck);
     const faultAt = Date.now();
     const { gid } = await switched(site, struck, plan, { struckAt: faultAt, faultAt });
-    await loseRun({ stack: cluster.stack, hubUrl, release: () => worker.kill() }, gid, {
-      step,
-      way,
-    });
+    const release = (meanwhile: () => Promise<void>) => worker.kill(meanwhile);
+    const restartAll = () => restarted(site);
+    await loseRun({ stack: cluster.stack, hubUrl, release, restartAll }, gid, lost);
+    await strike.heal(struck);
+    if (!plan.isPlanned) await bootAgain(struck);
     const ended = await operators.untilEnded(gid);
     say(`  ${gid} is ${ended.state} after ${Date.now() - faultAt} ms`);
     if (ended.state !== ending)
@@ -236,7 +235,7 @@ async function runLost(
     const rejoined = await comeBack(site, other);
     const judged = await judge({ cluster }, told.clients);
     const report = {
-      ...{ kind: 'lost-run' as const, killedAt: `${step} ${way}`, from, to: active },
+      ...{ kind: 'lost-run' as const, killedAt: `${lost.plan} ${gate} ${way}`, from, to: active },
       ...counted,
       ...(promotedAt === Infinity && { rtoMs: counted.writeGapMs }), // Nobody was promoted.
       steps: Object.fromEntries(ended.steps.map((each) => [each.name, lengthOf(each)])),
@@ -250,10 +249,22 @@ async function runLost(
       ...failureOf(rejoined),
     ]);
   } finally {
+    await strike.heal(struck);
     await load.stop();
     await worker.stop();
   }
 }
+
+/** Servers and processes; the data stay. */
+async function restarted({ cluster, say }: DrillSite): Promise<void> {
+  const workers = [...cluster.processes.values()].filter(({ role }) => role === 'worker').length;
+  await takeDown('regions');
+  await bringUpCluster({ workers, watch: 'off', say });
+}
+
+/** Its machine has power again, and starts what it ran; nobody has told it what it is now. */
+const bootAgain = ({ cluster, from }: Struck): Promise<unknown> =>
+  askAgent(cluster.addresses.regions[from].agent, { start: true }, bootMs);
 
 /** What the hub says is so, and nothing else. */
 async function rolesBroken(

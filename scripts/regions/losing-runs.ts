@@ -11,9 +11,9 @@ import { failoverTaskQueue } from '../../contracts/task-queues';
 import { runRound } from '../reconcile-round';
 import type { Stack } from '../stack/stack';
 import { pause } from '../stack/waiting';
-import type { LossWay } from './drill-plans';
+import { heldAt, type LossWay, type LostRun } from './drill-plans';
 
-const heldWithinMs = 60_000;
+const heldWithinMs = 180_000; // Behind a reset it does all of its steps again, on a machine that may be busy.
 const lookEveryMs = 100;
 /** As the API of Temporal numbers it. */
 const startedState: number = 2;
@@ -23,8 +23,10 @@ export interface RunsSite {
   readonly stack: Stack;
   /** Of the administrator, into the hub's database. */
   readonly hubUrl: string;
-  /** Lets go whatever holds the switch: ends its worker, which is started again without its faults. */
-  readonly release: () => Promise<void>;
+  /** Lets go whatever holds the switch: ends its worker, which is started again without its faults behind `meanwhile`. */
+  readonly release: (meanwhile: () => Promise<void>) => Promise<void>;
+  /** Stops everything, and brings it up. */
+  readonly restartAll: () => Promise<void>;
 }
 
 /** @returns what the hub has noted about the switch, in milliseconds since 1970; `null`: nothing. */
@@ -38,22 +40,16 @@ export const burntAt = (hubUrl: string, gid: string): Promise<number | null> =>
     return rows[0] ? Number(rows[0].at) : null;
   });
 
-/**
- * Waits until the run is held at `step`, loses it, and has somebody go on with it.
- *
- * @param step as the activity is registered.
- */
-export async function loseRun(
-  site: RunsSite,
-  gid: string,
-  { step, way }: { readonly step: string; readonly way: LossWay },
-): Promise<void> {
+/** Waits until the run is held, loses it, and has somebody go on with it. */
+export async function loseRun(site: RunsSite, gid: string, lost: LostRun): Promise<void> {
+  const step = heldAt(lost);
   const connection = await Connection.connect({ address: site.stack.temporal.address });
   try {
     const client = new Client({ connection, namespace: site.stack.temporal.namespace });
     const run = client.workflow.getHandle(gid);
     await untilHeld(run, step);
-    await ways[way]({ ...site, client, run, gid, step });
+    if (step === 'regions.burnEpoch') await untilBurnt(site.hubUrl, gid);
+    await ways[lost.way]({ ...site, client, run, gid, step });
   } finally {
     await connection.close();
   }
@@ -67,26 +63,30 @@ interface Losing extends RunsSite {
 }
 
 const ways: Readonly<Record<LossWay, (losing: Losing) => Promise<void>>> = {
-  async restart({ client, run, gid, hubUrl, release }) {
-    const input = await inputOf(hubUrl, gid);
-    await run.terminate('A drill.');
-    await release();
-    await client.workflow.start(flowDefinitions.failover.workflow, {
-      workflowId: gid,
-      taskQueue: failoverTaskQueue,
-      args: [{ ...input, deadlineAt: Date.now() + input.undoBudgetMs }],
-    });
-  },
-  async recover({ run, gid, hubUrl, release }) {
-    const { runId } = await run.describe();
-    await run.terminate('A drill.');
-    await release();
-    await age(hubUrl, gid);
-    const { findings } = await runRound('regions', { dryRun: false });
-    // The round of the schedule may have been first.
-    if ((await run.describe()).runId === runId)
-      throw new Error(`Nobody has recovered ${gid}: ${JSON.stringify(findings)}`);
-  },
+  restart: ({ client, run, gid, hubUrl, release }) =>
+    release(async () => {
+      const input = await inputOf(hubUrl, gid);
+      await run.terminate('A drill.');
+      await client.workflow.start(flowDefinitions.failover.workflow, {
+        workflowId: gid,
+        taskQueue: failoverTaskQueue,
+        args: [{ ...input, deadlineAt: Date.now() + input.undoBudgetMs }],
+      });
+    }),
+  recover: ({ run, gid, hubUrl, release }) =>
+    release(async () => {
+      await run.terminate('A drill.');
+      await age(hubUrl, gid);
+      await runRound('regions', { dryRun: false }, ['recover']); // The other job waits for the regions.
+      // By this round, or by that of the schedule: the failover worker is dead.
+      const { name } = (await run.describe()).status;
+      if (name !== 'RUNNING') throw new Error(`Nobody has recovered ${gid}: it is ${name}.`);
+    }),
+  alone: ({ run, release }) =>
+    release(async () => {
+      await run.terminate('A drill.');
+    }),
+  blackout: ({ release, restartAll }) => release(restartAll),
   async reset({ client, run, gid, step, stack, release }) {
     const { workflowExecutionInfo } = (await run.describe()).raw;
     const runId = workflowExecutionInfo?.execution?.runId ?? '';
@@ -102,9 +102,17 @@ const ways: Readonly<Record<LossWay, (losing: Losing) => Promise<void>>> = {
       });
       await untilHeld(run, step);
     }
-    await release();
+    await release(() => Promise.resolve());
   },
 };
+
+async function untilBurnt(hubUrl: string, gid: string): Promise<void> {
+  const until = Date.now() + heldWithinMs;
+  while ((await burntAt(hubUrl, gid)) === null) {
+    if (Date.now() > until) throw new Error(`${gid} has not burnt its epoch.`);
+    await pause(lookEveryMs);
+  }
+}
 
 async function untilHeld(run: WorkflowHandle, step: string): Promise<void> {
   const until = Date.now() + heldWithinMs;
@@ -125,7 +133,7 @@ const age = (hubUrl: string, gid: string): Promise<void> =>
   inHub(hubUrl, async (hub) => {
     const seconds = reconcileAgeSeconds.idle + 1;
     await hub.query(
-      `UPDATE runs SET accepted_at = accepted_at - INTERVAL ? SECOND, moved_at = moved_at - ?,
+      `UPDATE runs SET accepted_at = accepted_at - INTERVAL ? SECOND, moved_at = GREATEST(0, moved_at - ?),
               start_sent_at = start_sent_at - INTERVAL ? SECOND WHERE gid = ?`,
       [seconds, seconds * 1_000, seconds, gid],
     );
