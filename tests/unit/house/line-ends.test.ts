@@ -17,6 +17,7 @@ describe('a checkout by a Git that turns LF into CR LF', () => {
     const files = [
       '.gitattributes',
       '.ci/run',
+      '.ci/long',
       '.env.example',
       'package-lock.json',
       'tests/replay/histories.sha256',
