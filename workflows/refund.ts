@@ -21,6 +21,7 @@ const refundStory: Story<RefundInput> = {
         accounts.reserveRefund({ key, refundId, paymentId, amount, kind, reason, requestedBy }),
       undo: (key) => accounts.cancelRefund({ key }),
       atRisk: amount ? [{ kind: 'hold', ...amount }] : [], // All that is left: only the participant knows how much.
+      answers: ({ amount: reserved }) => [{ kind: 'hold', ...reserved }],
     });
 
     if (review) {

@@ -1,11 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 
+import { ruleOfDecision, thresholdsSchema } from '../../api/two-persons';
 import type { PaymentInput } from '../../contracts/payments';
 import { parkTransactionUpdate, timelineQuery } from '../../contracts/transaction';
 import { eventually } from '../support/eventually';
-import { aPayment, littleTime } from './support/builders';
+import { aPayment, aRefund, littleTime } from './support/builders';
 import type { Answer } from './support/fake-participants';
-import { fakeParticipants, first, isAway, isOdd, refuses } from './support/fake-participants';
+import {
+  fails,
+  fakeParticipants,
+  first,
+  isAway,
+  isOdd,
+  refuses,
+} from './support/fake-participants';
 import {
   actor,
   called,
@@ -275,5 +283,37 @@ describe('a failure that nobody has foreseen', () => {
       await decide(handle, 'authorise', 'done');
     });
     expect(result.outcome).toBe('compensated');
+  });
+});
+
+describe('a refund of all that is left', () => {
+  it('that parks has at risk what its reservation has set aside, whoever asked for how much', async () => {
+    const fakes = fakeParticipants({
+      'accounts.captureFunds': refuses('AccountUnavailable'),
+      'accounts.cancelRefund': first(1, fails('InvariantBroken')),
+    });
+    const reserved = { kind: 'hold', currency: 'EUR', minorUnits: 1_250 };
+    await runs.run(fakes, aRefund({ amount: null }), async (handle) => {
+      const timeline = await parkedAt(handle, 'reserveRefund');
+      expect(timeline.atRisk).toEqual([reserved]);
+      await eventually(() => fakes.moves.some(({ to }) => to === 'parked'));
+      expect(fakes.moves.find(({ to }) => to === 'parked')).toMatchObject({ atRisk: [reserved] });
+      await decide(handle, 'reserveRefund', 'retry', false);
+    });
+    expect(fakes.endings).toMatchObject([{ outcome: 'compensated' }]);
+  });
+
+  it('has nothing known at risk where its reservation was never answered, so any sum wants two persons', async () => {
+    const fakes = fakeParticipants({
+      'accounts.reserveRefund': isAway,
+      'accounts.cancelRefund': first(1, fails('InvariantBroken')),
+    });
+    await runs.run(fakes, aRefund({ amount: null, ...littleTime() }), async (handle) => {
+      const { atRisk } = await parkedAt(handle, 'reserveRefund');
+      const run = { flow: 'refund', atRisk, requester: ['shop'] } as const;
+      const by = { step: 'reserveRefund', decision: 'retry', people: ['alice'] } as const;
+      expect(ruleOfDecision(run, by, thresholdsSchema.parse({}))).toBe('amount_at_risk');
+      await decide(handle, 'reserveRefund', 'retry', false);
+    });
   });
 });

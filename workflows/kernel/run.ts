@@ -25,7 +25,7 @@ export interface StepRecord {
   readonly name: string;
   readonly kind: StepKind;
   readonly key: StepKey;
-  readonly atRisk: readonly AmountAtRisk[];
+  atRisk: readonly AmountAtRisk[];
   readonly startedAt: number;
   /** Whose effect its calls are about: its own, or that of the step that it confirms. */
   effect: StepKey;

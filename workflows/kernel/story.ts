@@ -10,7 +10,10 @@ export interface CompensableStep<Result> {
   readonly act: (key: StepKey) => Promise<Result>;
   /** Gets the act's result, or `undefined` when the outcome is unknown: the fence makes an unneeded undo harmless. */
   readonly undo: (key: StepKey, result: Result | undefined) => Promise<unknown>;
+  /** Before its answer; left out: nothing, or nobody knows it yet. */
   readonly atRisk?: readonly AmountAtRisk[];
+  /** What the answer says is at risk, in the place of `atRisk`; left out: it says nothing of that. */
+  readonly answers?: (result: Result) => readonly AmountAtRisk[];
 }
 
 /** A TCC participant: the same three calls under their own names. Confirm runs once the transaction is decided. */

@@ -57,9 +57,16 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
       );
     },
 
-    async step<Result>(name: string, { act, undo, atRisk = [] }: CompensableStep<Result>) {
+    async step<Result>(
+      name: string,
+      { act, undo, atRisk = [], answers = () => atRisk }: CompensableStep<Result>,
+    ) {
       mayTell();
-      if (isToldAgain()) return again(name, 'compensable', act, atRisk);
+      if (isToldAgain()) {
+        const done = await again(name, 'compensable', act, atRisk);
+        learn(name, answers(done.result));
+        return done;
+      }
       mayAct();
       const answer: { result?: Result } = {};
       // Registered before the act: if it takes effect but its answer is lost, undoing is still owed.
@@ -67,6 +74,7 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
       const result = await track(
         kernel.body.run(async () => (answer.result = await actOn(step, act))),
       );
+      learn(name, answers(result));
       return { key: step.key, result };
     },
 
@@ -120,6 +128,12 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
 
   async function confirm(): Promise<void> {
     await Promise.all(confirms.flatMap((call) => (call ? [call()] : [])));
+  }
+
+  /** An answer says what stands of its step from now on. */
+  function learn(name: string, atRisk: readonly AmountAtRisk[]): void {
+    const step = run.steps.get(name);
+    if (step) step.atRisk = atRisk;
   }
 
   async function close(): Promise<void> {
