@@ -10,7 +10,7 @@ import type { RunRow, RunsStore } from './stores/runs-store';
 import { ruleOfBooking } from './two-persons';
 
 /** A person's word that what a skipped step left is in the books. `version`: the row as that person saw it. */
-export interface Book extends Pick<Steer, 'tenant' | 'gid' | 'subject'> {
+export interface Book extends Steer {
   readonly step: string;
   readonly version: number;
   readonly evidence: Evidence;
@@ -42,14 +42,14 @@ export function createBookings(runs: Pick<RunsStore, 'find' | 'book'>) {
 
   /** Safe to repeat by the same person with the same version. Where money is held, asks by `want`. */
   async function book(asked: Book, want: WantSecondPerson): Promise<Booked> {
-    const { gid, step, version, evidence, subject } = asked;
+    const { gid, step, version, evidence, subject, people } = asked;
     const run = await find(asked);
     const resolution = resolutionOf(run, step);
     const { booked } = resolution;
     if (booked?.by === subject && booked.version === version) return { kind: 'booked', run };
     demandUnbooked(run, resolution);
     expectVersion(run, version);
-    const rule = ruleOfBooking(run, resolution);
+    const rule = ruleOfBooking(run, resolution, people);
     const amounts = [...resolution.amounts];
     const granted =
       rule && (await want({ kind: 'bookStep', gid, version, step, evidence, amounts }, rule));

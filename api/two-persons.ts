@@ -13,7 +13,7 @@ import type { RunRow } from './stores/runs-store';
 /**
  * Why one person is not enough. `amount_at_risk`: it reaches the threshold of its currency, or nobody knows it.
  * `skips_money`: a step that moves money is not to be done. `moves_regions`: a step of a switch or rejoin is settled by
- * hand. `own_transaction`: who settles it by hand may have started it. `grants_power`: the new key may ask for what
+ * hand, or booked. `own_transaction`: who settles it by hand, or books it, may have started it. `grants_power`: the new key may ask for what
  * takes two, be one of them, or make keys. `for_another`: the new key speaks for somebody else. `unplanned_failover`: a
  * region is given up. `arms_failover`: a watch may give one up by itself. `books_money`: money that a skipped step has left is said to be booked.
  */
@@ -57,9 +57,7 @@ export function ruleOfDecision(
 ): TwoPersonRule | null {
   if (decision === 'skip' && movesMoney(run, step)) return 'skips_money';
   if (isMuchAtRisk(run, step, thresholds)) return 'amount_at_risk';
-  if (decision === 'retry') return null;
-  if (isOperatorFlow(run.flow)) return 'moves_regions';
-  return isAnotherPerson(people, run.requester) ? null : 'own_transaction';
+  return decision === 'retry' ? null : ruleOfHand(run, people);
 }
 
 interface DecisionBy {
@@ -68,14 +66,27 @@ interface DecisionBy {
   readonly people: People;
 }
 
-/** @returns why the word that a skipped step is booked wants two persons; `null`: one is enough. */
+/**
+ * @param people who may stand behind whoever books.
+ * @returns why the word that a skipped step is booked wants two persons; `null`: one is enough.
+ */
 export function ruleOfBooking(
-  { flow }: Pick<RunRow, 'flow'>,
+  run: Pick<RunRow, 'flow' | 'requester'>,
   { step, branch, amounts }: Pick<KeptResolution, 'step' | 'branch' | 'amounts'>,
+  people: People,
 ): TwoPersonRule | null {
   const isMoney = amounts.some(({ kind }) => kind !== 'stock');
-  const moves = [step, branch].some((name) => plannedStepOf(flow, name)?.movesMoney === true);
-  return isMoney || moves ? 'books_money' : null;
+  const moves = [step, branch].some((name) => plannedStepOf(run.flow, name)?.movesMoney === true);
+  return isMoney || moves ? 'books_money' : ruleOfHand(run, people);
+}
+
+/** What holds of every word of a person in the place of a program, money or not. */
+function ruleOfHand(
+  { flow, requester }: Pick<RunRow, 'flow' | 'requester'>,
+  people: People,
+): TwoPersonRule | null {
+  if (isOperatorFlow(flow)) return 'moves_regions';
+  return isAnotherPerson(people, requester) ? null : 'own_transaction';
 }
 
 /** Scopes of which two persons are made: to ask, to approve, to do without, and to make keys with them. */
