@@ -15,6 +15,7 @@ import type { AuditStore } from '../api/stores/audit-store';
 import type { ApiKey, KeysStore } from '../api/stores/keys-store';
 import type { JsonValue } from '../api/json-text';
 import { tenantPattern } from '../contracts/ids';
+import { fail, jsonOption, print, printJson, reportTo, tableOf, type JsonTarget } from './report';
 import { provisioned } from './provisioned';
 import { givenVariable } from './stack/config';
 import { stackProfiles, type Profile } from './stack/profile';
@@ -87,10 +88,20 @@ const create = (options: CreateOptions): Promise<void> =>
     console.log(credential);
   });
 
-const list = (options: Options): Promise<void> =>
+const head = ['key', 'owner', 'made by', 'scopes', 'state', 'used'];
+
+const list = (options: Options & { readonly json?: JsonTarget }): Promise<void> =>
   withKeys(options, async (keys, _, place) => {
-    for (const key of await keys.list(place)) console.log(lineOf(key));
+    reportTo(options.json);
+    const found = await keys.list(place);
+    print(tableOf(head, found.map(rowOf)));
+    printJson(options.json, found.map(shown));
   });
+
+const dayOf = (at: Date): string => at.toISOString().slice(0, 10);
+
+/** All but the digest of its secret. */
+const shown = (key: ApiKey): object => ({ ...key, secretSha256: undefined });
 
 const revoke = (keyId: string, options: ChangeOptions): Promise<void> =>
   withKeys(options, async (keys, audit, place) => {
@@ -145,7 +156,7 @@ function expiryOf(createdAt: Date, days: string | undefined): Date | null {
   return new Date(createdAt.getTime() + Number(days) * 86_400_000);
 }
 
-function lineOf({
+function rowOf({
   keyId,
   owner,
   madeBy,
@@ -153,18 +164,18 @@ function lineOf({
   expiresAt,
   revokedAt,
   lastUsedAt,
-}: ApiKey): string {
+}: ApiKey): string[] {
   const state = revokedAt
-    ? `revoked ${revokedAt.toISOString()}`
-    : `expires ${expiresAt?.toISOString() ?? 'never'}`;
+    ? `revoked ${dayOf(revokedAt)}`
+    : `expires ${expiresAt ? dayOf(expiresAt) : 'never'}`;
   return [
     keyId,
     owner,
-    `made by ${madeBy ?? 'nobody knows whom'}`,
-    granted.join(','),
+    madeBy ?? 'nobody knows',
+    granted.join(' '),
     state,
-    `used ${lastUsedAt?.toISOString() ?? 'never'}`,
-  ].join('\t');
+    lastUsedAt ? dayOf(lastUsedAt) : 'never',
+  ];
 }
 
 const command = (name: string, description: string): Command =>
@@ -193,12 +204,14 @@ new Command('api-key')
       .option('-d, --days <number>', 'until it expires')
       .action(create),
   )
-  .addCommand(command('list', 'Lists the keys of a tenant or cluster.').action(list))
+  .addCommand(
+    command('list', 'Lists the keys of a tenant or cluster.').addOption(jsonOption()).action(list),
+  )
   .addCommand(
     command('revoke', 'Revokes a key.').argument('<key id>').addOption(by()).action(revoke),
   )
   .parseAsync()
   .catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
+    fail(error);
     process.exitCode = 1;
   });

@@ -1,38 +1,41 @@
 /** npm run audit -- verify: recomputes both audits, and says where one was changed. */
 import { Command, Option } from 'commander';
-import colors from 'picocolors';
 
+import { colors, conclude, fail, jsonOption, print, reportTo, type JsonTarget } from './report';
 import { readAudits } from './books/audits';
 import type { ChainsRead } from './books/chains';
 import { provisioned } from './provisioned';
 import { givenVariable } from './stack/config';
 import { stackProfiles, type Profile } from './stack/profile';
-import { reasonOf } from './stack/waiting';
 
 interface Options {
   readonly profile: Profile;
-  readonly json?: boolean;
+  readonly json?: JsonTarget;
 }
 
 async function verify({ profile, json }: Options): Promise<void> {
+  reportTo(json);
   const given = givenVariable('VERIFY_DATABASE_URLS');
   const audits = await readAudits(given ?? (await provisioned(profile)).VERIFY_DATABASE_URLS);
-  if (json === true) console.log(JSON.stringify(audits, undefined, 2));
-  else {
-    print('operators', audits.audit);
-    print('payments', audits.paymentAudit);
-  }
-  const broken = [...audits.audit.broken, ...audits.paymentAudit.broken];
-  if (broken.length > 0) process.exitCode = 1;
+  show('operators', audits.audit);
+  show('payments', audits.paymentAudit);
+  const { length } = [...audits.audit.broken, ...audits.paymentAudit.broken];
+  const entries = audits.audit.entries + audits.paymentAudit.entries;
+  const sentence =
+    length === 0
+      ? `${entries} entries of both audits are each in their place.`
+      : `${length} chains of both audits are broken.`;
+  conclude(json, audits, { ok: length === 0, sentence });
+  if (length > 0) process.exitCode = 1;
 }
 
-function print(whose: string, { entries, broken }: ChainsRead): void {
+function show(whose: string, { entries, broken }: ChainsRead): void {
   if (broken.length === 0) {
-    console.log(colors.green(`Audit of ${whose}: ${entries} entries, each in its place.`));
+    print(colors.green(`Audit of ${whose}: ${entries} entries, each in its place.`));
     return;
   }
-  console.log(colors.red(`Audit of ${whose}: broken after ${entries} entries read, at`));
-  for (const { chain, at } of broken) console.log(colors.red(`  ${chain} ${at}`));
+  print(colors.red(`Audit of ${whose}: broken after ${entries} entries read, at`));
+  for (const { chain, at } of broken) print(colors.red(`  ${chain} ${at}`));
 }
 
 new Command('audit')
@@ -45,11 +48,11 @@ new Command('audit')
           .choices(stackProfiles)
           .default('dev'),
       )
-      .option('--json', 'print the outcome as JSON')
+      .addOption(jsonOption())
       .action(verify),
   )
   .parseAsync()
   .catch((error: unknown) => {
-    console.error(colors.red(reasonOf(error)));
+    fail(error);
     process.exitCode = 1;
   });

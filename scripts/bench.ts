@@ -2,15 +2,12 @@
  * npm run bench: measures the running application over HTTP, as a client sees it. Not a test: it asserts nothing about
  * time. It fails where a count is wrong, since the speed of a wrong answer is of no interest.
  */
-import { writeFileSync } from 'node:fs';
-
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import colors from 'picocolors';
 
 import { measureHotAccount, type Measurement } from './bench/hot-account';
 import { measureInvariants } from './bench/invariants';
 import { cpuSeconds, machineOf } from './bench/machine';
-import { measureRelay } from './bench/relay';
+import { measureRelay, type RelayFigures } from './bench/relay';
 import {
   printInvariants,
   printRelay,
@@ -21,9 +18,9 @@ import {
 import { isBounded, measureStatements } from './bench/statements';
 import { interruption } from './interruption';
 import { bringUpApplication, stopAll } from './local-application';
+import { conclude, fail, jsonOption, reportTo, say, type JsonTarget } from './report';
 import { profiles, type Profile } from './stack/profile';
 import { bringUp, readStack, takeDown, type Stack } from './stack/stack';
-import { reasonOf } from './stack/waiting';
 
 interface Load {
   readonly inFlight: number;
@@ -35,7 +32,7 @@ interface Options extends Load {
   readonly rows: number;
   readonly events: number;
   readonly profile: Profile;
-  readonly json?: string;
+  readonly json?: JsonTarget;
 }
 
 const most = 100_000;
@@ -61,7 +58,7 @@ new Command('bench')
   )
   .option('--events <number>', 'of relay: those that are brought to Kafka', wholeNumber, 50_000)
   .option('-w, --workers <number>', 'transaction workers', wholeNumber, 2)
-  .option('--json <file>', 'write the report there')
+  .addOption(jsonOption())
   .addOption(
     new Option('-p, --profile <name>', 'which set of servers').choices(profiles).default('dev'),
   )
@@ -70,12 +67,13 @@ new Command('bench')
   .then(
     () => process.exit(),
     (error: unknown) => {
-      console.error(colors.red(reasonOf(error)));
+      fail(error);
       process.exit(1);
     },
   );
 
 async function bench(scenario: string, options: Options): Promise<void> {
+  reportTo(options.json);
   switch (scenario) {
     case 'invariants':
       return benchInvariants(options);
@@ -102,18 +100,16 @@ async function onServers(
   }
 }
 
-function write(json: string | undefined, report: object): void {
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
-}
-
 function benchInvariants({ profile, json, transactions }: Options): Promise<void> {
   return onServers(profile, async ({ mysql }) => {
     const machine = await machineOf(profile);
     const figures = await measureInvariants(mysql.adminUrl, transactions, say);
     const command = `npm run bench -- invariants --transactions ${transactions}`;
     printInvariants({ command, machine, figures });
-    write(json, { command, machine, figures });
-    return figures.violations === 0;
+    const { violations } = figures;
+    const sentence = violations === 0 ? 'Nothing found.' : `${violations} violations.`;
+    conclude(json, { command, machine, figures }, { ok: violations === 0, sentence });
+    return violations === 0;
   });
 }
 
@@ -123,8 +119,13 @@ function benchStatements({ profile, json, rows }: Options): Promise<void> {
     const figures = await measureStatements(mysql.adminUrl, rows, say);
     const command = `npm run bench -- statements --rows ${rows}`;
     printStatements({ command, machine, figures });
-    write(json, { command, machine, figures });
-    return figures.statements.every(isBounded);
+    const unbounded = figures.statements.filter((figure) => !isBounded(figure)).length;
+    const sentence =
+      unbounded === 0
+        ? 'No statement reads more than it may.'
+        : `${unbounded} statements read more than they may.`;
+    conclude(json, { command, machine, figures }, { ok: unbounded === 0, sentence });
+    return unbounded === 0;
   });
 }
 
@@ -134,8 +135,9 @@ function benchRelay({ profile, json, rows, events }: Options): Promise<void> {
     const figures = await measureRelay(stack, { waiting: rows, events }, say);
     const command = `npm run bench -- relay --rows ${rows} --events ${events}`;
     printRelay({ command, machine, figures });
-    write(json, { command, machine, figures });
-    return figures.counters.every(({ seen, expected }) => seen === expected);
+    const ok = isRight(figures);
+    conclude(json, { command, machine, figures }, { ok, sentence: sentenceOf(ok) });
+    return ok;
   });
 }
 
@@ -152,16 +154,19 @@ async function benchLoad(
     const measured = await Promise.race([measuring, interruption()]);
     const report = { command: commandOf(scenario, load), machine, ...measured };
     printReport(report);
-    if (json !== undefined)
-      writeFileSync(json, `${JSON.stringify(summaryOf(report), undefined, 2)}\n`);
-    if (!isRight(report)) process.exitCode = 1;
+    const ok = isRight(report);
+    conclude(json, summaryOf(report), { ok, sentence: sentenceOf(ok) });
+    if (!ok) process.exitCode = 1;
   } finally {
     await stopAll(local.application, local.started);
     if (!local.wereServersUp) await takeDown(profile);
   }
 }
 
-const isRight = ({ counters }: Measurement): boolean =>
+const sentenceOf = (ok: boolean): string =>
+  ok ? 'Every count is right.' : 'A count is wrong: no figure of this counts.';
+
+const isRight = ({ counters }: Measurement | RelayFigures): boolean =>
   counters.every(({ seen, expected }) => seen === expected);
 
 const commandOf = (scenario: string, { inFlight, payments, workers }: Load): string =>
@@ -184,8 +189,4 @@ function manyRows(text: string): number {
   const isMultiple = Number.isInteger(number / rowsAtOnce);
   if (isMultiple && number > 0 && number <= mostRows) return number;
   throw new InvalidArgumentError(`It is a multiple of ${rowsAtOnce}, up to ${mostRows}.`);
-}
-
-function say(line: string): void {
-  console.error(colors.dim(line));
 }

@@ -2,14 +2,14 @@
  * npm run chaos: the application on real servers under load, while processes, servers and connections fail by a seed;
  * then every oracle, every history and every client's record is asked whether the promise was kept.
  */
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import colors from 'picocolors';
 
 import type { FenceVerdict } from '../contracts/verdict';
+import { conclude, jsonOption, reportTo, say, type JsonTarget } from './report';
 import { machineOf } from './bench/machine';
 import { build } from './build';
 import { breakNames, breaks, type BreakName } from './chaos/breaks';
@@ -21,7 +21,14 @@ import { readHistory } from './chaos/history';
 import { violationsOf } from './chaos/judgement';
 import { nextBuild } from './chaos/next-build';
 import { randomFrom } from './chaos/random';
-import { countByName, exitCodes, printReport, verdictOf, type ChaosReport } from './chaos/report';
+import {
+  countByName,
+  exitCodes,
+  printReport,
+  sentenceOf,
+  verdictOf,
+  type ChaosReport,
+} from './chaos/report';
 import { runChaos, type Cleanup, type Observation } from './chaos/run';
 import { planFaults } from './chaos/schedule';
 import { interruption } from './interruption';
@@ -37,7 +44,7 @@ interface Options {
   readonly only?: readonly FaultName[];
   readonly break?: BreakName;
   readonly profile: Profile;
-  readonly json?: string;
+  readonly json?: JsonTarget;
 }
 
 /** In the run's folder, beside the plan and what its clients saw. */
@@ -59,7 +66,7 @@ new Command('chaos')
   .addOption(
     new Option('--break <protection>', 'plant one bug; the run must turn red').choices(breakNames),
   )
-  .option('--json <file>', 'write the report there, too')
+  .addOption(jsonOption())
   .addOption(
     new Option('-p, --profile <name>', 'whose servers are killed')
       .choices(profiles)
@@ -75,6 +82,7 @@ new Command('chaos')
   .then(() => process.exit(), exitWithoutVerdict);
 
 async function chaos(options: Options): Promise<void> {
+  reportTo(options.json);
   Runtime.install({
     // Each refusal of a replay is told once, in the words of the business.
     logger: new DefaultLogger('ERROR', () => undefined),
@@ -87,7 +95,7 @@ async function chaos(options: Options): Promise<void> {
   try {
     const report = await Promise.race([proof(options, stack, cleanups), interruption()]);
     printReport(report);
-    if (json !== undefined) copyFileSync(join(report.folder, reportFile), json);
+    conclude(json, report, { ok: report.ok, sentence: sentenceOf(report) });
     process.exitCode = exitCodes[report.verdict];
   } finally {
     for (const cleanup of cleanups.reverse()) await cleanup();
@@ -200,10 +208,6 @@ function verdictsOf({ counters }: Observation): Readonly<Record<string, number>>
     'notYet',
   ];
   return Object.fromEntries(words.map((word) => [word, counters.verdictsOf(word)]));
-}
-
-function say(line: string): void {
-  console.error(colors.dim(line));
 }
 
 function wholeNumber(text: string): number {

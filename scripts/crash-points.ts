@@ -2,13 +2,19 @@
  * npm run crash-points: every flow, killed and failed at every point of every activity that it calls, forward and while
  * it is undone, and its zombies; on real processes. Each transaction must end, and the books must be sound.
  */
-import { writeFileSync } from 'node:fs';
-
-import Table from 'cli-table3';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import colors from 'picocolors';
 
 import { faultPoints, type FaultPoint } from '../processes/fault-points';
+import {
+  colors,
+  conclude,
+  jsonOption,
+  print,
+  reportTo,
+  say,
+  tableOf,
+  type JsonTarget,
+} from './report';
 import { machineOf } from './bench/machine';
 import { build } from './build';
 import {
@@ -30,7 +36,7 @@ interface Options {
   readonly activity?: readonly string[];
   readonly point?: readonly FaultPoint[];
   readonly crash?: readonly Crash[];
-  readonly json?: string;
+  readonly json?: JsonTarget;
   readonly jobs: number;
   readonly profile: Profile;
 }
@@ -47,6 +53,7 @@ async function crashPoints({
   jobs,
   profile,
 }: Options): Promise<void> {
+  reportTo(json);
   const [stack] = await Promise.all([bringUp(profile), build()]);
   const machine = await machineOf(profile);
   const report = await playCrashPoints({
@@ -59,14 +66,12 @@ async function crashPoints({
     },
     workers: jobs,
     interrupted: interruption(),
-    say: (line) => console.error(line),
+    say,
   });
-  print(report, flow);
+  show(report, flow);
   const verdict = verdictOf(report);
-  if (json !== undefined) {
-    const whole = { verdict, machine, ...report };
-    writeFileSync(json, `${JSON.stringify(whole, undefined, 2)}\n`);
-  }
+  const whole = { verdict, machine, ...report };
+  conclude(json, whole, { ok: verdict === 'proven', sentence: sentenceOf(report) });
   process.exitCode = exitCodes[verdict];
 }
 
@@ -82,62 +87,51 @@ const is =
   (one: PlayedPoint): boolean =>
     one.outcome === outcome;
 
-function print(report: CrashReport, flow: readonly Way[]): void {
-  const { played, books, kills, seconds } = report;
+const head = [
+  ...['flow', 'forward', 'undone', 'zombies'],
+  ...['completed', 'compensated', 'parked', 'not proven'],
+];
+
+function show({ played, books }: CrashReport, flow: readonly Way[]): void {
   for (const one of played.filter(({ outcome }) => outcome !== 'proven')) {
-    console.log(colors.red(`${one.outcome}: ${textOf(one.point)}: ${one.detail} (${one.gid})`));
+    print(colors.red(`${one.outcome}: ${textOf(one.point)}: ${one.detail} (${one.gid})`));
   }
   for (const { oracle, row } of books.violations)
-    console.log(colors.red(`${oracle}: ${JSON.stringify(row)}`));
-  const table = new Table({
-    head: [
-      'flow',
-      'forward',
-      'undone',
-      'zombies',
-      'completed',
-      'compensated',
-      'parked',
-      'not proven',
-    ],
-    style: { compact: true },
-  });
-  for (const way of flow) {
-    const of = played.filter(({ point }) => point.way === way);
-    const count = (wanted: (one: PlayedPoint) => boolean): number => of.filter(wanted).length;
-    const isZombie = ({ point }: PlayedPoint): boolean => point.crash === 'zombie';
-    table.push([
-      way,
-      count(({ point }) => point.planted === null),
-      count((one) => one.point.planted !== null && !isZombie(one)),
-      count(isZombie),
-      ...['completed', 'compensated', 'parked'].map((state) => count((one) => one.state === state)),
-      count(is('not proven')),
-    ]);
-  }
-  console.log(table.toString());
-  for (const way of flow) {
-    const of = played.filter(({ point }) => point.way === way);
-    console.log(
-      `${way}: ${of.length} crash points, ${of.filter(is('violated')).length} violations`,
-    );
-  }
-  const zombies = played.filter(({ point }) => point.crash === 'zombie');
-  if (zombies.length > 0) {
-    const fenced = zombies.filter(({ wasFenced }) => wasFenced).length;
-    console.log(
-      `${zombies.length} zombies, ${fenced} of which came back to the fence after their undo`,
-    );
-  }
-  const verdict = verdictOf(report);
-  const paint = verdict === 'proven' ? colors.green : colors.red;
-  console.log(
-    paint(
-      `${verdict}: ${played.length} crash points, ${kills} processes killed, ${books.asked} oracles asked, ` +
-        `${books.violations.length} violations, ${seconds} s`,
+    print(colors.red(`${oracle}: ${JSON.stringify(row)}`));
+  const of = (way: Way) => played.filter(({ point }) => point.way === way);
+  print(
+    tableOf(
+      head,
+      flow.map((way) => rowOf(way, of(way))),
     ),
   );
+  for (const way of flow) {
+    const violations = of(way).filter(is('violated')).length;
+    print(`${way}: ${of(way).length} crash points, ${violations} violations`);
+  }
+  const zombies = played.filter(isZombie);
+  if (zombies.length === 0) return;
+  const fenced = zombies.filter(({ wasFenced }) => wasFenced).length;
+  print(`${zombies.length} zombies, ${fenced} of which came back to the fence after their undo`);
 }
+
+const isZombie = ({ point }: PlayedPoint): boolean => point.crash === 'zombie';
+
+function rowOf(way: Way, played: readonly PlayedPoint[]): (string | number)[] {
+  const count = (wanted: (one: PlayedPoint) => boolean): number => played.filter(wanted).length;
+  return [
+    way,
+    count(({ point }) => point.planted === null),
+    count((one) => one.point.planted !== null && !isZombie(one)),
+    count(isZombie),
+    ...['completed', 'compensated', 'parked'].map((state) => count((one) => one.state === state)),
+    count(is('not proven')),
+  ];
+}
+
+const sentenceOf = (report: CrashReport): string =>
+  `${verdictOf(report)}: ${report.played.length} crash points, ${report.kills} processes killed, ` +
+  `${report.books.asked} oracles asked, ${report.books.violations.length} violations, ${report.seconds} s`;
 
 const listOf =
   <Name extends string>(names: readonly Name[]) =>
@@ -161,7 +155,7 @@ new Command('crash-points')
   .option('--point <names>', 'only these points', listOf(faultPoints))
   .option('--crash <names>', `only these: ${crashes.join(', ')}`, listOf(crashes))
   .option('-j, --jobs <number>', 'worker processes', jobsOf, 2)
-  .option('--json <file>', 'write the report there')
+  .addOption(jsonOption())
   .addOption(new Option('-p, --profile <name>', 'whose servers').choices(profiles).default('test'))
   .addHelpText('after', '\nExit code: 0 proven, 1 violated, 2 it could not be run, 3 not proven.')
   .action(crashPoints)

@@ -1,20 +1,30 @@
 /** npm run demo: every flow through real servers, with a worker killed in the middle, and the books to the last cent. */
-import { writeFileSync } from 'node:fs';
-
 import { Command, Option } from 'commander';
-import colors from 'picocolors';
 
+import {
+  colors,
+  conclude,
+  fail,
+  jsonOption,
+  print,
+  printJson,
+  reportTo,
+  say,
+  type JsonTarget,
+  type Verdict,
+} from './report';
 import { checkBooks } from './books';
 import { compare, readBooks, type Line } from './demo/books';
 import { waitForEvents, watchEvents, type EventRecords } from './demo/events';
 import { parkOrder, sizes, type Size } from './demo/parked';
 import type { PlannedRun } from './demo/planned-run';
 import { demoRegions } from './demo/regions';
-import { printBooks, printPhases, printPlaces, printRun, type Finding } from './demo/report';
+import { printBooks, sayPhases, printPlaces, printRun, type Finding } from './demo/report';
 import { plannedChanges, plannedRuns } from './demo/runs';
 import { openScene, type Scene } from './demo/scene';
 import { yesterday } from './demo/settlements';
 import { interruption } from './interruption';
+import { verdictOf as verdictOfDrills } from './regions/report';
 import {
   bringUpApplication,
   stopAll,
@@ -24,11 +34,10 @@ import {
 import { seed, seedTakings } from './seed';
 import { profiles, type Profile } from './stack/profile';
 import { takeDown } from './stack/stack';
-import { reasonOf } from './stack/waiting';
 
 interface Options {
   readonly profile: Profile;
-  readonly json?: string;
+  readonly json?: JsonTarget;
   readonly keep?: boolean;
   readonly regions?: boolean;
   readonly parked?: Size | true;
@@ -47,7 +56,7 @@ new Command('demo')
   .description(
     'Every flow through real servers: completed, refused, cancelled, killed, parked, reviewed.',
   )
-  .option('--json <file>', 'write the outcome there')
+  .addOption(jsonOption())
   .option('--keep', 'leave application and servers running')
   .option('--regions', 'instead: a region is lost under load, and comes back; servers of their own')
   .addOption(
@@ -64,49 +73,53 @@ new Command('demo')
   .then(
     () => process.exit(),
     (error: unknown) => {
-      console.error(colors.red(reasonOf(error)));
+      fail(error);
       process.exit(1);
     },
   );
 
 function play(options: Options): Promise<void> {
+  reportTo(options.json);
   if (options.regions === true) return showRegions(options);
   return options.parked === undefined ? demo(options) : park(options);
 }
 
 /** The application goes on: it is there that somebody shall decide. */
-async function park({ profile, parked }: Options): Promise<void> {
+async function park({ profile, json, parked }: Options): Promise<void> {
   const local = await bringUpApplication(profile, { workers, say });
   const { gid, step, version } = await parkOrder(local, parked === 'large' ? 'large' : 'small');
   say('Parked, and what had stopped it is mended: somebody must look at it and decide.');
-  console.log(`GID=${gid}\nSTEP=${step}\nVERSION=${version}`);
+  print(`GID=${gid}\nSTEP=${step}\nVERSION=${version}`);
+  printJson(json, { gid, step, version });
 }
 
 async function demo({ profile, json, keep }: Options): Promise<void> {
   const began = Date.now();
   const local = await bringUpApplication(profile, { workers, say });
   const phases = [...local.phases];
-  try {
-    const playedAt = Date.now();
-    const outcome = await Promise.race([playAll(local), interruption()]);
-    phases.push({ name: 'runs and books', ms: Date.now() - playedAt });
-    printBooks(outcome.lines);
-    if (json !== undefined)
-      writeFileSync(json, `${JSON.stringify(summaryOf(outcome), undefined, 2)}\n`);
-    if (!isRight(outcome)) process.exitCode = 1;
-    tell(outcome);
-    printPlaces(local, keep === true);
-  } finally {
-    if (keep === true) await leaveRunning(local);
-    else await putBack(profile, local, phases);
-  }
+  const outcome = await (async () => {
+    try {
+      const playedAt = Date.now();
+      const played = await Promise.race([playAll(local), interruption()]);
+      phases.push({ name: 'runs and books', ms: Date.now() - playedAt });
+      printBooks(played.lines);
+      for (const violation of played.violations) print(colors.red(JSON.stringify(violation)));
+      printPlaces(local, keep === true);
+      return played;
+    } finally {
+      if (keep === true) await leaveRunning(local);
+      else await putBack(profile, local, phases);
+    }
+  })();
   phases.push({ name: 'all in all', ms: Date.now() - began });
-  printPhases(phases);
+  sayPhases(phases);
+  conclude(json, summaryOf(outcome), verdictOf(outcome));
+  if (!isRight(outcome)) process.exitCode = 1;
 }
 
 async function showRegions({ json, keep }: Options): Promise<void> {
   const report = await demoRegions(keep === true, say);
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
+  conclude(json, report, verdictOfDrills(report));
   if (!report.ok) process.exitCode = 1;
 }
 
@@ -177,14 +190,12 @@ const isRight = ({ findings, lines, violations }: Outcome): boolean =>
   lines.every(({ after, expected }) => after === expected) &&
   violations.length === 0;
 
-function tell(outcome: Outcome): void {
-  for (const violation of outcome.violations) console.log(colors.red(JSON.stringify(violation)));
-  console.log(
-    isRight(outcome)
-      ? colors.green('\nEvery run came to its ending, and every number is right.')
-      : colors.red('\nSomething is off: see the red marks above.'),
-  );
-}
+const verdictOf = (outcome: Outcome): Verdict => ({
+  ok: isRight(outcome),
+  sentence: isRight(outcome)
+    ? 'Every run came to its ending, and every number is right.'
+    : 'Something is off: see the red marks above.',
+});
 
 const summaryOf = (outcome: Outcome): object => ({
   ok: isRight(outcome),
@@ -216,8 +227,4 @@ async function putBack(profile: Profile, local: LocalApplication, phases: Phase[
   await stopAll(local.application, local.started);
   if (!local.wereServersUp) await takeDown(profile);
   phases.push({ name: 'stop', ms: Date.now() - began });
-}
-
-function say(line: string): void {
-  console.error(colors.dim(line));
 }

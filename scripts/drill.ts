@@ -1,9 +1,7 @@
 /** npm run drill: a cluster of two regions under load loses one of them, as often as is asked for, and what was acknowledged is counted. */
-import { writeFileSync } from 'node:fs';
-
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import colors from 'picocolors';
 
+import { conclude, jsonOption, reportTo, say, type JsonTarget } from './report';
 import { machineOf } from './bench/machine';
 import { brokenRegions, regionBreakNames, regionBreaks, type RegionBreak } from './regions/breaks';
 import {
@@ -17,13 +15,13 @@ import {
 import { runDrills } from './regions/drills';
 import { bringUpCluster } from './regions/cluster';
 import { openOperators } from './regions/operators';
-import { printDrills, reportOf } from './regions/report';
+import { printDrills, reportOf, verdictOf } from './regions/report';
 import { reset, takeDown } from './stack/stack';
 import { exitWithoutVerdict } from './without-verdict';
 
 interface Options {
   readonly times: number;
-  readonly json?: string;
+  readonly json?: JsonTarget;
   readonly keep?: boolean;
   readonly untimed?: boolean;
   readonly at?: string;
@@ -39,7 +37,7 @@ new Command('drill')
   )
   .addArgument(new Argument('<kinds...>', 'what happens, one after the other').choices(drillKinds))
   .option('--times <number>', 'how often', timesOf, 1)
-  .option('--json <file>', 'write the report there')
+  .addOption(jsonOption())
   .option('--keep', 'leave everything up')
   .option(
     '--untimed',
@@ -72,6 +70,7 @@ async function drill(
   kinds: readonly DrillKind[],
   { times, json, keep, untimed, at, all, break: broken }: Options,
 ): Promise<void> {
+  reportTo(json);
   const cluster = await bringUpCluster({ workers, watch: 'off', say });
   const machine = await machineOf('regions');
   try {
@@ -83,7 +82,7 @@ async function drill(
     const drilled = await runDrills(kinds, times, site);
     const report = reportOf(commandOf(kinds, broken), machine, drilled);
     printDrills(report);
-    if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
+    conclude(json, report, verdictOf(report));
     if (!report.ok) process.exitCode = 1;
   } finally {
     // What a planted bug has left is nobody's to go on with.
@@ -106,8 +105,4 @@ function timesOf(text: string): number {
   const times = Number(text);
   if (Number.isInteger(times) && times >= 1 && times <= 100) return times;
   throw new InvalidArgumentError('It is a whole number, 1 to 100.');
-}
-
-function say(line: string): void {
-  console.error(colors.dim(line));
 }

@@ -15,6 +15,7 @@ import { claimRedis, registrationKey } from '../processes/redis-premises';
 import { claimNamespace, registrationId } from '../processes/temporal-premises';
 import { createKafka } from '../workers/relay/kafka-client';
 import { claimTopics, registrationTopicOf, withAdmin } from '../workers/relay/kafka-premises';
+import { conclude, fail, jsonOption, print, reportTo, tableOf, type JsonTarget } from './report';
 import { databasePrefix, databases, installationAt } from './databases';
 import { givenAddresses, givenTemporal, givenTopicPrefix } from './stack/config';
 import { profiles, type Profile } from './stack/profile';
@@ -23,6 +24,7 @@ import { connectTemporal } from './stack/temporal-client';
 
 interface Options {
   readonly profile: Profile;
+  readonly json?: JsonTarget;
 }
 
 /** A place that bears a registration. */
@@ -91,23 +93,40 @@ async function withRegistries<Result>(
 const ownId = async (profile: Profile): Promise<string> =>
   installationAt(await adminUrlOf(profile), `${databasePrefix}accord`);
 
-async function claim({ profile, from }: Options & { readonly from?: string }): Promise<void> {
+/** What became of one place. */
+interface Claim {
+  readonly what: string;
+  /** Now. */
+  readonly owner: string;
+  /** Before, where it was taken over. */
+  readonly was: string | null;
+}
+
+async function claim({ profile, from, json }: Options & { readonly from?: string }): Promise<void> {
+  reportTo(json);
   const id = await ownId(profile);
-  console.log(`This installation is ${id}.`);
-  await withRegistries(profile, async (registries) => {
-    for (const registry of registries) {
-      const owner = await registry.claim(id);
-      if (owner === id) {
-        console.log(`${registry.what}: ours.`);
-      } else if (owner === from) {
-        await registry.release();
-        console.log(`${registry.what}: was of ${owner}, now of ${await claimAgain(registry, id)}.`);
-      } else {
-        process.exitCode = 1;
-        console.log(`${registry.what}: of ${owner}. Nothing is changed.`);
-      }
-    }
+  const claims = await withRegistries(profile, async (registries) => {
+    const made: Claim[] = [];
+    for (const registry of registries) made.push(await claimOne(registry, id, from));
+    return made;
   });
+  const rows = claims.map(({ what, owner, was }) => [what, owner, was ?? '–']);
+  print(tableOf(['what', 'of', 'was of'], rows));
+  const strange = claims.filter(({ owner }) => owner !== id);
+  const isOurs = strange.length === 0;
+  const sentence = isOurs
+    ? `All of it belongs to this installation, ${id}.`
+    : `This installation is ${id}, and ${strange.length} of these belong to another one: nothing of them is changed.`;
+  conclude(json, { installation: id, claims }, { ok: isOurs, sentence });
+  if (!isOurs) process.exitCode = 1;
+}
+
+async function claimOne(registry: Registry, id: string, from: string | undefined): Promise<Claim> {
+  const { what } = registry;
+  const owner = await registry.claim(id);
+  if (owner === id || owner !== from) return { what, owner, was: null };
+  await registry.release();
+  return { what, owner: await claimAgain(registry, id), was: from };
 }
 
 /** What was released may be seen a moment longer. */
@@ -122,7 +141,8 @@ async function claimAgain(registry: Registry, id: string): Promise<string> {
   }
 }
 
-async function renew({ profile }: Options): Promise<void> {
+async function renew({ profile, json }: Options): Promise<void> {
+  reportTo(json);
   const adminUrl = await adminUrlOf(profile);
   const before = await ownId(profile);
   const id = randomBytes(8).toString('hex').slice(0, 15);
@@ -137,7 +157,8 @@ async function renew({ profile }: Options): Promise<void> {
   } finally {
     await admin.end();
   }
-  console.log(`These databases were of ${before}, and are of ${id} now. Restart every process.`);
+  const sentence = `These databases were of ${before}, and are of ${id} now: restart every process.`;
+  conclude(json, { installation: id, was: before }, { ok: true, sentence });
 }
 
 const profileOption = (): Option =>
@@ -149,14 +170,16 @@ program
   .command('claim', { isDefault: true })
   .description('show the owner of each, and register for this installation what nobody has')
   .addOption(profileOption())
+  .addOption(jsonOption())
   .option('--from <id>', 'take over what this one has: it must be gone for good')
   .action(claim);
 program
   .command('renew')
   .description('a copy of an installation becomes one of its own; every process must be stopped')
   .addOption(profileOption())
+  .addOption(jsonOption())
   .action(renew);
 program.parseAsync().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
+  fail(error);
   process.exitCode = 1;
 });

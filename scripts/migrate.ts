@@ -4,6 +4,7 @@
  */
 import { Command, Option } from 'commander';
 
+import { fail } from './report';
 import { databasePrefix, databases, databaseVariables, provisionProfile } from './databases';
 import { profiles, type Profile } from './stack/profile';
 
@@ -26,6 +27,6 @@ new Command('migrate')
   .action(migrate)
   .parseAsync()
   .catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
+    fail(error);
     process.exitCode = 1;
   });

@@ -4,9 +4,9 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { isScopeOrOps, scopes } from '../api/scopes';
 import { tenantPattern } from '../contracts/ids';
 import { operatorToken } from './operators';
+import { fail } from './report';
 import { seedTenant } from './seed';
 import { stackProfiles, type Profile } from './stack/profile';
-import { reasonOf } from './stack/waiting';
 
 interface Options {
   readonly sub: string;
@@ -77,6 +77,6 @@ new Command('operator-token')
   .action(make)
   .parseAsync()
   .catch((error: unknown) => {
-    console.error(reasonOf(error));
+    fail(error);
     process.exitCode = 1;
   });

@@ -1,58 +1,65 @@
 /** npm run reconcile: one round of reconciliation in Temporal, now, and what it has found. Ends with 1 where something is left. */
-import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import colors from 'picocolors';
 
 import { amountText } from '../contracts/money';
 import type { ReconcileReport } from '../contracts/reconciliation';
+import {
+  colors,
+  conclude,
+  fail,
+  jsonOption,
+  print,
+  reportTo,
+  tableOf,
+  type JsonTarget,
+} from './report';
 import { runRound } from './reconcile-round';
 import { stackProfiles, type Profile } from './stack/profile';
-import { reasonOf } from './stack/waiting';
 
 interface Options {
   readonly profile: Profile;
   readonly dryRun?: boolean;
-  readonly json?: boolean;
+  readonly json?: JsonTarget;
 }
 
 async function reconcile({ profile, dryRun, json }: Options): Promise<void> {
+  reportTo(json);
   const report = await runRound(profile, { dryRun: dryRun === true });
-  if (json === true) console.log(JSON.stringify(report, undefined, 2));
-  else print(report);
-  if (report.findings.some(({ action }) => action === 'left')) process.exitCode = 1;
+  const ok = report.findings.every(({ action }) => action !== 'left');
+  show(report);
+  conclude(json, report, { ok, sentence: sentenceOf(report) });
+  if (!ok) process.exitCode = 1;
 }
 
-function print({ findings, actions, looked, isComplete, dryRun }: ReconcileReport): void {
-  if (findings.length > 0) {
-    const table = new Table({ head: ['kind', 'subject', 'at stake', 'age', 'done'] });
-    for (const { kind, participant, subject, amounts, ageSeconds, action } of findings) {
-      const age = ageSeconds === null ? '' : `${ageSeconds} s`;
-      table.push([
-        kind,
-        `${participant}: ${subject}`,
-        amounts.map(amountText).join(', '),
-        age,
-        action,
-      ]);
-    }
-    console.log(table.toString());
-    for (const { subject, detail } of findings) console.log(colors.dim(`${subject}: ${detail}`));
-  }
+const head = ['kind', 'subject', 'at stake', 'age', 'done'];
+
+function show({ findings, isComplete }: ReconcileReport): void {
+  if (findings.length > 0) print(tableOf(head, findings.map(rowOf)));
+  for (const { subject, detail } of findings) print(colors.dim(`${subject}: ${detail}`));
+  if (!isComplete)
+    print(colors.yellow('Not everything could be looked at; the next round begins anew.'));
+}
+
+const rowOf = (finding: ReconcileReport['findings'][number]): string[] => {
+  const { kind, participant, subject, amounts, ageSeconds, action } = finding;
+  const age = ageSeconds === null ? '' : `${ageSeconds} s`;
+  return [kind, `${participant}: ${subject}`, amounts.map(amountText).join(', '), age, action];
+};
+
+function sentenceOf({ actions, looked, dryRun }: ReconcileReport): string {
   const counts = Object.entries(actions).map(([action, count]) => `${count} ${action}`);
   const round = `${dryRun ? 'Dry run' : 'Round'}: ${looked} rows looked at`;
-  console.log(`${round}, ${counts.length > 0 ? counts.join(', ') : 'nothing found'}.`);
-  if (!isComplete)
-    console.log(colors.yellow('Not everything could be looked at; the next round begins anew.'));
+  return `${round}, ${counts.length > 0 ? counts.join(', ') : 'nothing found'}.`;
 }
 
 new Command('reconcile')
   .description('One round of reconciliation, by the transaction workers of a profile.')
   .addOption(new Option('-p, --profile <name>', 'whose').choices(stackProfiles).default('dev'))
   .option('--dry-run', 'write no finding, repair nothing')
-  .option('--json', 'print the report as JSON')
+  .addOption(jsonOption())
   .action(reconcile)
   .parseAsync()
   .catch((error: unknown) => {
-    console.error(colors.red(reasonOf(error)));
+    fail(error);
     process.exitCode = 1;
   });

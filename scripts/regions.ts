@@ -1,9 +1,18 @@
 /** npm run regions: a cluster of two regions on this machine, and how its regions are. */
-import Table from 'cli-table3';
 import { Command } from 'commander';
-import colors from 'picocolors';
 
 import { stateOf, withRegion, type MySqlRegionState } from '../activities/regions/mysql-region';
+import {
+  conclude,
+  fail,
+  jsonOption,
+  print,
+  printJson,
+  reportTo,
+  say,
+  tableOf,
+  type JsonTarget,
+} from './report';
 import { clusterAddresses } from './regions/addresses';
 import { developerCredential } from './local-application';
 import { bringUpCluster, hubUrlOf } from './regions/cluster';
@@ -11,10 +20,9 @@ import { rolesOf } from './regions/roles';
 import { openOperators, type Ended } from './regions/operators';
 import { regions, type Region } from './stack/profile';
 import { portFor, readStack, takeDown, type Stack } from './stack/stack';
-import { reasonOf } from './stack/waiting';
 
 interface Options {
-  readonly json?: boolean;
+  readonly json?: JsonTarget;
 }
 
 interface RegionStatus {
@@ -36,16 +44,18 @@ program
   .action(async () => {
     const { application, urls } = await bringUpCluster({ workers, watch: 'on', say });
     const credential = await developerCredential('regions', urls);
-    console.log(tableOf(await statusOfRegions()));
-    console.log(`API      ${application.apiUrl}\nAPI key  ${credential}   (tenant acme)`);
+    print(tableOfRegions(await statusOfRegions()));
+    print(`API      ${application.apiUrl}\nAPI key  ${credential}   (tenant acme)`);
   });
 program
   .command('status')
   .description('ask each region')
-  .option('--json', 'print JSON')
+  .addOption(jsonOption())
   .action(async ({ json }: Options) => {
+    reportTo(json);
     const found = await statusOfRegions();
-    console.log(json === true ? JSON.stringify(found, undefined, 2) : tableOf(found));
+    print(tableOfRegions(found));
+    printJson(json, found);
   });
 program
   .command('switch')
@@ -53,12 +63,15 @@ program
   .requiredOption('--to <region>', 'which one')
   .option('--unplanned', 'the active one is lost')
   .option('--may-begin-alone', 'although no standby acknowledges')
+  .addOption(jsonOption())
   .action(
     async (options: {
       readonly to: string;
       readonly unplanned?: boolean;
       readonly mayBeginAlone?: boolean;
+      readonly json?: JsonTarget;
     }) => {
+      reportTo(options.json);
       const began = Date.now();
       const operators = await openOperators(await apiUrlOfRegions());
       const { active } = await rolesOf(hubUrlOf(await stackOfRegions()));
@@ -69,17 +82,19 @@ program
         reason: 'npm run regions',
         force: options.mayBeginAlone === true,
       });
-      await tell(await operators.untilEnded(gid), began);
+      await tell(await operators.untilEnded(gid), began, options.json);
     },
   );
 program
   .command('rejoin')
   .description('let a region that was lost stand by again')
   .requiredOption('--region <region>', 'which one')
-  .action(async ({ region }: { readonly region: string }) => {
+  .addOption(jsonOption())
+  .action(async ({ region, json }: Options & { readonly region: string }) => {
+    reportTo(json);
     const began = Date.now();
     const operators = await openOperators(await apiUrlOfRegions());
-    await tell(await operators.untilEnded(await operators.askRejoin(region)), began);
+    await tell(await operators.untilEnded(await operators.askRejoin(region)), began, json);
   });
 program
   .command('down')
@@ -89,7 +104,7 @@ program
 program.parseAsync().then(
   () => process.exit(),
   (error: unknown) => {
-    console.error(colors.red(reasonOf(error)));
+    fail(error);
     process.exit(1);
   },
 );
@@ -118,17 +133,15 @@ async function statusOfRegions(): Promise<readonly RegionStatus[]> {
   );
 }
 
-function tableOf(found: readonly RegionStatus[]): string {
-  const table = new Table({
-    head: ['region', 'role', 'writes', 'follows', 'acknowledged by'],
-    colWidths: [8, 9, 9, 60, 17],
-    wordWrap: true,
-  });
-  for (const { region, role, mysql } of found) {
-    table.push([region, role, ...(mysql ? wordsOf(mysql) : ['does not answer', '', ''])]);
-  }
-  return table.toString();
-}
+const head = ['region', 'role', 'writes', 'follows', 'acknowledged by'];
+
+const tableOfRegions = (found: readonly RegionStatus[]): string =>
+  tableOf(
+    head,
+    found.map(({ region, role, mysql }) => {
+      return [region, role, ...(mysql ? wordsOf(mysql) : ['does not answer', '', ''])];
+    }),
+  );
 
 const wordsOf = ({ isReadOnly, replica, acknowledging }: MySqlRegionState): string[] => [
   isReadOnly ? 'refused' : 'taken',
@@ -136,15 +149,18 @@ const wordsOf = ({ isReadOnly, replica, acknowledging }: MySqlRegionState): stri
   acknowledging === null ? 'itself alone' : `${acknowledging} standby`,
 ];
 
-async function tell({ steps, state, summary }: Ended, began: number): Promise<void> {
-  for (const { name, state: of, startedAt, endedAt, detail } of steps) {
-    const ms = endedAt === null ? '' : `${Date.parse(endedAt) - Date.parse(startedAt)} ms`;
-    console.log(`${name.padEnd(16)} ${of.padEnd(8)} ${ms} ${detail ?? ''}`);
-  }
-  console.log(`${state} after ${Date.now() - began} ms. ${summary}`);
-  console.log(tableOf(await statusOfRegions()));
-}
-
-function say(line: string): void {
-  console.error(colors.dim(line));
+async function tell(
+  { steps, state, summary }: Ended,
+  began: number,
+  json: JsonTarget,
+): Promise<void> {
+  const ms = Date.now() - began;
+  const rows = steps.map(({ name, state: of, startedAt, endedAt, detail }) => {
+    const tookMs = endedAt === null ? '' : `${Date.parse(endedAt) - Date.parse(startedAt)} ms`;
+    return [name, of, tookMs, detail ?? ''];
+  });
+  print(tableOf(['step', 'state', 'took', 'detail'], rows));
+  print(tableOfRegions(await statusOfRegions()));
+  const sentence = `${state} after ${ms} ms. ${summary}`;
+  conclude(json, { state, ms, summary, steps }, { ok: state === 'completed', sentence });
 }

@@ -6,10 +6,19 @@ import { existsSync } from 'node:fs';
 
 import { Client } from '@temporalio/client';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
-import Table from 'cli-table3';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import colors from 'picocolors';
 
+import {
+  colors,
+  conclude,
+  fail,
+  jsonOption,
+  print,
+  reportTo,
+  tableOf,
+  type JsonTarget,
+  type Verdict,
+} from './report';
 import { build } from './build';
 import { historiesOf, replayAll, type Replayed, type Runs } from './replay/runs';
 import { historiesInFiles, type FetchedHistory } from './replay/sources';
@@ -18,7 +27,6 @@ import { profiles, type Profile } from './stack/profile';
 import { standardProgress } from './stack/progress';
 import { readStack } from './stack/stack';
 import { connectTemporal } from './stack/temporal-client';
-import { reasonOf } from './stack/waiting';
 
 interface Options {
   readonly from: readonly string[];
@@ -26,7 +34,7 @@ interface Options {
   readonly address?: string;
   readonly namespace?: string;
   readonly limit?: number;
-  readonly json?: boolean;
+  readonly json?: JsonTarget;
 }
 
 const exitCodes = { replayed: 0, refused: 1, couldNotTry: 2, nothing: 3 } as const;
@@ -35,6 +43,7 @@ const exitCodes = { replayed: 0, refused: 1, couldNotTry: 2, nothing: 3 } as con
 const newestClosed = 1_000;
 
 async function replay(options: Options): Promise<number> {
+  reportTo(options.json);
   Runtime.install({
     // Each refusal is told once, in the words of the business.
     logger: new DefaultLogger('ERROR', () => undefined),
@@ -49,8 +58,8 @@ async function replay(options: Options): Promise<number> {
       update: (state) => task.update(state),
     });
     task.end();
-    if (options.json === true) console.log(JSON.stringify(replayed, undefined, 2));
-    else print(replayed);
+    show(replayed);
+    conclude(options.json, replayed, verdictOf(replayed));
     if (replayed.failures.length > 0) return exitCodes.refused;
     return replayed.replayed === 0 ? exitCodes.nothing : exitCodes.replayed;
   } finally {
@@ -104,16 +113,18 @@ async function* onServer(options: Options, runs: readonly Runs[]): AsyncGenerato
 }
 
 /** The sentences of what was refused have been said already, as it happened. */
-function print({ replayed, untouched, flows, failures }: Replayed): void {
-  const table = new Table({ head: ['flow', 'replayed'], style: { compact: true } });
-  for (const [flow, count] of Object.entries(flows).sort()) table.push([flow, count]);
-  if (replayed > 0) console.log(table.toString());
-  if (untouched > 0)
-    console.log(colors.dim(`${untouched} runs have not begun: nothing to replay.`));
-  const total = `${replayed} histories replayed, ${failures.length} refused.`;
-  if (failures.length > 0) console.log(colors.red(total));
-  else if (replayed === 0) console.log(colors.red('Nothing was replayed: this proves nothing.'));
-  else console.log(colors.green(total));
+function show({ replayed, untouched, flows }: Replayed): void {
+  const rows = Object.entries(flows).sort();
+  if (replayed > 0) print(tableOf(['flow', 'replayed'], rows));
+  if (untouched > 0) print(colors.dim(`${untouched} runs have not begun: nothing to replay.`));
+}
+
+function verdictOf({ replayed, failures }: Replayed): Verdict {
+  const isAny = replayed > 0 || failures.length > 0;
+  const sentence = `${replayed} histories replayed, ${failures.length} refused.`;
+  return isAny
+    ? { ok: failures.length === 0, sentence }
+    : { ok: false, sentence: 'Nothing was replayed: this proves nothing.' };
 }
 
 function countOf(text: string): number {
@@ -146,7 +157,7 @@ new Command('replay')
   .option('--address <host:port>', "of Temporal; else TEMPORAL_ADDRESS, or the profile's own")
   .option('--namespace <name>', "else TEMPORAL_NAMESPACE, or the profile's own")
   .option('--limit <count>', 'at most so many runs of each query, the newest first', countOf)
-  .option('--json', 'print counts by flow and refusals as JSON')
+  .addOption(jsonOption())
   .addHelpText(
     'after',
     '\nEnds with 0: all replay, 1: one is refused, 2: could not try, 3: nothing was replayed.',
@@ -158,6 +169,6 @@ new Command('replay')
   })
   .parseAsync()
   .catch((error: unknown) => {
-    console.error(colors.red(reasonOf(error)));
+    fail(error);
     process.exit(exitCodes.couldNotTry);
   });

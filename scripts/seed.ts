@@ -5,6 +5,7 @@ import { businessIdOf, type BusinessId } from '../contracts/ids';
 import { currencies, type Currency, type Money } from '../contracts/money';
 import { createSqlPool, inSqlTransaction, type SqlPool } from '../activities/sql-transaction';
 import type { SqlTransaction } from '../activities/participant';
+import { fail } from './report';
 import { provisionProfile, type DatabaseUrls } from './databases';
 import { profiles, type Profile } from './stack/profile';
 
@@ -265,7 +266,7 @@ if (require.main === module) {
     })
     .parseAsync()
     .catch((error: unknown) => {
-      console.error(error instanceof Error ? error.message : error);
+      fail(error);
       process.exitCode = 1;
     });
 }

@@ -1,7 +1,16 @@
 /** npm start: everything, on this machine, until Ctrl-C. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import colors from 'picocolors';
 
+import {
+  colors,
+  fail,
+  jsonOption,
+  print,
+  printJson,
+  reportTo,
+  say,
+  type JsonTarget,
+} from './report';
 import {
   bringUpApplication,
   developerCredential,
@@ -17,7 +26,7 @@ import { pause, reasonOf } from './stack/waiting';
 interface Options {
   readonly profile: Profile;
   readonly workers: number;
-  readonly json?: boolean;
+  readonly json?: JsonTarget;
   readonly down?: boolean;
 }
 
@@ -30,7 +39,7 @@ new Command('start')
     'Brings up servers, databases, API and workers, and keeps them running until Ctrl-C.',
   )
   .option('-w, --workers <number>', 'transaction workers', workersOf, 2)
-  .option('--json', 'print the addresses as JSON on standard output')
+  .addOption(jsonOption())
   .option('--down', 'at the end stop the servers, too; their data stay')
   .addOption(
     new Option('-p, --profile <name>', 'which set of servers').choices(profiles).default('dev'),
@@ -40,7 +49,7 @@ new Command('start')
   .then(
     () => process.exit(),
     (error: unknown) => {
-      console.error(colors.red(reasonOf(error)));
+      fail(error);
       process.exit(1);
     },
   );
@@ -60,12 +69,13 @@ function start(options: Options): Promise<void> {
 }
 
 async function run({ profile, workers, json, down }: Options): Promise<void> {
+  reportTo(json);
   const stopping = stopSignal();
   await stopLeftovers(profile);
   const local = await bringUpApplication(profile, { workers, say, endsWithUs: true });
   const credential = await developerCredential(profile, local.urls);
-  if (json === true) console.log(JSON.stringify(addressesOf(local, credential), undefined, 2));
-  else console.log(welcome(local, credential));
+  print(welcome(local, credential));
+  printJson(json, addressesOf(local, credential));
   await supervise(local, stopping);
   say('Stopping; what is under way is finished first …');
   await stopAll(local.application, local.processes.keys());
@@ -189,8 +199,4 @@ function workersOf(text: string): number {
   const workers = Number(text);
   if (Number.isInteger(workers) && workers >= 1 && workers <= workersMax) return workers;
   throw new InvalidArgumentError(`It is a whole number, 1 to ${workersMax}.`);
-}
-
-function say(line: string): void {
-  console.error(colors.dim(line));
 }

@@ -41,6 +41,15 @@ interface Count {
 /** Told to end: what Jest has in hand ends, nothing follows, and the servers go as they came. */
 let isInterrupted = false;
 
+const usage = `Usage: npm test [-- options of Jest, or files]
+
+Every test, on servers of its own; the last line is "N passed, N failed". Jest's own --json is of one run:
+npm test -- tests/unit/contracts --json --outputFile=FILE`;
+if (process.argv.slice(2).some((argument) => argument === '--help' || argument === '-h')) {
+  console.log(usage);
+  process.exit();
+}
+
 void withLock(join(checkout, '.accord', 'tests.lock'), main, (pid) =>
   console.error(`The tests run already (process ${pid}): waiting.`),
 ).then(

@@ -2,11 +2,20 @@
  * npm run verify: asks everything that must hold, with users who may only read. Ends with 1 where something is wrong.
  */
 import { Client } from '@temporalio/client';
-import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import colors from 'picocolors';
 
-import { openBooks, type BooksAddresses, type RoundOfBooks } from './books';
+import {
+  colors,
+  conclude,
+  fail,
+  jsonOption,
+  print,
+  reportTo,
+  tableOf,
+  type JsonTarget,
+  type Verdict,
+} from './report';
+import { openBooks, type BooksAddresses, type Check, type RoundOfBooks } from './books';
 import { authorizationOf } from './credentials';
 import { provisioned } from './provisioned';
 import { regionServersOf } from './regions/cluster';
@@ -15,24 +24,25 @@ import { givenVariable } from './stack/config';
 import { stackProfiles, type Profile } from './stack/profile';
 import { portFor, readStack } from './stack/stack';
 import { connectTemporal } from './stack/temporal-client';
-import { reasonOf } from './stack/waiting';
 
 interface Options {
   readonly profile: Profile;
   readonly quick?: boolean;
-  readonly json?: boolean;
+  readonly json?: JsonTarget;
 }
 
-async function verify({ profile, quick = false, json = false }: Options): Promise<void> {
+async function verify({ profile, quick = false, json }: Options): Promise<void> {
+  reportTo(json);
   const given = givenVariable('VERIFY_DATABASE_URLS');
   const site = given === undefined ? await addressesOf(profile, quick) : undefined;
   const books = openBooks(site?.addresses ?? { verifyUrls: given ?? '' });
   try {
     await books.demandOneInstallation();
     const found = await books.check(quick ? 'whole' : 'quiescent');
-    if (json) console.log(JSON.stringify(found, undefined, 2));
-    else print(found);
-    if (found.violations.length > 0 || found.asked === 0) process.exitCode = 1;
+    show(found);
+    const verdict = verdictOf(found);
+    conclude(json, found, verdict);
+    if (!verdict.ok) process.exitCode = 1;
   } finally {
     await books.close();
     await site?.close();
@@ -76,52 +86,40 @@ async function addressesOf(
   };
 }
 
-function print({ asked, checks, violations, isQuiet }: RoundOfBooks): void {
-  const table = new Table({
-    head: ['check', 'database', 'judged', 'ms', 'declared', 'found'],
-    style: { compact: true },
-  });
-  for (const {
-    oracle,
-    database,
-    verdict,
-    violations: found,
-    declared,
-    rows,
-    ms,
-    because,
-  } of checks) {
-    const result =
-      verdict === 'not asked'
-        ? colors.yellow(`not asked. ${because ?? ''}`)
-        : found === 0
-          ? colors.green('0')
-          : colors.red(found);
-    table.push([oracle, database ?? 'all', rows, ms, declared, result]);
-  }
-  console.log(table.toString());
+const head = ['check', 'database', 'judged', 'ms', 'declared', 'found'];
+
+function show({ checks, violations, isQuiet }: RoundOfBooks): void {
+  print(tableOf(head, checks.map(rowOf)));
   for (const { oracle, database, row } of violations) {
-    console.log(colors.red(`${database}, ${oracle}: ${JSON.stringify(row)}`));
+    print(colors.red(`${database}, ${oracle}: ${JSON.stringify(row)}`));
   }
   if (isQuiet === false)
-    console.log(
-      'Something was under way while the books were read: they are sound, and not final.',
-    );
-  console.log(
-    violations.length === 0
-      ? colors.green(`${asked} checks asked, nothing found.`)
-      : colors.red(`${asked} checks asked, ${violations.length} violations.`),
-  );
+    print('Something was under way while the books were read: they are sound, and not final.');
 }
+
+function rowOf(check: Check): (string | number)[] {
+  const { oracle, database, verdict, violations, declared, rows, ms, because } = check;
+  const asked = violations === 0 ? colors.green('0') : colors.red(String(violations));
+  const found = verdict === 'not asked' ? colors.yellow(`not asked. ${because ?? ''}`) : asked;
+  return [oracle, database ?? 'all', rows, ms, declared, found];
+}
+
+const verdictOf = ({ asked, violations }: RoundOfBooks): Verdict => ({
+  ok: violations.length === 0 && asked > 0,
+  sentence:
+    violations.length === 0
+      ? `${asked} checks asked, nothing found.`
+      : `${asked} checks asked, ${violations.length} violations.`,
+});
 
 new Command('verify')
   .description('The books of a profile, or of the databases at VERIFY_DATABASE_URLS.')
   .addOption(new Option('-p, --profile <name>', 'whose').choices(stackProfiles).default('dev'))
   .option('--quick', 'SQL alone: nothing is asked of Kafka, Temporal and the API')
-  .option('--json', 'print the findings as JSON')
+  .addOption(jsonOption())
   .action(verify)
   .parseAsync()
   .catch((error: unknown) => {
-    console.error(colors.red(reasonOf(error)));
+    fail(error);
     process.exitCode = 1;
   });

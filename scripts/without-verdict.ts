@@ -1,13 +1,12 @@
 /** The exit of a tool whose exit code is a verdict: what kept it from one is 2, and never taken for it. */
 import { CommanderError } from 'commander';
-import colors from 'picocolors';
 
-import { reasonOf } from './stack/waiting';
+import { fail } from './report';
 
 /** Of a Command with `exitOverride()`. A verdict that was reached before the error stands; help is 0. */
 export function exitWithoutVerdict(error: unknown): never {
   // Commander has said already what was wrong.
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
-  console.error(colors.red(reasonOf(error)));
+  fail(error);
   process.exit(Number(process.exitCode ?? 0) || 2);
 }

@@ -1,14 +1,10 @@
-import Table from 'cli-table3';
-import colors from 'picocolors';
-
+import { colors, print, tableOf } from '../report';
 import type { Measurement } from './hot-account';
 import type { InvariantFigures } from './invariants';
 import type { Latency } from './latency';
 import type { CpuSeconds, Machine } from './machine';
 import type { RelayFigures } from './relay';
 import { isBounded, type StatementFigures } from './statements';
-
-const plain = { style: { head: [], border: [] } };
 
 /** What was measured, and on what. */
 export interface BenchReport extends Measurement {
@@ -28,24 +24,24 @@ export function printInvariants({
   readonly figures: InvariantFigures;
 }): void {
   printHead(command, machine);
-  const { transactions, fillSeconds, rounds, plans, violations } = figures;
-  console.log(`\n  ${transactions} transactions, filled in ${fillSeconds.toFixed(0)} s`);
-  const table = new Table({
-    head: ['scope', 'rounds', 'p50 ms', 'p95', 'max', 'rows judged', 'slowest'],
-    ...plain,
-  });
-  for (const { scope, ms, rows, slowest } of rounds) {
-    table.push([scope, ms.count, ms.p50, ms.p95, ms.max, rows, slowest.join('\n')]);
-  }
-  console.log(table.toString());
-  const steps = new Table({ head: ['check', 'database', 'table, type, key, rows'], ...plain });
-  for (const { id, database, steps: of } of plans) {
-    const lines = of.map((step) => `${step.table} ${step.type} ${step.key} ${step.rows}`);
-    steps.push([id, database, lines.join('\n')]);
-  }
-  console.log(steps.toString());
-  console.log(
-    violations === 0 ? colors.green('  Nothing found.') : colors.red(`  ${violations} violations.`),
+  const { transactions, fillSeconds, rounds, plans } = figures;
+  print(`\n  ${transactions} transactions, filled in ${fillSeconds.toFixed(0)} s`);
+  print(
+    tableOf(
+      ['scope', 'rounds', 'p50 ms', 'p95', 'max', 'rows judged', 'slowest'],
+      rounds.map(({ scope, ms, rows, slowest }) => {
+        return [scope, ms.count, ms.p50, ms.p95, ms.max, rows, slowest.join('\n')];
+      }),
+    ),
+  );
+  print(
+    tableOf(
+      ['check', 'database', 'table, type, key, rows'],
+      plans.map(({ id, database, steps: of }) => {
+        const lines = of.map((step) => `${step.table} ${step.type} ${step.key} ${step.rows}`);
+        return [id, database, lines.join('\n')];
+      }),
+    ),
   );
 }
 
@@ -60,24 +56,16 @@ export function printStatements({
   readonly figures: StatementFigures;
 }): void {
   printHead(command, machine);
-  console.log(`\n  ${rows} rows wait and ${rows} are done; filled in ${fillSeconds.toFixed(0)} s`);
-  const table = new Table({
-    head: ['who', 'statement', 'rows read', 'at most', 'median ms', 'plan'],
-    colWidths: [22, 40, 8, 8, 8, 34],
-    wordWrap: true,
-    ...plain,
-  });
-  for (const figure of statements) {
-    const { who, statement, rowsRead, rowsMax, medianMs, plan } = figure;
-    const read = isBounded(figure) ? String(rowsRead) : colors.red(String(rowsRead));
-    table.push([who, statement, read, rowsMax, medianMs, plan.join('\n')]);
-  }
-  console.log(table.toString());
-  const unbounded = statements.filter((figure) => !isBounded(figure)).length;
-  console.log(
-    unbounded === 0
-      ? colors.green('  No statement reads more than it may.')
-      : colors.red(`  ${unbounded} statements read more than they may.`),
+  print(`\n  ${rows} rows wait and ${rows} are done; filled in ${fillSeconds.toFixed(0)} s`);
+  print(
+    tableOf(
+      ['who', 'statement', 'rows read', 'at most', 'median ms', 'plan'],
+      statements.map((figure) => {
+        const { who, statement, rowsRead, rowsMax, medianMs, plan } = figure;
+        const read = isBounded(figure) ? String(rowsRead) : colors.red(String(rowsRead));
+        return [who, statement, read, rowsMax, medianMs, plan.join('\n')];
+      }),
+    ),
   );
 }
 
@@ -91,7 +79,7 @@ export function printRelay({
   readonly figures: RelayFigures;
 }): void {
   printHead(command, machine);
-  console.log(
+  print(
     `\n  ${colors.bold(`${eventsPerSecond.toFixed(0)} events/s`)} over ${events} events, ${waiting} waiting`,
   );
   printLatencies(calls);
@@ -99,17 +87,17 @@ export function printRelay({
 }
 
 function printHead(command: string, machine: Machine): void {
-  console.log(`\n${colors.bold(command)}`);
-  console.log(
+  print(`\n${colors.bold(command)}`);
+  print(
     `  ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.platform}; load before ${machine.loadBefore.toFixed(1)}`,
   );
-  console.log(`  ${machine.versions.join(', ')}`);
+  print(`  ${machine.versions.join(', ')}`);
 }
 
 export function printReport({ command, machine, figures, counters }: BenchReport): void {
   printHead(command, machine);
   const { paymentsPerSecond, seconds, earlyAnswer, ending, sqlRetries } = figures;
-  console.log(
+  print(
     `\n  ${colors.bold(`${paymentsPerSecond.toFixed(1)} payments/s`)} over ${seconds.toFixed(1)} s; ${sqlRetries} SQL transactions tried again inside the workers`,
   );
   printLatencies({ 'early answer': earlyAnswer, ending });
@@ -118,23 +106,21 @@ export function printReport({ command, machine, figures, counters }: BenchReport
 }
 
 function printCounters(counters: Measurement['counters'] | RelayFigures['counters']): void {
-  const table = new Table({ head: ['', 'seen', 'expected', ''], ...plain });
-  for (const { name, seen, expected } of counters) {
-    table.push([name, seen, expected, seen === expected ? colors.green('✓') : colors.red('✗')]);
-  }
-  console.log(table.toString());
+  const rows = counters.map(({ name, seen, expected }) => {
+    const mark = seen === expected ? colors.green('✓') : colors.red('✗');
+    return [name, seen, expected, mark];
+  });
+  print(tableOf(['', 'seen', 'expected', ''], rows));
 }
 
 function printLatencies(latencies: Readonly<Record<string, Latency>>): void {
-  const table = new Table({ head: ['ms', 'count', 'p50', 'p95', 'p99', 'max'], ...plain });
-  for (const [name, { count, p50, p95, p99, max }] of Object.entries(latencies)) {
-    table.push([name, count, p50, p95, p99, max]);
-  }
-  console.log(table.toString());
+  const rows = Object.entries(latencies).map(([name, { count, p50, p95, p99, max }]) => {
+    return [name, count, p50, p95, p99, max];
+  });
+  print(tableOf(['ms', 'count', 'p50', 'p95', 'p99', 'max'], rows));
 }
 
 function printCpu(cpu: CpuSeconds): void {
-  const table = new Table({ head: ['process', 'CPU seconds'], ...plain });
-  for (const [name, seconds] of cpu) table.push([name, seconds.toFixed(1)]);
-  console.log(table.toString());
+  const rows = [...cpu].map(([name, seconds]) => [name, seconds.toFixed(1)]);
+  print(tableOf(['process', 'CPU seconds'], rows));
 }

@@ -1,9 +1,8 @@
 /** What a run has shown, as one screen and as data. */
-import Table from 'cli-table3';
-import colors from 'picocolors';
 
 import type { Latency } from '../bench/latency';
 import type { Machine } from '../bench/machine';
+import { colors, print, tableOf } from '../report';
 import { isPassed, type Gate } from './gates';
 import type { StruckFault } from './run';
 
@@ -53,7 +52,6 @@ export interface ChaosReport {
 }
 
 const shownMax = 20;
-const plain = { style: { head: [], border: [], compact: true } };
 
 export function countByName(faults: readonly StruckFault[]): Record<string, number> {
   const counts: Record<string, number> = {};
@@ -75,13 +73,12 @@ export const exitCodes: Readonly<Record<Verdict, number>> = {
 
 export function printReport(report: ChaosReport): void {
   const { machine, recoveryMs, parked } = report;
-  console.log(`\n${colors.bold(report.command)}`);
-  console.log(
+  print(`\n${colors.bold(report.command)}`);
+  print(
     `  ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB; load before ${machine.loadBefore.toFixed(1)}`,
   );
-  console.log(`  ${machine.versions.join(', ')}\n`);
-  const table = new Table({ ...plain, colWidths: [16, 110], wordWrap: true });
-  table.push(
+  print(`  ${machine.versions.join(', ')}\n`);
+  const rows = [
     ['operations', `${report.operations}: ${pairs(report.byKind)}`],
     ['seen by clients', `${pairs(report.seenByClients)}; ${report.unknown} of unknown outcome`],
     ['faults', pairs(report.faults)],
@@ -101,30 +98,29 @@ export function printReport(report: ChaosReport): void {
       `${report.oracles.asked} asked, ${report.oracles.rounds} rounds; history: ${pairs(report.checked)}`,
     ],
     ['replayed', pairs(report.replayed)],
-  );
-  console.log(table.toString());
+  ];
+  print(tableOf(['what', 'how often'], rows));
   for (const { name, seen, atLeast } of report.gates.filter((gate) => !isPassed(gate))) {
-    console.log(colors.yellow(`Too little: ${name}: ${seen}, at least ${atLeast} are needed.`));
+    print(colors.yellow(`Too little: ${name}: ${seen}, at least ${atLeast} are needed.`));
   }
   for (const { checker, gid, sentence } of report.violations.slice(0, shownMax)) {
-    console.log(colors.red(`${checker}${gid === undefined ? '' : `, ${gid}`}: ${sentence}`));
+    print(colors.red(`${checker}${gid === undefined ? '' : `, ${gid}`}: ${sentence}`));
   }
   if (report.violations.length > shownMax) {
-    console.log(colors.red(`… and ${report.violations.length - shownMax} more.`));
+    print(colors.red(`… and ${report.violations.length - shownMax} more.`));
   }
-  console.log(sentenceOf(report));
-  console.log(colors.dim(`The whole report: ${report.folder}`));
+  print(colors.dim(`The whole report: ${report.folder}`));
 }
 
-function sentenceOf({ verdict, operations, kills, violations }: ChaosReport): string {
+export function sentenceOf({ verdict, operations, kills, violations }: ChaosReport): string {
   const sums = `${operations} operations, ${kills} kills, ${violations.length} violations`;
   switch (verdict) {
     case 'proven':
-      return colors.green(`\nProven: ${sums}.`);
+      return `Proven: ${sums}.`;
     case 'violated':
-      return colors.red(`\nViolated: ${sums}.`);
+      return `Violated: ${sums}.`;
     case 'not proven':
-      return colors.yellow(`\nNot proven: ${sums}, but too little has happened.`);
+      return `Not proven: ${sums}, but too little has happened.`;
   }
 }
 

@@ -1,7 +1,5 @@
-import Table from 'cli-table3';
-import colors from 'picocolors';
-
 import type { LocalApplication, Phase } from '../local-application';
+import { colors, print, say, tableOf } from '../report';
 import { shownAs, type Line } from './books';
 import type { PlannedRun, Played } from './planned-run';
 import type { Told, ToldStep } from './scene';
@@ -16,25 +14,19 @@ export interface Finding extends Played {
   readonly page: string | undefined;
 }
 
-const plain = { style: { head: [], border: [] } };
 const mark = (isRight: boolean): string => (isRight ? colors.green('✓') : colors.red('✗'));
 
 export function printRun(finding: Finding): void {
   const { planned, told, outside, seen, page, ms, isAsPlanned } = finding;
-  console.log(
+  print(
     `\n${mark(isAsPlanned)} ${colors.bold(planned.title)}  ${colors.dim(`${told.gid}, ${ms} ms`)}`,
   );
-  for (const line of outside) console.log(`  ${colors.yellow('from outside')}  ${line}`);
-  for (const line of seen) console.log(`  ${colors.cyan('seen')}  ${line}`);
-  const table = new Table({
-    head: ['step', 'state', 'fence', 'ms', 'detail'],
-    ...plain,
-    wordWrap: true,
-  });
-  for (const step of told.steps ?? []) table.push(rowOf(step));
-  if (table.length > 0) console.log(table.toString());
-  console.log(`  ending  ${endingOf(told.state, told.reason?.code)}`);
-  if (page !== undefined) console.log(`  history ${page}`);
+  for (const line of outside) print(`  ${colors.yellow('from outside')}  ${line}`);
+  for (const line of seen) print(`  ${colors.cyan('seen')}  ${line}`);
+  const steps = (told.steps ?? []).map(rowOf);
+  if (steps.length > 0) print(tableOf(['step', 'state', 'fence', 'ms', 'detail'], steps));
+  print(`  ending  ${endingOf(told.state, told.reason?.code)}`);
+  if (page !== undefined) print(`  history ${page}`);
 }
 
 function rowOf({ name, state, fence, startedAt, endedAt, detail }: ToldStep): string[] {
@@ -49,15 +41,12 @@ const endingOf = (state: string, reason: string | undefined): string =>
 
 /** Numbers that changed, or should have. */
 export function printBooks(lines: readonly Line[]): void {
-  const table = new Table({ head: ['', 'before', 'after', 'expected', ''], ...plain });
-  for (const { name, before, after, expected } of lines.filter(isTelling)) {
+  const rows = lines.filter(isTelling).map(({ name, before, after, expected }) => {
     const shown = [before, after, expected].map((value) => shownAs(name, value));
-    table.push([name, ...shown, mark(after === expected)]);
-  }
-  console.log(
-    `\n${colors.bold('Stock, money, coupons, orders, payments and events, before and after')}`,
-  );
-  console.log(table.toString());
+    return [name, ...shown, mark(after === expected)];
+  });
+  print(`\n${colors.bold('Stock, money, coupons, orders, payments and events, before and after')}`);
+  print(tableOf(['', 'before', 'after', 'expected', ''], rows));
 }
 
 /** Untouched by any ending, which is what it shows: whatever goes through it has left it. */
@@ -66,15 +55,15 @@ const clearing = 'account clearing-EUR free';
 const isTelling = ({ name, before, after, expected }: Line): boolean =>
   before !== after || after !== expected || name === clearing;
 
-export function printPhases(phases: readonly Phase[]): void {
-  const table = new Table({ head: ['phase', 'seconds'], ...plain });
-  for (const { name, ms } of phases) table.push([name, (ms / 1_000).toFixed(1)]);
-  console.log(table.toString());
+/** How long it took is no part of the report. */
+export function sayPhases(phases: readonly Phase[]): void {
+  const rows = phases.map(({ name, ms }) => [name, (ms / 1_000).toFixed(1)]);
+  say(tableOf(['phase', 'seconds'], rows));
 }
 
 /** Where to look. */
 export function printPlaces({ stack, application }: LocalApplication, isKept: boolean): void {
-  console.log(`
+  print(`
 ${colors.bold(isKept ? 'Where to look' : 'Where to look while it runs (npm run demo -- --keep, or npm start)')}
   Temporal UI  ${stack.temporal.uiUrl ?? 'not known'}
   API docs     ${application.apiUrl}/docs

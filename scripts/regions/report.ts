@@ -1,9 +1,8 @@
 /** What drills have shown, as one screen and as data. */
-import Table from 'cli-table3';
-import colors from 'picocolors';
 
 import { latencyOf, type Latency } from '../bench/latency';
 import type { Machine } from '../bench/machine';
+import { colors, print, type Verdict } from '../report';
 import type { DrillReport } from './drill-judgement';
 import type { Drilled } from './drills';
 
@@ -31,44 +30,42 @@ export const reportOf = (
   stoppedBy,
 });
 
-const head = [
-  ...['drill', 'way', 'acked', 'lost', 'unknown (applied)', 'gap', 'RPO', 'RTO'],
-  ...['stale refused', 'stale acked', 'rejoin', 'orders ended'],
-];
-
-export function printDrills(report: DrillsReport): void {
-  const { ok, drills, rtoMs, writeGapMs, machine, command, stoppedBy } = report;
-  const table = new Table({ head, style: { head: [], border: [], compact: true } });
-  table.push(...drills.map(rowOf));
-  console.log(`\n${colors.bold(command)}`);
-  console.log(
-    colors.dim(
-      `${machine.cpu}, ${machine.cores} cores, load before ${machine.loadBefore.toFixed(1)}; ${machine.versions.join(', ')}`,
-    ),
+/** Drill by drill, line by line: a drill has more figures than a line has room for. */
+export function printDrills({
+  drills,
+  rtoMs,
+  writeGapMs,
+  machine,
+  command,
+  stoppedBy,
+}: DrillsReport): void {
+  print(`\n${colors.bold(command)}`);
+  const { cpu, cores, loadBefore, versions } = machine;
+  print(colors.dim(`${cpu}, ${cores} cores, load before ${loadBefore.toFixed(1)}`));
+  print(colors.dim(versions.join(', ')));
+  for (const drill of drills) for (const line of linesOf(drill)) print(line);
+  print(
+    `\nRTO p50 ${rtoMs.p50} ms, p95 ${rtoMs.p95} ms; write gap p50 ${writeGapMs.p50} ms, p95 ${writeGapMs.p95} ms.`,
   );
-  console.log(table.toString());
-  console.log(
-    `RTO p50 ${rtoMs.p50} ms, p95 ${rtoMs.p95} ms; write gap p50 ${writeGapMs.p50} ms, p95 ${writeGapMs.p95} ms.`,
-  );
-  const broken = drills.flatMap((drill) => drill.broken);
-  for (const sentence of broken) console.log(colors.red(sentence));
-  if (stoppedBy !== null) console.log(colors.red(stoppedBy));
-  if (ok) console.log(colors.green('No promise was broken.'));
+  for (const sentence of drills.flatMap((drill) => drill.broken)) print(colors.red(sentence));
+  if (stoppedBy !== null) print(colors.red(stoppedBy));
 }
 
-const rowOf = (drill: DrillReport): (string | number)[] => [
-  drill.killedAt ?? drill.kind,
-  `${drill.from} → ${drill.to}`,
-  drill.acked,
-  drill.lost,
-  `${drill.unknown} (${drill.unknownApplied})`,
-  `${drill.writeGapMs} ms`,
-  `${drill.rpoMs} ms`,
-  `${drill.rtoMs} ms`,
-  drill.refusedStaleWrites,
-  drill.ackedStaleWrites,
-  `${drill.rejoinMs} ms`,
-  Object.entries(drill.started.endings)
+export const verdictOf = ({ ok, drills, stoppedBy }: DrillsReport): Verdict => {
+  const broken = drills.flatMap((drill) => drill.broken).length;
+  const ended = stoppedBy === null ? '' : ', and the last drill did not come to its end';
+  return {
+    ok,
+    sentence: ok ? 'No promise was broken.' : `${broken} promises were broken${ended}.`,
+  };
+};
+
+const linesOf = (drill: DrillReport): readonly string[] => [
+  `\n${colors.bold(drill.killedAt ?? drill.kind)}  ${drill.from} → ${drill.to}`,
+  `  writes  ${drill.acked} acknowledged, ${drill.lost} lost, ${drill.unknown} unknown (${drill.unknownApplied} applied)`,
+  `  stale   ${drill.refusedStaleWrites} refused, ${drill.ackedStaleWrites} acknowledged`,
+  `  times   gap ${drill.writeGapMs} ms, RPO ${drill.rpoMs} ms, RTO ${drill.rtoMs} ms, rejoin ${drill.rejoinMs} ms`,
+  `  orders  ${Object.entries(drill.started.endings)
     .map(([state, n]) => `${state} ${n}`)
-    .join(', '),
+    .join(', ')}`,
 ];

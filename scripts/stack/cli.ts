@@ -1,7 +1,15 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import Table from 'cli-table3';
-import colors from 'picocolors';
 
+import {
+  colors,
+  fail,
+  jsonOption,
+  print,
+  printJson,
+  reportTo,
+  tableOf,
+  type JsonTarget,
+} from '../report';
 import { showLogs } from './logs';
 import { serverNames, serversOf, stackProfiles, type Profile, type ServerName } from './profile';
 import {
@@ -16,11 +24,10 @@ import {
   type ServerStatus,
   type Stack,
 } from './stack';
-import { reasonOf } from './waiting';
 
 interface CommonOptions {
   readonly profile: Profile;
-  readonly json?: boolean;
+  readonly json?: JsonTarget;
 }
 
 const exitNotHealthy = 3;
@@ -43,8 +50,8 @@ command('up', 'Start what is not running and wait until every server works.').ac
     const began = Date.now();
     const stack = await bringUp(profile);
     const seconds = ((Date.now() - began) / 1000).toFixed(1);
-    if (json === true) printJson(shown(stack));
-    else console.log(`The ${profile} stack works (${seconds} s).\n${addresses(stack)}`);
+    print(`The ${profile} stack works (${seconds} s).\n${addresses(stack)}`);
+    printJson(json, shown(stack));
   },
 );
 
@@ -52,8 +59,8 @@ command('status', 'Ask every server whether it works.').action(
   async ({ profile, json }: CommonOptions) => {
     const found = await status(profile);
     const uiUrl = (await readStack(profile))?.temporal.uiUrl;
-    if (json === true) printJson({ profile, servers: found, temporalUi: uiUrl ?? null });
-    else console.log(tableOf(found) + (uiUrl === undefined ? '' : `\nTemporal UI: ${uiUrl}`));
+    print(tableOfServers(found) + (uiUrl === undefined ? '' : `\nTemporal UI: ${uiUrl}`));
+    printJson(json, { profile, servers: found, temporalUi: uiUrl ?? null });
     if (found.some(({ isHealthy }) => !isHealthy)) process.exitCode = exitNotHealthy;
   },
 );
@@ -61,16 +68,16 @@ command('status', 'Ask every server whether it works.').action(
 command('down', 'Stop what this checkout started. Data stay.').action(
   async ({ profile, json }: CommonOptions) => {
     await takeDown(profile);
-    if (json === true) printJson({ profile, up: false });
-    else console.log(`The ${profile} stack is down; its data stay.`);
+    print(`The ${profile} stack is down; its data stay.`);
+    printJson(json, { profile, up: false });
   },
 );
 
 command('reset', 'Stop what this checkout started and remove its data, logs and secrets.').action(
   async ({ profile, json }: CommonOptions) => {
     await reset(profile);
-    if (json === true) printJson({ profile, up: false });
-    else console.log(`The ${profile} stack is down and its data are gone.`);
+    print(`The ${profile} stack is down and its data are gone.`);
+    printJson(json, { profile, up: false });
   },
 );
 
@@ -78,8 +85,8 @@ command('restart', 'Start one server of this checkout again, on its data, whatev
   .argument('<server>', `one of ${serverNames.join(', ')}`, serverNameOf)
   .action(async (name: ServerName, { profile, json }: CommonOptions) => {
     await restartServer(profile, name);
-    if (json === true) printJson({ profile, restarted: name });
-    else console.log(`${name} of the ${profile} stack works again.`);
+    print(`${name} of the ${profile} stack works again.`);
+    printJson(json, { profile, restarted: name });
   });
 
 command('logs', 'Print the last log lines of one server, or of all.')
@@ -98,7 +105,7 @@ program.parseAsync().then(
   // Drivers may keep an idle socket for seconds; nothing is left to do.
   () => process.exit(),
   (error: unknown) => {
-    console.error(colors.red(reasonOf(error)));
+    fail(error);
     process.exit(1);
   },
 );
@@ -111,7 +118,8 @@ function command(name: string, description: string): Command {
     .command(name)
     .description(description)
     .addOption(profile)
-    .option('--json', 'print JSON on standard output, progress on standard error');
+    .addOption(jsonOption())
+    .hook('preAction', (_, called) => reportTo(called.opts<CommonOptions>().json));
 }
 
 function serverNameOf(name: string): ServerName {
@@ -119,21 +127,19 @@ function serverNameOf(name: string): ServerName {
   throw new InvalidArgumentError(`It is one of ${serverNames.join(', ')}.`);
 }
 
-function tableOf(found: readonly ServerStatus[]): string {
-  const table = new Table({
-    head: ['server', 'source', 'address', 'pid', 'healthy'],
-    style: { head: [], border: [] },
-  });
-  for (const { title, version, source, address, pid, isHealthy, failure } of found)
-    table.push([
+const head = ['server', 'source', 'address', 'pid', 'healthy'];
+
+const tableOfServers = (found: readonly ServerStatus[]): string =>
+  tableOf(
+    head,
+    found.map(({ title, version, source, address, pid, isHealthy, failure }) => [
       version?.startsWith(title) === true ? version : title,
       source ?? '–',
       address ?? '–',
       pid ?? '–',
       isHealthy ? colors.green('yes') : colors.red(`no: ${failure?.split('\n')[0] ?? 'unknown'}`),
-    ]);
-  return table.toString();
-}
+    ]),
+  );
 
 function addresses({ temporal, mysql, redis, kafka }: Stack): string {
   const lines = [
@@ -154,8 +160,4 @@ function shown({ secrets, mysql, redis, ...rest }: Stack): unknown {
     redis: { url: masked(redis.url) },
     secrets: Object.keys(secrets),
   };
-}
-
-function printJson(value: unknown): void {
-  console.log(JSON.stringify(value, undefined, 2));
 }

@@ -52,6 +52,10 @@ export const environmentWith = (more: Readonly<Record<string, string>>): NodeJS.
 export const unlessSet = (name: string, value: string): Readonly<Record<string, string>> =>
   variable(name) === undefined ? { [name]: value } : {};
 
+/** Of a terminal (https://no-color.org). */
+export const areColoursWanted = (): boolean =>
+  variable('NO_COLOR') === undefined && variable('TERM') !== 'dumb';
+
 /** Updating lines are for people: not in CI, not in a file. */
 export const isInteractive = (): boolean =>
   process.stderr.isTTY && variable('CI') === undefined && variable('TERM') !== 'dumb';
