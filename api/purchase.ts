@@ -27,7 +27,7 @@ export const purchaseFields = {
     .min(1)
     .max(linesMax),
   payment: z.strictObject({ accountId: reference, amount: price }),
-  /** With it the amount is the sum of the lines, less the coupon's discount: 0, if that is all of it. */
+  /** With it the amount is the sum of the lines, less the coupon's discount: 0, if that is all of it or more. */
   couponCode: reference.optional(),
   deadlineMs: lifeMs,
 };
@@ -74,6 +74,7 @@ export function purchaseOf(
         : {
             couponId: own(body.couponCode),
             discount: moneyOf(Number(sum) - amount.minorUnits), // Bounded by `sumFaults`.
+            ...(amount.minorUnits === 0 && { isWholePrice: true as const }),
           },
   };
 }

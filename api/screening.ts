@@ -71,7 +71,7 @@ export function createScreening(
 
     /** The coupon is there, still good for this customer, and takes off what the amount leaves of the sum. */
     async coupon({
-      coupon: { couponId, discount },
+      coupon: { couponId, discount, isWholePrice },
       customerId,
     }: {
       readonly coupon: CouponUse;
@@ -88,7 +88,8 @@ export function createScreening(
       if (coupon.currency !== discount.currency) {
         return [fault(at, 'currency_differs', `is a coupon of ${coupon.currency}`)];
       }
-      if (coupon.discountMinor === String(discount.minorUnits)) return [];
+      const more = BigInt(coupon.discountMinor) - BigInt(discount.minorUnits);
+      if (more === 0n || (isWholePrice === true && more > 0n)) return [];
       const taken = moneyText({ currency: coupon.currency, minorUnits: coupon.discountMinor });
       const differs = `the coupon takes off ${taken}, not ${moneyText(discount)}`;
       return [fault('/payment/amount/minorUnits', 'sum_differs', differs)];

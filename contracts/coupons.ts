@@ -7,6 +7,8 @@ export interface CouponUse {
   /** `<tenant>.<coupon>`. */
   readonly couponId: BusinessId;
   readonly discount: Money;
+  /** The discount is the whole price, which the coupon may be worth more than. */
+  readonly isWholePrice?: true;
 }
 
 export interface ReserveCoupon extends Keyed, CouponUse {
@@ -20,7 +22,7 @@ export interface CouponsActivities {
    * Try: sets one piece of the coupon aside.
    *
    * @returns refuses with CouponUnusable (unknown, expired, another customer's, used up, or of another discount than the
-   *   request's; the detail says which), Fenced, IdempotencyConflict.
+   *   request's, unless that is the whole price and the coupon is worth more; the detail says which), Fenced, IdempotencyConflict.
    */
   reserveCoupon: SetActivity<ReserveCoupon, null>;
   /** Cancel: the piece is free again. */

@@ -6,10 +6,10 @@ import type { Participants } from './participants';
 /** A piece of a coupon for one customer's order: set aside, then used or free again. */
 export const couponUse = (
   { coupons }: Participants,
-  { couponId, discount }: CouponUse,
+  use: CouponUse,
   customerId: BusinessId,
 ): TccParticipant<null> => ({
-  try: (key) => coupons.reserveCoupon({ key, couponId, customerId, discount }),
+  try: (key) => coupons.reserveCoupon({ key, customerId, ...use }),
   confirm: (key) => coupons.useCoupon({ key }),
   cancel: (key) => coupons.releaseCoupon({ key }),
 });

@@ -83,17 +83,16 @@ function decide(request: ReserveCoupon, coupons: Coupons): Decided<null> {
 /** Why a coupon cannot be used; `undefined`: it can. */
 function unfitness(
   coupon: Coupon | undefined,
-  { customerId, discount }: ReserveCoupon,
+  { customerId, discount, isWholePrice }: ReserveCoupon,
 ): string | undefined {
   if (!coupon) return 'is unknown';
   if (coupon.is_expired) return 'has expired';
   if (coupon.customer_id !== null && coupon.customer_id !== customerId) {
     return 'belongs to another customer';
   }
-  if (
-    coupon.discount_currency !== discount.currency ||
-    coupon.discount_minor !== String(discount.minorUnits)
-  ) {
+  const more = BigInt(coupon.discount_minor) - BigInt(discount.minorUnits);
+  const fits = isWholePrice === true ? more >= 0n : more === 0n;
+  if (coupon.discount_currency !== discount.currency || !fits) {
     const taken = moneyText({
       currency: coupon.discount_currency,
       minorUnits: coupon.discount_minor,

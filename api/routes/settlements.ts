@@ -83,11 +83,16 @@ export function settlementRoutes(
       params: noParams,
       body: settlementBody,
       prepare({ currency: code, day }, { tenant, subject }) {
-        const faults = isOver(day, starts.now())
+        const now = starts.now();
+        const faults = hasBegun(day, now)
           ? []
           : [fault('/day', 'day_not_over', 'ends at 24:00 UTC')];
         const currency = currencyAt('/currency', code, faults);
         refuse(faults);
+        if (!isOver(day, now)) {
+          const detail = 'The day ends at 24:00 UTC, and is taken five seconds later.';
+          throw new Problem('not_yet', { detail, retryAfterSeconds: secondsLeft(day, now) });
+        }
         const reference = `${currency}-${day}`;
         const input: SettlementInput = {
           ...starts.inputOf('settlement', tenant, reference, deadlineMs.default),
@@ -179,6 +184,14 @@ const clockSkewMs = 5_000;
  */
 export const isOver = (day: string, now = Date.now()): boolean =>
   day < new Date(now - clockSkewMs).toISOString().slice(0, 10);
+
+const dayMs = 86_400_000;
+
+/** It is under way, or was: whoever asks again will be taken. */
+const hasBegun = (day: string, now: number): boolean => Date.parse(day) <= now;
+
+const secondsLeft = (day: string, now: number): number =>
+  Math.ceil((Date.parse(day) + dayMs + clockSkewMs - now) / 1_000);
 
 const settlementOf = (view: SettlementView): z.infer<typeof settlementSchema> => {
   const settlementId = withoutTenant(view.settlementId);

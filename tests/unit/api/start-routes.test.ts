@@ -194,17 +194,22 @@ describe('a start that cannot mean anything', () => {
     ],
     ['/v1/settlements', { currency: 'XXX', day: '2026-01-01' }, '/currency', 'currency_unknown'],
     ['/v1/settlements', { currency: 'EUR', day: '2999-01-01' }, '/day', 'day_not_over'],
-    [
-      '/v1/settlements',
-      { currency: 'EUR', day: new Date().toISOString().slice(0, 10) },
-      '/day',
-      'day_not_over',
-    ],
   ])('is refused, by field: %s %j', async (url, body, pointer, code) => {
     api = await anApi();
     const answer = await post(url, body);
     expect(answer.statusCode).toBe(422);
     expect(answer.json()).toMatchObject({ code: 'unprocessable', errors: [{ pointer, code }] });
+    expect(api.rows.size).toBe(0);
+  });
+
+  it('of today is a settlement that may be asked for again when the day is over', async () => {
+    api = await anApi();
+    const answer = await post('/v1/settlements', {
+      currency: 'EUR',
+      day: new Date().toISOString().slice(0, 10),
+    });
+    expect(answer.json()).toMatchObject({ status: 409, code: 'not_yet', retryable: true });
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
     expect(api.rows.size).toBe(0);
   });
 
@@ -284,6 +289,19 @@ describe('a start that is screened', () => {
     expect(plan.json()).toMatchObject({ pivot: 'decide' });
     expect(plan.body).not.toMatch(/holdFunds|captureFunds|"funds/);
   });
+
+  it.each(['/v1/orders', '/v1/checkouts'])(
+    'is free also where its coupon is worth more, and never cheaper than by it: %s',
+    async (url) => {
+      const more = { ...coupon, discountMinor: '2000' };
+      api = await anApi({ couponViews: { find: () => Promise.resolve(more) } });
+      expect((await post(url, aPurchase('MORE', 0))).statusCode).toBe(202);
+      const [input] = [...api.inputs.values()];
+      expect(input).toMatchObject({ coupon: { discount: euros(1250), isWholePrice: true } });
+      const some = await post(url, aPurchase('MORE', 10));
+      expect(some.json()).toMatchObject({ status: 422, errors: [{ code: 'sum_differs' }] });
+    },
+  );
 
   it.each(['/v1/orders', '/v1/checkouts'])('is not free without a coupon: %s', async (url) => {
     api = await anApi();

@@ -171,6 +171,19 @@ describe('a try is refused', () => {
     ]);
   });
 
+  it('of a coupon that is worth less than the whole price, and not of one that is worth more', async () => {
+    const whole = {
+      ...{ couponId: own('C-10'), customerId: own('C-1'), minEpoch: 0 },
+      isWholePrice: true as const,
+    };
+    const cheap = { ...whole, key: aKey('coupon'), discount: eur(99) };
+    expect(await coupons.reserveCoupon([cheap])).toMatchObject([{ ok: true }]);
+    const dear = { ...whole, key: aKey('coupon'), discount: eur(101) };
+    expect(await coupons.reserveCoupon([dear])).toMatchObject([
+      { ok: false, failure: 'CouponUnusable', detail: 'C-10 takes off 1.00 EUR, not 1.01 EUR' },
+    ]);
+  });
+
   it.each([
     ['A-1', 'nobody', 'EUR', 'nobody is unknown'],
     ['A-1', 'A-closed', 'EUR', 'A-closed is closed'],
