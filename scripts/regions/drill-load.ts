@@ -109,7 +109,7 @@ export async function keepFailoverWorker(
     async stop() {
       over.abort();
       await watching;
-      if (!isSpecial) return;
+      if (!isSpecial || signal.aborted) return;
       await application.stop('failover');
       await start({});
     },

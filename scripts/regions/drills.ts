@@ -139,7 +139,7 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
   const faults = kill === undefined ? {} : { ...allowFaults, FAULTS: `${kill}:kill:1` };
   const watch = plan.isWatched ? { REGION_WATCH: 'on' } : {};
   const worker = await keepFailoverWorker(site, { ...faults, ...watch });
-  const load = await startLoad(struck);
+  const load = await loadBeside(worker, struck);
   try {
     const moved = await struckAndSwitched(site, struck, plan);
     const told = await load.stop();
@@ -169,6 +169,16 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
     if (plan.isWatched) await site.operators.setAutoFailover(false);
   }
 }
+
+/** Without load there is no drill, and nobody may keep its worker up any longer. */
+const loadBeside = (
+  worker: { readonly stop: () => Promise<void> },
+  where: Parameters<typeof startLoad>[0],
+): ReturnType<typeof startLoad> =>
+  startLoad(where).catch(async (error: unknown) => {
+    await worker.stop();
+    throw error;
+  });
 
 /** Under load: something befalls the active region, the other one takes its place, and the load goes on for a while. */
 async function struckAndSwitched(site: DrillSite, struck: Struck, plan: Plan) {
@@ -209,7 +219,7 @@ async function runLost(site: Running, lost: LostRun): Promise<DrillReport> {
   const strike = strikes[plan.strike];
   say(`  ${lost.plan}: a switch at ${gate} is ${lossWays[way]}`);
   const worker = await keepFailoverWorker(site, { ...allowFaults, FAULTS: `${gate}:hang` });
-  const load = await startLoad(struck);
+  const load = await loadBeside(worker, struck);
   try {
     await pause(warmUpMs);
     await strike.strike(struck);
@@ -297,7 +307,7 @@ async function rebuilt(site: Running): Promise<DrillReport> {
   const { cluster, say } = site;
   const { active, standby } = await rolesOf(hubUrlOf(cluster.stack));
   const worker = await keepFailoverWorker(site, {});
-  const load = await startLoad({ cluster, from: active });
+  const load = await loadBeside(worker, { cluster, from: active });
   try {
     await pause(warmUpMs);
     say(`  region ${active} is active; region ${standby} has a transaction of its own`);
