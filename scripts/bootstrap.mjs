@@ -61,11 +61,20 @@ function run(program, parameters, keep) {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
     };
     for (const name of handedOn) process.on(name, handOn);
+    // npm that is killed hands nothing on: who was started by it ends as by its signal.
+    const parent = process.ppid;
+    const watch = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(watch);
+      child.kill('SIGTERM');
+    }, 1_000);
+    watch.unref();
     child.once('error', (error) => {
       console.error(`${program} did not start: ${error.message}`);
       resolve(127);
     });
     child.once('close', (code, signal) => {
+      clearInterval(watch);
       for (const name of handedOn) process.off(name, handOn);
       resolve(code ?? 128 + (constants.signals[signal] ?? 0));
     });

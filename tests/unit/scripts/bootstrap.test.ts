@@ -1,8 +1,18 @@
-import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { eventually } from '../../support/eventually';
 
 const bootstrap = join(__dirname, '..', '..', '..', 'scripts', 'bootstrap.mjs');
 
@@ -91,4 +101,25 @@ describe('the bootstrap', () => {
     expect(stdout).toBe('example.com,127.0.0.1,localhost,::1\n');
     expect(told).toThrow('ENOENT');
   });
+
+  it('ends what it runs when whoever started it was killed', async () => {
+    layDown('1.2.3');
+    mkdirSync(join(folder, 'node_modules', 'tsx'));
+    writeFileSync(join(folder, 'node_modules', 'tsx', 'index.js'), '');
+    writeFileSync(
+      join(folder, 'stay.mjs'),
+      `import { writeFileSync } from 'node:fs';
+       process.once('SIGTERM', () => { writeFileSync('ended', ''); process.exit(); });
+       setInterval(() => {}, 1_000);
+       writeFileSync('begun', '');`,
+    );
+    const file = join(folder, 'scripts', 'bootstrap.mjs');
+    const starter = spawn('/bin/sh', ['-c', `"${process.execPath}" "${file}" stay.mjs; :`], {
+      stdio: 'ignore',
+    });
+    await eventually(() => existsSync(join(folder, 'begun')), { withinMs: 20_000 });
+    starter.kill('SIGKILL');
+    const isEnded = () => existsSync(join(folder, 'ended'));
+    await expect(eventually(isEnded, { withinMs: 20_000 })).resolves.toBe(true);
+  }, 45_000);
 });
