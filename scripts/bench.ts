@@ -4,11 +4,13 @@
  */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
+import { measureCosts } from './bench/costs';
 import { measureHotAccount, type Measurement } from './bench/hot-account';
 import { measureInvariants } from './bench/invariants';
 import { cpuSeconds, machineOf } from './bench/machine';
 import { measureRelay, type RelayFigures } from './bench/relay';
 import {
+  printCosts,
   printInvariants,
   printRelay,
   printReport,
@@ -31,6 +33,7 @@ interface Options extends Load {
   readonly transactions: number;
   readonly rows: number;
   readonly events: number;
+  readonly times: number;
   readonly profile: Profile;
   readonly json?: JsonTarget;
 }
@@ -44,7 +47,7 @@ new Command('bench')
   .description('Measures the running application over HTTP, or what its statements read.')
   .addArgument(
     new Argument('<scenario>', 'what is measured').choices([
-      ...['hot-account', 'invariants', 'statements', 'relay'],
+      ...['hot-account', 'invariants', 'statements', 'relay', 'costs'],
     ]),
   )
   .option('--in-flight <number>', 'payments at one time', wholeNumber, 200)
@@ -57,6 +60,7 @@ new Command('bench')
     1_000_000,
   )
   .option('--events <number>', 'of relay: those that are brought to Kafka', wholeNumber, 50_000)
+  .option('--times <number>', 'of costs: transactions of each flow', wholeNumber, 20)
   .option('-w, --workers <number>', 'transaction workers', wholeNumber, 2)
   .addOption(jsonOption())
   .addOption(
@@ -81,6 +85,8 @@ async function bench(scenario: string, options: Options): Promise<void> {
       return benchStatements(options);
     case 'relay':
       return benchRelay(options);
+    case 'costs':
+      return benchCosts(options);
     default:
       return benchLoad(scenario, options);
   }
@@ -139,6 +145,22 @@ function benchRelay({ profile, json, rows, events }: Options): Promise<void> {
     conclude(json, { command, machine, figures }, { ok, sentence: sentenceOf(ok) });
     return ok;
   });
+}
+
+async function benchCosts({ profile, json, times, workers }: Options): Promise<void> {
+  const local = await bringUpApplication(profile, { workers, say });
+  try {
+    const machine = await machineOf(profile);
+    const figures = await Promise.race([measureCosts(local, times, say), interruption()]);
+    const command = `npm run bench -- costs --times ${times} --workers ${workers}`;
+    printCosts({ command, machine, figures });
+    const ok = figures.every(({ completed }) => completed === times);
+    conclude(json, { command, machine, figures }, { ok, sentence: sentenceOf(ok) });
+    if (!ok) process.exitCode = 1;
+  } finally {
+    await stopAll(local.application, local.started);
+    if (!local.wereServersUp) await takeDown(profile);
+  }
 }
 
 async function benchLoad(

@@ -1,4 +1,5 @@
 import { colors, print, tableOf } from '../report';
+import type { CostFigures } from './costs';
 import type { Measurement } from './hot-account';
 import type { InvariantFigures } from './invariants';
 import type { Latency } from './latency';
@@ -65,6 +66,28 @@ export function printStatements({
         const read = isBounded(figure) ? String(rowsRead) : colors.red(String(rowsRead));
         return [who, statement, read, rowsMax, medianMs, plan.join('\n')];
       }),
+    ),
+  );
+}
+
+export function printCosts({
+  command,
+  machine,
+  figures,
+}: {
+  readonly command: string;
+  readonly machine: Machine;
+  readonly figures: readonly CostFigures[];
+}): void {
+  printHead(command, machine);
+  print(
+    tableOf(
+      ['of one', 'statements', 'commits', 'log flushes', 'completed'],
+      figures.map(({ flow, statements, commits, logFlushes, completed, transactions }) => [
+        flow,
+        ...[statements, commits, logFlushes].map((number) => number.toFixed(1)),
+        `${completed} of ${transactions}`,
+      ]),
     ),
   );
 }
