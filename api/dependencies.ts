@@ -19,6 +19,7 @@ import type { Config } from './config';
 import { createInvariants } from './invariants';
 import { createAccountViewsStore } from './stores/account-views-store';
 import { createApprovalsStore } from './stores/approvals-store';
+import { createSteeringCallsStore } from './stores/steering-calls-store';
 import { createAuditStore } from './stores/audit-store';
 import { clustersOf, createClusterStore } from './stores/cluster-store';
 import { createCouponViewsStore } from './stores/coupon-views-store';
@@ -103,6 +104,7 @@ export function openDependencies(
     runs: createRunsStore(accord, config.cluster),
     keys: createKeysStore(accord),
     approvals: createApprovalsStore(accord),
+    steeringCalls: createSteeringCallsStore(accord),
     audit: createAuditStore(accord),
     cluster: createClusterStore(accord, config.cluster),
     watch: createWatchStore(accord, config.cluster),

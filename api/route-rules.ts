@@ -34,6 +34,8 @@ export interface RouteRules {
   readonly isFree?: true;
   /** What it can answer with; left out: JSON alone. */
   readonly media?: readonly string[];
+  /** `false`: a call with a key is answered again by what it made, not by its answer as it was kept. Of `steer` alone. */
+  readonly keeps?: false;
   /** The flow whose reference is the `:id` of its path, for the audit. */
   readonly flow?: Flow;
 }

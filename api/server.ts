@@ -43,6 +43,7 @@ import { createSecondPerson } from './second-person';
 import { createStarter } from './starter';
 import { createStarts } from './starts';
 import { createSteering } from './steering';
+import { answerSteeringOnce } from './steering-calls';
 import type { Temporal } from './temporal';
 import { createWaiting } from './waiting';
 import { createWatchPolicies } from './watch-policy';
@@ -137,6 +138,7 @@ export async function buildServer({
     metrics,
   });
   auditSteering(api, audit, now);
+  answerSteeringOnce(api, { calls: dependencies.steeringCalls, secret: config.secret });
   await describeRoutes(api);
   orderRoutes(api, { config, starts, screening, orderViews, cursors });
   checkoutRoutes(api, { config, starts, screening });

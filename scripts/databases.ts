@@ -129,6 +129,8 @@ const apiRights: Rights = (table) => {
       return 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)';
     case 'approvals': // What was asked, and by whom, stays as it was asked.
       return 'SELECT, INSERT, DELETE, UPDATE (state, decided_by, decided_people, decided_at, note, closed_at, open_digest)';
+    case 'steering_calls':
+      return 'SELECT, INSERT, DELETE, UPDATE (request, fields, claim, claimed_at, status, answer, expires_at)';
     case 'audit':
     case 'outbox':
       return append;

@@ -60,7 +60,7 @@ export function apiKeyRoutes(
   { config, keys, authentication, secondPerson }: ApiKeyRoutes,
 ): void {
   api.post('/v1/api-keys', {
-    config: { rules: { kind: 'steer', scope: 'admin:keys', realm: 'any' } },
+    config: { rules: { kind: 'steer', scope: 'admin:keys', realm: 'any', keeps: false } },
     schema: {
       summary:
         'Makes a key; its secret is in this answer and never again. Of another owner, or with a power, it wants two persons',

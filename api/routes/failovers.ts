@@ -88,7 +88,10 @@ export function failoverRoutes(
   { config, failovers, secondPerson, steering, starts, runs, temporal, cursors }: FailoverRoutes,
 ): void {
   api.post('/v1/failovers', {
-    config: { rules: { kind: 'steer', scope: 'ops:failover', realm: 'cluster' } }, // Audited, and never shed.
+    config: {
+      // Audited, and never shed.
+      rules: { kind: 'steer', scope: 'ops:failover', realm: 'cluster', keeps: false },
+    },
     handlerTimeout: waitingHandlerMs,
     schema: {
       summary: 'Makes another region the active one; an unplanned switch wants two persons',

@@ -69,7 +69,7 @@ export function regionRoutes(api: Api, { config, failovers, cluster, watch }: Re
   });
 
   api.post('/v1/regions/:region/rejoin', {
-    config: { rules: { kind: 'steer', scope: 'ops:failover', realm: 'cluster' } },
+    config: { rules: { kind: 'steer', scope: 'ops:failover', realm: 'cluster', keeps: false } },
     handlerTimeout: waitingHandlerMs,
     schema: {
       summary: 'Lets a region stand by again; what it alone has is kept as evidence',

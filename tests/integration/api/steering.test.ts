@@ -84,6 +84,55 @@ describe('steering and reading transactions', () => {
     });
   });
 
+  describe('a call that is sent again with its key', () => {
+    const retry = (key: string, limit: number) =>
+      api.api.inject({
+        method: 'POST',
+        url: '/v1/transactions/retry',
+        headers: { authorization, 'idempotency-key': key },
+        payload: { reason: 'The stock system is back.', filter: { flow: 'transfer' }, limit },
+      });
+    const kept = (key: string) =>
+      apis.sql(
+        `SELECT status, expires_at > UTC_TIMESTAMP(3) AS stands FROM steering_calls
+           WHERE digest = UNHEX(SHA2(CONCAT_WS(CHAR(0), 'tenant', 'acme', ?, 'POST /v1/transactions/retry', ?), 256))`,
+        ['acme-owner', key],
+      );
+
+    it('acts once, also where its copies come at once, and with another body is refused', async () => {
+      const key = aReference();
+      const codes = await Promise.all(
+        [1, 2, 3, 4].map(async () => {
+          const answer = await retry(key, 5);
+          return answer.statusCode === 200 ? 'answered' : codeOf(answer);
+        }),
+      );
+      expect(codes).toContain('answered');
+      expect(codes.filter((code) => code !== 'answered')).toEqual(
+        codes.filter((code) => code === 'idempotency_in_progress'),
+      );
+      const again = await retry(key, 5);
+      expect(again.headers['idempotent-replayed']).toBe('true');
+      expect(await kept(key)).toMatchObject([{ status: 200 }]);
+      expect(codeOf(await retry(key, 6))).toBe('idempotency_key_reused');
+    });
+
+    it('is taken over from a process that died before it answered, and forgotten after a day', async () => {
+      const [dead, old] = [aReference(), aReference()];
+      await retry(dead, 5);
+      await apis.sql(
+        `UPDATE steering_calls SET status = NULL, answer = NULL, claimed_at = claimed_at - INTERVAL 31 SECOND`,
+      );
+      const answer = await retry(dead, 5);
+      expect(answer.statusCode).toBe(200);
+      expect(answer.headers['idempotent-replayed']).toBeUndefined();
+      await apis.sql('UPDATE steering_calls SET expires_at = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND');
+      await retry(old, 5);
+      expect(await kept(dead)).toEqual([]);
+      expect(await kept(old)).toMatchObject([{ status: 200 }]);
+    });
+  });
+
   it('chains a row of audit to the one before, for each call that steers', async () => {
     const gid = await accepted('completed', ", ending = '{}', ended_at = UTC_TIMESTAMP(3)");
     await Promise.all(

@@ -21,6 +21,7 @@ import { defaultWatchPolicy, type WatchPolicy } from '../../../contracts/region-
 import type { RegionStatus } from '../../../contracts/regions';
 import type { Decision, Timeline, TransactionInput } from '../../../contracts/transaction';
 import { fakeApprovals } from './fake-approvals';
+import { fakeSteeringCalls } from './fake-steering-calls';
 
 /** A configuration that names no server: for APIs over fakes. */
 export const aConfig = (more: Environment = {}) =>
@@ -204,6 +205,7 @@ export async function fakeApi(
         touch: () => Promise.resolve(),
       },
       approvals,
+      steeringCalls: fakeSteeringCalls(),
       cluster: {
         read: () => Promise.resolve(clusters.get('main')),
         find: (name) => Promise.resolve(clusters.get(name)),
