@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
+import { eventually } from '../../support/eventually';
 import { anOrder, aReference, deadPort, ownApis, type OwnApi, type OwnApis } from './own-api';
 
 const nowhere = {
@@ -79,18 +80,24 @@ describe('an API whose servers are away', () => {
   it('counts a tenant over all processes, with headers that say what is left', async () => {
     const tenant = await whole.credential('limited');
     const variables = { READS_PER_SECOND: '10' };
-    const processes = [await apis.start(variables), await apis.start(variables)];
+    const [one, other] = [await apis.start(variables), await apis.start(variables)];
     const ask = (on: OwnApi) =>
       on.api.inject({ url: '/v1/transactions', headers: { authorization: tenant } });
-    const answers = await Promise.all(
-      Array.from({ length: 30 }, (_, at) => ask(processes[at % 2] ?? whole)),
+    const leftAt = async (on: OwnApi) =>
+      Number(/r=(\d+)/.exec(String((await ask(on)).headers['ratelimit']))?.[1]);
+    // In one second of the limit: a busy machine may need several tries to ask twice in it.
+    await eventually(async () => (await leftAt(one)) - (await leftAt(other)) === 1, {
+      what: 'one process to count what the other has let pass',
+    });
+    const refused = await eventually(
+      async () => {
+        const answers = await Promise.all(Array.from({ length: 30 }, () => ask(one)));
+        return answers.find(({ statusCode }) => statusCode === 429);
+      },
+      { what: 'a call above the limit to be refused' },
     );
-    const passed = answers.filter(({ statusCode }) => statusCode === 200);
-    const refused = answers.find(({ statusCode }) => statusCode === 429);
-    expect(passed.length).toBeGreaterThanOrEqual(10);
-    expect(passed.length).toBeLessThan(20); // Twice ten, if each process counted for itself.
-    expect(refused?.json()).toMatchObject({ code: 'rate_limited', retryable: true });
-    expect(refused?.headers).toMatchObject({
+    expect(refused.json()).toMatchObject({ code: 'rate_limited', retryable: true });
+    expect(refused.headers).toMatchObject({
       'retry-after': '1',
       'ratelimit-policy': '"reads";q=10;w=1',
       ratelimit: '"reads";r=0;t=1',
@@ -98,20 +105,18 @@ describe('an API whose servers are away', () => {
   });
 
   it('is ready with all of them, degraded without Temporal or Redis, not ready without MySQL', async () => {
-    const ready = async (on: OwnApi) => {
-      const { response } = await timed(on, 'GET', '/readyz');
-      return [response.statusCode, response.json<{ status: string }>().status];
+    // A probe that a busy machine keeps waiting says "unhealthy", and the next one may not.
+    const comesToSay = async (on: OwnApi, status: number, health: string) => {
+      const said = async () => {
+        const { response } = await timed(on, 'GET', '/readyz');
+        return [response.statusCode, response.json<{ status: string }>().status].join();
+      };
+      await eventually(async () => (await said()) === `${status},${health}`, { what: health });
     };
-    expect(await ready(whole)).toEqual([200, 'healthy']);
-    expect(await ready(await apis.start({ TEMPORAL_ADDRESS: deadPort }))).toEqual([
-      200,
-      'degraded',
-    ]);
-    expect(await ready(await apis.start({ REDIS_URL: nowhere.REDIS_URL }))).toEqual([
-      200,
-      'degraded',
-    ]);
-    expect(await ready(await apis.start(nowhere))).toEqual([503, 'unhealthy']);
+    await comesToSay(whole, 200, 'healthy');
+    await comesToSay(await apis.start({ TEMPORAL_ADDRESS: deadPort }), 200, 'degraded');
+    await comesToSay(await apis.start({ REDIS_URL: nowhere.REDIS_URL }), 200, 'degraded');
+    await comesToSay(await apis.start(nowhere), 503, 'unhealthy');
     const { response } = await timed(whole, 'GET', '/healthz');
     expect(response.json()).toMatchObject({ status: 'healthy', parked: 0, stuck: 0 });
   });
