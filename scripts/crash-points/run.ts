@@ -63,6 +63,7 @@ export interface CrashReport {
 
 /** Transactions under way at one time: each holds at most one delivery, of forty that a worker has. */
 const underWayMax = 40;
+/** Nobody has ended for so long: those who are under way do not. Never how long one takes, for that is the speed of the machine. */
 const endsWithinMs = 240_000;
 /** Which worker takes a delivery nobody decides: of the zombies each round meets a part, the smaller the more there are. */
 const roundsMax = 24;
@@ -176,20 +177,22 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOp
     starts: readonly Omit<PlannedStart, 'before'>[],
   ): Promise<ReadonlyMap<string, string>> {
     const queue = [...starts];
-    const underWay = new Map<string, number>();
+    const underWay = new Set<string>();
     const ended = new Map<string, string>();
-    let saidAt = Date.now();
+    let [saidAt, movedAt] = [Date.now(), Date.now()];
     while (queue.length > 0 || underWay.size > 0) {
       const next = queue.splice(0, underWayMax - underWay.size);
-      for (const { gid } of next) underWay.set(gid, Date.now());
+      for (const { gid } of next) underWay.add(gid);
+      if (next.length > 0) movedAt = Date.now();
       await Promise.all(next.map(({ path, body, gid }) => post(path, body, gid)));
-      for (const [gid, state] of await statesOf([...underWay.keys()])) {
+      for (const [gid, state] of await statesOf([...underWay])) {
         if (!(await isOver(gid, state))) continue;
         ended.set(gid, state);
         underWay.delete(gid);
+        movedAt = Date.now();
       }
-      for (const [gid, since] of underWay)
-        if (Date.now() - since > endsWithinMs) underWay.delete(gid); // It has no ending; that is seen.
+      // What is left has no ending, which is seen: how long one takes says nothing while others of its round still end.
+      if (Date.now() - movedAt > endsWithinMs) underWay.clear();
       if (underWay.size > 0) await pause(lookEveryMs);
       if (Date.now() - saidAt < sayEveryMs) continue;
       saidAt = Date.now();
