@@ -44,7 +44,7 @@ export const storySchema = z
           z.object({
             activity: z.string(),
             count: z.number().nullable(),
-            /** Of the call that is being tried now: its type. */
+            /** How the last attempt before an answer, or before the one that is being made, failed: its type. */
             lastFailure: z.string().nullable(),
             text: textField,
           }),
@@ -112,12 +112,23 @@ async function withTexts(
   { gid }: RunRow,
   temporal: Pick<Temporal, 'closedSteps'>,
 ): Promise<Story> {
-  if (story.steps.every(({ failure }) => failure === null)) return story;
+  if (!story.steps.some(hasFailed)) return story;
   const closed = await temporal.closedSteps(gid).catch(() => undefined);
-  const texts = new Map(closed?.map(({ name, text }) => [name, text ?? null]));
-  const steps = story.steps.map((step) => ({ ...step, text: texts.get(step.name) ?? null }));
+  const said = new Map(closed?.map((step) => [step.name, step]));
+  const steps = story.steps.map((step) => {
+    const { text = null, calls = [] } = said.get(step.name) ?? {};
+    const texts = new Map(calls.map((call) => [call.activity, call.text]));
+    const attempts = step.attempts.map((one) => ({
+      ...one,
+      text: texts.get(one.activity) ?? null,
+    }));
+    return { ...step, text, attempts };
+  });
   return { ...story, steps };
 }
+
+const hasFailed = ({ failure, attempts }: Story['steps'][number]): boolean =>
+  failure !== null || attempts.some(({ lastFailure }) => lastFailure !== null);
 
 /** The story as the run tells it, with the attempts that it cannot see itself. */
 export function storyOfRun(
@@ -169,7 +180,13 @@ const tellingEndingSchema = z.object({
         failure: z.string().nullable().catch(null),
         detail: z.string().nullable().catch(null),
         calls: z
-          .array(z.object({ activity: z.string(), attempts: z.number().nullable() }))
+          .array(
+            z.object({
+              activity: z.string(),
+              attempts: z.number().nullable(),
+              lastFailure: z.string().exactOptional(),
+            }),
+          )
           .catch([]),
       }),
     )
@@ -260,21 +277,19 @@ function attemptsOf(
   ended: readonly StepCall[],
   pending: PendingCall | undefined,
 ): Story['steps'][number]['attempts'] {
-  const told = ended.map(({ activity, attempts: count }) => ({
-    activity,
-    count,
-    lastFailure: null,
-    text: null,
+  const told = ended.map(({ activity, attempts: count, lastFailure = null, text = null }) => ({
+    ...{ activity, count, lastFailure, text },
   }));
   if (!pending) return told;
-  const { activity, attempt, lastFailure } = pending;
+  const { activity, attempt } = pending;
   const before = told.find((one) => one.activity === activity);
   const count = before?.count === null ? null : (before?.count ?? 0) + attempt;
+  const failed = pending.lastFailure ?? { type: before?.lastFailure, text: before?.text };
   const now = {
     activity,
     count,
-    lastFailure: lastFailure?.type ?? null,
-    text: lastFailure?.text ?? null,
+    lastFailure: failed.type ?? null,
+    text: failed.text ?? null,
   };
   return [...told.filter((one) => one !== before), now];
 }

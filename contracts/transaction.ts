@@ -82,6 +82,10 @@ export interface StepCall {
   readonly activity: string;
   /** Attempts of all of them; `null`: one ended without an answer, and nobody has counted. */
   readonly attempts: number | null;
+  /** How the last attempt before an answer failed: type from the list, or `unknown`. Left out: none did. */
+  readonly lastFailure?: string;
+  /** For operators alone: what was said of it. Left out: nothing. */
+  readonly text?: string;
 }
 
 /** What a parked transaction waits for: the decision of an operator on one step. */

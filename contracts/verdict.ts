@@ -1,4 +1,4 @@
-import type { ItemFailure } from './failures';
+import type { FailureType, ItemFailure } from './failures';
 import type { Branch, Gid, StepKey } from './ids';
 
 /** What a delivery asks of the fence: activities/fence.ts, section "verbs" of docs/guarantees.md. */
@@ -32,6 +32,14 @@ export interface VerdictName {
   readonly verb: Verb;
 }
 
+/** How an attempt failed. */
+export interface AttemptFailure {
+  /** For everybody who may see the transaction; `unknown`: of no type of the list, or it ended without a word. */
+  readonly type: FailureType | 'unknown';
+  /** For operators alone: what was said. Left out: nothing. */
+  readonly text?: string;
+}
+
 /** The answer for one request of a set: a refusal is a value, so that it cannot fail its neighbours. */
 export type Verdict<Result> = VerdictName & {
   readonly fence: FenceVerdict;
@@ -39,6 +47,8 @@ export type Verdict<Result> = VerdictName & {
   readonly epoch: number;
   /** Attempt of the activity that was answered; left out: the first. */
   readonly attempt?: number;
+  /** How the attempt before it failed; left out: there was none. */
+  readonly lastFailure?: AttemptFailure;
 } & (
     | { readonly ok: true; readonly result: Result }
     | {

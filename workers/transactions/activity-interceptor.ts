@@ -6,6 +6,7 @@ import type { Gid } from '../../contracts/ids';
 import { partsOfStepKey } from '../../contracts/ids';
 import type { DeliveryPoints } from '../../processes/fault-points';
 import { withDelivery } from './delivery-context';
+import { lastFailureOf, leaveBehind, leftBehind } from './last-failure';
 import type { TransactionMetrics } from './metrics';
 
 /** Half of the heartbeat timeout of `workflows/activity-options.ts`: a killed worker is noticed, a slow one is not. */
@@ -29,7 +30,8 @@ export function createActivityInterceptor({
   return (context) => ({
     async execute(input, next) {
       const { activityType, scheduledTimestampMs } = context.info;
-      const beat = setInterval(() => context.heartbeat(), heartbeatEveryMs);
+      const left = leftBehind(context); // Said again with each heartbeat: the last one is what the next attempt is told.
+      const beat = setInterval(() => context.heartbeat(left), heartbeatEveryMs);
       const done = metrics.attempt(activityType);
       try {
         const gids = () => servedGids(input.args);
@@ -37,10 +39,11 @@ export function createActivityInterceptor({
         const result = await faults.deliver(activityType, once, gids);
         await faults.reach(activityType, 'beforeAck', gids);
         done('ok');
-        return numbered(result, context.info.attempt);
+        return numbered(result, context);
       } catch (error) {
         done('failed');
         const gids = gidsOf(input.args);
+        if (gids.length > 0) context.heartbeat(leaveBehind(context, error)); // The SDK sends it before the failure.
         if (gids.length > 0 && Date.now() - scheduledTimestampMs > stuckAlarmMs) {
           metrics.stuck(activityType);
           // The database may be what is away: then the mark comes with a later attempt.
@@ -54,12 +57,17 @@ export function createActivityInterceptor({
   });
 }
 
-/** Tells the run how many attempts an answer took, which it cannot see itself: in each verdict, from the second on. */
-function numbered(result: unknown, attempt: number): unknown {
+/**
+ * Tells the run how many attempts an answer took and how the one before failed, which it cannot see itself: in each
+ * verdict, from the second on.
+ */
+function numbered(result: unknown, context: Context): unknown {
+  const { attempt } = context.info;
   if (attempt === 1 || !Array.isArray(result)) return result;
+  const lastFailure = lastFailureOf(context);
   return result.map((verdict: unknown) =>
     typeof verdict === 'object' && verdict !== null && 'fence' in verdict
-      ? { ...verdict, attempt }
+      ? { ...verdict, attempt, lastFailure }
       : verdict,
   );
 }

@@ -1,10 +1,11 @@
 import { ApplicationFailure } from '@temporalio/workflow';
 
 import type { Patience } from '../activity-options';
+import type { Verdict } from '../../contracts/verdict';
 import { createParticipants } from '../participants';
 import type { Participants } from '../participants';
 import type { Lane } from './lane';
-import type { Run, StepRecord } from './run';
+import type { CallRecord, Run, StepRecord } from './run';
 import { countCall } from './run';
 
 /**
@@ -29,10 +30,10 @@ export function createCalls(run: Run, lane: Lane): Participants {
         summary: `${step.name} · ${run.input.gid}`,
       })
       .catch((error: unknown) => {
-        countCall(step, activity, null);
+        countCall(step, activity, { attempts: null });
         throw error;
       });
-    countCall(step, activity, verdict.attempt ?? 1);
+    countCall(step, activity, { attempts: verdict.attempt ?? 1, ...lastFailureOf(verdict) });
     run.epoch = Math.max(run.epoch, verdict.epoch);
     step.fence = verdict.fence;
     if (verdict.ok) return verdict.result;
@@ -43,6 +44,14 @@ export function createCalls(run: Run, lane: Lane): Participants {
     );
   });
 }
+
+/** How the attempt before the one that was answered failed. */
+const lastFailureOf = ({
+  lastFailure,
+}: Verdict<unknown>): Pick<CallRecord, 'lastFailure' | 'text'> => ({
+  ...(lastFailure && { lastFailure: lastFailure.type }),
+  ...(lastFailure?.text !== undefined && { text: lastFailure.text }),
+});
 
 /** Runs a step's call so that the facade knows whose it is. */
 export const inStep = <Result>(

@@ -1,5 +1,5 @@
 import { endingBytesMax } from '../../contracts/runs';
-import type { StepView } from '../../contracts/transaction';
+import type { StepCall, StepView } from '../../contracts/transaction';
 import type { Run } from './run';
 import { atRiskOf, stepViewsOf } from './run';
 
@@ -79,9 +79,16 @@ function stepOf({
     fence,
     failure,
     detail,
-    ...(calls && { calls }),
+    ...(calls && { calls: calls.map(callOf) }),
   };
 }
+
+/** Everybody who may see the transaction reads its ending: what was said of a failure is for operators alone. */
+const callOf = ({ activity, attempts, lastFailure }: StepCall): object => ({
+  activity,
+  attempts,
+  lastFailure, // Left out of the JSON where nothing has failed.
+});
 
 const noteOf = ({ at, text }: Run['notes'][number]): object => ({
   at: timeOf(at),

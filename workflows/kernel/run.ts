@@ -11,6 +11,7 @@ import type {
   ParkedStep,
   ResolveTransaction,
   RunState,
+  StepCall,
   StepKind,
   StepState,
   StepView,
@@ -38,13 +39,16 @@ export interface StepRecord {
   text: string | null;
   /** Something but its undo was called: this run has had the step, or asked for it. */
   wasCalled: boolean;
-  /** Attempts by activity, of the calls that have ended; `null`: one of them was not answered. */
-  readonly calls: Record<string, number | null>; // No Map: it goes as JSON into the next run.
+  /** By activity, the calls that have ended. */
+  readonly calls: Record<string, CallRecord>; // No Map: it goes as JSON into the next run.
   /** Takes the step back; `undefined` for a pivot and a forward step. */
   undo: (() => Promise<unknown>) | undefined;
   /** Ends the call that is being retried, so that an operator can decide; set while an undo or a forward call runs. */
   interrupt: (() => void) | undefined;
 }
+
+/** What is kept of the calls of one activity. */
+export type CallRecord = Omit<StepCall, 'activity'>;
 
 /**
  * Where the transaction stands. `acting`: undo is possible. `deciding`: the pivot is under way. `forward`: decided, only
@@ -244,11 +248,19 @@ export interface StepFailure {
   readonly text: string | null;
 }
 
-/** @param attempts `null`: the call ended without an answer. */
-export function countCall(step: StepRecord, activity: string, attempts: number | null): void {
-  const { [activity]: before = 0 } = step.calls;
-  step.calls[activity] = before === null || attempts === null ? null : before + attempts;
+/** Counts a call that has ended, one without an answer as well. How an attempt failed last stays, whatever is answered later. */
+export function countCall(step: StepRecord, activity: string, call: CallRecord): void {
+  const { [activity]: before } = step.calls;
+  const failed = call.lastFailure === undefined ? before : call;
+  step.calls[activity] = {
+    attempts: before ? sumOf(before.attempts, call.attempts) : call.attempts,
+    ...(failed?.lastFailure !== undefined && { lastFailure: failed.lastFailure }),
+    ...(failed?.text !== undefined && { text: failed.text }),
+  };
 }
+
+const sumOf = (one: number | null, other: number | null): number | null =>
+  one === null || other === null ? null : one + other;
 
 /** A step that nobody was called for, such as the review of a payment that needed none, has not happened. */
 const hasHappened = ({ wasCalled, failure, state, fence }: StepRecord): boolean =>
@@ -296,7 +308,7 @@ export function stepViewsOf(run: Run): readonly StepView[] {
 
 function stepViewOf(step: StepRecord): StepView {
   const { name, kind, key, state, startedAt, endedAt, fence, failure, detail, text } = step;
-  const calls = Object.entries(step.calls).map(([activity, attempts]) => ({ activity, attempts }));
+  const calls = Object.entries(step.calls).map(([activity, call]) => ({ activity, ...call }));
   return {
     name,
     kind,

@@ -209,6 +209,35 @@ describe('GET /v1/transactions/:gid/explain', () => {
       expect(operator.json()).toMatchObject({ steps: [{ failure: 'unknown', text: said }] });
     });
 
+    it('of a call that succeeded later is told to operators as well, and its type to everybody', async () => {
+      const calls = [{ activity: 'accounts.holdFunds', attempts: 2, lastFailure: 'unknown' }];
+      const done = {
+        name: 'holdFunds',
+        state: 'done',
+        fence: 'first',
+        failure: null,
+        detail: null,
+      };
+      const [startedAt, endedAt] = ['2026-01-01T00:00:00.000Z', '2026-01-01T00:00:01.000Z'];
+      const later = anEndedRun(
+        JSON.stringify({ reason: null, steps: [{ ...done, startedAt, endedAt, calls }] }),
+      );
+      const told = [{ ...step, ...done, calls: calls.map((call) => ({ ...call, text: said })) }];
+      const remembers = { closedSteps: () => Promise.resolve(told as StepView[]) };
+      for (const [scopes, text] of [
+        [['tx:read'], null],
+        [['tx:read', 'ops:read'], said],
+      ] as const) {
+        const answer = await explain(() => Promise.resolve(undefined), later, undefined, {
+          temporal: remembers,
+          scopes,
+        });
+        expect(answer.json()).toMatchObject({
+          steps: [{ failure: null, attempts: [{ count: 2, lastFailure: 'unknown', text }] }],
+        });
+      }
+    });
+
     it('is left out where Temporal has forgotten the run, or is away', async () => {
       const away = { closedSteps: () => Promise.reject(dependencyUnavailable('temporal')) };
       const scopes = ['tx:read', 'ops:read'] as const;
@@ -234,7 +263,7 @@ describe('GET /v1/transactions/:gid/explain', () => {
         atRisk: [],
         text: null,
         wasCalled: true,
-        calls: { 'accounts.holdFunds': 3 },
+        calls: { 'accounts.holdFunds': { attempts: 3, lastFailure: 'unknown', text: 'Lost.' } },
         undo: undefined,
         interrupt: undefined,
       } as StepRecord);
@@ -244,7 +273,9 @@ describe('GET /v1/transactions/:gid/explain', () => {
       steps: [
         {
           ...{ name: 'holdFunds', kind: 'compensable', startedAt: '1970-01-01T00:00:01.000Z' },
-          attempts: [{ activity: 'accounts.holdFunds', count: 3 }],
+          attempts: [
+            { activity: 'accounts.holdFunds', count: 3, lastFailure: 'unknown', text: null },
+          ],
         },
       ],
     });

@@ -1,3 +1,4 @@
+import { ApplicationFailure } from '@temporalio/activity';
 import type { Context } from '@temporalio/activity';
 import type { ActivityExecuteInput } from '@temporalio/worker';
 import { expect, it } from '@jest/globals';
@@ -13,31 +14,62 @@ const quiet = {
   },
   metrics: { attempt: () => () => undefined },
   stuckAlarmMs: 60_000,
-} as unknown as Dependencies; // Only these are used of an attempt that succeeds.
+  stuckMarks: { mark: () => Promise.resolve() },
+} as unknown as Dependencies; // As much as an attempt uses that is not stuck.
 
-const contextOf = (attempt: number) =>
+const contextOf = (attempt: number, heartbeatDetails?: unknown, beats: unknown[] = []) =>
   ({
     info: {
       attempt,
+      heartbeatDetails,
       activityType: 'accounts.holdFunds',
       scheduledTimestampMs: Date.now(),
       currentAttemptScheduledTimestampMs: Date.now(),
       startToCloseTimeoutMs: 10_000,
     },
-    heartbeat: () => undefined,
+    heartbeat: (details: unknown) => beats.push(details),
     cancellationSignal: new AbortController().signal,
   }) as unknown as Context; // As much as an attempt looks at.
 
-const answerAt = (attempt: number, answer: unknown) => {
-  const input: ActivityExecuteInput = { args: [], headers: {} };
-  return createActivityInterceptor(quiet)(contextOf(attempt)).execute?.(input, () =>
+const verdict = { gid: 'order:acme.O-1', branch: 'holdFunds', fence: 'first' };
+const input: ActivityExecuteInput = { args: [[{ key: 'order:acme.O-1/holdFunds' }]], headers: {} };
+
+const answerAt = (attempt: number, answer: unknown, left?: unknown) =>
+  createActivityInterceptor(quiet)(contextOf(attempt, left)).execute?.(input, () =>
     Promise.resolve(answer),
   );
-};
+
+/** What an attempt that fails says with its last heartbeat. */
+async function leftBy(attempt: number, error: Error): Promise<unknown> {
+  const beats: unknown[] = [];
+  const context = contextOf(attempt, undefined, beats);
+  const execution = createActivityInterceptor(quiet)(context).execute?.(input, () =>
+    Promise.reject(error),
+  );
+  await expect(execution).rejects.toBe(error);
+  return beats.at(-1);
+}
 
 it('an answer tells which attempt it is of, from the second on', async () => {
-  const verdict = { gid: 'order:acme.O-1', branch: 'holdFunds', fence: 'first' };
-  expect(await answerAt(3, [verdict])).toEqual([{ ...verdict, attempt: 3 }]);
+  expect(await answerAt(3, [verdict])).toMatchObject([{ ...verdict, attempt: 3 }]);
   expect(await answerAt(1, [verdict])).toEqual([verdict]);
   expect(await answerAt(3, { token: '7' })).toEqual({ token: '7' });
+});
+
+it('an answer tells how the attempt before it failed', async () => {
+  const lost = new Error(`connect ECONNREFUSED 10.0.0.7:3306 ${'x'.repeat(400)}`);
+  const left = await leftBy(2, lost);
+  const lastFailure = { type: 'unknown', text: lost.message.slice(0, 300) };
+  expect(await answerAt(3, [verdict], left)).toEqual([{ ...verdict, attempt: 3, lastFailure }]);
+  const stale = await leftBy(1, ApplicationFailure.create({ type: 'StaleEpoch', message: 'Old.' }));
+  expect(await answerAt(2, [verdict], stale)).toMatchObject([
+    { lastFailure: { type: 'StaleEpoch', text: 'Old.' } },
+  ]);
+});
+
+it('an attempt that was killed has left nothing, and what failed before it is not told as its failure', async () => {
+  const left = await leftBy(1, new Error('Lost.'));
+  expect(await answerAt(3, [verdict], left)).toMatchObject([{ lastFailure: { type: 'unknown' } }]);
+  expect(JSON.stringify(await answerAt(3, [verdict], left))).not.toContain('Lost.');
+  expect(await answerAt(2, [verdict])).toMatchObject([{ lastFailure: { type: 'unknown' } }]);
 });

@@ -59,8 +59,8 @@ const told = (run: Run) => JSON.parse(endingOf(run, 4_000)) as Told;
 describe('an ending', () => {
   it('keeps how many attempts a step took, where one was not enough', () => {
     const [first, third] = [aStep('openPayment'), aStep('authorise')];
-    countCall(first, 'accounts.openPayment', 1);
-    countCall(third, 'accounts.authorisePayment', 3);
+    countCall(first, 'accounts.openPayment', { attempts: 1 });
+    countCall(third, 'accounts.authorisePayment', { attempts: 3 });
     const [one, other] = told(aRun(first, third)).steps ?? [];
     expect(one).not.toHaveProperty('calls');
     expect(other).toMatchObject({
@@ -68,10 +68,21 @@ describe('an ending', () => {
     });
   });
 
+  it('keeps how what succeeded later has failed last: its type, and not what a driver said', () => {
+    const step = aStep('authorise');
+    const lost = { lastFailure: 'unknown', text: 'connect ECONNREFUSED 10.0.0.7:3306' };
+    countCall(step, 'accounts.authorisePayment', { attempts: 2, ...lost });
+    countCall(step, 'accounts.authorisePayment', { attempts: 1 });
+    const run = aRun(step);
+    expect(stepViewsOf(run)[0]?.calls).toMatchObject([{ attempts: 3, ...lost }]);
+    expect(told(run).steps).toMatchObject([{ calls: [{ attempts: 3, lastFailure: 'unknown' }] }]);
+    expect(endingOf(run, 4_000)).not.toContain('ECONNREFUSED');
+  });
+
   it('does not count what nobody has answered', () => {
     const step = aStep('authorise');
-    countCall(step, 'accounts.authorisePayment', null);
-    countCall(step, 'accounts.authorisePayment', 2);
+    countCall(step, 'accounts.authorisePayment', { attempts: null });
+    countCall(step, 'accounts.authorisePayment', { attempts: 2 });
     expect(stepViewsOf(aRun(step))[0]?.calls).toEqual([
       { activity: 'accounts.authorisePayment', attempts: null },
     ]);
@@ -118,11 +129,11 @@ describe('an ending', () => {
 
 it('the attempts of a step go into the next run of a long transaction', () => {
   const step = aStep('authorise');
-  countCall(step, 'accounts.authorisePayment', 2);
+  countCall(step, 'accounts.authorisePayment', { attempts: 2 });
   const carried = JSON.parse(JSON.stringify(carriedOf(aRun(step)))) as Carried; // As Temporal carries it.
   const next = continuedRun(input, carried, () => 5_000);
   const [again] = [...next.steps.values()];
-  if (again) countCall(again, 'accounts.authorisePayment', 1);
+  if (again) countCall(again, 'accounts.authorisePayment', { attempts: 1 });
   expect(stepViewsOf(next)[0]?.calls).toEqual([
     { activity: 'accounts.authorisePayment', attempts: 3 },
   ]);

@@ -101,7 +101,14 @@ describe('the order saga over real participants', () => {
       activities.map((name) => `${name}:afterCommit:throw-retryable:1`).join(';'),
     );
     const order = await own.accepted();
-    expect((await (await own.start(order)).result()).outcome).toBe('completed');
+    const { outcome, steps } = await (await own.start(order)).result();
+    expect(outcome).toBe('completed');
+    expect(steps.flatMap(({ calls = [] }) => calls)).toEqual(
+      activities.map((activity) => ({
+        ...{ activity, attempts: 2, lastFailure: 'unknown' },
+        text: expect.stringContaining('afterCommit'),
+      })),
+    );
     expect([...faults.fired().values()]).toEqual([1, 1, 1, 1]);
     const rows = await fenceOf(order);
     expect(
