@@ -21,7 +21,8 @@ import { withLock } from './stack/lock';
 import { ownedProcesses, stopProcess } from './stack/process';
 import { folderOf, profiles, startLockOf, type Profile } from './stack/profile';
 import { deadServers, isServerName, takeDown } from './stack/stack';
-import { pause, reasonOf } from './stack/waiting';
+import { pause } from './stack/waiting';
+import { createSupervision, superviseEveryMs } from './supervision';
 
 interface Options {
   readonly profile: Profile;
@@ -30,8 +31,6 @@ interface Options {
   readonly down?: boolean;
 }
 
-const superviseEveryMs = 1_000;
-const retryAtMostMs = 60_000;
 const workersMax = 16;
 
 new Command('start')
@@ -92,61 +91,26 @@ async function stopLeftovers(profile: Profile): Promise<void> {
   await Promise.all(left.map(({ name }) => stopProcess(folder, name)));
 }
 
-/**
- * Starts again what has died: kill a worker and see that nothing is lost. Ends at the first signal, and when whoever
- * started us is gone. What goes on is said once: a server that is down, a process that does not come back.
- */
+/** Until the first signal, or until whoever started us is gone. */
 async function supervise(
   { stack, application, processes }: LocalApplication,
   stopping: AbortSignal,
 ): Promise<void> {
   const parent = process.ppid;
   const isStopping = (): boolean => stopping.aborted || process.ppid !== parent;
-  const servers = createDownTime(stack.profile);
-  const failing = new Map<string, Failing>();
+  const supervision = createSupervision({
+    processes,
+    application,
+    deadServers: () => deadServers(stack.profile),
+    restartCommand: (name) => `npm run stack -- restart ${name} --profile ${stack.profile}`,
+    say,
+    now: Date.now,
+    isStopping,
+  });
   while (!isStopping()) {
-    const due = servers.areDown() ? [] : processes; // Nothing that needs them would become ready.
-    for (const [name, role] of due) {
-      const failed = failing.get(name);
-      const isDue = failed === undefined || Date.now() >= failed.againAt;
-      if (isStopping() || !isDue || application.process(name)) continue;
-      if (!failed) say(`${name} has ended; starting it again.`);
-      try {
-        await application.start(role, name);
-        if (failed) say(`${name} runs again.`);
-        failing.delete(name);
-      } catch (error) {
-        if (!failed) say(`${reasonOf(error)}\n${name} is tried again and again.`);
-        const waitMs = Math.min((failed?.waitMs ?? superviseEveryMs) * 2, retryAtMostMs);
-        failing.set(name, { waitMs, againAt: Date.now() + waitMs });
-      }
-    }
+    await supervision.look();
     await pause(superviseEveryMs);
   }
-}
-
-interface Failing {
-  readonly waitMs: number;
-  readonly againAt: number;
-}
-
-/** Tells of each server that is gone, once, and once that it is back. */
-function createDownTime(profile: Profile) {
-  let known: ReturnType<typeof deadServers> = [];
-  const isIn = (servers: typeof known, name: string): boolean =>
-    servers.some((server) => server.name === name);
-  return {
-    areDown(): boolean {
-      const dead = deadServers(profile);
-      for (const { name, title } of dead) {
-        if (isIn(known, name)) continue;
-        say(`${title} has ended: npm run stack -- restart ${name} --profile ${profile}`);
-      }
-      for (const { name, title } of known) if (!isIn(dead, name)) say(`${title} runs again.`);
-      known = dead;
-      return dead.length > 0;
-    },
-  };
 }
 
 function stopSignal(): AbortSignal {
