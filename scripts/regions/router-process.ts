@@ -1,6 +1,7 @@
 /** The router as a process: routes from its environment, orders on its control port. */
 import { Command } from 'commander';
 
+import { reasonOf } from '../stack/waiting';
 import { routesSchema, startRouter } from './router';
 
 const { control, state } = new Command('router')
@@ -10,7 +11,11 @@ const { control, state } = new Command('router')
   .opts<{ readonly control: string; readonly state: string }>();
 
 const routes = routesSchema.parse(JSON.parse(process.env['ROUTES'] ?? '{}'));
-void startRouter({ routes, controlPort: Number(control), stateFile: state }).then(({ port }) =>
-  console.log(`The router takes orders on port ${port}.`),
+startRouter({ routes, controlPort: Number(control), stateFile: state }).then(
+  ({ port }) => console.log(`The router takes orders on port ${port}.`),
+  (error: unknown) => {
+    console.error(reasonOf(error));
+    process.exit(1); // Routes that were opened before would keep it alive.
+  },
 );
 process.on('SIGTERM', () => process.exit());

@@ -3,7 +3,7 @@
  * who knows the server's own port goes round it. What it was told last outlives its own death.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 import {
@@ -18,6 +18,7 @@ import {
 } from '../../activities/regions/router-protocol';
 import { createProxy, type Passing, type Proxy } from '../chaos/proxy';
 import { reasonOf } from '../stack/waiting';
+import { writeJson } from '../stack/whole-file';
 import { serveLines } from './json-lines';
 
 /** What a route is started with; `target` with the protocol that it speaks: `mysql://host:port`. */
@@ -164,17 +165,21 @@ function listen(port: number, onSocket: (socket: Socket) => void): Promise<Serve
   });
 }
 
+/** @throws where it cannot be read, or is damaged: a router that guesses would lead clients to a region that was left. */
 function readKept(file: string): Kept {
-  let text;
+  if (!existsSync(file)) return {}; // The first start.
+  const text = readFileSync(file, 'utf8');
   try {
-    text = readFileSync(file, 'utf8');
-  } catch {
-    return {}; // The first start.
+    return keptSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new Error(
+      `${file} is damaged, and it alone says where the routes lead: remove it where region a is the active one, for without it they lead there.`,
+      { cause },
+    );
   }
-  return keptSchema.parse(JSON.parse(text));
 }
 
-/** Renamed at the end: a router that dies in the middle finds the old orders, or the new ones. */
+/** Whole at every time: a router that dies in the middle finds the old orders, or the new ones. */
 function writeKept(file: string, routes: ReadonlyMap<RouteName, Route>): void {
   const kept = Object.fromEntries(
     [...routes].map(([name, { state, target, latencyMs, epoch }]) => [
@@ -182,6 +187,5 @@ function writeKept(file: string, routes: ReadonlyMap<RouteName, Route>): void {
       { state, target: target.toString(), latencyMs, epoch },
     ]),
   );
-  writeFileSync(`${file}.new`, `${JSON.stringify(kept, undefined, 2)}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  writeJson(file, kept);
 }

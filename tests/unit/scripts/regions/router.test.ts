@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { askRouter, RouterEpochOver } from '../../../../activities/regions/router-client';
 import { routeNames, type RouterOrder } from '../../../../activities/regions/router-protocol';
 import { startRouter, type Router } from '../../../../scripts/regions/router';
+import { checkout, environmentWith } from '../../../../scripts/stack/config';
 import { freePort } from '../../../../scripts/stack/ports';
+
+const program = join(checkout, 'scripts', 'regions', 'router-process.ts');
 
 /** Closed in the reverse order of their opening. */
 const closing: (() => unknown)[] = [];
@@ -42,12 +46,14 @@ async function serverNamed(name: string): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-async function routerTo(target: string): Promise<Router & { readonly control: string }> {
-  const routes = Object.fromEntries(
+const routesTo = (target: string) =>
+  Object.fromEntries(
     routeNames.map((name) => [name, { port: ports.get(name) ?? 0, target: `tcp://${target}` }]),
   ) as Parameters<typeof startRouter>[0]['routes'];
+
+async function routerTo(target: string): Promise<Router & { readonly control: string }> {
   const router = await startRouter({
-    routes,
+    routes: routesTo(target),
     controlPort: 0,
     stateFile: join(folder, 'router.json'),
   });
@@ -119,6 +125,23 @@ describe('the router of a cluster', () => {
     expect(await client().ask()).toBe('b');
     await expect(askRouter(control, order({ epoch: 6 }))).rejects.toThrow(RouterEpochOver);
   });
+
+  it.each(['', '{"mysql":{"state":"op', '{"mysql":{"state":"ajar"}}'])(
+    'ends with one sentence where what it was told last is damaged, and leads nobody anywhere: %j',
+    (text) => {
+      const state = join(folder, 'router.json');
+      writeFileSync(state, text);
+      const args = ['--import', 'tsx', program, '--control', '0', '--state', state];
+      const routes = JSON.stringify(routesTo('127.0.0.1:1'));
+      const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, {
+        ...{ env: environmentWith({ ROUTES: routes }), encoding: 'utf8', timeout: 30_000 },
+      });
+      expect({ status, signal, stdout }).toEqual({ status: 1, signal: null, stdout: '' });
+      expect(stderr).toMatch(/^.*router\.json is damaged.* remove it .*\n$/);
+      expect(readFileSync(state, 'utf8')).toBe(text);
+    },
+    60_000,
+  );
 
   it('says what is wrong with an order', async () => {
     const { control } = await routerTo(await serverNamed('a'));
