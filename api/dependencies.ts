@@ -8,7 +8,7 @@ import {
   ownedDatabase,
   reservedName,
 } from '../processes/installation';
-import { createServerClock, type Now } from '../processes/server-clock';
+import { createServerClock, timeOf, type Now } from '../processes/server-clock';
 import { guardRedis, redisRegistration } from '../processes/redis-premises';
 import { temporalPremises } from '../processes/temporal-premises';
 import { runsChannel } from '../contracts/runs';
@@ -131,7 +131,7 @@ export function openDependencies(
 }
 export type Dependencies = ReturnType<typeof openDependencies>;
 
-/** Keys, the audit of what is done with them, and the clusters that no tenant is named as, for the command line. */
+/** Keys, the audit of what is done with them, and the clusters that no tenant is named as, for whoever makes keys at hand. */
 export function openKeys(accordUrl: string) {
   const pool = openPool(accordUrl, 1);
   const database = createDatabase(pool);
@@ -139,6 +139,8 @@ export function openKeys(accordUrl: string) {
     keys: createKeysStore(database),
     audit: createAuditStore(database),
     clusters: () => clustersOf(database),
+    /** By the clock that keys are judged by: that of MySQL. */
+    now: async () => new Date(await timeOf(database)),
     close: () => pool.close(),
   };
 }

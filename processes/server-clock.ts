@@ -32,12 +32,9 @@ export function createServerClock(
 
   async function look(): Promise<{ readonly ahead: number; readonly tookMs: number }> {
     const began = steady();
-    const [row] = await database.select<{ readonly us: string }>(
-      `SELECT CAST(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) AS CHAR) AS us`,
-    );
+    const at = await timeOf(database);
     const ended = steady();
-    if (!row) throw new Error(`${database.database} tells no time.`);
-    return { ahead: Number(row.us) / 1_000 - (began + ended) / 2, tookMs: ended - began };
+    return { ahead: at - (began + ended) / 2, tookMs: ended - began };
   }
 
   return {
@@ -56,6 +53,15 @@ export function createServerClock(
       },
     },
   };
+}
+
+/** @returns the time of the database, in milliseconds since 1970, with fractions. */
+export async function timeOf(database: Pick<OwnedDatabase, 'select'>): Promise<number> {
+  const [row] = await database.select<{ readonly us: string }>(
+    `SELECT CAST(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) AS CHAR) AS us`,
+  );
+  if (!row) throw new Error('MySQL tells no time.');
+  return Number(row.us) / 1_000;
 }
 
 /** @param differsMs how far ahead the first is; negative: behind. */

@@ -11,8 +11,7 @@ import { openKeys } from '../api/dependencies';
 import { subjectPattern } from '../api/people';
 import { placeOf, whyReserved, type Place } from '../api/realms';
 import { expandScopes, isScopeOf, isScopeOrOps, scopes } from '../api/scopes';
-import type { AuditStore } from '../api/stores/audit-store';
-import type { ApiKey, KeysStore } from '../api/stores/keys-store';
+import type { ApiKey } from '../api/stores/keys-store';
 import type { JsonValue } from '../api/json-text';
 import { tenantPattern } from '../contracts/ids';
 import { fail, jsonOption, print, printJson, reportTo, tableOf, type JsonTarget } from './report';
@@ -38,18 +37,18 @@ interface CreateOptions extends ChangeOptions {
 
 async function withKeys(
   { tenant, cluster, profile }: Options,
-  use: (keys: KeysStore, audit: AuditStore, place: Place) => Promise<void>,
+  use: (opened: ReturnType<typeof openKeys>, place: Place) => Promise<void>,
 ): Promise<void> {
   if ((tenant === undefined) === (cluster === undefined))
     throw new Error('A key is of a tenant or of a cluster: say --tenant or --cluster.');
   const url = givenVariable('API_DATABASE_URL') ?? (await provisioned(profile)).API_DATABASE_URL;
-  const { keys, audit, clusters, close } = openKeys(url);
+  const opened = openKeys(url);
   try {
-    const known = await clusters();
+    const known = await opened.clusters();
     const place = tenant === undefined ? clusterOf(cluster ?? '', known) : tenantOf(tenant, known);
-    await use(keys, audit, place);
+    await use(opened, place);
   } finally {
-    await close();
+    await opened.close();
   }
 }
 
@@ -65,8 +64,8 @@ function clusterOf(name: string, clusters: readonly string[]): Place {
 }
 
 const create = (options: CreateOptions): Promise<void> =>
-  withKeys(options, async (keys, audit, place) => {
-    const createdAt = new Date();
+  withKeys(options, async (opened, place) => {
+    const createdAt = await opened.now();
     const { key, credential } = newKey({
       ...place,
       owner: options.owner,
@@ -75,13 +74,13 @@ const create = (options: CreateOptions): Promise<void> =>
       expiresAt: expiryOf(createdAt, options.days),
       maker: makerAtHand(options.by),
     });
-    await writeDown(audit, place, options.by, 'create', {
+    await writeDown(opened, place, options.by, 'create', {
       keyId: key.keyId,
       realm: place.realm,
       owner: key.owner,
       scopes: [...key.scopes],
     });
-    await keys.add(key);
+    await opened.keys.add(key);
     console.error(
       `Key ${key.keyId} of ${key.owner} for the ${key.realm} ${key.tenant}, made by ${options.by}. Its secret is not shown again:`,
     );
@@ -91,7 +90,7 @@ const create = (options: CreateOptions): Promise<void> =>
 const head = ['key', 'owner', 'made by', 'scopes', 'state', 'used'];
 
 const list = (options: Options & { readonly json?: JsonTarget }): Promise<void> =>
-  withKeys(options, async (keys, _, place) => {
+  withKeys(options, async ({ keys }, place) => {
     reportTo(options.json);
     const found = await keys.list(place);
     print(tableOf(head, found.map(rowOf)));
@@ -104,24 +103,24 @@ const dayOf = (at: Date): string => at.toISOString().slice(0, 10);
 const shown = (key: ApiKey): object => ({ ...key, secretSha256: undefined });
 
 const revoke = (keyId: string, options: ChangeOptions): Promise<void> =>
-  withKeys(options, async (keys, audit, place) => {
-    await writeDown(audit, place, options.by, 'revoke', { keyId });
-    if (!(await keys.revoke(place, keyId))) {
+  withKeys(options, async (opened, place) => {
+    await writeDown(opened, place, options.by, 'revoke', { keyId });
+    if (!(await opened.keys.revoke(place, keyId))) {
       throw new Error(`The ${place.realm} ${place.tenant} has no key ${keyId}.`);
     }
     console.error(`Revoked; a running API takes it for five more seconds at most.`);
   });
 
 /** Before it is done, with whom the machine knows at this command line: the name behind `--by` is that person's own word. */
-const writeDown = (
-  audit: AuditStore,
+const writeDown = async (
+  { audit, now }: Pick<ReturnType<typeof openKeys>, 'audit' | 'now'>,
   { tenant }: Place,
   by: string,
   command: string,
   what: Readonly<Record<string, JsonValue>>,
 ): Promise<void> =>
   audit.add({
-    at: new Date(),
+    at: await now(),
     tenant,
     actor: by,
     operation: `npm run api-key -- ${command}`,

@@ -19,21 +19,21 @@ export async function authorizationOf(
   apiDatabaseUrl: string,
   { tenant, owner, scopes }: Holder,
 ): Promise<string> {
-  const createdAt = new Date();
-  const { key, credential } = newKey({
-    realm: 'tenant',
-    tenant,
-    owner,
-    scopes: expandScopes(scopes, 'tenant'),
-    createdAt,
-    expiresAt: new Date(createdAt.getTime() + lifeMs),
-    maker: makerAtHand(owner), // Each caller of these scripts plays one person, who makes the own key.
-  });
-  const { keys, close } = openKeys(apiDatabaseUrl);
+  const { keys, now, close } = openKeys(apiDatabaseUrl);
   try {
+    const createdAt = await now();
+    const { key, credential } = newKey({
+      realm: 'tenant',
+      tenant,
+      owner,
+      scopes: expandScopes(scopes, 'tenant'),
+      createdAt,
+      expiresAt: new Date(createdAt.getTime() + lifeMs),
+      maker: makerAtHand(owner), // Each caller of these scripts plays one person, who makes the own key.
+    });
     await keys.add(key);
+    return `Bearer ${credential}`;
   } finally {
     await close();
   }
-  return `Bearer ${credential}`;
 }

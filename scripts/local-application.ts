@@ -138,7 +138,7 @@ export async function developerCredential(profile: Profile, urls: DatabaseUrls):
     .toString('hex')
     .slice(0, 26)
     .toUpperCase();
-  const { keys, close } = openKeys(urls.API_DATABASE_URL);
+  const { keys, now, close } = openKeys(urls.API_DATABASE_URL);
   try {
     if (!(await keys.find(keyId))) {
       await keys.add({
@@ -150,7 +150,7 @@ export async function developerCredential(profile: Profile, urls: DatabaseUrls):
         people: [developer],
         secretSha256: sha256(keySecret),
         scopes: allowed,
-        createdAt: new Date(),
+        createdAt: await now(),
         expiresAt: null,
       });
     }

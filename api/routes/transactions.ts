@@ -141,7 +141,6 @@ export const runFilterOf = ({
   resolvedByHand,
   acceptedAfter,
   acceptedBefore,
-  olderThanMs,
   ...same
 }: Filter): RunFilter => ({
   ...same,
@@ -149,16 +148,8 @@ export const runFilterOf = ({
   reasons: reason,
   byHand: resolvedByHand,
   acceptedAfter: acceptedAfter === undefined ? undefined : new Date(acceptedAfter),
-  acceptedBefore: earliest([
-    acceptedBefore === undefined ? undefined : Date.parse(acceptedBefore),
-    olderThanMs === undefined ? undefined : Date.now() - olderThanMs,
-  ]),
+  acceptedBefore: acceptedBefore === undefined ? undefined : new Date(acceptedBefore),
 });
-
-function earliest(times: readonly (number | undefined)[]): Date | undefined {
-  const given = times.filter((time) => time !== undefined);
-  return given.length === 0 ? undefined : new Date(Math.min(...given));
-}
 
 /** What a cursor belongs to: another tenant, list or filter makes it invalid. */
 export const cursorBinding = (tenant: string, filter: Filter): JsonValue => ({

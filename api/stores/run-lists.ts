@@ -25,6 +25,8 @@ export interface RunFilter {
   readonly minAtRisk?: number | undefined;
   readonly acceptedAfter?: Date | undefined;
   readonly acceptedBefore?: Date | undefined;
+  /** By the clock of MySQL, which has stamped the acceptance. */
+  readonly olderThanMs?: number | undefined;
 }
 
 /** Rows that one page or one count looks at, at most. */
@@ -221,10 +223,18 @@ const branchOf = (conditions: readonly Condition[]): Branch => ({
   values: conditions.flatMap(([, values]) => values),
 });
 
+/** Its one value: milliseconds. */
+export const isOlder = 'accepted_at < UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND';
+
 /** Every index ends with the order of the list, so these are its ranges. */
-const placeOf = ({ acceptedAfter, acceptedBefore }: RunFilter): readonly Condition[] => [
+const placeOf = ({
+  acceptedAfter,
+  acceptedBefore,
+  olderThanMs,
+}: RunFilter): readonly Condition[] => [
   ...(acceptedAfter ? [['accepted_at >= ?', [acceptedAfter]] as const] : []),
   ...(acceptedBefore ? [['accepted_at < ?', [acceptedBefore]] as const] : []),
+  ...(olderThanMs === undefined ? [] : [[isOlder, [olderThanMs]] as const]),
 ];
 
 /** The first half is what the index begins at. */

@@ -14,7 +14,14 @@ import type { Fingerprint } from '../idempotency';
 import type { People } from '../people';
 import type { Position } from '../cursor';
 import { openMoveOf } from './cluster-store';
-import { countRuns, readRunPage, type Condition, type RunFilter, type RunPage } from './run-lists';
+import {
+  countRuns,
+  isOlder,
+  readRunPage,
+  type Condition,
+  type RunFilter,
+  type RunPage,
+} from './run-lists';
 import {
   isSqlError,
   withoutDeadlock,
@@ -557,6 +564,7 @@ function conditionsOf(tenant: Tenant, filter: RunFilter): readonly Condition[] {
   add('at_risk_minor >= ?', filter.minAtRisk);
   add('accepted_at >= ?', filter.acceptedAfter);
   add('accepted_at < ?', filter.acceptedBefore);
+  add(isOlder, filter.olderThanMs);
   if (filter.stuck !== undefined) {
     conditions.push([filter.stuck ? 'stuck_since IS NOT NULL' : 'stuck_since IS NULL', []]);
   }

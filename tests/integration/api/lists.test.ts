@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import type { SqlPool } from '../../../activities/sql-transaction';
 import type { Position } from '../../../api/cursor';
+import { runFilterOf } from '../../../api/routes/transactions';
 import type { Database } from '../../../api/stores/database';
 import { looksMax } from '../../../api/stores/run-lists';
 import type { RunFilter } from '../../../api/stores/run-lists';
@@ -95,6 +96,13 @@ async function everyPage(filter: RunFilter) {
 describe('a list of transactions', () => {
   const open = Array.from({ length: 10 }, (_, n) => String(19 - n));
 
+  it('judges an age by the clock of MySQL, wherever this machine believes to be', async () => {
+    const local = jest.spyOn(Date, 'now').mockReturnValue(0);
+    const { rows } = await runs.list('acme', runFilterOf({ olderThanMs: 1_000 }), limit);
+    local.mockRestore();
+    expect(rows).toHaveLength(limit);
+  });
+
   it.each<[string, RunFilter, number]>([
     ['no filter', {}, limit],
     ['an ending', { states: ['completed'] }, limit],
@@ -120,6 +128,7 @@ describe('a list of transactions', () => {
       5,
     ],
     ['stuck', { stuck: true }, 5],
+    ['an age by the clock of MySQL', { olderThanMs: 1_000 }, limit],
   ])('by %s reads what it answers, and not what has ended', async (_, filter, expected) => {
     const { rows } = await runs.list('acme', filter, limit);
 
