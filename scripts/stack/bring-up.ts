@@ -57,13 +57,14 @@ export async function startNatively(
   program: Program,
 ): Promise<void> {
   await server.prepare(context, program);
-  const { args, env } = server.launch(context);
+  const { args, env, input } = server.launch(context);
   const owned = await startProcess({
     folder: context.folder,
     name: server.name,
     file: program.file,
     args: [...program.args, ...args],
     env: environmentWith(env ?? {}),
+    ...(input === undefined ? {} : { input }),
   });
   starting.add(owned.pid);
   try {

@@ -16,6 +16,7 @@ import {
   statSync,
 } from 'node:fs';
 import { Socket } from 'node:net';
+import { devNull } from 'node:os';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
@@ -43,6 +44,8 @@ export interface ProcessCommand {
   readonly cwd?: string;
   /** The whole environment of the child; by default this process's own. */
   readonly env?: NodeJS.ProcessEnv;
+  /** A file that is its standard input; by default that is empty. */
+  readonly input?: string;
   /** A program of Node that ends, as at SIGTERM, when this process does, however that comes. */
   readonly endsWithUs?: boolean;
 }
@@ -59,17 +62,18 @@ const recordFileOf = (folder: string, name: string): string => join(folder, 'run
  * @throws when the program cannot be started, or when a process of that name still runs.
  */
 export async function startProcess(command: ProcessCommand): Promise<OwnedProcess> {
-  const { folder, name, file, args, cwd, env, endsWithUs = false } = command;
+  const { folder, name, file, args, cwd, env, input = devNull, endsWithUs = false } = command;
   const recordFile = recordFileOf(folder, name);
   const running = ownedProcess(folder, name);
   if (running !== undefined)
     throw new Error(`${name} is running already, as process ${running.pid}.`);
   mkdirSync(join(folder, 'run'), { recursive: true });
+  const standardInput = openSync(input, 'r');
   const log = openLog(logFileOf(folder, name));
   try {
     const child = spawn(file, endsWithUs ? ['--import', endWithParent, ...args] : args, {
       detached: true, // A group of its own: Ctrl-C in this terminal is not for it.
-      stdio: ['ignore', log, log, ...(endsWithUs ? ['pipe' as const] : [])],
+      stdio: [standardInput, log, log, ...(endsWithUs ? ['pipe' as const] : [])],
       cwd: cwd ?? folder,
       env: { ...(env ?? process.env), [recordVariable]: recordFile },
     });
@@ -82,6 +86,7 @@ export async function startProcess(command: ProcessCommand): Promise<OwnedProces
     writeJson(recordFile, record);
     return record;
   } finally {
+    closeSync(standardInput);
     closeSync(log);
   }
 }

@@ -37,10 +37,11 @@ const redisServer = (
     mkdirSync(join(context.folder, dataName(name)), { recursive: true });
     // A file instead of arguments: those can be read by every user of the machine.
     const text = configuration({ ...directivesOf(name, context), ...settings });
-    writeFileSync(join(context.folder, configurationName(name)), text, { mode: 0o600 });
+    writeFileSync(configurationFile(name, context), text, { mode: 0o600 });
     return Promise.resolve();
   },
-  launch: () => ({ args: [configurationName(name)] }),
+  // Redis takes the whole path of a file that it is named for a pattern: in a folder named `[x]` it would find none.
+  launch: (context) => ({ args: ['-'], input: configurationFile(name, context) }),
   check: (address) => within(5_000, title, check(address)),
 });
 
@@ -61,7 +62,8 @@ export const regionalRedis = [redisOf('a'), redisOf('b')];
 
 /** From the profile's folder, where Redis is started: a path may hold what its configuration reads as something else. */
 const dataName = (name: RedisName): string => `data/${name}`;
-const configurationName = (name: RedisName): string => `${name}.conf`;
+const configurationFile = (name: RedisName, { folder }: Context): string =>
+  join(folder, `${name}.conf`);
 
 const directivesOf = (name: RedisName, context: Context): Readonly<Record<string, string>> => ({
   bind: '127.0.0.1',

@@ -21,6 +21,8 @@ export interface Context {
 export interface Launch {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A file that is its standard input; without one that is empty. */
+  readonly input?: string;
 }
 
 /** What `up` must know of one server; everything else is the same for all of them. */
