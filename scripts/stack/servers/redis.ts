@@ -72,6 +72,7 @@ const directivesOf = (name: RedisName, context: Context): Readonly<Record<string
   requirepass: context.passwords.redis,
   masterauth: context.passwords.redis, // Of whoever it follows: one password in all regions.
   daemonize: 'no',
+  'set-proc-title': 'no', // A title is written over the environment, which says whose process it is.
   ...redisSettings,
 });
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -95,4 +95,17 @@ describe.each(servers)('a $title of our own', (server) => {
       return Promise.resolve();
     });
   });
+
+  it.each(['', '{"name":"redis","pid":'])(
+    'is found, and stopped, where its record is damaged: %j',
+    async (text) => {
+      await withServer(server, 'plain', (context) => {
+        const started = ownedProcess(context.folder, server.name);
+        writeFileSync(join(context.folder, 'run', `${server.name}.json`), text);
+        expect(started).toBeDefined();
+        expect(ownedProcess(context.folder, server.name)).toMatchObject({ pid: started?.pid });
+        return Promise.resolve();
+      });
+    },
+  );
 });
