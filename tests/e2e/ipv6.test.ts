@@ -48,7 +48,7 @@ async function serversAlongIpv6(): Promise<Variables> {
   ]);
   return {
     ...(Object.fromEntries(urls) as Variables),
-    REDIS_URL: redis.url.replace(redisHost, await alongIpv6(redisHost)),
+    REDIS_URL: `${redis.url.replace(redisHost, await alongIpv6(redisHost))}?keyPrefix=${own.kafka.settings.topicPrefix}`,
     TEMPORAL_ADDRESS: await alongIpv6(temporal.address),
     KAFKA_BROKERS: (await Promise.all(kafka.brokers.map(alongIpv6))).join(','),
   };
