@@ -43,6 +43,12 @@ const everySession = {
   sql_auto_is_null: 0,
   sql_select_limit: '18446744073709551615', // A server-wide limit would cut sets silently.
   sql_big_selects: 1,
+  group_concat_max_len: 1_048_576, // A list that is cut without an error would be compared as if it were whole.
+  max_sort_length: 1_024, // Texts that differ only after it would be sorted as equals.
+  div_precision_increment: 4,
+  foreign_key_checks: 1,
+  unique_checks: 1,
+  lc_messages: 'en_US', // Operators look for the words of an error.
 } as const;
 
 /** Names and values of a session, as MySQL has them. */

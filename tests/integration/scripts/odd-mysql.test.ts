@@ -26,7 +26,13 @@ const odd = [
   '--password-history=5',
   '--password-reuse-interval=365',
   '--default-password-lifetime=90',
+  '--group-concat-max-len=4',
+  '--max-sort-length=4',
+  '--div-precision-increment=0',
 ];
+
+/** What only `SET GLOBAL` can change. */
+const oddGlobals = `SET GLOBAL foreign_key_checks = 0, GLOBAL unique_checks = 0, GLOBAL lc_messages = 'de_DE'`;
 
 describe('a MySQL whose defaults are others', () => {
   let mysql: OwnMySql;
@@ -55,6 +61,7 @@ describe('a MySQL whose defaults are others', () => {
   beforeAll(async () => {
     mysql = await ownMySql(odd);
     const server = await openConnection({ url: mysql.adminUrl });
+    await server.query(oddGlobals);
     await server.query(`INSTALL COMPONENT 'file://component_validate_password'`);
     await server.query(`SET GLOBAL validate_password.policy = 'STRONG'`);
     await server.end();
@@ -135,6 +142,25 @@ describe('a MySQL whose defaults are others', () => {
     );
     await admin.end();
     expect(rows).toEqual([{ isNow: 1 }]);
+  });
+
+  it('joins, sorts and divides for a process as any other server does, and checks its keys', async () => {
+    const [url = ''] = urls.VERIFY_DATABASE_URLS.split(',');
+    const session = await openConnection({ url });
+    const texts = `SELECT 'confirm' AS t UNION ALL SELECT 'confirmed' UNION ALL SELECT 'confide'`;
+    const [joined] = await session.query(
+      `SELECT GROUP_CONCAT(t ORDER BY t) AS ops, CAST(10 / 3 AS CHAR) AS third FROM (${texts}) few`,
+    );
+    const [sorted] = await session.query(`SELECT t FROM (${texts}) few ORDER BY t`);
+    const [checks] = await session.query(
+      'SELECT @@foreign_key_checks AS foreignKeys, @@unique_checks AS uniques, @@lc_messages AS words',
+    );
+    await session.end();
+    expect({ joined, sorted, checks }).toEqual({
+      joined: [{ ops: 'confide,confirm,confirmed', third: '3.3333' }],
+      sorted: [{ t: 'confide' }, { t: 'confirm' }, { t: 'confirmed' }],
+      checks: [{ foreignKeys: 1, uniques: 1, words: 'en_US' }],
+    });
   });
 
   it('is provisioned again with its passwords, which it remembers, and with new ones that it finds strong', async () => {
