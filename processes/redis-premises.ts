@@ -16,6 +16,35 @@ const registrationSeconds = 24 * 3_600;
 /** As the stack's own, on which every test runs. */
 const oldestMajor = 7;
 
+/** Under the client's key prefix. Nobody reads it. */
+const trialKey = 'accord:trial';
+
+/**
+ * Runs once each command that Accord's scripts are made of: a user may run scripts, and yet not what they call.
+ * Answers the error of each that failed, behind its name. The key is a text that expires: where hashes may be written,
+ * they meet the wrong type, and leave nothing.
+ */
+const trialScript = `
+local failed = {}
+local function try(name, ...)
+  local answer = redis.pcall(name, ...)
+  if type(answer) == 'table' and answer.err then failed[#failed + 1] = name .. ' ' .. answer.err end
+end
+try('SET', KEYS[1], '1', 'PX', 1000)
+try('GET', KEYS[1])
+try('TIME')
+try('PTTL', KEYS[1])
+try('EXISTS', KEYS[1])
+try('HSET', KEYS[1], 'state', '1')
+try('HGET', KEYS[1], 'state')
+try('HMGET', KEYS[1], 'state')
+try('HINCRBY', KEYS[1], 'left', 1)
+try('PEXPIRE', KEYS[1], 1000)
+try('EXPIRE', KEYS[1], 1)
+try('DEL', KEYS[1])
+return failed
+`;
+
 /** For a client that has just been opened, also on a busy machine. */
 const connectMs = 3_000;
 const connectLookMs = 20;
@@ -93,7 +122,8 @@ async function brokenPremises(redis: Redis): Promise<readonly BrokenPremise[]> {
   if (info.refusal !== undefined)
     return [broken('INFO', info.refusal, 'allowed', 'Give the user of REDIS_URL the right +info.')];
   const policy = valueOf(info.text, 'maxmemory_policy') ?? 'unknown';
-  const script = await answerOf(() => redis.eval('return 1', 0).then(String));
+  const script = await answerOf(() => redis.eval(trialScript, 1, trialKey).then(linesOf));
+  const refused = forbiddenOf(script.text);
   return [
     ...(Number.parseInt(version, 10) >= oldestMajor
       ? []
@@ -122,11 +152,30 @@ async function brokenPremises(redis: Redis): Promise<readonly BrokenPremise[]> {
             'EVAL',
             script.refusal,
             'allowed',
-            'Give the user of REDIS_URL the right +eval, and do not rename it.',
+            'Give the user of REDIS_URL the right +eval and the keys of its prefix, and do not rename it.',
+          ),
+        ]),
+    ...(refused.length === 0
+      ? []
+      : [
+          broken(
+            'commands of scripts',
+            `${refused.join(', ')} refused`,
+            'allowed',
+            `Give the user of REDIS_URL the rights ${refused.map((name) => `+${name.toLowerCase()}`).join(' ')}, and do not rename them.`,
           ),
         ]),
   ];
 }
+
+const linesOf = (answer: unknown): string => (Array.isArray(answer) ? answer.join('\n') : '');
+
+/** Failures of another kind, such as READONLY, are the server's state: each command tells it. */
+const forbiddenOf = (failures: string): readonly string[] =>
+  failures
+    .split('\n')
+    .filter((failure) => forbidden.test(failure))
+    .map((failure) => failure.replace(/ .*/s, ''));
 
 /** @throws where nothing was answered. */
 async function answerOf(
@@ -147,7 +196,10 @@ async function answerOf(
 export const isOurMistake = (error: unknown): boolean =>
   isReply(error) && !isForbidden(error) && /^(ERR|WRONGTYPE)\b/.test(error.message);
 
-const isForbidden = ({ message }: Error): boolean => /^(NOPERM|ERR unknown command)/i.test(message);
+/** To the caller, or to a script that it runs. */
+const forbidden =
+  /NOPERM|ACL failure in script|ERR unknown command|ERR unknown Redis command called from script/i;
+const isForbidden = ({ message }: Error): boolean => forbidden.test(message);
 
 const isReply = (error: unknown): error is Error =>
   error instanceof Error && error.name === 'ReplyError';

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,11 +7,16 @@ import { afterAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 
 import {
+  AllowancesUnavailable,
+  createAllowanceStore,
+} from '../../../activities/accounts/allowance-store';
+import {
   connectLockRedis,
   createLockStore,
   LocksUnavailable,
   type LockStore,
 } from '../../../activities/locks/lock-store';
+import { stepKeyOf } from '../../../contracts/ids';
 import { guardRedis, type GuardedRedis } from '../../../processes/redis-premises';
 import { freePort } from '../../../scripts/stack/ports';
 import { lineProgress } from '../../../scripts/stack/progress';
@@ -102,4 +107,51 @@ describe('a Redis that does not hold its premises is left alone as if it were aw
     expect(await outcomeOf(locks)).toBeInstanceOf(LocksUnavailable);
     expect(guarded.broken()).toMatchObject([{ setting: 'EVAL', found: 'refused' }]);
   }, 60_000);
+
+  it('where it forbids a command that a script of ours calls, and names it', async () => {
+    const url = await ownRedis();
+    const { guarded, locks } = await open(url);
+    const admin = administrator(url);
+    const commands = calledByScripts();
+    expect(commands).toEqual(expect.arrayContaining(['PEXPIRE', 'HSET', 'DEL']));
+    for (const name of commands) {
+      await admin.call('ACL', 'SETUSER', 'default', `-${name.toLowerCase()}`);
+      const found = `${name} refused`;
+      expect(await guarded.premises.ask()).toMatchObject([{ found, isRequired: false }]);
+      expect(await outcomeOf(locks)).toBeInstanceOf(LocksUnavailable);
+      await admin.call('ACL', 'SETUSER', 'default', '+@all');
+    }
+    expect(await guarded.premises.ask()).toEqual([]);
+    expect(await outcomeOf(locks)).toMatchObject({ held: false });
+    expect(await admin.keys('accord:trial*')).toEqual([]);
+  }, 60_000);
+
+  it('where it forbids one while it is used, before anybody has looked', async () => {
+    const url = await ownRedis();
+    const { guarded, locks } = await open(url);
+    expect(await outcomeOf(locks)).toMatchObject({ held: false });
+    await administrator(url).call('ACL', 'SETUSER', 'default', '-pexpire', '-hset', '-del');
+    for (const used of [locks.renew(aLock), locks.release(aLock)])
+      await expect(used).rejects.toBeInstanceOf(LocksUnavailable);
+    const allowances = createAllowanceStore({ redis: guarded.commands });
+    const key = stepKeyOf('payment:acme.P-1', 'risk');
+    const claim = { key, scope: 'payer:1', quantity: 1, max: 10, keepMs: 60_000 };
+    const used = () => Promise.resolve(new Map<string, number>());
+    await expect(allowances.take([claim], used)).rejects.toBeInstanceOf(AllowancesUnavailable);
+  }, 60_000);
+
+  it('where its administrator has renamed a command that a script of ours calls', async () => {
+    const { guarded, locks } = await open(await ownRedis('rename-command PEXPIRE ""'));
+    expect(await outcomeOf(locks)).toBeInstanceOf(LocksUnavailable);
+    expect(guarded.broken()).toMatchObject([{ found: 'PEXPIRE refused' }]);
+  }, 60_000);
 });
+
+function calledByScripts(): readonly string[] {
+  const sources = [
+    ...['activities/locks/lock-scripts.ts', 'activities/accounts/allowance-scripts.ts'],
+    'api/limits.ts',
+  ].map((path) => readFileSync(path, 'utf8'));
+  const calls = sources.flatMap((source) => [...source.matchAll(/redis\.call\('(\w+)'/g)]);
+  return [...new Set(calls.map(([, name = '']) => name))];
+}
