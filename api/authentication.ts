@@ -179,7 +179,7 @@ function placeNamed(
   const [only, ...others] = meant;
   if (only && others.length === 0) return only;
   if (named.length > 1 || others.length > 0) throw new Problem('tenant_missing');
-  const isReserved = own.tenants.includes(cluster) && (tenant ?? cluster) === cluster;
+  const isReserved = own.tenants.includes(cluster) && (tenant ?? clusterNamed ?? cluster) === cluster;
   throw new Problem('not_found', { ...(isReserved && { detail: whyReserved(cluster) }) });
 }
 

@@ -282,6 +282,11 @@ describe('the realm of a call', () => {
           ...[url, 404, 'main is a cluster, and no tenant may have its name.'],
         ]);
         expect(await codeOf(credential, url, { 'accord-cluster': 'main' })).toBe('not_found');
+        const unknown = await ask(credential, url, { 'accord-cluster': 'acme' });
+        expect([unknown.statusCode, unknown.json()]).toEqual([
+          404,
+          expect.not.objectContaining({ detail: expect.anything() }),
+        ]);
       }
   });
 
