@@ -17,7 +17,7 @@ import type { AuditStore } from './stores/audit-store';
 import type { TwoPersonRule } from './two-persons';
 
 /** Somebody who asks or decides, in a tenant. */
-export type Person = Pick<Principal, 'tenant' | 'subject' | 'people' | 'scopes'>;
+export type Person = Pick<Principal, 'tenant' | 'subject' | 'people' | 'keyId' | 'scopes'>;
 
 /** What two persons want, ready to be carried out. */
 export interface Approved<Action> {
@@ -76,7 +76,7 @@ export function createApprovals({ store, audit, handlers }: Parts) {
    * one, it completes what was cut off.
    *
    * @throws Problem `second_person_required`: the asker, or who may be; `scope_missing`: who could not have asked for it;
-   *   `state_changed`: expired, rejected, or what it is about has moved; whatever kept the action from being done, which may be tried again.
+   *   `state_changed`: expired, rejected, asked with a key that is revoked, or what it is about has moved; whatever kept the action from being done, which may be tried again.
    */
   async function approve(person: Person, id: string, note: string | null): Promise<ApprovalRow> {
     const question = await find(person, id);
@@ -145,7 +145,7 @@ export function createAsking(store: Pick<ApprovalsStore, 'ask' | 'find'>) {
    *   asks, so nobody could be another person.
    */
   return async function ask(
-    { tenant, subject, people }: Omit<Person, 'scopes'>,
+    { tenant, subject, people, keyId }: Omit<Person, 'scopes'>,
     action: ApprovalAction,
     rule: TwoPersonRule,
   ): Promise<ApprovalRow> {
@@ -153,7 +153,7 @@ export function createAsking(store: Pick<ApprovalsStore, 'ask' | 'find'>) {
       throw new Problem('second_person_required', {
         detail: whyNotAnother(people, null, `${subject} asks for it`),
       });
-    const asker = { askedBy: subject, askedPeople: people };
+    const asker = { askedBy: subject, askedPeople: people, askedWith: keyId };
     const id = await store.ask({ id: ulid(), tenant, action, rule, ...asker });
     const row = id === undefined ? undefined : await store.find(tenant, id);
     if (row) return row;
@@ -211,12 +211,14 @@ const closed = (row: ApprovalRow): Problem =>
     ...(row.gid !== null && { gid: row.gid }),
   });
 
-function whyClosed({ state, expiresAt, decidedBy }: ApprovalRow): string {
+function whyClosed({ state, expiresAt, decidedBy, isKeyGone }: ApprovalRow): string {
   switch (state) {
     case 'expired':
       return `Nobody has decided until ${expiresAt.toISOString()}: ask again.`;
     case 'void':
-      return 'What it is about has moved since: look again, and ask again.';
+      return isKeyGone
+        ? 'The key that asked has been revoked or has expired: ask again.'
+        : 'What it is about has moved since: look again, and ask again.';
     case 'rejected':
       return `${decidedBy ?? 'Somebody'} has rejected it.`;
     case 'approved':

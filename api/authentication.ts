@@ -12,6 +12,8 @@ import type { ApiKey, KeysStore } from './stores/keys-store';
 export interface Principal extends Place {
   /** Which one it was, for the log: id of a key or of a token. */
   readonly credential: string | null;
+  /** Of the API key that it was; `null`: a token. */
+  readonly keyId: string | null;
   /** The person or system behind the credential: two keys of one owner, or a key and a token of one person, are one subject. */
   readonly subject: string;
   /** Everybody who may stand behind it, the subject included. */
@@ -128,7 +130,7 @@ export function createAuthentication(
     const { owner: subject, realm, tenant, people } = key;
     const scopes = key.scopes.filter(isScope);
     return {
-      ...{ subject, people, credential: keyId, scopes },
+      ...{ subject, people, credential: keyId, keyId, scopes },
       tenants: realm === 'tenant' ? [tenant] : [],
       clusters: realm === 'cluster' ? [tenant] : [],
     };
@@ -179,7 +181,8 @@ function placeNamed(
   const [only, ...others] = meant;
   if (only && others.length === 0) return only;
   if (named.length > 1 || others.length > 0) throw new Problem('tenant_missing');
-  const isReserved = own.tenants.includes(cluster) && (tenant ?? clusterNamed ?? cluster) === cluster;
+  const isReserved =
+    own.tenants.includes(cluster) && (tenant ?? clusterNamed ?? cluster) === cluster;
   throw new Problem('not_found', { ...(isReserved && { detail: whyReserved(cluster) }) });
 }
 

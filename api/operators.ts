@@ -23,6 +23,8 @@ export interface Holder extends Places {
   readonly people: People;
   /** Which credential it was, for the log: `jti`, id of a key. */
   readonly credential: string | null;
+  /** Of the API key that it was; `null`: a token. */
+  readonly keyId: string | null;
   /** As they were given: what they mean is a question of the realm of each call. */
   readonly scopes: readonly (Scope | 'ops')[];
 }
@@ -93,6 +95,7 @@ function holderOf(payload: JWTPayload): Holder {
     subject: data.sub,
     people: peopleBehind(data.sub), // Its issuer vouches for one person.
     credential: data.jti ?? null,
+    keyId: null,
     tenants: data.tenants,
     clusters: data.clusters,
     scopes: data.scope.split(' ').filter(isScopeOrOps), // Those of other services in the same token mean nothing here.

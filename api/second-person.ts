@@ -33,11 +33,11 @@ export function askerOf(
   request: FastifyRequest,
   breakGlass: z.output<typeof breakGlassField>,
 ): Asker {
-  const { tenant, subject, people, scopes } = principalOf(request);
+  const { tenant, subject, people, keyId, scopes } = principalOf(request);
   if (breakGlass && !scopes.has('ops:breakglass')) {
     throw new Problem('scope_missing', { detail: 'The scope ops:breakglass is needed.' });
   }
-  return { tenant, subject, people, breakGlass: breakGlass?.reason };
+  return { tenant, subject, people, keyId, breakGlass: breakGlass?.reason };
 }
 
 interface Parts {

@@ -14,7 +14,8 @@ import type { TwoPersonRule } from '../two-persons';
 import { isSqlError, withoutDeadlock, type Database, type SqlValue } from './database';
 
 /**
- * `pending`: waits for a second person; `expired`, `void`: nobody came in time, or the transaction has moved on.
+ * `pending`: waits for a second person; `expired`, `void`: nobody came in time, or the transaction has moved on, or the
+ * key that asked is revoked or expired.
  * `approved`: to be carried out; `done`: it has been.
  */
 export const approvalStates = [
@@ -36,6 +37,10 @@ export interface ApprovalRow {
   readonly askedBy: string;
   /** Everybody who may stand behind the credential that asked. */
   readonly askedPeople: People;
+  /** The API key that asked; `null`: a token did. */
+  readonly askedWith: string | null;
+  /** It was pending when that key was revoked or expired, and is void for it. */
+  readonly isKeyGone: boolean;
   readonly askedAt: Date;
   readonly expiresAt: Date;
   readonly state: ApprovalState;
@@ -46,7 +51,7 @@ export interface ApprovalRow {
 }
 export type NewApproval = Pick<
   ApprovalRow,
-  'id' | 'tenant' | 'action' | 'rule' | 'askedBy' | 'askedPeople'
+  'id' | 'tenant' | 'action' | 'rule' | 'askedBy' | 'askedPeople' | 'askedWith'
 >;
 
 /** How a second person decides. */
@@ -66,11 +71,19 @@ export const pendingMax = 100;
 const keepDays = 30;
 const forgetAtOnce = 100;
 
-/** Its time, and its transaction, decide on a question that nobody has decided; by the database's clock alone. */
-const columns = `a.id, a.tenant, a.gid, a.action, a.rule, a.asked_by AS askedBy, a.asked_people AS askedPeople, a.asked_at AS askedAt,
+/** What a revoked key has asked is nobody's wish any more; by the database's clock alone. */
+const isKeyGone = `asked_with IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.key_id = asked_with
+  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > UTC_TIMESTAMP(3)))`;
+/** Waits for a second person, who may still decide. */
+const isOpen = `state = 'pending' AND expires_at > UTC_TIMESTAMP(3) AND NOT (${isKeyGone})`;
+
+/** Its time, its transaction and its asker's key decide on a question that nobody has decided; by the database's clock alone. */
+const columns = `a.id, a.tenant, a.gid, a.action, a.rule, a.asked_by AS askedBy, a.asked_people AS askedPeople, a.asked_with AS askedWith, a.asked_at AS askedAt,
   a.expires_at AS expiresAt, a.decided_by AS decidedBy, a.decided_at AS decidedAt, a.note, a.closed_at AS closedAt,
+  a.state = 'pending' AND ${isKeyGone} AS isKeyGone,
   CASE WHEN a.state <> 'pending' THEN a.state
     WHEN a.expires_at <= UTC_TIMESTAMP(3) THEN 'expired'
+    WHEN ${isKeyGone} THEN 'void'
     WHEN a.version IS NOT NULL AND NOT a.version <=> r.version THEN 'void'
     ELSE 'pending' END AS state`;
 const from = 'approvals a LEFT JOIN runs r ON r.gid = a.gid AND r.tenant = a.tenant';
@@ -128,22 +141,22 @@ export function createApprovalsStore(database: Database) {
       return rows.map(rowOf);
     },
 
-    /** @returns false: it is not pending any more, or its time is over. */
+    /** @returns false: it is not pending any more, its time is over, or the key that asked is revoked or expired. */
     async approve({ tenant, id, by, people, note }: Verdict): Promise<boolean> {
       const changed = await database.change(
         `UPDATE approvals SET state = 'approved', decided_by = ?, decided_people = ?, decided_at = UTC_TIMESTAMP(3), note = ?
-         WHERE id = ? AND tenant = ? AND state = 'pending' AND expires_at > UTC_TIMESTAMP(3)`,
+         WHERE id = ? AND tenant = ? AND ${isOpen}`,
         [by, textOf(people), note, id, tenant],
       );
       return changed === 1;
     },
 
-    /** @returns false: it is not pending any more, or its time is over. */
+    /** @returns false: as `approve`. */
     async reject({ tenant, id, by, people, note }: Verdict): Promise<boolean> {
       const changed = await database.change(
         `UPDATE approvals SET state = 'rejected', decided_by = ?, decided_people = ?, decided_at = UTC_TIMESTAMP(3), note = ?,
            closed_at = UTC_TIMESTAMP(3), open_digest = NULL
-         WHERE id = ? AND tenant = ? AND state = 'pending' AND expires_at > UTC_TIMESTAMP(3)`,
+         WHERE id = ? AND tenant = ? AND ${isOpen}`,
         [by, textOf(people), note, id, tenant],
       );
       return changed === 1;
@@ -162,10 +175,14 @@ export function createApprovalsStore(database: Database) {
 }
 export type ApprovalsStore = ReturnType<typeof createApprovalsStore>;
 
-type RawRow = Omit<ApprovalRow, 'action'> & { readonly action: unknown };
+type RawRow = Omit<ApprovalRow, 'action' | 'isKeyGone'> & {
+  readonly action: unknown;
+  readonly isKeyGone: 0 | 1;
+};
 
-const rowOf = ({ action, ...row }: RawRow): ApprovalRow => ({
+const rowOf = ({ action, isKeyGone: gone, ...row }: RawRow): ApprovalRow => ({
   ...row,
+  isKeyGone: gone === 1,
   action: approvalActionSchema.parse(action),
 });
 
@@ -177,12 +194,12 @@ const digestOf = ({ tenant, askedBy, action }: NewApproval): Buffer =>
     .update(canonicalJson({ tenant, askedBy, action: shownAction(action) }))
     .digest();
 
-/** Makes room: a question whose time is over may be asked again, and old ones are forgotten. */
+/** Makes room: a question whose time or key is over may be asked again, and old ones are forgotten. */
 async function tidy(database: Database, digest: Buffer): Promise<void> {
   await withoutDeadlock(() =>
     database.change(
       `UPDATE approvals SET open_digest = NULL
-       WHERE open_digest = ? AND state = 'pending' AND expires_at <= UTC_TIMESTAMP(3)`,
+       WHERE open_digest = ? AND state = 'pending' AND NOT (${isOpen})`,
       [digest],
     ),
   );
@@ -196,24 +213,25 @@ async function tidy(database: Database, digest: Buffer): Promise<void> {
 
 async function pendingOf(database: Database, tenant: Tenant): Promise<number> {
   const [row] = await database.select<{ readonly n: number }>(
-    `SELECT COUNT(*) AS n FROM approvals WHERE tenant = ? AND state = 'pending' AND expires_at > UTC_TIMESTAMP(3)`,
+    `SELECT COUNT(*) AS n FROM approvals WHERE tenant = ? AND ${isOpen}`,
     [tenant],
   );
   return row?.n ?? 0;
 }
 
 async function insert(database: Database, question: NewApproval, digest: Buffer): Promise<void> {
-  const { id, tenant, action, rule, askedBy, askedPeople } = question;
+  const { id, tenant, action, rule, askedBy, askedPeople, askedWith } = question;
   const subject = subjectOf(action);
   const values: readonly SqlValue[] = [
     ...[id, tenant, action.kind, subject?.gid ?? null, subject?.version ?? null],
-    ...[JSON.stringify(action), rule, askedBy, textOf(askedPeople), expirySeconds, digest],
+    ...[JSON.stringify(action), rule, askedBy, textOf(askedPeople), askedWith],
+    ...[expirySeconds, digest],
   ];
   await withoutDeadlock(() =>
     database.change(
-      `INSERT INTO approvals (id, tenant, kind, gid, version, action, rule, asked_by, asked_people, asked_at, expires_at,
-         open_digest)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) + INTERVAL ? SECOND, ?)`,
+      `INSERT INTO approvals (id, tenant, kind, gid, version, action, rule, asked_by, asked_people, asked_with, asked_at,
+         expires_at, open_digest)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) + INTERVAL ? SECOND, ?)`,
       values,
     ),
   );

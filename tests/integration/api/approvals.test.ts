@@ -318,6 +318,40 @@ describe('skipping a step that moves money', () => {
     expect(taken.size).toBe(0);
   });
 
+  it.each([
+    ['revoked', 'revoked_at = UTC_TIMESTAMP(3)'],
+    ['expired', 'expires_at = UTC_TIMESTAMP(3)'],
+  ])('is void once the key that asked is %s, and may be asked again', async (_, end) => {
+    const gid = await parked();
+    const [key, another] = [await keyMadeBy('alice', 'alice'), await keyMadeBy('alice', 'alice')];
+    const [question, kept] = [await asked(gid, key), await asked(await parked(), another)];
+    const keyId = /acc_(\w{26})/.exec(key)?.[1];
+    await apis.sql(`UPDATE api_keys SET ${end} WHERE key_id = ?`, [keyId]);
+    expect((await now(question)).state).toBe('void');
+    const answer = await approve(bob, question);
+    expect([answer.statusCode, answer.json()]).toMatchObject([
+      409,
+      {
+        code: 'state_changed',
+        detail: 'The key that asked has been revoked or has expired: ask again.',
+      },
+    ]);
+    expect(codeOf(await reject(bob, question))).toBe('state_changed');
+    expect(taken.size).toBe(0);
+    const again = await asked(gid);
+    expect(again.id).not.toBe(question.id);
+    for (const open of [again, kept]) expect(codeOf(await approve(bob, open))).toBe(200);
+  });
+
+  it('is not approved by who has looked before its key was revoked, and spoken after that', async () => {
+    const key = await keyMadeBy('alice', 'alice');
+    const { id } = await asked(await parked(), key);
+    const keyId = /acc_(\w{26})/.exec(key)?.[1];
+    await apis.sql('UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(3) WHERE key_id = ?', [keyId]);
+    const verdict = { tenant: 'acme', id, by: 'bob', people: ['bob'], note: null };
+    expect(await api.dependencies.approvals.approve(verdict)).toBe(false);
+  });
+
   it('is void when the transaction moves between the approval and the act', async () => {
     const gid = await parked();
     const question = await asked(gid);
@@ -507,6 +541,23 @@ describe('a key that would make one person two', () => {
     const rows = await apis.sql('SELECT scopes FROM api_keys WHERE owner = ?', ['robot']);
     expect(rows).toEqual([{ scopes: ['admin:keys'] }]);
     expect(await use(credential, other)).toBe(200);
+  });
+
+  it('is not made once the key that asked for it is revoked', async () => {
+    const admin = await keyMadeBy('alice', 'alice', ['admin:keys']);
+    const answer = await post(admin, '/v1/api-keys', { owner: 'heir', scopes: ['admin:keys'] });
+    const { approval } = answer.json<{ approval: Approval }>();
+    const keyId = /acc_(\w{26})/.exec(admin)?.[1] ?? '';
+    const revoked = await api.api.inject({
+      method: 'DELETE',
+      url: `/v1/api-keys/${keyId}`,
+      headers: { authorization: admin, 'idempotency-key': aReference() },
+    });
+    expect(revoked.statusCode).toBe(204);
+    const approver = await person('bob', 'ops admin:keys');
+    expect(codeOf(await approve(approver, approval, other))).toBe('state_changed');
+    expect((await now(approval)).state).toBe('void');
+    expect(await apis.sql(`SELECT key_id FROM api_keys WHERE owner = 'heir'`)).toEqual([]);
   });
 
   it.each([

@@ -11,7 +11,7 @@ import { anApproval, fakeApprovals } from './fake-approvals';
 
 /** Somebody with the scopes of an operator; behind whom nobody else stands, unless somebody is named. */
 const person = (subject: string, people: Person['people'] = peopleBehind(subject)): Person => ({
-  ...{ tenant: 'acme', subject, people, scopes: new Set(scopes) },
+  ...{ tenant: 'acme', subject, people, keyId: null, scopes: new Set(scopes) },
 });
 const [alice, bob, carol] = [person('alice'), person('bob'), person('carol')];
 

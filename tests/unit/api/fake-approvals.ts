@@ -51,6 +51,8 @@ export const anApproval = (more: Partial<ApprovalRow> = {}): ApprovalRow => ({
   rule: 'skips_money',
   askedBy: 'alice',
   askedPeople: ['alice'],
+  askedWith: null,
+  isKeyGone: false,
   askedAt: new Date('2026-01-01T00:00:00.000Z'),
   expiresAt: new Date('2026-01-01T00:30:00.000Z'),
   state: 'pending',
