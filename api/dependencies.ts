@@ -76,12 +76,12 @@ export function openDependencies(
   const orders = open('orders', config.ordersUrl);
   const inventory = open('inventory', config.inventoryUrl);
   const coupons = open('coupons', config.couponsUrl);
-  const home = ownedDatabase(config.accordUrl, accord);
+  const home = ownedDatabase(config.accordUrl, accord, 'accord');
   const installation = createInstallation(home, [
-    ownedDatabase(config.ordersUrl, orders),
-    ownedDatabase(config.accountsUrl, accounts),
-    ownedDatabase(config.inventoryUrl, inventory),
-    ownedDatabase(config.couponsUrl, coupons),
+    ownedDatabase(config.ordersUrl, orders, 'orders'),
+    ownedDatabase(config.accountsUrl, accounts, 'accounts'),
+    ownedDatabase(config.inventoryUrl, inventory, 'inventory'),
+    ownedDatabase(config.couponsUrl, coupons, 'coupons'),
     ...books.databases,
   ]);
   const namespace = temporalPremises(client, installation);

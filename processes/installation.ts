@@ -4,12 +4,15 @@
  * other's databases. So each shared thing bears the id of its owner, and a process that finds another's is refused.
  */
 import { businessFlows } from '../contracts/ids';
+import type { Participant } from '../contracts/participants';
 import type { BrokenPremise, PremiseSource } from './premises';
 
 /** A database as a process reaches it. */
 export interface OwnedDatabase {
   /** For sentences, such as `accord_orders`. */
   readonly database: string;
+  /** Whose it must be; left out: an address of a list, which names no participant. */
+  readonly participant?: Participant;
   /** @throws the driver's error. */
   select<Row extends object>(sql: string): Promise<readonly Row[]>;
 }
@@ -18,7 +21,9 @@ export interface OwnedDatabase {
 export const ownedDatabase = (
   url: string,
   opened: Pick<OwnedDatabase, 'select'>,
+  participant?: Participant,
 ): OwnedDatabase => ({
+  ...(participant && { participant }),
   database: decodeURIComponent(new URL(url).pathname.slice(1)),
   select: (sql) => opened.select(sql),
 });
@@ -29,9 +34,18 @@ export interface Installation {
    * @throws where the home database does not answer, or they do not agree.
    */
   id(): Promise<string>;
-  /** Every database belongs to this installation. */
+  /** Every database belongs to this installation, and is the one of the participant that its address was given for. */
   readonly databases: PremiseSource;
 }
+
+/** Tables that the databases of the others do not have: each process may look into one of its databases' own. */
+const ownTables: Readonly<Record<Participant, readonly string[]>> = {
+  accord: ['runs', 'cluster_state'],
+  accounts: ['accounts'],
+  orders: ['orders', 'order_views', 'heartbeat'],
+  inventory: ['stock'],
+  coupons: ['coupons'],
+};
 
 const unmarked = { noSuchTable: 1146, noRight: 1142 } as const;
 
@@ -52,17 +66,22 @@ export function createInstallation(
   }> {
     const id = await idOf(home);
     if (id === undefined) return { id, broken: [withoutInstallation(home)], silent: [] };
+    const ask = async (other: OwnedDatabase): Promise<readonly BrokenPremise[]> => {
+      const found = await idOf(other);
+      return found === id ? misplaced(other) : [strange(other, found, home, id)];
+    };
+    const exchanged = await misplaced(home);
     const answers = await Promise.all(
       others.map((other) =>
-        idOf(other).then(
-          (found) => ({ broken: found === id ? [] : [strange(other, found, home, id)] }),
+        ask(other).then(
+          (broken) => ({ broken }),
           (error: unknown) => ({ broken: [], silent: error }),
         ),
       ),
     );
     return {
       id,
-      broken: answers.flatMap(({ broken }) => broken),
+      broken: [...exchanged, ...answers.flatMap(({ broken }) => broken)],
       silent: answers.flatMap((answer) => ('silent' in answer ? [answer.silent] : [])),
     };
   }
@@ -98,6 +117,34 @@ async function idOf(database: OwnedDatabase): Promise<string | undefined> {
     if (Object.values<unknown>(unmarked).includes(errnoOf(error))) return undefined;
     throw error;
   }
+}
+
+/**
+ * Exchanged addresses of one installation lead to databases that bear the same id. A user who may look into no such
+ * table can tell nothing.
+ */
+async function misplaced(database: OwnedDatabase): Promise<readonly BrokenPremise[]> {
+  const { participant: wanted } = database;
+  if (wanted === undefined) return [];
+  const tables = Object.values(ownTables)
+    .flat()
+    .map((table) => `'${table}'`);
+  const rows = await database.select<{ readonly name: string }>(
+    `SELECT CAST(table_name AS CHAR) AS name FROM information_schema.tables
+      WHERE table_schema = DATABASE() AND table_name IN (${tables.join(', ')})`,
+  );
+  const names = rows.map(({ name }) => name);
+  const found = Object.entries(ownTables).find(([, own]) =>
+    own.some((table) => names.includes(table)),
+  )?.[0];
+  if (found === undefined || found === wanted) return [];
+  return [
+    {
+      ...{ product: 'MySQL', version: database.database, isRequired: true },
+      ...{ setting: 'participant', found, wanted },
+      remedy: `Give the address of the database of ${wanted} instead of ${database.database}.`,
+    },
+  ];
 }
 
 const errnoOf = (error: unknown): unknown =>

@@ -41,9 +41,9 @@ const installationOf = (
   urls: TransactionWorkerConfig['databases'],
 ): Installation =>
   createInstallation(
-    ownedDatabase(urls.accord, accord),
+    ownedDatabase(urls.accord, accord, 'accord'),
     (Object.keys(participants) as (keyof typeof participants)[]).map((name) =>
-      ownedDatabase(urls[name], participants[name]),
+      ownedDatabase(urls[name], participants[name], name),
     ),
   );
 

@@ -42,7 +42,7 @@ async function main(): Promise<void> {
   });
 
   const endpoint = await serveMetrics(registry, config.metrics);
-  const installation = createInstallation(ownedDatabase(config.databaseUrl, pool));
+  const installation = createInstallation(ownedDatabase(config.databaseUrl, pool, 'orders'));
   const premises = createPremises(
     [
       { server: 'mysql orders', ask: () => pool.brokenPremises() },

@@ -85,7 +85,7 @@ async function main(): Promise<void> {
   });
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
-  const accord = ownedDatabase(config.hubUrl, hub);
+  const accord = ownedDatabase(config.hubUrl, hub, 'accord');
   const clock = createServerClock(accord, workerClockMs);
   const store = createWatchStore(hub, config.cluster);
   const onEvent = watchEventsOf(registry, logger);
@@ -104,8 +104,8 @@ async function main(): Promise<void> {
       // A region may be away: this is who brings another one up.
       {
         ...createInstallation(accord, [
-          ownedDatabase(config.activeUrl, active),
-          ownedDatabase(config.watch.url, watched),
+          ownedDatabase(config.activeUrl, active, 'orders'),
+          ownedDatabase(config.watch.url, watched, 'orders'),
         ]).databases,
         server: 'mysql orders installation',
         isOptional: true,

@@ -147,6 +147,24 @@ describe('two installations on the same servers', () => {
     }, 60_000);
   }
 
+  /** Addresses of one installation, in each other's place: every database bears the right id. */
+  const exchanges: readonly (readonly [Role, string, string, string, string])[] = [
+    ['worker', 'ORDERS_DATABASE_URL', 'COUPONS_DATABASE_URL', 'coupons', 'orders'],
+    ['worker', 'ACCORD_DATABASE_URL', 'ACCOUNTS_DATABASE_URL', 'accounts', 'accord'],
+    ['api', 'API_ORDERS_DATABASE_URL', 'API_INVENTORY_DATABASE_URL', 'inventory', 'orders'],
+    ['api', 'API_COUPONS_DATABASE_URL', 'API_ORDERS_DATABASE_URL', 'orders', 'coupons'],
+    ['consumer', 'CONSUMER_DATABASE_URL', 'INVENTORY_DATABASE_URL', 'inventory', 'orders'],
+  ];
+  for (const [role, name, other, found, wanted] of exchanges) {
+    it(`refuses the ${role} whose ${name} is that of ${found} in the same installation`, async () => {
+      const own = second.application.environment;
+      const exchanged = { [name]: own[other] ?? '', [other]: own[name] ?? '' };
+      const { code, said } = await run(role, { ...own, ...exchanged });
+      const refusal = `${second.databases.prefix}${found}: participant is ${found}, wanted ${wanted}.`;
+      expect({ code, said }).toEqual({ code: 1, said: expect.stringContaining(refusal) });
+    }, 60_000);
+  }
+
   it('compares no books of both, nor with the namespace of the other one', async () => {
     const [accounts = ''] = first.databases.urls.VERIFY_DATABASE_URLS.split(',').filter((url) =>
       url.endsWith('accounts'),
