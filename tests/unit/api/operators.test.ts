@@ -44,6 +44,7 @@ describe("an operator's token", () => {
       subject: 'alice',
       people: ['alice'],
       credential: 'token-1',
+      keyId: null,
       tenants: ['acme', 'globex'],
       clusters: ['main'],
       scopes: ['tx:read', 'ops'],
