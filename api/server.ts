@@ -164,7 +164,7 @@ export async function buildServer({
   regionPolicyRoutes(api, { policies, secondPerson });
   auditRoutes(api, { audit, cursors });
   invariantRoutes(api, { invariants });
-  apiKeyRoutes(api, { config, keys, authentication, secondPerson });
+  apiKeyRoutes(api, { config, keys, approvals: approvalsStore, authentication, secondPerson });
   probeRoutes(api, { health, registry: metrics.registry });
   refuseOthers();
   await api.ready();

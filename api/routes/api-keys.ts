@@ -13,6 +13,7 @@ import { keyOf, principalOf, type Api } from '../route-rules';
 import { idParams, subject } from '../schemas';
 import { expandScopes, isScope, isScopeOf, scopes, type Scope } from '../scopes';
 import { askerOf, breakGlassField, type SecondPerson } from '../second-person';
+import type { ApprovalsStore } from '../stores/approvals-store';
 import type { ApiKey, KeysStore } from '../stores/keys-store';
 import { ruleOfKey } from '../two-persons';
 
@@ -50,6 +51,7 @@ const newKeyBody = z
 interface ApiKeyRoutes {
   readonly config: Pick<Config, 'secret'>;
   readonly keys: KeysStore;
+  readonly approvals: Pick<ApprovalsStore, 'findKeyAsked'>;
   readonly authentication: Authentication;
   readonly secondPerson: SecondPerson;
 }
@@ -57,7 +59,7 @@ interface ApiKeyRoutes {
 /** Keys of the caller's own tenant, or cluster. */
 export function apiKeyRoutes(
   api: Api,
-  { config, keys, authentication, secondPerson }: ApiKeyRoutes,
+  { config, keys, approvals, authentication, secondPerson }: ApiKeyRoutes,
 ): void {
   api.post('/v1/api-keys', {
     config: { rules: { kind: 'steer', scope: 'admin:keys', realm: 'any', keeps: false } },
@@ -103,6 +105,9 @@ export function apiKeyRoutes(
       };
       const earlier = await keys.find(keyId);
       if (earlier) return replayed(earlier);
+      const asked = (await approvals.findKeyAsked(asker.tenant, keyId))?.action;
+      if (asked?.kind === 'createKey' && !isSameGrant(grantOf(asked), key))
+        throw new Problem('idempotency_key_reused');
       const rule = ruleOfKey(granted, !isSameSubject(owner, asker.subject));
       const answer = rule && (await secondPerson.of(asker)(actionOf(key, granted), rule));
       if (answer?.kind === 'waits') {
@@ -155,22 +160,41 @@ export function apiKeyRoutes(
   });
 }
 
-/** A key that a second person has approved. Safe to repeat. */
+/**
+ * A key that a second person has approved. Safe to repeat.
+ * @throws Problem `state_changed`: another key was made for the same call, so the secret that was told opens nothing.
+ */
 export const createApprovedKey =
-  (keys: Pick<KeysStore, 'addOnce'>) =>
-  ({ tenant, askedBy, askedPeople, action }: Approved<ActionOf<'createKey'>>): Promise<void> =>
-    keys.addOnce({
+  (keys: Pick<KeysStore, 'addOnce' | 'find'>) =>
+  async ({
+    tenant,
+    askedBy,
+    askedPeople,
+    action,
+  }: Approved<ActionOf<'createKey'>>): Promise<void> => {
+    const secretSha256 = Buffer.from(action.secretSha256, 'hex');
+    await keys.addOnce({
       keyId: action.keyId,
       realm: action.realm,
       tenant,
-      owner: action.owner,
       madeBy: askedBy,
       people: peopleBehind(action.owner, askedPeople),
-      scopes: action.scopes,
-      secretSha256: Buffer.from(action.secretSha256, 'hex'),
+      secretSha256,
       createdAt: new Date(),
-      expiresAt: action.expiresAt === null ? null : new Date(action.expiresAt),
+      ...grantOf(action),
     });
+    const standing = await keys.find(action.keyId);
+    if (standing?.secretSha256.equals(secretSha256) === true) return;
+    throw new Problem('state_changed', {
+      detail: 'Another key has been made with the same Idempotency-Key: ask again with a new one.',
+    });
+  };
+
+const grantOf = ({ owner, scopes: granted, expiresAt }: ActionOf<'createKey'>) => ({
+  owner,
+  scopes: granted,
+  expiresAt: expiresAt === null ? null : new Date(expiresAt),
+});
 
 /** What no credential of the realm has is no scope to give. */
 const realmFaults = (names: readonly (Scope | 'ops')[], realm: Realm): readonly FieldError[] =>
@@ -193,7 +217,8 @@ const actionOf = (
   secretSha256: secretSha256.toString('hex'),
 });
 
-const isSameGrant = (one: ApiKey, other: Pick<ApiKey, 'owner' | 'scopes' | 'expiresAt'>): boolean =>
+type KeyGrant = Pick<ApiKey, 'owner' | 'scopes' | 'expiresAt'>;
+const isSameGrant = (one: KeyGrant, other: KeyGrant): boolean =>
   one.owner === other.owner &&
   one.scopes.join() === other.scopes.join() &&
   one.expiresAt?.getTime() === other.expiresAt?.getTime();

@@ -126,6 +126,16 @@ export function createApprovalsStore(database: Database) {
       return row && rowOf(row);
     },
 
+    /** What is asked, and neither decided for good nor void, of the key with this id. */
+    async findKeyAsked(tenant: Tenant, keyId: string): Promise<ApprovalRow | undefined> {
+      const [row] = await database.select<RawRow>(
+        `SELECT ${columns} FROM ${from} WHERE a.tenant = ? AND a.kind = 'createKey' AND a.action->>'$.keyId' = ?
+           AND (a.state = 'approved' OR (a.state = 'pending' AND a.expires_at > UTC_TIMESTAMP(3) AND NOT (${isKeyGone}))) ORDER BY a.id LIMIT 1`,
+        [tenant, keyId],
+      );
+      return row && rowOf(row);
+    },
+
     /** Newest first, from behind `before`. */
     async list(
       tenant: Tenant,

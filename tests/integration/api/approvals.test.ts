@@ -606,10 +606,35 @@ describe('a key that would make one person two', () => {
     );
     expect(counted).toEqual([{ made: 1, asked: 1 }]);
     const key = aReference();
-    await send(own, key);
-    expect(codeOf(await send({ ...own, scopes: ['ops:approve'] }, key))).toBe(
+    expect((await send(others, key)).statusCode).toBe(202);
+    for (const grant of [
+      own,
+      { ...others, owner: 'shop-8' },
+      { ...others, scopes: ['ops:approve'] },
+    ])
+      expect(codeOf(await send(grant, key))).toBe('idempotency_key_reused');
+    const made = aReference();
+    await send(own, made);
+    expect(codeOf(await send({ ...own, scopes: ['ops:approve'] }, made))).toBe(
       'idempotency_key_reused',
     );
+  });
+
+  it('is not said to be made where another one was made for its call', async () => {
+    const admin = await person('alice', 'ops admin:keys');
+    const aKey = { owner: 'twin', scopes: ['ops:read'] };
+    const { approval } = (await post(admin, '/v1/api-keys', aKey)).json<{
+      approval: Approval & { action: { keyId: string } };
+    }>();
+    const { keyId } = approval.action;
+    await apis.sql(
+      `INSERT INTO api_keys (key_id, realm, tenant, owner, people, secret_sha256, scopes, created_at)
+       VALUES (?, 'tenant', 'acme', 'alice', '["alice"]', ?, '["ops:read"]', UTC_TIMESTAMP(3))`,
+      [keyId, Buffer.alloc(32, 7)],
+    );
+    const approver = await person('bob', 'ops admin:keys');
+    expect(codeOf(await approve(approver, approval))).toBe('state_changed');
+    expect((await now(approval)).state).toBe('void');
   });
 
   it('may be any of another name, and is none of the own name with less than that', async () => {

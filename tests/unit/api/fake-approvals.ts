@@ -21,6 +21,10 @@ export function fakeApprovals(): ApprovalsStore & { readonly rows: Map<string, A
       return Promise.resolve(question.id);
     },
     find: (tenant, id) => Promise.resolve(own(tenant).find((row) => row.id === id)),
+    findKeyAsked: (tenant, keyId) =>
+      Promise.resolve(
+        own(tenant).find(({ action }) => action.kind === 'createKey' && action.keyId === keyId),
+      ),
     list: (tenant, _, limit) => Promise.resolve(own(tenant).slice(0, limit)),
     approve: ({ id, by, note }) => {
       const decision = { decidedBy: by, decidedAt: new Date(), note };
