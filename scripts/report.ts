@@ -2,7 +2,7 @@
  * How every command tells what it found: tables that fit a terminal, colours on a terminal alone, the report as JSON
  * where it is asked for, and the verdict last, in one sentence. Progress is on standard error.
  */
-import { writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 
 import Table from 'cli-table3';
@@ -29,9 +29,66 @@ export interface Verdict {
 /** Where people read. A command is one process, and tells one report. */
 let people: NodeJS.WriteStream = process.stdout;
 
-/** Before anything is printed: where standard output is the JSON's, people read on standard error. */
+/** The exit code where the report could not be written: no verdict, as of whatever else keeps a command from one. */
+const exitUnwritten = 2;
+
+/**
+ * Before anything is printed: where standard output is the JSON's, people read on standard error. Ends the process with
+ * 2 where the file of the JSON cannot be written: known before the run, not after it.
+ */
 export function reportTo(json: JsonTarget): void {
   people = json === true ? process.stderr : process.stdout;
+  watchStreams();
+  if (typeof json !== 'string') return;
+  try {
+    tryToWrite(json);
+  } catch (error) {
+    sayUnwritten(json, error);
+    process.exit(exitUnwritten);
+  }
+}
+
+/** Leaves everything as it was. */
+function tryToWrite(file: string): void {
+  const wasThere = existsSync(file);
+  closeSync(openSync(file, 'a'));
+  if (!wasThere) rmSync(file);
+}
+
+let isWatched = false;
+let isLost = false;
+let isUnwritten = false;
+
+function watchStreams(): void {
+  if (isWatched) return;
+  isWatched = true;
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', lose);
+  process.once('exit', (code) => {
+    // The event of a stream comes later than an exit right behind the last line.
+    if (process.stdout.errored) lose(process.stdout.errored);
+    // A violation stays one; what would be success is not, since nobody can read it.
+    if (isUnwritten && code === 0) process.exitCode = exitUnwritten;
+  });
+}
+
+/**
+ * Standard output, or standard error, takes no more. Who reads it has gone (`| head`): the run ends in its order, as by
+ * SIGTERM. The disk is full: people read the rest on standard error.
+ */
+function lose(error: NodeJS.ErrnoException): void {
+  if (isLost) return;
+  isLost = true;
+  if (error.code === 'EPIPE') {
+    process.kill(process.pid, 'SIGTERM');
+    return;
+  }
+  people = process.stderr;
+  sayUnwritten('Standard output', error);
+}
+
+function sayUnwritten(where: string, error: unknown): void {
+  isUnwritten = true;
+  fail(`${where} cannot be written: ${reasonOf(error)}`);
 }
 
 /** A part of the report, for people. */
@@ -39,12 +96,19 @@ export function print(text: string): void {
   write(people, text);
 }
 
-/** The report as JSON, where it is asked for. */
+/** The report as JSON, where it is asked for. A file that cannot be written is a sentence, and never success. */
 export function printJson(json: JsonTarget, data: unknown): void {
   if (json === undefined) return;
   const text = `${JSON.stringify(data, undefined, 2)}\n`;
-  if (json === true) process.stdout.write(text);
-  else writeFileSync(json, text);
+  if (json === true) {
+    process.stdout.write(text);
+    return;
+  }
+  try {
+    writeFileSync(json, text);
+  } catch (error) {
+    sayUnwritten(json, error);
+  }
 }
 
 /** Ends the report. */
