@@ -15,6 +15,7 @@ import {
   readyFile,
   redisUrl,
   temporalShape,
+  warningsOfUnknown,
   wholeNumber,
   type Environment,
 } from '../processes/environment';
@@ -104,6 +105,10 @@ const variables = {
 
 /** Every variable that the API reads; each also as <NAME>_FILE. */
 export const apiVariables = Object.keys(variables);
+
+/** A warning for each variable that looks like one of ours and is read by nothing. */
+export const unknownVariables = (environment: Environment = process.env): readonly string[] =>
+  warningsOfUnknown(apiVariables, environment);
 
 export type Config = ReturnType<typeof loadConfig>;
 type Given = ReturnType<typeof readEnvironment<typeof variables>>;

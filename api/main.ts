@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { collectDefaultMetrics } from 'prom-client';
 
-import { loadConfig } from './config';
+import { loadConfig, unknownVariables } from './config';
 import { openDependencies, type Dependencies } from './dependencies';
 import { armFaults } from '../processes/fault-menu';
 import { listenError } from '../processes/listening';
@@ -15,6 +15,7 @@ import { buildServer, type Server } from './server';
 async function main(): Promise<void> {
   const config = loadConfig();
   const logger = createLogger({ process: 'api', level: config.logLevel });
+  for (const warning of unknownVariables()) logger.warn(warning);
   const dependencies = openDependencies(config, (error) =>
     logger.warn({ err: error }, 'A client lost its server.'),
   );

@@ -53,6 +53,65 @@ function describe({ path, code, message }: z.core.$ZodIssue): string {
   return `${String(path[0])}: ${isMissing ? 'missing' : reason}`;
 }
 
+// ——— variables that nobody reads ———
+
+/** Of ours, each read by some of us alone: the database and the region of workers, what a stack is given. */
+const namesOfOthers = [
+  'ACCORD_CLUSTER',
+  'ACCORD_DATABASE_URL',
+  'ACCORD_MYSQL_ROOT_PASSWORD',
+  'ACCORD_RECORD',
+  'ACCORD_REDIS_PASSWORD',
+  'ACCORD_REGION',
+];
+
+/** Ports of docker-compose.yml, and what Kubernetes gives every container for a service that is named `accord-…`. */
+const addressSuffix = /_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_[A-Z0-9_]+)?$/;
+
+/**
+ * A warning, in one line, for each variable that looks like one of ours and is read by nothing: a misspelt limit is a
+ * default that nobody chose.
+ *
+ * @param known every variable that this process reads.
+ */
+export function warningsOfUnknown(
+  known: readonly string[],
+  environment: Environment,
+): readonly string[] {
+  const names = [...new Set([...known, ...namesOfOthers])];
+  const all = new Set(names.flatMap((name) => [name, `${name}_FILE`]));
+  return Object.keys(environment)
+    .filter((name) => environment[name] && !all.has(name))
+    .flatMap((name) => {
+      const meant = nearest(name.replace(/_FILE$/, ''), names);
+      if (meant !== undefined) return [`${name} is read by nothing: is ${meant} meant?`];
+      const isOurs = name.startsWith('ACCORD_') && !addressSuffix.test(name);
+      return isOurs ? [`${name} is read by nothing.`] : [];
+    })
+    .sort();
+}
+
+/** The name that is one or two edits away; of a short one two letters are another word (HOME, HOST). */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const within = (most: number): string | undefined =>
+    known.find((other) => other.length >= 4 * most && editsBetween(name, other) <= most);
+  return within(1) ?? within(2);
+}
+
+/** Letters put in, left out or changed (Levenshtein). */
+function editsBetween(one: string, other: string): number {
+  let above = Array.from({ length: other.length + 1 }, (_, at) => at);
+  for (const [row, letter] of Array.from(one).entries()) {
+    const line = [row + 1];
+    for (const [at, another] of Array.from(other).entries()) {
+      const changed = (above[at] ?? 0) + (letter === another ? 0 : 1);
+      line.push(Math.min(changed, (above[at + 1] ?? 0) + 1, (line[at] ?? 0) + 1));
+    }
+    above = line;
+  }
+  return above[other.length] ?? 0;
+}
+
 // ——— variables that several processes read ———
 
 /** A whole number in decimal digits, bounds included: no variable takes a limit that no process could work with. */

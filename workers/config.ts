@@ -12,6 +12,7 @@ import {
   readyFile,
   redisUrl,
   temporalShape,
+  warningsOfUnknown,
   wholeNumber,
   type Environment,
 } from '../processes/environment';
@@ -221,3 +222,9 @@ export const workerVariables = {
   relay: Object.keys(relayShape),
   consumer: Object.keys(consumerShape),
 } as const;
+
+/** A warning for each variable that looks like one of ours and is read by nothing. */
+export const unknownVariables = (
+  worker: keyof typeof workerVariables,
+  environment: Environment = process.env,
+): readonly string[] => warningsOfUnknown(workerVariables[worker], environment);

@@ -2,7 +2,7 @@ import { Registry } from 'prom-client';
 
 import { createSqlPool } from '../../activities/sql-transaction';
 import { topics } from '../../contracts/events';
-import { loadConsumerConfig } from '../config';
+import { loadConsumerConfig, unknownVariables } from '../config';
 import { armFaults } from '../../processes/fault-menu';
 import { createInstallation, ownedDatabase } from '../../processes/installation';
 import { createLogger } from '../../processes/logger';
@@ -21,6 +21,7 @@ import { createOrderViewProcessor, orderViewConsumer } from './order-view-proces
 async function main(): Promise<void> {
   const config = loadConsumerConfig();
   const logger = createLogger({ process: 'consumers', level: config.logLevel });
+  for (const warning of unknownVariables('consumer')) logger.warn(warning);
   const registry = new Registry();
   const metrics = createConsumerMetrics(registry, orderViewConsumer);
 

@@ -25,7 +25,7 @@ import { temporalPremises } from '../../processes/temporal-premises';
 import { announceReadiness } from '../../processes/readiness';
 import { leaveOnSignal } from '../../processes/shutdown';
 import { runProcess } from '../../processes/start';
-import { loadFailoverConfig } from '../config';
+import { loadFailoverConfig, unknownVariables } from '../config';
 import { connectTemporal, workerClockMs } from '../dependencies';
 import { serveMetrics } from '../metrics';
 import { keepPremises } from '../premises';
@@ -48,6 +48,7 @@ const ensureWatchEveryMs = 10_000;
 async function main(): Promise<void> {
   const config = loadFailoverConfig();
   const logger = createLogger({ process: 'failover', level: config.logLevel });
+  for (const warning of unknownVariables('failover')) logger.warn(warning);
   const isAtWork = leaveOnSignal();
   Runtime.install({
     shutdownSignals: ['SIGINT', 'SIGTERM'],

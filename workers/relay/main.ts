@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { Registry } from 'prom-client';
 
 import { createSqlPool, type SqlPool } from '../../activities/sql-transaction';
-import { loadRelayConfig } from '../config';
+import { loadRelayConfig, unknownVariables } from '../config';
 import { ConfigurationError } from '../../processes/environment';
 import { armFaults } from '../../processes/fault-menu';
 import { clusterPremise, createInstallation, ownedDatabase } from '../../processes/installation';
@@ -28,6 +28,7 @@ const connectionsPerDatabase = 3;
 async function main(): Promise<void> {
   const config = loadRelayConfig();
   const logger = createLogger({ process: 'relay', level: config.logLevel });
+  for (const warning of unknownVariables('relay')) logger.warn(warning);
   const registry = new Registry();
   const relayId = `${hostname()}:${process.pid}:${randomUUID()}`.slice(-128);
 

@@ -11,7 +11,7 @@ import { demandKeep } from '../../activities/retention/activities';
 import { createStuckMarks } from '../../activities/runs/stuck-marks';
 import { currencies } from '../../contracts/money';
 import { runsChannel } from '../../contracts/runs';
-import { loadTransactionWorkerConfig } from '../config';
+import { loadTransactionWorkerConfig, unknownVariables } from '../config';
 import { openTransactionDependencies } from '../dependencies';
 import { createLogger } from '../../processes/logger';
 import { createPremises, type PremisesBroken } from '../../processes/premises';
@@ -31,6 +31,7 @@ const workflowBundlePath = join(__dirname, '..', '..', 'workflow-bundle.js');
 async function main(): Promise<void> {
   const config = loadTransactionWorkerConfig();
   const logger = createLogger({ process: 'transactions', level: config.logLevel });
+  for (const warning of unknownVariables('transactions')) logger.warn(warning);
   const isAtWork = leaveOnSignal();
   Runtime.install({
     shutdownSignals: ['SIGINT', 'SIGTERM'],
