@@ -7,7 +7,7 @@ import { Redis } from 'ioredis';
 
 import { startNatively } from '../../../scripts/stack/bring-up';
 import { freePort } from '../../../scripts/stack/ports';
-import { ownedProcess, stopProcess } from '../../../scripts/stack/process';
+import { isAlive, ownedProcess, stopProcess } from '../../../scripts/stack/process';
 import { lineProgress } from '../../../scripts/stack/progress';
 import { redis, regionalRedis } from '../../../scripts/stack/servers/redis';
 import type { Context, Program, Server } from '../../../scripts/stack/servers/server';
@@ -50,15 +50,7 @@ async function withServer(
     await look(context);
   } finally {
     await stopProcess(context.folder, server.name);
-    if (started) expect(isThere(started.pid)).toBe(false);
-  }
-}
-
-function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
+    if (started) expect(isAlive(started.pid, started.startTime)).toBe(false);
   }
 }
 
