@@ -36,7 +36,11 @@ export function answerSteeringOnce(
     claims.delete(request);
     const { digest, claim } = held;
     if (reply.statusCode < 400 && typeof payload === 'string')
-      await calls.keep(digest, claim, { status: reply.statusCode, answer: payload });
+      await calls
+        .keep(digest, claim, { status: reply.statusCode, answer: payload })
+        .catch((cause: unknown) => {
+          throw new Problem('outcome_unknown', { dependency: 'mysql', cause }); // It took effect.
+        });
     else
       await calls.giveBack(digest, claim).catch((error: unknown) => {
         request.log.warn({ err: error }, 'A refused call keeps its key for half a minute.');

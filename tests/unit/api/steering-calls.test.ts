@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { aRun, fakeApi, type FakeApi } from './fake-api';
+import { fakeSteeringCalls } from './fake-steering-calls';
 
 let api: FakeApi;
 beforeEach(async () => {
@@ -59,6 +60,16 @@ describe('a steering call that is sent again with its key', () => {
     expect((await retry('k')).json()).toMatchObject({ code: 'not_parked' });
     api.rows.set('order:acme.O-1', aRun({ state: 'parked', step: 'releaseStock' }));
     expect((await retry('k')).statusCode).toBe(202);
+  });
+
+  it('is told as unknown, never as refused, where it took effect and its answer could not be kept', async () => {
+    const calls = fakeSteeringCalls();
+    const broken = { ...calls, keep: () => Promise.reject(new Error('The server has gone away.')) };
+    await api.api.close();
+    api = await fakeApi({ steeringCalls: broken });
+    api.rows.set('order:acme.O-1', aRun({ state: 'parked', step: 'releaseStock' }));
+    expect((await retry('k')).json()).toMatchObject({ status: 503, code: 'outcome_unknown' });
+    expect(api.updates).toHaveLength(1);
   });
 
   it('is another call where another person sends it', async () => {
