@@ -1,6 +1,7 @@
 /**
  * Sums that must hold at any moment, as statements that return what breaks them. Each is one SELECT, so it sees one
- * state of its database, also beside writers. These are of everything; reconciliation has its own, of what is new.
+ * state of its database, also beside writers. These are of everything, from the rows alone; what is new is compared with
+ * settled sums (`settled-sums.ts`), which stand here on trial, too.
  */
 
 /** Balance and held of an account against its entries. */
@@ -37,3 +38,25 @@ export const couponsAgainstReservations = `
                  FROM coupon_reservations GROUP BY coupon_id) r ON r.coupon_id = c.id
     WHERE c.available + c.frozen + c.used <> c.total OR LEAST(c.available, c.frozen, c.used) < 0
        OR c.frozen <> COALESCE(r.f, 0) OR c.used <> COALESCE(r.u, 0)`;
+
+/** A settled sum of an account against the entries that are in it. */
+export const accountSumsAgainstEntries = `
+  SELECT s.account_id AS subject, CAST(s.amount AS CHAR) AS stands, CAST(COALESCE(SUM(e.amount), 0) AS CHAR) AS derived
+    FROM account_sums s
+    LEFT JOIN ledger_entries e FORCE INDEX (by_account) ON e.account_id = s.account_id AND e.id <= s.entry_id
+    GROUP BY s.account_id, s.amount HAVING stands <> derived`;
+
+/** A settled sum of stock against the reservations that are in it. */
+export const stockSumsAgainstReservations = `
+  SELECT s.sku AS subject, CAST(s.sold AS CHAR) AS stands, CAST(COALESCE(SUM(r.qty), 0) AS CHAR) AS derived
+    FROM stock_sums s
+    LEFT JOIN reservations r FORCE INDEX (by_sku) ON r.sku = s.sku AND r.state = 'sold' AND r.updated_at <= s.until
+    GROUP BY s.sku, s.sold HAVING stands <> derived`;
+
+/** A settled sum of a coupon against the reservations that are in it. */
+export const couponSumsAgainstReservations = `
+  SELECT s.coupon_id AS subject, CAST(s.used AS CHAR) AS stands, CAST(COUNT(r.gid) AS CHAR) AS derived
+    FROM coupon_sums s
+    LEFT JOIN coupon_reservations r FORCE INDEX (by_coupon)
+      ON r.coupon_id = s.coupon_id AND r.state = 'used' AND r.updated_at <= s.until
+    GROUP BY s.coupon_id, s.used HAVING stands <> derived`;

@@ -4,12 +4,16 @@
  * however long the books are. The second form never cuts an effect in two: it finds what changed, then reads all of it.
  */
 import {
+  accountSumsAgainstEntries,
   balancesAgainstEntries,
   couponsAgainstReservations,
+  couponSumsAgainstReservations,
   heldAgainstHolds,
   stockAgainstReservations,
+  stockSumsAgainstReservations,
 } from './identities';
 import type { Database } from './reading';
+import { accountSums, couponSums, stockSums, type SettledSums } from './settled-sums';
 
 /** What "lately" is, in one snapshot: literals, for they stand in the statements. */
 export interface Window {
@@ -26,6 +30,14 @@ interface Asked {
   readonly counted: string;
 }
 
+/** Keys that changed lately, whose sums are compared with what is settled of them: a key may have a long history. */
+interface AskedByKey {
+  /** @returns `id`. */
+  readonly keys: string;
+  readonly sums: SettledSums;
+  readonly counted: string;
+}
+
 export interface Oracle {
   /** Short, and for good: reports, runbook and drills name it. */
   readonly id: string;
@@ -33,7 +45,7 @@ export interface Oracle {
   readonly databases: readonly Database[];
   readonly whole: Asked;
   /** `null`: it is asked of everything or not at all. */
-  readonly lately: ((window: Window) => Asked) | null;
+  readonly lately: ((window: Window) => Asked | AskedByKey) | null;
 }
 
 /** `accord` is no participant: `decide` has no event of its own, `transaction.*` no fence row. */
@@ -191,13 +203,9 @@ export const oracles: readonly Oracle[] = [
     databases: ['accounts'],
     whole: { sql: balancesAgainstEntries, counted: countOf('accounts') },
     lately: (window) => ({
-      sql: `SELECT a.id AS subject, a.currency, CAST(a.balance + a.held AS CHAR) AS stands,
-                   CAST((SELECT COALESCE(SUM(e.amount), 0) FROM ledger_entries e FORCE INDEX (by_account)
-                           WHERE e.account_id = a.id) AS CHAR) AS derived
-              FROM (SELECT DISTINCT account_id FROM ledger_entries WHERE id > ${window.after.ledger_entries}
-                    UNION SELECT id FROM accounts WHERE updated_at > '${window.since}') n
-              STRAIGHT_JOIN accounts a ON a.id = n.account_id
-              HAVING stands <> derived`,
+      keys: `SELECT account_id AS id FROM ledger_entries WHERE id > ${window.after.ledger_entries}
+               UNION SELECT id FROM accounts WHERE updated_at > '${window.since}'`,
+      sums: accountSums,
       counted: countEntries(window),
     }),
   },
@@ -208,19 +216,21 @@ export const oracles: readonly Oracle[] = [
     ...always({ sql: heldAgainstHolds, counted: countOf('accounts') }),
   },
   {
+    id: 'C3',
+    name: 'a settled sum of an account is the sum of its entries',
+    databases: ['accounts'],
+    whole: { sql: accountSumsAgainstEntries, counted: countOf('account_sums') },
+    lately: null,
+  },
+  {
     id: 'D',
     name: 'stock is what its reservations say',
     databases: ['inventory'],
     whole: { sql: stockAgainstReservations, counted: countOf('stock') },
     lately: (window) => ({
-      sql: `SELECT s.sku AS subject, CONCAT_WS('+', s.available, s.frozen, s.sold) AS stands, r.f AS frozen, r.d AS sold
-              FROM (SELECT n.sku, SUM(IF(r.state = 'frozen', r.qty, 0)) AS f, SUM(IF(r.state = 'sold', r.qty, 0)) AS d
-                      FROM (SELECT DISTINCT b.sku FROM ${newEffects(window)} f
-                              STRAIGHT_JOIN reservations b ON b.gid = f.gid AND b.branch = f.branch) n
-                      STRAIGHT_JOIN reservations r FORCE INDEX (by_sku) ON r.sku = n.sku GROUP BY n.sku) r
-              STRAIGHT_JOIN stock s ON s.sku = r.sku
-              WHERE s.available + s.frozen + s.sold <> s.total OR LEAST(s.available, s.frozen, s.sold) < 0
-                 OR s.frozen <> r.f OR s.sold <> r.d`,
+      keys: `SELECT DISTINCT b.sku AS id FROM ${newEffects(window)} f
+               STRAIGHT_JOIN reservations b ON b.gid = f.gid AND b.branch = f.branch`,
+      sums: stockSums,
       counted: countFence(window),
     }),
   },
@@ -230,17 +240,25 @@ export const oracles: readonly Oracle[] = [
     databases: ['coupons'],
     whole: { sql: couponsAgainstReservations, counted: countOf('coupons') },
     lately: (window) => ({
-      sql: `SELECT c.id AS subject, CONCAT_WS('+', c.available, c.frozen, c.used) AS stands, r.f AS frozen, r.u AS used
-              FROM (SELECT n.coupon_id, SUM(r.state = 'frozen') AS f, SUM(r.state = 'used') AS u
-                      FROM (SELECT DISTINCT b.coupon_id FROM ${newEffects(window)} f
-                              STRAIGHT_JOIN coupon_reservations b ON b.gid = f.gid AND b.branch = f.branch) n
-                      STRAIGHT_JOIN coupon_reservations r FORCE INDEX (by_coupon) ON r.coupon_id = n.coupon_id
-                      GROUP BY n.coupon_id) r
-              STRAIGHT_JOIN coupons c ON c.id = r.coupon_id
-              WHERE c.available + c.frozen + c.used <> c.total OR LEAST(c.available, c.frozen, c.used) < 0
-                 OR c.frozen <> r.f OR c.used <> r.u`,
+      keys: `SELECT DISTINCT b.coupon_id AS id FROM ${newEffects(window)} f
+               STRAIGHT_JOIN coupon_reservations b ON b.gid = f.gid AND b.branch = f.branch`,
+      sums: couponSums,
       counted: countFence(window),
     }),
+  },
+  {
+    id: 'D3',
+    name: 'a settled sum of stock is the sum of its reservations',
+    databases: ['inventory'],
+    whole: { sql: stockSumsAgainstReservations, counted: countOf('stock_sums') },
+    lately: null,
+  },
+  {
+    id: 'D3',
+    name: 'a settled sum of a coupon is the sum of its reservations',
+    databases: ['coupons'],
+    whole: { sql: couponSumsAgainstReservations, counted: countOf('coupon_sums') },
+    lately: null,
   },
   {
     id: 'E',

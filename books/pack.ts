@@ -9,6 +9,7 @@ import { openSession, withReadings, type Session, type SessionLimits } from './m
 import { oracles, type Oracle, type Window } from './oracles';
 import { unpublishedOracle } from './unpublished';
 import type { Database, Reading } from './reading';
+import { differencesIn } from './settled-sums';
 
 /**
  * What a round looks at.
@@ -278,20 +279,34 @@ function createAsker(session: Session, programs: readonly Program[]) {
   };
 }
 
+type Latest = ReturnType<NonNullable<Oracle['lately']>>;
+
 async function askOracle(
   snapshot: Reading,
   { id, name }: Pick<Oracle, 'id' | 'name'>,
-  { sql, counted }: { readonly sql: string; readonly counted: string },
+  asked: Oracle['whole'] | Latest,
   counts: Map<string, Promise<number>>,
 ): Promise<Answers> {
   const { database } = snapshot;
   const began = performance.now();
-  const rows = await snapshot.select(`${sql} LIMIT ${listedMax}`);
+  const rows = await brokenRows(snapshot, asked);
   const ms = performance.now() - began;
+  const { counted } = asked;
   const counting = counts.get(counted) ?? countOf(snapshot, counted);
   counts.set(counted, counting);
   const found = rows.map((row) => ({ database, row }));
   return answered({ id, name, database }, await counting, ms, found);
+}
+
+/** The first that are wrong, by one statement or by several in one state of the database. */
+export async function brokenRows(
+  snapshot: Pick<Reading, 'select'>,
+  asked: Oracle['whole'] | Latest,
+): Promise<readonly object[]> {
+  if ('sql' in asked) return snapshot.select(`${asked.sql} LIMIT ${listedMax}`);
+  const keys = await snapshot.select<{ readonly id: string }>(asked.keys);
+  const ids = keys.map(({ id }) => id);
+  return differencesIn(snapshot, asked.sums, ids, listedMax);
 }
 
 async function askProgram(snapshot: Reading, { id, name, ask }: Program): Promise<Answers> {
@@ -308,7 +323,6 @@ async function countOf(snapshot: Reading, sql: string): Promise<number> {
 }
 
 /** How far a round has looked. */
-/** What a round has seen. */
 export interface Seen {
   readonly now: string;
   readonly newest: Window['after'];

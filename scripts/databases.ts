@@ -197,6 +197,7 @@ const apiBooksRights: Rights = (table) => {
     case 'region_epoch':
     case 'cluster_state':
     case 'accounts':
+    case 'account_sums':
     case 'ledger_entries':
     case 'holds':
     case 'credits':
@@ -204,8 +205,10 @@ const apiBooksRights: Rights = (table) => {
     case 'settlements':
     case 'settlement_positions':
     case 'stock':
+    case 'stock_sums':
     case 'reservations':
     case 'coupons':
+    case 'coupon_sums':
     case 'coupon_reservations':
     case 'order_lines':
     case 'consumed':

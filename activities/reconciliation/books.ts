@@ -2,6 +2,7 @@
  * Whose sums a round compares: open findings, for they may be gone; what effects have touched since the last round; and a
  * bounded number more, so that each key has its turn, also one that somebody has changed by hand.
  */
+import type { Difference } from '../../books/settled-sums';
 import {
   reconcileRows,
   type BooksPosition,
@@ -12,7 +13,7 @@ import {
 import { moneyText } from '../../contracts/money';
 import type { SqlPool } from '../sql-transaction';
 import { openSubjects } from './findings-store';
-import { differencesOf, hasBooks, keysBehind, touchedKeys, type Difference } from './settled-sums';
+import { differencesOf, hasBooks, keysBehind, touchedKeys } from './settled-sums';
 
 interface BooksPage {
   readonly participant: ReservingParticipant;

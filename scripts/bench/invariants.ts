@@ -3,7 +3,15 @@ import { randomBytes } from 'node:crypto';
 
 import { openSession } from '../../books/mysql-session';
 import { oracles } from '../../books/oracles';
-import { openPack, windowOf, type Books, type Pack, type SqlScope } from '../../books/pack';
+import {
+  brokenRows,
+  openPack,
+  windowOf,
+  type Books,
+  type Pack,
+  type SqlScope,
+} from '../../books/pack';
+import type { Reading } from '../../books/reading';
 import { provision, unprovision, type Database } from '../databases';
 import { fillBooks } from './filled-books';
 import { latencyOf, type Latency } from './latency';
@@ -127,7 +135,13 @@ export async function plansOf(verifyUrls: readonly string[]): Promise<readonly P
         for (const { id, databases, lately } of oracles) {
           const asked = databases.includes(database) && lately?.(window);
           if (!asked) continue;
-          const steps = await snapshot.select<Step>(`EXPLAIN FORMAT=TRADITIONAL ${asked.sql}`);
+          const statements = new Map<string, readonly unknown[]>();
+          await brokenRows(noting(snapshot, statements), asked);
+          const steps: Step[] = [];
+          for (const [sql, values] of statements)
+            steps.push(
+              ...(await snapshot.select<Step>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, values)),
+            );
           plans.push({
             id,
             database,
@@ -148,6 +162,17 @@ export async function plansOf(verifyUrls: readonly string[]): Promise<readonly P
   }
   return plans;
 }
+
+/** Also notes each text that it is asked, with the values of one time. */
+const noting = (
+  snapshot: Reading,
+  statements: Map<string, readonly unknown[]>,
+): Pick<Reading, 'select'> => ({
+  select(sql, values = []) {
+    statements.set(sql, values);
+    return snapshot.select(sql, values);
+  },
+});
 
 interface Step {
   readonly table: string | null;
