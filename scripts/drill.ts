@@ -9,6 +9,7 @@ import {
   fewLostRuns,
   heldAt,
   lostRuns,
+  lostRunFaults,
   type DrillKind,
   type LostRun,
 } from './regions/drill-plans';
@@ -25,6 +26,7 @@ interface Options {
   readonly keep?: boolean;
   readonly untimed?: boolean;
   readonly at?: string;
+  readonly fault?: LostRun['plan'];
   readonly all?: boolean;
   readonly break?: RegionBreak;
 }
@@ -48,6 +50,11 @@ new Command('drill')
       ...new Set(lostRuns.map(heldAt)),
     ]),
   )
+  .addOption(
+    new Option('--fault <fault>', 'of lost-run: those alone that this befalls').choices(
+      lostRunFaults,
+    ),
+  )
   .option(
     '--all',
     `of lost-run: every place, way and fault, ${lostRuns.length} switches instead of ${fewLostRuns.length}`,
@@ -68,7 +75,7 @@ new Command('drill')
 
 async function drill(
   kinds: readonly DrillKind[],
-  { times, json, keep, untimed, at, all, break: broken }: Options,
+  { times, json, keep, untimed, break: broken, ...which }: Options,
 ): Promise<void> {
   reportTo(json);
   const cluster = await bringUpCluster({ workers, watch: 'off', say });
@@ -77,7 +84,7 @@ async function drill(
     const operators = await openOperators(cluster.application.apiUrl);
     const build = broken && (await brokenRegions(broken));
     if (broken) say(`Planted, ${broken}: ${regionBreaks[broken].sentence}.`);
-    const runs = lostRunsOf(at, all === true);
+    const runs = lostRunsOf(which);
     const site = { cluster, operators, build, say, isTimed: untimed !== true, lostRuns: runs };
     const drilled = await runDrills(kinds, times, site);
     const report = reportOf(commandOf(kinds, broken), machine, drilled);
@@ -91,12 +98,16 @@ async function drill(
   }
 }
 
-const lostRunsOf = (at: string | undefined, all: boolean): readonly LostRun[] =>
-  at === undefined
-    ? all
-      ? lostRuns
-      : fewLostRuns
-    : lostRuns.filter((lost) => heldAt(lost) === at);
+/** Who names a step or a fault wants every way there. */
+const lostRunsOf = ({
+  at,
+  fault,
+  all,
+}: Pick<Options, 'at' | 'fault' | 'all'>): readonly LostRun[] =>
+  (all === true || at !== undefined || fault !== undefined ? lostRuns : fewLostRuns).filter(
+    (lost) =>
+      (at === undefined || heldAt(lost) === at) && (fault === undefined || lost.plan === fault),
+  );
 
 const commandOf = (kinds: readonly DrillKind[], broken: RegionBreak | undefined): string =>
   `npm run drill -- ${kinds.join(' ')}${broken ? ` --break ${broken}` : ''}`;

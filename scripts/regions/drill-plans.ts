@@ -98,12 +98,15 @@ export const lossWays = {
 } as const;
 export type LossWay = keyof typeof lossWays;
 
+/** What befalls the active region meanwhile, or nothing. */
+export const lostRunFaults = ['planned', 'crash', 'freeze', 'partition'] as const;
+
 /** One run that is lost while its switch is held. */
 export interface LostRun {
   /** Where it is held, as FAULTS names it: activity and point. */
   readonly gate: string;
   readonly way: LossWay;
-  readonly plan: 'planned' | 'crash' | 'freeze' | 'partition';
+  readonly plan: (typeof lostRunFaults)[number];
   readonly ending: 'completed' | 'compensated';
 }
 
