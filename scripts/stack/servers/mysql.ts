@@ -44,14 +44,17 @@ const mysqlServer = (
     ];
     return mysqlProgram({ file, args: [...args, '--no-defaults', ...places] });
   },
-  prepare: (context, program) => initialise(name, context, program),
+  prepare: async (context, program) => {
+    await initialise(name, context, program);
+    forgetSocket(dataFolder(name, context));
+  },
   launch: (context) => ({
     args: [
       `--datadir=${dataFolder(name, context)}`,
       `--port=${portOf(context, name)}`,
       '--bind-address=127.0.0.1',
       // Relative to the data folder: an absolute path of a deep checkout exceeds a socket's 107 bytes.
-      '--socket=mysqld.sock',
+      `--socket=${socket}`,
       '--pid-file=mysqld.pid',
       ...commonFlags(),
       ...flags,
@@ -80,6 +83,13 @@ const mysqlOf = (region: Region, id: number): Server => ({
   given: () => undefined,
 });
 export const regionalMysql = [mysqlOf('a', 1), mysqlOf('b', 2)];
+
+/**
+ * mysqld does not start where the pid in this file is somebody's: of a dead one that nobody has collected yet, or of a
+ * stranger who was given it since. That no other one has these data it sees by its locks on them.
+ */
+const forgetSocket = (data: string): void => rmSync(join(data, `${socket}.lock`), { force: true });
+const socket = 'mysqld.sock';
 
 const dataFolder = (name: MySqlName, { folder }: Context): string => join(folder, 'data', name);
 
