@@ -3,10 +3,11 @@
  * alone while the row says together, a switch would lose: so an order is given by who has the lock of that server, on the
  * session that has it, and has read the row meanwhile. A session that is gone has neither the lock nor a way to order.
  */
-import type { Connection, RowDataPacket } from 'mysql2/promise';
+import type { Connection } from 'mysql2/promise';
 
 import type { HubStore } from './hub-row';
 import { acknowledgeAlone, acknowledgeTogether, demandStandby, withRegion } from './mysql-region';
+import { takeLock } from './server-lock';
 
 type Row = Pick<HubStore, 'read'>;
 
@@ -67,18 +68,12 @@ export async function keepTogether(hub: Row, activeUrl: string): Promise<boolean
   });
 }
 
-/** The lock ends with the session: a server has no other, and nobody has to give it back. */
 function oneAtATime<Result>(
   activeUrl: string,
   work: (active: Connection) => Promise<Result>,
 ): Promise<Result> {
   return withRegion(activeUrl, orderMs, async (active) => {
-    const [rows] = await active.query<(RowDataPacket & { readonly isMine: number | null })[]>(
-      'SELECT GET_LOCK(?, ?) AS isMine',
-      [acknowledgingLock, lockSeconds],
-    );
-    if (rows[0]?.isMine !== 1)
-      throw new Error('Somebody else tells the active region how to acknowledge.');
+    await takeLock(active, acknowledgingLock, lockSeconds);
     return work(active);
   });
 }

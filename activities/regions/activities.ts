@@ -13,7 +13,6 @@ import type {
 import type { Keyed, SetActivity, Verb, Verdict } from '../../contracts/verdict';
 import { actAlone, actTogether, keepTogether } from './acknowledging';
 import { askAgent } from './agent-client';
-import { enterEpoch } from './epochs';
 import { fence, type FenceProbe } from './fencing';
 import type { HubStore } from './hub-row';
 import {
@@ -24,12 +23,11 @@ import {
   missingFrom,
   PostconditionFailed,
   stateOf,
-  takeWrites,
-  takeWritesOfOperators,
   untilExecuted,
   withRegion,
   type ReplicationSource,
 } from './mysql-region';
+import { open } from './opening';
 import { republishing } from './republishing';
 import { askRouter, RouterEpochOver } from './router-client';
 
@@ -98,6 +96,16 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       if (decision !== 'happened')
         throw new PostconditionFailed(`${gid} has not burnt its epoch: nobody may be promoted.`);
       return isHolder ? work(request, gid) : null;
+    });
+  /** Behind the promotion: a server that was stopped and started since does not know its role, and takes no writes. */
+  const promoted = <Request extends SwitchRegions, Result>(
+    work: (request: Request, gid: Gid) => Promise<Result>,
+  ) =>
+    forward<Request, Result>(async (request, gid) => {
+      const { mysqlUrl } = accessTo(request.to);
+      if (await withRegion(mysqlUrl, queryMs, isReadOnly))
+        await openRegion(mysqlUrl, request.to, gid, promoteMs);
+      return work(request, gid);
     });
   /** Only behind its seal: a region that was promoted is never taken back. What holds the row no more left nothing. */
   const undoing = (work: (request: SwitchRegions, gid: Gid) => Promise<void>) =>
@@ -196,10 +204,8 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       throw new PostconditionFailed(`Epoch ${epoch + 1} is another one's.`);
     }),
 
-    promoteRegion: forward(async ({ to, epoch }) => {
-      await withRegion(accessTo(to).mysqlUrl, promoteMs, (mysql) =>
-        enter(mysql, { region: to, epoch: epoch + 1 }),
-      );
+    promoteRegion: forward(async ({ to }, gid) => {
+      await openRegion(accessTo(to).mysqlUrl, to, gid, promoteMs);
       return null;
     }),
 
@@ -207,14 +213,14 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       await leadAlone(accessTo(to).redisUrl, epoch + 1);
       return null;
     }),
-    republish: forward(({ to, epoch }) => republish(accessTo(to), epoch)),
-    openRoutes: forward(async ({ to, epoch }) => {
+    republish: promoted(({ to, epoch }) => republish(accessTo(to), epoch)),
+    openRoutes: promoted(async ({ to, epoch }) => {
       const { mysql, redis } = accessTo(to);
       await leadTo('mysql', mysql, epoch + 1);
       await leadTo('redis', redis, epoch + 1);
       return null;
     }),
-    endSwitch: forward(async ({ from, to, kind }, gid) => {
+    endSwitch: promoted(async ({ from, to, kind }, gid) => {
       await hub.end(gid, { [from]: kind === 'planned' ? 'STANDBY' : 'FAILED', [to]: 'ACTIVE' });
       return null;
     }),
@@ -269,15 +275,8 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     }),
   };
 
-  /** Takes writes in this epoch and in no earlier one: an application comes in when it has entered it. */
-  async function enter(
-    mysql: Connection,
-    entered: { readonly region: string; readonly epoch: number },
-  ): Promise<void> {
-    const isClosed = await isReadOnly(mysql);
-    if (isClosed) await takeWritesOfOperators(mysql);
-    await enterEpoch(mysql, participants, entered);
-    if (isClosed) await takeWrites(mysql);
+  function openRegion(mysqlUrl: string, region: string, gid: Gid, ms: number): Promise<void> {
+    return withRegion(mysqlUrl, ms, (mysql) => open(hub, mysql, { gid, region }, participants));
   }
 
   /**
@@ -285,14 +284,12 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
    * there who acknowledges; not fenced, its commits may wait for somebody who is gone.
    */
   async function enterAgain({ mysqlUrl }: RegionAccess, region: string, gid: Gid): Promise<void> {
-    const { epoch } = await hub.read();
-    const enterWithin = (ms: number): Promise<void> =>
-      withRegion(mysqlUrl, ms, (mysql) => enter(mysql, { region, epoch }));
     const isClosed = await withRegion(mysqlUrl, queryMs, isReadOnly);
-    if (!isClosed && (await enterWithin(queryMs).then(isDone, isNotDone))) return;
+    if (!isClosed && (await openRegion(mysqlUrl, region, gid, queryMs).then(isDone, isNotDone)))
+      return;
     await hub.actsAlone(gid); // First: it takes writes without anybody who acknowledges them.
     await actAlone(hub, mysqlUrl);
-    await enterWithin(promoteMs);
+    await openRegion(mysqlUrl, region, gid, promoteMs);
   }
 
   /** Looks first: who has come there along this route since must not be cut. */

@@ -5,6 +5,7 @@ import type { FenceProof } from '../../contracts/regions';
 import { openConnection, SessionNotSet } from '../../processes/mysql/door';
 import { askAgent } from './agent-client';
 import { PostconditionFailed, refuseWrites, withRegion } from './mysql-region';
+import { holdOpening } from './opening';
 
 /** An application's user that may write a heartbeat: what it is refused, clients are refused. */
 export interface FenceProbe {
@@ -37,7 +38,10 @@ export async function fence(
 ): Promise<FenceProof> {
   const began = performance.now();
   const bySql = (): Promise<'sql'> =>
-    withRegion(region.mysqlUrl, sqlFenceMs, refuseWrites).then(() => 'sql');
+    withRegion(region.mysqlUrl, sqlFenceMs, async (mysql) => {
+      await holdOpening(mysql); // Who is about to open it must not do so behind the fence.
+      await refuseWrites(mysql);
+    }).then(() => 'sql');
   const byDeath = (): Promise<'kill'> =>
     askAgent(region.agent, { kill: true }, killMs).then(() => 'kill');
   const way = await (isPlanned

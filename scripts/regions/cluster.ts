@@ -67,7 +67,7 @@ export async function bringUpCluster({
   await letSwitchEnd({ stack, addresses, hub, replication, watch, say });
   const roles = await rolesOf(hubUrlOf(stack));
   const [active, standby] = [addresses.regions[roles.active], addresses.regions[roles.standby]];
-  await activate(active);
+  await activate(hubUrlOf(stack), roles.active, active);
   await addReplicationUser(active, replication);
   const urls = joined(hub, await provisionActive(stack, addresses));
   await seed(urls);

@@ -10,6 +10,7 @@ import {
   acknowledgeTogether,
   demandStandby,
   follow,
+  isReadOnly,
   missingFrom,
   stateOf,
   takeWrites,
@@ -18,6 +19,7 @@ import {
   withRegion,
   type ReplicationSource,
 } from '../../activities/regions/mysql-region';
+import { holdOpening } from '../../activities/regions/opening';
 import { regions, type Region } from '../stack/profile';
 import type { RegionAddresses } from './addresses';
 import { openConnection } from '../../processes/mysql/door';
@@ -35,14 +37,10 @@ export async function noteRoles(
       [isStandingBy, active],
     );
     await hub.query(
-      `INSERT INTO regions (cluster, region, status, priority, changed_at) VALUES ? AS told
+      `INSERT INTO regions (cluster, region, status, priority, changed_at)
+         VALUES ('main', ?, 'ACTIVE', 0, UTC_TIMESTAMP(3)), ('main', ?, ?, 1, UTC_TIMESTAMP(3)) AS told
          ON DUPLICATE KEY UPDATE status = told.status, changed_at = told.changed_at`,
-      [
-        [
-          ['main', active, 'ACTIVE', 0, new Date()],
-          ['main', standby, isStandingBy ? 'STANDBY' : 'FAILED', 1, new Date()],
-        ],
-      ],
+      [active, standby, isStandingBy ? 'STANDBY' : 'FAILED'],
     );
   } finally {
     await hub.end();
@@ -98,12 +96,23 @@ export async function standbysOf(hubUrl: string): Promise<readonly Region[]> {
   }
 }
 
-/** Takes writes: where it is the only one that has data, or the hub has said so. */
-export const activate = ({ mysqlUrl }: RegionAddresses): Promise<void> =>
+/**
+ * Takes writes: the region that the hub names, and only while nobody moves the regions.
+ *
+ * @throws where somebody does by now.
+ */
+export const activate = (
+  hubUrl: string,
+  active: Region,
+  { mysqlUrl }: RegionAddresses,
+): Promise<void> =>
   withRegion(mysqlUrl, callMs, async (region) => {
-    const { isReadOnly } = await stateOf(region);
-    if (isReadOnly) await takeWritesOfOperators(region);
-    if (isReadOnly) await takeWrites(region);
+    if (!(await isReadOnly(region))) return;
+    await holdOpening(region); // What is read behind it stays so until this session ends.
+    if ((await holderOf(hubUrl)) !== null || (await rolesOf(hubUrl)).active !== active)
+      throw new Error(`Somebody moves the regions: region ${active} is not opened.`);
+    await takeWritesOfOperators(region);
+    await takeWrites(region);
   });
 
 export interface Replication {

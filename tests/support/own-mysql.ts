@@ -4,37 +4,61 @@ import { join } from 'node:path';
 
 import { startNatively } from '../../scripts/stack/bring-up';
 import { freePort } from '../../scripts/stack/ports';
-import { stopProcess } from '../../scripts/stack/process';
+import { ownedProcess, signal, stopProcess } from '../../scripts/stack/process';
 import { lineProgress } from '../../scripts/stack/progress';
 import { mysql } from '../../scripts/stack/servers/mysql';
+import type { Server } from '../../scripts/stack/servers/server';
 
 /** A MySQL of one test file alone: what it is told, no other test hears. */
 export interface OwnMySql {
   readonly adminUrl: string;
+  /** Where it keeps its data. */
+  readonly data: string;
+  /** Dead at once, as by a fault. */
+  kill(): Promise<void>;
+  /** Of one that was killed: on its data, with what it was first told. */
+  start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** @param flags for `mysqld`, beside and above those of every stack: `--sql-mode=ANSI_QUOTES`. */
-export async function ownMySql(flags: readonly string[]): Promise<OwnMySql> {
+/**
+ * @param flags for `mysqld`, beside and above those of every stack: `--sql-mode=ANSI_QUOTES`.
+ * @param server left out: one that is in no region.
+ */
+export async function ownMySql(
+  flags: readonly string[],
+  server: Server = mysql,
+): Promise<OwnMySql> {
   const folder = mkdtempSync(join(tmpdir(), 'accord-mysql-'));
   const progress = lineProgress(() => undefined);
   const context = {
     ...{ profile: 'test' as const, folder, progress },
-    ports: { mysql: await freePort() },
+    ports: { [server.name]: await freePort() },
     passwords: { mysql: 'own', redis: '' },
   };
   const program = await Promise.resolve()
-    .then(() => mysql.findOnPath())
-    .catch(() => mysql.fetch(progress));
-  const launch: typeof mysql.launch = (given) => {
-    const { args, ...rest } = mysql.launch(given);
+    .then(() => server.findOnPath())
+    .catch(() => server.fetch(progress));
+  const launch: typeof server.launch = (given) => {
+    const { args, ...rest } = server.launch(given);
     return { ...rest, args: [...args, '--innodb-buffer-pool-size=64M', ...flags] };
   };
-  await startNatively({ ...mysql, launch }, context, program);
+  const start = () => startNatively({ ...server, launch }, context, program);
+  await start();
+  const stop = async (killAfterMs: number): Promise<void> => {
+    await stopProcess(folder, server.name, { killAfterMs });
+  };
   return {
-    adminUrl: mysql.addressOf(context),
+    adminUrl: server.addressOf(context),
+    data: join(folder, 'data', server.name),
+    async kill() {
+      const running = ownedProcess(folder, server.name);
+      if (running) signal(running, 'SIGKILL');
+      await stop(1_000);
+    },
+    start,
     async stop() {
-      await stopProcess(folder, mysql.name, { killAfterMs: 1_000 });
+      await stop(1_000);
       rmSync(folder, { recursive: true, force: true });
     },
   };
