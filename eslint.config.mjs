@@ -3,6 +3,25 @@ import prettier from 'eslint-config-prettier';
 import jest from 'eslint-plugin-jest';
 import tseslint from 'typescript-eslint';
 
+const modules = [
+  { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
+  { selector: 'ExportAllDeclaration', message: 'Exports are listed by name.' },
+  { selector: 'TSEnumDeclaration', message: 'A union of strings instead of an enum.' },
+];
+const environment = {
+  selector: "MemberExpression[object.name='process'][property.name='env']",
+  message: 'The environment is read in config.ts alone.',
+};
+const machineClock = [
+  "MemberExpression[object.name='Date'][property.name='now']",
+  "NewExpression[callee.name='Date'][arguments.length=0]",
+  "CallExpression[callee.name='Date']",
+].map((selector) => ({
+  selector,
+  message:
+    'A time is that of MySQL: ServerClock, or UTC_TIMESTAMP. How long something takes, performance.now() tells.',
+}));
+
 // What the preset does not ask for, and why it matters here, stands beside each rule.
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', '.accord/', 'coverage/'] },
@@ -20,36 +39,25 @@ export default tseslint.config(
       '@typescript-eslint/no-shadow': 'error', // A shadowed `tx` or `key` would act under another step's name.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
-      'no-restricted-syntax': [
-        'error',
-        {
-          selector: 'ExportDefaultDeclaration',
-          message: 'Named exports only.',
-        },
-        { selector: 'ExportAllDeclaration', message: 'Exports are listed by name.' },
-        { selector: 'TSEnumDeclaration', message: 'A union of strings instead of an enum.' },
-        {
-          selector: "MemberExpression[object.name='process'][property.name='env']",
-          message: 'The environment is read in config.ts alone.',
-        },
-      ],
+      'no-restricted-syntax': ['error', ...modules, environment],
       'no-console': 'error', // Logs go through the logger; scripts print for people.
     },
   },
   { files: ['scripts/**', 'tests/**'], rules: { 'no-console': 'off' } },
   {
+    // What is written down, compared or shown here is compared with the times of other machines.
+    files: ['activities/**', 'api/**', 'books/**', 'contracts/**', 'processes/**', 'workers/**'],
+    ignores: [
+      'processes/server-clock.ts', // Compares the machine's clock with MySQL's.
+      'processes/temporal-call.ts', // Deadlines of gRPC, which its client counts by the machine's clock.
+    ],
+    rules: { 'no-restricted-syntax': ['error', ...modules, environment, ...machineClock] },
+  },
+  {
     // The readers of the environment. Scripts and test set-up hand it on to the processes that they start.
     files: ['**/config.ts', 'scripts/**', 'tests/support/**', 'tests/*.ts'],
     rules: {
-      'no-restricted-syntax': [
-        'error',
-        {
-          selector: 'ExportDefaultDeclaration',
-          message: 'Named exports only.',
-        },
-        { selector: 'ExportAllDeclaration', message: 'Exports are listed by name.' },
-        { selector: 'TSEnumDeclaration', message: 'A union of strings instead of an enum.' },
-      ],
+      'no-restricted-syntax': ['error', ...modules],
     },
   },
   {

@@ -1,6 +1,7 @@
 import { ulid } from 'ulid';
 
 import type { Tenant } from '../contracts/ids';
+import type { Now } from '../processes/server-clock';
 import {
   scopeOfAction,
   shownAction,
@@ -56,6 +57,7 @@ interface Parts {
   readonly store: ApprovalsStore;
   readonly audit: Pick<AuditStore, 'add'>;
   readonly handlers: Handlers;
+  readonly now: Now;
 }
 
 /**
@@ -64,7 +66,7 @@ interface Parts {
  *
  * Every method throws Problem `not_found` (another tenant's, too) and `dependency_unavailable`.
  */
-export function createApprovals({ store, audit, handlers }: Parts) {
+export function createApprovals({ store, audit, handlers, now }: Parts) {
   async function find({ tenant }: Pick<Person, 'tenant'>, id: string): Promise<ApprovalRow> {
     const row = await store.find(tenant, id);
     if (!row) throw new Problem('not_found');
@@ -93,7 +95,7 @@ export function createApprovals({ store, audit, handlers }: Parts) {
   async function carryOut(row: ApprovalRow): Promise<void> {
     const approved = approvedOf(row);
     await audit.add({
-      at: new Date(),
+      at: new Date(now()),
       tenant: row.tenant,
       actor: approved.approvedBy,
       operation: `approved ${row.action.kind}`,
@@ -137,8 +139,11 @@ export function createApprovals({ store, audit, handlers }: Parts) {
 }
 export type Approvals = ReturnType<typeof createApprovals>;
 
-/** Writes questions down; apart from what carries them out, which asks itself. */
-export function createAsking(store: Pick<ApprovalsStore, 'ask' | 'find'>) {
+/**
+ * Writes questions down; apart from what carries them out, which asks itself.
+ * @param now begins their ids, and their lists are in the order of those, whichever process has asked.
+ */
+export function createAsking(store: Pick<ApprovalsStore, 'ask' | 'find'>, now: Now) {
   /**
    * @returns the question; that of the same person for the same thing while it is open.
    * @throws Problem `rate_limited`: too many wait already; `second_person_required`: nobody knows who made the key that
@@ -154,7 +159,7 @@ export function createAsking(store: Pick<ApprovalsStore, 'ask' | 'find'>) {
         detail: whyNotAnother(people, null, `${subject} asks for it`),
       });
     const asker = { askedBy: subject, askedPeople: people, askedWith: keyId };
-    const id = await store.ask({ id: ulid(), tenant, action, rule, ...asker });
+    const id = await store.ask({ id: ulid(now()), tenant, action, rule, ...asker });
     const row = id === undefined ? undefined : await store.find(tenant, id);
     if (row) return row;
     throw new Problem('rate_limited', {

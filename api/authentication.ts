@@ -1,6 +1,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { ulid } from 'ulid';
 
+import type { Now } from '../processes/server-clock';
 import { Problem } from './errors';
 import { peopleBehind, type People } from './people';
 import type { Holder, Operators } from './operators';
@@ -101,24 +102,21 @@ interface Credentials {
  *
  * @param cluster that this API serves: the only one that it knows, and no tenant has its name.
  */
-export function createAuthentication(
-  { keys, operators, cluster }: AuthenticationParts,
-  now: () => number = Date.now,
-) {
+export function createAuthentication({ keys, operators, cluster }: AuthenticationParts, now: Now) {
   const cache = new Map<string, { readonly key: ApiKey | undefined; readonly readAt: number }>();
   const touchedAt = new Map<string, number>();
 
   async function lookUp(keyId: string): Promise<ApiKey | undefined> {
     const cached = cache.get(keyId);
-    if (cached && now() - cached.readAt < cacheMs) return cached.key;
+    if (cached && performance.now() - cached.readAt < cacheMs) return cached.key;
     const key = await keys.find(keyId);
-    remember(cache, keyId, { key, readAt: now() });
+    remember(cache, keyId, { key, readAt: performance.now() });
     return key;
   }
 
   function touch(keyId: string): void {
-    if (now() - (touchedAt.get(keyId) ?? 0) < touchEveryMs) return;
-    remember(touchedAt, keyId, now());
+    if (performance.now() - (touchedAt.get(keyId) ?? -Infinity) < touchEveryMs) return;
+    remember(touchedAt, keyId, performance.now());
     void keys.touch(keyId).catch(() => undefined); // For people who tidy up keys; no request fails for it.
   }
 

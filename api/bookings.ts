@@ -1,5 +1,6 @@
 import type { Evidence } from '../contracts/transaction';
 import { isUnbooked, type Booking, type KeptResolution } from '../contracts/resolutions';
+import type { Now } from '../processes/server-clock';
 import type { ActionOf } from './approval-actions';
 import type { Approved } from './approvals';
 import { Problem } from './errors';
@@ -27,7 +28,7 @@ export type Booked =
  *
  * Every method throws Problem `not_found`, `dependency_unavailable`, `nothing_to_book`, `state_changed`.
  */
-export function createBookings(runs: Pick<RunsStore, 'find' | 'book'>) {
+export function createBookings(runs: Pick<RunsStore, 'find' | 'book'>, now: Now) {
   async function find({ tenant, gid }: Pick<Book, 'tenant' | 'gid'>): Promise<RunRow> {
     const run = await runs.find(tenant, gid);
     if (!run) throw new Problem('not_found');
@@ -35,8 +36,8 @@ export function createBookings(runs: Pick<RunsStore, 'find' | 'book'>) {
   }
 
   async function write(run: RunRow, step: string, booking: Omit<Booking, 'bookedAt'>) {
-    const at = new Date().toISOString();
-    if (await runs.book(run, step, { ...booking, bookedAt: at })) return;
+    const bookedAt = new Date(now()).toISOString();
+    if (await runs.book(run, step, { ...booking, bookedAt })) return;
     throw new Problem('state_changed', { gid: run.gid });
   }
 

@@ -54,7 +54,7 @@ export function openDependencies(
   config: Config,
   onError: (error: unknown) => void,
   queueOf = taskQueueOf,
-  localNow: Now = Date.now,
+  localNow?: Now,
 ) {
   const pools: SessionPool[] = [];
   const servers: PremiseSource[] = [];
@@ -115,7 +115,7 @@ export function openDependencies(
     settlementViews: createSettlementViewsStore(accounts),
     stockViews: createStockViewsStore(inventory),
     couponViews: createCouponViewsStore(coupons),
-    invariants: createInvariants(books),
+    invariants: createInvariants(books, clock.now),
     temporal: createTemporal(client, queueOf),
     redis,
     /** Of Redis, refused while it does not hold its premises. */

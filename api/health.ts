@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { withinDeadline } from './deadline';
 import type { Limits } from './limits';
 import type { BrokenPremise } from '../processes/premises';
+import type { Now } from '../processes/server-clock';
 import { premiseSentence } from '../processes/premises';
 import type { PremiseWatch } from './premise-watch';
 import type { Starter } from './starter';
@@ -63,6 +64,7 @@ interface HealthDependencies {
   readonly lifecycle: Lifecycle;
   readonly premises: Pick<PremiseWatch, 'demand'>;
   readonly brokenRedis: () => readonly BrokenPremise[];
+  readonly now: Now;
 }
 
 /**
@@ -72,7 +74,7 @@ interface HealthDependencies {
 export function createHealth(dependencies: HealthDependencies) {
   const { heartbeat, temporal, redis, limits, starter, runs, cluster, watch, lifecycle } =
     dependencies;
-  const { premises, brokenRedis } = dependencies;
+  const { premises, brokenRedis, now } = dependencies;
 
   const askAll = (): Promise<readonly Check[]> =>
     Promise.all([
@@ -136,7 +138,7 @@ export function createHealth(dependencies: HealthDependencies) {
         parked: attention?.parked ?? null,
         stuck: attention?.stuck ?? null,
         unbooked: attention?.unbooked ?? null,
-        timestamp: new Date().toISOString(),
+        timestamp: new Date(now()).toISOString(),
         checks: answers,
         ...(placed && { regions: placed }),
       };

@@ -1,4 +1,5 @@
 import type { Books, Pack } from '../books/pack';
+import type { Now } from '../processes/server-clock';
 import { withinDeadline } from './deadline';
 import { dependencyUnavailable } from './errors';
 
@@ -19,13 +20,13 @@ const cacheMs = 1_000;
 const answerMs = 4_000; // Within the handler's five seconds.
 
 /** One round at a time, whatever asks; one that is late goes on, and nobody begins another beside it. */
-export function createInvariants(pack: Pack): Invariants {
-  let last: BooksSeen | undefined;
+export function createInvariants(pack: Pack, now: Now): Invariants {
+  let last: (BooksSeen & { readonly askedAt: number }) | undefined;
   let asking: Promise<BooksSeen> | undefined;
 
   async function ask(): Promise<BooksSeen> {
-    const at = new Date();
-    last = { at, books: await pack.check(['moment', 'ended', 'late']) };
+    const [at, askedAt] = [new Date(now()), performance.now()];
+    last = { at, askedAt, books: await pack.check(['moment', 'ended', 'late']) };
     return last;
   }
 
@@ -33,7 +34,7 @@ export function createInvariants(pack: Pack): Invariants {
     async look() {
       if (!pack.isOpen)
         throw dependencyUnavailable('mysql', new Error('API_BOOKS_DATABASE_URLS is not set.'));
-      if (last && Date.now() - last.at.getTime() < cacheMs) return last;
+      if (last && performance.now() - last.askedAt < cacheMs) return last;
       asking ??= ask().finally(() => (asking = undefined));
       const current = asking;
       try {

@@ -91,11 +91,11 @@ export function createLimits(
   }
 
   async function decide(key: string, rate: Rate): Promise<LimitDecision> {
-    if (Date.now() >= aloneUntil) {
+    if (performance.now() >= aloneUntil) {
       try {
         return await shared(key, rate);
       } catch {
-        aloneUntil = Date.now() + redisPauseMs;
+        aloneUntil = performance.now() + redisPauseMs;
       }
     }
     return local(key, {
@@ -114,7 +114,7 @@ export function createLimits(
       return headers;
     },
     /** Limits are counted by this process alone. */
-    isAlone: (): boolean => Date.now() < aloneUntil,
+    isAlone: (): boolean => performance.now() < aloneUntil,
   };
 }
 export type Limits = ReturnType<typeof createLimits>;
@@ -127,15 +127,18 @@ export function createAddressGuard(rate: Rate) {
     /** @throws Problem `rate_limited`. */
     check(address: string): void {
       const until = refusedUntil.get(address) ?? 0;
-      if (until > Date.now()) {
-        throw tooMany({ isAllowed: false, remaining: 0, retryAfterMs: until - Date.now() }, {});
+      if (until > performance.now()) {
+        throw tooMany(
+          { isAllowed: false, remaining: 0, retryAfterMs: until - performance.now() },
+          {},
+        );
       }
       refusedUntil.delete(address);
     },
     countFailure(address: string): void {
       const { isAllowed, retryAfterMs } = limiter(address, rate);
       if (isAllowed) return;
-      refusedUntil.set(address, Date.now() + retryAfterMs);
+      refusedUntil.set(address, performance.now() + retryAfterMs);
       const [oldest] = refusedUntil.keys();
       if (refusedUntil.size > keysMax && oldest !== undefined) refusedUntil.delete(oldest);
     },

@@ -9,6 +9,7 @@ import {
 import { z } from 'zod';
 
 import { tenantPattern } from '../contracts/ids';
+import type { Now } from '../processes/server-clock';
 import type { OperatorsConfig } from './config';
 import { dependencyUnavailable, Problem } from './errors';
 import { peopleBehind, subjectPattern, type People } from './people';
@@ -61,10 +62,7 @@ const claimsSchema = z
   .refine(({ tenants, clusters }) => tenants.length + clusters.length > 0, { path: ['tenants'] });
 
 /** @param config `null`: no issuer is trusted, so every token is refused. */
-export function createOperators(
-  config: OperatorsConfig | null,
-  now: () => number = Date.now,
-): Operators {
+export function createOperators(config: OperatorsConfig | null, now: Now): Operators {
   if (!config) return { verify: () => Promise.reject(refusal('This API takes API keys alone.')) };
   const { issuer, audience } = config;
   const keys = 'url' in config ? remoteKeys(config.url) : createLocalJWKSet(config.keySet);

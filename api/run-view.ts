@@ -103,7 +103,7 @@ export const linksOf = (gid: string) => ({
   explain: `${linkOf(gid)}/explain`,
 });
 
-export function runViewOf(run: RunRow, now = Date.now()): RunView {
+export function runViewOf(run: RunRow): RunView {
   return {
     gid: run.gid,
     flow: run.flow,
@@ -117,7 +117,7 @@ export function runViewOf(run: RunRow, now = Date.now()): RunView {
     acceptedAt: run.acceptedAt.toISOString(),
     deadlineAt: run.deadlineAt.toISOString(),
     endedAt: run.endedAt?.toISOString() ?? null,
-    stuckSinceMs: run.stuckSince && !isEnding(run.state) ? now - run.stuckSince.getTime() : null,
+    stuckSinceMs: isEnding(run.state) ? null : run.stuckSinceMs,
     atRisk: [...run.atRisk],
     resolvedByHand: run.resolvedByHand && {
       state: handStateOf(run.resolvedByHand),

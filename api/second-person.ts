@@ -2,6 +2,7 @@ import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
 import type { Consent } from '../contracts/transaction';
+import type { Now } from '../processes/server-clock';
 import { shownAction, subjectOf, type ApprovalAction } from './approval-actions';
 import type { Ask, Person } from './approvals';
 import { Problem } from './errors';
@@ -45,10 +46,11 @@ interface Parts {
   readonly audit: Pick<AuditStore, 'add'>;
   readonly metrics: Pick<Metrics, 'brokenGlass'>;
   readonly logger: Pick<FastifyBaseLogger, 'error'>;
+  readonly now: Now;
 }
 
 /** What stands before every action that wants two persons. */
-export function createSecondPerson({ ask, audit, metrics, logger }: Parts) {
+export function createSecondPerson({ ask, audit, metrics, logger, now }: Parts) {
   /** Everybody shall know, and nothing happens before it is written down. */
   async function breakGlass(
     { tenant, subject, people }: Omit<Person, 'scopes'>,
@@ -59,7 +61,7 @@ export function createSecondPerson({ ask, audit, metrics, logger }: Parts) {
     const { kind } = action;
     const gid = subjectOf(action)?.gid ?? null;
     await audit.add({
-      at: new Date(),
+      at: new Date(now()),
       tenant,
       actor: subject,
       operation: `broke the glass for ${kind}`,

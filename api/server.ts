@@ -99,22 +99,23 @@ export async function buildServer({
   );
   const health = createHealth({
     ...{ heartbeat, temporal, redis, limits, starter, runs, cluster, watch, lifecycle },
-    ...{ premises, brokenRedis },
+    ...{ premises, brokenRedis, now },
   });
   const cursors = createCursors(config.secret);
-  const steering = createSteering({ runs, temporal, thresholds: config.twoPersonThresholds });
-  const bookings = createBookings(runs);
-  const ask = createAsking(approvalsStore);
-  const secondPerson = createSecondPerson({ ask, audit, metrics, logger });
+  const steering = createSteering({ runs, temporal, thresholds: config.twoPersonThresholds, now });
+  const bookings = createBookings(runs, now);
+  const ask = createAsking(approvalsStore, now);
+  const secondPerson = createSecondPerson({ ask, audit, metrics, logger, now });
   const failovers = createFailovers({ cluster, starts, secret: config.secret });
   const policies = createWatchPolicies({ cluster, watch });
   const approvals = createApprovals({
     store: approvalsStore,
     audit,
+    now,
     handlers: {
       decideStep: steering.decideApproved,
       bookStep: bookings.bookApproved,
-      createKey: createApprovedKey(keys),
+      createKey: createApprovedKey(keys, now),
       failover: failovers.startApproved,
       watchPolicy: policies.changeApproved,
     },
@@ -160,11 +161,11 @@ export async function buildServer({
     temporal,
     cursors,
   });
-  regionRoutes(api, { config, failovers, cluster, watch });
+  regionRoutes(api, { config, failovers, cluster, watch, now });
   regionPolicyRoutes(api, { policies, secondPerson });
   auditRoutes(api, { audit, cursors });
   invariantRoutes(api, { invariants });
-  apiKeyRoutes(api, { config, keys, approvals: approvalsStore, authentication, secondPerson });
+  apiKeyRoutes(api, { config, keys, approvals: approvalsStore, authentication, secondPerson, now });
   probeRoutes(api, { health, registry: metrics.registry });
   refuseOthers();
   await api.ready();

@@ -46,7 +46,7 @@ export function createStarter(
     try {
       await temporal.start(input);
     } catch {
-      pausedUntil = Date.now() + pauseMs;
+      pausedUntil = performance.now() + pauseMs;
       // Another process may reach Temporal where this one cannot: the row stays due. A first send may have arrived, so
       // its mark stays: only a row that nobody has sent can still be cancelled by its row alone.
       if (sentAt) await runs.giveBackSending(input.gid, sentAt);
@@ -87,7 +87,7 @@ export function createStarter(
   return {
     /** Sends a row that was just accepted, unless Temporal has just failed to answer. */
     async sendFirst(input: TransactionInput): Promise<boolean> {
-      if (Date.now() < pausedUntil) return false;
+      if (performance.now() < pausedUntil) return false;
       return send(input, null);
     },
     /** Begins the rounds, once. */

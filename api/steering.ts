@@ -6,6 +6,7 @@ import {
   type Evidence,
   type ReviewDecision,
 } from '../contracts/transaction';
+import type { Now } from '../processes/server-clock';
 import type { ActionOf } from './approval-actions';
 import type { Approved } from './approvals';
 import { Problem } from './errors';
@@ -51,10 +52,12 @@ export function createSteering({
   runs,
   temporal,
   thresholds,
+  now,
 }: {
   readonly runs: Rows;
   readonly temporal: Updates;
   readonly thresholds: Thresholds;
+  readonly now: Now;
 }) {
   async function find({ tenant, gid }: Pick<Steer, 'tenant' | 'gid'>): Promise<RunRow> {
     const run = await runs.find(tenant, gid);
@@ -63,7 +66,7 @@ export function createSteering({
   }
 
   async function cancelUnsent(run: RunRow, { subject }: Steer): Promise<boolean> {
-    const endedAt = new Date();
+    const endedAt = new Date(now());
     const reason = {
       code: 'cancelled',
       type: 'Cancelled',
@@ -131,10 +134,10 @@ export function createSteering({
 
   /** Two persons are asked for nothing that the run would refuse. @throws Problem `decision_not_offered`. */
   async function demandOffered({ gid }: RunRow, step: string, decision: Decision): Promise<void> {
-    const now = await temporal.timeline(gid);
-    if (!now) throw new Problem('ask_again', { gid, retryAfterSeconds: 1 });
-    if (now.parked.length === 0) throw new Problem('not_parked', { gid });
-    const detail = whyNotOffered(now.parked, { step, decision });
+    const told = await temporal.timeline(gid);
+    if (!told) throw new Problem('ask_again', { gid, retryAfterSeconds: 1 });
+    if (told.parked.length === 0) throw new Problem('not_parked', { gid });
+    const detail = whyNotOffered(told.parked, { step, decision });
     if (detail !== undefined) throw new Problem('decision_not_offered', { gid, detail });
   }
 

@@ -14,6 +14,7 @@ import { flowDefinitions } from '../contracts/flows';
 import { failureTypeOf, isFailureType } from '../contracts/failures';
 import { partsOfGid, type Flow, type Gid } from '../contracts/ids';
 import { searchAttributes } from '../contracts/search-attributes';
+import { callWithin } from '../processes/temporal-call';
 import {
   cancelTransactionUpdate,
   parkTransactionUpdate,
@@ -65,7 +66,7 @@ const cancelAnswerMs = 300;
  */
 export function createTemporal(client: Client, queueOf: (flow: Flow) => string) {
   const bounded = <Result>(work: () => Promise<Result>): Promise<Result> =>
-    client.withDeadline(Date.now() + callMs, work);
+    callWithin(client, callMs, work);
 
   async function update(
     gid: Gid,
@@ -111,9 +112,7 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
           updateId,
           waitForStage: WorkflowUpdateStage.ACCEPTED,
         });
-        await client
-          .withDeadline(Date.now() + cancelAnswerMs, () => accepted.result())
-          .catch(unlessTooSlow);
+        await callWithin(client, cancelAnswerMs, () => accepted.result()).catch(unlessTooSlow);
       }),
     resolve: (gid: Gid, request: ResolveTransaction, updateId: string): Promise<void> =>
       update(gid, (handle) =>

@@ -42,7 +42,7 @@ export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: numb
   let isStopped = false;
 
   function lookIn(ms: number): void {
-    const at = Date.now() + ms;
+    const at = performance.now() + ms;
     if (count === 0 || at >= dueAt) return;
     clearTimeout(timer);
     dueAt = at;
@@ -75,7 +75,7 @@ export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: numb
   }
 
   const isFresh = (set: ReadonlySet<Waiter>): boolean =>
-    [...set].some(({ since }) => Date.now() - since < quickForMs);
+    [...set].some(({ since }) => performance.now() - since < quickForMs);
 
   function forget(waiter: Waiter): void {
     const set = waiters.get(waiter.gid);
@@ -107,7 +107,7 @@ export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: numb
         };
         const expiry = setTimeout(settle, ms);
         signal.addEventListener('abort', settle);
-        const waiter: Waiter = { gid, until, since: Date.now(), settle };
+        const waiter: Waiter = { gid, until, since: performance.now(), settle };
         waiters.set(gid, (waiters.get(gid) ?? new Set()).add(waiter));
         count += 1;
         lookIn(quickPollMs);

@@ -9,6 +9,7 @@ import {
 
 import { claimedByAnother, type Installation } from './installation';
 import { PremisesBroken, type BrokenPremise, type PremiseSource } from './premises';
+import { callWithin } from './temporal-call';
 import { farFrom, type ServerClock } from './server-clock';
 
 /** The registration: a schedule that is paused and never acts. Making one is atomic, and it stays until it is deleted. */
@@ -107,7 +108,7 @@ async function look(
   installation: Pick<Installation, 'id'>,
 ): Promise<readonly BrokenPremise[]> {
   const id = await installation.id();
-  return client.withDeadline(Date.now() + answerMs, async () => {
+  return callWithin(client, answerMs, async () => {
     const { serverVersion } = await client.workflowService.getSystemInfo({});
     const version = serverVersion || 'unknown';
     const tooOld = oldServer(version);
@@ -169,7 +170,7 @@ export function temporalClock(
     server: 'temporal clock',
     async ask() {
       if (!last || clock.now() - last.at > measuredEveryMs) {
-        const broken = await client.withDeadline(Date.now() + answerMs, measure);
+        const broken = await callWithin(client, answerMs, measure);
         last = { at: clock.now(), broken };
       }
       return last.broken;

@@ -24,7 +24,7 @@ import { temporalClock, temporalPremises } from '../processes/temporal-premises'
 /** Activities that run at once; each may use one connection of one database. */
 export const activitiesMax = 40;
 
-/** How far a worker's clock may be from MySQL's: alarms and the times of payments are its own. */
+/** How far a worker's clock, or Temporal's, may be from MySQL's: the times of a story and of its row stand side by side. */
 export const workerClockMs = 10_000;
 
 /** A pool for each participant's database. */

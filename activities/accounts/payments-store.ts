@@ -28,6 +28,8 @@ export interface Payment {
   readonly audit_head: Buffer;
   /** When it was opened, in milliseconds since 1970, by the database's clock. */
   readonly created_ms: string;
+  /** When it was locked, by the same clock: the time of what is done with it. */
+  readonly locked_at: Date;
 }
 export type Payments = ReadonlyMap<BusinessId, Payment>;
 
@@ -54,7 +56,7 @@ export interface PaymentChange {
   readonly chargedBack?: bigint;
 }
 
-/** Locks the rows in key order. */
+/** Locks the rows in key order; `SYSDATE` is when a row was locked, `UTC_TIMESTAMP` when the wait for it began. */
 export async function lockPayments(
   sql: SqlTransaction,
   paymentIds: readonly BusinessId[],
@@ -63,7 +65,8 @@ export async function lockPayments(
   for (const ids of chunksOf([...new Set(paymentIds)].sort())) {
     const rows = await sql.select<Payment>(
       `SELECT payment_id, tenant, payer_id, payee_id, currency, amount, status, captured, refunding, refunded,
-              charging_back, charged_back, gid, hold_branch, audit_seq, audit_head, CAST(UNIX_TIMESTAMP(created_at) * 1000 AS SIGNED) AS created_ms
+              charging_back, charged_back, gid, hold_branch, audit_seq, audit_head, CAST(UNIX_TIMESTAMP(created_at) * 1000 AS SIGNED) AS created_ms,
+              SYSDATE(3) AS locked_at
          FROM payments FORCE INDEX (PRIMARY) WHERE payment_id IN (?) ORDER BY payment_id FOR UPDATE`,
       [ids],
     );
@@ -155,7 +158,8 @@ export async function insertPayments(
   sql: SqlTransaction,
   requests: readonly OpenPayment[],
 ): Promise<void> {
-  const at = new Date();
+  if (requests.length === 0) return;
+  const at = await timeOf(sql);
   const audit = requests.flatMap((request) => {
     const { key, paymentId, payerId, payeeId, amount, requestedBy: actor } = request;
     const details = { payerId, payeeId, ...digits(amount) };
@@ -170,6 +174,12 @@ export async function insertPayments(
     );
   }
   await appendAudit(sql, audit);
+}
+
+async function timeOf(sql: SqlTransaction): Promise<Date> {
+  const [row] = await sql.select<{ readonly at: Date }>('SELECT UTC_TIMESTAMP(3) AS at');
+  if (!row) throw new Error('MySQL tells no time.');
+  return row.at;
 }
 
 function columnsOf(request: OpenPayment, last: AuditRow | undefined): readonly unknown[] {
@@ -193,11 +203,10 @@ export async function changePayments(
   sql: SqlTransaction,
   changes: readonly PaymentChange[],
 ): Promise<ReadonlyMap<StepKey, OutboxEvent>> {
-  const at = new Date();
   const audit: AuditRow[] = [];
   const rows = byPayment(changes).map(([payment, own]) => {
     const head = { seq: payment.audit_seq, hash: payment.audit_head };
-    const entries = own.map((change) => entryOf(change, at));
+    const entries = own.map((change) => entryOf(change, payment.locked_at));
     const chain = chained(payment.payment_id, head, entries);
     audit.push(...chain);
     return changedColumns(payment, own, chain.at(-1));

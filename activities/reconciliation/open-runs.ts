@@ -20,6 +20,8 @@ interface OpenRow {
   readonly deadline_at: Date;
   /** 0 or 1, as a digit. */
   readonly is_overdue: string;
+  /** Milliseconds since 1970, as digits. */
+  readonly now_ms: string;
 }
 
 /** Open rows that one page looks at, whatever it finds among them: an outage may leave a million. */
@@ -39,7 +41,8 @@ export async function openRunsBehind(
   const last = await lastLookedAt(accord, after);
   const found = await accord.select<OpenRow>(
     `SELECT gid, state, input, at_risk, deadline_at, is_overdue,
-            CAST(TIMESTAMPDIFF(SECOND, accepted_at, UTC_TIMESTAMP(3)) AS CHAR) AS age
+            CAST(TIMESTAMPDIFF(SECOND, accepted_at, UTC_TIMESTAMP(3)) AS CHAR) AS age,
+            CAST(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000 AS CHAR) AS now_ms
        FROM (SELECT gid, state, input, at_risk, deadline_at, accepted_at, start_confirmed_at,
                     state <> 'parked' AND deadline_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND AS is_overdue,
                     GREATEST(accepted_at, COALESCE(start_sent_at, accepted_at), FROM_UNIXTIME(moved_at / 1000))
@@ -111,7 +114,7 @@ async function switchesUnderWay(accord: SqlPool, gids: readonly Gid[]): Promise<
 }
 
 function openRunOf(row: OpenRow, isUnderWay: boolean): readonly OpenRun[] {
-  const { gid, state, at_risk, age, is_overdue } = row;
+  const { gid, state, at_risk, age, is_overdue, now_ms } = row;
   const flow = partsOfGid(gid)?.flow;
   if (!flow) return [];
   const since = is_overdue === '1' ? 'its deadline has passed' : 'it has not moved for long';
@@ -119,7 +122,7 @@ function openRunOf(row: OpenRow, isUnderWay: boolean): readonly OpenRun[] {
     {
       gid,
       workflow: flowDefinitions[flow].workflow,
-      input: inputOfNextRun(row, isUnderWay, Date.now()),
+      input: inputOfNextRun(row, isUnderWay, Number(now_ms)),
       finding: {
         kind: 'run_without_owner',
         participant: 'accord',

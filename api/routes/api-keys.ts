@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import type { Now } from '../../processes/server-clock';
 import type { ActionOf } from '../approval-actions';
 import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approval-view';
 import type { Approved } from '../approvals';
@@ -54,12 +55,13 @@ interface ApiKeyRoutes {
   readonly approvals: Pick<ApprovalsStore, 'findKeyAsked'>;
   readonly authentication: Authentication;
   readonly secondPerson: SecondPerson;
+  readonly now: Now;
 }
 
 /** Keys of the caller's own tenant, or cluster. */
 export function apiKeyRoutes(
   api: Api,
-  { config, keys, approvals, authentication, secondPerson }: ApiKeyRoutes,
+  { config, keys, approvals, authentication, secondPerson, now }: ApiKeyRoutes,
 ): void {
   api.post('/v1/api-keys', {
     config: { rules: { kind: 'steer', scope: 'admin:keys', realm: 'any', keeps: false } },
@@ -94,7 +96,7 @@ export function apiKeyRoutes(
         tenant: asker.tenant,
         owner,
         scopes: granted,
-        createdAt: new Date(),
+        createdAt: new Date(now()),
         expiresAt: expiresAt === undefined ? null : new Date(expiresAt),
         maker: asker,
       });
@@ -165,7 +167,7 @@ export function apiKeyRoutes(
  * @throws Problem `state_changed`: another key was made for the same call, so the secret that was told opens nothing.
  */
 export const createApprovedKey =
-  (keys: Pick<KeysStore, 'addOnce' | 'find'>) =>
+  (keys: Pick<KeysStore, 'addOnce' | 'find'>, now: Now) =>
   async ({
     tenant,
     askedBy,
@@ -180,7 +182,7 @@ export const createApprovedKey =
       madeBy: askedBy,
       people: peopleBehind(action.owner, askedPeople),
       secretSha256,
-      createdAt: new Date(),
+      createdAt: new Date(now()),
       ...grantOf(action),
     });
     const standing = await keys.find(action.keyId);

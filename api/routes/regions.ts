@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { regionStatuses } from '../../contracts/regions';
+import type { Now } from '../../processes/server-clock';
 import type { Config } from '../config';
 import type { Failovers } from '../failovers';
 import { principalOf, waitingHandlerMs, type Api } from '../route-rules';
@@ -40,10 +41,14 @@ interface RegionRoutes {
   readonly failovers: Pick<Failovers, 'rejoin'>;
   readonly cluster: Pick<ClusterStore, 'find'>;
   readonly watch: Pick<WatchStore, 'sights' | 'services' | 'policy'>;
+  readonly now: Now;
 }
 
 /** Regions of the caller's cluster. */
-export function regionRoutes(api: Api, { config, failovers, cluster, watch }: RegionRoutes): void {
+export function regionRoutes(
+  api: Api,
+  { config, failovers, cluster, watch, now }: RegionRoutes,
+): void {
   api.get('/v1/regions', {
     config: { rules: { kind: 'read', scope: 'ops:failover', realm: 'cluster' } }, // A few, and wanted when much else is shed.
     schema: {
@@ -61,7 +66,7 @@ export function regionRoutes(api: Api, { config, failovers, cluster, watch }: Re
         watch.policy(),
       ]);
       const items = view.regions.map((region) => ({
-        ...regionOf(view, region, sights),
+        ...regionOf(view, region, sights, now()),
         services: regionServicesOf(services, region.region),
       }));
       return { items, policy: { ...policy, priorities: [...policy.priorities] } };
@@ -96,7 +101,7 @@ export function regionOf(
   { region: activeRegion, epoch, sync, acknowledgedAt }: ClusterView,
   { region, status, changedAt }: RegionRow,
   sights: readonly RegionSight[],
-  now = Date.now(),
+  now: number,
 ): Omit<z.infer<typeof regionSchema>, 'services'> {
   const active = region === activeRegion;
   const takesPart = active || status === 'STANDBY';

@@ -179,10 +179,10 @@ async function pagesOf(
 const clockSkewMs = 5_000;
 
 /**
- * Whether a UTC day is over, by the clock of this process and a margin: the participant decides by its own, and a refusal
- * of its stands for good, so no settlement of that day could follow.
+ * Whether a UTC day is over, with a margin: the participant decides by its own clock, and a refusal of its stands for
+ * good, so no settlement of that day could follow.
  */
-export const isOver = (day: string, now = Date.now()): boolean =>
+export const isOver = (day: string, now: number): boolean =>
   day < new Date(now - clockSkewMs).toISOString().slice(0, 10);
 
 const dayMs = 86_400_000;

@@ -228,10 +228,10 @@ export function steeringRoutes(
 
   /** Retries a page in order, until the time is over. @returns how many were asked, and which of them refused. */
   async function retryAll(page: readonly RunRow[], steer: (gid: string) => Steer) {
-    const endAt = Date.now() + bulkMs;
+    const endAt = performance.now() + bulkMs;
     const skipped: { gid: string; code: ProblemCode }[] = [];
     let done = 0;
-    while (done < page.length && Date.now() < endAt) {
+    while (done < page.length && performance.now() < endAt) {
       const some = page.slice(done, done + retriesAtOnce);
       const codes = await Promise.all(some.map((run) => retryOne(run, steer(run.gid))));
       if (done === 0 && codes.every((code) => code === 'dependency_unavailable')) {

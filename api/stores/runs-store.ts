@@ -45,7 +45,8 @@ export interface RunRow {
   readonly version: number;
   readonly acceptedAt: Date;
   readonly deadlineAt: Date;
-  readonly stuckSince: Date | null;
+  /** For how long its step has been failing; `null`: it has not, or not for long. */
+  readonly stuckSinceMs: number | null;
   readonly endedAt: Date | null;
   readonly startSentAt: Date | null;
   readonly startConfirmedAt: Date | null;
@@ -130,7 +131,8 @@ const confirmWithinSeconds = 10;
 const sendWithinSeconds = 1;
 const glanceColumns = 'gid, state, early_status AS early';
 const listColumns = `gid, tenant, flow, state, step, reason, pivot_passed AS pivotPassed, lane, region, epoch, version,
-  accepted_at AS acceptedAt, deadline_at AS deadlineAt, stuck_since AS stuckSince, ended_at AS endedAt,
+  accepted_at AS acceptedAt, deadline_at AS deadlineAt, ended_at AS endedAt,
+  TIMESTAMPDIFF(MICROSECOND, stuck_since, UTC_TIMESTAMP(3)) DIV 1000 AS stuckSinceMs,
   start_sent_at AS startSentAt, start_confirmed_at AS startConfirmedAt, at_risk AS atRisk,
   early_status AS early, requester, resolved_by_hand AS resolvedByHand`;
 

@@ -12,6 +12,7 @@ import { flowDefinitions } from '../../contracts/flows';
 import { partsOfGid, type Gid } from '../../contracts/ids';
 import { searchAttributes } from '../../contracts/search-attributes';
 import { failoverTaskQueue } from '../../contracts/task-queues';
+import { callWithin } from '../../processes/temporal-call';
 import { repeat, type Repetition } from '../repeat';
 
 const everyMs = 2_000;
@@ -42,7 +43,7 @@ export function createLostRuns({
 }: LostRunsParts) {
   const pauses = new Map<Gid, { readonly ms: number; readonly until: number }>();
   const bounded = <Result>(work: () => Promise<Result>): Promise<Result> =>
-    client.withDeadline(Date.now() + callMs, work);
+    callWithin(client, callMs, work);
 
   /** @returns the id of the run that is gone, `none` where there was none; `undefined`: it has an open one. */
   async function goneRunOf(gid: Gid): Promise<string | undefined> {

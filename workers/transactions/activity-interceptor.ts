@@ -29,7 +29,8 @@ export function createActivityInterceptor({
 }: ActivityInterceptorDependencies): (context: Context) => ActivityInboundCallsInterceptor {
   return (context) => ({
     async execute(input, next) {
-      const { activityType, scheduledTimestampMs } = context.info;
+      const { activityType } = context.info;
+      const failingMs = sinceFirstTried(context);
       const left = leftBehind(context); // Said again with each heartbeat: the last one is what the next attempt is told.
       const beat = setInterval(() => context.heartbeat(left), heartbeatEveryMs);
       const done = metrics.attempt(activityType);
@@ -44,10 +45,10 @@ export function createActivityInterceptor({
         done('failed');
         const gids = gidsOf(input.args);
         if (gids.length > 0) context.heartbeat(leaveBehind(context, error)); // The SDK sends it before the failure.
-        if (gids.length > 0 && Date.now() - scheduledTimestampMs > stuckAlarmMs) {
+        if (gids.length > 0 && failingMs() > stuckAlarmMs) {
           metrics.stuck(activityType);
           // The database may be what is away: then the mark comes with a later attempt.
-          void stuckMarks.mark(gids, new Date(scheduledTimestampMs)).catch(() => undefined);
+          void stuckMarks.mark(gids, failingMs()).catch(() => undefined);
         }
         throw error;
       } finally {
@@ -55,6 +56,13 @@ export function createActivityInterceptor({
       }
     },
   });
+}
+
+/** Milliseconds: by Temporal's clock up to this attempt, by a steady one since. No machine's own clock is asked. */
+function sinceFirstTried({ info }: Context): () => number {
+  const beforeMs = info.currentAttemptScheduledTimestampMs - info.scheduledTimestampMs;
+  const began = performance.now();
+  return () => beforeMs + (performance.now() - began);
 }
 
 /**

@@ -13,18 +13,18 @@ describe("a profile's own operators", () => {
   it('are taken by an API of the profile, and by no other', async () => {
     const token = await operatorToken('test', claims);
     const variables = await operatorVariables('test');
-    const here = createOperators(aConfig(variables).operators);
+    const here = createOperators(aConfig(variables).operators, Date.now);
     expect(await here.verify(token)).toMatchObject({ subject: 'alice', tenants: ['acme'] });
     const elsewhere = { ...variables, OPERATOR_ISSUER: 'urn:accord:dev' };
-    await expect(createOperators(aConfig(elsewhere).operators).verify(token)).rejects.toThrow(
-      '"iss"',
-    );
+    await expect(
+      createOperators(aConfig(elsewhere).operators, Date.now).verify(token),
+    ).rejects.toThrow('"iss"');
   });
 
   it('have one key, however many ask for it at once, that nobody else can read', async () => {
     const tokens = await Promise.all([1, 2, 3].map(() => operatorToken('test', claims)));
     const variables = await operatorVariables('test');
-    const operators = createOperators(aConfig(variables).operators);
+    const operators = createOperators(aConfig(variables).operators, Date.now);
     for (const token of tokens)
       expect(await operators.verify(token)).toMatchObject({ subject: 'alice' });
     const file = join(dirname(variables['OPERATOR_KEYS_FILE'] ?? ''), 'private-key.json');

@@ -50,6 +50,7 @@ function approvalsThat(...answers: ProblemCode[]) {
   const approvals = createApprovals({
     store,
     audit,
+    now: Date.now,
     handlers: { decideStep: act, bookStep: act, createKey: act, failover: act, watchPolicy: act },
   });
   return { approvals, stateOf: () => store.rows.get('Q-1')?.state, store };
@@ -177,9 +178,9 @@ describe('the second person', () => {
     const logger = {
       error: (fields: object) => void told.push(`error: ${JSON.stringify(fields)}`),
     };
-    const ask = createAsking(store);
+    const ask = createAsking(store, Date.now);
     const broken = async () => (await metrics.brokenGlass.get()).values.map(({ value }) => value);
-    return { ...createSecondPerson({ ask, audit, metrics, logger }), store, broken };
+    return { ...createSecondPerson({ ask, audit, metrics, logger, now: Date.now }), store, broken };
   }
 
   it('is asked, and nothing goes on', async () => {

@@ -257,7 +257,7 @@ describe('a region', () => {
       { region: 'a', active: false, epoch: null, sync: null, lagMs: null },
     ]);
     expect(
-      regionOf({ ...view, acknowledgedAt: null }, aRegion('b', 'ACTIVE'), []).lagMs,
+      regionOf({ ...view, acknowledgedAt: null }, aRegion('b', 'ACTIVE'), [], at).lagMs,
     ).toBeNull();
   });
 });

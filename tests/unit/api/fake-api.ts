@@ -54,7 +54,7 @@ export function aRun(more: Partial<RunRow> = {}): RunRow {
     version: 3,
     acceptedAt: new Date('2026-01-01T00:00:00.000Z'),
     deadlineAt: new Date('2026-01-01T00:02:00.000Z'),
-    stuckSince: null,
+    stuckSinceMs: null,
     endedAt: null,
     startSentAt: new Date('2026-01-01T00:00:00.000Z'),
     startConfirmedAt: new Date('2026-01-01T00:00:00.100Z'),

@@ -17,6 +17,7 @@ function healthWith(more: Partial<Dependencies> = {}) {
     starter: { isBacklogFull: () => false },
     premises: { demand: () => Promise.resolve() },
     brokenRedis: () => [],
+    now: Date.now,
     runs: {
       attention: () => {
         asked.attention += 1;

@@ -29,7 +29,7 @@ describe("an operator's token", () => {
   beforeAll(async () => {
     issuer = await testIssuer();
   });
-  const operators = () => createOperators(aConfig(issuer.variables).operators);
+  const operators = () => createOperators(aConfig(issuer.variables).operators, Date.now);
   const verify = async (...how: Parameters<TestIssuer['token']>) =>
     operators().verify(await issuer.token(...how));
 
@@ -130,14 +130,15 @@ describe("an operator's token", () => {
 
   it.each(['EdDSA', 'RS256', 'PS256', 'ES384'])('may be signed with %s', async (alg) => {
     const another = await testIssuer(alg);
-    const { subject } = await createOperators(aConfig(another.variables).operators).verify(
-      await another.token(),
-    );
+    const { subject } = await createOperators(
+      aConfig(another.variables).operators,
+      Date.now,
+    ).verify(await another.token());
     expect(subject).toBe('alice');
   });
 
   it('is refused where no issuer is configured, and says so', async () => {
-    const none = createOperators(aConfig().operators);
+    const none = createOperators(aConfig().operators, Date.now);
     expect(await refusalOf(none.verify(await issuer.token()))).toEqual([
       'unauthenticated',
       'This API takes API keys alone.',
@@ -168,7 +169,7 @@ describe('the keys of an issuer that are published at an address', () => {
 
   it('are read from there', async () => {
     const issuer = await testIssuer();
-    const operators = createOperators(aConfig(await publishing(issuer)).operators);
+    const operators = createOperators(aConfig(await publishing(issuer)).operators, Date.now);
     expect(await operators.verify(await issuer.token())).toMatchObject({ subject: 'alice' });
     const other = await testIssuer();
     expect(await refusalOf(operators.verify(await other.token()))).toEqual(silent);
@@ -179,7 +180,7 @@ describe('the keys of an issuer that are published at an address', () => {
   it('leave open whether a token is right while they cannot be read', async () => {
     const issuer = await testIssuer();
     const variables = await publishing(issuer, 500);
-    const operators = createOperators(aConfig(variables).operators);
+    const operators = createOperators(aConfig(variables).operators, Date.now);
     const [code] = (await refusalOf(operators.verify(await issuer.token()))) as string[];
     expect(code).toBe('dependency_unavailable');
   });

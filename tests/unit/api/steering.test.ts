@@ -21,6 +21,7 @@ function steeringOver(
   const wanted: unknown[][] = [];
   const steering = createSteering({
     thresholds: thresholdsSchema.parse(thresholds),
+    now: Date.now,
     runs: { find: () => Promise.resolve(run), cancelUnsent: () => Promise.resolve(true) },
     temporal: {
       cancel: update,
@@ -322,6 +323,7 @@ describe('a decision that a second person has approved', () => {
     const nothing = () => Promise.resolve();
     const steering = createSteering({
       thresholds: thresholdsSchema.parse({}),
+      now: Date.now,
       runs: { find: () => Promise.resolve(run), cancelUnsent: () => Promise.resolve(true) },
       temporal: {
         ...{ cancel: nothing, park: nothing, review: nothing },

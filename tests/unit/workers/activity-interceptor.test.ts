@@ -17,7 +17,12 @@ const quiet = {
   stuckMarks: { mark: () => Promise.resolve() },
 } as unknown as Dependencies; // As much as an attempt uses that is not stuck.
 
-const contextOf = (attempt: number, heartbeatDetails?: unknown, beats: unknown[] = []) =>
+const contextOf = (
+  attempt: number,
+  heartbeatDetails?: unknown,
+  beats: unknown[] = [],
+  more: Partial<Context['info']> = {},
+) =>
   ({
     info: {
       attempt,
@@ -26,10 +31,28 @@ const contextOf = (attempt: number, heartbeatDetails?: unknown, beats: unknown[]
       scheduledTimestampMs: Date.now(),
       currentAttemptScheduledTimestampMs: Date.now(),
       startToCloseTimeoutMs: 10_000,
+      ...more,
     },
     heartbeat: (details: unknown) => beats.push(details),
     cancellationSignal: new AbortController().signal,
   }) as unknown as Context; // As much as an attempt looks at.
+
+/** An attempt that fails, by Temporal's clock so long after the first one. @returns for how long it is marked as stuck. */
+async function markedAfter(ms: number, temporalNow: number): Promise<readonly number[]> {
+  const marks: number[] = [];
+  const context = contextOf(2, undefined, [], {
+    scheduledTimestampMs: temporalNow - ms,
+    currentAttemptScheduledTimestampMs: temporalNow,
+  });
+  const intercepting = createActivityInterceptor({
+    ...quiet,
+    metrics: { ...quiet.metrics, stuck: () => undefined },
+    stuckMarks: { mark: (_, forMs) => Promise.resolve(void marks.push(forMs)) },
+  });
+  const failing = intercepting(context).execute?.(input, () => Promise.reject(new Error('Lost.')));
+  await expect(failing).rejects.toThrow('Lost.');
+  return marks;
+}
 
 const verdict = { gid: 'order:acme.O-1', branch: 'holdFunds', fence: 'first' };
 const input: ActivityExecuteInput = { args: [[{ key: 'order:acme.O-1/holdFunds' }]], headers: {} };
@@ -65,6 +88,16 @@ it('an answer tells how the attempt before it failed', async () => {
   expect(await answerAt(2, [verdict], stale)).toMatchObject([
     { lastFailure: { type: 'StaleEpoch', text: 'Old.' } },
   ]);
+});
+
+it("a step is stuck by Temporal's clock, whatever the worker's own says", async () => {
+  const hour = 3_600_000;
+  for (const temporalNow of [Date.now() - hour, Date.now() + hour]) {
+    const [forMs] = await markedAfter(61_000, temporalNow);
+    expect(forMs).toBeGreaterThanOrEqual(61_000);
+    expect(forMs).toBeLessThan(hour);
+    expect(await markedAfter(1_000, temporalNow)).toEqual([]);
+  }
 });
 
 it('an attempt that was killed has left nothing, and what failed before it is not told as its failure', async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { paymentStatuses, paymentTransitions } from '../../../../contracts/payments';
 import type { RiskPolicy } from '../../../../contracts/risk';
 import { holdAt } from '../../../support/fenced-accounts';
+import { withClockOff } from '../../../support/machine-clock';
 import {
   assessmentOf,
   captureOf,
@@ -87,6 +88,17 @@ describe('a payment', () => {
       [3, 'key-of-a-person', 'payment.reviewed'],
     ]);
     expect(entries[1]?.details).toMatchObject({ gid: own.gid, decision: 'review', score: 50 });
+  });
+
+  it("keeps when it was done by MySQL's clock, whatever the worker's own says", async () => {
+    const own = await payments.payment();
+    await withClockOff(-600_000, async () => {
+      await pay.openPayment([own.open]);
+      await pay.assessRisk([assessmentOf(own)]);
+    });
+    const entries = await payments.audit(own.open.paymentId);
+    const ages = entries.map(({ at }) => Date.now() - at.getTime());
+    expect(ages.map((age) => Math.abs(age) < 300_000)).toEqual([true, true]);
   });
 
   it('is refused for an account that is unknown, closed, of another currency, or its own payee', async () => {
