@@ -21,6 +21,18 @@ const reasonSchema = z.looseObject({
 /** What a driver or a server said. Null: nothing, or the credential lacks `ops:read`. */
 const textField = z.string().nullable();
 
+const parkingSchema = z.object({
+  times: z.number(),
+  firstAt: time,
+  lastAt: time,
+  /** Why it was parked last, and the failure that did it. */
+  reason: z.string(),
+  failure: z.string(),
+  detail: z.string(),
+  /** What a person has decided last. Null: nobody has yet. */
+  lastDecision: z.object({ decision: z.string(), by: z.string(), at: time }).nullable(),
+});
+
 /** The story of a transaction in business words. */
 export const storySchema = z
   .object({
@@ -53,6 +65,8 @@ export const storySchema = z
         failure: z.string().nullable(),
         detail: z.string().nullable(),
         text: textField,
+        /** That it has waited for a person, also once it has succeeded: counts, and the newest of each. Null: it never did. */
+        parking: parkingSchema.extend({ text: textField }).nullable(),
       }),
     ),
     /** Steps of a long story that are not told. */
@@ -116,19 +130,22 @@ async function withTexts(
   const closed = await temporal.closedSteps(gid).catch(() => undefined);
   const said = new Map(closed?.map((step) => [step.name, step]));
   const steps = story.steps.map((step) => {
-    const { text = null, calls = [] } = said.get(step.name) ?? {};
+    const { text = null, calls = [], parking } = said.get(step.name) ?? {};
     const texts = new Map(calls.map((call) => [call.activity, call.text]));
     const attempts = step.attempts.map((one) => ({
       ...one,
       text: texts.get(one.activity) ?? null,
     }));
-    return { ...step, text, attempts };
+    return {
+      ...{ ...step, text, attempts },
+      parking: step.parking && { ...step.parking, text: parking?.text ?? null },
+    };
   });
   return { ...story, steps };
 }
 
-const hasFailed = ({ failure, attempts }: Story['steps'][number]): boolean =>
-  failure !== null || attempts.some(({ lastFailure }) => lastFailure !== null);
+const hasFailed = ({ failure, parking, attempts }: Story['steps'][number]): boolean =>
+  failure !== null || parking !== null || attempts.some(({ lastFailure }) => lastFailure !== null);
 
 /** The story as the run tells it, with the attempts that it cannot see itself. */
 export function storyOfRun(
@@ -145,7 +162,9 @@ export function storyOfRun(
     source: 'run',
     summary: summaryOf({ ...timeline, resolvedByHand }),
     pivotPassed: timeline.pivotPassed,
-    steps: timeline.steps.map((step) => stepOf(run, step, pending, reader)),
+    steps: timeline.steps.map((step) =>
+      stepOf(run, { ...step, parking: parkingOf(step) }, pending, reader),
+    ),
     stepsLeftOut: 0,
     parked: timeline.parked.map((parked) => ({
       ...parked,
@@ -156,7 +175,7 @@ export function storyOfRun(
     reason: timeline.reason && { ...timeline.reason },
     resolvedByHand: resolvedByHand.map(resolutionViewOf),
     notes: timeline.notes.map(({ at, text }) => ({ at: timeOf(at), text })),
-    notesLeftOut: 0,
+    notesLeftOut: timeline.notesLeftOut,
     reviewUntil: timeline.reviewUntil === null ? null : timeOf(timeline.reviewUntil),
     wasReset: timeline.wasReset,
   };
@@ -188,6 +207,7 @@ const tellingEndingSchema = z.object({
             }),
           )
           .catch([]),
+        parking: parkingSchema.nullable().catch(null),
       }),
     )
     .catch([]),
@@ -236,10 +256,13 @@ function toldStep(
     key: stepKeyOf(gid, planned?.confirms ?? step.name),
     startedAt: Date.parse(step.startedAt),
     endedAt: step.endedAt === null ? null : Date.parse(step.endedAt),
+    parking: step.parking && { ...step.parking, text: null },
   };
 }
 
-type ToldStep = { readonly [Field in keyof StepView]: Widened<StepView[Field]> };
+type ToldStep = {
+  readonly [Field in keyof Omit<StepView, 'parking'>]: Widened<StepView[Field]>;
+} & Pick<Story['steps'][number], 'parking'>;
 type Widened<Value> = Value extends string ? string : Value;
 
 function stepOf(
@@ -267,6 +290,18 @@ function stepOf(
     failure: step.failure,
     detail: step.detail,
     text: readsTexts ? (step.text ?? null) : null,
+    parking: step.parking && { ...step.parking, text: readsTexts ? step.parking.text : null },
+  };
+}
+
+function parkingOf({ parking }: StepView): Story['steps'][number]['parking'] {
+  if (!parking) return null;
+  const { firstAt, lastAt, lastDecision, text = null, ...rest } = parking;
+  return {
+    ...{ ...rest, text },
+    firstAt: timeOf(firstAt),
+    lastAt: timeOf(lastAt),
+    lastDecision: lastDecision && { ...lastDecision, at: timeOf(lastDecision.at) },
   };
 }
 

@@ -66,7 +66,10 @@ export interface StepView {
   readonly startedAt: number;
   readonly endedAt: number | null;
   readonly fence: FenceVerdict | null;
-  /** Last failure of the step, if any: type from the list, or `unknown`. */
+  /**
+   * How it failed last, if it did and has not succeeded since: type from the list, or `unknown`. Of a step that is being
+   * undone, or was: how its act failed.
+   */
   readonly failure: string | null;
   /** For everybody who may see the transaction: a sentence of ours, never what a driver or a server said. */
   readonly detail: string | null;
@@ -74,6 +77,37 @@ export interface StepView {
   readonly text?: string;
   /** Calls of the step that have ended; left out: each was answered at its first attempt. */
   readonly calls?: readonly StepCall[];
+  /** Left out: it never waited for a person. */
+  readonly parking?: StepParking;
+}
+
+/**
+ * That a step has waited for a person, also once it has succeeded: counts, and the newest of each. No list: a step may be
+ * retried for months.
+ */
+export interface StepParking {
+  /** How often it was parked. */
+  readonly times: number;
+  /** When it was parked first and last, in milliseconds since 1970. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** Why it was parked last, and the failure that did it: type from the list, or `unknown`. */
+  readonly reason: ParkReason;
+  readonly failure: CompensationReason | 'unknown';
+  readonly detail: string;
+  /** For operators alone: what was said of it. Left out: nothing beyond the detail. */
+  readonly text?: string;
+  /** What a person has decided last; `null`: nobody has yet. */
+  readonly lastDecision: ParkingDecision | null;
+}
+
+/** A decision on a parked step, as it was taken. */
+export interface ParkingDecision {
+  readonly decision: Decision;
+  /** Subject of the person. */
+  readonly by: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** Calls of one activity for one step, those of an operator's retry included. */
@@ -127,6 +161,8 @@ export interface Timeline {
   /** Approvals that a decision was taken for, newest last. */
   readonly approvals: readonly string[];
   readonly notes: readonly TimelineNote[];
+  /** Notes of earlier runs of a long transaction that did not come along. */
+  readonly notesLeftOut: number;
   /** Until when a person may decide, in milliseconds since 1970; `null`: nothing is in review. */
   readonly reviewUntil: number | null;
   readonly epoch: number;

@@ -72,6 +72,13 @@ const cancelled = (activity: string) => async (handle: WorkflowHandle, fakes: Fa
   await handle.executeUpdate(cancelTransactionUpdate, { args: [{ actor, note: null }] });
 };
 
+/** Cancelled while nobody knows whether its decision has happened, and then asked again. */
+const cancelledAtSeal = (decision: string) => async (handle: WorkflowHandle) => {
+  await parked(handle, `seal-${decision}`);
+  await handle.executeUpdate(cancelTransactionUpdate, { args: [{ actor, note: null }] });
+  await resolved(`seal-${decision}`, 'retry')(handle);
+};
+
 const declined = refuses('AccountUnavailable', 'acme.A-1 is closed.');
 
 const orders: readonly Omit<Scenario, 'input'>[] = [
@@ -134,6 +141,14 @@ const orders: readonly Omit<Scenario, 'input'>[] = [
       meanwhile: resolved('confirmStock', decision),
     },
   ]),
+  {
+    name: 'order-parked-seal-cancelled',
+    answers: {
+      'orders.createOrder': fails('IdempotencyConflict'),
+      'accounts.sealBranch': first(1, fails('InvariantBroken')),
+    },
+    meanwhile: cancelledAtSeal('captureFunds'),
+  },
   {
     name: 'order-parked-pivot-broken',
     answers: { 'accounts.captureFunds': fails('InvariantBroken', 'No hold.') },
@@ -231,6 +246,14 @@ const tccScenarios = (
       meanwhile: resolved(confirmed, decision),
     },
   ]),
+  {
+    name: `${flow}-parked-seal-cancelled`,
+    answers: {
+      [tries.at(-1)?.[1] ?? '']: fails('IdempotencyConflict'),
+      'accord.sealDecision': first(1, fails('InvariantBroken')),
+    },
+    meanwhile: cancelledAtSeal('decide'),
+  },
   { name: `${flow}-reset-after-completion`, answers: {}, meanwhile: resetAtItsEnd },
 ];
 
@@ -335,6 +358,14 @@ const payments: readonly Omit<Scenario, 'input'>[] = [
     },
   ]),
   {
+    name: 'payment-parked-seal-cancelled',
+    answers: {
+      'accounts.authorisePayment': fails('IdempotencyConflict'),
+      'accounts.sealBranch': first(1, fails('InvariantBroken')),
+    },
+    meanwhile: cancelledAtSeal('transferFunds'),
+  },
+  {
     name: 'payment-odd-failure',
     answers: { 'accounts.completePayment': first(1, isOdd) },
   },
@@ -378,18 +409,40 @@ const refunds: readonly Omit<Scenario, 'input'>[] = [
     answers: { 'accounts.captureFunds': losesAnswerUntilSealed },
     actingMs: 3_000,
   },
-  ...(['retry', 'done'] as const).map((decision) => ({
-    name: decision === 'retry' ? 'refund-parked-undo' : `refund-parked-undo-${decision}`,
-    answers: {
-      'accounts.captureFunds': declined,
-      'accounts.cancelRefund': first(1, fails('InvariantBroken')),
-    },
-    meanwhile: resolved('reserveRefund', decision),
-  })),
   {
-    name: 'refund-parked-finish',
-    answers: { 'accounts.completeRefund': first(1, fails('InvariantBroken')) },
-    meanwhile: resolved('completeRefund', 'retry'),
+    name: 'refund-cancelled-in-temporal',
+    answers: { 'accounts.reserveRefund': isAway },
+    meanwhile: cancelledInTemporal('accounts.reserveRefund'),
+  },
+  ...(['retry', 'done', 'skip'] as const).flatMap((decision) => [
+    {
+      name: `refund-parked-undo-${decision}`,
+      answers: {
+        'accounts.captureFunds': declined,
+        'accounts.cancelRefund': first(1, fails('InvariantBroken')),
+      },
+      meanwhile: resolved('reserveRefund', decision),
+    },
+    {
+      name: `refund-parked-finish-${decision}`,
+      answers: { 'accounts.completeRefund': first(1, fails('InvariantBroken')) },
+      meanwhile: resolved('completeRefund', decision),
+    },
+  ]),
+  {
+    name: 'refund-parked-seal-cancelled',
+    answers: {
+      'accounts.reserveRefund': fails('IdempotencyConflict'),
+      'accounts.sealBranch': first(1, fails('InvariantBroken')),
+    },
+    meanwhile: cancelledAtSeal('returnFunds'),
+  },
+  {
+    name: 'refund-retried',
+    answers: {
+      'accounts.reserveRefund': first(2, isAway),
+      'accounts.completeRefund': first(2, isAway),
+    },
   },
   { name: 'refund-reset-after-completion', answers: {}, meanwhile: resetAtItsEnd },
 ];
@@ -415,11 +468,34 @@ const settlements: readonly Omit<Scenario, 'input'>[] = [
     answers: { 'accounts.openSettlement': losesAnswerUntilSealed },
     actingMs: 3_000,
   },
-  ...(['retry', 'done', 'skip'] as const).map((decision) => ({
-    name: `settlement-parked-claim-${decision}`,
-    answers: { 'accounts.claimSettlementPage': first(1, fails('InvariantBroken')) },
-    meanwhile: resolved('claim-1', decision),
-  })),
+  ...(['retry', 'done', 'skip'] as const).flatMap((decision) => [
+    {
+      name: `settlement-parked-claim-${decision}`,
+      answers: { 'accounts.claimSettlementPage': first(1, fails('InvariantBroken')) },
+      meanwhile: resolved('claim-1', decision),
+    },
+    {
+      name: `settlement-parked-close-${decision}`,
+      answers: { 'accounts.closeSettlement': first(1, fails('InvariantBroken')) },
+      meanwhile: resolved('closeSettlement', decision),
+    },
+  ]),
+  {
+    name: 'settlement-parked-seal-cancelled',
+    answers: {
+      'accounts.openSettlement': isAway,
+      'accounts.sealBranch': first(1, fails('InvariantBroken')),
+    },
+    actingMs: 3_000,
+    meanwhile: cancelledAtSeal('openSettlement'),
+  },
+  {
+    name: 'settlement-retried',
+    answers: {
+      'accounts.openSettlement': first(1, isAway),
+      'accounts.closeSettlement': first(2, isAway),
+    },
+  },
   {
     name: 'settlement-reset-after-completion',
     answers: { 'accounts.claimSettlementPage': threePages },

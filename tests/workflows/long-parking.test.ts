@@ -122,6 +122,13 @@ describe('a step that is parked and retried for months', () => {
       outcome: 'compensated',
       resolvedByHand: [{ step: 'reserveStock' }],
     });
+    const { parking } = result.steps.find(({ name }) => name === 'holdFunds') ?? {};
+    expect(parking).toMatchObject({
+      ...{ failure: 'InvariantBroken', detail: 'Hold gone.' },
+      lastDecision: { decision: 'retry', by: actor.subject },
+    });
+    expect(parking?.times).toBeGreaterThan(100);
+    expect(parking?.firstAt).toBeLessThan(parking?.lastAt ?? 0);
     expect(statesOf(fakes, order, ['holdFunds', 'createOrder', 'captureFunds'])).toEqual([
       'undone',
       'undone',
@@ -142,6 +149,10 @@ describe('a step that is parked and retried for months', () => {
       await decide(runs.newest(order), 'completeOrder', 'retry', false);
     });
     expect(result.outcome).toBe('completed');
+    expect(result.steps.find(({ name }) => name === 'completeOrder')).toMatchObject({
+      failure: null,
+      parking: { times: 1, detail: 'Hold gone.', lastDecision: { by: actor.subject } },
+    });
     expect(statesOf(fakes, order)).toEqual(['confirmed', 'confirmed', 'confirmed', 'acted']);
   }, 590_000);
 

@@ -478,6 +478,138 @@ describe('an undo that fails', () => {
   });
 });
 
+describe('what has befallen a step is told also once it has succeeded', () => {
+  const stepOf = ({ steps }: Pick<TransactionResult, 'steps'>, name: string) =>
+    steps.find((step) => step.name === name);
+  const broken = (detail: string) => ({
+    ...({ reason: 'invariant_broken', failure: 'InvariantBroken', detail } as const),
+    lastDecision: { decision: 'retry', by: actor.subject, at: expect.any(Number) },
+  });
+
+  it('that it was parked, with what failure, how often, and who retried: while it runs and in its ending', async () => {
+    const waits = gate();
+    const fakes = fakeParticipants({
+      'inventory.confirmStock': first(2, fails('InvariantBroken', 'No such row.')),
+      'orders.completeOrder': waits.answer,
+    });
+    const parking = { ...broken('No such row.'), times: 2 };
+    const result = await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        const once = await parkedAt(handle, 'confirmStock');
+        expect(stepOf(once, 'confirmStock')?.parking).toMatchObject({
+          times: 1,
+          lastDecision: null,
+        });
+        await decide(handle, 'confirmStock', 'retry', false);
+        await eventually(
+          async () => (await parkedAt(handle, 'confirmStock')).parked[0]?.failures === 2,
+        );
+        await decide(handle, 'confirmStock', 'retry', false);
+        await waits.reached;
+        const timeline = await handle.query(timelineQuery);
+        expect(stepOf(timeline, 'confirmStock')).toMatchObject({ state: 'done', parking });
+        waits.open();
+      },
+    });
+    const step = { state: 'done', failure: null, calls: [{ attempts: 3 }] };
+    expect(stepOf(result, 'confirmStock')).toMatchObject({ ...step, parking });
+    const { firstAt = 0, lastAt = 0 } = stepOf(result, 'confirmStock')?.parking ?? {};
+    expect(firstAt).toBeLessThan(lastAt);
+    expect(JSON.parse(fakes.endings[0]?.ending ?? '{}')).toMatchObject({
+      steps: expect.arrayContaining([
+        expect.objectContaining({
+          name: 'confirmStock',
+          parking: expect.objectContaining({
+            ...{ times: 2, failure: 'InvariantBroken' },
+            lastDecision: expect.objectContaining({ by: actor.subject }),
+          }),
+        }),
+      ]),
+    });
+  });
+
+  it('how its act failed, where its undo has failed as well', async () => {
+    const fakes = fakeParticipants({
+      'accounts.holdFunds': fails('IdempotencyConflict', 'Another amount.'),
+      'accounts.releaseFunds': first(1, fails('InvariantBroken', 'Hold gone.')),
+    });
+    const result = await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        await parkedAt(handle, 'holdFunds');
+        await decide(handle, 'holdFunds', 'retry', false);
+      },
+    });
+    expect(stepOf(result, 'holdFunds')).toMatchObject({
+      ...{ state: 'undone', failure: 'IdempotencyConflict', detail: 'Another amount.' },
+      parking: { ...broken('Hold gone.'), times: 1 },
+    });
+  });
+
+  it('that an undo has failed whose act had not', async () => {
+    const fakes = fakeParticipants({
+      'accounts.captureFunds': refuses('AccountUnavailable'),
+      'accounts.releaseFunds': first(1, fails('InvariantBroken', 'Hold gone.')),
+    });
+    const result = await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        await parkedAt(handle, 'holdFunds');
+        await decide(handle, 'holdFunds', 'retry', false);
+      },
+    });
+    expect(stepOf(result, 'holdFunds')).toMatchObject({
+      ...{ state: 'undone', failure: null, parking: { ...broken('Hold gone.'), times: 1 } },
+    });
+  });
+
+  it('that nobody could say whether its pivot had happened, and that it was asked again', async () => {
+    const fakes = fakeParticipants({
+      'orders.createOrder': fails('InvariantBroken', 'Two orders.'),
+      'accounts.sealBranch': first(1, fails('InvariantBroken', 'Nobody knows.')),
+    });
+    const seal = 'seal-captureFunds';
+    const result = await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        await parkedAt(handle, seal);
+        await decide(handle, seal, 'retry', false);
+        await parkedAt(handle, 'createOrder');
+        await decide(handle, 'createOrder', 'done');
+      },
+    });
+    expect(stepOf(result, seal)).toMatchObject({
+      ...{ state: 'done', failure: null, parking: { ...broken('Nobody knows.'), times: 1 } },
+    });
+  });
+
+  it('how often it was tried before a person answered for it', async () => {
+    const fakes = fakeParticipants({
+      'inventory.confirmStock': fails('InvariantBroken', 'No such row.'),
+    });
+    const result = await runOrder(fakes, {
+      meanwhile: async (handle) => {
+        await parkedAt(handle, 'confirmStock');
+        await decide(handle, 'confirmStock', 'retry', false);
+        await eventually(
+          async () => (await parkedAt(handle, 'confirmStock')).parked[0]?.failures === 2,
+        );
+        await decide(handle, 'confirmStock', 'done');
+      },
+    });
+    expect(stepOf(result, 'confirmStock')).toMatchObject({
+      ...{ state: 'doneByHand', failure: 'InvariantBroken', calls: [{ attempts: 2 }] },
+      parking: { times: 2, lastDecision: { decision: 'done', by: actor.subject } },
+    });
+  });
+
+  it('how a call without an answer failed last, where a later one was answered', async () => {
+    const fakes = fakeParticipants({ 'accounts.captureFunds': losesAnswerUntilSealed });
+    const result = await runOrder(fakes, { order: anOrder(littleTime()) });
+    expect(stepOf(result, 'captureFunds')).toMatchObject({
+      ...{ state: 'done', failure: null },
+      calls: [{ attempts: null, lastFailure: 'unknown', text: 'The answer was lost.' }],
+    });
+  });
+});
+
 describe('a step after the pivot', () => {
   it('is tried again after transient failures', async () => {
     const fakes = fakeParticipants({ 'orders.completeOrder': first(4, isAway) });

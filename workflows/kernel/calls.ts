@@ -1,4 +1,4 @@
-import { ApplicationFailure } from '@temporalio/workflow';
+import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
 
 import type { Patience } from '../activity-options';
 import type { Verdict } from '../../contracts/verdict';
@@ -7,6 +7,7 @@ import type { Participants } from '../participants';
 import type { Lane } from './lane';
 import type { CallRecord, Run, StepRecord } from './run';
 import { countCall } from './run';
+import { failureOf } from './step-failure';
 
 /**
  * The one-item facade of one transaction. A call belongs to the step that it is made in: the step receives the fence
@@ -30,7 +31,7 @@ export function createCalls(run: Run, lane: Lane): Participants {
         summary: `${step.name} · ${run.input.gid}`,
       })
       .catch((error: unknown) => {
-        countCall(step, activity, { attempts: null });
+        countCall(step, activity, { attempts: null, ...lastFailureIn(error) });
         throw error;
       });
     countCall(step, activity, { attempts: verdict.attempt ?? 1, ...lastFailureOf(verdict) });
@@ -43,6 +44,13 @@ export function createCalls(run: Run, lane: Lane): Participants {
       ...(verdict.text === undefined ? [] : [{ text: verdict.text }]),
     );
   });
+}
+
+/** How the last attempt of a call without an answer failed. One that we have ended ourselves says nothing of it. */
+function lastFailureIn(error: unknown): Pick<CallRecord, 'lastFailure' | 'text'> {
+  if (isCancellation(error)) return {};
+  const { type, text } = failureOf(error);
+  return { lastFailure: type, ...(text !== null && { text }) };
 }
 
 /** How the attempt before the one that was answered failed. */

@@ -1,7 +1,7 @@
 import { endingBytesMax } from '../../contracts/runs';
-import type { StepCall, StepView } from '../../contracts/transaction';
+import type { StepCall, StepParking, StepView } from '../../contracts/transaction';
 import type { Run } from './run';
-import { atRiskOf, stepViewsOf } from './run';
+import { atRiskOf, endsOf, stepViewsOf } from './run';
 
 /** Steps and notes of one ending, at most: the first and the last of more. A settlement has a step for each page. */
 const stepsMax = 400;
@@ -27,6 +27,7 @@ function endingWith(run: Run, at: number, share: number): string {
   const steps = stepViewsOf(run);
   const told = endsOf(steps, Math.floor(stepsMax * share));
   const notes = endsOf(run.notes, Math.floor(notesMax * share));
+  const notesLeftOut = run.notesLeftOut + run.notes.length - notes.length;
   return JSON.stringify({
     gid,
     flow,
@@ -45,15 +46,8 @@ function endingWith(run: Run, at: number, share: number): string {
     steps: told.map(stepOf),
     ...(told.length < steps.length && { stepsLeftOut: steps.length - told.length }),
     ...(run.notes.length > 0 && { notes: notes.map(noteOf) }),
-    ...(notes.length < run.notes.length && { notesLeftOut: run.notes.length - notes.length }),
+    ...(notesLeftOut > 0 && { notesLeftOut }),
   });
-}
-
-/** The first half and the last half of what may be told. */
-function endsOf<Item>(items: readonly Item[], max: number): readonly Item[] {
-  if (items.length <= max) return items;
-  const first = Math.ceil(max / 2);
-  return [...items.slice(0, first), ...items.slice(items.length - (max - first))];
 }
 
 // Each UTF-16 unit is at most three bytes, so that nearly every ending need not be encoded.
@@ -70,6 +64,7 @@ function stepOf({
   failure,
   detail,
   calls,
+  parking,
 }: StepView): object {
   return {
     name,
@@ -80,6 +75,7 @@ function stepOf({
     failure,
     detail,
     ...(calls && { calls: calls.map(callOf) }),
+    ...(parking && { parking: parkingOf(parking) }),
   };
 }
 
@@ -88,6 +84,22 @@ const callOf = ({ activity, attempts, lastFailure }: StepCall): object => ({
   activity,
   attempts,
   lastFailure, // Left out of the JSON where nothing has failed.
+});
+
+const parkingOf = ({
+  times,
+  firstAt,
+  lastAt,
+  reason,
+  failure,
+  detail,
+  lastDecision,
+}: StepParking): object => ({
+  times,
+  firstAt: timeOf(firstAt),
+  lastAt: timeOf(lastAt),
+  ...{ reason, failure, detail },
+  lastDecision: lastDecision && { ...lastDecision, at: timeOf(lastDecision.at) },
 });
 
 const noteOf = ({ at, text }: Run['notes'][number]): object => ({

@@ -149,6 +149,7 @@ export function createKernel<Input extends TransactionInput>(
       text: null,
       wasCalled: false,
       calls: {},
+      parking: null,
       undo: undefined,
       interrupt: undefined,
     };

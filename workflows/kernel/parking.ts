@@ -2,8 +2,9 @@ import { ApplicationFailure, condition } from '@temporalio/workflow';
 
 import type { ParkReason } from '../../contracts/failures';
 import { consentText } from '../../contracts/resolutions';
-import { whyNotOffered, type Decision, type ResolveTransaction } from '../../contracts/transaction';
-import type { Run, StepRecord } from './run';
+import { whyNotOffered } from '../../contracts/transaction';
+import type { Decision, ParkedStep, ResolveTransaction } from '../../contracts/transaction';
+import type { Run, StepFailure, StepRecord } from './run';
 import { note, waitingOf } from './run';
 
 export interface Parking {
@@ -16,7 +17,7 @@ export interface Parking {
 
 export interface ParkingReason {
   readonly reason: ParkReason;
-  readonly detail: string;
+  readonly failed: StepFailure;
   readonly decisions: readonly Decision[];
 }
 
@@ -29,21 +30,15 @@ export function createParking(
   announce: (isNews: boolean) => void,
   release: () => Promise<void>,
 ): Parking {
-  const failures = new Map<string, number>();
   const decided = new Map<string, ResolveTransaction>();
   return { park, validate, resolve };
 
   async function park(step: StepRecord, why: ParkingReason): Promise<ResolveTransaction> {
     const before = run.restored.get(step.name);
     run.restored.delete(step.name);
-    const count = before?.failures ?? (failures.get(step.name) ?? 0) + 1;
-    failures.set(step.name, count);
     step.state = 'parked';
     run.state = 'parked';
-    run.parked.set(
-      step.name,
-      before ?? { step: step.name, ...why, failures: count, parkedAt: run.now() },
-    );
+    run.parked.set(step.name, before ?? parkedOnceMore(step, why, run.now()));
     announce(before === undefined); // The row says so already: nobody's look at it grows old.
     run.resting += 1;
     await Promise.all([condition(() => decided.has(step.name)), release()]);
@@ -51,6 +46,7 @@ export function createParking(
     if (!decision) throw new Error(`The decision on ${step.name} is gone.`);
     decided.delete(step.name);
     run.parked.delete(step.name);
+    keepDecision(step, decision, run.now());
     run.state = stateUnparked(run);
     announce(true);
     return decision;
@@ -75,6 +71,30 @@ export function createParking(
     run.resting -= 1;
     if (consent?.kind === 'approved') run.approvals.push(consent.approval);
   }
+}
+
+/** Kept in the step as well, where it outlives the decision. @returns what waits. */
+function parkedOnceMore(
+  step: StepRecord,
+  { reason, failed, decisions }: ParkingReason,
+  at: number,
+): ParkedStep {
+  const { type: failure, detail, text } = failed;
+  const times = (step.parking?.times ?? 0) + 1;
+  step.parking = {
+    times,
+    firstAt: step.parking?.firstAt ?? at,
+    lastAt: at,
+    ...{ reason, failure, detail },
+    ...(text !== null && { text }),
+    lastDecision: step.parking?.lastDecision ?? null,
+  };
+  return { step: step.name, reason, detail, decisions, failures: times, parkedAt: at };
+}
+
+function keepDecision(step: StepRecord, { decision, actor }: ResolveTransaction, at: number): void {
+  if (!step.parking) throw new Error(`${step.name} was decided, and never parked.`);
+  step.parking = { ...step.parking, lastDecision: { decision, by: actor.subject, at } };
 }
 
 const stateUnparked = (run: Run): Run['state'] => {

@@ -6,7 +6,7 @@ import type { Decision } from '../../contracts/transaction';
 import { inStep } from './calls';
 import type { Lane } from './lane';
 import type { Parking } from './parking';
-import type { Run, StepRecord } from './run';
+import type { Run, StepFailure, StepRecord } from './run';
 import { resolveByHand, settle } from './run';
 import { failureOf } from './step-failure';
 
@@ -16,7 +16,7 @@ const oddPauseMs = { first: 1_000, max: 30_000 } as const;
 /** How a call ended that may not be given up. */
 export type Attempt<Result> =
   | { readonly ok: true; readonly result: Result }
-  | { readonly ok: false; readonly reason: ParkReason; readonly detail: string };
+  | { readonly ok: false; readonly reason: ParkReason; readonly failed: StepFailure };
 
 /** A call that is owed: undo, seal, and every step after the decision. */
 export interface OwedCall<Result> {
@@ -60,9 +60,9 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
   ): Promise<Result | undefined> {
     let outcome = last ?? restoredAttempt(run, owed.step) ?? (await attempt(owed));
     while (!outcome.ok) {
-      const { reason, detail } = outcome;
+      const { reason, failed } = outcome;
       const asked = await CancellationScope.nonCancellable(() =>
-        parking.park(owed.step, { reason, detail, decisions: owed.decisions }),
+        parking.park(owed.step, { reason, failed, decisions: owed.decisions }),
       );
       if (asked.decision !== 'retry') {
         resolveByHand(run, owed.step, asked.decision, asked);
@@ -86,13 +86,16 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
         return scope.run(() => callUntilKnown(owed));
       });
       settle(run, step, owed.leaves);
-      if (owed.leaves === 'done') [step.failure, step.detail, step.text] = [null, null, null]; // What failed before has succeeded.
+      if (!isUndo(owed)) [step.failure, step.detail, step.text] = [null, null, null]; // What failed before has succeeded.
       return { ok: true, result };
     } catch (error) {
-      const type = fail(step, error);
+      const type = fail(owed, error);
       const reason = type === 'InvariantBroken' ? 'invariant_broken' : owed.reason;
-      const { detail } = failureOf(error);
-      return { ok: false, reason: operator.asked ? 'operator' : reason, detail };
+      return {
+        ok: false,
+        reason: operator.asked ? 'operator' : reason,
+        failed: failureOf(error),
+      };
     } finally {
       step.interrupt = undefined;
     }
@@ -102,18 +105,19 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
    * Throws only a failure from the list, or the cancel that an operator asked for. Any other is not one to ask a person
    * about: it is called again, and shows as stuck.
    */
-  async function callUntilKnown<Result>({ step, call, leaves }: OwedCall<Result>): Promise<Result> {
+  async function callUntilKnown<Result>(owed: OwedCall<Result>): Promise<Result> {
+    const { step, call } = owed;
     for (
       let pauseMs: number = oddPauseMs.first;
       ;
       pauseMs = Math.min(pauseMs * 2, oddPauseMs.max)
     ) {
-      step.state = leaves === 'undone' ? 'undoing' : 'running';
+      step.state = isUndo(owed) ? 'undoing' : 'running';
       lane.show(run);
       try {
         return await inStep(lane, step, { kind: 'forever' }, call);
       } catch (error) {
-        if (isVerdictFailure(fail(step, error)) || isCancellation(error)) throw error;
+        if (isVerdictFailure(fail(owed, error)) || isCancellation(error)) throw error;
       }
       run.resting += 1;
       const summary = `until ${step.name} is called again`;
@@ -121,20 +125,27 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
     }
   }
 
-  /** @returns the failure's type, if it is one from the list. Throws a bug on: its task waits for a mended build. */
-  function fail(step: StepRecord, error: unknown): FailureType | undefined {
+  /**
+   * An undo that fails leaves its step as its act did: how that failed is why it is undone.
+   * @returns the failure's type, if it is one from the list. Throws a bug on: its task waits for a mended build.
+   */
+  function fail(owed: OwedCall<unknown>, error: unknown): FailureType | undefined {
     if (!(error instanceof TemporalFailure)) throw error;
     const { type, detail, text } = failureOf(error);
-    [step.failure, step.detail, step.text] = [type, detail, text];
+    if (!isUndo(owed)) Object.assign(owed.step, { failure: type, detail, text });
     return failureTypeOf(error);
   }
 }
 
+const isUndo = ({ leaves }: OwedCall<unknown>): boolean => leaves === 'undone';
+
 /** How a step ended in an earlier run of this transaction, where it is parked since. */
 export function restoredAttempt(
   run: Run,
-  { name }: StepRecord,
+  { name, parking }: StepRecord,
 ): (Attempt<never> & { readonly ok: false }) | undefined {
   const before = run.restored.get(name);
-  return before && { ok: false, reason: before.reason, detail: before.detail };
+  if (!before || !parking) return undefined;
+  const { reason, failure: type, detail, text = null } = parking;
+  return { ok: false, reason, failed: { type, detail, text } };
 }

@@ -13,6 +13,7 @@ import type {
   RunState,
   StepCall,
   StepKind,
+  StepParking,
   StepState,
   StepView,
   Timeline,
@@ -41,6 +42,8 @@ export interface StepRecord {
   wasCalled: boolean;
   /** By activity, the calls that have ended. */
   readonly calls: Record<string, CallRecord>; // No Map: it goes as JSON into the next run.
+  /** `null`: it never waited for a person. */
+  parking: StepParking | null;
   /** Takes the step back; `undefined` for a pivot and a forward step. */
   undo: (() => Promise<unknown>) | undefined;
   /** Ends the call that is being retried, so that an operator can decide; set while an undo or a forward call runs. */
@@ -77,6 +80,8 @@ export interface Run {
   /** Approvals that a decision was taken for, newest last: asked again, each has been. */
   readonly approvals: string[];
   readonly notes: TimelineNote[];
+  /** Notes of earlier runs of this transaction that did not come along. */
+  notesLeftOut: number;
   /** Owed calls that have not succeeded yet, and how many of them wait for a person or pause. */
   owing: number;
   resting: number;
@@ -119,6 +124,7 @@ export interface Carried extends Pick<
   | 'cancelAsked'
   | 'expired'
   | 'movedAt'
+  | 'notesLeftOut'
   | 'wasReset'
 > {
   /** In order of start. */
@@ -129,10 +135,11 @@ export interface Carried extends Pick<
   readonly notes: readonly TimelineNote[];
 }
 
-/** Of what only grows, the newest go along: the rest is in the histories before. */
+/** Of what only grows, so many go along: the rest is in the histories before. */
 const carriedMax = 100;
 
 export function carriedOf(run: Run): Carried {
+  const notes = endsOf(run.notes, carriedMax);
   const { phase, unwound, epoch, reason, early, extendedMs } = run;
   const { cancelAsked, expired, movedAt, wasReset } = run;
   return {
@@ -146,7 +153,8 @@ export function carriedOf(run: Run): Carried {
     parked: waitingOf(run),
     resolvedByHand: run.resolvedByHand,
     approvals: run.approvals.slice(-carriedMax),
-    notes: run.notes.slice(-carriedMax),
+    notes,
+    notesLeftOut: run.notesLeftOut + run.notes.length - notes.length,
   };
 }
 
@@ -187,6 +195,7 @@ export function createRun(
     resolvedByHand: [],
     approvals: [],
     notes: [],
+    notesLeftOut: 0,
     owing: 0,
     resting: 0,
     restored: new Map(),
@@ -211,7 +220,14 @@ export function note(run: Run, text: string): void {
   run.notes.push({ at: run.now(), text });
 }
 
-/** Marks a step's end and what it was answered with. */
+/** The first half and the last half of what may be told: how something began, and what became of it. */
+export function endsOf<Item>(items: readonly Item[], max: number): readonly Item[] {
+  if (items.length <= max) return items;
+  const first = Math.ceil(max / 2);
+  return [...items.slice(0, first), ...items.slice(items.length - (max - first))];
+}
+
+/** Marks a step's end and how its act failed. */
 export function settle(run: Run, step: StepRecord, state: StepState, failure?: StepFailure): void {
   step.state = state;
   step.endedAt = run.now();
@@ -243,7 +259,7 @@ export function resolveByHand(
 
 /** A failure as a step keeps it. */
 export interface StepFailure {
-  readonly type: StepRecord['failure'];
+  readonly type: NonNullable<StepRecord['failure']>;
   readonly detail: string;
   readonly text: string | null;
 }
@@ -263,9 +279,10 @@ const sumOf = (one: number | null, other: number | null): number | null =>
   one === null || other === null ? null : one + other;
 
 /** A step that nobody was called for, such as the review of a payment that needed none, has not happened. */
-const hasHappened = ({ wasCalled, failure, state, fence }: StepRecord): boolean =>
+const hasHappened = ({ wasCalled, failure, parking, state, fence }: StepRecord): boolean =>
   wasCalled ||
   failure !== null ||
+  parking !== null ||
   !((state === 'done' && fence === null) || (state === 'undone' && fence === 'empty'));
 
 /** A step whose effect may stand, and would be lost if the run ended here. */
@@ -307,7 +324,8 @@ export function stepViewsOf(run: Run): readonly StepView[] {
 }
 
 function stepViewOf(step: StepRecord): StepView {
-  const { name, kind, key, state, startedAt, endedAt, fence, failure, detail, text } = step;
+  const { name, kind, key, state, startedAt, endedAt, fence, failure, detail, text, parking } =
+    step;
   const calls = Object.entries(step.calls).map(([activity, call]) => ({ activity, ...call }));
   return {
     name,
@@ -321,6 +339,7 @@ function stepViewOf(step: StepRecord): StepView {
     detail,
     ...(text !== null && { text }),
     ...(calls.some(({ attempts }) => attempts !== 1) && { calls }),
+    ...(parking && { parking }),
   };
 }
 
@@ -337,6 +356,7 @@ export function timelineOf(run: Run): Timeline {
     resolvedByHand: run.resolvedByHand,
     approvals: run.approvals,
     notes: run.notes,
+    notesLeftOut: run.notesLeftOut,
     reviewUntil: run.reviewUntil,
     epoch: run.epoch,
     wasReset: run.wasReset,

@@ -292,6 +292,7 @@ function beginStep(
     text: null,
     wasCalled: false,
     calls: {},
+    parking: null,
     undo: undo && (() => undo(key)),
     interrupt: undefined,
   };

@@ -88,6 +88,10 @@ function brokenBefore(step: StepRecord): (Attempt<unknown> & { ok: false }) | un
   return {
     ok: false,
     reason: 'invariant_broken',
-    detail: step.detail ?? 'An invariant is broken.',
+    failed: {
+      type: step.failure,
+      detail: step.detail ?? 'An invariant is broken.',
+      text: step.text,
+    },
   };
 }

@@ -79,6 +79,7 @@ export const aTimeline = (parked: Readonly<Record<string, readonly Decision[]>>)
     approvals: [],
     reason: null,
     notes: [],
+    notesLeftOut: 0,
     reviewUntil: null,
     epoch: 1,
   },

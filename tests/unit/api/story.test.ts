@@ -36,6 +36,7 @@ const aTimeline = (more: Partial<Timeline> = {}): Timeline => ({
     detail: 'S-1: 2 asked, 1 left',
   },
   notes: [{ at: 2_000, text: 'alice asked for a cancel.' }],
+  notesLeftOut: 0,
   resolvedByHand: [],
   approvals: [],
   reviewUntil: null,
@@ -176,6 +177,54 @@ describe('GET /v1/transactions/:gid/explain', () => {
     expect(answer.json()).toMatchObject({ source: 'ending', steps: [], notes: [] });
   });
 
+  describe('that a step waited for a person', () => {
+    const parking = {
+      ...({ times: 3, firstAt: 1_000, lastAt: 2_000, reason: 'finish_failed' } as const),
+      ...({ failure: 'InvariantBroken', detail: 'Not taken.', text: 'accounts_chk_2' } as const),
+      lastDecision: { decision: 'retry', by: 'olga', at: 3_000 } as const,
+    };
+    const told = {
+      ...{ ...parking, firstAt: '1970-01-01T00:00:01.000Z', lastAt: '1970-01-01T00:00:02.000Z' },
+      lastDecision: { decision: 'retry', by: 'olga', at: '1970-01-01T00:00:03.000Z' },
+    };
+    const [open] = aTimeline().steps;
+    const steps = [{ ...open, state: 'done', parking } as StepView];
+    const run = createRun(
+      { gid: 'order:acme.O-1', tenant: 'acme', flow: 'order', deadlineAt: 0, undoBudgetMs: 0 },
+      { now: () => 1_000, wasReset: false },
+    );
+    run.state = 'completed';
+    run.steps.set('holdFunds', {
+      ...{ ...open, state: 'done', effect: open?.key, atRisk: [], text: null, wasCalled: true },
+      ...{ calls: {}, parking, undo: undefined, interrupt: undefined },
+    } as StepRecord);
+
+    it.each([
+      ['a run that is open', aRun({ state: 'running' })],
+      ['a run that has ended', anEndedRun(endingOf(run, 4_000))],
+    ])(
+      'is told of one that has succeeded since, what was said of it to operators alone: %s',
+      async (_, row) => {
+        const timeline = () => Promise.resolve(aTimeline({ steps }));
+        for (const [scopes, text] of [
+          [['tx:read'], null],
+          [['tx:read', 'ops:read'], parking.text],
+        ] as const) {
+          const temporal = { closedSteps: () => Promise.resolve(steps) };
+          const answer = await explain(timeline, row, undefined, { temporal, scopes });
+          expect(answer.json()).toMatchObject({
+            steps: [{ failure: null, parking: { ...told, text } }],
+          });
+        }
+      },
+    );
+
+    it('is not told of one that never did', async () => {
+      const answer = await explain(() => Promise.resolve(aTimeline()));
+      expect(answer.json()).toMatchObject({ steps: [{ parking: null }] });
+    });
+  });
+
   describe('what a driver or a server said', () => {
     const said = 'connect ECONNREFUSED 10.0.0.7:3306';
     const failed = { state: 'unknown', failure: 'unknown', detail: 'No answer came.' } as const;
@@ -263,6 +312,7 @@ describe('GET /v1/transactions/:gid/explain', () => {
         atRisk: [],
         text: null,
         wasCalled: true,
+        parking: null,
         calls: { 'accounts.holdFunds': { attempts: 3, lastFailure: 'unknown', text: 'Lost.' } },
         undo: undefined,
         interrupt: undefined,

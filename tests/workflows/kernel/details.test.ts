@@ -62,6 +62,7 @@ const aStep: StepRecord = {
   text: null,
   wasCalled: true,
   calls: {},
+  parking: null,
   undo: undefined,
   interrupt: undefined,
 };

@@ -40,6 +40,7 @@ const aStep = (name: string, more: Partial<StepRecord> = {}): StepRecord => ({
   text: null,
   wasCalled: true,
   calls: {},
+  parking: null,
   undo: undefined,
   interrupt: undefined,
   ...more,
@@ -77,6 +78,34 @@ describe('an ending', () => {
     expect(stepViewsOf(run)[0]?.calls).toMatchObject([{ attempts: 3, ...lost }]);
     expect(told(run).steps).toMatchObject([{ calls: [{ attempts: 3, lastFailure: 'unknown' }] }]);
     expect(endingOf(run, 4_000)).not.toContain('ECONNREFUSED');
+  });
+
+  it('keeps that a step waited for a person, and not what a driver said of it', () => {
+    const parking = {
+      ...({
+        times: 2,
+        reason: 'finish_failed',
+        failure: 'IdempotencyConflict',
+        detail: 'Not the same.',
+      } as const),
+      lastDecision: { decision: 'retry', by: 'olga', at: 1_700 } as const,
+    };
+    const text = 'Deadlock found on 10.0.0.7:3306';
+    const run = aRun(
+      aStep('authorise', { parking: { ...parking, firstAt: 1_200, lastAt: 1_600, text } }),
+    );
+    expect(stepViewsOf(run)[0]?.parking).toMatchObject({ ...parking, text });
+    expect(told(run).steps).toMatchObject([
+      {
+        parking: {
+          ...parking,
+          firstAt: '1970-01-01T00:00:01.200Z',
+          lastAt: '1970-01-01T00:00:01.600Z',
+          lastDecision: { decision: 'retry', by: 'olga', at: '1970-01-01T00:00:01.700Z' },
+        },
+      },
+    ]);
+    expect(endingOf(run, 4_000)).not.toContain('Deadlock');
   });
 
   it('does not count what nobody has answered', () => {
@@ -137,6 +166,17 @@ it('the attempts of a step go into the next run of a long transaction', () => {
   expect(stepViewsOf(next)[0]?.calls).toEqual([
     { activity: 'accounts.authorisePayment', attempts: 3 },
   ]);
+});
+
+it('of the notes of a long transaction the first and the last go into its next run, and how many do not', () => {
+  const run = aRun();
+  for (let at = 0; at < 1_000; at += 1) note(run, `Note ${at}.`);
+  const next = continuedRun(input, carriedOf(run), () => 5_000);
+  note(next, 'The last one.');
+  const { notes = [], notesLeftOut } = told(next);
+  expect(notes[0]).toMatchObject({ text: 'Note 0.' });
+  expect(notes.at(-1)).toMatchObject({ text: 'The last one.' });
+  expect(notesLeftOut).toBe(1_001 - notes.length);
 });
 
 describe('a failure', () => {
