@@ -91,7 +91,10 @@ export const untilAllEnded = (hubUrl: string, withinMs: number): Promise<number>
     }
   });
 
-/** @returns how many of them are in each state; `unheard of`: there is no row. */
+/** Of orders that were taken back because their time for acting was over. */
+export const outOfTime = 'out of time';
+
+/** @returns how many of them are in each state, or `outOfTime`; `unheard of`: there is no row. */
 export const endingsOf = (
   hubUrl: string,
   gids: readonly string[],
@@ -100,8 +103,9 @@ export const endingsOf = (
     if (gids.length === 0) return {};
     const rows = await select<{ readonly state: string; readonly n: number }>(
       hub,
-      'SELECT state, COUNT(*) AS n FROM runs WHERE gid IN (?) GROUP BY state',
-      [gids],
+      `SELECT IF(JSON_UNQUOTE(JSON_EXTRACT(CONVERT(ending USING utf8mb4), '$.reason.code')) = 'deadline_exceeded', ?, state)
+                AS state, COUNT(*) AS n FROM runs WHERE gid IN (?) GROUP BY 1`,
+      [outOfTime, gids],
     );
     const found = rows.map(({ state, n }) => [state, n] as const);
     const missing = gids.length - found.reduce((sum, [, n]) => sum + n, 0);

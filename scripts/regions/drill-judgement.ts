@@ -3,7 +3,7 @@ import { openBooks } from '../books';
 import type { Region } from '../stack/profile';
 import type { ClientRecord } from './clients';
 import { hubUrlOf } from './cluster';
-import { databaseOf, endingsOf, untilAllEnded, writesIn } from './counting';
+import { databaseOf, endingsOf, outOfTime, untilAllEnded, writesIn } from './counting';
 import type { Told } from './drill-load';
 import type { DrillKind, Plan } from './drill-plans';
 import type { Struck } from './strikes';
@@ -72,17 +72,23 @@ export async function count(
   };
 }
 
-/** What was accepted has ended, as it would have without a switch, and the books are in order. */
+/**
+ * What was accepted has ended, as it would have without a switch, and the books are in order.
+ *
+ * @param isTimed an order that ran out of its time is a broken promise, too.
+ */
 export async function judge(
   { cluster }: Pick<Struck, 'cluster'>,
   { accepted, undecided }: ClientRecord,
+  isTimed: boolean,
 ) {
   const hubUrl = hubUrlOf(cluster.stack);
   const open = await untilAllEnded(hubUrl, endWithinMs);
   const endings = await endingsOf(hubUrl, accepted);
   const books = openBooks(cluster.urls.VERIFY_DATABASE_URLS);
   const { asked, violations } = await books.check('ended').finally(() => books.close());
-  const moved = Object.entries(endings).filter(([state]) => state !== 'completed');
+  const allowed = isTimed ? ['completed'] : ['completed', outOfTime];
+  const moved = Object.entries(endings).filter(([state]) => !allowed.includes(state));
   return {
     endings,
     asked,

@@ -149,7 +149,7 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
       throw new Error(`The switch is ${ended.state}: ${ended.summary} ${failureIn(ended)}`);
     const counted = await count(struck, told, { faultAt, promotedAt: promotedAt(ended) });
     const rejoined = await comeBack(site, from);
-    const judged = await judge(struck, told.clients);
+    const judged = await judge(struck, told.clients, site.isTimed);
     const report = {
       ...{ kind, killedAt: kill ?? null, from, to },
       ...counted,
@@ -243,7 +243,7 @@ async function runLost(site: Running, lost: LostRun): Promise<DrillReport> {
     const promotedAt = (await burntAt(hubUrl, gid)) ?? Infinity;
     const counted = await count({ cluster, to: active }, told, { faultAt, promotedAt });
     const rejoined = await comeBack(site, other);
-    const judged = await judge({ cluster }, told.clients);
+    const judged = await judge({ cluster }, told.clients, site.isTimed);
     const report = {
       ...{ kind: 'lost-run' as const, killedAt: `${lost.plan} ${gate} ${way}`, from, to: active },
       ...counted,
@@ -318,7 +318,7 @@ async function rebuilt(site: Running): Promise<DrillReport> {
     const told = await load.stop();
     const now = { cluster, to: active };
     const counted = await count(now, told, { faultAt, promotedAt: Infinity }); // Nobody is.
-    const judged = await judge(now, told.clients);
+    const judged = await judge(now, told.clients, site.isTimed);
     const report = {
       ...{ kind: 'rebuild' as const, killedAt: null, from: active, to: active },
       ...{ ...counted, rtoMs: counted.writeGapMs },
