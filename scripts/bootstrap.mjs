@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(checkout, 'node_modules');
 const oldestNode = [20, 19];
+// Read at once: npm may be gone before the first program runs.
+const parent = process.ppid;
 const handedOn = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 function requireNode() {
@@ -62,7 +64,6 @@ function run(program, parameters, keep) {
     };
     for (const name of handedOn) process.on(name, handOn);
     // npm that is killed hands nothing on: who was started by it ends as by its signal.
-    const parent = process.ppid;
     const watch = setInterval(() => {
       if (process.ppid === parent) return;
       clearInterval(watch);

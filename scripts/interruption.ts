@@ -1,8 +1,23 @@
+/** A signal to a group of processes reaches us from its sender and from everybody above us who hands it on: one wish. */
+const oneWishMs = 1_000;
+
+/** Aborted by the first SIGINT or SIGTERM. One that comes later ends this process at once, with 1. */
+export function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  let wishedAt = Infinity;
+  const onSignal = (): void => {
+    if (performance.now() - wishedAt > oneWishMs) process.exit(1);
+    wishedAt = Math.min(wishedAt, performance.now());
+    stopping.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return stopping.signal;
+}
+
 /** Ctrl-C, as an error: whoever races with it stops what was started all the same. */
 export function interruption(): Promise<never> {
   return new Promise((_resolve, reject) => {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(name, () => reject(new Error('Interrupted.')));
-    }
+    stopSignal().addEventListener('abort', () => reject(new Error('Interrupted.')));
   });
 }

@@ -17,6 +17,7 @@ import {
   stopAll,
   type LocalApplication,
 } from './local-application';
+import { stopSignal } from './interruption';
 import { withLock } from './stack/lock';
 import { ownedProcesses, stopProcess } from './stack/process';
 import { folderOf, profiles, startLockOf, type Profile } from './stack/profile';
@@ -32,6 +33,8 @@ interface Options {
 }
 
 const workersMax = 16;
+/** Whoever started us, as long as it lives. */
+const parent = process.ppid;
 
 new Command('start')
   .description(
@@ -96,7 +99,6 @@ async function supervise(
   { stack, application, processes }: LocalApplication,
   stopping: AbortSignal,
 ): Promise<void> {
-  const parent = process.ppid;
   const isStopping = (): boolean => stopping.aborted || process.ppid !== parent;
   const supervision = createSupervision({
     processes,
@@ -111,17 +113,6 @@ async function supervise(
     await supervision.look();
     await pause(superviseEveryMs);
   }
-}
-
-function stopSignal(): AbortSignal {
-  const stopping = new AbortController();
-  const onSignal = (): void => {
-    if (stopping.signal.aborted) process.exit(1); // The second one: at once. What runs is stopped by the next start.
-    stopping.abort();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  return stopping.signal;
 }
 
 function addressesOf(
