@@ -72,10 +72,10 @@ const keepDays = 30;
 const forgetAtOnce = 100;
 
 /** What a revoked key has asked is nobody's wish any more; by the database's clock alone. */
-const isKeyGone = `asked_with IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.key_id = asked_with
+const isKeyGone = `a.asked_with IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.key_id = a.asked_with
   AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > UTC_TIMESTAMP(3)))`;
 /** Waits for a second person, who may still decide. */
-const isOpen = `state = 'pending' AND expires_at > UTC_TIMESTAMP(3) AND NOT (${isKeyGone})`;
+const isOpen = `a.state = 'pending' AND a.expires_at > UTC_TIMESTAMP(3) AND NOT (${isKeyGone})`;
 
 /** Its time, its transaction and its asker's key decide on a question that nobody has decided; by the database's clock alone. */
 const columns = `a.id, a.tenant, a.gid, a.action, a.rule, a.asked_by AS askedBy, a.asked_people AS askedPeople, a.asked_with AS askedWith, a.asked_at AS askedAt,
@@ -86,7 +86,41 @@ const columns = `a.id, a.tenant, a.gid, a.action, a.rule, a.asked_by AS askedBy,
     WHEN ${isKeyGone} THEN 'void'
     WHEN a.version IS NOT NULL AND NOT a.version <=> r.version THEN 'void'
     ELSE 'pending' END AS state`;
-const from = 'approvals a LEFT JOIN runs r ON r.gid = a.gid AND r.tenant = a.tenant';
+const withRun = 'LEFT JOIN runs r ON r.gid = a.gid AND r.tenant = a.tenant';
+
+/** A part of an index where rows of a list stand, newest first. */
+interface Range {
+  readonly index: 'by_state' | 'waiting';
+  readonly where: string;
+  /** All of it is looked at, for it may have rows of another state: no more than what was asked in `expirySeconds`. */
+  readonly isWhole: boolean;
+}
+
+/** What a question is shown as follows from what is stored; a question whose time is over stays stored as `pending`. */
+function rangesOf(states: readonly ApprovalState[]): readonly Range[] {
+  const stored = states.filter((state) => state !== 'pending' && state !== 'expired');
+  const range = (where: string): Range => ({ index: 'by_state', where, isWhole: false });
+  return [
+    ...stored.map((state) => range(`state = '${state}'`)),
+    ...(states.includes('expired')
+      ? [range(`state = 'pending' AND expires_at <= UTC_TIMESTAMP(3)`)]
+      : []),
+    ...(states.includes('pending') || states.includes('void')
+      ? [
+          {
+            index: 'waiting' as const,
+            where: `state = 'pending' AND expires_at > UTC_TIMESTAMP(3)`,
+            isWhole: true,
+          },
+        ]
+      : []),
+  ];
+}
+
+/** Takes tenant, the id before which, kinds, and how many unless it is read whole. */
+const rangeText = ({ index, where, isWhole }: Range): string =>
+  `(SELECT id AS found FROM approvals FORCE INDEX (${index})
+      WHERE tenant = ? AND ${where} AND id < ? AND kind IN (?) ${isWhole ? '' : 'ORDER BY id DESC LIMIT ?'})`;
 
 /** Questions to a second person. Every change is a compare-and-set on the state. */
 export function createApprovalsStore(database: Database) {
@@ -120,7 +154,7 @@ export function createApprovalsStore(database: Database) {
 
     async find(tenant: Tenant, id: string): Promise<ApprovalRow | undefined> {
       const [row] = await database.select<RawRow>(
-        `SELECT ${columns} FROM ${from} WHERE a.id = ? AND a.tenant = ? AND a.kind IN (?)`,
+        `SELECT ${columns} FROM approvals a ${withRun} WHERE a.id = ? AND a.tenant = ? AND a.kind IN (?)`,
         [id, tenant, approvalKinds],
       );
       return row && rowOf(row);
@@ -129,8 +163,9 @@ export function createApprovalsStore(database: Database) {
     /** What is asked, and neither decided for good nor void, of the key with this id. */
     async findKeyAsked(tenant: Tenant, keyId: string): Promise<ApprovalRow | undefined> {
       const [row] = await database.select<RawRow>(
-        `SELECT ${columns} FROM ${from} WHERE a.tenant = ? AND a.kind = 'createKey' AND a.action->>'$.keyId' = ?
-           AND (a.state = 'approved' OR (a.state = 'pending' AND a.expires_at > UTC_TIMESTAMP(3) AND NOT (${isKeyGone}))) ORDER BY a.id LIMIT 1`,
+        `SELECT ${columns} FROM approvals a FORCE INDEX (waiting) ${withRun}
+           WHERE a.tenant = ? AND a.kind = 'createKey' AND a.action->>'$.keyId' = ?
+             AND (a.state = 'approved' OR (${isOpen})) ORDER BY a.id LIMIT 1`,
         [tenant, keyId],
       );
       return row && rowOf(row);
@@ -143,10 +178,18 @@ export function createApprovalsStore(database: Database) {
       limit: number,
       before = '~',
     ): Promise<readonly ApprovalRow[]> {
+      const ranges = rangesOf(states);
       const rows = await database.select<RawRow>(
-        `SELECT * FROM (SELECT ${columns} FROM ${from} WHERE a.tenant = ? AND a.id < ? AND a.kind IN (?)) AS seen
-         WHERE state IN (?) ORDER BY id DESC LIMIT ?`,
-        [tenant, before, approvalKinds, states, limit],
+        `SELECT * FROM (SELECT ${columns} FROM (${ranges.map(rangeText).join(' UNION ALL ')}) AS page
+             STRAIGHT_JOIN approvals a FORCE INDEX (PRIMARY) ON a.id = page.found ${withRun}) AS seen
+           WHERE state IN (?) ORDER BY id DESC LIMIT ?`,
+        [
+          ...ranges.flatMap(({ isWhole }) => [
+            ...[tenant, before, approvalKinds],
+            ...(isWhole ? [] : [limit]),
+          ]),
+          ...[states, limit],
+        ],
       );
       return rows.map(rowOf);
     },
@@ -154,7 +197,7 @@ export function createApprovalsStore(database: Database) {
     /** @returns false: it is not pending any more, its time is over, or the key that asked is revoked or expired. */
     async approve({ tenant, id, by, people, note }: Verdict): Promise<boolean> {
       const changed = await database.change(
-        `UPDATE approvals SET state = 'approved', decided_by = ?, decided_people = ?, decided_at = UTC_TIMESTAMP(3), note = ?
+        `UPDATE approvals a SET state = 'approved', decided_by = ?, decided_people = ?, decided_at = UTC_TIMESTAMP(3), note = ?
          WHERE id = ? AND tenant = ? AND ${isOpen}`,
         [by, textOf(people), note, id, tenant],
       );
@@ -164,7 +207,7 @@ export function createApprovalsStore(database: Database) {
     /** @returns false: as `approve`. */
     async reject({ tenant, id, by, people, note }: Verdict): Promise<boolean> {
       const changed = await database.change(
-        `UPDATE approvals SET state = 'rejected', decided_by = ?, decided_people = ?, decided_at = UTC_TIMESTAMP(3), note = ?,
+        `UPDATE approvals a SET state = 'rejected', decided_by = ?, decided_people = ?, decided_at = UTC_TIMESTAMP(3), note = ?,
            closed_at = UTC_TIMESTAMP(3), open_digest = NULL
          WHERE id = ? AND tenant = ? AND ${isOpen}`,
         [by, textOf(people), note, id, tenant],
@@ -208,7 +251,7 @@ const digestOf = ({ tenant, askedBy, action }: NewApproval): Buffer =>
 async function tidy(database: Database, digest: Buffer): Promise<void> {
   await withoutDeadlock(() =>
     database.change(
-      `UPDATE approvals SET open_digest = NULL
+      `UPDATE approvals a SET open_digest = NULL
        WHERE open_digest = ? AND state = 'pending' AND NOT (${isOpen})`,
       [digest],
     ),
@@ -223,7 +266,7 @@ async function tidy(database: Database, digest: Buffer): Promise<void> {
 
 async function pendingOf(database: Database, tenant: Tenant): Promise<number> {
   const [row] = await database.select<{ readonly n: number }>(
-    `SELECT COUNT(*) AS n FROM approvals WHERE tenant = ? AND ${isOpen}`,
+    `SELECT COUNT(*) AS n FROM approvals a FORCE INDEX (waiting) WHERE tenant = ? AND ${isOpen}`,
     [tenant],
   );
   return row?.n ?? 0;

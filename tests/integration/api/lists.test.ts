@@ -6,6 +6,12 @@ import { runFilterOf } from '../../../api/routes/transactions';
 import type { Database } from '../../../api/stores/database';
 import { looksMax } from '../../../api/stores/run-lists';
 import type { RunFilter } from '../../../api/stores/run-lists';
+import {
+  approvalStates,
+  createApprovalsStore,
+  type ApprovalsStore,
+  type ApprovalState,
+} from '../../../api/stores/approvals-store';
 import { createRunsStore, type RunsStore } from '../../../api/stores/runs-store';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 import { fill, patient, type Filling } from '../../../scripts/bench/filling';
@@ -23,6 +29,7 @@ const limit = 20;
 let databases: OwnDatabases;
 let admin: SqlPool;
 let runs: RunsStore;
+let approvals: ApprovalsStore;
 const reads: StatementReads[] = [];
 
 /** A row each second, the one with the highest number the newest. */
@@ -68,6 +75,7 @@ beforeAll(async () => {
     session: (work) => inSession(pool, work),
   };
   runs = createRunsStore(database as Database, 'main'); // Nothing here needs a SQL transaction.
+  approvals = createApprovalsStore(database as Database);
 }, 120_000);
 afterAll(() => databases.drop());
 beforeEach(() => {
@@ -194,5 +202,67 @@ describe('a round of the starter', () => {
     expect(starts).toHaveLength(200);
     expect(`${backlog}`).toBe('1000');
     expect(mostRead(reads).rows).toBeLessThanOrEqual(2_100);
+  });
+});
+
+describe('a list of approvals', () => {
+  /** Of a tenant's month, a question each minute; the newest three have time, and one of them is of a moved run. */
+  const asked = 10_000;
+  const open = 3;
+  const action = JSON.stringify({
+    ...{ kind: 'decideStep', gid: 'order:acme.1', version: 1, step: 'holdFunds', decision: 'skip' },
+    evidence: { kind: 'ticket', ref: 'OPS-1', note: null },
+    atRisk: [],
+  });
+  const idOf = (n: number): string => String(n).padStart(26, '0');
+
+  beforeAll(async () => {
+    const isOpen = `i >= ${asked - open}`;
+    const isPending = `(i % 4 = 0 OR ${isOpen})`;
+    await fill(admin, {
+      into: `approvals (id, tenant, kind, gid, version, action, rule, asked_by, asked_people, asked_at, expires_at, state, decided_by,
+        decided_people)`,
+      select: `LPAD(i, 26, '0'), 'acme', 'decideStep', IF(i = ${asked - 1}, 'order:acme.1', NULL), IF(i = ${asked - 1}, 999, NULL), '${action}',
+        'skips_money', 'alice', '["alice"]', at, at + INTERVAL IF(${isOpen}, 86400, 0) SECOND,
+        IF(${isPending}, 'pending', IF(i % 1000 = 1, 'approved', IF(i % 1000 = 2, 'void', IF(i % 1000 = 3, 'rejected', 'done')))),
+        IF(${isPending}, NULL, 'bob'), IF(${isPending}, NULL, '["bob"]')`,
+      from: 0,
+      to: asked,
+      with: `UTC_TIMESTAMP(3) - INTERVAL (${asked} - i) MINUTE AS at`,
+    });
+  });
+
+  it.each<[ApprovalState, number, number]>([
+    ['pending', 2, asked - 2],
+    ['void', 11, asked - 1],
+    ['expired', limit, asked - 4],
+    ['approved', 10, 9_001],
+    ['done', limit, asked - 5],
+    ['rejected', 10, 9_003],
+  ])('that are %s reads what it answers, and not the month', async (state, expected, newest) => {
+    const rows = await approvals.list('acme', [state], limit);
+    expect(rows.map((row) => row.state)).toEqual(Array(expected).fill(state));
+    expect(rows[0]?.id).toBe(idOf(newest));
+    expect(mostRead(reads).rows).toBeLessThanOrEqual(10 * (limit + open));
+  });
+
+  it('of every state gives each of them once, page by page', async () => {
+    const found: string[] = [];
+    let most = 0;
+    for (let before: string | undefined; found.length < asked;) {
+      reads.length = 0;
+      const page = await approvals.list('acme', approvalStates, 500, before);
+      most = Math.max(most, mostRead(reads).rows);
+      if (page.length === 0) break;
+      found.push(...page.map(({ id }) => id));
+      before = page.at(-1)?.id;
+    }
+    expect(found).toEqual(Array.from({ length: asked }, (_, n) => idOf(asked - 1 - n)));
+    expect(most).toBeLessThanOrEqual(10 * 5 * 500);
+  });
+
+  it('and the question about one key reads what is open, and not the month', async () => {
+    expect(await approvals.findKeyAsked('acme', 'K-1')).toBeUndefined();
+    expect(mostRead(reads).rows).toBeLessThanOrEqual(50);
   });
 });
