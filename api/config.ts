@@ -7,8 +7,8 @@ import {
   clusterName,
   ConfigurationError,
   databaseUrl,
+  databaseUrls,
   listenHost,
-  listOf,
   logLevel,
   port,
   readEnvironment,
@@ -69,7 +69,7 @@ const variables = {
   API_INVENTORY_DATABASE_URL: databaseUrl,
   API_COUPONS_DATABASE_URL: databaseUrl,
   /** Of a user who may read what the checks compare, one a database. Empty: the checks are not served. */
-  API_BOOKS_DATABASE_URLS: listOf(databaseUrl).optional(),
+  API_BOOKS_DATABASE_URLS: databaseUrls().optional(),
   API_DATABASE_CONNECTIONS: wholeNumber(1, 1_000).default(20),
   /** Signs cursors and digests of fields: the same in every API process. */
   API_SECRET: z.string().min(32, 'at least 32 characters'),

@@ -26,6 +26,16 @@ const answerMs = 1_000; // For MySQL to say that it gave up; a server that hangs
 /** A check looks at what it has read for a while between two statements. */
 const idleSeconds = 120;
 
+/** There is no connection: the driver's error says why, and not of which participant. */
+export class DatabaseNotOpened extends Error {
+  override readonly name = 'DatabaseNotOpened';
+
+  constructor(database: Database, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`The database of ${database} cannot be opened: ${reason}`, { cause });
+  }
+}
+
 /** @param url of a user who may read. */
 export function openSession(url: string, { statementMs = 30_000 }: SessionLimits = {}): Session {
   const database = databaseOf(url);
@@ -42,8 +52,18 @@ export function openSession(url: string, { statementMs = 30_000 }: SessionLimits
     typeCast: bytesAsText,
   });
 
+  async function acquire(): Promise<Connection> {
+    try {
+      return await connections.acquire();
+    } catch (error) {
+      // A broken premise says by itself which server it is about.
+      const isPremise = error instanceof Error && error.name === 'PremisesBroken';
+      throw isPremise ? error : new DatabaseNotOpened(database, error);
+    }
+  }
+
   async function use<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
-    const connection = await connections.acquire();
+    const connection = await acquire();
     try {
       const result = await work(connection);
       connection.release();

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 import { tenantPattern } from '../contracts/ids';
+import { activityVerbs, type Participant } from '../contracts/participants';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -28,8 +29,9 @@ export function readEnvironment<Shape extends z.ZodRawShape>(
   const parsed = z.object(shape).safeParse(given);
   if (parsed.success && problems.length === 0) return parsed.data;
   const wrong = parsed.success ? [] : parsed.error.issues;
+  const sentence = (issue: z.core.$ZodIssue): string => describe(issue, given);
   throw new ConfigurationError(
-    ['The configuration is wrong:', ...problems, ...wrong.map(describe)].join('\n  '),
+    ['The configuration is wrong:', ...problems, ...wrong.map(sentence)].join('\n  '),
   );
 }
 
@@ -47,11 +49,34 @@ function valueOf(name: string, environment: Environment, problems: string[]): st
 }
 
 /** Name and reason; zod's own messages may quote the value, which may be a secret. */
-function describe({ path, code, message }: z.core.$ZodIssue): string {
+function describe(
+  { path, code, message }: z.core.$ZodIssue,
+  given: Readonly<Record<string, string | undefined>>,
+): string {
   const isMissing = code === 'invalid_type' && path.length === 1;
   const reason = code === 'invalid_format' ? `not of the form ${message}` : message;
-  return `${String(path[0])}: ${isMissing ? 'missing' : reason}`;
+  const [name, at] = path;
+  const place = typeof at === 'number' ? placeIn(given[String(name)] ?? '', at) : '';
+  return `${String(name)}${place}: ${isMissing ? 'missing' : reason}`;
 }
+
+/** Which one of a list, and whose it is as far as its end tells: the rest of an address may be a secret. */
+function placeIn(list: string, at: number): string {
+  const items = list.split(',');
+  const participant = participantOf(items[at] ?? '');
+  return `, address ${at + 1} of ${items.length}${participant === undefined ? '' : ` (${participant})`}`;
+}
+
+const participants = Object.keys(activityVerbs) as readonly Participant[]; // Its own keys.
+
+/** Databases bear a prefix. */
+const participantOf = (url: string): Participant | undefined =>
+  participants.find((one) =>
+    url
+      .trim()
+      .replace(/[?#].*$/, '')
+      .endsWith(one),
+  );
 
 // ——— variables that nobody reads ———
 
@@ -181,6 +206,25 @@ export const temporalShape = {
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   TEMPORAL_API_KEY: z.string().min(1).optional(),
 };
+
+/** One address for each of several participants, separated by commas, in any order. */
+export const databaseUrls = () =>
+  listOf(
+    databaseUrl.refine(
+      (url) => participantOf(url) !== undefined,
+      `names the database of no participant: its name ends with one of ${participants.join(', ')}`,
+    ),
+  ).superRefine((urls, context) => {
+    for (const [at, url] of urls.entries()) {
+      const first = urls.findIndex((other) => participantOf(other) === participantOf(url));
+      if (first < at)
+        context.addIssue({
+          code: 'custom',
+          path: [at],
+          message: `is of the same participant as address ${first + 1}`,
+        });
+    }
+  });
 
 /** Several, separated by commas. */
 export const listOf = <Item extends z.ZodType<unknown, string>>(item: Item) =>

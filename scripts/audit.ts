@@ -2,10 +2,10 @@
 import { Command, Option } from 'commander';
 
 import { colors, conclude, fail, jsonOption, print, reportTo, type JsonTarget } from './report';
+import { asGiven, givenVerifyUrls } from './books/addresses';
 import { readAudits } from './books/audits';
 import type { ChainsRead } from './books/chains';
 import { provisioned } from './provisioned';
-import { givenVariable } from './stack/config';
 import { stackProfiles, type Profile } from './stack/profile';
 
 interface Options {
@@ -15,8 +15,11 @@ interface Options {
 
 async function verify({ profile, json }: Options): Promise<void> {
   reportTo(json);
-  const given = givenVariable('VERIFY_DATABASE_URLS');
-  const audits = await readAudits(given ?? (await provisioned(profile)).VERIFY_DATABASE_URLS);
+  const given = givenVerifyUrls();
+  const urls = given ?? (await provisioned(profile)).VERIFY_DATABASE_URLS;
+  const audits = await readAudits(urls).catch((error: unknown) => {
+    throw given === undefined ? error : asGiven(error);
+  });
   show('operators', audits.audit);
   show('payments', audits.paymentAudit);
   const { length } = [...audits.audit.broken, ...audits.paymentAudit.broken];

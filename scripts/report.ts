@@ -10,6 +10,7 @@ import { Option } from 'commander';
 import picocolors from 'picocolors';
 
 import { areColoursWanted } from './stack/config';
+import { diskSentence } from './stack/disk';
 import { reasonOf } from './stack/waiting';
 
 /** What is written has them; what is shown has them on a terminal. */
@@ -124,7 +125,7 @@ export function say(line: string): void {
 
 /** Why there is no report. */
 export function fail(error: unknown): void {
-  write(process.stderr, colors.red(reasonOf(error)));
+  write(process.stderr, colors.red(diskSentence(error) ?? reasonOf(error)));
 }
 
 function write(stream: NodeJS.WriteStream, text: string): void {

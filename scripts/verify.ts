@@ -15,12 +15,12 @@ import {
   type JsonTarget,
   type Verdict,
 } from './report';
+import { asGiven, givenVerifyUrls } from './books/addresses';
 import { openBooks, type BooksAddresses, type Check, type RoundOfBooks } from './books';
 import { authorizationOf } from './credentials';
 import { provisioned } from './provisioned';
 import { regionServersOf } from './regions/cluster';
 import { seedTenant } from './seed';
-import { givenVariable } from './stack/config';
 import { stackProfiles, type Profile } from './stack/profile';
 import { portFor, readStack } from './stack/stack';
 import { connectTemporal } from './stack/temporal-client';
@@ -33,7 +33,7 @@ interface Options {
 
 async function verify({ profile, quick = false, json }: Options): Promise<void> {
   reportTo(json);
-  const given = givenVariable('VERIFY_DATABASE_URLS');
+  const given = givenVerifyUrls();
   const site = given === undefined ? await addressesOf(profile, quick) : undefined;
   const books = openBooks(site?.addresses ?? { verifyUrls: given ?? '' });
   try {
@@ -43,6 +43,8 @@ async function verify({ profile, quick = false, json }: Options): Promise<void> 
     const verdict = verdictOf(found);
     conclude(json, found, verdict);
     if (!verdict.ok) process.exitCode = 1;
+  } catch (error) {
+    throw given === undefined ? error : asGiven(error);
   } finally {
     await books.close();
     await site?.close();

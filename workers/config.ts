@@ -4,6 +4,7 @@ import {
   address,
   clusterName,
   databaseUrl,
+  databaseUrls,
   listenHost,
   listOf,
   logLevel,
@@ -63,7 +64,7 @@ const relayShape = {
   ...kafkaShape,
   METRICS_PORT: port.default(9465),
   /** One for each database with an outbox. */
-  RELAY_DATABASE_URLS: listOf(databaseUrl),
+  RELAY_DATABASE_URLS: databaseUrls(),
   /** The region whose Kafka this is: it publishes while the hub calls that one active. Left out: there is one region. */
   ACCORD_REGION: z
     .string()

@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 
 import { endRunningCommands } from './command';
+import { diskSentence, fullFolder } from './disk';
 import { composeUp, hasDockerEngine } from './docker';
 import {
   isAlive,
@@ -29,7 +30,7 @@ const starting = new Set<number>();
 
 /**
  * Brings one server up by the first source that works. One that works already is left alone.
- * @throws one sentence with the ways to supply it, and why each source failed.
+ * @throws one sentence with the ways to supply it, and why each source failed; or that the disk is full.
  */
 export async function bringUpServer(
   server: Server,
@@ -173,6 +174,8 @@ function attempts(server: Server, context: Context, failures: string[]): readonl
     try {
       return await start();
     } catch (error) {
+      const full = diskSentence(error) ?? fullFolder(context.folder, reasonOf(error), server.title);
+      if (full !== undefined) throw new Error(full, { cause: error }); // No other source has more room.
       failures.push(reasonOf(error));
       context.progress.say(reasonOf(error));
       return undefined;

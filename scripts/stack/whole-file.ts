@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 
 /**
  * Writes a file that is whole or as it was before, also after a loss of power: its content is on the disk before it gets
@@ -10,6 +10,9 @@ export function writeWhole(file: string, text: string, mode = 0o600): void {
   try {
     writeSync(handle, text);
     fsyncSync(handle);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw Object.assign(error as Error, { path: file }); // An error about a handle names no file.
   } finally {
     closeSync(handle);
   }

@@ -145,6 +145,14 @@ describe('the configuration of the API', () => {
     }
   });
 
+  it('says which address of the books is wrong, and whose it is', () => {
+    const urls = ['mysql://b:hunter2@h/accord_orders', 'mysql://b:50%@h/accord_coupons'].join(',');
+    expect(() => aConfig({ API_BOOKS_DATABASE_URLS: urls })).toThrow(
+      'API_BOOKS_DATABASE_URLS, address 2 of 2 (coupons): a % that begins no escape',
+    );
+    expect(() => aConfig({ API_BOOKS_DATABASE_URLS: urls })).not.toThrow(/hunter2|50%@/);
+  });
+
   it('cannot be changed afterwards', () => {
     expect(Object.isFrozen(aConfig())).toBe(true);
   });

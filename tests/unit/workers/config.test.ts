@@ -65,6 +65,21 @@ describe('the configuration of the workers', () => {
   );
 
   it.each([
+    ['postgres://u:hunter2@h/accord_accord', 'address 2 of 3 (accord): not of the form mysql://'],
+    ['mysql://u:hunter2@h/', 'address 2 of 3: names no database'],
+    [
+      'mysql://u:hunter2@h/accord_billing',
+      'address 2 of 3: names the database of no participant: its name ends with one of inventory, ',
+    ],
+    [url('orders'), 'address 2 of 3 (orders): is of the same participant as address 1'],
+  ])('says which address of several is wrong, and whose it is: %s', (wrong, sentence) => {
+    const load = () =>
+      loadRelayConfig({ RELAY_DATABASE_URLS: `${url('orders')},${wrong},${url('coupons')}` });
+    expect(load).toThrow(`RELAY_DATABASE_URLS, ${sentence}`);
+    expect(load).not.toThrow(/hunter2/);
+  });
+
+  it.each([
     ['TEMPORAL_ADDRESS', '[::1]:7233'],
     ['REDIS_URL', 'redis://:secret@[::1]:6379'],
     ['ACCORD_DATABASE_URL', 'mysql://user:secret@[::1]:3306/accord'],
