@@ -54,7 +54,7 @@ const keySet = json('{"keys":[…]}').pipe(
   }),
 );
 const keySetUrl = z
-  .url('https://…')
+  .url({ error: 'https://…', abort: true })
   .refine((url) => /^https:|^http:\/\/(localhost|127\.0\.0\.1|\[::1\])[:/]/.test(url), 'https://…');
 
 const variables = {

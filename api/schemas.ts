@@ -24,7 +24,10 @@ export const subject = z.string().meta({ pattern: subjectPattern.source });
 /** An id of the tenant's own, without the tenant. */
 export const reference = z
   .string()
-  .regex(referencePattern, 'must be 1 to 64 letters, digits, dots, dashes, underscores or tildes');
+  .regex(
+    referencePattern,
+    'must be 1 to 64 letters, digits, dots, dashes, underscores or tildes, and neither . nor ..',
+  );
 
 /** Answers leave the tenant out. */
 export const withoutTenant = (id: string): string => partsOfBusinessId(id)?.id ?? id;

@@ -50,14 +50,52 @@ function valueOf(name: string, environment: Environment, problems: string[]): st
 
 /** Name and reason; zod's own messages may quote the value, which may be a secret. */
 function describe(
-  { path, code, message }: z.core.$ZodIssue,
+  issue: z.core.$ZodIssue,
   given: Readonly<Record<string, string | undefined>>,
 ): string {
-  const isMissing = code === 'invalid_type' && path.length === 1;
-  const reason = code === 'invalid_format' ? `not of the form ${message}` : message;
-  const [name, at] = path;
-  const place = typeof at === 'number' ? placeIn(given[String(name)] ?? '', at) : '';
-  return `${String(name)}${place}: ${isMissing ? 'missing' : reason}`;
+  const [name, ...within] = issue.path;
+  const value = given[String(name)];
+  const place = value === undefined ? '' : placeOf(within, value);
+  return `${String(name)}${place}: ${value === undefined ? 'missing' : reasonOf(issue)}`;
+}
+
+/** Where in the value: in a list by its number, in JSON by its names. */
+function placeOf(within: readonly PropertyKey[], value: string): string {
+  const [at, ...more] = within;
+  if (at === undefined) return '';
+  return typeof at === 'number' && more.length === 0
+    ? placeIn(value, at)
+    : `, ${within.map(String).join('.')}`;
+}
+
+const nouns: Readonly<Record<string, string>> = {
+  ...{ string: 'a text', number: 'a number', int: 'a whole number', boolean: 'true or false' },
+  ...{ array: 'a list', object: 'an object', record: 'an object' },
+};
+
+function reasonOf(issue: z.core.$ZodIssue): string {
+  const { code, message } = issue;
+  const isOurs = !/^(?:Invalid|Too|Unrecognized) /.test(message);
+  switch (code) {
+    case 'invalid_format':
+      return `not of the form ${isOurs ? message : 'that is taken here'}`;
+    case 'invalid_type':
+      return message.endsWith('received undefined')
+        ? 'missing'
+        : `not ${nouns[issue.expected] ?? issue.expected}`;
+    case 'invalid_value':
+      return isOurs ? message : `not one of ${issue.values.map(String).join(', ')}`;
+    case 'too_small':
+      return isOurs ? message : `less than ${issue.minimum}`;
+    case 'too_big':
+      return isOurs ? message : `more than ${issue.maximum}`;
+    case 'unrecognized_keys':
+      return `nothing reads ${issue.keys.join(', ')}`;
+    case 'invalid_key':
+      return 'no name that is taken here';
+    default:
+      return message;
+  }
 }
 
 /** Which one of a list, and whose it is as far as its end tells: the rest of an address may be a secret. */
@@ -162,7 +200,7 @@ export const address = z.string().refine(isAddress, 'not of the form host:port o
 /** Where to listen. An IPv6 address may stand in brackets, as it does in URLs. */
 export const listenHost = z
   .string()
-  .regex(/^(?:\[[\da-f:.]+\]|[^\s/@[\]]+)$/i, 'host')
+  .regex(/^(?:\[[\da-f:.]+\]|[^\s/@[\]]+)$/i, 'name, IPv4 address or [IPv6]')
   .transform((host) => host.replace(/^\[|\]$/g, ''));
 
 /** It stands in the place of a tenant in rows and ids, so it has that form. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { loadConfig } from '../../../api/config';
+import { ConfigurationError } from '../../../processes/environment';
 import { aConfig } from './fake-api';
 
 describe('the configuration of the API', () => {
@@ -115,6 +116,36 @@ describe('the configuration of the API', () => {
       new RegExp(`${name}: not a whole number from \\d+ to \\d+$`),
     );
   });
+
+  it.each([
+    ['LOG_LEVEL', 'loud', 'not one of trace, debug, info, warn, error, fatal, silent'],
+    ['ACCORD_DEVELOPMENT', 'yes', 'not one of allow-faults'],
+    ['RISK_POLICY', '5', 'not an object'],
+    ['RISK_POLICY', '{"reviewScore":"fifty"}', 'not a number', 'reviewScore'],
+    ['RISK_POLICY', '{"reviewScore":0.5}', 'not a whole number', 'reviewScore'],
+    ['RISK_POLICY', '{"velocity":{"max":0}}', 'less than 1', 'velocity.max'],
+    ['RISK_POLICY', '{"velocity":{"score":5000}}', 'more than 1000', 'velocity.score'],
+    ['RISK_POLICY', '{"reviewScor":5}', 'nothing reads reviewScor'],
+    ['RISK_POLICY', '{"amountLimits":{"EUR":{"review":5}}}', 'missing', 'amountLimits.EUR.decline'],
+    [
+      'MERCHANT_ACCOUNTS',
+      '{"acme":{"EUR":".."}}',
+      'not of the form that is taken here',
+      'acme.EUR',
+    ],
+    ['MERCHANT_ACCOUNTS', '{"A C M E":{}}', 'no name that is taken here', 'A C M E'],
+    ['API_HOST', '[::1', 'not of the form name, IPv4 address or [IPv6]'],
+    ['OPERATOR_KEYS_URL', 'http://%', 'not of the form https://…'],
+  ])(
+    'says once what is wrong with a value, and where: %s=%s',
+    (name, value, reason, place = '') => {
+      expect(() => aConfig({ [name]: value })).toThrow(
+        new ConfigurationError(
+          `The configuration is wrong:\n  ${name}${place === '' ? '' : `, ${place}`}: ${reason}`,
+        ),
+      );
+    },
+  );
 
   it.each([
     ['TEMPORAL_ADDRESS', '[::1]:7233'],

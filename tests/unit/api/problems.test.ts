@@ -50,7 +50,8 @@ describe('a problem', () => {
     );
     expect(phrases).toEqual({
       '/customerId': 'is missing',
-      '/lines/0/sku': 'must be 1 to 64 letters, digits, dots, dashes, underscores or tildes',
+      '/lines/0/sku':
+        'must be 1 to 64 letters, digits, dots, dashes, underscores or tildes, and neither . nor ..',
       '/lines/0/quantity': 'must be at least 1',
       '/lines/0/unitPrice/currency': 'must be three capital letters, such as EUR',
       '/lines/0/unitPrice/minorUnits': 'must be a number',
