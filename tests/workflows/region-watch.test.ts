@@ -46,6 +46,7 @@ describe('the watch of a cluster', () => {
     ...more: readonly unknown[]
   ) {
     const left = [...decisions];
+    let isOver = false; // Once somebody asks behind the last of them: until then it may still be acted on.
     const calls: string[] = [];
     const looks: ObserveCluster[] = [];
     const called = <Answer>(name: string, answer: Answer) => {
@@ -56,9 +57,12 @@ describe('the watch of a cluster', () => {
       observe: async (request) => {
         looks.push(request);
         await delay(20);
-        return left.length === 0 ? null : sight;
+        return isOver ? null : sight;
       },
-      decide: () => Promise.resolve({ decision: left.shift() ?? { kind: 'nothing' }, againMs: 20 }),
+      decide: () => {
+        isOver = left.length === 0;
+        return Promise.resolve({ decision: left.shift() ?? { kind: 'nothing' }, againMs: 20 });
+      },
       page: ({ code }) => called(`page ${code}`, null),
       degrade: ({ epoch }) => called(`degrade ${epoch}`, true),
       requestFailover: ({ to }) => called(`failover ${to}`, null),

@@ -168,10 +168,18 @@ describe('the fence, when deliveries meet', () => {
       staleEpoch: () => undefined,
     };
     const point = holdAt('entered');
-    const act = bank.participant({ faults: point }).holdFunds([request]);
+    // Nobody's time is over before MySQL gives the wait up, however slow the machine is.
+    const pool = bank.slowPool({
+      ...sqlLimits,
+      statementMs: 30_000,
+      transactionMs: 60_000,
+      triesMs: 60_000,
+    });
+    const delivery = () => aDelivery({ deadline: performance.now() + 60_000 });
+    const act = bank.participant({ pool, delivery, faults: point }).holdFunds([request]);
     await point.reached;
-    const undo = bank.participant({ metrics }).releaseFunds([request]);
-    await eventually(() => retries.length > 0, { withinMs: 4_000 });
+    const undo = bank.participant({ pool, delivery, metrics }).releaseFunds([request]);
+    await eventually(() => retries.length > 0, { withinMs: 30_000 });
     point.release();
     await act;
     expect(retries[0]).toBe(1205);
