@@ -1,9 +1,14 @@
 import { z } from 'zod';
 
 import type { CheckoutInput } from '../contracts/checkout';
-import { decideStep, flowDefinitions, type PlannedStep } from '../contracts/flows';
+import {
+  decideStep,
+  flowDefinitions,
+  stepsOfFlow,
+  stepsOfInput,
+  type PlannedStep,
+} from '../contracts/flows';
 import { stepKeyOf, type Flow } from '../contracts/ids';
-import { isFree } from '../contracts/money';
 import type { OrderSagaInput } from '../contracts/order-saga';
 import type { PaymentInput, RefundInput } from '../contracts/payments';
 import type { SettlementInput } from '../contracts/settlements';
@@ -36,7 +41,7 @@ export const planSchema = z
 
 /** What a transaction would do, step by step. Static: no participant is asked. */
 export function planOf(input: FlowInput): z.infer<typeof planSchema> {
-  const steps = stepsOf(input);
+  const steps = stepsOfInput(input);
   return {
     gid: input.gid,
     flow: input.flow,
@@ -53,27 +58,7 @@ export function planOf(input: FlowInput): z.infer<typeof planSchema> {
   };
 }
 
-const couponStep = 'coupon';
-
-/**
- * Steps of this input: without a coupon nothing is asked of coupons, of one that is free nothing of accounts, and a person
- * only about a chargeback that the policy may want looked at.
- */
-function stepsOf(input: FlowInput): readonly PlannedStep[] {
-  const { steps } = flowDefinitions[input.flow];
-  const usesCoupon = 'coupon' in input && input.coupon !== null;
-  const isGiven = 'coupon' in input && isFree(input.amount);
-  const isReviewed = input.flow !== 'refund' || 'review' in input;
-  return steps
-    .filter(({ name }) => isReviewed || name !== 'review')
-    .filter(({ name, confirms }) => usesCoupon || (name !== couponStep && confirms !== couponStep))
-    .flatMap((step) => {
-      if (!isGiven || step.participant !== 'accounts') return [step];
-      return step.kind === 'pivot' ? [decideStep] : [];
-    });
-}
-
 /** A step of a run as it was planned; the first page of a settlement stands for all of them. */
 export const plannedStepOf = (flow: Flow, step: string): PlannedStep | undefined =>
-  flowDefinitions[flow].steps.find(({ name }) => name === step.replace(/^claim-\d+$/, 'claim-1')) ??
+  stepsOfFlow(flow).find(({ name }) => name === step.replace(/^claim-\d+$/, 'claim-1')) ??
   (step === decideStep.name ? decideStep : undefined);

@@ -4,7 +4,7 @@
  * transaction is accepted before it writes anything, so the participants are read before `accord` where one is missing.
  */
 import { declaredBranches } from './endings';
-import { flowDefinitions } from '../contracts/flows';
+import { stepsOfFlow } from '../contracts/flows';
 import { partsOfGid, stepKeyOf, type Branch, type Gid } from '../contracts/ids';
 import type { KeptResolution } from '../contracts/resolutions';
 import { decideBranch } from '../contracts/runs';
@@ -288,7 +288,7 @@ function judgeDecisions(
   for (const run of ended) {
     const { gid, state } = run;
     const flow = partsOfGid(gid)?.flow;
-    const pivot = flow && flowDefinitions[flow].steps.find(({ kind }) => kind === 'pivot');
+    const pivot = flow && stepsOfFlow(flow).find(({ kind }) => kind === 'pivot');
     if (!pivot || pivot.participant === 'regions' || isDeclared(run, pivot.name)) continue;
     const asked = (decisions.get(gid) ?? []).filter(
       ({ branch }) => branch === pivot.name || branch === decideBranch,

@@ -1,4 +1,4 @@
-import { flowDefinitions, type PlannedStep } from '../contracts/flows';
+import { stepsOfFlow, type PlannedStep } from '../contracts/flows';
 import { partsOfGid, type Branch, type Gid } from '../contracts/ids';
 import { isUnbooked, type KeptResolution } from '../contracts/resolutions';
 import type { Reading } from './reading';
@@ -6,7 +6,7 @@ import type { Reading } from './reading';
 /** The steps of the flow that a transaction belongs to; none for a gid that no flow has. */
 export function stepsOf(gid: Gid): readonly PlannedStep[] {
   const flow = partsOfGid(gid)?.flow;
-  return flow ? flowDefinitions[flow].steps : [];
+  return flow ? stepsOfFlow(flow) : [];
 }
 
 /**

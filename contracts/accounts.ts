@@ -1,6 +1,7 @@
+import { act, confirm, seal, undo } from './definition';
 import type { BusinessId, StepKey } from './ids';
-import type { Money } from './money';
-import type { Keyed, SealAnswer, SetActivity } from './verdict';
+import { heldAmount, type Money } from './money';
+import type { Keyed } from './verdict';
 
 export interface HoldFunds extends Keyed {
   /** `<tenant>.<account>`. */
@@ -35,41 +36,59 @@ export interface ReserveCredit extends Keyed {
 }
 
 /** Participant `accounts`. Every activity is safe to repeat: a key that took effect answers with its first result. */
-export interface AccountsActivities {
+export const moneyOperations = {
   /**
    * Sets money of one account aside. Undone by `releaseFunds`, consumed by `captureFunds`.
    *
    * @returns refuses with InsufficientFunds (detail: account, minor units asked), AccountUnavailable (unknown, closed, or
    *   of another currency), Fenced, IdempotencyConflict.
    */
-  holdFunds: SetActivity<HoldFunds, FundsHold>;
+  holdFunds: act<HoldFunds, FundsHold>({
+    refusals: ['InsufficientFunds', 'AccountUnavailable'],
+    reserves: true,
+    movesMoney: true,
+    amounts: ({ amount }) => heldAmount(amount),
+  }),
   /** Undoes `holdFunds`: held becomes free again. InvariantBroken after the hold was captured. */
-  releaseFunds: SetActivity<Keyed, null>;
+  releaseFunds: undo(),
   /**
    * The pivot: consumes a hold and books both legs, payer and payee, in one SQL transaction.
    *
    * @returns refuses with AccountUnavailable (payee unknown, closed, or of another currency); Fenced (the hold was
    *   released); InvariantBroken (no hold, or captured before under another key); IdempotencyConflict.
    */
-  captureFunds: SetActivity<CaptureFunds, null>;
+  captureFunds: act<CaptureFunds>({
+    refusals: ['AccountUnavailable'],
+    movesMoney: true,
+    amounts: ({ amount }) => [{ kind: 'captured', ...amount }],
+  }),
   /**
    * Try: sets money aside for one payee. Cancelled by `releaseFunds`.
    *
    * @returns refuses as `holdFunds`, with AccountUnavailable for the payee too.
    */
-  reserveDebit: SetActivity<ReserveDebit, null>;
+  reserveDebit: act<ReserveDebit>({
+    refusals: ['InsufficientFunds', 'AccountUnavailable'],
+    reserves: true,
+    movesMoney: true,
+    amounts: ({ amount }) => heldAmount(amount),
+  }),
   /** Confirm: books both legs, out of what was set aside to the payee. On the branch of `reserveDebit`. */
-  confirmDebit: SetActivity<Keyed, null>;
+  confirmDebit: confirm({ movesMoney: true }),
   /**
    * Try: promises an account money that a debit will bring.
    *
    * @returns refuses with AccountUnavailable, Fenced, IdempotencyConflict.
    */
-  reserveCredit: SetActivity<ReserveCredit, null>;
+  reserveCredit: act<ReserveCredit>({
+    refusals: ['AccountUnavailable'],
+    reserves: true,
+    movesMoney: true, // Its money is at risk where it is held: by the debit.
+  }),
   /** Confirm: books both legs, out of the source to the account. On the branch of `reserveCredit`. */
-  confirmCredit: SetActivity<Keyed, null>;
+  confirmCredit: confirm({ movesMoney: true }),
   /** Cancel: the promise is taken back. */
-  cancelCredit: SetActivity<Keyed, null>;
+  cancelCredit: undo(),
   /** Did the act on this branch happen? If not, it never will. */
-  sealBranch: SetActivity<Keyed, SealAnswer>;
-}
+  sealBranch: seal(),
+};

@@ -1,6 +1,7 @@
+import { act, confirm, defineParticipant, undo, type ActivitiesOf } from './definition';
 import type { BusinessId } from './ids';
 import type { Money } from './money';
-import type { Keyed, SetActivity } from './verdict';
+import type { Keyed } from './verdict';
 
 /** A coupon as an order carries it: which one, and what it takes off the price. */
 export interface CouponUse {
@@ -17,16 +18,17 @@ export interface ReserveCoupon extends Keyed, CouponUse {
 }
 
 /** Participant `coupons`. Every activity is safe to repeat: a key that took effect answers with its first result. */
-export interface CouponsActivities {
+export const coupons = defineParticipant('coupons', {
   /**
    * Try: sets one piece of the coupon aside.
    *
    * @returns refuses with CouponUnusable (unknown, expired, another customer's, used up, or of another discount than the
    *   request's, unless that is the whole price and the coupon is worth more; the detail says which), Fenced, IdempotencyConflict.
    */
-  reserveCoupon: SetActivity<ReserveCoupon, null>;
+  reserveCoupon: act<ReserveCoupon>({ refusals: ['CouponUnusable'], reserves: true }),
   /** Cancel: the piece is free again. */
-  releaseCoupon: SetActivity<Keyed, null>;
+  releaseCoupon: undo(),
   /** Confirm: the piece is used. On the branch of `reserveCoupon`; InvariantBroken without it. */
-  useCoupon: SetActivity<Keyed, null>;
-}
+  useCoupon: confirm(),
+});
+export type CouponsActivities = ActivitiesOf<typeof coupons>;

@@ -1,5 +1,7 @@
+import { act, confirm, defineParticipant, undo, type ActivitiesOf } from './definition';
 import type { BusinessId } from './ids';
-import type { Keyed, SetActivity } from './verdict';
+import type { AmountAtRisk } from './money';
+import type { Keyed } from './verdict';
 
 /** Lines of one order, at most. */
 export const linesMax = 200;
@@ -11,6 +13,10 @@ export interface StockLine {
   readonly quantity: number;
 }
 
+/** Pieces that are set aside. */
+export const stockAtRisk = (lines: readonly StockLine[]): readonly AmountAtRisk[] =>
+  lines.map(({ sku, quantity }) => ({ kind: 'stock', sku, quantity }));
+
 export interface ReserveStock extends Keyed {
   readonly lines: readonly StockLine[];
 }
@@ -20,7 +26,7 @@ export interface StockReservation {
 }
 
 /** Participant `inventory`. Every activity is safe to repeat: a key that took effect answers with its first result. */
-export interface InventoryActivities {
+export const inventory = defineParticipant('inventory', {
   /**
    * Freezes stock: for each request all of its lines, or none. Undone by `releaseStock`, made final by `confirmStock`.
    *
@@ -28,9 +34,14 @@ export interface InventoryActivities {
    * @returns refuses with OutOfStock (detail: SKU, pieces asked, pieces left), Fenced (`releaseStock` with this key came
    *   first), IdempotencyConflict (this key came before with other lines).
    */
-  reserveStock: SetActivity<ReserveStock, StockReservation>;
+  reserveStock: act<ReserveStock, StockReservation>({
+    refusals: ['OutOfStock'],
+    reserves: true,
+    amounts: ({ lines }) => stockAtRisk(lines),
+  }),
   /** Undoes `reserveStock` from the participant's own rows; an act that never came is fenced for good. */
-  releaseStock: SetActivity<Keyed, null>;
+  releaseStock: undo(),
   /** Makes a reservation a sale: frozen becomes sold. On the branch of `reserveStock`. InvariantBroken without it. */
-  confirmStock: SetActivity<Keyed, null>;
-}
+  confirmStock: confirm(),
+});
+export type InventoryActivities = ActivitiesOf<typeof inventory>;

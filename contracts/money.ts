@@ -48,6 +48,9 @@ export const amountText = (
   amount: StoredAmount | { readonly sku: string; readonly quantity: number },
 ): string => ('sku' in amount ? `${amount.quantity} of ${amount.sku}` : moneyText(amount));
 
+/** Money that is set aside. */
+export const heldAmount = (amount: Money): readonly AmountAtRisk[] => [{ kind: 'hold', ...amount }];
+
 /** The first currency at risk and its sum in minor units: what lists filter by. */
 export function moneyAtRisk(atRisk: readonly AmountAtRisk[]): {
   readonly currency: string | null;

@@ -1,6 +1,7 @@
+import { act, confirm, defineParticipant, undo, type ActivitiesOf } from './definition';
 import type { BusinessId } from './ids';
 import type { Money } from './money';
-import type { Keyed, SetActivity } from './verdict';
+import type { Keyed } from './verdict';
 
 export interface OrderLine {
   /** `<tenant>.<sku>`. */
@@ -29,16 +30,17 @@ export const orderStatuses = ['created', 'completed', 'cancelled'] as const;
 export type OrderStatus = (typeof orderStatuses)[number];
 
 /** Participant `orders`. Every activity is safe to repeat: a key that took effect answers with its first result. */
-export interface OrdersActivities {
+export const orders = defineParticipant('orders', {
   /**
    * Writes the order with its lines, first event of its stream. Undone by `cancelOrder`.
    *
    * @returns refuses with ParticipantRefused (the order exists already); fails with LockLost (the customer's row holds a newer fencing token: nothing is written, acquire and act
    *   again), Fenced, IdempotencyConflict.
    */
-  createOrder: SetActivity<CreateOrder, null>;
+  createOrder: act<CreateOrder>({ refusals: ['ParticipantRefused'], reserves: true }),
   /** Undoes `createOrder`: the order stays, as cancelled. */
-  cancelOrder: SetActivity<Keyed, null>;
+  cancelOrder: undo(),
   /** Completes the order; a confirm, on the branch of `createOrder`. InvariantBroken without it. */
-  completeOrder: SetActivity<Keyed, null>;
-}
+  completeOrder: confirm(),
+});
+export type OrdersActivities = ActivitiesOf<typeof orders>;

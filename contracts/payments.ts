@@ -1,9 +1,10 @@
 import type { FundsHold } from './accounts';
+import { act, retriableAct, undo } from './definition';
 import type { BusinessId, StepKey } from './ids';
-import type { Money } from './money';
+import { heldAmount, type Money } from './money';
 import type { ChargebackLimits, RiskAssessment, RiskPolicy } from './risk';
 import type { EarlyStatus, TransactionInput } from './transaction';
-import type { Keyed, SetActivity } from './verdict';
+import type { Keyed } from './verdict';
 
 export const paymentStatuses = [
   'pending',
@@ -107,6 +108,8 @@ export interface RecordReview extends Keyed {
 }
 export interface AuthorisePayment extends Keyed {
   readonly paymentId: BusinessId;
+  /** The payment's. */
+  readonly amount: Money;
 }
 export interface CompletePayment extends Keyed {
   readonly paymentId: BusinessId;
@@ -142,38 +145,43 @@ export interface CompleteRefund extends Keyed {
  * Payments, refunds and their risk, in the database `accounts`. Every change of a payment writes its row, its audit
  * entry and its event in one SQL transaction. Every activity is safe to repeat.
  */
-export interface PaymentsActivities {
+export const paymentOperations = {
   /**
    * Checks both accounts and writes the payment as `pending`. Undone by `closePayment`.
    * @returns refuses with AccountUnavailable (unknown, closed, of another currency, both the same), Fenced,
    *   IdempotencyConflict.
    */
-  openPayment: SetActivity<OpenPayment, null>;
+  openPayment: act<OpenPayment>({ refusals: ['AccountUnavailable'] }),
   /** Undo: the payment ends as `declined` where risk or a person said no, else as `failed`. */
-  closePayment: SetActivity<Keyed, null>;
+  closePayment: undo(),
   /**
    * Runs every rule, stores the decision with its reasons, and moves the payment to `review` where a person must decide.
    * Never refuses for what it finds: `authorisePayment` does. Undone by `clearRisk`.
    */
-  assessRisk: SetActivity<AssessRisk, RiskAssessment>;
+  assessRisk: act<AssessRisk, RiskAssessment>(),
   /** Undo: the assessment stays as written, marked as cleared; the payer's velocity gets its count back. */
-  clearRisk: SetActivity<Keyed, null>;
+  clearRisk: undo(),
   /** Stores what a person decided on a payment in review; the first word stands. Undone by `withdrawReview`. */
-  recordReview: SetActivity<RecordReview, null>;
+  recordReview: act<RecordReview>(),
   /** Undo: the decision stays as written, marked as withdrawn. */
-  withdrawReview: SetActivity<Keyed, null>;
+  withdrawReview: undo(),
   /**
    * Sets the payer's money aside and moves the payment to `authorised`. Undone by `voidAuthorisation`, the hold is
    * consumed by `captureFunds`.
    * @returns refuses with RiskRejected (the stored assessment says decline), ReviewRejected (the stored review says
-   *   reject), InsufficientFunds, AccountUnavailable; InvariantBroken (no payment, no assessment, or none of an open
+   *   reject), InsufficientFunds, AccountUnavailable; InvariantBroken (no payment, of another amount, no assessment, or none of an open
    *   review), Fenced, IdempotencyConflict.
    */
-  authorisePayment: SetActivity<AuthorisePayment, FundsHold>;
+  authorisePayment: act<AuthorisePayment, FundsHold>({
+    refusals: ['RiskRejected', 'ReviewRejected', 'InsufficientFunds', 'AccountUnavailable'],
+    reserves: true,
+    movesMoney: true,
+    amounts: ({ amount }) => heldAmount(amount),
+  }),
   /** Undo: the money is free again. */
-  voidAuthorisation: SetActivity<Keyed, null>;
+  voidAuthorisation: undo(),
   /** After the capture: the payment is `completed`, and its notification is requested as an event. */
-  completePayment: SetActivity<CompletePayment, null>;
+  completePayment: retriableAct<CompletePayment>(),
   /**
    * Sets aside what goes back, on the payment and on the payee's account. The payment's row is locked, so that refunds
    * that arrive together never pass what was captured. A chargeback that names its amount may: the payer's bank has
@@ -182,16 +190,24 @@ export interface PaymentsActivities {
    * @returns refuses with LimitExceeded (more than is left), PaymentUnavailable (unknown, or not completed),
    *   InsufficientFunds (a chargeback on a merchant may go below zero), AccountUnavailable; Fenced, IdempotencyConflict.
    */
-  reserveRefund: SetActivity<ReserveRefund, RefundReservation>;
-  cancelRefund: SetActivity<Keyed, null>;
+  reserveRefund: act<ReserveRefund, RefundReservation>({
+    refusals: ['LimitExceeded', 'PaymentUnavailable', 'InsufficientFunds', 'AccountUnavailable'],
+    reserves: true,
+    movesMoney: true,
+    amounts: ({ amount }, reserved) => {
+      const held = reserved?.amount ?? amount; // `null`: all that is left, and only the answer says how much.
+      return held ? heldAmount(held) : [];
+    },
+  }),
+  cancelRefund: undo(),
   /**
    * Writes what a person decided on a chargeback into the audit of its payment; the first word stands. Undone by
    * `withdrawRefundReview`.
    * @returns refuses with ReviewRejected; InvariantBroken (not of this transaction, or not reserved), Fenced.
    */
-  recordRefundReview: SetActivity<RecordRefundReview, null>;
+  recordRefundReview: act<RecordRefundReview>({ refusals: ['ReviewRejected'] }),
   /** Undo: the decision stays as written, and the audit says that it no longer stands. */
-  withdrawRefundReview: SetActivity<Keyed, null>;
+  withdrawRefundReview: undo(),
   /** After the capture: the refund is `completed`, the payment's refunded sum has grown. */
-  completeRefund: SetActivity<CompleteRefund, null>;
-}
+  completeRefund: retriableAct<CompleteRefund>(),
+};

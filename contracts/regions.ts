@@ -1,6 +1,7 @@
 /** Regions of a cluster, and who moves the active one. */
+import { act, defineParticipant, retriableAct, seal, undo, type ActivitiesOf } from './definition';
 import type { TransactionInput } from './transaction';
-import type { Keyed, SealAnswer, SetActivity } from './verdict';
+import type { Keyed } from './verdict';
 
 export const regionStatuses = ['ACTIVE', 'STANDBY', 'FAILED', 'RECOVERING'] as const;
 export type RegionStatus = (typeof regionStatuses)[number];
@@ -81,54 +82,57 @@ export interface MeasuredLoss {
  * was sealed. What comes behind it is PostconditionFailed unless it is decided, and answers `null` at once where it has
  * ended. An undo is PostconditionFailed unless it was sealed: a region that was promoted is never taken back.
  */
-export interface RegionsActivities {
+export const regions = defineParticipant('regions', {
   /**
    * The mutex: the hub's row is this failover's from now on, and starts are refused. Refuses, for good, where another
    * holds it, where region or epoch are others, and where nobody has allowed to begin alone.
    */
-  beginSwitch: SetActivity<SwitchRegions & { readonly mayBeginAlone: boolean }, null>;
+  beginSwitch: act<SwitchRegions & { readonly mayBeginAlone: boolean }>({
+    refusals: ['ParticipantRefused'],
+  }),
   /**
    * Has it burnt its epoch for the new region? If not, it never will: the same epoch is burnt for the old one, by the same
    * compare-and-set.
    */
-  sealSwitch: SetActivity<SwitchRegions, SealAnswer>;
+  sealSwitch: seal<SwitchRegions>(),
   /** Gives the row back: the cluster is as it was, in the epoch that the seal has burnt. */
-  abortSwitch: SetActivity<SwitchRegions, null>;
+  abortSwitch: undo<SwitchRegions>(),
   /** Nobody new comes to the old region. Planned: who is there may finish; unplanned: everybody is cut. */
-  closeRoutes: SetActivity<SwitchRegions, null>;
-  reopenRoutes: SetActivity<SwitchRegions, null>;
+  closeRoutes: act<SwitchRegions>(),
+  reopenRoutes: undo<SwitchRegions>(),
   /** The old region takes no write any more, which a failing one proves. */
-  fenceRegion: SetActivity<SwitchRegions, FenceProof | null>;
+  fenceRegion: act<SwitchRegions, FenceProof | null>(),
   /** It takes writes again, in the epoch of the hub. */
-  unfenceRegion: SetActivity<SwitchRegions, null>;
+  unfenceRegion: undo<SwitchRegions>(),
   /** All that has come to the new region is applied, and nothing more comes. */
-  drainRegion: SetActivity<SwitchRegions & { readonly seconds: number }, null>;
-  followAgain: SetActivity<SwitchRegions, null>;
+  drainRegion: act<SwitchRegions & { readonly seconds: number }>(),
+  followAgain: undo<SwitchRegions>(),
   /** PostconditionFailed above `allowedMs`. */
-  measureLoss: SetActivity<SwitchRegions & { readonly allowedMs: number }, MeasuredLoss | null>;
+  measureLoss: act<SwitchRegions & { readonly allowedMs: number }, MeasuredLoss | null>(),
   /** The decision: the next epoch and the new region, in the hub's row, by compare-and-set. Never taken back. */
-  burnEpoch: SetActivity<SwitchRegions, null>;
+  burnEpoch: act<SwitchRegions>(),
   /** The new region takes writes, in the new epoch and in no earlier one. */
-  promoteRegion: SetActivity<SwitchRegions, null>;
+  promoteRegion: act<SwitchRegions>(),
   /** Redis of the new region leads, without a lock of the old one; emptied once an epoch. */
-  promoteRedis: SetActivity<SwitchRegions, null>;
+  promoteRedis: retriableAct<SwitchRegions>(),
   /** Events that the new region's consumers may not have seen will be published again. @returns how many. */
-  republish: SetActivity<SwitchRegions, { readonly events: number } | null>;
+  republish: retriableAct<SwitchRegions, { readonly events: number } | null>(),
   /** Everybody is led to the new region. Where they are, nobody is cut. */
-  openRoutes: SetActivity<SwitchRegions, null>;
+  openRoutes: retriableAct<SwitchRegions>(),
   /** Starts are taken again; what became of the regions is written down. */
-  endSwitch: SetActivity<SwitchRegions, null>;
+  endSwitch: retriableAct<SwitchRegions>(),
 
   /** The decision of a rejoin. Refuses, for good, where it is the active one, or the epoch is another one. */
-  beginRejoin: SetActivity<RejoinRegion, null>;
+  beginRejoin: act<RejoinRegion>({ refusals: ['ParticipantRefused'] }),
   /** Has it begun? If not, it never will. */
-  sealRejoin: SetActivity<RejoinRegion, SealAnswer>;
+  sealRejoin: seal<RejoinRegion>(),
   /** This and what follows: `null` at once where it has ended, and the regions have moved since. */
-  exportErrant: SetActivity<RejoinRegion, ErrantTransactions | null>;
+  exportErrant: retriableAct<RejoinRegion, ErrantTransactions | null>(),
   /** A copy of the active region, where it had anything of its own. */
-  rebuildRegion: SetActivity<RejoinRegion, null>;
+  rebuildRegion: retriableAct<RejoinRegion>(),
   /** Pulls from the active region, and has all that this one had when it was asked. */
-  followActive: SetActivity<RejoinRegion, null>;
+  followActive: retriableAct<RejoinRegion>(),
   /** Commits of the active region are acknowledged when this one has them. */
-  acknowledge: SetActivity<RejoinRegion, null>;
-}
+  acknowledge: retriableAct<RejoinRegion>(),
+});
+export type RegionsActivities = ActivitiesOf<typeof regions>;

@@ -1,7 +1,8 @@
+import { act, defineParticipant, seal, type ActivitiesOf } from './definition';
 import type { ParkReason } from './failures';
 import type { AmountAtRisk } from './money';
 import type { EarlyStatus, Ending, EndingReason, HandResolution } from './transaction';
-import type { Keyed, SealAnswer, SetActivity } from './verdict';
+import type { Keyed } from './verdict';
 
 /** Branch of the fenced decision of a flow without a pivot of its own. */
 export const decideBranch = 'decide';
@@ -45,16 +46,17 @@ export interface RunEnding {
 export const endingBytesMax = 262_144;
 
 /** Participant `accord`: the row of `accord.runs`, the truth about a transaction towards the outside. */
-export interface RunsActivities {
+export const accord = defineParticipant('accord', {
   /** The decision of a flow without a pivot: an act on the branch `decide`; moves the row to decided. */
-  decide: SetActivity<Keyed, null>;
+  decide: act(),
   /** Was it decided? If not, it never will be. */
-  sealDecision: SetActivity<Keyed, SealAnswer>;
+  sealDecision: seal(),
   /** Moves the row; a move that is older than the row's last one, or comes after the ending, changes nothing. */
-  moveRun: SetActivity<MoveRun, null>;
+  moveRun: act<MoveRun>(),
   /**
    * Writes the ending, once. An equal outcome that is there already stands, byte for byte.
    * @returns fails with InvariantBroken where the other ending is there: an alarm, and no effect.
    */
-  endRun: SetActivity<EndRun, RunEnding>;
-}
+  endRun: act<EndRun, RunEnding>(),
+});
+export type RunsActivities = ActivitiesOf<typeof accord>;

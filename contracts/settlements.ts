@@ -1,7 +1,8 @@
+import { act, retriableAct } from './definition';
 import type { BusinessId, Tenant } from './ids';
 import type { Currency } from './money';
 import type { TransactionInput } from './transaction';
-import type { Keyed, SetActivity } from './verdict';
+import type { Keyed } from './verdict';
 
 /** Rows that one page claims, at most: one SQL transaction each. */
 export const settlementPageRows = 1_000;
@@ -41,11 +42,11 @@ export interface CloseSettlement extends Keyed {
  * Settlements, in the database `accounts`. What is settled are the movements of merchant accounts (table
  * `merchant_movements`, written with the ledger entry): each belongs to one settlement for good.
  */
-export interface SettlementsActivities {
+export const settlementOperations = {
   /** Pivot: writes the settlement, once for a tenant, currency and day. Throws retryable NotYet before the day is over. */
-  openSettlement: SetActivity<OpenSettlement, null>;
+  openSettlement: act<OpenSettlement>(),
   /** Claims the oldest movements up to the day's end that no settlement has, and adds them to the merchants' positions. */
-  claimSettlementPage: SetActivity<ClaimSettlementPage, { readonly claimed: number }>;
+  claimSettlementPage: retriableAct<ClaimSettlementPage, { readonly claimed: number }>(),
   /** Nets the positions and closes the settlement: from now on its report is final. */
-  closeSettlement: SetActivity<CloseSettlement, null>;
-}
+  closeSettlement: retriableAct<CloseSettlement>(),
+};

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 import { tenantPattern } from '../contracts/ids';
-import { activityVerbs, type Participant } from '../contracts/participants';
+import { fencedParticipants, type Participant } from '../contracts/participants';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -105,7 +105,7 @@ function placeIn(list: string, at: number): string {
   return `, address ${at + 1} of ${items.length}${participant === undefined ? '' : ` (${participant})`}`;
 }
 
-const participants = Object.keys(activityVerbs) as readonly Participant[]; // Its own keys.
+const participants = Object.keys(fencedParticipants) as readonly Participant[]; // Its own keys.
 
 /** Databases bear a prefix. */
 const participantOf = (url: string): Participant | undefined =>

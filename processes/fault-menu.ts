@@ -1,5 +1,5 @@
 /** Every place that has fault points, in whatever process: one menu, so that the same FAULTS may be given to all of them. */
-import { activityTypes } from '../contracts/participants';
+import { operations } from '../contracts/participants';
 import {
   faultPoints,
   inertFaultPoints,
@@ -29,7 +29,7 @@ const delivery = (name: string, points: readonly FaultPoint[]): FaultPlace => ({
 });
 
 export const faultMenu: readonly FaultPlace[] = [
-  ...activityTypes.map((name) => delivery(name, pointsOf(name))),
+  ...[...operations.keys()].map((name) => delivery(name, pointsOf(name))),
   // `afterCommit`: Redis has answered, or is away.
   ...locks.map((name) => delivery(name, ['before', 'afterCommit', 'beforeAck'])),
   // Validated · claim of the key under way · row committed · run started, and the caller has no answer.

@@ -1,69 +1,26 @@
+import { payment as flow } from '../contracts/flows/payment';
 import { moneyText } from '../contracts/money';
-import type { PaymentInput } from '../contracts/payments';
-import type { TransactionResult } from '../contracts/transaction';
-import type { Carried } from './kernel/run';
-import type { Story } from './kernel/story';
-import { runTransaction } from './kernel/transaction';
+import { runFlow } from './kernel/flow';
 
 /** A payment: checked, assessed, reviewed where a person must decide, authorised, and the money moves. */
-const paymentStory: Story<PaymentInput> = {
-  decision: {
-    step: 'transferFunds',
-    seal: ({ accounts }, key) => accounts.sealBranch({ key }),
-  },
-  undoneAs: 'declined', // Also where it was cancelled, or its time was over: its caller is to know that no money moves.
+export const payment = runFlow(flow, {
+  statusWhenCompensated: 'declined', // Also where it was cancelled, or its time was over: its caller is to know that no money moves.
 
-  async tell(tx, input) {
-    const { accounts } = tx.participants;
+  async run(tx, input) {
     const { paymentId, payerId, payeeId, amount, description, requestedBy } = input;
     const { risk: policy, reviewMs } = input;
 
-    await tx.step('openPayment', {
-      act: (key) =>
-        accounts.openPayment({
-          key,
-          paymentId,
-          payerId,
-          payeeId,
-          amount,
-          description,
-          requestedBy,
-        }),
-      undo: (key) => accounts.closePayment({ key }),
-    });
+    await tx.openPayment({ paymentId, payerId, payeeId, amount, description, requestedBy });
+    const risk = await tx.assessRisk({ paymentId, payerId, payeeId, amount, policy });
+    if (risk.decision === 'review') {
+      const about = `${moneyText(amount)} from ${payerId} to ${payeeId}`;
+      await tx.review({ paymentId }, { withinMs: reviewMs, about });
+    }
+    const hold = await tx.authorise({ paymentId, amount }); // Refuses what risk or the person declined.
+    tx.reportStatus('authorised');
 
-    const risk = await tx.step('assessRisk', {
-      act: (key) => accounts.assessRisk({ key, paymentId, payerId, payeeId, amount, policy }),
-      undo: (key) => accounts.clearRisk({ key }),
-    });
+    await tx.transferFunds({ holdKey: hold.holdKey, payeeId, amount });
 
-    await tx.step('review', {
-      async act(key) {
-        if (risk.result.decision !== 'review') return;
-        const reviewed = await tx.review({
-          withinMs: reviewMs,
-          about: `${moneyText(amount)} from ${payerId} to ${payeeId}`,
-        });
-        if (reviewed) await accounts.recordReview({ key, paymentId, ...reviewed });
-      },
-      undo: (key) => accounts.withdrawReview({ key }),
-    });
-
-    const hold = await tx.step('authorise', {
-      act: (key) => accounts.authorisePayment({ key, paymentId }), // Refuses what risk or the person declined.
-      undo: (key) => accounts.voidAuthorisation({ key }),
-      atRisk: [{ kind: 'hold', ...amount }],
-    });
-    tx.tell('authorised');
-
-    await tx.pivot('transferFunds', (key) =>
-      accounts.captureFunds({ key, holdKey: hold.result.holdKey, payeeId, amount }),
-    );
-
-    await tx.finish('completePayment', (key) => accounts.completePayment({ key, paymentId }));
+    await tx.completePayment({ paymentId });
   },
-};
-
-export async function payment(input: PaymentInput, carried?: Carried): Promise<TransactionResult> {
-  return runTransaction(input, paymentStory, carried);
-}
+});

@@ -2,7 +2,8 @@
 import type { CaptureFunds, FundsHold, HoldFunds } from '../../contracts/accounts';
 import type { StepKey } from '../../contracts/ids';
 import { decimalOf, moneyText } from '../../contracts/money';
-import type { ActSpec, Decided, FollowUpSpec, OutboxEvent } from '../participant';
+import type { ActImplementation, FollowUpImplementation } from '../implement';
+import type { Decided, OutboxEvent } from '../participant';
 import {
   bookLegs,
   broken,
@@ -24,12 +25,8 @@ import {
 } from './money-rows';
 
 /** `holdFunds`: free money is set aside. Decided in order, on locked rows. */
-export const holdFunds: ActSpec<HoldFunds, FundsHold> = {
-  activity: 'accounts.holdFunds',
-  reserves: true,
-  refusals: 'recorded',
+export const holdFunds: ActImplementation<HoldFunds, FundsHold> = {
   content: ({ accountId, amount }) => ({ accountId, amount }),
-  amounts: ({ amount }) => [{ kind: 'hold', ...amount }],
   rows: () => 1,
   async effect(sql, requests) {
     const accounts = await lockAccounts(
@@ -50,8 +47,7 @@ export const holdFunds: ActSpec<HoldFunds, FundsHold> = {
 };
 
 /** `releaseFunds`: what was held is free again. */
-export const releaseFunds: FollowUpSpec = {
-  activity: 'accounts.releaseFunds',
+export const releaseFunds: FollowUpImplementation = {
   async effect(sql, keys) {
     const holds = await lockHolds(sql, keys);
     const deltas = new Deltas();
@@ -69,12 +65,8 @@ export const releaseFunds: FollowUpSpec = {
 };
 
 /** `captureFunds`, the pivot: consumes a hold and books both legs. A payee that stands in every request is written once. */
-export const captureFunds: ActSpec<CaptureFunds, null> = {
-  activity: 'accounts.captureFunds',
-  reserves: false,
-  refusals: 'recorded',
+export const captureFunds: ActImplementation<CaptureFunds, null> = {
   content: ({ holdKey, payeeId, amount }) => ({ holdKey, payeeId, amount }),
-  amounts: ({ amount }) => [{ kind: 'captured', ...amount }],
   rows: () => 3, // The hold and both legs.
   consumes: {
     keyOf: ({ holdKey }) => holdKey,

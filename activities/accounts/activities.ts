@@ -1,35 +1,25 @@
-import type { AccountsActivities } from '../../contracts/accounts';
-import type { SettlementsActivities } from '../../contracts/settlements';
-import type { Fence } from '../participant';
+import { accounts } from '../../contracts/participants';
+import { implement } from '../implement';
 import { captureFunds, holdFunds, releaseFunds } from './accounts-store';
 import { cancelCredit, confirmCredit, reserveCredit } from './credits';
 import { confirmDebit, reserveDebit } from './debits';
+import { authorisePayment, voidAuthorisation } from './payments-authorisation';
+import { closePayment, completePayment, openPayment } from './payments-opening';
+import { recordReview, withdrawReview } from './payments-reviews';
+import { recordRefundReview, withdrawRefundReview } from './refunds-reviews';
+import { cancelRefund, completeRefund, reserveRefund } from './refunds-store';
+import { assessRisk, clearRisk } from './risk-assessment';
+import type { VelocityMeter } from './risk-velocity';
 import { claimSettlementPage, closeSettlement, openSettlement } from './settlements';
 
-/** @param fence of the database `accounts`. */
-export function createAccountsActivities({ fence }: { readonly fence: Fence }): AccountsActivities {
-  return {
-    holdFunds: (requests) => fence.act(holdFunds, requests),
-    releaseFunds: (requests) => fence.undo(releaseFunds, requests),
-    captureFunds: (requests) => fence.act(captureFunds, requests),
-    reserveDebit: (requests) => fence.act(reserveDebit, requests),
-    confirmDebit: (requests) => fence.confirm(confirmDebit, requests),
-    reserveCredit: (requests) => fence.act(reserveCredit, requests),
-    confirmCredit: (requests) => fence.confirm(confirmCredit, requests),
-    cancelCredit: (requests) => fence.undo(cancelCredit, requests),
-    sealBranch: (requests) => fence.seal('accounts.sealBranch', requests),
-  };
-}
-
-/** @param fence of the database `accounts`. */
-export function createSettlementsActivities({
-  fence,
-}: {
-  readonly fence: Fence;
-}): SettlementsActivities {
-  return {
-    openSettlement: (requests) => fence.act(openSettlement, requests),
-    claimSettlementPage: (requests) => fence.act(claimSettlementPage, requests),
-    closeSettlement: (requests) => fence.act(closeSettlement, requests),
-  };
-}
+/** Participant `accounts`, over the fence of its database. */
+export const createAccounts = (velocity: VelocityMeter) =>
+  implement(accounts, {
+    ...{ holdFunds, releaseFunds, captureFunds },
+    ...{ reserveDebit, confirmDebit, reserveCredit, confirmCredit, cancelCredit },
+    ...{ openPayment, closePayment, completePayment },
+    ...{ assessRisk: assessRisk(velocity), clearRisk: clearRisk(velocity) },
+    ...{ recordReview, withdrawReview, authorisePayment, voidAuthorisation },
+    ...{ reserveRefund, cancelRefund, completeRefund, recordRefundReview, withdrawRefundReview },
+    ...{ openSettlement, claimSettlementPage, closeSettlement },
+  });

@@ -1,7 +1,8 @@
 /** The gaining side of a TCC participant: money is promised to an account, and its confirm brings it. */
 import type { ReserveCredit } from '../../contracts/accounts';
 import { stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
-import type { ActSpec, Decided, FollowUpSpec, OutboxEvent, SqlTransaction } from '../participant';
+import type { ActImplementation, FollowUpImplementation } from '../implement';
+import type { Decided, OutboxEvent, SqlTransaction } from '../participant';
 import { chunksOf, effectOf, expectRows } from '../set-statements';
 import {
   bookLegs,
@@ -28,12 +29,8 @@ interface Credit {
 type Credits = ReadonlyMap<StepKey, Credit>;
 
 /** `reserveCredit`: nothing is set aside; what may be refused is refused now, for a confirm may not be. */
-export const reserveCredit: ActSpec<ReserveCredit, null> = {
-  activity: 'accounts.reserveCredit',
-  reserves: true,
-  refusals: 'recorded',
+export const reserveCredit: ActImplementation<ReserveCredit, null> = {
   content: ({ accountId, sourceId, amount }) => ({ accountId, sourceId, amount }),
-  amounts: () => [], // The money is at risk where it is held.
   rows: () => 2,
   async effect(sql, requests) {
     const accounts = await lockAccounts(
@@ -50,8 +47,7 @@ export const reserveCredit: ActSpec<ReserveCredit, null> = {
 };
 
 /** `confirmCredit`: out of the source, which may be below zero until its own debit is confirmed. */
-export const confirmCredit: FollowUpSpec = {
-  activity: 'accounts.confirmCredit',
+export const confirmCredit: FollowUpImplementation = {
   async effect(sql, keys) {
     const credits = await lockCredits(sql, keys);
     const bookings = keys.map((key) => {
@@ -70,8 +66,7 @@ export const confirmCredit: FollowUpSpec = {
 };
 
 /** `cancelCredit`: the promise is taken back. */
-export const cancelCredit: FollowUpSpec = {
-  activity: 'accounts.cancelCredit',
+export const cancelCredit: FollowUpImplementation = {
   async effect(sql, keys) {
     const credits = await lockCredits(sql, keys);
     for (const key of keys) reserved(credits, key);

@@ -1,7 +1,8 @@
 /** The paying side of a TCC participant: money is set aside for one payee, and its confirm pays him. */
 import type { ReserveDebit } from '../../contracts/accounts';
 import type { StepKey } from '../../contracts/ids';
-import type { ActSpec, Decided, FollowUpSpec, OutboxEvent } from '../participant';
+import type { ActImplementation, FollowUpImplementation } from '../implement';
+import type { Decided, OutboxEvent } from '../participant';
 import { decideHold } from './accounts-store';
 import {
   bookLegs,
@@ -22,12 +23,8 @@ import {
 } from './money-rows';
 
 /** `reserveDebit`: as `holdFunds`, with the payee looked at as well and kept on the hold. */
-export const reserveDebit: ActSpec<ReserveDebit, null> = {
-  activity: 'accounts.reserveDebit',
-  reserves: true,
-  refusals: 'recorded',
+export const reserveDebit: ActImplementation<ReserveDebit, null> = {
   content: ({ accountId, payeeId, amount }) => ({ accountId, payeeId, amount }),
-  amounts: ({ amount }) => [{ kind: 'hold', ...amount }],
   rows: () => 2,
   async effect(sql, requests) {
     const accounts = await lockAccounts(
@@ -48,8 +45,7 @@ export const reserveDebit: ActSpec<ReserveDebit, null> = {
 };
 
 /** `confirmDebit`: what was set aside goes to the payee. Cancelled by `releaseFunds`, as every hold. */
-export const confirmDebit: FollowUpSpec = {
-  activity: 'accounts.confirmDebit',
+export const confirmDebit: FollowUpImplementation = {
   async effect(sql, keys) {
     const holds = await lockHolds(sql, keys);
     const bookings = keys.map((key) => debitOf(key, holds));

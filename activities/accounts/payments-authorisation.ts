@@ -1,8 +1,10 @@
 /** Where what was said to a payment takes effect: its money is set aside, or it is refused. */
 import type { FundsHold } from '../../contracts/accounts';
 import type { StepKey } from '../../contracts/ids';
+import { moneyText, type Money } from '../../contracts/money';
 import type { AuthorisePayment } from '../../contracts/payments';
-import type { ActSpec, Decided, FollowUpSpec } from '../participant';
+import type { ActImplementation, FollowUpImplementation } from '../implement';
+import type { Decided } from '../participant';
 import { effectOf } from '../set-statements';
 import { decideHold } from './accounts-store';
 import { broken, lockAccounts, lockHolds, type Accounts, type NewHold } from './money-rows';
@@ -21,12 +23,8 @@ import {
 import { saidTo, type Said } from './risk-store';
 
 /** `authorisePayment`: the hold bears the key of the act, so the pivot consumes it. */
-export const authorisePayment: ActSpec<AuthorisePayment, FundsHold> = {
-  activity: 'accounts.authorisePayment',
-  reserves: true,
-  refusals: 'recorded',
-  content: ({ paymentId }) => ({ paymentId }),
-  amounts: () => [], // Not in the request: the hold of this key says it.
+export const authorisePayment: ActImplementation<AuthorisePayment, FundsHold> = {
+  content: ({ paymentId, amount }) => ({ paymentId, amount }),
   rows: () => 4, // The payment and its audit, the account, the hold.
   async effect(sql, requests) {
     const payments = await lockPayments(
@@ -70,6 +68,9 @@ function decide(
   const { key } = request;
   const strange = strangeness(payment, request, ['pending', 'review']);
   if (!payment || strange) return broken(key, strange ?? '');
+  if (!isSame(moneyOf(payment), request.amount)) {
+    return broken(key, `Payment ${request.paymentId} is of ${moneyText(moneyOf(payment))}.`);
+  }
   const no = objection(key, said);
   if (no) return no;
   const hold = decideHold(holdOf({ key, payment }), accounts);
@@ -80,6 +81,9 @@ function decide(
   const holdBranch = effectOf(key).branch;
   return { change: { ...change, status: 'authorised', holdBranch }, result: hold.result };
 }
+
+const isSame = (one: Money, other: Money): boolean =>
+  one.currency === other.currency && one.minorUnits === other.minorUnits;
 
 /** Letters of a refusal's reasons that travel with it; all of them stand in the assessment. */
 const reasonsMax = 400;
@@ -106,8 +110,7 @@ function objection(key: StepKey, said: Said | undefined): Decided<never> | undef
 }
 
 /** `voidAuthorisation`: the money is free again. The payment stays authorised until it is closed. */
-export const voidAuthorisation: FollowUpSpec = {
-  activity: 'accounts.voidAuthorisation',
+export const voidAuthorisation: FollowUpImplementation = {
   async effect(sql, keys) {
     const holds = await lockHolds(sql, keys);
     const undone = await lockPaymentsOf(sql, keys);

@@ -1,7 +1,8 @@
 /** How a payment begins, and its two ends. */
 import { stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
 import type { CompletePayment, OpenPayment } from '../../contracts/payments';
-import type { ActSpec, Decided, FollowUpSpec, SqlTransaction } from '../participant';
+import type { ActImplementation, FollowUpImplementation } from '../implement';
+import type { Decided, SqlTransaction } from '../participant';
 import { chunksOf } from '../set-statements';
 import {
   broken,
@@ -29,10 +30,7 @@ import {
 import { saidTo, type Said } from './risk-store';
 
 /** `openPayment`: a pending payment between two accounts that can take part. */
-export const openPayment: ActSpec<OpenPayment, null> = {
-  activity: 'accounts.openPayment',
-  reserves: false,
-  refusals: 'recorded',
+export const openPayment: ActImplementation<OpenPayment, null> = {
   content: ({ paymentId, payerId, payeeId, amount, description, requestedBy }) => ({
     paymentId,
     payerId,
@@ -41,7 +39,6 @@ export const openPayment: ActSpec<OpenPayment, null> = {
     description,
     requestedBy,
   }),
-  amounts: () => [],
   rows: () => 2, // The payment and its audit.
   async effect(sql, requests) {
     const accounts = await readAccounts(
@@ -95,8 +92,7 @@ function decideOpening(
 }
 
 /** `closePayment`: `declined` where somebody said no, else `failed`. What was taken back meanwhile still tells which. */
-export const closePayment: FollowUpSpec = {
-  activity: 'accounts.closePayment',
+export const closePayment: FollowUpImplementation = {
   async effect(sql, keys) {
     const undone = await lockPaymentsOf(sql, keys);
     const said = await saidTo(
@@ -121,12 +117,8 @@ function endOf({ status }: Payment, said: Said | undefined): 'declined' | 'faile
 }
 
 /** `completePayment`: both parties are to be notified of it, which its event asks for. */
-export const completePayment: ActSpec<CompletePayment, null> = {
-  activity: 'accounts.completePayment',
-  reserves: false,
-  refusals: 'rolledBack',
+export const completePayment: ActImplementation<CompletePayment, null> = {
   content: ({ paymentId }) => ({ paymentId }),
-  amounts: () => [],
   rows: () => 2, // The payment and its audit.
   async effect(sql, requests) {
     const payments = await lockPayments(

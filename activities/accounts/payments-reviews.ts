@@ -1,6 +1,6 @@
 /** What a person says to a payment in review. The payment stays there: `authorisePayment` acts on what was said. */
 import type { RecordReview } from '../../contracts/payments';
-import type { ActSpec, FollowUpSpec } from '../participant';
+import type { ActImplementation, FollowUpImplementation } from '../implement';
 import { broken } from './money-rows';
 import {
   carryOut,
@@ -13,12 +13,8 @@ import {
 import { insertReviews, withdrawReviews } from './risk-store';
 
 /** `recordReview`. */
-export const recordReview: ActSpec<RecordReview, null> = {
-  activity: 'accounts.recordReview',
-  reserves: false,
-  refusals: 'recorded',
+export const recordReview: ActImplementation<RecordReview, null> = {
   content: ({ paymentId }) => ({ paymentId }), // The first word stands: a second life of the run may hear another one.
-  amounts: () => [],
   rows: () => 3, // The review, the payment and its audit.
   async effect(sql, requests) {
     const payments = await lockPayments(
@@ -46,8 +42,7 @@ export const recordReview: ActSpec<RecordReview, null> = {
 };
 
 /** `withdrawReview`: what was decided stays as written, and no longer stands. */
-export const withdrawReview: FollowUpSpec = {
-  activity: 'accounts.withdrawReview',
+export const withdrawReview: FollowUpImplementation = {
   async effect(sql, keys) {
     const undone = await lockPaymentsOf(sql, keys);
     await withdrawReviews(sql, keys);

@@ -1,19 +1,16 @@
 /** What a person says to a chargeback in review. It is kept in the audit of its payment. */
 import type { StepKey } from '../../contracts/ids';
 import type { RecordRefundReview } from '../../contracts/payments';
-import type { ActSpec, Decided, FollowUpSpec } from '../participant';
+import type { ActImplementation, FollowUpImplementation } from '../implement';
+import type { Decided } from '../participant';
 import { effectOf } from '../set-statements';
 import { broken } from './money-rows';
 import { carryOut, changePayments, lockPayments, machine, type Payments } from './payments-store';
 import { lockRefunds, paymentIdOf, refundIdsOf, type Refund } from './refunds-store';
 
 /** `recordRefundReview`. */
-export const recordRefundReview: ActSpec<RecordRefundReview, null> = {
-  activity: 'accounts.recordRefundReview',
-  reserves: false,
-  refusals: 'recorded',
+export const recordRefundReview: ActImplementation<RecordRefundReview, null> = {
   content: ({ refundId }) => ({ refundId }), // The first word stands: a second life of the run may hear another one.
-  amounts: () => [],
   rows: () => 2, // The payment and its audit.
   async effect(sql, requests) {
     const refunds = await lockRefunds(
@@ -51,8 +48,7 @@ const rejected = (key: StepKey, note: string | null): Decided<never> => ({
 });
 
 /** `withdrawRefundReview`: what was decided stays as written, and no longer stands. */
-export const withdrawRefundReview: FollowUpSpec = {
-  activity: 'accounts.withdrawRefundReview',
+export const withdrawRefundReview: FollowUpImplementation = {
   async effect(sql, keys) {
     const refunds = await lockRefunds(sql, await refundIdsOf(sql, keys));
     const payments = await lockPayments(sql, refunds.map(paymentIdOf));

@@ -12,7 +12,8 @@ import {
   type RefundReservation,
   type ReserveRefund,
 } from '../../contracts/payments';
-import type { ActSpec, Decided, FollowUpSpec, SqlTransaction } from '../participant';
+import type { ActImplementation, FollowUpImplementation } from '../implement';
+import type { Decided, SqlTransaction } from '../participant';
 import { chunksOf, effectOf, expectRows } from '../set-statements';
 import { decideHold } from './accounts-store';
 import {
@@ -66,10 +67,7 @@ interface Known {
 }
 
 /** `reserveRefund`: what goes back is held on the payee's account, under the key of the act. */
-export const reserveRefund: ActSpec<ReserveRefund, RefundReservation> = {
-  activity: 'accounts.reserveRefund',
-  reserves: true,
-  refusals: 'recorded',
+export const reserveRefund: ActImplementation<ReserveRefund, RefundReservation> = {
   content: ({ refundId, paymentId, amount, kind, reason, requestedBy }) => ({
     refundId,
     paymentId,
@@ -78,7 +76,6 @@ export const reserveRefund: ActSpec<ReserveRefund, RefundReservation> = {
     reason,
     requestedBy,
   }),
-  amounts: ({ amount }) => (amount ? [{ kind: 'hold', ...amount }] : []), // All that is left: the hold of this key says it.
   rows: () => 5, // The payment and its audit, the refund, the account, the hold.
   async effect(sql, requests) {
     const known = await lockKnown(sql, requests);
@@ -206,8 +203,7 @@ const underWayOf = (kind: RefundKind, minor: bigint) =>
   kind === 'chargeback' ? { chargingBack: minor } : { refunding: minor };
 
 /** `cancelRefund`: the money is the payee's again, and may be refunded again. */
-export const cancelRefund: FollowUpSpec = {
-  activity: 'accounts.cancelRefund',
+export const cancelRefund: FollowUpImplementation = {
   async effect(sql, keys) {
     const holds = await lockHolds(sql, keys);
     const refunds = await lockRefunds(sql, await refundIdsOf(sql, keys));
@@ -227,12 +223,8 @@ export const cancelRefund: FollowUpSpec = {
 };
 
 /** `completeRefund`: what was set aside of the payment has gone back. */
-export const completeRefund: ActSpec<CompleteRefund, null> = {
-  activity: 'accounts.completeRefund',
-  reserves: false,
-  refusals: 'rolledBack',
+export const completeRefund: ActImplementation<CompleteRefund, null> = {
   content: ({ refundId }) => ({ refundId }),
-  amounts: () => [],
   rows: () => 3, // The refund, the payment and its audit.
   async effect(sql, requests) {
     const refunds = await lockRefunds(

@@ -2,7 +2,8 @@
 import type { BusinessId, StepKey } from '../../contracts/ids';
 import type { AssessRisk } from '../../contracts/payments';
 import type { RiskAssessment } from '../../contracts/risk';
-import type { ActSpec, FollowUpSpec, SqlTransaction } from '../participant';
+import type { ActImplementation, FollowUpImplementation } from '../implement';
+import type { SqlTransaction } from '../participant';
 import { chunksOf } from '../set-statements';
 import { broken } from './money-rows';
 import {
@@ -21,10 +22,9 @@ import { clearAssessments, insertAssessments, type Assessed } from './risk-store
 import type { Measured, VelocityMeter } from './risk-velocity';
 
 /** `assessRisk`: every rule, stored with its reasons. What was measured is no part of the content: it may come out anew. */
-export const assessRisk = (meter: VelocityMeter): ActSpec<AssessRisk, RiskAssessment> => ({
-  activity: 'accounts.assessRisk',
-  reserves: false,
-  refusals: 'recorded',
+export const assessRisk = (
+  meter: VelocityMeter,
+): ActImplementation<AssessRisk, RiskAssessment> => ({
   content: ({ paymentId, payerId, payeeId, amount, policy }) => ({
     paymentId,
     payerId,
@@ -32,7 +32,6 @@ export const assessRisk = (meter: VelocityMeter): ActSpec<AssessRisk, RiskAssess
     amount,
     policy,
   }),
-  amounts: () => [],
   rows: () => 3, // The assessment, the payment and its audit.
   async effect(sql, requests) {
     const payments = await lockPayments(
@@ -137,8 +136,7 @@ async function knownPairs(
 }
 
 /** `clearRisk`: the assessment no longer stands, the payer's window has one more left. */
-export const clearRisk = (meter: VelocityMeter): FollowUpSpec => ({
-  activity: 'accounts.clearRisk',
+export const clearRisk = (meter: VelocityMeter): FollowUpImplementation => ({
   async effect(sql, keys) {
     const undone = await lockPaymentsOf(sql, keys);
     await meter.giveBack(await clearAssessments(sql, keys));

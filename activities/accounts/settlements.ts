@@ -8,7 +8,8 @@ import type {
   CloseSettlement,
   OpenSettlement,
 } from '../../contracts/settlements';
-import type { ActSpec, Decided, SqlTransaction } from '../participant';
+import type { ActImplementation } from '../implement';
+import type { Decided, SqlTransaction } from '../participant';
 import { chunksOf, effectOf, expectRows } from '../set-statements';
 import { broken, moneyEvent } from './money-rows';
 
@@ -29,12 +30,8 @@ interface Position {
 }
 
 /** `openSettlement`, the pivot: the settlement of a tenant, currency and day is written once. */
-export const openSettlement: ActSpec<OpenSettlement, null> = {
-  activity: 'accounts.openSettlement',
-  reserves: false,
-  refusals: 'recorded',
+export const openSettlement: ActImplementation<OpenSettlement, null> = {
   content: ({ settlementId, tenant, currency, day }) => ({ settlementId, tenant, currency, day }),
-  amounts: () => [],
   rows: () => 1,
   async effect(sql, requests) {
     const decided: Decided<null>[] = [];
@@ -63,12 +60,11 @@ async function open(sql: SqlTransaction, request: OpenSettlement): Promise<Decid
 }
 
 /** `claimSettlementPage`: the oldest open movements before the settlement's end, and the merchants' positions. */
-export const claimSettlementPage: ActSpec<ClaimSettlementPage, { readonly claimed: number }> = {
-  activity: 'accounts.claimSettlementPage',
-  reserves: false,
-  refusals: 'rolledBack',
+export const claimSettlementPage: ActImplementation<
+  ClaimSettlementPage,
+  { readonly claimed: number }
+> = {
   content: ({ settlementId, page, rows }) => ({ settlementId, page, rows }),
-  amounts: () => [],
   rows: ({ rows }) => rows,
   async effect(sql, requests) {
     const settlements = await lockSettlements(sql, requests);
@@ -151,12 +147,8 @@ async function addPositions(
 }
 
 /** `closeSettlement`: from now on its report is final. */
-export const closeSettlement: ActSpec<CloseSettlement, null> = {
-  activity: 'accounts.closeSettlement',
-  reserves: false,
-  refusals: 'rolledBack',
+export const closeSettlement: ActImplementation<CloseSettlement, null> = {
   content: ({ settlementId }) => ({ settlementId }),
-  amounts: () => [],
   rows: () => 1,
   async effect(sql, requests) {
     const settlements = await lockSettlements(sql, requests);

@@ -3,7 +3,8 @@ import type { ReserveCoupon } from '../../contracts/coupons';
 import { topics } from '../../contracts/events';
 import { partsOfBusinessId, stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
 import { moneyText } from '../../contracts/money';
-import type { ActSpec, Decided, FollowUpSpec, OutboxEvent, SqlTransaction } from '../participant';
+import type { ActImplementation, FollowUpImplementation } from '../implement';
+import type { Decided, OutboxEvent, SqlTransaction } from '../participant';
 import { chunksOf, effectOf, expectRows } from '../set-statements';
 
 interface Coupon {
@@ -30,12 +31,8 @@ const outcomes = {
 } as const;
 
 /** `reserveCoupon`: one piece is set aside. Decided in order, on locked rows. */
-export const reserveCoupon: ActSpec<ReserveCoupon, null> = {
-  activity: 'coupons.reserveCoupon',
-  reserves: true,
-  refusals: 'recorded',
+export const reserveCoupon: ActImplementation<ReserveCoupon, null> = {
   content: ({ couponId, customerId, discount }) => ({ couponId, customerId, discount }),
-  amounts: () => [], // What a coupon is worth is at risk where the money is held.
   rows: () => 1,
   async effect(sql, requests) {
     const coupons = await lockCoupons(
@@ -56,14 +53,12 @@ export const reserveCoupon: ActSpec<ReserveCoupon, null> = {
 };
 
 /** `releaseCoupon`: the piece is free again. */
-export const releaseCoupon: FollowUpSpec = {
-  activity: 'coupons.releaseCoupon',
+export const releaseCoupon: FollowUpImplementation = {
   effect: (sql, keys) => settle(sql, keys, 'released'),
 };
 
 /** `useCoupon`: the piece is used. */
-export const useCoupon: FollowUpSpec = {
-  activity: 'coupons.useCoupon',
+export const useCoupon: FollowUpImplementation = {
   effect: (sql, keys) => settle(sql, keys, 'used'),
 };
 

@@ -1,16 +1,6 @@
-import type { InventoryActivities } from '../../contracts/inventory';
-import type { Fence } from '../participant';
+import { inventory } from '../../contracts/inventory';
+import { implement } from '../implement';
 import { confirmStock, releaseStock, reserveStock } from './stock-store';
 
-/** The activities of `inventory`, over the fence of its database. */
-export function createInventoryActivities({
-  fence,
-}: {
-  readonly fence: Fence;
-}): InventoryActivities {
-  return {
-    reserveStock: (requests) => fence.act(reserveStock, requests),
-    releaseStock: (requests) => fence.undo(releaseStock, requests),
-    confirmStock: (requests) => fence.confirm(confirmStock, requests),
-  };
-}
+/** Participant `inventory`, over the fence of its database. */
+export const createInventory = implement(inventory, { reserveStock, releaseStock, confirmStock });

@@ -1,7 +1,8 @@
 import { topics } from '../../contracts/events';
 import { partsOfBusinessId, stepKeyOf, type StepKey } from '../../contracts/ids';
 import type { ReserveStock, StockLine, StockReservation } from '../../contracts/inventory';
-import type { ActSpec, Decided, FollowUpSpec, OutboxEvent, SqlTransaction } from '../participant';
+import type { ActImplementation, FollowUpImplementation } from '../implement';
+import type { Decided, OutboxEvent, SqlTransaction } from '../participant';
 import { chunksOf, effectOf, expectRows } from '../set-statements';
 
 /** A line that an effect holds: its row of `reservations`. */
@@ -22,12 +23,8 @@ const outcomes = {
 } as const;
 
 /** `reserveStock`: for each request all of its lines, or none; decided in order, on locked rows. */
-export const reserveStock: ActSpec<ReserveStock, StockReservation> = {
-  activity: 'inventory.reserveStock',
-  reserves: true,
-  refusals: 'recorded',
+export const reserveStock: ActImplementation<ReserveStock, StockReservation> = {
   content: ({ lines }) => ({ lines }),
-  amounts: ({ lines }) => lines.map(({ sku, quantity }) => ({ kind: 'stock', sku, quantity })),
   rows: ({ lines }) => lines.length,
   async effect(sql, requests) {
     const left = await lockAvailable(sql, skusOf(requests.flatMap(({ lines }) => lines)));
@@ -40,14 +37,12 @@ export const reserveStock: ActSpec<ReserveStock, StockReservation> = {
 };
 
 /** `releaseStock`: what was frozen is available again. */
-export const releaseStock: FollowUpSpec = {
-  activity: 'inventory.releaseStock',
+export const releaseStock: FollowUpImplementation = {
   effect: (sql, keys) => settle(sql, keys, 'released'),
 };
 
 /** `confirmStock`: what was frozen is sold. */
-export const confirmStock: FollowUpSpec = {
-  activity: 'inventory.confirmStock',
+export const confirmStock: FollowUpImplementation = {
   effect: (sql, keys) => settle(sql, keys, 'sold'),
 };
 

@@ -1,7 +1,8 @@
 import { topics, type OrderCreated, type OrderEvent } from '../../contracts/events';
 import { partsOfBusinessId, stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
 import type { CreateOrder, OrderStatus } from '../../contracts/orders';
-import type { ActSpec, Decided, FollowUpSpec, OutboxEvent, SqlTransaction } from '../participant';
+import type { ActImplementation, FollowUpImplementation } from '../implement';
+import type { Decided, OutboxEvent, SqlTransaction } from '../participant';
 import { chunksOf, effectOf, expectRows } from '../set-statements';
 import { lockCustomerTokens, raiseCustomerTokens } from './customer-tokens';
 
@@ -24,10 +25,7 @@ interface StreamEvent {
 const versions = { created: 1, ended: 2 } as const;
 
 /** `createOrder`: the order, its lines, the first event of its stream. The customer lock's token is compared here alone. */
-export const createOrder: ActSpec<CreateOrder, null> = {
-  activity: 'orders.createOrder',
-  reserves: true,
-  refusals: 'recorded',
+export const createOrder: ActImplementation<CreateOrder, null> = {
   // Without the fencing token: the same order comes again under a newer one.
   content: ({ orderId, customerId, lines, amount, discount }) => ({
     orderId,
@@ -36,7 +34,6 @@ export const createOrder: ActSpec<CreateOrder, null> = {
     amount,
     ...(discount && { discount }),
   }),
-  amounts: () => [], // An order holds nothing: its stock and its money are at risk where they are held.
   rows: ({ lines }) => lines.length + 1,
   async effect(sql, requests) {
     const known = await lockKnown(sql, requests);
@@ -51,14 +48,12 @@ export const createOrder: ActSpec<CreateOrder, null> = {
 };
 
 /** `cancelOrder`: the order stays, as cancelled. */
-export const cancelOrder: FollowUpSpec = {
-  activity: 'orders.cancelOrder',
+export const cancelOrder: FollowUpImplementation = {
   effect: (sql, keys) => end(sql, keys, 'cancelled'),
 };
 
 /** `completeOrder`. */
-export const completeOrder: FollowUpSpec = {
-  activity: 'orders.completeOrder',
+export const completeOrder: FollowUpImplementation = {
   effect: (sql, keys) => end(sql, keys, 'completed'),
 };
 

@@ -9,7 +9,7 @@ import type {
 import { reconcileAgeSeconds } from '../../contracts/reconciliation';
 import { stepKeyOf, type Branch, type Gid } from '../../contracts/ids';
 import type { KeptResolution } from '../../contracts/resolutions';
-import { activityTypeOf } from '../../contracts/participants';
+import { activityTypeOf } from '../../contracts/definition';
 import { isEnding, type Ending, type RunState } from '../../contracts/transaction';
 import type { SqlPool } from '../sql-transaction';
 import { declaredBranches, stepsOf } from '../../books/endings';

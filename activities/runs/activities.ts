@@ -1,6 +1,7 @@
 import { partsOfStepKey, type Gid } from '../../contracts/ids';
 import type { HandResolution } from '../../contracts/transaction';
-import type { RunsActivities } from '../../contracts/runs';
+import { accord, type RunsActivities } from '../../contracts/runs';
+import { actSpecOf } from '../implement';
 import type { Fence } from '../participant';
 import { decideRun, type RunsStore } from './runs-store';
 
@@ -17,9 +18,11 @@ export function createRunsActivities({
   runs,
   resolvedByHand,
 }: RunsDependencies): RunsActivities {
+  const { decide, sealDecision } = accord;
+  const decideSpec = actSpecOf(decide, decideRun);
   return {
-    decide: (requests) => fence.act(decideRun, requests),
-    sealDecision: (requests) => fence.seal('accord.sealDecision', requests),
+    decide: (requests) => fence.act(decideSpec, requests),
+    sealDecision: (requests) => fence.seal(sealDecision.type, requests),
     moveRun: (requests) => runs.move(requests),
     async endRun(requests) {
       const verdicts = await runs.end(requests);

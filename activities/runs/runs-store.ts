@@ -27,17 +27,14 @@ import {
 import type { FaultPoints } from '../../processes/fault-points';
 import { sortedSet, type Item } from '../fenced-set';
 import { writeEvents, type EffectEvent } from '../outbox';
-import type { ActSpec, SqlTransaction } from '../participant';
+import type { ActImplementation } from '../implement';
+import type { SqlTransaction } from '../participant';
 import { expectRows } from '../set-statements';
 import { inSqlTransaction, type SqlPool } from '../sql-transaction';
 
 /** `decide`: the pivot of a flow without one of its own. Nobody outside is told of it: its run's row says it. */
-export const decideRun: ActSpec<Keyed, null> = {
-  activity: 'accord.decide',
-  reserves: false,
-  refusals: 'recorded',
+export const decideRun: ActImplementation<Keyed, null> = {
   content: () => ({}),
-  amounts: () => [],
   rows: () => 1,
   async effect(sql, requests) {
     const items = sortedSet(requests);

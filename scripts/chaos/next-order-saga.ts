@@ -3,7 +3,7 @@ import { patched, sleep } from '@temporalio/workflow';
 
 import * as shipped from '../../workflows/order-saga';
 
-export const { orderStory } = shipped;
+export const { orderRun } = shipped;
 
 export const orderSaga: typeof shipped.orderSaga = async (order) => {
   if (patched('next-release')) await sleep(1);

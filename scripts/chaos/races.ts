@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-import type { createAccountsActivities as createActivities } from '../../activities/accounts/activities';
+import type { createAccounts as createAccountsOf } from '../../activities/accounts/activities';
 import type { Delivery } from '../../activities/delivery';
 import type { regionEpoch as regionEpochOf } from '../../activities/epoch';
 import type { createFence as createFenceOf } from '../../activities/fence';
@@ -24,6 +24,10 @@ const racesAtOnce = 6;
 const widestMs = 20;
 const attemptMs = 8_000;
 const attemptsMax = 5;
+
+/** Holds are not measured. */
+const measured = () => Promise.reject(new Error('A race measures nothing.'));
+const unmetered = { take: measured, giveBack: measured };
 
 export interface Races {
   /** Of no transaction: nobody tells their story. */
@@ -100,8 +104,8 @@ function participantOf(trial: Trial, { folder, nodeArguments }: Build, random: R
     inertFenceMetrics: Parameters<typeof createFenceOf>[0]['metrics'];
   };
   const { regionEpoch } = load('./activities/epoch.js') as { regionEpoch: typeof regionEpochOf };
-  const { createAccountsActivities } = load('./activities/accounts/activities.js') as {
-    createAccountsActivities: typeof createActivities;
+  const { createAccounts } = load('./activities/accounts/activities.js') as {
+    createAccounts: typeof createAccountsOf;
   };
   const pool = createSqlPool({ url: trial.urls.ACCOUNTS_DATABASE_URL, connectionLimit: 24 });
   const faults: FaultPoints = {
@@ -118,7 +122,7 @@ function participantOf(trial: Trial, { folder, nodeArguments }: Build, random: R
     delivery: aDelivery,
     metrics: inertFenceMetrics,
   });
-  return { participant: createAccountsActivities({ fence }), close: () => pool.close() };
+  return { participant: createAccounts(unmetered)(fence), close: () => pool.close() };
 }
 
 const aDelivery = (): Delivery => ({

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import { activityTypeOf, activityVerbs } from '../../contracts/participants';
+import { operations } from '../../contracts/participants';
 import type { Verb } from '../../contracts/verdict';
 import { valuesOf, type History } from '../replay/history';
 
@@ -27,12 +27,6 @@ export function scheduledOf({ events }: History): readonly Scheduled[] {
   });
 }
 
-const verbs: ReadonlyMap<string, Verb> = new Map(
-  Object.entries(activityVerbs).flatMap(([participant, ofParticipant]) =>
-    Object.entries(ofParticipant).map(([name, verb]) => [activityTypeOf(participant, name), verb]),
-  ),
-);
-
 /** @returns how it went wrong; `undefined`: it was not undone at all, or last first. */
 export function disorderOf(scheduled: readonly Scheduled[]): string | undefined {
   const acted = firstsOf(scheduled, 'act');
@@ -45,6 +39,8 @@ export function disorderOf(scheduled: readonly Scheduled[]): string | undefined 
 /** Each key once, in the order in which it was first asked for. */
 const firstsOf = (scheduled: readonly Scheduled[], verb: Verb): readonly string[] => [
   ...new Set(
-    scheduled.filter(({ activity }) => verbs.get(activity) === verb).map(({ key }) => key),
+    scheduled
+      .filter(({ activity }) => operations.get(activity)?.verb === verb)
+      .map(({ key }) => key),
   ),
 ];

@@ -7,9 +7,10 @@ import { join } from 'node:path';
 
 import { z } from 'zod';
 
-import { flowDefinitions } from '../../contracts/flows';
+import { stepsOfFlow } from '../../contracts/flows';
 import type { Flow } from '../../contracts/ids';
-import { activityTypeOf, activityVerbs } from '../../contracts/participants';
+import { activityTypeOf } from '../../contracts/definition';
+import { operations } from '../../contracts/participants';
 import { faultMenu } from '../../processes/fault-menu';
 import type { FaultPoint } from '../../processes/fault-points';
 import { checkout } from '../stack/config';
@@ -79,8 +80,7 @@ export function recordedActivities(way: Way): readonly string[] {
 
 /** Acts whose failure undoes the flow: those of steps with an undo, and the one that decides it. */
 export function plantedActs(way: Way): readonly string[] {
-  const { steps } = flowDefinitions[flowOf(way)];
-  const undoable = steps.filter(({ kind }) => kind !== 'retriable');
+  const undoable = stepsOfFlow(flowOf(way)).filter(({ kind }) => kind !== 'retriable');
   const acts = new Set(undoable.map(({ participant, act }) => activityTypeOf(participant, act)));
   return recordedActivities(way).filter((name) => acts.has(name));
 }
@@ -92,11 +92,7 @@ export function pointsOf(activity: string): readonly FaultPoint[] {
 }
 
 /** What it asks of the fence; a lock asks nothing. */
-export const verbOf = (activity: string): string | undefined => {
-  const [participant = '', name = ''] = activity.split('.');
-  const verbs: Readonly<Record<string, Readonly<Record<string, string>>>> = activityVerbs;
-  return verbs[participant]?.[name];
-};
+export const verbOf = (activity: string): string | undefined => operations.get(activity)?.verb;
 
 /** Which of them are played; left out: all. */
 export interface Only {

@@ -10,7 +10,7 @@ import { recordings, verdictsOn, type Recording } from './corpus';
 /** A change to workflow code that would break open runs, made in a copy of today's sources. */
 interface Break {
   readonly title: string;
-  readonly file: string;
+  readonly files: readonly string[];
   readonly edit: (source: string) => string;
   /** The activity that a recording must have called to be touched by it, and what is said then. */
   readonly touches: string;
@@ -20,28 +20,31 @@ interface Break {
 const breaks: readonly Break[] = [
   {
     title: 'two steps are swapped',
-    file: 'workflows/order-saga.ts',
+    files: ['workflows/order-saga.ts'],
     edit: (source) =>
       source
-        .replace(/( {4}const hold = .*?)( {4}const created = .*?)(?= {4}await tx\.pivot)/s, '$2$1')
+        .replace(
+          /( {4}const hold = [^\n]*\n)( {4}await tx\.createOrder.*?\n {4}\}\)\);\n)/s,
+          '$2$1',
+        )
         .trim(),
     touches: 'accounts.holdFunds',
     says: /: the recording calls accounts\.holdFunds \(step holdFunds\) (third|fourth); today's code calls orders\.createOrder \(step createOrder\)\.$/,
   },
   {
     title: 'a step has another key, under which it would be undone in vain',
-    file: 'workflows/order-saga.ts',
-    edit: (source) => source.replace("tx.step('holdFunds'", "tx.step('holdMoney'"),
+    files: ['workflows/order-saga.ts', 'contracts/flows/order.ts'],
+    edit: (source) => source.replace(/\bholdFunds(?=\(\{ accountId|: compensable)/, 'holdMoney'),
     touches: 'accounts.holdFunds',
     says: /: the recording calls accounts\.holdFunds \(step holdFunds\) (third|fourth); today's code calls accounts\.holdFunds \(step holdMoney\)\.$/,
   },
   {
     title: 'an amount is another one, which replay alone lets pass',
-    file: 'workflows/order-saga.ts',
+    files: ['workflows/order-saga.ts'],
     edit: (source) =>
       source.replace(
-        'accounts.holdFunds({ key, accountId, amount })',
-        'accounts.holdFunds({ key, accountId, amount: { ...amount, minorUnits: amount.minorUnits + 1 } })',
+        'tx.holdFunds({ accountId, amount })',
+        'tx.holdFunds({ accountId, amount: { ...amount, minorUnits: amount.minorUnits + 1 } })',
       ),
     touches: 'accounts.holdFunds',
     says: /: the recording calls accounts\.holdFunds \(step holdFunds\) (third|fourth) with args\.0\.0\.amount\.minorUnits \d+; today's code has \d+\.$/,
@@ -70,15 +73,17 @@ describe('the gate can fail: it refuses every recording that is touched where', 
     60_000,
   );
 
-  async function bundleWith({ file, edit }: Break, copy: string): Promise<string> {
+  async function bundleWith({ files, edit }: Break, copy: string): Promise<string> {
     copies.push(copy);
     for (const room of ['contracts', 'workflows']) {
       cpSync(join(root, room), join(root, copy, room), { recursive: true });
     }
-    const source = readFileSync(join(root, file), 'utf8');
-    const edited = edit(source);
-    if (edited.trim() === source.trim()) throw new Error(`${file} has no place for this break.`);
-    writeFileSync(join(root, copy, file), edited);
+    for (const file of files) {
+      const source = readFileSync(join(root, file), 'utf8');
+      const edited = edit(source);
+      if (edited.trim() === source.trim()) throw new Error(`${file} has no place for this break.`);
+      writeFileSync(join(root, copy, file), edited);
+    }
     return bundleWorkflows(`${copy}/workflows/index.ts`, `${copy}/bundle.js`);
   }
 });

@@ -1,11 +1,12 @@
-import type { AccountsActivities } from '../../contracts/accounts';
+import type { AccountsActivities } from '../../contracts/participants';
 import { gidOf, stepKeyOf, type BusinessId, type Gid, type StepKey } from '../../contracts/ids';
-import { createAccountsActivities } from '../../activities/accounts/activities';
+import { createAccounts } from '../../activities/accounts/activities';
 import type { Delivery } from '../../activities/delivery';
 import { regionEpoch, type EpochSource } from '../../activities/epoch';
 import { inertFaultPoints, type FaultPoint, type FaultPoints } from '../../processes/fault-points';
 import { createFence, inertFenceMetrics, type FenceMetrics } from '../../activities/fence';
 import type { FenceState } from '../../activities/fence-rows';
+import type { VelocityMeter } from '../../activities/accounts/risk-velocity';
 import type { Fence } from '../../activities/participant';
 import type { SqlLimits, SqlPool } from '../../activities/sql-transaction';
 import { ownDatabases, type OwnDatabases } from './databases';
@@ -31,6 +32,8 @@ interface Wiring {
   readonly epochs?: EpochSource;
   readonly faults?: FaultPoints;
   readonly metrics?: FenceMetrics;
+  /** Left out: nothing may be measured. */
+  readonly velocity?: VelocityMeter;
 }
 
 export type Participant = AccountsActivities & { readonly fence: Fence };
@@ -62,6 +65,12 @@ export interface FenceRowSeen {
 
 let counter = 0;
 
+const measured = () => Promise.reject(new Error('Nothing is measured in this test.'));
+const unmetered: VelocityMeter = { take: measured, giveBack: measured };
+
+/** The participant over a fence of the test's own. */
+export const accountsOver = createAccounts(unmetered);
+
 export const aGid = (): Gid => gidOf('order', `acme.T-${(counter += 1)}`);
 export const aKey = (branch = 'holdFunds', gid = aGid()): StepKey => stepKeyOf(gid, branch);
 
@@ -90,7 +99,7 @@ export async function fencedAccounts(): Promise<FencedAccounts> {
     own,
     pool,
     admin,
-    participant(wiring = {}) {
+    participant({ velocity = unmetered, ...wiring } = {}) {
       const fence = createFence({
         pool,
         epochRow: regionEpoch,
@@ -100,7 +109,7 @@ export async function fencedAccounts(): Promise<FencedAccounts> {
         metrics: inertFenceMetrics,
         ...wiring,
       });
-      return { ...createAccountsActivities({ fence }), fence };
+      return { ...createAccounts(velocity)(fence), fence };
     },
     slowPool: (limits) => own.pool(own.urls.ACCOUNTS_DATABASE_URL, { connectionLimit: 8, limits }),
     async customer(minorUnits) {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 
 import type { Refusal } from '../../contracts/failures';
-import { flowDefinitions } from '../../contracts/flows';
+import { stepsOfFlow } from '../../contracts/flows';
 import type { BusinessFlow } from '../../contracts/ids';
-import { activityTypeOf } from '../../contracts/participants';
+import { activityTypeOf } from '../../contracts/definition';
 import type { TransactionInput } from '../../contracts/transaction';
 import { eventually } from '../support/eventually';
 import {
@@ -55,7 +55,7 @@ const isAlwaysTaken = ({ name }: { readonly name: string }) => name !== 'review'
 
 /** A flow as its definition plans it: what is acted until the decision, what decides, and what comes after. */
 function plannedOf(flow: BusinessFlow) {
-  const steps = flowDefinitions[flow].steps.filter(isAlwaysTaken);
+  const steps = stepsOfFlow(flow).filter(isAlwaysTaken);
   const planned = steps.map(({ name, kind, participant, act, undo, seal }) => ({
     name,
     kind,
@@ -106,7 +106,7 @@ describe.each(flows)('a transaction of the flow %s', (flow) => {
     const input = aTransaction();
     const { outcome, steps } = await runs.run(fakes, input);
     expect(outcome).toBe('completed');
-    const happened = flowDefinitions[flow].steps.filter(({ name }) => name !== 'review'); // Nobody had to make one.
+    const happened = stepsOfFlow(flow).filter(({ name }) => name !== 'review'); // Nobody had to make one.
     expect(steps.map(({ name, kind }) => ({ name, kind }))).toEqual(
       happened.map(({ name, kind }) => ({ name, kind })),
     );

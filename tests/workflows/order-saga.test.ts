@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { createTemporal } from '../../api/temporal';
 import type { CompensationReason } from '../../contracts/failures';
-import { flowDefinitions } from '../../contracts/flows';
+import { stepsOfFlow } from '../../contracts/flows';
 import type { OrderSagaInput } from '../../contracts/order-saga';
 import { parkTransactionUpdate, timelineQuery } from '../../contracts/transaction';
 import type { TransactionResult } from '../../contracts/transaction';
@@ -69,7 +69,7 @@ describe('an order that goes well', () => {
   it('has the steps that its definition shows to the outside', async () => {
     const { steps } = await runOrder(fakeParticipants(), { order: anOrderWithCoupon() });
     expect(steps.map(({ name, kind }) => ({ name, kind }))).toEqual(
-      flowDefinitions.order.steps.map(({ name, kind }) => ({ name, kind })),
+      stepsOfFlow('order').map(({ name, kind }) => ({ name, kind })),
     );
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { flowDefinitions } from '../../contracts/flows';
-import { activityTypeOf } from '../../contracts/participants';
+import { stepsOfFlow } from '../../contracts/flows';
+import { activityTypeOf } from '../../contracts/definition';
 import { aFailback } from './support/builders';
 import type { FakeParticipants } from './support/fake-participants';
 import { fails, fakeParticipants, first, isAway, refuses } from './support/fake-participants';
@@ -13,7 +13,7 @@ import { workflowTests } from './support/transaction-worker';
 const tests = workflowTests();
 const runs = transactionRuns(tests);
 
-const steps = flowDefinitions.failback.steps.map(({ name, participant, act }) => ({
+const steps = stepsOfFlow('failback').map(({ name, participant, act }) => ({
   name,
   act: activityTypeOf(participant, act),
 }));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { flowDefinitions } from '../../contracts/flows';
-import { activityTypeOf } from '../../contracts/participants';
+import { stepsOfFlow } from '../../contracts/flows';
+import { activityTypeOf } from '../../contracts/definition';
 import { timelineQuery } from '../../contracts/transaction';
 import { aFailover, littleTime } from './support/builders';
 import type { FakeParticipants } from './support/fake-participants';
@@ -22,7 +22,7 @@ import { workflowTests } from './support/transaction-worker';
 const tests = workflowTests();
 const runs = transactionRuns(tests);
 
-const steps = flowDefinitions.failover.steps.map(({ name, kind, participant, act, undo }) => ({
+const steps = stepsOfFlow('failover').map(({ name, kind, participant, act, undo }) => ({
   name,
   kind,
   act: activityTypeOf(participant, act),

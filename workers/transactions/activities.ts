@@ -1,19 +1,15 @@
-import {
-  createAccountsActivities,
-  createSettlementsActivities,
-} from '../../activities/accounts/activities';
+import { createAccounts } from '../../activities/accounts/activities';
 import type { AllowanceStore } from '../../activities/accounts/allowance-store';
-import { createPaymentsActivities } from '../../activities/accounts/payments-activities';
 import { createVelocityMeter } from '../../activities/accounts/risk-velocity';
-import { createCouponsActivities } from '../../activities/coupons/activities';
+import { createCoupons } from '../../activities/coupons/activities';
 import { clusterEpoch, regionEpoch } from '../../activities/epoch';
 import type { EpochRow, EpochSource } from '../../activities/epoch';
 import type { FaultPoints } from '../../processes/fault-points';
 import { createFence } from '../../activities/fence';
-import { createInventoryActivities } from '../../activities/inventory/activities';
+import { createInventory } from '../../activities/inventory/activities';
 import { createLockActivities } from '../../activities/locks/activities';
 import type { LockStore } from '../../activities/locks/lock-store';
-import { createOrdersActivities } from '../../activities/orders/activities';
+import { createOrders } from '../../activities/orders/activities';
 import { createReconciliationActivities } from '../../activities/reconciliation/activities';
 import { createRetentionActivities } from '../../activities/retention/activities';
 import { createRunsActivities } from '../../activities/runs/activities';
@@ -22,11 +18,8 @@ import type { SqlPool } from '../../activities/sql-transaction';
 import type { RunsActivities } from '../../contracts/runs';
 import type { Keyed } from '../../contracts/verdict';
 import { partsOfStepKey } from '../../contracts/ids';
-import {
-  activityTypeOf,
-  type AllAccountsActivities,
-  type Participant,
-} from '../../contracts/participants';
+import { activityTypeOf } from '../../contracts/definition';
+import type { Participant } from '../../contracts/participants';
 import { currentDelivery } from './delivery-context';
 import { isRunning } from './run-liveness';
 import type { TransactionMetrics } from './metrics';
@@ -59,21 +52,15 @@ export function createActivities(dependencies: ActivityDependencies) {
     runs: createRunsStore({ ...shared, ...hub }),
     resolvedByHand: (gid, resolution) => metrics.resolvedByHand(gid, resolution),
   });
-  const money = { fence: fenceOf(databases.accounts) };
   const velocity = createVelocityMeter({
     allowances,
     unavailable: () => metrics.velocityUncounted(),
   });
-  const accounts: AllAccountsActivities = {
-    ...createAccountsActivities(money),
-    ...createPaymentsActivities({ ...money, velocity }),
-    ...createSettlementsActivities(money),
-  };
   return {
-    ...named('inventory', createInventoryActivities({ fence: fenceOf(databases.inventory) })),
-    ...named('accounts', accounts),
-    ...named('coupons', createCouponsActivities({ fence: fenceOf(databases.coupons) })),
-    ...named('orders', createOrdersActivities({ fence: fenceOf(databases.orders) })),
+    ...named('inventory', createInventory(fenceOf(databases.inventory))),
+    ...named('accounts', createAccounts(velocity)(fenceOf(databases.accounts))),
+    ...named('coupons', createCoupons(fenceOf(databases.coupons))),
+    ...named('orders', createOrders(fenceOf(databases.orders))),
     ...named('accord', waking(runs, wake)),
     ...named('reconciliation', createReconciliationActivities({ databases, cluster, isRunning })),
     ...named('retention', createRetentionActivities({ databases, keepMs: fenceKeepMs })),

@@ -1,32 +1,41 @@
 import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
 
 import type { Patience } from '../activity-options';
-import type { Verdict } from '../../contracts/verdict';
-import { createParticipants } from '../participants';
-import type { Participants } from '../participants';
+import type { Operation } from '../../contracts/definition';
+import type { Keyed, Verb, Verdict } from '../../contracts/verdict';
 import type { Lane } from './lane';
 import type { CallRecord, Run, StepRecord } from './run';
 import { countCall } from './run';
 import { failureOf } from './step-failure';
 
+/** Calls an operation of a participant for one item, and answers with its result. */
+export type Call = <Request extends object, Result>(
+  operation: Operation<Verb, Request, Result>,
+  request: Omit<Request & Keyed, 'minEpoch'>,
+) => Promise<Result>;
+
 /**
- * The one-item facade of one transaction. A call belongs to the step that it is made in: the step receives the fence
- * verdict and its patience decides how long the call is tried. A failure of the list is thrown as a non-retryable
+ * The calls of one transaction. A call belongs to the step that it is made in: the step receives the fence verdict and
+ * its patience decides how long the call is tried. A failure of the list is thrown as a non-retryable
  * `ApplicationFailure` of that type.
  */
-export function createCalls(run: Run, lane: Lane): Participants {
-  return createParticipants(async (activity, verb, request) => {
+export function createCalls(run: Run, lane: Lane): Call {
+  return async <Request extends object, Result>(
+    { type: activity, verb }: Operation<Verb, Request, Result>,
+    request: Omit<Request & Keyed, 'minEpoch'>,
+  ) => {
+    const { key }: Pick<Keyed, 'key'> = request;
     const context = lane.calls.getStore();
     if (!context)
       throw new Error(`${activity} was called outside of a step: nothing would undo it.`);
     const { step, patience } = context;
-    step.effect = request.key;
+    step.effect = key;
     if (verb !== 'undo') step.wasCalled = true;
     const verdict = await lane
       .send({
         activity,
         verb,
-        request: { ...request, minEpoch: run.epoch },
+        request: { ...request, key, minEpoch: run.epoch },
         patience,
         summary: `${step.name} · ${run.input.gid}`,
       })
@@ -37,13 +46,13 @@ export function createCalls(run: Run, lane: Lane): Participants {
     countCall(step, activity, { attempts: verdict.attempt ?? 1, ...lastFailureOf(verdict) });
     run.epoch = Math.max(run.epoch, verdict.epoch);
     step.fence = verdict.fence;
-    if (verdict.ok) return verdict.result;
+    if (verdict.ok) return verdict.result as Result; // By its operation's own implementation.
     throw ApplicationFailure.nonRetryable(
       verdict.detail,
       verdict.failure,
       ...(verdict.text === undefined ? [] : [{ text: verdict.text }]),
     );
-  });
+  };
 }
 
 /** How the last attempt of a call without an answer failed. One that we have ended ourselves says nothing of it. */

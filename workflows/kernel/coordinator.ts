@@ -3,12 +3,8 @@ import { CancellationScope, isCancellation, TemporalFailure } from '@temporalio/
 import { failureTypeOf, isRefusal, isVerdictFailure } from '../../contracts/failures';
 import { stepKeyOf } from '../../contracts/ids';
 import { resolutionText } from '../../contracts/resolutions';
-import { rowBranch } from '../../contracts/runs';
-import type {
-  EndingReason,
-  TransactionInput,
-  TransactionResult,
-} from '../../contracts/transaction';
+import { accord, rowBranch } from '../../contracts/runs';
+import type { EndingReason, TransactionResult } from '../../contracts/transaction';
 import { inStep } from './calls';
 import { endingOf } from './ending';
 import type { Kernel } from './kernel';
@@ -16,7 +12,7 @@ import type { Run, Unwound } from './run';
 import { isDecided, note, reasonOf, stepViewsOf } from './run';
 import { sentenceOf } from './step-failure';
 import type { Story } from './story';
-import { createRecall, createTelling, RecallEnded } from './telling';
+import { createTelling, registerUndos } from './telling';
 import { undoAll } from './undo';
 
 /**
@@ -27,48 +23,38 @@ import { undoAll } from './undo';
  * @throws a plain error for a bug of the story (the workflow task waits for a mended build); InvariantBroken where
  *   another ending stands already.
  */
-export async function coordinate<Input extends TransactionInput>(
+export async function coordinate(
   kernel: Kernel,
-  story: Story<Input>,
-  input: Input,
+  story: Story,
   isContinued = false,
 ): Promise<TransactionResult> {
-  if (isContinued) return CancellationScope.nonCancellable(() => goOn(kernel, story, input));
-  const unwound = await tell(kernel, story, input);
+  if (isContinued) return CancellationScope.nonCancellable(() => goOn(kernel, story));
+  const unwound = await tell(kernel, story);
   if (!unwound) return complete(kernel);
-  return CancellationScope.nonCancellable(() => turn(kernel, story, input, unwound));
+  return CancellationScope.nonCancellable(() => turn(kernel, story, unwound));
 }
 
 /** In a new run: what the earlier one has learnt is carried, so nothing is asked or tried again before it is owed. */
-async function goOn<Input extends TransactionInput>(
-  kernel: Kernel,
-  story: Story<Input>,
-  input: Input,
-): Promise<TransactionResult> {
+async function goOn(kernel: Kernel, story: Story): Promise<TransactionResult> {
   const { phase, reason, unwound } = kernel.run;
   if (phase === 'undoing' && reason) {
-    await recall(kernel, story, input, true);
+    registerUndos(kernel, story, true);
     return compensate(kernel, story, reason);
   }
-  const turned = unwound ?? (await tell(kernel, story, input, true));
-  return turned ? turn(kernel, story, input, turned) : complete(kernel);
+  const turned = unwound ?? (await tell(kernel, story, true));
+  return turned ? turn(kernel, story, turned) : complete(kernel);
 }
 
 /** Where the story has ended without a decision of its own: forward if there is one all the same, or back. */
-async function turn<Input extends TransactionInput>(
-  kernel: Kernel,
-  story: Story<Input>,
-  input: Input,
-  unwound: Unwound,
-): Promise<TransactionResult> {
+async function turn(kernel: Kernel, story: Story, unwound: Unwound): Promise<TransactionResult> {
   kernel.run.unwound = unwound;
   if (isDecided(kernel.run) || (await wasDecided(kernel, unwound))) {
-    await tellForward(kernel, story, input);
+    await tellForward(kernel, story);
     return complete(kernel);
   }
   // Also after a change of runs: the records of the steps have come along, their undos have not.
   if (!unwound.isWhollyKnown || lacksUndo(kernel.run)) {
-    await recall(kernel, story, input, unwound.isWhollyKnown);
+    registerUndos(kernel, story, unwound.isWhollyKnown);
   }
   return compensate(kernel, story, reasonFor(kernel, unwound));
 }
@@ -80,15 +66,14 @@ const lacksUndo = ({ steps }: Run): boolean =>
  * @param isContinued an earlier run has come as far as its pivot: what it did is answered by the fence.
  * @returns `undefined`: the story came to its end, and the transaction is decided.
  */
-async function tell<Input extends TransactionInput>(
+async function tell(
   kernel: Kernel,
-  story: Story<Input>,
-  input: Input,
+  story: Story,
   isContinued = false,
 ): Promise<Unwound | undefined> {
   const telling = createTelling(kernel, isContinued);
   try {
-    await story.tell(telling.tx, input);
+    await story.tell(telling.tx);
     await decideIfOpen(kernel, story, telling.tx);
     await telling.confirm();
     return undefined;
@@ -114,44 +99,30 @@ function unwoundBy(cause: TemporalFailure, wasConcurrent: boolean): Unwound {
   };
 }
 
-/** Learns the undos of the steps that this life never came to. */
-async function recall<Input extends TransactionInput>(
-  kernel: Kernel,
-  story: Story<Input>,
-  input: Input,
-  isContinued = false,
-): Promise<void> {
-  try {
-    await story.tell(createRecall(kernel, isContinued), input);
-  } catch (error) {
-    if (!(error instanceof RecallEnded)) throw error;
-  }
-}
-
-async function decideIfOpen<Input>(
-  { run, participants, decision }: Kernel,
-  story: Story<Input>,
+async function decideIfOpen(
+  { run, call, decision }: Kernel,
+  story: Story,
   tx: ReturnType<typeof createTelling>['tx'],
 ): Promise<void> {
   if (isDecided(run)) return;
   if (story.decision) throw new Error(`The story ended without its pivot ${decision.step}.`);
-  await tx.pivot(decision.step, (key) => participants.accord.decide({ key }));
+  await tx.pivot(decision.step, (key) => call(accord.decide, { key }));
 }
 
 /** Once more, shielded from cancel and deadline: every step before the pivot is answered by the fence. */
-async function tellForward<Input extends TransactionInput>(
-  kernel: Kernel,
-  story: Story<Input>,
-  input: Input,
-): Promise<void> {
+async function tellForward(kernel: Kernel, story: Story): Promise<void> {
   const telling = createTelling(kernel);
-  await story.tell(telling.tx, input);
+  await story.tell(telling.tx).catch((error: unknown) => {
+    // Every life meets the same recorded refusals, so the one that decided has caught it as well: a bug of the story.
+    if (isRefusal(failureTypeOf(error))) throw new Error(sentenceOf(error));
+    throw error;
+  });
   await telling.confirm();
 }
 
 /** Asks the fence: has the decision happened? If not, it never will. */
 async function wasDecided(kernel: Kernel, { type }: Unwound): Promise<boolean> {
-  const { run, decision, participants, persistence } = kernel;
+  const { run, decision, call, persistence } = kernel;
   run.phase = 'deciding';
   // A recorded refusal needs no question: every coordinator meets it, none gets past it.
   if (isRefusal(type ?? undefined) || !decision.seal) return false;
@@ -161,7 +132,7 @@ async function wasDecided(kernel: Kernel, { type }: Unwound): Promise<boolean> {
   run.steps.set(name, step);
   const answer = await persistence.persist({
     step,
-    call: () => seal(participants, stepKeyOf(run.input.gid, decision.step)),
+    call: () => seal(call, stepKeyOf(run.input.gid, decision.step)),
     reason: 'pivot_unknown',
     decisions: ['retry'],
     leaves: 'done',
@@ -179,9 +150,9 @@ async function complete(kernel: Kernel): Promise<TransactionResult> {
   return { outcome: 'completed', steps: stepViewsOf(run), ...byHand(run) };
 }
 
-async function compensate<Input>(
+async function compensate(
   kernel: Kernel,
-  { undoneAs }: Story<Input>,
+  { undoneAs }: Story,
   caused: EndingReason,
 ): Promise<TransactionResult> {
   const { run } = kernel;
@@ -208,14 +179,14 @@ function reasonWithHands(run: Run, caused: EndingReason | null): EndingReason | 
 
 /** The ending is written last, after every participant has answered. */
 async function end(kernel: Kernel, outcome: 'completed' | 'compensated'): Promise<void> {
-  const { run, lane, participants } = kernel;
+  const { run, lane, call } = kernel;
   await CancellationScope.nonCancellable(async () => {
     await Promise.all([kernel.announced(), kernel.locks?.release()]);
     const step = kernel.ownStep('ending', rowBranch);
     const at = Math.max(run.movedAt + 1, run.now());
     run.state = outcome;
     await inStep(lane, step, { kind: 'forever' }, () =>
-      participants.accord.endRun({
+      call(accord.endRun, {
         key: step.key,
         outcome,
         reason: run.reason,

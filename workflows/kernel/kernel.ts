@@ -1,12 +1,10 @@
 import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
 
-import { rowBranch, decideBranch } from '../../contracts/runs';
-import { stepKeyOf, type StepKey } from '../../contracts/ids';
-import type { SealAnswer } from '../../contracts/verdict';
+import { accord, decideBranch, rowBranch, type MoveRun } from '../../contracts/runs';
+import { stepKeyOf } from '../../contracts/ids';
+import type { Keyed } from '../../contracts/verdict';
 import type { ParkReason } from '../../contracts/failures';
-import type { TransactionInput } from '../../contracts/transaction';
-import type { Participants } from '../participants';
-import { createCalls, inStep } from './calls';
+import { createCalls, inStep, type Call } from './calls';
 import type { Lane } from './lane';
 import type { HeldLocks } from './lock';
 import { createHeldLocks } from './lock';
@@ -18,13 +16,7 @@ import type { Review } from './review';
 import { createReview } from './review';
 import type { Run, StepRecord } from './run';
 import { actingEndsAt, atRiskOf, currentStepOf, deadlineOf, isDecided } from './run';
-import type { Story } from './story';
-
-/** The story's decision, its seal bound to the input. */
-interface Decision {
-  readonly step: string;
-  readonly seal?: (participants: Participants, key: StepKey) => Promise<SealAnswer>;
-}
+import type { DecisionStep, Story } from './story';
 
 /** What the parts of the kernel share for one transaction. */
 export interface Kernel {
@@ -32,8 +24,8 @@ export interface Kernel {
   readonly lane: Lane;
   /** Scope of everything that a cancel or the deadline may end: the acts before the decision. */
   readonly body: CancellationScope;
-  readonly decision: Decision;
-  readonly participants: Participants;
+  readonly decision: DecisionStep;
+  readonly call: Call;
   readonly locks: HeldLocks | undefined;
   readonly parking: Parking;
   readonly persistence: Persistence;
@@ -53,31 +45,14 @@ export interface Kernel {
 }
 
 /** The decision of a flow that has no pivot of its own: a fenced row in `accord`. */
-const decideInAccord: Decision = {
+const decideInAccord: DecisionStep = {
   step: decideBranch,
-  seal: ({ accord }, key) => accord.sealDecision({ key }),
+  seal: (call, key) => call(accord.sealDecision, { key }),
 };
 
-function decisionOf<Input extends TransactionInput>(
-  { decision }: Story<Input>,
-  { input }: Run,
-): Decision {
-  if (!decision) return decideInAccord;
-  const { step, seal } = decision;
-  // The run was created of the story's own input.
-  return {
-    step,
-    ...(seal && { seal: (participants, key) => seal(participants, key, input as Input) }),
-  };
-}
-
-export function createKernel<Input extends TransactionInput>(
-  run: Run,
-  lane: Lane,
-  story: Story<Input>,
-): Kernel {
+export function createKernel(run: Run, lane: Lane, story: Pick<Story, 'decision'>): Kernel {
   const moves: Promise<void>[] = [];
-  const participants = createCalls(run, lane);
+  const call = createCalls(run, lane);
   const locks = lane.locks && createHeldLocks(run, lane.locks);
   const body = new CancellationScope();
   const mayAct = () => run.phase === 'acting' && !body.consideredCancelled;
@@ -90,8 +65,8 @@ export function createKernel<Input extends TransactionInput>(
     run,
     lane,
     body,
-    decision: decisionOf(story, run),
-    participants,
+    decision: story.decision ?? decideInAccord,
+    call,
     locks,
     parking,
     persistence: createPersistence(run, lane, parking),
@@ -128,7 +103,7 @@ export function createKernel<Input extends TransactionInput>(
   async function moveRow(move: RowMove): Promise<void> {
     const step = ownStep('row', rowBranch);
     await inStep(lane, step, { kind: 'forever' }, () =>
-      participants.accord.moveRun({ key: step.key, ...move }),
+      call(accord.moveRun, { key: step.key, ...move }),
     );
   }
 
@@ -156,7 +131,7 @@ export function createKernel<Input extends TransactionInput>(
   }
 }
 
-type RowMove = Omit<Parameters<Participants['accord']['moveRun']>[0], 'key'>;
+type RowMove = Omit<MoveRun, keyof Keyed>;
 
 /** Taken at once: by the time it is sent the run may have moved on. */
 function rowMoveOf(run: Run): RowMove {

@@ -1,15 +1,15 @@
 import type { BusinessId, Gid, StepKey } from '../../contracts/ids';
 import type { LockKind } from '../../contracts/locks';
 import type { AmountAtRisk } from '../../contracts/money';
-import type { EarlyStatus, ReviewDecision, TransactionInput } from '../../contracts/transaction';
+import type { EarlyStatus, ReviewDecision } from '../../contracts/transaction';
 import type { SealAnswer } from '../../contracts/verdict';
-import type { Participants } from '../participants';
+import type { Call } from './calls';
 
 /** What a compensable step does, how it is taken back, and what is at risk in between. */
 export interface CompensableStep<Result> {
   readonly act: (key: StepKey) => Promise<Result>;
-  /** Gets the act's result, or `undefined` when the outcome is unknown: the fence makes an unneeded undo harmless. */
-  readonly undo: (key: StepKey, result: Result | undefined) => Promise<unknown>;
+  /** Asked for the key alone: the fence makes an unneeded undo harmless. */
+  readonly undo: (key: StepKey) => Promise<unknown>;
   /** Before its answer; left out: nothing, or nobody knows it yet. */
   readonly atRisk?: readonly AmountAtRisk[];
   /** What the answer says is at risk, in the place of `atRisk`; left out: it says nothing of that. */
@@ -20,8 +20,9 @@ export interface CompensableStep<Result> {
 export interface TccParticipant<Result> {
   readonly try: (key: StepKey) => Promise<Result>;
   readonly confirm: (key: StepKey) => Promise<unknown>;
-  readonly cancel: (key: StepKey, result: Result | undefined) => Promise<unknown>;
+  readonly cancel: (key: StepKey) => Promise<unknown>;
   readonly atRisk?: readonly AmountAtRisk[];
+  readonly answers?: (result: Result) => readonly AmountAtRisk[];
 }
 
 /** A step that has taken effect: its key, for the forward step that confirms it, and its result. */
@@ -53,7 +54,7 @@ export interface Reviewed {
 /** The words of a story. Step names are unique within one transaction: they name branches. */
 export interface Transaction {
   readonly gid: Gid;
-  readonly participants: Participants;
+  readonly call: Call;
   /** Takes a lock for isolation; waits while another transaction has it. Given back at the end. */
   lock(kind: LockKind, id: BusinessId): Promise<HeldLock>;
   /** A step that can be undone. Its undo is registered before the act runs. */
@@ -79,21 +80,31 @@ export interface Transaction {
 }
 
 /** The fenced step that decides a transaction: once it has acted, the transaction goes forward. */
-export interface DecisionStep<Input = TransactionInput> {
+export interface DecisionStep {
   readonly step: string;
   /**
    * Did it happen? If not, it never will. Asked before any undo whose cause is not a recorded refusal, so also where
    * this run never came to the pivot: an earlier life of it, or another coordinator, may have.
    * Left out where the pivot's participant offers none: then the pivot is repeated until it is known, never undone.
    */
-  readonly seal?: (participants: Participants, key: StepKey, input: Input) => Promise<SealAnswer>;
+  readonly seal?: (call: Call, key: StepKey) => Promise<SealAnswer>;
 }
 
-/** A flow: told once, run by every lane. Deterministic; may be told again, when every act is answered by the fence. */
-export interface Story<Input> {
+/** How a step is taken back by a life of the transaction that never came to it. */
+export interface UndoOfStep {
+  readonly step: string;
+  /** What it would have put at risk. */
+  readonly atRisk: readonly AmountAtRisk[];
+  readonly undo: (call: Call, key: StepKey) => Promise<unknown>;
+}
+
+/** A flow with one input: told once, run by every lane. Deterministic; may be told again, when every act is answered by the fence. */
+export interface Story {
   /** Left out: the branch `decide` in `accord` decides, after the last step and before the first confirm. */
-  readonly decision?: DecisionStep<Input>;
+  readonly decision?: DecisionStep;
+  /** Of every step that an input like this one may have acted, in the order of the business. */
+  readonly undos: readonly UndoOfStep[];
   /** Told to callers as soon as the transaction is being undone, whatever the cause, if they were told nothing before. */
   readonly undoneAs?: EarlyStatus;
-  tell(tx: Transaction, input: Input): Promise<void>;
+  tell(tx: Transaction): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { CancelledFailure, CancellationScope, TemporalFailure } from '@temporalio/workflow';
 
-import { failureTypeOf, isRefusal } from '../../contracts/failures';
+import { failureTypeOf, isRefusal, type ParkReason } from '../../contracts/failures';
 import { branchLengthMax, branchPattern, stepKeyOf } from '../../contracts/ids';
 import type { StepKey } from '../../contracts/ids';
 import type { AmountAtRisk } from '../../contracts/money';
@@ -11,13 +11,13 @@ import type { Kernel } from './kernel';
 import { failureOf } from './step-failure';
 import type { Run, StepRecord } from './run';
 import { isDecided, settle } from './run';
-import type { CompensableStep, Done, Transaction } from './story';
+import type { CompensableStep, Done, Story, Transaction } from './story';
 
 /** How often a lost lock is taken again for one step before the transaction is undone. */
 const lockGrantsMax = 3;
 
-/** An unsealed pivot's answer: what it did, or why it surely did not. */
-type PivotAnswer<Result> =
+/** What an act did, or why it surely did not. */
+type KnownAnswer<Result> =
   { readonly result: Result; readonly refusal: undefined } | { readonly refusal: TemporalFailure };
 
 /** Leaves room for what the kernel makes of a step's name: `seal-<name>`, `<name>-confirm`. */
@@ -36,17 +36,19 @@ export interface Telling {
 
 /** @param isContinued an earlier run has come as far as the pivot: whatever is before it is answered by the fence. */
 export function createTelling(kernel: Kernel, isContinued = false): Telling {
-  const { run, lane, locks, participants, persistence } = kernel;
+  const { run, lane, locks, call, persistence } = kernel;
   const isToldAgain = () => isContinued || isDecided(run);
   const told = new Set<string>();
   const acting = new Set<Promise<unknown>>();
   const confirms: ((() => Promise<unknown>) | undefined)[] = [];
+  /** What has ended the acts; the story may not go on as if it had not. */
+  let failed: Error | undefined;
   let closed = false;
   let concurrent = false;
 
   const tx: Transaction = {
     gid: run.input.gid,
-    participants,
+    call,
 
     async lock(kind, id) {
       mayTell();
@@ -68,20 +70,22 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
         return done;
       }
       mayAct();
-      const answer: { result?: Result } = {};
       // Registered before the act: if it takes effect but its answer is lost, undoing is still owed.
-      const step = begin(name, 'compensable', atRisk, (key) => undo(key, answer.result));
-      const result = await track(
-        kernel.body.run(async () => (answer.result = await actOn(step, act))),
-      );
+      const step = begin(name, 'compensable', atRisk, undo);
+      const result = await track(kernel.body.run(() => actOn(step, act)));
       learn(name, answers(result));
       return { key: step.key, result };
     },
 
     async participant(name, tcc) {
-      const { atRisk = [] } = tcc;
+      const { atRisk = [], answers = () => atRisk } = tcc;
       const place = confirms.push(undefined) - 1; // In the order of the story, whichever try ends first.
-      const done = await tx.step(name, { act: tcc.try, undo: tcc.cancel, atRisk });
+      const done = await tx.step(name, {
+        act: tcc.try,
+        undo: tcc.cancel,
+        atRisk,
+        answers,
+      });
       confirms[place] = () => finish(`${name}-confirm`, () => tcc.confirm(done.key));
       return done;
     },
@@ -127,7 +131,7 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
   return { tx, confirm, close, wasConcurrent: () => concurrent };
 
   async function confirm(): Promise<void> {
-    await Promise.all(confirms.flatMap((call) => (call ? [call()] : [])));
+    await Promise.all(confirms.flatMap((confirmOne) => (confirmOne ? [confirmOne()] : [])));
   }
 
   /** An answer says what stands of its step from now on. */
@@ -156,6 +160,7 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
 
   function mayTell(): void {
     if (closed) throw new CancelledFailure('This telling is over.');
+    if (failed) throw failed;
   }
 
   function mayAct(): void {
@@ -169,6 +174,11 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
     concurrent ||= acting.size > 1;
     try {
       return await act;
+    } catch (error) {
+      // A recorded refusal is an answer, met by every life of the transaction; after anything else nobody knows.
+      if (!isRefusal(failureTypeOf(error)))
+        failed ??= error instanceof Error ? error : new Error(String(error));
+      throw error;
     } finally {
       acting.delete(act);
     }
@@ -205,7 +215,16 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
     act: (key: StepKey) => Promise<Result>,
   ): Promise<Result> {
     if (kernel.decision.seal) return actOn(step, act);
-    const call = async (): Promise<PivotAnswer<Result>> => {
+    return knownAnswer(step, act, 'pivot_unknown');
+  }
+
+  /** Repeats an act until its answer is known; a recorded refusal is one, and is thrown as it was. */
+  async function knownAnswer<Result>(
+    step: StepRecord,
+    act: (key: StepKey) => Promise<Result>,
+    reason: ParkReason,
+  ): Promise<Result> {
+    const ask = async (): Promise<KnownAnswer<Result>> => {
       try {
         return { result: await act(step.key), refusal: undefined };
       } catch (error) {
@@ -213,20 +232,12 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
         return { refusal: error };
       }
     };
-    const answer = await persistence.persist({
-      step,
-      call,
-      reason: 'pivot_unknown',
-      decisions: ['retry'],
-      leaves: 'done',
-    });
+    const owed = { step, call: ask, reason, decisions: ['retry'], leaves: 'done' } as const;
+    const answer = await persistence.persist(owed);
     if (!answer) throw new Error(`${step.name} was resolved by hand without an answer.`);
-    if (answer.refusal) {
-      const { refusal } = answer;
-      settle(run, step, 'refused', failureOf(refusal));
-      throw refusal;
-    }
-    return answer.result;
+    if (!answer.refusal) return answer.result;
+    settle(run, step, 'refused', failureOf(answer.refusal));
+    throw answer.refusal;
   }
 
   /** A step of a story that is told again after its decision: the fence answers with what it answered before. */
@@ -237,15 +248,7 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
     atRisk: readonly AmountAtRisk[] = [],
   ): Promise<Done<Result>> {
     const step = begin(name, kind, atRisk);
-    const answer = await persistence.persist({
-      step,
-      call: async () => ({ result: await act(step.key) }),
-      reason: 'forward_failed',
-      decisions: ['retry'],
-      leaves: 'done',
-    });
-    if (!answer) throw new Error(`${name} was resolved by hand without an answer.`);
-    return { key: step.key, result: answer.result };
+    return { key: step.key, result: await knownAnswer(step, act, 'forward_failed') };
   }
 
   async function finish<Result>(
@@ -301,43 +304,16 @@ function beginStep(
 }
 
 /**
- * Tells a story once more without a single act, only to learn which undos it has: an earlier life of this run, or
- * another coordinator, may have acted steps that this life never came to. Ends at the pivot, after which nothing can be
- * undone. What was never done is undone as well: the fence makes that a row that says so.
+ * Registers the undos of the steps that this life never came to: an earlier life of this run, or another coordinator, may
+ * have acted them. What was never done is undone as well: the fence makes that a row that says so.
  *
  * @param isContinued an earlier run has learnt them all: only the undos of its steps are wanted.
  */
-export function createRecall({ run, participants }: Kernel, isContinued: boolean): Transaction {
-  const tx: Transaction = {
-    gid: run.input.gid,
-    participants,
-    lock: () => Promise.resolve({ token: null }),
-    step(name, { undo, atRisk = [] }) {
-      const key = stepKeyOf(run.input.gid, name);
-      const known = run.steps.get(name);
-      if (known) known.undo ??= () => undo(key, undefined);
-      else if (!isContinued)
-        beginStep(run, name, 'compensable', atRisk, () => undo(key, undefined)).state = 'unknown';
-      return Promise.resolve({
-        key,
-        get result(): never {
-          throw new Error(
-            `The result of ${name} is read outside of an act: its story cannot be recalled.`,
-          );
-        },
-      });
-    },
-    participant: (name, tcc) =>
-      tx.step(name, { act: tcc.try, undo: tcc.cancel, atRisk: tcc.atRisk ?? [] }),
-    pivot: () => Promise.reject(new RecallEnded()),
-    finish: () => Promise.reject(new RecallEnded()),
-    review: () => Promise.resolve(undefined),
-    tell: () => undefined,
-  };
-  return tx;
-}
-
-/** Nothing before it is left to recall. */
-export class RecallEnded extends Error {
-  override readonly name = 'RecallEnded';
+export function registerUndos({ run, call }: Kernel, { undos }: Story, isContinued: boolean): void {
+  for (const { step: name, atRisk, undo } of undos) {
+    const known = run.steps.get(name);
+    const undoThis = (key: StepKey) => undo(call, key);
+    if (known) known.undo ??= () => undoThis(known.key);
+    else if (!isContinued) beginStep(run, name, 'compensable', atRisk, undoThis).state = 'unknown';
+  }
 }

@@ -38,9 +38,9 @@ import type { Story } from './story';
  *
  * @param carried of the run that this one continues.
  */
-export async function runTransaction<Input extends TransactionInput>(
-  input: Input,
-  story: Story<Input>,
+export async function runTransaction(
+  input: TransactionInput,
+  story: Story,
   carried?: Carried,
 ): Promise<TransactionResult> {
   const { runId, originalExecutionRunId, continuedFromExecutionRunId } = workflowInfo();
@@ -56,7 +56,7 @@ export async function runTransaction<Input extends TransactionInput>(
   watchCancel(kernel);
   watchDeadline(kernel);
   const result = await Promise.race([
-    coordinate(kernel, story, input, carried !== undefined),
+    coordinate(kernel, story, carried !== undefined),
     continueWhenLong(kernel, input),
   ]);
   await CancellationScope.nonCancellable(() => condition(allHandlersFinished));

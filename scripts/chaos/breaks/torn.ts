@@ -1,7 +1,7 @@
 /** Confirms all participants of a transaction but one. */
 import * as sound from '../../../workflows/kernel/telling';
 
-export { createRecall, RecallEnded } from '../../../workflows/kernel/telling';
+export { registerUndos } from '../../../workflows/kernel/telling';
 
 const forgotten = new Set(['credit', 'order']);
 

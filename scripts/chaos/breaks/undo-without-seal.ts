@@ -1,12 +1,12 @@
 /** Undoes a transaction whose decision nobody has asked about. */
 import * as sound from '../../../workflows/kernel/coordinator';
 
-export const coordinate: typeof sound.coordinate = (kernel, story, input) =>
+export const coordinate: typeof sound.coordinate = (kernel, story, isContinued) =>
   sound.coordinate(
     {
       ...kernel,
       decision: { ...kernel.decision, seal: () => Promise.resolve({ happened: false }) },
     },
     story,
-    input,
+    isContinued,
   );

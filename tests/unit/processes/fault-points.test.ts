@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
-import { operatorVerbs } from '../../../contracts/participants';
+import { operationsOf } from '../../../contracts/definition';
+import { regions } from '../../../contracts/regions';
 import { armFaults, faultMenu } from '../../../processes/fault-menu';
 import {
   inertFaultPoints,
@@ -157,7 +158,7 @@ describe('fault points', () => {
   });
 
   it('can be armed before and behind each step of a switch of regions, and nowhere in it', () => {
-    for (const step of Object.keys(operatorVerbs.regions)) {
+    for (const { name: step } of operationsOf(regions)) {
       const points = faultMenu.find(({ name }) => name === `regions.${step}`)?.points;
       expect(points).toEqual(['before', 'beforeAck']);
     }

@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 
 import type { Refusal, VerdictFailure } from '../../../contracts/failures';
 import { partsOfStepKey, stepKeyOf } from '../../../contracts/ids';
-import { activityTypeOf, activityVerbs, operatorVerbs } from '../../../contracts/participants';
+import { operations } from '../../../contracts/participants';
 import type { EndRun, MoveRun } from '../../../contracts/runs';
 import type { FenceVerdict, Keyed, Verb, Verdict, VerdictName } from '../../../contracts/verdict';
 
@@ -61,15 +61,8 @@ export const first =
 /** Written by the fake itself: the row of a run guards itself, it has no fence. */
 const rowActivities = ['accord.moveRun', 'accord.endRun'];
 
-const fencedVerbs: readonly (readonly [string, Verb])[] = Object.entries({
-  ...activityVerbs,
-  ...operatorVerbs,
-})
-  .flatMap(([participant, verbs]) =>
-    Object.entries(verbs).map(
-      ([name, verb]: [string, Verb]) => [activityTypeOf(participant, name), verb] as const,
-    ),
-  )
+const fencedVerbs: readonly (readonly [string, Verb])[] = [...operations.values()]
+  .map(({ type, verb }) => [type, verb] as const)
   .filter(([activity]) => !rowActivities.includes(activity));
 
 /** Results of the acts that have any, as their participants give them when all goes well. */

@@ -7,6 +7,8 @@ import {
 
 import type { Refusal, VerdictFailure } from '../../../contracts/failures';
 import { stepKeyOf } from '../../../contracts/ids';
+import { inventory } from '../../../contracts/inventory';
+import { accounts } from '../../../contracts/participants';
 import type { EndRun } from '../../../contracts/runs';
 import type { Ending, TransactionInput } from '../../../contracts/transaction';
 import type { Keyed, Verb, Verdict } from '../../../contracts/verdict';
@@ -91,7 +93,7 @@ async function runPlan(plan: Plan, at: number): Promise<PlanOutcome> {
   });
   deciding.catch(() => undefined); // Ends with its scope.
 
-  const result = await coordinate(kernel, storyOf(plan), input);
+  const result = await coordinate(kernel, storyOf(plan));
   operator.cancel();
   return {
     outcome: result.outcome,
@@ -102,37 +104,40 @@ async function runPlan(plan: Plan, at: number): Promise<PlanOutcome> {
   };
 }
 
-function storyOf(plan: Plan): Story<TransactionInput> {
+function storyOf(plan: Plan): Story {
   return {
     ...(plan.pivot && {
-      decision: { step: 'pivot', seal: ({ accounts }, key) => accounts.sealBranch({ key }) },
+      decision: { step: 'pivot', seal: (call, key) => call(accounts.sealBranch, { key }) },
     }),
+    undos: plan.groups.flat().map(({ name }) => ({
+      step: name,
+      atRisk: [],
+      undo: (call, key) => call(inventory.releaseStock, { key }),
+    })),
     async tell(tx) {
       for (const group of plan.groups) await Promise.all(group.map((act) => tell(tx, act)));
       if (!plan.pivot) return;
-      const { accounts, inventory } = tx.participants;
       const capture = {
         holdKey: '',
         payeeId: '',
         amount: { currency: 'EUR', minorUnits: 1 },
       } as const;
-      await tx.pivot('pivot', (key) => accounts.captureFunds({ key, ...capture }));
+      await tx.pivot('pivot', (key) => tx.call(accounts.captureFunds, { key, ...capture }));
       for (const { name } of plan.finishes) {
-        await tx.finish(name, (key) => inventory.reserveStock({ key, lines: [] }));
+        await tx.finish(name, (key) => tx.call(inventory.reserveStock, { key, lines: [] }));
       }
     },
   };
 }
 
 function tell(tx: Transaction, { name, isTcc }: PlannedAct): Promise<unknown> {
-  const { inventory } = tx.participants;
-  const act = (key: string) => inventory.reserveStock({ key, lines: [] });
-  const undo = (key: string) => inventory.releaseStock({ key });
+  const act = (key: string) => tx.call(inventory.reserveStock, { key, lines: [] });
+  const undo = (key: string) => tx.call(inventory.releaseStock, { key });
   if (!isTcc) return tx.step(name, { act, undo });
   return tx.participant(name, {
     try: act,
     cancel: undo,
-    confirm: (key) => inventory.confirmStock({ key }),
+    confirm: (key) => tx.call(inventory.confirmStock, { key }),
   });
 }
 

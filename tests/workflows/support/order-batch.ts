@@ -1,24 +1,25 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 
+import { order as orderFlow } from '../../../contracts/flows/order';
 import type { OrderSagaInput } from '../../../contracts/order-saga';
 import type { TransactionResult } from '../../../contracts/transaction';
 import { createCoalescingLane } from '../../../workflows/batch/coalescing-lane';
 import { coordinate } from '../../../workflows/kernel/coordinator';
+import { storyOf } from '../../../workflows/kernel/flow';
 import { createKernel } from '../../../workflows/kernel/kernel';
 import { createRun } from '../../../workflows/kernel/run';
-import type { Story } from '../../../workflows/kernel/story';
-import { orderStory } from '../../../workflows/order-saga';
+import { orderRun } from '../../../workflows/order-saga';
 
-/** Many orders in one workflow: the story of the single lane, unchanged, behind the coalescing facade. */
+/** Many orders in one workflow: the flow of the single lane, unchanged, behind the coalescing facade. */
 export async function orderBatch(
   orders: readonly OrderSagaInput[],
 ): Promise<readonly TransactionResult[]> {
-  return runBatch(orders, orderStory);
+  return runBatch(orders, orderRun);
 }
 
 export async function runBatch(
   orders: readonly OrderSagaInput[],
-  story: Story<OrderSagaInput>,
+  orderOf: typeof orderRun,
 ): Promise<readonly TransactionResult[]> {
   const lane = createCoalescingLane();
   const flusher = new CancellationScope();
@@ -30,7 +31,8 @@ export async function runBatch(
   const results = await Promise.all(
     orders.map((order) => {
       const run = createRun(order, { now: Date.now, wasReset: false });
-      return coordinate(createKernel(run, lane, story), story, order);
+      const story = storyOf(orderFlow, orderOf, order);
+      return coordinate(createKernel(run, lane, story), story);
     }),
   );
   flusher.cancel();

@@ -8,6 +8,7 @@ export {
   settlement,
   transfer,
 } from '../../../workflows/index';
+export { catchingOrder } from './catching-order';
 export { kernelPlans } from './kernel-plans';
 export { orderBatch } from './order-batch';
 export { unsealedOrder } from './unsealed-order';

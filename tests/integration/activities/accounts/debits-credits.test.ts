@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { createAccountsActivities } from '../../../../activities/accounts/activities';
 import { SqlTimeout } from '../../../../activities/sql-transaction';
-import type { AccountsActivities } from '../../../../contracts/accounts';
+import type { AccountsActivities } from '../../../../contracts/participants';
 import type { BusinessId, StepKey } from '../../../../contracts/ids';
-import { aKey, fencedAccounts, type FencedAccounts } from '../../../support/fenced-accounts';
+import {
+  aKey,
+  accountsOver,
+  fencedAccounts,
+  type FencedAccounts,
+} from '../../../support/fenced-accounts';
 import { participantFence } from '../../../support/participant-fence';
 
 const eur = (minorUnits: number) => ({ currency: 'EUR', minorUnits }) as const;
@@ -16,7 +20,7 @@ describe('debits and credits', () => {
   beforeAll(async () => {
     bank = await fencedAccounts();
     // Every call is a delivery of its own: many wait for one row, and each has its own time.
-    accounts = createAccountsActivities({ fence: participantFence(bank.pool) });
+    accounts = accountsOver(participantFence(bank.pool));
     await bank.admin.change(
       `INSERT INTO accounts (id, tenant, kind, currency) VALUES (?, 'acme', 'clearing', 'EUR')`,
       [clearing],

@@ -3,20 +3,15 @@ import { Redis } from 'ioredis';
 
 import { createAllowanceStore } from '../../../../activities/accounts/allowance-store';
 import { firstBrokenSeq, type AuditRow } from '../../../../activities/accounts/payment-audit';
-import { createPaymentsActivities } from '../../../../activities/accounts/payments-activities';
 import {
   createVelocityMeter,
   type VelocityMeter,
 } from '../../../../activities/accounts/risk-velocity';
 import type { FaultPoints } from '../../../../processes/fault-points';
-import type { AccountsActivities, CaptureFunds } from '../../../../contracts/accounts';
+import type { CaptureFunds } from '../../../../contracts/accounts';
+import type { AccountsActivities } from '../../../../contracts/participants';
 import { stepKeyOf, type BusinessId, type Gid, type StepKey } from '../../../../contracts/ids';
-import type {
-  OpenPayment,
-  PaymentsActivities,
-  RecordReview,
-  ReserveRefund,
-} from '../../../../contracts/payments';
+import type { OpenPayment, RecordReview, ReserveRefund } from '../../../../contracts/payments';
 import type { RiskPolicy } from '../../../../contracts/risk';
 import { fencedAccounts, type FencedAccounts } from '../../../support/fenced-accounts';
 import { testStack } from '../../../support/stack';
@@ -35,7 +30,7 @@ export const lenient: RiskPolicy = {
   newPayeeScore: 0,
 };
 
-export type Participant = AccountsActivities & PaymentsActivities;
+export type Participant = AccountsActivities;
 
 /** A payment on its way, with the requests of its steps as a story would send them. */
 export interface OwnPayment {
@@ -91,10 +86,8 @@ export async function ownPayments(): Promise<OwnPayments> {
       throw error; // Redis is there: a test that counts in MySQL by accident proves nothing.
     },
   });
-  const participant: OwnPayments['participant'] = ({ velocity = meter, faults } = {}) => {
-    const accounts = bank.participant(faults ? { faults } : {});
-    return { ...accounts, ...createPaymentsActivities({ fence: accounts.fence, velocity }) };
-  };
+  const participant: OwnPayments['participant'] = ({ velocity = meter, faults } = {}) =>
+    bank.participant({ velocity, ...(faults && { faults }) });
   const usual = participant();
 
   const payment = async (change: Partial<OpenPayment> = {}): Promise<OwnPayment> => {
@@ -222,6 +215,7 @@ export const stepOf = ({ open, key }: OwnPayment, branch: string) => ({
   key: key(branch),
   minEpoch: 0,
   paymentId: open.paymentId,
+  amount: open.amount,
 });
 
 export const assessmentOf = (own: OwnPayment, policy: RiskPolicy = lenient) => {

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import {
-  createAccountsActivities,
-  createSettlementsActivities,
-} from '../../../../activities/accounts/activities';
 import { gidOf, stepKeyOf, type BusinessId } from '../../../../contracts/ids';
-import type { SettlementsActivities } from '../../../../contracts/settlements';
-import { aKey, fencedAccounts, type FencedAccounts } from '../../../support/fenced-accounts';
+import type { AccountsActivities } from '../../../../contracts/participants';
+import {
+  aKey,
+  accountsOver,
+  fencedAccounts,
+  type FencedAccounts,
+} from '../../../support/fenced-accounts';
 import { participantFence } from '../../../support/participant-fence';
 
 const eur = (minorUnits: number) => ({ currency: 'EUR', minorUnits }) as const;
@@ -15,18 +16,16 @@ const dayMs = 86_400_000;
 
 describe('a settlement', () => {
   let bank: FencedAccounts;
-  let settlements: SettlementsActivities;
+  let settlements: AccountsActivities;
   beforeAll(async () => {
     bank = await fencedAccounts();
-    settlements = createSettlementsActivities({ fence: participantFence(bank.pool) });
+    settlements = accountsOver(participantFence(bank.pool));
   });
   afterAll(() => bank.drop());
 
   /** A capture that a merchant of a tenant of its own gained, as long ago as the test wants. */
   const earn = async (merchant: BusinessId, minorUnits: number, daysAgo: number): Promise<void> => {
-    const { holdFunds, captureFunds } = createAccountsActivities({
-      fence: participantFence(bank.pool),
-    });
+    const { holdFunds, captureFunds } = accountsOver(participantFence(bank.pool));
     const hold = { key: aKey(), minEpoch: 0, accountId: await bank.customer(1_000) };
     const amount = eur(minorUnits);
     await holdFunds([{ ...hold, amount }]);

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { createAccountsActivities } from '../../../../activities/accounts/activities';
 import { createEpochSource, regionEpoch } from '../../../../activities/epoch';
 import { createFence, inertFenceMetrics } from '../../../../activities/fence';
 import { inSqlTransaction, type SqlPool } from '../../../../activities/sql-transaction';
@@ -8,7 +7,7 @@ import { failureTypeOf } from '../../../../contracts/failures';
 import type { StepKey } from '../../../../contracts/ids';
 import { inertFaultPoints } from '../../../../processes/fault-points';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
-import { aDelivery, aKey } from '../../../support/fenced-accounts';
+import { accountsOver, aDelivery, aKey } from '../../../support/fenced-accounts';
 
 const promotions = 20;
 const writers = 12;
@@ -43,7 +42,7 @@ describe('promotion (B22)', () => {
       delivery: () => aDelivery(),
       metrics: inertFenceMetrics,
     });
-    return createAccountsActivities({ fence });
+    return accountsOver(fence);
   };
 
   /** Burns the next epoch, first in the hub and then in the region, each by compare-and-set. */

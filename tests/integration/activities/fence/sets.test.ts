@@ -4,13 +4,18 @@ import fc from 'fast-check';
 import type { HoldFunds } from '../../../../contracts/accounts';
 import type { BusinessId, StepKey } from '../../../../contracts/ids';
 import {
-  captureFunds,
-  holdFunds,
-  releaseFunds,
+  captureFunds as capturing,
+  holdFunds as holding,
+  releaseFunds as release,
 } from '../../../../activities/accounts/accounts-store';
+import { actSpecOf } from '../../../../activities/implement';
+import { accounts as definition } from '../../../../contracts/participants';
 import type { ActSpec, FollowUpSpec } from '../../../../activities/participant';
 import { aGid, aKey, fencedAccounts, type FencedAccounts } from '../../../support/fenced-accounts';
 
+const holdFunds = actSpecOf(definition.holdFunds, holding);
+const captureFunds = actSpecOf(definition.captureFunds, capturing);
+const releaseFunds: FollowUpSpec = { ...release, activity: 'accounts.releaseFunds' };
 const eur = (minorUnits: number) => ({ currency: 'EUR', minorUnits }) as const;
 
 describe('the fence, a set at a time', () => {

@@ -4,7 +4,9 @@ import type { HoldFunds } from '../../../../contracts/accounts';
 import { batchItemsMax, setBytesMax, setRowsMax } from '../../../../contracts/verdict';
 import { attemptAgeMaxMs } from '../../../../activities/fence-session';
 import type { ActSpec } from '../../../../activities/participant';
-import { holdFunds } from '../../../../activities/accounts/accounts-store';
+import { holdFunds as holding } from '../../../../activities/accounts/accounts-store';
+import { actSpecOf } from '../../../../activities/implement';
+import { accounts } from '../../../../contracts/participants';
 import { inSqlTransaction, type SqlPool } from '../../../../activities/sql-transaction';
 import { eventually } from '../../../support/eventually';
 import {
@@ -16,6 +18,7 @@ import {
   type FencedAccounts,
 } from '../../../support/fenced-accounts';
 
+const holdFunds = actSpecOf(accounts.holdFunds, holding);
 const eur = (minorUnits: number) => ({ currency: 'EUR', minorUnits }) as const;
 
 /** The same pool, each of its SQL transactions under MySQL's default isolation. */

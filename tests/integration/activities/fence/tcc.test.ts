@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { createAccountsActivities } from '../../../../activities/accounts/activities';
-import { createCouponsActivities } from '../../../../activities/coupons/activities';
-import { createInventoryActivities } from '../../../../activities/inventory/activities';
-import { createOrdersActivities } from '../../../../activities/orders/activities';
+import { createCoupons } from '../../../../activities/coupons/activities';
+import { createInventory } from '../../../../activities/inventory/activities';
+import { createOrders } from '../../../../activities/orders/activities';
 import type { SqlPool } from '../../../../activities/sql-transaction';
+import type { AccountsActivities } from '../../../../contracts/participants';
 import { businessIdOf, gidOf, stepKeyOf, type StepKey } from '../../../../contracts/ids';
 import type { Keyed, SetActivity } from '../../../../contracts/verdict';
 import { checkBooks } from '../../../../scripts/books';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
+import { accountsOver } from '../../../support/fenced-accounts';
 import { participantFence } from '../../../support/participant-fence';
 
 /** A TCC participant as the fence sees it: three calls on one branch, and what its rows come to. */
@@ -136,15 +137,15 @@ describe('every TCC participant', () => {
 
 describe('a try is refused', () => {
   let databases: OwnDatabases;
-  let coupons: ReturnType<typeof createCouponsActivities>;
-  let accounts: ReturnType<typeof createAccountsActivities>;
+  let coupons: ReturnType<typeof createCoupons>;
+  let accounts: AccountsActivities;
   beforeAll(async () => {
     databases = await ownDatabases(['accounts', 'coupons']);
     await plantCoupons(databases.pool(databases.adminUrl('coupons')));
     await plantAccounts(databases.pool(databases.adminUrl('accounts')));
     const fenceOf = (url: string) => participantFence(databases.pool(url));
-    coupons = createCouponsActivities({ fence: fenceOf(databases.urls.COUPONS_DATABASE_URL) });
-    accounts = createAccountsActivities({ fence: fenceOf(databases.urls.ACCOUNTS_DATABASE_URL) });
+    coupons = createCoupons(fenceOf(databases.urls.COUPONS_DATABASE_URL));
+    accounts = accountsOver(fenceOf(databases.urls.ACCOUNTS_DATABASE_URL));
   });
   afterAll(() => databases.drop());
 
@@ -226,10 +227,10 @@ function participantsOf(
 ): readonly Tcc[] {
   const { urls } = databases;
   const fenceOf = (url: string) => participantFence(databases.pool(url, { connectionLimit: 16 }));
-  const inventory = createInventoryActivities({ fence: fenceOf(urls.INVENTORY_DATABASE_URL) });
-  const accounts = createAccountsActivities({ fence: fenceOf(urls.ACCOUNTS_DATABASE_URL) });
-  const coupons = createCouponsActivities({ fence: fenceOf(urls.COUPONS_DATABASE_URL) });
-  const orders = createOrdersActivities({ fence: fenceOf(urls.ORDERS_DATABASE_URL) });
+  const inventory = createInventory(fenceOf(urls.INVENTORY_DATABASE_URL));
+  const accounts = accountsOver(fenceOf(urls.ACCOUNTS_DATABASE_URL));
+  const coupons = createCoupons(fenceOf(urls.COUPONS_DATABASE_URL));
+  const orders = createOrders(fenceOf(urls.ORDERS_DATABASE_URL));
   const numbers = (pool: SqlPool, sql: string) => async () => {
     const [row] = await pool.select<Record<string, unknown>>(sql);
     return Object.values(row ?? {}).map(Number);

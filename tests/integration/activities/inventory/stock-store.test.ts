@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { FaultPoints } from '../../../../processes/fault-points';
-import { createInventoryActivities } from '../../../../activities/inventory/activities';
+import { createInventory } from '../../../../activities/inventory/activities';
 import type { SqlPool } from '../../../../activities/sql-transaction';
 import { gidOf, stepKeyOf, type StepKey } from '../../../../contracts/ids';
 import type { InventoryActivities, ReserveStock } from '../../../../contracts/inventory';
@@ -20,7 +20,7 @@ beforeAll(async () => {
   databases = await ownDatabases(['inventory']);
   pool = databases.pool(databases.urls.INVENTORY_DATABASE_URL);
   admin = databases.pool(databases.adminUrl('inventory'));
-  inventory = createInventoryActivities({ fence: participantFence(pool) });
+  inventory = createInventory(participantFence(pool));
 });
 afterAll(() => databases.drop());
 beforeEach(() => {
@@ -250,7 +250,7 @@ describe('a connection that drops', () => {
         await admin.change('KILL ?', [connection]);
       },
     };
-    const torn = createInventoryActivities({ fence: participantFence(pool, { faults }) });
+    const torn = createInventory(participantFence(pool, { faults }));
     const request = reserving({ apples: 4 });
     await expect(torn.reserveStock([request])).rejects.toThrow();
     expect(connection).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { createOrdersActivities } from '../../../../activities/orders/activities';
+import { createOrders } from '../../../../activities/orders/activities';
 import type { SqlPool } from '../../../../activities/sql-transaction';
 import { gidOf, stepKeyOf } from '../../../../contracts/ids';
 import type { CreateOrder, OrdersActivities } from '../../../../contracts/orders';
@@ -15,7 +15,7 @@ let orders: OrdersActivities;
 beforeAll(async () => {
   databases = await ownDatabases(['orders']);
   pool = databases.pool(databases.urls.ORDERS_DATABASE_URL);
-  orders = createOrdersActivities({ fence: participantFence(pool) });
+  orders = createOrders(participantFence(pool));
 });
 afterAll(() => databases.drop());
 

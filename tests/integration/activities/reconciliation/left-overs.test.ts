@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { createInventoryActivities } from '../../../../activities/inventory/activities';
+import { createInventory } from '../../../../activities/inventory/activities';
 import type { SqlPool } from '../../../../activities/sql-transaction';
 import type { InventoryActivities } from '../../../../contracts/inventory';
 import type { OrderSagaInput } from '../../../../contracts/order-saga';
@@ -23,7 +23,7 @@ const admins = new Map<Database, SqlPool>();
 
 beforeAll(async () => {
   worker = await ownWorker({ workflowsPath: 'workflows/index.ts' });
-  inventory = createInventoryActivities({ fence: participantFence(worker.databases.inventory) });
+  inventory = createInventory(participantFence(worker.databases.inventory));
 }, 90_000);
 afterAll(() => worker.close());
 

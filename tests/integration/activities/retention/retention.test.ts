@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { createCouponsActivities } from '../../../../activities/coupons/activities';
+import { createCoupons } from '../../../../activities/coupons/activities';
 import { createRetentionActivities, demandKeep } from '../../../../activities/retention/activities';
 import { pageOf } from '../../../../activities/retention/retention-store';
 import { regionEpoch } from '../../../../activities/epoch';
@@ -159,9 +159,7 @@ describe('retention (B13)', () => {
   });
 
   it('gives the protection back at every delivery, and only then keeps the row', async () => {
-    const coupons = createCouponsActivities({
-      fence: participantFence(own.pool(own.urls.COUPONS_DATABASE_URL)),
-    });
+    const coupons = createCoupons(participantFence(own.pool(own.urls.COUPONS_DATABASE_URL)));
     const gids = [aGid(), aGid(), aGid()];
     for (const gid of gids) {
       await plantRun(gid, 'compensated');
@@ -193,8 +191,8 @@ describe('retention (B13)', () => {
     expect(await stampAll(impatient)).toEqual({ stamped: 1, leaked: 0 });
     await impatient.deleteExpired({ participant: 'coupons' });
     expect(await hasEnd(gid)).toEqual([]);
-    const late = createCouponsActivities({
-      fence: createFence({
+    const late = createCoupons(
+      createFence({
         pool: own.pool(own.urls.COUPONS_DATABASE_URL),
         epochRow: regionEpoch,
         epochs: epochsAt(1),
@@ -202,7 +200,7 @@ describe('retention (B13)', () => {
         delivery: () => aDelivery({ issuedAt: Date.now() - 2 * dayMs }),
         metrics: inertFenceMetrics,
       }),
-    });
+    );
     const keyed = { key: stepKeyOf(gid, 'coupon'), minEpoch: 0 };
     const use = {
       couponId: 'acme.C-1',

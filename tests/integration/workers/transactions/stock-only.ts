@@ -1,22 +1,25 @@
+import { inventory } from '../../../../contracts/inventory';
 import type { OrderSagaInput } from '../../../../contracts/order-saga';
-import type { TransactionResult } from '../../../../contracts/transaction';
-import type { Story } from '../../../../workflows/kernel/story';
-import { runTransaction } from '../../../../workflows/kernel/transaction';
+import { defineFlow, tcc } from '../../../../contracts/steps';
+import { runFlow } from '../../../../workflows/kernel/flow';
 
 export { orderSaga } from '../../../../workflows/order-saga';
 
 /** A transaction without a pivot of its own: the branch `decide` in `accord` decides it. */
-const stockOnlyStory: Story<OrderSagaInput> = {
-  async tell(tx, { lines }) {
-    const { inventory } = tx.participants;
-    await tx.participant('stock', {
-      try: (key) => inventory.reserveStock({ key, lines }),
-      confirm: (key) => inventory.confirmStock({ key }),
-      cancel: (key) => inventory.releaseStock({ key }),
-    });
+const flow = defineFlow<OrderSagaInput>()({
+  name: 'order',
+  workflow: 'stockOnly',
+  steps: {
+    stock: tcc({
+      try: inventory.reserveStock,
+      confirm: inventory.confirmStock,
+      cancel: inventory.releaseStock,
+    }),
   },
-};
+});
 
-export async function stockOnly(order: OrderSagaInput): Promise<TransactionResult> {
-  return runTransaction(order, stockOnlyStory);
-}
+export const stockOnly = runFlow(flow, {
+  async run(tx, { lines }) {
+    await tx.stock({ lines });
+  },
+});

@@ -1,0 +1,111 @@
+/** The register of flows, and what follows from their steps: for plans, stories, repairs and the rule of two persons. */
+import type { Flow } from '../ids';
+import type { AnyParticipant } from '../participants';
+import { accord, decideBranch } from '../runs';
+import { pivot, type AnyStep, type FlowDefinition } from '../steps';
+import type { StepKind, TransactionInput } from '../transaction';
+import { checkout } from './checkout';
+import { failback } from './failback';
+import { failover } from './failover';
+import { order } from './order';
+import { payment } from './payment';
+import { refund } from './refund';
+import { settlement } from './settlement';
+import { transfer } from './transfer';
+
+export const flowDefinitions = {
+  ...{ order, checkout, transfer, payment, refund, settlement },
+  ...{ failover, failback },
+} as const satisfies Readonly<Record<Flow, FlowDefinition>>;
+
+/** One step of a flow as it is planned. */
+export interface PlannedStep {
+  /** The branch of its effect, unless it confirms another step's. Of one that is repeated: of its first time. */
+  readonly name: string;
+  readonly kind: StepKind;
+  readonly participant: AnyParticipant;
+  /** Activities of the step by what they are for; `confirms` names the step whose branch a forward step confirms. */
+  readonly act: string;
+  readonly undo: string | null;
+  readonly seal: string | null;
+  readonly confirms: string | null;
+  /** Skipping it by hand moves money, or leaves it where it is: never the decision of one person. */
+  readonly movesMoney: boolean;
+  /** Whether a transaction with this input has it. */
+  readonly when: AnyStep['when'];
+}
+
+/** In the order of the business; undone last first. A flow without a pivot of its own is decided by `decide`. */
+export function plannedStepsOf({ steps }: FlowDefinition): readonly PlannedStep[] {
+  const entries = Object.entries(steps);
+  const planned = entries.map(([name, step]) => planOf(name, step));
+  const confirmed = entries.flatMap(([name, step]) => confirmOf(name, step));
+  const hasPivot = planned.some(({ kind }) => kind === 'pivot');
+  return [...planned, ...(hasPivot ? [] : [decideStep]), ...confirmed];
+}
+
+function planOf(name: string, step: AnyStep): PlannedStep {
+  const { wording, act, undo, seal, confirms, when } = step;
+  return {
+    name: wording === 'repeated' ? `${name}-1` : name,
+    kind: kindOf(step),
+    // Of the register: every step of our flows is one of its participants'.
+    participant: act.participant as AnyParticipant,
+    act: act.name,
+    undo: undo?.name ?? null,
+    seal: seal?.name ?? null,
+    confirms,
+    movesMoney: act.movesMoney,
+    when,
+  };
+}
+
+function kindOf({ wording }: AnyStep): StepKind {
+  if (wording === 'pivot') return 'pivot';
+  const isForward = wording === 'retriable' || wording === 'repeated' || wording === 'confirms';
+  return isForward ? 'retriable' : 'compensable';
+}
+
+/** The forward step that confirms a TCC participant. */
+function confirmOf(name: string, step: AnyStep): readonly PlannedStep[] {
+  const { confirm } = step;
+  if (!confirm) return [];
+  return [
+    {
+      ...planOf(name, step),
+      name: `${name}-confirm`,
+      kind: 'retriable',
+      act: confirm.name,
+      undo: null,
+      confirms: name,
+      movesMoney: confirm.movesMoney,
+    },
+  ];
+}
+
+/** The pivot of a flow, or of an input, that has none of its own. */
+export const decideStep: PlannedStep = planOf(
+  decideBranch,
+  pivot(accord.decide, { seal: accord.sealDecision }),
+);
+
+const plans: Readonly<Record<Flow, readonly PlannedStep[]>> = mapFlows(plannedStepsOf);
+
+/** The steps that a flow may have, whatever its input. */
+export const stepsOfFlow = (flow: Flow): readonly PlannedStep[] => plans[flow];
+
+/** The steps that a transaction with this input has. */
+export function stepsOfInput(input: TransactionInput): readonly PlannedStep[] {
+  return plans[input.flow].flatMap((step) => {
+    if (step.when(input as never)) return [step]; // An input bears the name of the flow whose it is.
+    return step.kind === 'pivot' ? [decideStep] : [];
+  });
+}
+
+function mapFlows<Result>(map: (flow: FlowDefinition) => Result): Readonly<Record<Flow, Result>> {
+  const entries = Object.entries<FlowDefinition>(flowDefinitions).map(([name, flow]) => [
+    name,
+    map(flow),
+  ]);
+  return Object.fromEntries(entries) as Record<Flow, Result>; // Of every flow: the register is complete.
+}

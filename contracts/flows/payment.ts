@@ -1,0 +1,21 @@
+import { heldAmount } from '../money';
+import { accounts } from '../participants';
+import type { PaymentInput } from '../payments';
+import { compensable, defineFlow, pivot, retriable, reviewed } from '../steps';
+
+/** A payment. Nobody is asked where the assessment lets it through. */
+export const payment = defineFlow<PaymentInput>()({
+  name: 'payment',
+  workflow: 'payment',
+  steps: {
+    openPayment: compensable(accounts.openPayment, { undo: accounts.closePayment }),
+    assessRisk: compensable(accounts.assessRisk, { undo: accounts.clearRisk }),
+    review: reviewed(accounts.recordReview, { undo: accounts.withdrawReview }),
+    authorise: compensable(accounts.authorisePayment, {
+      undo: accounts.voidAuthorisation,
+      atRisk: ({ amount }: PaymentInput) => heldAmount(amount),
+    }),
+    transferFunds: pivot(accounts.captureFunds, { seal: accounts.sealBranch }),
+    completePayment: retriable(accounts.completePayment),
+  },
+});

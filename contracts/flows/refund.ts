@@ -1,0 +1,22 @@
+import { heldAmount } from '../money';
+import { accounts } from '../participants';
+import type { RefundInput } from '../payments';
+import { compensable, defineFlow, pivot, retriable, reviewed } from '../steps';
+
+/** A refund, or a chargeback that a person may have to look at. */
+export const refund = defineFlow<RefundInput>()({
+  name: 'refund',
+  workflow: 'refund',
+  steps: {
+    reserveRefund: compensable(accounts.reserveRefund, {
+      undo: accounts.cancelRefund,
+      atRisk: ({ amount }: RefundInput) => (amount ? heldAmount(amount) : []), // `null`: all that is left.
+    }),
+    review: reviewed(accounts.recordRefundReview, {
+      undo: accounts.withdrawRefundReview,
+      when: ({ review }: RefundInput) => review !== undefined,
+    }),
+    returnFunds: pivot(accounts.captureFunds, { seal: accounts.sealBranch }),
+    completeRefund: retriable(accounts.completeRefund),
+  },
+});

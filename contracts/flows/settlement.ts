@@ -1,0 +1,14 @@
+import { accounts } from '../participants';
+import type { SettlementInput } from '../settlements';
+import { defineFlow, pivot, repeated, retriable } from '../steps';
+
+/** A settlement: opened once for a tenant, currency and day, filled page by page, then closed. */
+export const settlement = defineFlow<SettlementInput>()({
+  name: 'settlement',
+  workflow: 'settlement',
+  steps: {
+    openSettlement: pivot(accounts.openSettlement, { seal: accounts.sealBranch }),
+    claim: repeated(accounts.claimSettlementPage),
+    closeSettlement: retriable(accounts.closeSettlement),
+  },
+});

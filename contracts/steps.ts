@@ -1,0 +1,229 @@
+/**
+ * What the steps of a flow are, declared once: pure, so that workflows run them and the API plans and explains them. How
+ * the business goes stands in the workflow.
+ */
+import type { AnyOperation, Operation } from './definition';
+import type { Flow } from './ids';
+import type { LockKind } from './locks';
+import type { AmountAtRisk } from './money';
+import type { Keyed, SealAnswer } from './verdict';
+
+/** How a step is told in the workflow: `tx.<name>(…)`. */
+type Wording = 'compensable' | 'reviewed' | 'tcc' | 'pivot' | 'retriable' | 'repeated' | 'confirms';
+
+/** One step as it is declared. `Request`, `Result` and `Input` are types alone, for the words of the workflow. */
+export interface Step<W extends Wording, Request extends object, Result, Input> {
+  readonly wording: W;
+  readonly act: AnyOperation;
+  readonly undo: AnyOperation | null;
+  readonly confirm: AnyOperation | null;
+  readonly seal: AnyOperation | null;
+  /** The step whose effect it confirms. */
+  readonly confirms: string | null;
+  readonly when: (input: Input) => boolean;
+  /** What may stand of it where nobody knows its request: of a run that never came to it. */
+  readonly atRisk: (input: Input) => readonly AmountAtRisk[];
+  readonly undoRequest: (input: Input) => object;
+  readonly sealRequest: (input: Input) => object;
+  readonly takes?: (request: Request) => void;
+  readonly gives?: Result;
+}
+
+/** No more of its types than every step has. */
+export type AnyStep<Input = never> = Step<Wording, never, unknown, Input>;
+
+type Act<Request extends object, Result> = Operation<'act', Request, Result>;
+type Undo<Request extends object> = Operation<'undo', Request, null>;
+
+export interface StepTraits<Input> {
+  /** Whether this input has the step at all; left out: every one has it. It reads the input and nothing else. */
+  readonly when?: (input: Input) => boolean;
+  /**
+   * What may stand of the step where this run never came to it, and an earlier life of it may have. Left out: nothing, or
+   * nobody knows. Once it is asked for, its participant says.
+   */
+  readonly atRisk?: (input: Input) => readonly AmountAtRisk[];
+}
+
+/** What an undo or a seal asks for beside its key: nothing, or what the flow's input says of it. */
+type Asked<Name extends string, Request extends object, Input> = keyof Omit<
+  Request,
+  keyof Keyed
+> extends never
+  ? object
+  : { readonly [N in Name]: (input: Input) => Omit<Request, keyof Keyed> };
+
+const always = () => true;
+const nothing = () => ({});
+
+interface GivenStep<W extends Wording> extends Pick<AnyStep, 'act'> {
+  readonly wording: W;
+  readonly undo?: AnyOperation;
+  readonly confirm?: AnyOperation;
+  readonly seal?: AnyOperation | undefined;
+  readonly confirms?: string;
+  readonly when?: unknown;
+  readonly atRisk?: unknown;
+  readonly undoRequest?: unknown;
+  readonly sealRequest?: unknown;
+}
+
+/** The compiler checks each builder's parameters; what they are of is kept in its type. */
+const step = <W extends Wording, Request extends object, Result, Input>(given: GivenStep<W>) =>
+  ({
+    undo: null,
+    confirm: null,
+    confirms: null,
+    when: always,
+    atRisk: () => [],
+    undoRequest: nothing,
+    sealRequest: nothing,
+    ...given,
+    seal: given.seal ?? null,
+  }) as Step<W, Request, Result, Input>;
+
+/** A step that is taken back by its undo, should the transaction not come to its pivot. */
+export const compensable = <
+  Request extends object,
+  Result,
+  UndoRequest extends object,
+  Input = unknown,
+>(
+  act: Act<Request, Result>,
+  given: { readonly undo: Undo<UndoRequest> } & Asked<'undoRequest', UndoRequest, Input> &
+    StepTraits<Input>,
+) => step<'compensable', Request, Result, Input>({ ...given, wording: 'compensable', act });
+
+/** A step before the pivot that leaves nothing behind which could be taken back: it looks, or writes once for all. */
+export const withoutUndo = <Request extends object, Result, Input = unknown>(
+  act: Act<Request, Result>,
+  given: StepTraits<Input> = {},
+) => step<'compensable', Request, Result, Input>({ ...given, wording: 'compensable', act });
+
+/** A compensable step that records what a person decides, and waits for it. */
+export const reviewed = <
+  Request extends Decided,
+  Result,
+  UndoRequest extends object,
+  Input = unknown,
+>(
+  act: Act<Request, Result>,
+  given: { readonly undo: Undo<UndoRequest> } & Asked<'undoRequest', UndoRequest, Input> &
+    StepTraits<Input>,
+) =>
+  step<'reviewed', Omit<Request, keyof Decided>, Result, Input>({
+    ...given,
+    wording: 'reviewed',
+    act,
+  });
+
+/** What a person decided on a transaction in review. */
+export interface Decided {
+  readonly decision: 'approve' | 'reject';
+  /** Subject of the person. */
+  readonly by: string;
+  readonly note: string | null;
+}
+
+/** A TCC participant: tried, then confirmed once the transaction is decided, or cancelled. */
+export const tcc = <Request extends object, Result, Input = unknown>(
+  given: {
+    readonly try: Act<Request, Result>;
+    readonly confirm: Operation<'confirm', object, null>;
+    readonly cancel: Undo<object>;
+  } & StepTraits<Input>,
+) =>
+  step<'tcc', Request, Result, Input>({
+    ...(given.when && { when: given.when }),
+    ...(given.atRisk && { atRisk: given.atRisk }),
+    wording: 'tcc',
+    act: given.try,
+    confirm: given.confirm,
+    undo: given.cancel,
+  });
+
+/**
+ * The point of no return. With a seal an unknown outcome is asked for, and undone where it never will be; without one
+ * the act is repeated until it is known. Where an input does not have it, the transaction is decided in `accord`.
+ */
+export const pivot = <
+  Request extends object,
+  Result,
+  SealRequest extends object = object,
+  Input = unknown,
+>(
+  act: Act<Request, Result>,
+  given: {
+    readonly seal?: Operation<'seal', SealRequest, SealAnswer>;
+  } & Asked<'sealRequest', SealRequest, Input> &
+    StepTraits<Input>,
+) => step<'pivot', Request, Result, Input>({ ...given, wording: 'pivot', act });
+
+/** A step after the pivot: repeated until it has taken effect. */
+export const retriable = <Request extends object, Result>(act: Act<Request, Result>) =>
+  step<'retriable', Request, Result, unknown>({ wording: 'retriable', act });
+
+/** A step after the pivot that runs any number of times: `tx.<name>.at(n, …)`, on the branch `<name>-<n>`. */
+export const repeated = <Request extends object, Result>(act: Act<Request, Result>) =>
+  step<'repeated', Request, Result, unknown>({ wording: 'repeated', act });
+
+/** A step after the pivot that makes final what an earlier one has reserved, on that one's branch. */
+export const confirms = <const Name extends string>(
+  name: Name,
+  confirm: Operation<'confirm', object, null>,
+): Step<'confirms', object, null, unknown> & { readonly confirms: Name } => ({
+  ...step<'confirms', object, null, unknown>({ wording: 'confirms', act: confirm }),
+  confirms: name,
+});
+
+export type Steps<Input> = Readonly<Record<string, AnyStep<Input>>>;
+
+type PivotsOf<S> = {
+  [N in keyof S]: S[N] extends { readonly wording: 'pivot' } ? N : never;
+}[keyof S];
+type IsUnion<T, U = T> = T extends unknown ? ([U] extends [T] ? false : true) : never;
+
+/** Words of the kernel beside the steps. */
+type KernelWord = 'gid' | 'lock' | 'decide' | 'reportStatus';
+
+/** A flow has one pivot at most, what is confirmed is a step of it, and no step hides a word of the kernel. */
+type Checked<S> = (true extends IsUnion<PivotsOf<S>>
+  ? { readonly error: 'a flow has one pivot' }
+  : unknown) & {
+  readonly [N in keyof S]: N extends KernelWord
+    ? { readonly error: 'this is a word of the kernel' }
+    : S[N] extends { readonly confirms: infer Name extends string }
+      ? Name extends keyof S
+        ? unknown
+        : { readonly error: 'it confirms no step of this flow' }
+      : unknown;
+};
+
+/** A flow: what its steps are. */
+export interface FlowDefinition<Input = never, S = Readonly<Record<string, AnyStep>>> {
+  /** First part of a gid. */
+  readonly name: Flow;
+  /** Workflow type, as registered with Temporal. */
+  readonly workflow: string;
+  readonly locks: readonly LockKind[];
+  /** In the order of the business; undone last first. */
+  readonly steps: S;
+  readonly input?: (input: Input) => void;
+}
+
+/**
+ * Declares a flow; its workflow is made of it by `runFlow`. Steps are append-only: one that an open run has acted would
+ * be forgotten by a build that no longer has it.
+ */
+export const defineFlow =
+  <Input>() =>
+  <
+    S extends Readonly<
+      Record<string, { readonly wording: Wording; readonly when: (input: Input) => boolean }>
+    >,
+  >(flow: {
+    readonly name: Flow;
+    readonly workflow: string;
+    readonly locks?: readonly LockKind[];
+    readonly steps: S & Checked<S>;
+  }): FlowDefinition<Input, S> => ({ locks: [], ...flow });

@@ -1,0 +1,117 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { implement } from '../../../activities/implement';
+import type { Fence } from '../../../activities/participant';
+import {
+  act,
+  confirm,
+  defineParticipant,
+  operationsOf,
+  retriableAct,
+  seal,
+  undo,
+} from '../../../contracts/definition';
+import { operations, participants } from '../../../contracts/participants';
+import type { Keyed, Verdict } from '../../../contracts/verdict';
+
+interface HoldRoom {
+  readonly hotelId: string;
+  readonly nights: number;
+}
+
+const hotel = defineParticipant('hotel', {
+  holdRoom: act<HoldRoom, { readonly roomNo: number }>({
+    refusals: ['ParticipantRefused'],
+    reserves: true,
+    amounts: () => [{ kind: 'hold', currency: 'EUR', minorUnits: 100 }],
+  }),
+  releaseRoom: undo(),
+  confirmRoom: confirm(),
+  writeGuestBook: retriableAct(),
+  sealBranch: seal(),
+});
+
+const room = {
+  content: ({ hotelId, nights }: HoldRoom) => ({ hotelId, nights }),
+  rows: () => 1,
+  effect: () => Promise.resolve([]),
+};
+const guestBook = { content: () => ({}), rows: () => 1, effect: () => Promise.resolve([]) };
+const followUp = { effect: () => Promise.resolve(new Map()) };
+const implementations = {
+  holdRoom: room,
+  releaseRoom: followUp,
+  confirmRoom: followUp,
+  writeGuestBook: guestBook,
+};
+
+/** Its calls are never made: these lines must not compile. */
+const mistakes = (fence: Fence, keyed: Keyed): void => {
+  // @ts-expect-error an operation without its implementation
+  implement(hotel, { holdRoom: room, releaseRoom: followUp, confirmRoom: followUp });
+  // @ts-expect-error an undo in the place of an act
+  implement(hotel, { ...implementations, holdRoom: followUp });
+  const strange = { ...room, content: (other: { x: 1 }) => other };
+  // @ts-expect-error content that reads what the request does not have
+  implement(hotel, { ...implementations, holdRoom: strange });
+  // @ts-expect-error a request without its rooms
+  void implement(hotel, implementations)(fence).holdRoom([{ ...keyed, hotelId: 'h' }]);
+  // @ts-expect-error a refusal that nobody knows
+  act({ refusals: ['NoSuchRefusal'] });
+};
+
+describe('a participant that is declared once', () => {
+  it('lets none of its mistakes compile', () => {
+    expect(mistakes).toBeInstanceOf(Function);
+  });
+
+  it('names its operations as Temporal knows them, and says what each asks of the fence', () => {
+    const { holdRoom, releaseRoom, confirmRoom, writeGuestBook, sealBranch } = hotel;
+    const all = [holdRoom, releaseRoom, confirmRoom, writeGuestBook, sealBranch];
+    expect(all.map(({ type, verb }) => [type, verb])).toEqual([
+      ['hotel.holdRoom', 'act'],
+      ['hotel.releaseRoom', 'undo'],
+      ['hotel.confirmRoom', 'confirm'],
+      ['hotel.writeGuestBook', 'act'],
+      ['hotel.sealBranch', 'seal'],
+    ]);
+    expect(holdRoom).toMatchObject({ reserves: true, refusals: ['ParticipantRefused'] });
+    expect([holdRoom.refusalsAre, writeGuestBook.refusalsAre]).toEqual(['recorded', 'rolledBack']);
+  });
+
+  it('sends each activity to the fence under the verb of its operation', async () => {
+    const asked: [string, string][] = [];
+    const record = (verb: string, activity: string): Promise<readonly Verdict<never>[]> => {
+      asked.push([verb, activity]);
+      return Promise.resolve([]);
+    };
+    const fence: Fence = {
+      act: ({ activity, reserves, refusals }) =>
+        record(`act ${String(reserves)} ${refusals}`, activity),
+      confirm: ({ activity }) => record('confirm', activity),
+      undo: ({ activity }) => record('undo', activity),
+      seal: (activity) => record('seal', activity),
+    };
+    const activities = implement(hotel, implementations)(fence);
+    await activities.holdRoom([]);
+    await activities.releaseRoom([]);
+    await activities.confirmRoom([]);
+    await activities.writeGuestBook([]);
+    await activities.sealBranch([]);
+    expect(asked).toEqual([
+      ['act true recorded', 'hotel.holdRoom'],
+      ['undo', 'hotel.releaseRoom'],
+      ['confirm', 'hotel.confirmRoom'],
+      ['act false rolledBack', 'hotel.writeGuestBook'],
+      ['seal', 'hotel.sealBranch'],
+    ]);
+  });
+
+  it('is in the register under the type of each of its operations', () => {
+    const types = Object.values(participants).flatMap((each) =>
+      operationsOf(each).map(({ type }) => type),
+    );
+    expect([...operations.keys()]).toEqual(types);
+    expect(operations.get('accounts.sealBranch')?.verb).toBe('seal');
+  });
+});

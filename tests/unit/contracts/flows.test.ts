@@ -1,0 +1,114 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { flowDefinitions, stepsOfFlow, stepsOfInput } from '../../../contracts/flows';
+import { flows, type Flow } from '../../../contracts/ids';
+import { inventory } from '../../../contracts/inventory';
+import type { OrderSagaInput } from '../../../contracts/order-saga';
+import { accounts } from '../../../contracts/participants';
+import { regions } from '../../../contracts/regions';
+import {
+  compensable,
+  confirms,
+  defineFlow,
+  pivot,
+  retriable,
+  type AnyStep,
+} from '../../../contracts/steps';
+import { runFlow } from '../../../workflows/kernel/flow';
+import { anOrder } from '../../workflows/support/builders';
+
+/**
+ * Steps that runs of a shipped build may have acted, by flow: name and undo. Append-only. A step that goes from a flow
+ * stays declared there, and here: a build that does not know it would forget to take it back.
+ */
+const recorded: Readonly<Record<Flow, readonly string[]>> = {
+  order: [
+    'reserveStock: inventory.releaseStock',
+    'coupon: coupons.releaseCoupon',
+    'holdFunds: accounts.releaseFunds',
+    'createOrder: orders.cancelOrder',
+  ],
+  checkout: [
+    'stock: inventory.releaseStock',
+    'funds: accounts.releaseFunds',
+    'coupon: coupons.releaseCoupon',
+    'order: orders.cancelOrder',
+  ],
+  transfer: ['debit: accounts.releaseFunds', 'credit: accounts.cancelCredit'],
+  payment: [
+    'openPayment: accounts.closePayment',
+    'assessRisk: accounts.clearRisk',
+    'review: accounts.withdrawReview',
+    'authorise: accounts.voidAuthorisation',
+  ],
+  refund: ['reserveRefund: accounts.cancelRefund', 'review: accounts.withdrawRefundReview'],
+  settlement: [],
+  failover: [
+    'beginSwitch: regions.abortSwitch',
+    'closeRoutes: regions.reopenRoutes',
+    'fenceRegion: regions.unfenceRegion',
+    'drainRegion: regions.followAgain',
+  ],
+  failback: [],
+};
+
+const undoneStepsOf = (flow: Flow): readonly string[] =>
+  Object.entries<AnyStep>(flowDefinitions[flow].steps).flatMap(([name, { undo }]) =>
+    undo ? [`${name}: ${undo.type}`] : [],
+  );
+
+const reserve = compensable(inventory.reserveStock, { undo: inventory.releaseStock });
+const capture = pivot(accounts.captureFunds, { seal: accounts.sealBranch });
+const define = defineFlow<OrderSagaInput>();
+
+/** Its calls are never made: these lines must not compile. */
+const mistakes = (): void => {
+  const flow = { name: 'order', workflow: 'orderSaga' } as const;
+  // @ts-expect-error two pivots
+  define({ ...flow, steps: { capture, again: capture } });
+  // @ts-expect-error a confirm of a step that does not exist
+  define({ ...flow, steps: { reserve, ends: confirms('reserved', inventory.confirmStock) } });
+  // @ts-expect-error a step that hides a word of the kernel
+  define({ ...flow, steps: { lock: reserve } });
+  // @ts-expect-error a compensable step without its undo
+  compensable(inventory.reserveStock, {});
+  // @ts-expect-error an undo as an act
+  compensable(inventory.releaseStock, { undo: inventory.releaseStock });
+  // @ts-expect-error an undo that nobody tells what it takes back
+  compensable(regions.closeRoutes, { undo: regions.reopenRoutes });
+  // @ts-expect-error a confirm that is no step of its own
+  retriable(inventory.confirmStock);
+  runFlow(define({ ...flow, steps: { reserve } }), {
+    async run(tx) {
+      // @ts-expect-error a request without its lines
+      await tx.reserve({});
+      // @ts-expect-error a step that was not declared
+      await Promise.resolve(tx.capture);
+    },
+  });
+};
+
+describe('a flow that is declared once', () => {
+  it('lets none of its mistakes compile', () => {
+    expect(mistakes).toBeInstanceOf(Function);
+  });
+
+  it.each(flows)('%s still takes back every step that a shipped build may have acted', (flow) => {
+    expect(undoneStepsOf(flow)).toEqual(recorded[flow]);
+  });
+
+  it.each(flows)('%s has exactly one decision, its own or that in accord', (flow) => {
+    expect(stepsOfFlow(flow).filter(({ kind }) => kind === 'pivot')).toHaveLength(1);
+  });
+
+  it('plans the steps of its input alone', () => {
+    const namesOf = (order: OrderSagaInput) => stepsOfInput(order).map(({ name }) => name);
+    const paid = anOrder();
+    expect(namesOf(paid)).not.toContain('coupon');
+    const coupon = { couponId: 'acme.C-1', discount: paid.amount, isWholePrice: true } as const;
+    expect(namesOf({ ...paid, coupon, amount: { ...paid.amount, minorUnits: 0 } })).toEqual([
+      ...['reserveStock', 'coupon', 'createOrder', 'decide'],
+      ...['confirmStock', 'completeOrder', 'coupon-confirm'],
+    ]);
+  });
+});

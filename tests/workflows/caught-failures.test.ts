@@ -1,0 +1,70 @@
+import { describe, expect, it } from '@jest/globals';
+
+import type { OrderSagaInput } from '../../contracts/order-saga';
+import { anOrder, littleTime } from './support/builders';
+import type { Answer } from './support/fake-participants';
+import {
+  fails,
+  fakeParticipants,
+  losesAnswer,
+  losesAnswerUntilSealed,
+  refuses,
+} from './support/fake-participants';
+import { statesOf, transactionRuns } from './support/transaction-runs';
+import { workflowTests } from './support/transaction-worker';
+
+const tests = workflowTests();
+const runs = transactionRuns(tests);
+const branches = ['reserveStock', 'holdFunds', 'captureFunds'];
+
+/** Plays the order whose flow catches whatever its first step throws. */
+async function play(answers: Readonly<Record<string, Answer>>, order: OrderSagaInput = anOrder()) {
+  const fakes = fakeParticipants(answers);
+  tests.cast(order.gid, fakes);
+  const result = await (await runs.start(order, order.gid, 'catchingOrder')).result();
+  return { fakes, result, states: statesOf(fakes, order, branches) };
+}
+
+describe('a flow that catches a failure of a step', () => {
+  it('goes on after a recorded refusal, which every life of it meets', async () => {
+    const { result, states } = await play({ 'inventory.reserveStock': refuses('OutOfStock') });
+    expect(result.outcome).toBe('completed');
+    expect(states).toEqual(['refused', 'confirmed', 'acted']);
+  });
+
+  it('is undone after any other failure, and nothing of it stays frozen', async () => {
+    const { fakes, result, states } = await play({
+      'inventory.reserveStock': (delivery) => {
+        void delivery.proceed(); // It took effect, and what is answered says nothing of that.
+        return fails('IdempotencyConflict')(delivery);
+      },
+    });
+    expect(result).toMatchObject({
+      outcome: 'compensated',
+      reason: { type: 'IdempotencyConflict', step: 'reserveStock' },
+    });
+    expect(states).toEqual(['undone', 'empty', 'empty']);
+    expect(fakes.calls).not.toContain('accounts.holdFunds');
+  });
+
+  it('is undone where the outcome of the step is unknown when its time is over', async () => {
+    const { result, states } = await play(
+      { 'inventory.reserveStock': losesAnswer },
+      anOrder(littleTime()),
+    );
+    expect(result.outcome).toBe('compensated');
+    expect(states).toEqual(['undone', 'empty', 'empty']);
+  });
+
+  it('meets the refusal as it was where it is run again behind its decision, and does not park', async () => {
+    const { result, states } = await play(
+      {
+        'inventory.reserveStock': refuses('OutOfStock'),
+        'accounts.captureFunds': losesAnswerUntilSealed,
+      },
+      anOrder(littleTime()),
+    );
+    expect(result.outcome).toBe('completed');
+    expect(states).toEqual(['refused', 'confirmed', 'acted']);
+  });
+});

@@ -1,0 +1,248 @@
+/** A flow as a workflow: its words follow from its steps, and so does what is owed where it does not come to its pivot. */
+import type { AnyOperation, Operation } from '../../contracts/definition';
+import { stepKeyOf, type BusinessId, type Gid, type StepKey } from '../../contracts/ids';
+import type { LockKind } from '../../contracts/locks';
+import type { AmountAtRisk } from '../../contracts/money';
+import { accord, decideBranch } from '../../contracts/runs';
+import type { AnyStep, FlowDefinition, Step } from '../../contracts/steps';
+import type { EarlyStatus, TransactionInput, TransactionResult } from '../../contracts/transaction';
+import type { Keyed, SealAnswer, Verb } from '../../contracts/verdict';
+import type { Carried } from './run';
+import type {
+  CompensableStep,
+  HeldLock,
+  ReviewRequest,
+  Story,
+  TccParticipant,
+  Transaction,
+  UndoOfStep,
+} from './story';
+import { runTransaction } from './transaction';
+
+/** A request, or how it is made at each try: a lock that was lost and taken again has a newer token. */
+type Asked<Request> = Request | (() => Request);
+
+/** What a word takes: nothing, where its request has nothing of its own. */
+type Arguments<Request> = keyof Omit<Request, keyof Keyed> extends never
+  ? []
+  : [request: Asked<Omit<Request, keyof Keyed>>];
+
+/** A step as the workflow tells it. It answers once the step has taken effect. */
+interface WordOf<Request, Result> {
+  readonly compensable: (...asked: Arguments<Request>) => Promise<Result>;
+  readonly tcc: (...asked: Arguments<Request>) => Promise<Result>;
+  readonly pivot: (...asked: Arguments<Request>) => Promise<Result>;
+  /**
+   * Waits for a person, and records what was said. Fails with ReviewExpired where nobody has decided in time. Run again
+   * after its decision, nobody is asked.
+   */
+  readonly reviewed: (
+    request: Omit<Request, keyof Keyed>,
+    question: ReviewRequest,
+  ) => Promise<void>;
+  /** `undefined`: an operator has answered for the step. */
+  readonly retriable: (...asked: Arguments<Request>) => Promise<Result | undefined>;
+  readonly confirms: () => Promise<void>;
+  readonly repeated: {
+    /** @param time from 1: it names the branch. */
+    at(time: number, ...asked: Arguments<Request>): Promise<Result | undefined>;
+  };
+}
+
+type Words<Steps> = {
+  readonly [Name in keyof Steps]: Steps[Name] extends Step<
+    infer Wording,
+    infer Request,
+    infer Result,
+    never
+  >
+    ? WordOf<Request, Result>[Wording]
+    : never;
+};
+
+/** Words of the kernel, beside the steps. */
+export interface KernelWords {
+  readonly gid: Gid;
+  /** Takes a lock for isolation; waits while another transaction has it. Given back at the end. */
+  lock(kind: LockKind, id: BusinessId): Promise<HeldLock>;
+  /** The pivot in `accord`, of an input that has none of its own. Left out, it comes at the end. */
+  decide(): Promise<void>;
+  /** Tells callers before the ending; the first of all that is told stands for good. Waits for nobody. */
+  reportStatus(status: EarlyStatus): void;
+}
+
+/** How the business goes. Deterministic; may run again, when every act is answered by the fence. */
+export interface FlowRun<Input, Steps> {
+  /** Told to callers as soon as the transaction is being undone, whatever the cause, if they were told nothing before. */
+  readonly statusWhenCompensated?: EarlyStatus;
+  readonly run: (tx: KernelWords & Words<Steps>, input: Input) => Promise<void>;
+}
+
+/** Makes a flow a workflow. */
+export const runFlow =
+  <Input extends TransactionInput, Steps>(
+    flow: FlowDefinition<Input, Steps>,
+    given: FlowRun<Input, Steps>,
+  ) =>
+  (input: Input, carried?: Carried): Promise<TransactionResult> =>
+    runTransaction(input, storyOf(flow, given, input), carried);
+
+/** The flow as the kernel runs it. @param input whose steps it has. */
+export function storyOf<Input extends TransactionInput, Steps>(
+  { steps }: FlowDefinition<Input, Steps>,
+  { statusWhenCompensated, run }: FlowRun<Input, Steps>,
+  input: Input,
+): Story {
+  const all = Object.entries(steps as Readonly<Record<string, AnyStep<Input>>>); // As `defineFlow` has checked them.
+  const planned = all.filter(([, step]) => step.when(input));
+  const pivot = planned.find(([, { wording }]) => wording === 'pivot');
+  return {
+    ...(pivot && { decision: decisionOf(...pivot, input) }),
+    ...(statusWhenCompensated && { undoneAs: statusWhenCompensated }),
+    undos: planned.flatMap(([name, step]) => undosOf(name, step, input)),
+    tell: (tx) => run(wordsOf<Input, Steps>(tx, all, input), input),
+  };
+}
+
+function decisionOf<Input>(
+  name: string,
+  { seal, sealRequest }: AnyStep<Input>,
+  input: Input,
+): NonNullable<Story['decision']> {
+  if (!seal) return { step: name };
+  return {
+    step: name,
+    seal: (call, key) => call(seal as Seal, { ...sealRequest(input), key }),
+  };
+}
+
+type Seal = Operation<'seal', object, SealAnswer>;
+
+function undosOf<Input>(
+  name: string,
+  { wording, undo, undoRequest, atRisk }: AnyStep<Input>,
+  input: Input,
+): readonly UndoOfStep[] {
+  if (wording !== 'compensable' && wording !== 'reviewed' && wording !== 'tcc') return [];
+  return [{ step: name, atRisk: atRisk(input), undo: undoing(undo, undoRequest, input) }];
+}
+
+/** Nothing is called where there is nothing to take back. */
+const undoing =
+  <Input>(
+    undo: AnyOperation | null,
+    requestOf: (input: Input) => object,
+    input: Input,
+  ): UndoOfStep['undo'] =>
+  (call, key) =>
+    undo ? call(undo as Of<object>, { ...requestOf(input), key }) : Promise.resolve();
+
+/** An operation of a declared step: its word has checked the request. */
+type Of<Request extends object> = Operation<Verb, Request, unknown>;
+
+function wordsOf<Input, Steps>(
+  tx: Transaction,
+  steps: readonly (readonly [string, AnyStep<Input>])[],
+  input: Input,
+): KernelWords & Words<Steps> {
+  const words = steps.map(([name, step]) => {
+    const notItsOwn = () => Promise.reject(new Error(`${name} is no step of this input.`));
+    const word: unknown = step.when(input) ? wordOf({ tx, name, step, input }) : notItsOwn;
+    return [name, word] as const;
+  });
+  const kernelWords: KernelWords = {
+    gid: tx.gid,
+    lock: (kind, id) => tx.lock(kind, id),
+    async decide() {
+      await tx.pivot(decideBranch, (key) => tx.call(accord.decide, { key }));
+    },
+    reportStatus: (status) => tx.tell(status),
+  };
+  // Each word is made of the step that types it.
+  return { ...kernelWords, ...Object.fromEntries(words) } as KernelWords & Words<Steps>;
+}
+
+type AnyAsked = object | (() => object) | undefined;
+const isMade = (asked: AnyAsked): asked is () => object => typeof asked === 'function';
+const given = (asked: AnyAsked): object => (isMade(asked) ? asked() : (asked ?? {}));
+
+/** One step of one run, as its word is made of it. */
+interface Place<Input> {
+  readonly tx: Transaction;
+  readonly name: string;
+  readonly step: AnyStep<Input>;
+  readonly input: Input;
+}
+
+type Acting<Result> = (key: StepKey) => Promise<Result>;
+
+function wordOf<Input>(place: Place<Input>): unknown {
+  const { tx, name, step } = place;
+  const act = step.act as Of<object>;
+  const acting =
+    (asked: AnyAsked): Acting<unknown> =>
+    (key) =>
+      tx.call(act, { ...given(asked), key });
+  switch (step.wording) {
+    case 'compensable':
+      return async (asked: AnyAsked) =>
+        (await tx.step(name, compensating(place, asked, acting(asked)))).result;
+    case 'reviewed':
+      return (asked: AnyAsked, question: ReviewRequest) =>
+        tx.step(name, compensating(place, asked, reviewing(place, act, asked, question)));
+    case 'tcc':
+      return async (asked: AnyAsked) =>
+        (await tx.participant(name, tried(place, asked, acting(asked)))).result;
+    case 'pivot':
+      return async (asked: AnyAsked) => (await tx.pivot(name, acting(asked))).result;
+    case 'retriable':
+      return (asked: AnyAsked) => tx.finish(name, acting(asked));
+    case 'repeated':
+      return {
+        at: (time: number, asked: AnyAsked) => tx.finish(`${name}-${time}`, acting(asked)),
+      };
+    case 'confirms': {
+      const key = stepKeyOf(tx.gid, step.confirms ?? name);
+      return () => tx.finish(name, () => tx.call(act, { key }));
+    }
+  }
+}
+
+/** A step that is taken back as it was declared, with what its participant says is at risk. */
+function compensating<Input, Result>(
+  { tx, step: { act, undo, undoRequest }, input }: Place<Input>,
+  asked: AnyAsked,
+  acting: Acting<Result>,
+): Required<CompensableStep<Result>> {
+  const amounts = act.amounts as (request: object, result?: unknown) => readonly AmountAtRisk[];
+  const undoStep = undoing(undo, undoRequest, input);
+  return {
+    act: acting,
+    undo: (key) => undoStep(tx.call, key),
+    atRisk: amounts(given(asked)),
+    answers: (result) => amounts(given(asked), result),
+  };
+}
+
+/** Waits for a person, and records what was said. */
+const reviewing =
+  <Input>(
+    { tx }: Place<Input>,
+    act: Of<object>,
+    asked: AnyAsked,
+    question: ReviewRequest,
+  ): Acting<void> =>
+  async (key) => {
+    const reviewed = await tx.review(question);
+    if (reviewed) await tx.call(act, { ...given(asked), ...reviewed, key });
+  };
+
+function tried<Input, Result>(
+  place: Place<Input>,
+  asked: AnyAsked,
+  acting: Acting<Result>,
+): TccParticipant<Result> {
+  const { act, undo, ...risk } = compensating(place, asked, acting);
+  const confirm = place.step.confirm as Of<object>;
+  return { ...risk, try: act, cancel: undo, confirm: (key) => place.tx.call(confirm, { key }) };
+}
