@@ -2,13 +2,14 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 
 import {
   colors,
+  conclude,
   fail,
   jsonOption,
   print,
-  printJson,
   reportTo,
   tableOf,
   type JsonTarget,
+  type Verdict,
 } from '../report';
 import { showLogs } from './logs';
 import { serverNames, serversOf, stackProfiles, type Profile, type ServerName } from './profile';
@@ -45,48 +46,58 @@ or one that is fetched or built once into the cache of this user.
 Exit codes: 0 done · 1 failed · ${exitNotHealthy} status: not every server is healthy.`,
   );
 
-command('up', 'Start what is not running and wait until every server works.').action(
+reporting('up', 'Start what is not running and wait until every server works.').action(
   async ({ profile, json }: CommonOptions) => {
     const began = Date.now();
     const stack = await bringUp(profile);
     const seconds = ((Date.now() - began) / 1000).toFixed(1);
-    print(`The ${profile} stack works (${seconds} s).\n${addresses(stack)}`);
-    printJson(json, shown(stack));
+    print(addresses(stack));
+    conclude(json, shown(stack), {
+      ok: true,
+      sentence: `The ${profile} stack works (${seconds} s).`,
+    });
   },
 );
 
-command('status', 'Ask every server whether it works.').action(
+reporting('status', 'Ask every server whether it works.').action(
   async ({ profile, json }: CommonOptions) => {
     const found = await status(profile);
     const uiUrl = (await readStack(profile))?.temporal.uiUrl;
     print(tableOfServers(found) + (uiUrl === undefined ? '' : `\nTemporal UI: ${uiUrl}`));
-    printJson(json, { profile, servers: found, temporalUi: uiUrl ?? null });
-    if (found.some(({ isHealthy }) => !isHealthy)) process.exitCode = exitNotHealthy;
+    const verdict = verdictOf(profile, found);
+    conclude(json, { profile, servers: found, temporalUi: uiUrl ?? null }, verdict);
+    if (!verdict.ok) process.exitCode = exitNotHealthy;
   },
 );
 
-command('down', 'Stop what this checkout started. Data stay.').action(
+reporting('down', 'Stop what this checkout started. Data stay.').action(
   async ({ profile, json }: CommonOptions) => {
     await takeDown(profile);
-    print(`The ${profile} stack is down; its data stay.`);
-    printJson(json, { profile, up: false });
+    conclude(
+      json,
+      { profile, up: false },
+      { ok: true, sentence: `The ${profile} stack is down; its data stay.` },
+    );
   },
 );
 
-command('reset', 'Stop what this checkout started and remove its data, logs and secrets.').action(
+reporting('reset', 'Stop what this checkout started and remove its data, logs and secrets.').action(
   async ({ profile, json }: CommonOptions) => {
     await reset(profile);
-    print(`The ${profile} stack is down and its data are gone.`);
-    printJson(json, { profile, up: false });
+    conclude(
+      json,
+      { profile, up: false },
+      { ok: true, sentence: `The ${profile} stack is down and its data are gone.` },
+    );
   },
 );
 
-command('restart', 'Start one server of this checkout again, on its data, whatever became of it.')
+reporting('restart', 'Start one server of this checkout again, on its data, whatever became of it.')
   .argument('<server>', `one of ${serverNames.join(', ')}`, serverNameOf)
   .action(async (name: ServerName, { profile, json }: CommonOptions) => {
     await restartServer(profile, name);
-    print(`${name} of the ${profile} stack works again.`);
-    printJson(json, { profile, restarted: name });
+    const sentence = `${name} of the ${profile} stack works again.`;
+    conclude(json, { profile, restarted: name }, { ok: true, sentence });
   });
 
 command('logs', 'Print the last log lines of one server, or of all.')
@@ -114,10 +125,12 @@ function command(name: string, description: string): Command {
   const profile = new Option('-p, --profile <name>', 'which set of servers')
     .choices(stackProfiles)
     .default('dev' satisfies Profile);
-  return program
-    .command(name)
-    .description(description)
-    .addOption(profile)
+  return program.command(name).description(description).addOption(profile);
+}
+
+/** One that has something to report. */
+function reporting(name: string, description: string): Command {
+  return command(name, description)
     .addOption(jsonOption())
     .hook('preAction', (_, called) => reportTo(called.opts<CommonOptions>().json));
 }
@@ -140,6 +153,14 @@ const tableOfServers = (found: readonly ServerStatus[]): string =>
       isHealthy ? colors.green('yes') : colors.red(`no: ${failure?.split('\n')[0] ?? 'unknown'}`),
     ]),
   );
+
+/** Who is not healthy is named, so that the last line alone says what to look at. */
+function verdictOf(profile: Profile, found: readonly ServerStatus[]): Verdict {
+  const unhealthy = found.filter(({ isHealthy }) => !isHealthy).map(({ title }) => title);
+  return unhealthy.length === 0
+    ? { ok: true, sentence: `Every server of ${profile} works.` }
+    : { ok: false, sentence: `Of ${profile} these do not work: ${unhealthy.join(', ')}.` };
+}
 
 function addresses({ temporal, mysql, redis, kafka }: Stack): string {
   const lines = [

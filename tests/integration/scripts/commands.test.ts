@@ -10,7 +10,7 @@ import packageJson from '../../../package.json';
 import { checkout, environmentWith } from '../../../scripts/stack/config';
 
 const run = promisify(execFile);
-const launcher = 'node scripts/bootstrap.mjs ';
+const launcher = 'exec node scripts/bootstrap.mjs ';
 
 /** By the file that runs them: what stands behind `npm run <name> --`. */
 const commands = Object.entries(packageJson.scripts)
@@ -77,5 +77,14 @@ describe('a report', () => {
     const { stdout, stderr } = await reportWith('--json');
     expect(JSON.parse(stdout)).toHaveProperty('places');
     expect(stderr).toContain('Kinds: ');
+  }, 30_000);
+
+  it('of the servers ends with its verdict, too, and with --json says it beside it', async () => {
+    const status = ['--import', 'tsx', 'scripts/stack/cli.ts', 'status', '--profile', 'test'];
+    const { stdout } = await run(process.execPath, status, { cwd: checkout });
+    expect(stdout.trimEnd().split('\n').at(-1)).toBe('Every server of test works.');
+    const json = await run(process.execPath, [...status, '--json'], { cwd: checkout });
+    expect(JSON.parse(json.stdout)).toMatchObject({ profile: 'test' });
+    expect(json.stderr.trimEnd().split('\n').at(-1)).toBe('Every server of test works.');
   }, 30_000);
 });
