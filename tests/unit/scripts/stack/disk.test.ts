@@ -71,4 +71,10 @@ describe('a disk that takes no more', () => {
     );
     expect(fullFolder('/nowhere', 'MySQL ended by itself.', 'MySQL')).toBeUndefined();
   });
+
+  it('is believed of a server whose half-made data are cleared away by the time of the look', () => {
+    const log =
+      '0 [Warning] [MY-012637] [InnoDB] 1048576 bytes should have been written. Only 1040384 bytes written. Retrying.';
+    expect(fullFolder(tmpdir(), log, 'MySQL')).toContain('is full');
+  });
 });
