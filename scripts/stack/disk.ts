@@ -27,7 +27,7 @@ const sentences: Readonly<Record<string, (where: string) => string>> = {
 
 /** What MySQL and other servers write where the disk is full; of any language, for `lc_messages` is set. */
 const fullText =
-  /No space left on device|OS errno 28|Disk quota exceeded|\bENOSPC\b|bytes should have been written\. Only \d+ bytes written/;
+  /No space left on device|OS errno 28|Disk quota exceeded|\bENOSPC\b|writing partial data failed|Failed to set size/;
 /** ER_DISK_FULL and ER_RECORD_FILE_FULL. */
 const fullErrnos: readonly unknown[] = [1021, 1114];
 
