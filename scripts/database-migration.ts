@@ -1,8 +1,7 @@
-import { join } from 'node:path';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
-import { openConnection } from '../processes/mysql/door';
 
-const migrationsOf = (database: string): string => join(__dirname, 'migrations', database, '*.sql');
+import { openConnection } from '../processes/mysql/door';
+import { migrationsOf, type MigrationFile } from './migration-files';
 
 /** How long a second process waits for the one that migrates: longer than any migration may take. */
 const lockWaitSeconds = 120;
@@ -11,6 +10,7 @@ const lockWaitSeconds = 120;
  * Creates the database `<prefix><name>` and brings it to the newest migration of `migrations/<name>/`. Safe to repeat,
  * and for two processes at once: the second waits, then finds nothing to do.
  *
+ * @param folder of migrations; left out: this checkout's.
  * @throws where a migration that ran has been edited since (its checksum differs), or its SQL fails. MySQL commits each
  *   DDL statement by itself, so migrations are written to be run again.
  */
@@ -18,6 +18,7 @@ export async function migrateDatabase(
   adminUrl: string,
   name: string,
   prefix: string,
+  folder?: string,
 ): Promise<readonly string[]> {
   const database = `${prefix}${name}`;
   const connection = await openConnection({
@@ -29,9 +30,11 @@ export async function migrateDatabase(
       `CREATE DATABASE IF NOT EXISTS \`${database}\` CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci`,
     );
     await connection.query(`USE \`${database}\``);
-    return await withNamedLock(connection, `accord.migrate.${database}`, () =>
-      runMigrations(connection, name, database),
+    const migrations = migrationsOf(name, folder);
+    const applied = await withNamedLock(connection, `accord.migrate.${database}`, () =>
+      runMigrations(connection, database, migrations),
     );
+    return applied.map((migration) => `${name}/${migration}`);
   } finally {
     await connection.end();
   }
@@ -39,23 +42,23 @@ export async function migrateDatabase(
 
 async function runMigrations(
   connection: Connection,
-  name: string,
   database: string,
+  migrations: MigrationFile[],
 ): Promise<readonly string[]> {
   // Published as an ES module only, which a CommonJS file may import when it runs.
   const { default: Postgrator } = await import('postgrator');
   const postgrator = new Postgrator({
     driver: 'mysql',
     database,
-    migrationPattern: migrationsOf(name),
-    newline: 'LF', // A checkout with other line ends has the same checksums.
     execQuery: async (sql) => {
       const [rows] = await connection.query<RowDataPacket[]>(sql);
       return { rows };
     },
   });
+  // Postgrator would read files as they are, and knows no text that is put together.
+  Object.assign(postgrator, { migrations, getMigrations: () => Promise.resolve(migrations) });
   const applied = await postgrator.migrate();
-  return applied.map((migration) => `${name}/${migration.version} ${migration.name}`);
+  return applied.map(({ version, name }) => `${version} ${name}`);
 }
 
 /** MySQL's own lock, held by this connection: it ends with it, however that ends. */

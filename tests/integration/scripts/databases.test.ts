@@ -1,9 +1,13 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from '@jest/globals';
 
 import { createSqlPool } from '../../../activities/sql-transaction';
+import { migrateDatabase } from '../../../scripts/database-migration';
 import { databases, provision, unprovision } from '../../../scripts/databases';
 import { ownDatabases } from '../../support/databases';
 import { testStack } from '../../support/stack';
@@ -46,6 +50,32 @@ describe('provisioning', () => {
       expect(leases?.n).toBe('16');
     } finally {
       await unprovision(mysql.adminUrl, prefix);
+    }
+  });
+
+  it('gives a new participant its fence, outbox and mark by one line', async () => {
+    const { mysql } = await testStack();
+    const [prefix, folder] = [aPrefix(), mkdtempSync(join(tmpdir(), 'accord-hotel-'))];
+    const admin = await openConnection({ url: mysql.adminUrl });
+    try {
+      cpSync('scripts/migrations/shared', join(folder, 'shared'), { recursive: true });
+      mkdirSync(join(folder, 'hotel'));
+      const line = '-- include shared/participant.sql\n';
+      writeFileSync(join(folder, 'hotel/001.do.participant.sql'), line);
+      const migrated = await migrateDatabase(mysql.adminUrl, 'hotel', prefix, folder);
+      expect(migrated).toEqual(['hotel/1 participant']);
+      const [tables] = await admin.query<RowDataPacket[]>(
+        `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = ? ORDER BY table_name`,
+        [`${prefix}hotel`],
+      );
+      expect(tables.map((table) => String(table['name']))).toEqual([
+        ...['fence', 'installation', 'outbox', 'outbox_leases', 'region_epoch', 'schemaversion'],
+      ]);
+      expect(await migrateDatabase(mysql.adminUrl, 'hotel', prefix, folder)).toEqual([]);
+    } finally {
+      await admin.query(`DROP DATABASE IF EXISTS \`${prefix}hotel\``);
+      await admin.end();
+      rmSync(folder, { recursive: true });
     }
   });
 
