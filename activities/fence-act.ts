@@ -1,10 +1,5 @@
 /** `act`, the verb of steps and pivots: the first delivery runs the business, every later one gets its answer. */
-import {
-  isRefusal,
-  isVerdictFailure,
-  type ItemFailure,
-  type VerdictFailure,
-} from '../contracts/failures';
+import { isProtocolFailure, type ItemFailure } from '../contracts/failures';
 import type { StepKey } from '../contracts/ids';
 import type { FenceVerdict, Keyed, Verdict } from '../contracts/verdict';
 import {
@@ -50,13 +45,14 @@ export async function act<Request extends Keyed, Result>(
   const verdicts = items
     .filter(({ key }) => !isOwn(rowOf(rows, key), session))
     .map((item) =>
-      repeatedAct<Result>(item, rowOf(rows, item.key), hashes.get(item.key), session.epoch),
+      repeatedAct(spec, item, rowOf(rows, item.key), hashes.get(item.key), session.epoch),
     );
   return fresh.length === 0 ? verdicts : [...verdicts, ...(await actFirst(session, spec, fresh))];
 }
 
 /** The answer for an act whose row was there before. */
-function repeatedAct<Result>(
+function repeatedAct<Request extends Keyed, Result>(
+  spec: ActSpec<Request, Result>,
   item: Item<Keyed>,
   row: FenceRow,
   hash: Buffer | undefined,
@@ -78,7 +74,7 @@ function repeatedAct<Result>(
       // Written by this very spec: the act and its result are one type. JSON, so what it returned survives as it was.
       return succeeded(item, 'act', epoch, 'duplicate', row.result as Result);
     case 'refused':
-      return failed(item, 'act', epoch, 'refused', ...storedRefusal(row));
+      return storedRefusal(spec, item, row, epoch);
     case 'undone':
     case 'empty':
       return failed(
@@ -92,13 +88,23 @@ function repeatedAct<Result>(
   }
 }
 
-function storedRefusal({ reason, result }: FenceRow): [VerdictFailure, string] {
-  const detail =
-    typeof result === 'object' && result !== null && 'detail' in result
-      ? String(result.detail)
-      : '';
-  return [isVerdictFailure(reason) ? reason : 'InvariantBroken', detail];
+/** A refusal that this build does not declare any more tells nobody what to do: a person must look. */
+function storedRefusal(
+  { activity, refusals }: Pick<ActSpec<never, unknown>, 'activity' | 'refusals'>,
+  item: Effect,
+  { reason, result }: FenceRow,
+  epoch: number,
+): Verdict<never> {
+  if (reason === null || !refusals.includes(reason)) {
+    const detail = undeclared(activity, reason ?? 'nothing');
+    return failed(item, 'act', epoch, 'broken', 'InvariantBroken', detail);
+  }
+  const isTold = typeof result === 'object' && result !== null && 'detail' in result;
+  return failed(item, 'act', epoch, 'refused', reason, isTold ? String(result.detail) : '');
 }
+
+const undeclared = (activity: string, refusal: string): string =>
+  `${activity} refused with ${refusal}, which it does not declare.`;
 
 /** Acts that nobody has delivered before: consumed rows first, then the business, then what it decided. */
 async function actFirst<Request extends Keyed, Result>(
@@ -113,7 +119,7 @@ async function actFirst<Request extends Keyed, Result>(
   );
   const decisions = able.length === 0 ? [] : await decide(session.sql, spec, able);
   const keeps = (decided: Decided<Result>): boolean =>
-    decided.ok || (spec.refusals === 'recorded' && isRefusal(decided.failure));
+    decided.ok || (spec.refusalsAre === 'recorded' && spec.refusals.includes(decided.failure));
   const kept = decisions.filter(({ decided }) => keeps(decided));
   const dropped = decisions.filter(({ decided }) => !keeps(decided));
   const accepted = decisions.flatMap(({ item, decided }) =>
@@ -194,8 +200,21 @@ async function decide<Request extends Keyed, Result>(
   return items.map((item) => {
     const decided = byKey.get(item.key);
     if (!decided) throw miscounted(spec.activity);
-    return { item, decided };
+    return { item, decided: asDeclared(spec, decided) };
   });
+}
+
+/** A name that the operation does not declare is no business "no": nobody may undo on its word. */
+function asDeclared<Request extends Keyed, Result>(
+  { activity, refusals }: ActSpec<Request, Result>,
+  decided: Decided<Result>,
+): Decided<Result> {
+  if (decided.ok) return decided;
+  const { key, failure } = decided;
+  if (failure === 'NotYet' || isProtocolFailure(failure) || refusals.includes(failure)) {
+    return decided;
+  }
+  return { key, ok: false, failure: 'InvariantBroken', detail: undeclared(activity, failure) };
 }
 
 /** Fresh acts by what the row that they consume allows. */

@@ -12,7 +12,7 @@ import type { ActSpec, Fence, FollowUpSpec } from './participant';
 /** The business of an act: what its definition does not say. */
 export type ActImplementation<Request extends object, Result> = Omit<
   ActSpec<Request & Keyed, Result>,
-  'activity' | 'reserves' | 'refusals' | 'amounts'
+  'activity' | 'reserves' | 'refusals' | 'refusalsAre' | 'amounts'
 >;
 
 /** The business of a confirm or an undo. */
@@ -78,12 +78,13 @@ function activityOf(
 
 /** An act as the fence takes it. */
 export const actSpecOf = <Request extends object, Result>(
-  { type, reserves, refusalsAre, amounts }: Operation<Verb, Request, Result>,
+  { type, reserves, refusals, refusalsAre, amounts }: Operation<Verb, Request, Result>,
   implementation: ActImplementation<Request, Result>,
 ): ActSpec<Request & Keyed, Result> => ({
   ...implementation,
   activity: type,
   reserves,
-  refusals: refusalsAre,
+  refusals,
+  refusalsAre,
   amounts: (request) => amounts(request),
 });

@@ -1,5 +1,5 @@
 import type { Topic } from '../contracts/events';
-import type { ItemFailure } from '../contracts/failures';
+import type { ItemFailure, Refusal } from '../contracts/failures';
 import type { StepKey } from '../contracts/ids';
 import type { AmountAtRisk } from '../contracts/money';
 import type { Keyed, SealAnswer, Verdict } from '../contracts/verdict';
@@ -45,11 +45,13 @@ export interface ActSpec<Request extends Keyed, Result> {
   amounts(request: Request): readonly AmountAtRisk[];
   /** Business rows that the request touches, for the bound of a set. */
   rows(request: Request): number;
+  /** What it may say no with. Any other name is InvariantBroken, and nothing of it is written. */
+  readonly refusals: readonly Refusal[];
   /**
    * Before the pivot and at it refusals are recorded, so that a delayed first attempt meets them; after it they are
    * rolled back, so that an operator may try again.
    */
-  readonly refusals: 'recorded' | 'rolledBack';
+  readonly refusalsAre: 'recorded' | 'rolledBack';
   /** A pivot that consumes a reservation: its row is locked after the own ones, and confirmed. */
   readonly consumes?: {
     keyOf(request: Request): StepKey;

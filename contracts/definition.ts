@@ -2,7 +2,7 @@
  * What a participant is, declared once: its operations, what each asks of the fence, and what follows from it. Pure, so
  * that workflows, activities, the API and tools read the same words.
  */
-import type { Refusal } from './failures';
+import { whyNoRefusal, type Refusal } from './failures';
 import type { AmountAtRisk } from './money';
 import type { Keyed, SealAnswer, SetActivity, Verb } from './verdict';
 
@@ -14,7 +14,7 @@ interface OperationTraits<V extends Verb, Request extends object, Result> {
    * that an operator may try again.
    */
   readonly refusalsAre: 'recorded' | 'rolledBack';
-  /** What the business may say no with. The failures of the protocol come with every operation. */
+  /** What the business may say no with, and nothing else. The failures of the protocol come with every operation. */
   readonly refusals: readonly Refusal[];
   /** The act only reserves: a confirm or an undo must follow. */
   readonly reserves: boolean;
@@ -41,6 +41,7 @@ export type AnyOperation = Operation<Verb, never, never>;
 /** No more than this, or the compiler would take what a request is from here. */
 interface AnyTraits {
   readonly verb: Verb;
+  readonly refusals: readonly Refusal[];
 }
 
 export interface ActTraits<Request extends object, Result> {
@@ -123,17 +124,26 @@ export type ActivitiesOf<Definition extends Participating> = {
  * Declares a participant. All that is said of its operations anywhere else follows from this.
  *
  * @param participant its name, `/^[a-z][A-Za-z]*$/`: it begins the activity types.
+ * @throws an error for a refusal that could be taken for something else: `whyNoRefusal`.
  */
 export function defineParticipant<
   const Name extends string,
   Operations extends Record<string, AnyTraits> & { readonly participant?: never },
 >(participant: Name, operations: Operations): Named<Operations> & { readonly participant: Name } {
-  const named = Object.entries(operations).map(([name, given]) => [
-    name,
-    { ...given, participant, name, type: activityTypeOf(participant, name) },
-  ]);
+  const named = Object.entries(operations).map(([name, given]) => {
+    const type = activityTypeOf(participant, name);
+    demandRefusals(type, given.refusals);
+    return [name, { ...given, participant, name, type }];
+  });
   // The compiler cannot follow names through Object.entries; each entry is built of the one that it replaces.
   return { ...(Object.fromEntries(named) as Named<Operations>), participant };
+}
+
+function demandRefusals(type: string, refusals: readonly Refusal[]): void {
+  for (const refusal of refusals) {
+    const why = whyNoRefusal(refusal);
+    if (why !== undefined) throw new Error(`${type} cannot refuse with ${refusal}: ${why}.`);
+  }
 }
 
 /** The operations of a participant, as a list. */

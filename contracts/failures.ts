@@ -1,16 +1,8 @@
-/** Business refusals: the step left nothing behind and its refusal is recorded in the fence. They lead to undo. */
-export const refusals = [
-  'OutOfStock',
-  'InsufficientFunds',
-  'AccountUnavailable',
-  'PaymentUnavailable',
-  'CouponUnusable',
-  'RiskRejected',
-  'ReviewRejected',
-  'LimitExceeded',
-  'ParticipantRefused',
-] as const;
-export type Refusal = (typeof refusals)[number];
+/**
+ * A business "no", such as `OutOfStock`: the step left nothing behind and the fence keeps it. It leads to undo. Open: each
+ * operation declares its own (contracts/definition.ts), and a name is a refusal only where its operation does.
+ */
+export type Refusal = string & Record<never, never>; // Not `string`: a union with it keeps the names that are known.
 
 /** Failures of the protocol between kernel and fence; what each leads to: docs/guarantees.md. */
 export const protocolFailures = [
@@ -45,9 +37,8 @@ export const messageFailures = [
   'StateChanged',
 ] as const;
 
-/** The closed list: every type that an `ApplicationFailure` of ours may bear. */
+/** The closed list: every name that the engine itself gives a failure. No refusal bears one of them. */
 export const failureTypes = [
-  ...refusals,
   ...protocolFailures,
   ...comeAgainFailures,
   ...kernelFailures,
@@ -55,8 +46,10 @@ export const failureTypes = [
 ] as const;
 export type FailureType = (typeof failureTypes)[number];
 
+export type ProtocolFailure = (typeof protocolFailures)[number];
+
 /** What a verdict may carry: a refusal, or a failure of the protocol. */
-export type VerdictFailure = Refusal | (typeof protocolFailures)[number];
+export type VerdictFailure = Refusal | ProtocolFailure;
 
 /** What a verdict on one item may carry: a failure, or that the same request may be granted later. */
 export type ItemFailure = VerdictFailure | 'NotYet';
@@ -79,22 +72,21 @@ const isIn = <T extends string>(list: readonly T[], type: unknown): type is T =>
   (list as readonly unknown[]).includes(type);
 
 export const isFailureType = (type: unknown): type is FailureType => isIn(failureTypes, type);
-export const isRefusal = (type: unknown): type is Refusal => isIn(refusals, type);
-export const isVerdictFailure = (type: unknown): type is VerdictFailure =>
-  isIn(refusals, type) || isIn(protocolFailures, type);
+export const isProtocolFailure = (type: unknown): type is ProtocolFailure =>
+  isIn(protocolFailures, type);
 
-/** The code that HTTP shows for a failure type: `OutOfStock` is `out_of_stock`. */
-export const codeOfFailure = (type: FailureType): string =>
+/** The code that HTTP shows for a failure: `OutOfStock` is `out_of_stock`. */
+export const codeOfFailure = (type: string): string =>
   type.replace(/[A-Z]/g, (letter, at: number) => `${at === 0 ? '' : '_'}${letter.toLowerCase()}`);
 
 /** Deepest cause chain that is walked: an error that causes itself must not hang a workflow task. */
 const causeDepthMax = 8;
 
 /**
- * The failure type that an error carries, looked for along its causes (Temporal wraps an activity's failure in an
+ * The failure of the engine that an error carries, looked for along its causes (Temporal wraps an activity's failure in an
  * `ActivityFailure`, a timeout once more). By `type`, never by class or message: classes differ across bundles.
  *
- * @returns a type from the list, or `undefined`: the outcome is unknown.
+ * @returns a type from the list, or `undefined`: a refusal (workflows/kernel/step-failure.ts), or the outcome is unknown.
  */
 export function failureTypeOf(error: unknown): FailureType | undefined {
   let current: unknown = error;
@@ -104,4 +96,23 @@ export function failureTypeOf(error: unknown): FailureType | undefined {
     current = 'cause' in current ? current.cause : undefined;
   }
   return undefined;
+}
+
+/** Longest code of a refusal: it must fit into the row of its transaction. */
+const refusalCodeMax = 64;
+const refusalPattern = /^[A-Z][A-Za-z0-9]*$/;
+
+/**
+ * Why a name cannot be a refusal: nobody could tell it from a failure of the engine, or from a reason to park, or it has
+ * no code that fits.
+ *
+ * @returns undefined: it can.
+ */
+export function whyNoRefusal(name: string): string | undefined {
+  if (!refusalPattern.test(name)) return 'it must be letters and digits that begin with a capital';
+  const code = codeOfFailure(name);
+  if (code.length > refusalCodeMax) return `its code ${code} has over ${refusalCodeMax} letters`;
+  if (isFailureType(name) || code === 'unknown')
+    return 'the engine gives this name to a failure of its own';
+  return isIn(parkReasons, code) ? 'its code is a reason to park' : undefined;
 }

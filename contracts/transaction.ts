@@ -67,7 +67,7 @@ export interface StepView {
   readonly endedAt: number | null;
   readonly fence: FenceVerdict | null;
   /**
-   * How it failed last, if it did and has not succeeded since: type from the list, or `unknown`. Of a step that is being
+   * How it failed last, if it did and has not succeeded since: a refusal, a failure of the protocol, or `unknown`. Of a step that is being
    * undone, or was: how its act failed.
    */
   readonly failure: string | null;
@@ -91,7 +91,7 @@ export interface StepParking {
   /** When it was parked first and last, in milliseconds since 1970. */
   readonly firstAt: number;
   readonly lastAt: number;
-  /** Why it was parked last, and the failure that did it: type from the list, or `unknown`. */
+  /** Why it was parked last, and the failure that did it: a refusal, a failure of the protocol, or `unknown`. */
   readonly reason: ParkReason;
   readonly failure: CompensationReason | 'unknown';
   readonly detail: string;
@@ -116,7 +116,7 @@ export interface StepCall {
   readonly activity: string;
   /** Attempts of all of them; `null`: one ended without an answer, and nobody has counted. */
   readonly attempts: number | null;
-  /** How the last attempt before an answer failed: type from the list, or `unknown`. Left out: none did. */
+  /** How the last attempt before an answer failed: a failure of the engine, or `unknown`. Left out: none did. */
   readonly lastFailure?: string;
   /** For operators alone: what was said of it. Left out: nothing. */
   readonly text?: string;

@@ -34,7 +34,7 @@ export interface VerdictName {
 
 /** How an attempt failed. */
 export interface AttemptFailure {
-  /** For everybody who may see the transaction; `unknown`: of no type of the list, or it ended without a word. */
+  /** For everybody who may see the transaction; `unknown`: none of the engine's, or it ended without a word. */
   readonly type: FailureType | 'unknown';
   /** For operators alone: what was said. Left out: nothing. */
   readonly text?: string;

@@ -29,6 +29,7 @@ import {
   isOdd,
   losesAnswer,
   losesAnswerUntilSealed,
+  refusalDeclaredBy,
   refuses,
 } from '../workflows/support/fake-participants';
 
@@ -209,7 +210,10 @@ const tccScenarios = (
 ): readonly Omit<Scenario, 'input'>[] => [
   { name: `${flow}-completed`, answers: {} },
   ...tries.flatMap(([step, act]) => [
-    { name: `${flow}-refused-${step}`, answers: { [act]: refuses('ParticipantRefused') } },
+    {
+      name: `${flow}-refused-${step}`,
+      answers: { [act]: refuses(refusalDeclaredBy(act) ?? 'none') },
+    },
     {
       name: `${flow}-cancelled-${step}-unknown`,
       answers: { [act]: losesAnswer },
@@ -455,8 +459,8 @@ const settlements: readonly Omit<Scenario, 'input'>[] = [
   { name: 'settlement-completed', answers: { 'accounts.claimSettlementPage': threePages } },
   { name: 'settlement-empty', answers: {} },
   {
-    name: 'settlement-refused',
-    answers: { 'accounts.openSettlement': refuses('LimitExceeded', 'The day is not over.') },
+    name: 'settlement-fenced',
+    answers: { 'accounts.openSettlement': fails('Fenced', 'Its undo came first.') },
   },
   {
     name: 'settlement-deadline-never',

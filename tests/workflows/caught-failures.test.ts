@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { ApplicationFailure } from '@temporalio/common';
 
 import type { OrderSagaInput } from '../../contracts/order-saga';
 import { anOrder, littleTime } from './support/builders';
@@ -10,6 +11,7 @@ import {
   losesAnswerUntilSealed,
   refuses,
 } from './support/fake-participants';
+import { decide, parkedAt } from './support/steering';
 import { statesOf, transactionRuns } from './support/transaction-runs';
 import { workflowTests } from './support/transaction-worker';
 
@@ -45,6 +47,39 @@ describe('a flow that catches a failure of a step', () => {
     });
     expect(states).toEqual(['undone', 'empty', 'empty']);
     expect(fakes.calls).not.toContain('accounts.holdFunds');
+  });
+
+  it('is not told of a refusal that the step does not declare, and parks', async () => {
+    const fakes = fakeParticipants({
+      'inventory.reserveStock': (delivery) => {
+        void delivery.proceed(); // It took effect: who undid nothing on its word would leave it frozen.
+        return fails('CouponUnusable')(delivery);
+      },
+    });
+    const order = anOrder();
+    tests.cast(order.gid, fakes);
+    const handle = await runs.start(order, order.gid, 'catchingOrder');
+    await parkedAt(handle, 'reserveStock');
+    expect(fakes.calls).not.toContain('accounts.holdFunds');
+    await decide(handle, 'reserveStock', 'retry', false);
+    expect(await handle.result()).toMatchObject({
+      outcome: 'compensated',
+      reason: { type: 'InvariantBroken', step: 'reserveStock' },
+    });
+    expect(statesOf(fakes, order, branches)).toEqual(['undone', 'empty', 'empty']);
+  });
+
+  it('is undone where an activity throws what looks like a refusal: nobody knows what it did', async () => {
+    const { result, states } = await play({
+      'inventory.reserveStock': (delivery) => {
+        void delivery.proceed();
+        throw ApplicationFailure.nonRetryable('None left.', 'OutOfStock', {
+          refusedBy: 'inventory.reserveStock',
+        });
+      },
+    });
+    expect(result).toMatchObject({ outcome: 'compensated', reason: { type: 'StepExhausted' } });
+    expect(states).toEqual(['undone', 'empty', 'empty']);
   });
 
   it('is undone where the outcome of the step is unknown when its time is over', async () => {

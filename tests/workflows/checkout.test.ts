@@ -3,7 +3,14 @@ import { describe, expect, it } from '@jest/globals';
 import { eventually } from '../support/eventually';
 import { aCheckout, littleTime } from './support/builders';
 import type { Answer } from './support/fake-participants';
-import { fails, fakeParticipants, first, isAway, refuses } from './support/fake-participants';
+import {
+  fails,
+  fakeParticipants,
+  first,
+  isAway,
+  refusalDeclaredBy,
+  refuses,
+} from './support/fake-participants';
 import { called, cancel, decide, gate, parkedAt } from './support/steering';
 import { sidesOf, statesOf, transactionRuns } from './support/transaction-runs';
 import { workflowTests } from './support/transaction-worker';
@@ -55,7 +62,8 @@ describe('the tries of a checkout', () => {
     async (refused) => {
       const others = tries.filter((activity) => activity !== refused);
       const gates = others.map((activity) => ({ activity, ...gate() }));
-      const refusing = gate(refuses('ParticipantRefused'));
+      const refusal = refusalDeclaredBy(refused) ?? 'none';
+      const refusing = gate(refuses(refusal));
       const fakes = fakeParticipants({
         ...Object.fromEntries(gates.map(({ activity, answer }) => [activity, answer])),
         [refused]: refusing.answer,
@@ -69,7 +77,7 @@ describe('the tries of a checkout', () => {
       });
       expect(result).toMatchObject({
         outcome: 'compensated',
-        reason: { type: 'ParticipantRefused' },
+        reason: { type: refusal },
       });
       expect(sidesOf(fakes, input, branches)).toEqual(['back']);
       // Others were in flight: a cancel for each but the refused one, which left nothing behind.

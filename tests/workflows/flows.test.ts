@@ -1,10 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 
-import type { Refusal } from '../../contracts/failures';
 import { stepsOfFlow } from '../../contracts/flows';
 import type { BusinessFlow } from '../../contracts/ids';
 import { activityTypeOf } from '../../contracts/definition';
-import type { TransactionInput } from '../../contracts/transaction';
+import { timelineQuery, type TransactionInput } from '../../contracts/transaction';
 import { eventually } from '../support/eventually';
 import {
   aCheckout,
@@ -15,7 +14,7 @@ import {
   aTransfer,
   littleTime,
 } from './support/builders';
-import type { FakeParticipants } from './support/fake-participants';
+import type { Answer, FakeParticipants } from './support/fake-participants';
 import {
   fails,
   fakeParticipants,
@@ -23,6 +22,7 @@ import {
   isAway,
   losesAnswer,
   losesAnswerUntilSealed,
+  refusalDeclaredBy,
   refuses,
 } from './support/fake-participants';
 import {
@@ -190,15 +190,42 @@ describe.each(flows)('a transaction of the flow %s', (flow) => {
   });
 });
 
+/** Acts that may refuse, each with a refusal that it declares. */
+const refusalsOf = actsOf.flatMap((each) => {
+  const type = refusalDeclaredBy(each.act);
+  return type === undefined ? [] : [{ ...each, type }];
+});
+
 describe('a refusal', () => {
-  it.each(actsOf)('of $flow by $step leaves nothing behind', async ({ flow, step, act }) => {
-    const type: Refusal = 'ParticipantRefused';
-    const fakes = fakeParticipants({ [act]: refuses(type, 'Sorry.') });
+  it.each(refusalsOf)(
+    'of $flow by $step leaves nothing behind',
+    async ({ flow, step, act, type }) => {
+      const fakes = fakeParticipants({ [act]: refuses(type, 'Sorry.') });
+      const input = inputs[flow]();
+      const result = await runs.run(fakes, input);
+      expect(result).toMatchObject({
+        outcome: 'compensated',
+        reason: { type, step, detail: 'Sorry.' },
+      });
+      expectEnding(fakes, input, 'compensated');
+    },
+  );
+});
+
+describe('a refusal that its operation does not declare', () => {
+  it.each(actsOf)('is no answer of $step in $flow: it parks', async ({ flow, step, act }) => {
+    const fakes = fakeParticipants({ [act]: first(1, fails('NobodyHasDeclaredIt', 'Sorry.')) });
     const input = inputs[flow]();
-    const result = await runs.run(fakes, input);
-    expect(result).toMatchObject({
-      outcome: 'compensated',
-      reason: { type, step, detail: 'Sorry.' },
+    await runs.run(fakes, input, async (handle) => {
+      await parkedAt(handle, step);
+      const { parked } = await handle.query(timelineQuery);
+      expect(parked).toMatchObject([
+        {
+          reason: 'invariant_broken',
+          detail: `${act} refused with NobodyHasDeclaredIt, which it does not declare.`,
+        },
+      ]);
+      await decide(handle, step, 'retry', false);
     });
     expectEnding(fakes, input, 'compensated');
   });
@@ -234,13 +261,19 @@ describe('a cancel', () => {
   );
 });
 
+/** Never acts: by a refusal where it may refuse. */
+function noOf(act: string): Answer {
+  const refusal = refusalDeclaredBy(act);
+  return refusal === undefined ? fails('Fenced') : refuses(refusal);
+}
+
 describe('an undo', () => {
   it.each(triesOf)(
     'of $step in $flow that fails from the list parks, and its retry ends the transaction',
     async ({ flow, step, undo }) => {
       const { decision } = plannedOf(flow);
       const fakes = fakeParticipants({
-        [decision.act]: refuses('ParticipantRefused'),
+        [decision.act]: noOf(decision.act),
         [undo ?? '']: first(1, fails('InvariantBroken')),
       });
       const input = inputs[flow]();

@@ -1,4 +1,4 @@
-import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import { isCancellation } from '@temporalio/workflow';
 
 import type { Patience } from '../activity-options';
 import type { Operation } from '../../contracts/definition';
@@ -6,7 +6,7 @@ import type { Keyed, Verb, Verdict } from '../../contracts/verdict';
 import type { Lane } from './lane';
 import type { CallRecord, Run, StepRecord } from './run';
 import { countCall } from './run';
-import { failureOf } from './step-failure';
+import { failureOf, failureOfVerdict } from './step-failure';
 
 /** Calls an operation of a participant for one item, and answers with its result. */
 export type Call = <Request extends object, Result>(
@@ -16,14 +16,15 @@ export type Call = <Request extends object, Result>(
 
 /**
  * The calls of one transaction. A call belongs to the step that it is made in: the step receives the fence verdict and
- * its patience decides how long the call is tried. A failure of the list is thrown as a non-retryable
+ * its patience decides how long the call is tried. A verdict's "no" is thrown as a non-retryable
  * `ApplicationFailure` of that type.
  */
 export function createCalls(run: Run, lane: Lane): Call {
   return async <Request extends object, Result>(
-    { type: activity, verb }: Operation<Verb, Request, Result>,
+    operation: Operation<Verb, Request, Result>,
     request: Omit<Request & Keyed, 'minEpoch'>,
   ) => {
+    const { type: activity, verb } = operation;
     const { key }: Pick<Keyed, 'key'> = request;
     const context = lane.calls.getStore();
     if (!context)
@@ -47,11 +48,7 @@ export function createCalls(run: Run, lane: Lane): Call {
     run.epoch = Math.max(run.epoch, verdict.epoch);
     step.fence = verdict.fence;
     if (verdict.ok) return verdict.result as Result; // By its operation's own implementation.
-    throw ApplicationFailure.nonRetryable(
-      verdict.detail,
-      verdict.failure,
-      ...(verdict.text === undefined ? [] : [{ text: verdict.text }]),
-    );
+    throw failureOfVerdict(operation, verdict);
   };
 }
 

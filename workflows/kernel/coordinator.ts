@@ -1,6 +1,6 @@
 import { CancellationScope, isCancellation, TemporalFailure } from '@temporalio/workflow';
 
-import { failureTypeOf, isRefusal, isVerdictFailure } from '../../contracts/failures';
+import { isProtocolFailure } from '../../contracts/failures';
 import { stepKeyOf } from '../../contracts/ids';
 import { resolutionText } from '../../contracts/resolutions';
 import { accord, rowBranch } from '../../contracts/runs';
@@ -10,7 +10,7 @@ import { endingOf } from './ending';
 import type { Kernel } from './kernel';
 import type { Run, Unwound } from './run';
 import { isDecided, note, reasonOf, stepViewsOf } from './run';
-import { sentenceOf } from './step-failure';
+import { knownFailureOf, refusalOf, sentenceOf } from './step-failure';
 import type { Story } from './story';
 import { createTelling, registerUndos } from './telling';
 import { undoAll } from './undo';
@@ -90,12 +90,13 @@ async function tell(
  * all that was done. After anything else another life may have come further.
  */
 function unwoundBy(cause: TemporalFailure, wasConcurrent: boolean): Unwound {
-  const type = failureTypeOf(cause) ?? null;
+  const isRefusal = refusalOf(cause) !== undefined;
   return {
-    type,
+    type: knownFailureOf(cause) ?? null,
+    isRefusal,
     detail: sentenceOf(cause),
     isCancel: isCancellation(cause),
-    isWhollyKnown: isRefusal(type ?? undefined) && !wasConcurrent,
+    isWhollyKnown: isRefusal && !wasConcurrent,
   };
 }
 
@@ -114,18 +115,18 @@ async function tellForward(kernel: Kernel, story: Story): Promise<void> {
   const telling = createTelling(kernel);
   await story.tell(telling.tx).catch((error: unknown) => {
     // Every life meets the same recorded refusals, so the one that decided has caught it as well: a bug of the story.
-    if (isRefusal(failureTypeOf(error))) throw new Error(sentenceOf(error));
+    if (refusalOf(error) !== undefined) throw new Error(sentenceOf(error));
     throw error;
   });
   await telling.confirm();
 }
 
 /** Asks the fence: has the decision happened? If not, it never will. */
-async function wasDecided(kernel: Kernel, { type }: Unwound): Promise<boolean> {
+async function wasDecided(kernel: Kernel, { isRefusal }: Unwound): Promise<boolean> {
   const { run, decision, call, persistence } = kernel;
   run.phase = 'deciding';
   // A recorded refusal needs no question: every coordinator meets it, none gets past it.
-  if (isRefusal(type ?? undefined) || !decision.seal) return false;
+  if (isRefusal || !decision.seal) return false;
   const { seal } = decision;
   const name = `seal-${decision.step}`;
   const step = run.steps.get(name) ?? kernel.ownStep(name, decision.step);
@@ -201,12 +202,12 @@ async function end(kernel: Kernel, outcome: 'completed' | 'compensated'): Promis
 }
 
 /** The reason that the caller reads. A refusal comes first: it stands whatever else was asked meanwhile. */
-function reasonFor({ run }: Kernel, { type, detail, isCancel }: Unwound): EndingReason {
+function reasonFor({ run }: Kernel, { type, isRefusal, detail, isCancel }: Unwound): EndingReason {
   const step = [...run.steps.values()].find(({ failure }) => failure !== null)?.name ?? null;
-  if (type && isRefusal(type)) return reasonOf(type, step, detail);
+  if (type && isRefusal) return reasonOf(type, step, detail);
   if (run.cancelAsked !== null) return reasonOf('Cancelled', step, `Asked by ${run.cancelAsked}.`);
   if (run.expired) return reasonOf('DeadlineExceeded', step, 'The time for acting was over.');
-  if (type && (isVerdictFailure(type) || type === 'ReviewExpired')) {
+  if (isProtocolFailure(type) || type === 'ReviewExpired') {
     return reasonOf(type, step, detail);
   }
   if (isCancel) return reasonOf('Cancelled', step, 'Cancelled in Temporal.');

@@ -1,14 +1,13 @@
 import { CancellationScope, isCancellation, sleep, TemporalFailure } from '@temporalio/workflow';
 
-import type { FailureType, ParkReason } from '../../contracts/failures';
-import { failureTypeOf, isVerdictFailure } from '../../contracts/failures';
+import type { ParkReason, VerdictFailure } from '../../contracts/failures';
 import type { Decision } from '../../contracts/transaction';
 import { inStep } from './calls';
 import type { Lane } from './lane';
 import type { Parking } from './parking';
 import type { Run, StepFailure, StepRecord } from './run';
 import { resolveByHand, settle } from './run';
-import { failureOf } from './step-failure';
+import { failureOf, verdictFailureOf } from './step-failure';
 
 /** Between calls that failed for good in a way that nobody has foreseen; what is retried by Temporal never comes here. */
 const oddPauseMs = { first: 1_000, max: 30_000 } as const;
@@ -22,7 +21,7 @@ export type Attempt<Result> =
 export interface OwedCall<Result> {
   readonly step: StepRecord;
   readonly call: () => Promise<Result>;
-  /** The reason to park with when it fails with a failure from the list. */
+  /** The reason to park with when a verdict says no. */
   readonly reason: ParkReason;
   readonly decisions: readonly Decision[];
   /** The state that the call leaves its step in. */
@@ -30,7 +29,7 @@ export interface OwedCall<Result> {
 }
 
 export interface Persistence {
-  /** Once: transient failures are tried for as long as it takes, a failure from the list is the answer. */
+  /** Once: transient failures are tried for as long as it takes, a verdict's "no" is the answer. */
   attempt<Result>(owed: OwedCall<Result>): Promise<Attempt<Result>>;
   /**
    * Until it has succeeded, or an operator has decided that it need not. Shielded from every cancel.
@@ -102,7 +101,7 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
   }
 
   /**
-   * Throws only a failure from the list, or the cancel that an operator asked for. Any other is not one to ask a person
+   * Throws only a verdict's "no", or the cancel that an operator asked for. Any other is not one to ask a person
    * about: it is called again, and shows as stuck.
    */
   async function callUntilKnown<Result>(owed: OwedCall<Result>): Promise<Result> {
@@ -117,7 +116,7 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
       try {
         return await inStep(lane, step, { kind: 'forever' }, call);
       } catch (error) {
-        if (isVerdictFailure(fail(owed, error)) || isCancellation(error)) throw error;
+        if (fail(owed, error) !== undefined || isCancellation(error)) throw error;
       }
       run.resting += 1;
       const summary = `until ${step.name} is called again`;
@@ -127,13 +126,13 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
 
   /**
    * An undo that fails leaves its step as its act did: how that failed is why it is undone.
-   * @returns the failure's type, if it is one from the list. Throws a bug on: its task waits for a mended build.
+   * @returns what a verdict said, if one did. Throws a bug on: its task waits for a mended build.
    */
-  function fail(owed: OwedCall<unknown>, error: unknown): FailureType | undefined {
+  function fail(owed: OwedCall<unknown>, error: unknown): VerdictFailure | undefined {
     if (!(error instanceof TemporalFailure)) throw error;
     const { type, detail, text } = failureOf(error);
     if (!isUndo(owed)) Object.assign(owed.step, { failure: type, detail, text });
-    return failureTypeOf(error);
+    return verdictFailureOf(error);
   }
 }
 

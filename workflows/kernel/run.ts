@@ -1,4 +1,4 @@
-import type { CompensationReason, FailureType } from '../../contracts/failures';
+import type { CompensationReason, FailureType, Refusal } from '../../contracts/failures';
 import { codeOfFailure } from '../../contracts/failures';
 import { partsOfStepKey, type StepKey } from '../../contracts/ids';
 import type { AmountAtRisk } from '../../contracts/money';
@@ -61,8 +61,10 @@ type Phase = 'acting' | 'deciding' | 'forward' | 'undoing';
 
 /** Why a story did not come to its end, as it is kept until the decision is known; JSON, for it may go into the next run. */
 export interface Unwound {
-  /** From the list; `null`: no answer of a participant ended it. */
-  readonly type: FailureType | null;
+  /** A refusal, or a failure of the engine; `null`: nobody knows what has ended it. */
+  readonly type: Refusal | FailureType | null;
+  /** Said here, for no name says it: a participant has refused, and its refusal is recorded. */
+  readonly isRefusal: boolean;
   /** What everybody may read of it. */
   readonly detail: string;
   readonly isCancel: boolean;

@@ -1,6 +1,16 @@
-import { ApplicationFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 
-import { failureTypeOf, isFailureType, isVerdictFailure } from '../../contracts/failures';
+import type { AnyOperation } from '../../contracts/definition';
+import {
+  failureTypeOf,
+  isFailureType,
+  isProtocolFailure,
+  type FailureType,
+  type ItemFailure,
+  type ProtocolFailure,
+  type Refusal,
+} from '../../contracts/failures';
+import type { Verdict } from '../../contracts/verdict';
 import type { StepFailure } from './run';
 
 /** Letters of a sentence or a text, at most: both travel through Temporal and into the row. */
@@ -8,14 +18,73 @@ const lengthMax = 300;
 /** Deepest cause that is looked at. */
 const depthMax = 8;
 
+/** What an error tells beside its type and its sentence. */
+interface Told {
+  /** Activity type of the operation that declares it: the error is its refusal. */
+  readonly refusedBy?: string;
+  /** For operators alone. */
+  readonly text?: string;
+}
+
 /**
- * What a step keeps of a failure. A failure of the list says what is the matter in a sentence of ours, which everybody
- * may read; whatever else was said, by a driver or a server, is for operators alone.
+ * A verdict's "no", as a story meets it. It is a refusal where its operation declares it, and is marked so. Any other
+ * name that the protocol does not know is InvariantBroken: nobody may undo on its word.
+ */
+export function failureOfVerdict(
+  { type: activity, refusals }: Pick<AnyOperation, 'type' | 'refusals'>,
+  { failure, detail, text }: Pick<FailedVerdict, 'failure' | 'detail' | 'text'>,
+): ApplicationFailure {
+  const told: Told = text === undefined ? {} : { text };
+  if (refusals.includes(failure))
+    return failureAs(failure, detail, { ...told, refusedBy: activity });
+  if (failure === 'NotYet' || isProtocolFailure(failure)) return failureAs(failure, detail, told);
+  const undeclared = `${activity} refused with ${failure}, which it does not declare.`;
+  return failureAs('InvariantBroken', undeclared, { text: detail, ...told });
+}
+
+type FailedVerdict = Extract<Verdict<unknown>, { readonly ok: false }>;
+
+const failureAs = (type: ItemFailure, sentence: string, told: Told): ApplicationFailure =>
+  ApplicationFailure.nonRetryable(sentence, type, told);
+
+/**
+ * The refusal that an error carries, looked for along its causes. It is one because its operation declares it, never by
+ * its name. Not below an activity's failure: participants refuse by a verdict, and whatever else an activity says is its
+ * own word.
+ */
+export function refusalOf(error: unknown): Refusal | undefined {
+  for (const cause of causesOf(error)) {
+    if (cause instanceof ActivityFailure) return undefined;
+    const refusal = refusalIn(cause);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+function refusalIn(cause: Error): Refusal | undefined {
+  if (!(cause instanceof ApplicationFailure)) return undefined;
+  const [told] = cause.details ?? [];
+  const isMarked = typeof told === 'object' && told !== null && 'refusedBy' in told;
+  return isMarked ? (cause.type ?? undefined) : undefined;
+}
+
+/** Refusal, or failure of the engine, by which an act ended; `undefined`: the outcome is unknown. */
+export const knownFailureOf = (error: unknown): Refusal | FailureType | undefined =>
+  refusalOf(error) ?? failureTypeOf(error);
+
+/** What a verdict said: a refusal, or a failure of the protocol. */
+export function verdictFailureOf(error: unknown): Refusal | ProtocolFailure | undefined {
+  const type = failureTypeOf(error);
+  return refusalOf(error) ?? (isProtocolFailure(type) ? type : undefined);
+}
+
+/**
+ * What a step keeps of a failure. A refusal, or a failure of the engine, says what is the matter in a sentence of ours,
+ * which everybody may read; whatever else was said, by a driver or a server, is for operators alone.
  */
 export function failureOf(error: unknown): StepFailure {
-  const type = failureTypeOf(error);
   return {
-    type: isVerdictFailure(type) ? type : 'unknown',
+    type: verdictFailureOf(error) ?? 'unknown',
     detail: sentenceOf(error),
     text: textOf(error),
   };
@@ -23,7 +92,7 @@ export function failureOf(error: unknown): StepFailure {
 
 /** What everybody may read of a failure. */
 export function sentenceOf(error: unknown): string {
-  const own = causesOf(error).find(isOfList);
+  const own = causesOf(error).find(isOurs);
   return own
     ? own.message.slice(0, lengthMax)
     : 'It is not known whether it took effect: no answer came.';
@@ -32,14 +101,15 @@ export function sentenceOf(error: unknown): string {
 /** The innermost message, where it is not the sentence itself. */
 function textOf(error: unknown): string | null {
   const causes = causesOf(error);
-  const own = causes.find(isOfList);
+  const own = causes.find(isOurs);
   const told = own instanceof ApplicationFailure ? textIn(own.details) : undefined;
   if (told !== undefined) return told.slice(0, lengthMax);
   const innermost = causes.findLast(({ message }) => message !== '');
   return !innermost || innermost === own ? null : innermost.message.slice(0, lengthMax);
 }
 
-const isOfList = (cause: Error): boolean => 'type' in cause && isFailureType(cause.type);
+const isOurs = (cause: Error): boolean =>
+  refusalIn(cause) !== undefined || ('type' in cause && isFailureType(cause.type));
 
 function textIn(details: readonly unknown[] | null | undefined): string | undefined {
   const [first] = details ?? [];

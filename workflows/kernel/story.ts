@@ -64,7 +64,7 @@ export interface Transaction {
   /** The point of no return; its name is that of the story's decision. */
   pivot<Result>(name: string, act: (key: StepKey) => Promise<Result>): Promise<Done<Result>>;
   /**
-   * A step after the pivot: only forward. Transient failures are retried for ever, one from the list parks.
+   * A step after the pivot: only forward. Transient failures are retried for ever, a verdict's "no" parks.
    * @returns the act's result, or `undefined` where an operator resolved the step by hand.
    */
   finish<Result>(name: string, act: (key: StepKey) => Promise<Result>): Promise<Result | undefined>;

@@ -1,6 +1,6 @@
 import { CancelledFailure, CancellationScope, TemporalFailure } from '@temporalio/workflow';
 
-import { failureTypeOf, isRefusal, type ParkReason } from '../../contracts/failures';
+import type { ParkReason } from '../../contracts/failures';
 import { branchLengthMax, branchPattern, stepKeyOf } from '../../contracts/ids';
 import type { StepKey } from '../../contracts/ids';
 import type { AmountAtRisk } from '../../contracts/money';
@@ -8,7 +8,7 @@ import type { StepKind } from '../../contracts/transaction';
 import type { Patience } from '../activity-options';
 import { inStep } from './calls';
 import type { Kernel } from './kernel';
-import { failureOf } from './step-failure';
+import { failureOf, knownFailureOf, refusalOf } from './step-failure';
 import type { Run, StepRecord } from './run';
 import { isDecided, settle } from './run';
 import type { CompensableStep, Done, Story, Transaction } from './story';
@@ -176,7 +176,7 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
       return await act;
     } catch (error) {
       // A recorded refusal is an answer, met by every life of the transaction; after anything else nobody knows.
-      if (!isRefusal(failureTypeOf(error)))
+      if (refusalOf(error) === undefined)
         failed ??= error instanceof Error ? error : new Error(String(error));
       throw error;
     } finally {
@@ -196,9 +196,9 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
         settle(run, step, 'done');
         return result;
       } catch (error) {
-        const type = failureTypeOf(error);
+        const type = knownFailureOf(error);
         if (type !== 'LockLost' || !locks || grant > lockGrantsMax) {
-          settle(run, step, isRefusal(type) ? 'refused' : 'unknown', {
+          settle(run, step, refusalOf(error) === undefined ? 'unknown' : 'refused', {
             ...failureOf(error),
             ...(type === 'ReviewExpired' && { type }),
           });
@@ -228,7 +228,7 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
       try {
         return { result: await act(step.key), refusal: undefined };
       } catch (error) {
-        if (!(error instanceof TemporalFailure) || !isRefusal(failureTypeOf(error))) throw error;
+        if (!(error instanceof TemporalFailure) || refusalOf(error) === undefined) throw error;
         return { refusal: error };
       }
     };

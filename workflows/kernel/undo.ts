@@ -5,8 +5,8 @@ import { restoredAttempt } from './persistence';
 import type { Run, StepRecord } from './run';
 
 /**
- * Undoes every step that may have been done, last first. A transient failure is tried for ever and shown as stuck; one
- * from the list parks, with its reason and the amounts at risk. Neither stops the others: an undo that takes longer than
+ * Undoes every step that may have been done, last first. A transient failure is tried for ever and shown as stuck; a
+ * verdict's "no" parks, with its reason and the amounts at risk. Neither stops the others: an undo that takes longer than
  * the lane waits is joined by the next one, and what parks is decided after the others were tried.
  */
 export async function undoAll(kernel: Kernel): Promise<void> {

@@ -21,7 +21,7 @@ interface HoldRoom {
 
 const hotel = defineParticipant('hotel', {
   holdRoom: act<HoldRoom, { readonly roomNo: number }>({
-    refusals: ['ParticipantRefused'],
+    refusals: ['NoRoomLeft'],
     reserves: true,
     amounts: () => [{ kind: 'hold', currency: 'EUR', minorUnits: 100 }],
   }),
@@ -56,8 +56,10 @@ const mistakes = (fence: Fence, keyed: Keyed): void => {
   implement(hotel, { ...implementations, holdRoom: strange });
   // @ts-expect-error a request without its rooms
   void implement(hotel, implementations)(fence).holdRoom([{ ...keyed, hotelId: 'h' }]);
-  // @ts-expect-error a refusal that nobody knows
-  act({ refusals: ['NoSuchRefusal'] });
+  // @ts-expect-error a refusal of an undo: what was done is taken back, whatever the business thinks of it
+  undo({ refusals: ['NoRoomLeft'] });
+  // @ts-expect-error a refusal of a confirm
+  confirm({ refusals: ['NoRoomLeft'] });
 };
 
 describe('a participant that is declared once', () => {
@@ -75,7 +77,7 @@ describe('a participant that is declared once', () => {
       ['hotel.writeGuestBook', 'act'],
       ['hotel.sealBranch', 'seal'],
     ]);
-    expect(holdRoom).toMatchObject({ reserves: true, refusals: ['ParticipantRefused'] });
+    expect(holdRoom).toMatchObject({ reserves: true, refusals: ['NoRoomLeft'] });
     expect([holdRoom.refusalsAre, writeGuestBook.refusalsAre]).toEqual(['recorded', 'rolledBack']);
   });
 
@@ -86,8 +88,8 @@ describe('a participant that is declared once', () => {
       return Promise.resolve([]);
     };
     const fence: Fence = {
-      act: ({ activity, reserves, refusals }) =>
-        record(`act ${String(reserves)} ${refusals}`, activity),
+      act: ({ activity, reserves, refusals, refusalsAre }) =>
+        record(`act ${String(reserves)} ${refusals.join()} ${refusalsAre}`, activity),
       confirm: ({ activity }) => record('confirm', activity),
       undo: ({ activity }) => record('undo', activity),
       seal: (activity) => record('seal', activity),
@@ -99,12 +101,27 @@ describe('a participant that is declared once', () => {
     await activities.writeGuestBook([]);
     await activities.sealBranch([]);
     expect(asked).toEqual([
-      ['act true recorded', 'hotel.holdRoom'],
+      ['act true NoRoomLeft recorded', 'hotel.holdRoom'],
       ['undo', 'hotel.releaseRoom'],
       ['confirm', 'hotel.confirmRoom'],
-      ['act false rolledBack', 'hotel.writeGuestBook'],
+      ['act false  rolledBack', 'hotel.writeGuestBook'],
       ['seal', 'hotel.sealBranch'],
     ]);
+  });
+
+  it.each([
+    ['Fenced', 'the engine gives this name to a failure of its own'],
+    ['NotYet', 'the engine gives this name to a failure of its own'],
+    ['Cancelled', 'the engine gives this name to a failure of its own'],
+    ['PastPivot', 'the engine gives this name to a failure of its own'],
+    ['Unknown', 'the engine gives this name to a failure of its own'],
+    ['Operator', 'its code is a reason to park'],
+    ['no_room', 'it must be letters and digits that begin with a capital'],
+    ['No'.repeat(22), `its code ${'_no'.repeat(22).slice(1)} has over 64 letters`],
+  ])('cannot refuse with %s', (refusal, why) => {
+    expect(() => defineParticipant('hotel', { hold: act({ refusals: [refusal] }) })).toThrow(
+      `hotel.hold cannot refuse with ${refusal}: ${why}.`,
+    );
   });
 
   it('is in the register under the type of each of its operations', () => {

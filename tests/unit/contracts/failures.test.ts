@@ -7,7 +7,14 @@ import {
   TimeoutType,
 } from '@temporalio/common';
 
-import { codeOfFailure, failureTypeOf, failureTypes, refusals } from '../../../contracts/failures';
+import {
+  codeOfFailure,
+  failureTypeOf,
+  failureTypes,
+  protocolFailures,
+  whyNoRefusal,
+} from '../../../contracts/failures';
+import { operations } from '../../../contracts/participants';
 
 const wrapped = (cause: Error) =>
   new ActivityFailure(
@@ -20,7 +27,7 @@ const wrapped = (cause: Error) =>
   );
 
 describe('the type of a failure', () => {
-  it.each(refusals)('%s is found below what Temporal wraps around it', (type) => {
+  it.each(protocolFailures)('%s is found below what Temporal wraps around it', (type) => {
     expect(failureTypeOf(wrapped(ApplicationFailure.nonRetryable('No.', type)))).toBe(type);
   });
 
@@ -32,6 +39,10 @@ describe('the type of a failure', () => {
     ).toBeUndefined();
     expect(failureTypeOf(new Error('OutOfStock'))).toBeUndefined();
     expect(failureTypeOf('OutOfStock')).toBeUndefined();
+    // A refusal is one by its operation, never by its name.
+    expect(
+      failureTypeOf(wrapped(ApplicationFailure.nonRetryable('x', 'OutOfStock'))),
+    ).toBeUndefined();
   });
 
   it('is looked for with a bound: an error that causes itself does not hang', () => {
@@ -42,6 +53,13 @@ describe('the type of a failure', () => {
 
   it('has a code of its own in snake case', () => {
     expect(codeOfFailure('OutOfStock')).toBe('out_of_stock');
-    expect(new Set(failureTypes.map(codeOfFailure)).size).toBe(failureTypes.length);
+    const refusals = [...operations.values()].flatMap((operation) => operation.refusals);
+    const types = [...failureTypes, ...new Set<string>(refusals)];
+    expect(new Set(types.map(codeOfFailure)).size).toBe(types.length);
+  });
+
+  it('of the engine is no name for a refusal', () => {
+    expect(failureTypes.filter((type) => whyNoRefusal(type) === undefined)).toEqual([]);
+    expect(whyNoRefusal('NoRoomLeft')).toBeUndefined();
   });
 });

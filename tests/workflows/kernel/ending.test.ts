@@ -15,7 +15,7 @@ import {
   type Run,
   type StepRecord,
 } from '../../../workflows/kernel/run';
-import { failureOf } from '../../../workflows/kernel/step-failure';
+import { failureOf, failureOfVerdict, refusalOf } from '../../../workflows/kernel/step-failure';
 
 const input: TransactionInput = {
   gid: 'payment:acme.P-1',
@@ -200,12 +200,40 @@ describe('a failure', () => {
   });
 
   it('of the list is told in its own sentence', () => {
-    const refusal = ApplicationFailure.nonRetryable('A-1: 1.01 EUR asked', 'InsufficientFunds');
-    expect(failureOf(refusal)).toEqual({
-      type: 'InsufficientFunds',
-      detail: 'A-1: 1.01 EUR asked',
-      text: null,
+    const stale = ApplicationFailure.nonRetryable('A-1: token 3', 'LockLost');
+    expect(failureOf(stale)).toEqual({ type: 'LockLost', detail: 'A-1: token 3', text: null });
+  });
+
+  const hold = { type: 'hotel.holdRoom', refusals: ['NoRoomLeft'] };
+  const noRoom = { failure: 'NoRoomLeft', detail: 'H-1: 2 asked, 1 left' };
+
+  it('of a verdict is a refusal where its operation declares it, whatever is wrapped around it', () => {
+    const refusal = failureOfVerdict(hold, noRoom);
+    const kept = { type: 'NoRoomLeft', detail: 'H-1: 2 asked, 1 left', text: null };
+    expect([refusalOf(refusal), failureOf(refusal)]).toEqual(['NoRoomLeft', kept]);
+    const around = new ApplicationFailure('A page failed.', 'Page', true, [], refusal);
+    expect([refusalOf(around), failureOf(around)]).toEqual(['NoRoomLeft', kept]);
+  });
+
+  it('of a verdict that its operation does not declare is an invariant that is broken', () => {
+    const strange = failureOfVerdict({ type: 'hotel.pay', refusals: ['NoCredit'] }, noRoom);
+    expect(refusalOf(strange)).toBeUndefined();
+    expect(failureOf(strange)).toEqual({
+      type: 'InvariantBroken',
+      detail: 'hotel.pay refused with NoRoomLeft, which it does not declare.',
+      text: 'H-1: 2 asked, 1 left',
     });
+  });
+
+  it('that an activity throws is no refusal, whatever it says of itself: only a verdict is recorded', () => {
+    const thrown = [
+      ApplicationFailure.nonRetryable('None left.', 'NoRoomLeft'),
+      ApplicationFailure.nonRetryable('None left.', 'NoRoomLeft', { refusedBy: 'hotel.holdRoom' }),
+    ];
+    for (const error of thrown.map(wrapped)) {
+      expect([refusalOf(error), failureOf(error).type]).toEqual([undefined, 'unknown']);
+    }
+    expect(refusalOf(ApplicationFailure.nonRetryable('x', 'NoRoomLeft'))).toBeUndefined();
   });
 
   it('of the list keeps what the database said for operators', () => {

@@ -131,7 +131,7 @@ describe('whatever the steps and whatever befalls them', () => {
       const sealed = namesOf(trace, 'seal').length > 0;
       const firstUndo = trace.findIndex((line) => line.startsWith('undo '));
       const seal = trace.findIndex((line) => line.startsWith('seal '));
-      expect(outcome === 'completed' || sealed || reason === 'OutOfStock').toBe(true);
+      expect(outcome === 'completed' || sealed || reason === 'NoRoomLeft').toBe(true);
       expect(firstUndo < 0 || !sealed || seal < firstUndo).toBe(true);
     });
   });

@@ -27,6 +27,10 @@ export const refuses =
   ({ refuse }) =>
     refuse(type, detail);
 
+/** A refusal that the operation declares; `undefined`: it declares none. */
+export const refusalDeclaredBy = (activity: string): Refusal | undefined =>
+  operations.get(activity)?.refusals[0];
+
 export const fails =
   (type: VerdictFailure, detail = 'Broken.'): Answer =>
   ({ fail }) =>
@@ -47,7 +51,7 @@ export const isAway: Answer = () => {
   throw new Error('Connection refused.');
 };
 
-/** It fails for good, in a way that the list of failures does not know. */
+/** It fails for good, in a way that the engine does not know. */
 export const isOdd: Answer = () => {
   throw ApplicationFailure.nonRetryable('Nobody has foreseen this.', 'Odd');
 };

@@ -5,10 +5,16 @@ import {
   condition,
 } from '@temporalio/workflow';
 
-import type { Refusal, VerdictFailure } from '../../../contracts/failures';
+import type { VerdictFailure } from '../../../contracts/failures';
+import {
+  act as anAct,
+  confirm,
+  defineParticipant,
+  retriableAct,
+  seal,
+  undo,
+} from '../../../contracts/definition';
 import { stepKeyOf } from '../../../contracts/ids';
-import { inventory } from '../../../contracts/inventory';
-import { accounts } from '../../../contracts/participants';
 import type { EndRun } from '../../../contracts/runs';
 import type { Ending, TransactionInput } from '../../../contracts/transaction';
 import type { Keyed, Verb, Verdict } from '../../../contracts/verdict';
@@ -18,6 +24,18 @@ import type { ItemCall, Lane } from '../../../workflows/kernel/lane';
 import { verdictNameOf } from '../../../workflows/kernel/lane';
 import { createRun } from '../../../workflows/kernel/run';
 import type { Story, Transaction } from '../../../workflows/kernel/story';
+
+const noRoomLeft = 'NoRoomLeft';
+
+/** A stranger's: the kernel has never heard of it, nor of how it refuses. */
+const hotel = defineParticipant('hotel', {
+  holdRoom: anAct({ refusals: [noRoomLeft], reserves: true }),
+  releaseRoom: undo(),
+  confirmRoom: confirm(),
+  pay: anAct({ refusals: [noRoomLeft] }),
+  sealBranch: seal(),
+  tidyRoom: retriableAct(),
+});
 
 /** What a call meets. `lost`: it takes effect and nobody hears of it. `away`: it has none, and nobody knows. */
 export type ActFate = 'ok' | 'refused' | 'lost' | 'away' | 'broken' | 'fenced';
@@ -107,37 +125,32 @@ async function runPlan(plan: Plan, at: number): Promise<PlanOutcome> {
 function storyOf(plan: Plan): Story {
   return {
     ...(plan.pivot && {
-      decision: { step: 'pivot', seal: (call, key) => call(accounts.sealBranch, { key }) },
+      decision: { step: 'pivot', seal: (call, key) => call(hotel.sealBranch, { key }) },
     }),
     undos: plan.groups.flat().map(({ name }) => ({
       step: name,
       atRisk: [],
-      undo: (call, key) => call(inventory.releaseStock, { key }),
+      undo: (call, key) => call(hotel.releaseRoom, { key }),
     })),
     async tell(tx) {
       for (const group of plan.groups) await Promise.all(group.map((act) => tell(tx, act)));
       if (!plan.pivot) return;
-      const capture = {
-        holdKey: '',
-        payeeId: '',
-        amount: { currency: 'EUR', minorUnits: 1 },
-      } as const;
-      await tx.pivot('pivot', (key) => tx.call(accounts.captureFunds, { key, ...capture }));
+      await tx.pivot('pivot', (key) => tx.call(hotel.pay, { key }));
       for (const { name } of plan.finishes) {
-        await tx.finish(name, (key) => tx.call(inventory.reserveStock, { key, lines: [] }));
+        await tx.finish(name, (key) => tx.call(hotel.tidyRoom, { key }));
       }
     },
   };
 }
 
 function tell(tx: Transaction, { name, isTcc }: PlannedAct): Promise<unknown> {
-  const act = (key: string) => tx.call(inventory.reserveStock, { key, lines: [] });
-  const undo = (key: string) => tx.call(inventory.releaseStock, { key });
-  if (!isTcc) return tx.step(name, { act, undo });
+  const hold = (key: string) => tx.call(hotel.holdRoom, { key });
+  const release = (key: string) => tx.call(hotel.releaseRoom, { key });
+  if (!isTcc) return tx.step(name, { act: hold, undo: release });
   return tx.participant(name, {
-    try: act,
-    cancel: undo,
-    confirm: (key) => tx.call(inventory.confirmStock, { key }),
+    try: hold,
+    cancel: release,
+    confirm: (key) => tx.call(hotel.confirmRoom, { key }),
   });
 }
 
@@ -214,7 +227,7 @@ function createWorld(plan: Plan) {
 
   function refuse(call: ItemCall, branch: string): Verdict<unknown> {
     rows.set(branch, 'refused');
-    return fail(call, 'OutOfStock');
+    return fail(call, noRoomLeft);
   }
 
   function deliver(call: ItemCall, branch: string, verb: Verb): Verdict<unknown> {
@@ -227,7 +240,7 @@ function createWorld(plan: Plan) {
     if (verb === 'confirm') rows.set(branch, 'confirmed');
     if (verb === 'undo') rows.set(branch, row === 'acted' ? 'undone' : (row ?? 'empty'));
     if (verb === 'act' && row && !happened)
-      return fail(call, row === 'refused' ? 'OutOfStock' : 'Fenced');
+      return fail(call, row === 'refused' ? noRoomLeft : 'Fenced');
     if (verb === 'act' && !row) rows.set(branch, 'acted');
     return ok(call, null);
   }
@@ -251,7 +264,7 @@ const ok = (call: ItemCall, result: unknown): Verdict<unknown> => ({
   result,
 });
 
-const fail = (call: ItemCall, failure: VerdictFailure | Refusal): Verdict<unknown> => ({
+const fail = (call: ItemCall, failure: VerdictFailure): Verdict<unknown> => ({
   ...nameOf(call.request, call.verb),
   fence: 'broken',
   epoch: 1,

@@ -251,9 +251,22 @@ describe('the fence, one effect at a time', () => {
   it('does not record a refusal after the pivot: an operator may try again', async () => {
     const { fence } = bank.participant();
     const request = await aHold(10, 0);
-    const forward = { ...holdFunds, refusals: 'rolledBack' as const };
+    const forward = { ...holdFunds, refusalsAre: 'rolledBack' as const };
     expect(await fence.act(forward, [request])).toMatchObject([{ failure: 'InsufficientFunds' }]);
     expect(await bank.row(request.key)).toBeUndefined();
+  });
+
+  it('neither records nor passes on a refusal that its operation does not declare', async () => {
+    const { fence } = bank.participant();
+    const request = await aHold(10, 0);
+    const silent = { ...holdFunds, refusals: ['AccountUnavailable'] };
+    const detail = 'accounts.holdFunds refused with InsufficientFunds, which it does not declare.';
+    const verdict = { ok: false, failure: 'InvariantBroken', fence: 'broken', detail };
+    expect(await fence.act(silent, [request])).toMatchObject([verdict]);
+    expect(await bank.row(request.key)).toBeUndefined();
+    expect(await fence.act(holdFunds, [request])).toMatchObject([{ failure: 'InsufficientFunds' }]);
+    // Recorded by another build, which declared it.
+    expect(await fence.act(silent, [request])).toMatchObject([verdict]);
   });
 
   it('tells a key that comes again with other content from a duplicate', async () => {

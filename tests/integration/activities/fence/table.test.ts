@@ -59,7 +59,8 @@ function countingBusiness(isRefusing: boolean) {
   const act: ActSpec<Keyed, { readonly answer: number }> = {
     activity: 'test.act',
     reserves: true,
-    refusals: 'recorded',
+    refusals: ['OutOfStock'],
+    refusalsAre: 'recorded',
     content: () => ({}),
     amounts: () => [],
     rows: () => 1,
