@@ -11,7 +11,7 @@ import { apiVariables } from '../api/config';
 import { transactionsTaskQueue } from '../contracts/task-queues';
 import type { Readiness } from '../processes/readiness';
 import { workerVariables } from '../workers/config';
-import type { DatabaseUrls } from './databases';
+import type { DatabaseUrls } from './databases/names';
 import { checkout, environmentWith } from './stack/config';
 import {
   isAlive,

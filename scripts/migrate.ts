@@ -5,7 +5,8 @@
 import { Command, Option } from 'commander';
 
 import { fail } from './report';
-import { databasePrefix, databases, databaseVariables, provisionProfile } from './databases';
+import { databasePrefix, databases, databaseVariables } from './databases/names';
+import { provisionProfile } from './databases/profile';
 import { profiles, type Profile } from './stack/profile';
 
 interface Options {

@@ -1,4 +1,5 @@
-import { provisionProfile, type DatabaseUrls } from './databases';
+import type { DatabaseUrls } from './databases/names';
+import { provisionProfile } from './databases/profile';
 import { provisionRegions } from './regions/cluster';
 import type { Profile } from './stack/profile';
 

@@ -6,7 +6,8 @@ import type { ReconcileInput, ReconcileReport } from '../contracts/reconciliatio
 import { transactionsTaskQueue } from '../contracts/task-queues';
 import type { Profile } from './stack/profile';
 import { demandOwnNamespace } from '../processes/temporal-premises';
-import { databasePrefix, installationAt } from './databases';
+import { installationAt } from './databases/installation-mark';
+import { databasePrefix } from './databases/names';
 import { givenAddresses, givenTemporal } from './stack/config';
 import { readStack } from './stack/stack';
 import { connectTemporal } from './stack/temporal-client';

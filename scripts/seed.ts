@@ -6,7 +6,8 @@ import { currencies, type Currency, type Money } from '../contracts/money';
 import { createSqlPool, inSqlTransaction, type SqlPool } from '../activities/sql-transaction';
 import type { SqlTransaction } from '../activities/participant';
 import { fail } from './report';
-import { provisionProfile, type DatabaseUrls } from './databases';
+import type { DatabaseUrls } from './databases/names';
+import { provisionProfile } from './databases/profile';
 import { profiles, type Profile } from './stack/profile';
 
 export const seedTenant = 'acme';

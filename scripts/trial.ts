@@ -17,7 +17,8 @@ import {
   type Application,
   type ApplicationSite,
 } from './application';
-import { provision, unprovision, type Database, type DatabaseUrls } from './databases';
+import type { Database, DatabaseUrls } from './databases/names';
+import { provision, unprovision } from './databases/provision';
 import { freePort } from './stack/ports';
 import { connectTemporal } from './stack/temporal-client';
 import { pause } from './stack/waiting';

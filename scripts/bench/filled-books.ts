@@ -2,7 +2,7 @@
 import type { Connection } from 'mysql2/promise';
 
 import { topics } from '../../contracts/events';
-import type { Database } from '../databases';
+import type { Database } from '../databases/names';
 import { openConnection } from '../../processes/mysql/door';
 
 /** Who buys: few enough that each has bought often. */

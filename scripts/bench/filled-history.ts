@@ -1,6 +1,6 @@
 /** Tables after a long time and an outage: as many rows wait as are done. */
 import type { SqlPool } from '../../activities/sql-transaction';
-import type { Database } from '../databases';
+import type { Database } from '../databases/names';
 import { fill } from './filling';
 
 export const tenant = 'bench';

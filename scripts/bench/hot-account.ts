@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { businessIdOf, gidOf } from '../../contracts/ids';
 import { checkBooks } from '../books';
 import { authorizationOf } from '../credentials';
-import { databasePrefix } from '../databases';
+import { databasePrefix } from '../databases/names';
 import type { LocalApplication } from '../local-application';
 import { seed, seedCustomers } from '../seed';
 import { reasonOf } from '../stack/waiting';

@@ -12,7 +12,8 @@ import {
   type SqlScope,
 } from '../../books/pack';
 import type { Reading } from '../../books/reading';
-import { provision, unprovision, type Database } from '../databases';
+import type { Database } from '../databases/names';
+import { provision, unprovision } from '../databases/provision';
 import { fillBooks } from './filled-books';
 import { latencyOf, type Latency } from './latency';
 

@@ -15,7 +15,7 @@ import {
 import { createRelayMetrics } from '../../workers/relay/metrics';
 import { createOutboxStore, type OutboxStore } from '../../workers/relay/outbox-store';
 import { createRelay, relayDefaults } from '../../workers/relay/relay';
-import { provision, unprovision } from '../databases';
+import { provision, unprovision } from '../databases/provision';
 import type { Stack } from '../stack/stack';
 import { fill, patient } from './filling';
 import { latencyOf, type Latency } from './latency';

@@ -33,7 +33,8 @@ import { createDeadLetterStore } from '../../workers/consumers/dead-letter-store
 import { createOrderViewStore } from '../../workers/consumers/order-view-store';
 import { createOutboxStore } from '../../workers/relay/outbox-store';
 import { relayDefaults } from '../../workers/relay/relay';
-import { provision, unprovision, type Database, type DatabaseUrls } from '../databases';
+import type { Database, DatabaseUrls } from '../databases/names';
+import { provision, unprovision } from '../databases/provision';
 import { fillHistory, hotAccount, tenant } from './filled-history';
 import { patient } from './filling';
 import { latencyOf } from './latency';

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 
 import { errnoOf } from '../../activities/sql-transaction';
 import type { Role } from '../application';
-import { databases, type Database } from '../databases';
+import { databases, type Database } from '../databases/names';
 import { signal } from '../stack/process';
 import {
   readStack,

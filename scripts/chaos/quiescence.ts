@@ -1,5 +1,5 @@
 /** Waits until nothing is under way any more: no open transaction, no unpublished event, no view that lags. */
-import { databases } from '../databases';
+import { databases } from '../databases/names';
 import { pause, reasonOf } from '../stack/waiting';
 import type { Trial } from '../trial';
 import type { ApiClient } from './http';

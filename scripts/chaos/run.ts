@@ -5,7 +5,7 @@ import type { Latency } from '../bench/latency';
 import type { Build } from '../application';
 import type { Scope } from '../../api/scopes';
 import { authorizationOf } from '../credentials';
-import type { DatabaseUrls } from '../databases';
+import type { DatabaseUrls } from '../databases/names';
 import { serversOf } from '../stack/profile';
 import { restartServer, serverProcess, type Profile, type Stack } from '../stack/stack';
 import { pause, reasonOf } from '../stack/waiting';

@@ -3,7 +3,7 @@
  * row, to a customer's token and to a run's ending. A write that rolls back takes its line along, and each row is locked
  * until its commit, so the lines of one row stand in the order of their commits.
  */
-import { databases as allDatabases, type Database } from '../databases';
+import { databases as allDatabases, type Database } from '../databases/names';
 import type { EndingWrite, Facts, Transition } from './checkers';
 
 /** Of the administrator: with the rights of who creates them the triggers write, whoever makes them fire. */

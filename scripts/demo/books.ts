@@ -4,7 +4,7 @@ import { moneyText } from '../../contracts/money';
 import { orderStatuses } from '../../contracts/orders';
 import { paymentStatuses } from '../../contracts/payments';
 import { runStates } from '../../contracts/transaction';
-import type { Database } from '../databases';
+import type { Database } from '../databases/names';
 import type { EventRecords } from './events';
 import type { Changes } from './planned-run';
 import type { Scene } from './scene';

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { eventIdHeader } from '../../contracts/events';
 import { createLogger } from '../../processes/logger';
 import { allTopics, createKafka, ensureTopics } from '../../workers/relay/kafka-client';
-import { databases } from '../databases';
+import { databases } from '../databases/names';
 import { pause } from '../stack/waiting';
 import { gidsOf, ofTenant } from './tenant';
 import type { Scene } from './scene';

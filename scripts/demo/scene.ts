@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { bytesAsText, openConnection } from '../../processes/mysql/door';
 import { businessIdOf, gidOf, type Flow, type Gid } from '../../contracts/ids';
 import { authorizationOf } from '../credentials';
-import { databasePrefix, type Database } from '../databases';
+import { databasePrefix, type Database } from '../databases/names';
 import type { LocalApplication } from '../local-application';
 import { connectTemporal } from '../stack/temporal-client';
 import { pause } from '../stack/waiting';

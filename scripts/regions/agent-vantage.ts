@@ -1,7 +1,7 @@
 import type { ProbeOrder } from '../../activities/regions/agent-probe';
 import { heartbeat } from '../../activities/regions/probe';
 import type { Probed } from '../../activities/regions/sight';
-import { databasePrefix } from '../databases';
+import { databasePrefix } from '../databases/names';
 import { secret, type Region } from '../stack/profile';
 
 let known: Promise<string> | undefined;

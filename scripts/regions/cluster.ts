@@ -2,15 +2,14 @@
 import { createApplication, type Application, type Role, type Variables } from '../application';
 import type { RegionServers } from '../books/errant';
 import { build } from '../build';
+import { installationAt } from '../databases/installation-mark';
 import {
-  addressesOf,
   databaseVariables,
   databases,
-  installationAt,
-  provision,
   databasePrefix,
   type DatabaseUrls,
-} from '../databases';
+} from '../databases/names';
+import { addressesOf, provision } from '../databases/provision';
 import { operatorVariables } from '../operators';
 import { seed } from '../seed';
 import { regions } from '../stack/profile';

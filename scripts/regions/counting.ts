@@ -1,7 +1,7 @@
 /** What the databases say of what a drill's clients were told. */
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 
-import { databasePrefix } from '../databases';
+import { databasePrefix } from '../databases/names';
 import { pause } from '../stack/waiting';
 import { drillTable } from './writers';
 import { openConnection } from '../../processes/mysql/door';

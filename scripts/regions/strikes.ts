@@ -3,7 +3,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { askRouter } from '../../activities/regions/router-client';
 import type { RouteName } from '../../activities/regions/router-protocol';
-import { databasePrefix } from '../databases';
+import { databasePrefix } from '../databases/names';
 import { signal, type OwnedProcess } from '../stack/process';
 import type { Region } from '../stack/profile';
 import { serverProcess } from '../stack/stack';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { openBooks, type OpenBooks, type RoundOfBooks } from '../../scripts/books';
 import { authorizationOf } from '../../scripts/credentials';
-import type { Database } from '../../scripts/databases';
+import type { Database } from '../../scripts/databases/names';
 import {
   aCheckout,
   anOrder,

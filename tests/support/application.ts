@@ -15,7 +15,7 @@ import {
   type Variables,
 } from '../../scripts/application';
 import { build } from '../../scripts/build';
-import { databases, type Database } from '../../scripts/databases';
+import { databases, type Database } from '../../scripts/databases/names';
 import { seed } from '../../scripts/seed';
 import { environmentWith } from '../../scripts/stack/config';
 import { freePort } from '../../scripts/stack/ports';

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 
 import { checkBooks } from '../../scripts/books';
-import { databases } from '../../scripts/databases';
+import { databases } from '../../scripts/databases/names';
 import type { OwnApplication } from './application';
 import { eventually } from './eventually';
 

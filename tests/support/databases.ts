@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 
 import { createSqlPool, type SqlLimits, type SqlPool } from '../../activities/sql-transaction';
-import { provision, unprovision, type Database, type DatabaseUrls } from '../../scripts/databases';
+import type { Database, DatabaseUrls } from '../../scripts/databases/names';
+import { provision, unprovision } from '../../scripts/databases/provision';
 import { testStack } from './stack';
 
 /** Databases of one test file alone, and what was opened to them. */

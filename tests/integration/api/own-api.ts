@@ -14,7 +14,7 @@ import { buildServer, type Server } from '../../../api/server';
 import type { Temporal } from '../../../api/temporal';
 import type { Flow } from '../../../contracts/ids';
 import { taskQueueOf } from '../../../contracts/task-queues';
-import { databases as everyDatabase } from '../../../scripts/databases';
+import { databases as everyDatabase } from '../../../scripts/databases/names';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 import { testStack } from '../../support/stack';
 import { openConnection } from '../../../processes/mysql/door';

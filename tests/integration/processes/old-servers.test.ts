@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { openSessions, openConnection } from '../../../processes/mysql/door';
 import { administration } from '../../../processes/mysql/session';
 import { guardRedis } from '../../../processes/redis-premises';
-import { provision } from '../../../scripts/databases';
+import { provision } from '../../../scripts/databases/provision';
 import { pretending, type Pretender } from '../../support/pretending';
 import { testStack } from '../../support/stack';
 

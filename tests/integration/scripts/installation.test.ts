@@ -17,7 +17,8 @@ import {
 } from '../../../scripts/application';
 import { build } from '../../../scripts/build';
 import { openBooks } from '../../../scripts/books';
-import { databases, provision } from '../../../scripts/databases';
+import { databases } from '../../../scripts/databases/names';
+import { provision } from '../../../scripts/databases/provision';
 import { environmentWith } from '../../../scripts/stack/config';
 import { freePort } from '../../../scripts/stack/ports';
 import { openNamespace, type OwnNamespace } from '../../../scripts/trial';

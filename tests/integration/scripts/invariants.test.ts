@@ -10,7 +10,7 @@ import { fillBooks } from '../../../scripts/bench/filled-books';
 import { fill, patient } from '../../../scripts/bench/filling';
 import { plansOf, type Plan } from '../../../scripts/bench/invariants';
 import { countedStatements, type StatementReads } from '../../../scripts/bench/rows-read';
-import { databases } from '../../../scripts/databases';
+import { databases } from '../../../scripts/databases/names';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 
 /** More than are new, so that a scan would read what an index need not. */

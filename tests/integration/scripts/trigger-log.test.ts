@@ -9,7 +9,7 @@ import {
   readTransitions,
   type AdminSql,
 } from '../../../scripts/chaos/trigger-log';
-import { databases, type Database } from '../../../scripts/databases';
+import { databases, type Database } from '../../../scripts/databases/names';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 import { bytesAsText, openConnection } from '../../../processes/mysql/door';
 

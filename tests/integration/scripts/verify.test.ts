@@ -8,7 +8,7 @@ import { auditHash, chainStart } from '../../../api/stores/audit-store';
 import { openPack, type Pack } from '../../../books/pack';
 import { checkBooks } from '../../../scripts/books';
 import { readAudits } from '../../../scripts/books/audits';
-import { databases, type Database } from '../../../scripts/databases';
+import { databases, type Database } from '../../../scripts/databases/names';
 import { seed } from '../../../scripts/seed';
 import { checkout, environmentWith } from '../../../scripts/stack/config';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 
 import { apiVariables, loadConfig } from '../../../api/config';
-import { relayed } from '../../../scripts/databases';
+import { relayed } from '../../../scripts/databases/names';
 import {
   loadConsumerConfig,
   loadRelayConfig,

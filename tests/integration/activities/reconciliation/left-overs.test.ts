@@ -11,7 +11,7 @@ import type {
   ReconcileReport,
   ReportedFinding,
 } from '../../../../contracts/reconciliation';
-import type { Database } from '../../../../scripts/databases';
+import type { Database } from '../../../../scripts/databases/names';
 import { ensureSchedules } from '../../../../workers/transactions/schedules';
 import { eventually } from '../../../support/eventually';
 import { participantFence } from '../../../support/participant-fence';

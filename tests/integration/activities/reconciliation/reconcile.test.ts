@@ -19,7 +19,7 @@ import { inertFaultPoints, type DeliveryPoints } from '../../../../processes/fau
 import { createLogger } from '../../../../processes/logger';
 import { checkBooks } from '../../../../scripts/books';
 import { bundleWorkflows } from '../../../../scripts/bundle-workflows';
-import { databases as databaseNames, type Database } from '../../../../scripts/databases';
+import { databases as databaseNames, type Database } from '../../../../scripts/databases/names';
 import { seed } from '../../../../scripts/seed';
 import { createActivities } from '../../../../workers/transactions/activities';
 import { createTransactionMetrics } from '../../../../workers/transactions/metrics';

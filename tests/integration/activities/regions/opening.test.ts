@@ -12,7 +12,7 @@ import { isReadOnly, refuseWrites, withRegion } from '../../../../activities/reg
 import { holdOpening } from '../../../../activities/regions/opening';
 import type { SqlPool } from '../../../../activities/sql-transaction';
 import { openConnection } from '../../../../processes/mysql/door';
-import { provision } from '../../../../scripts/databases';
+import { provision } from '../../../../scripts/databases/provision';
 import { serveLines } from '../../../../scripts/regions/json-lines';
 import { regionalMysql } from '../../../../scripts/stack/servers/mysql';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';

@@ -1,6 +1,6 @@
 /**
- * The migrations of a database: numbered files of `migrations/<database>/`. What several databases share stands once, in
- * `migrations/shared/`, and is included where a line says `-- include shared/<file>.sql`. What counts is the whole text:
+ * The migrations of a database: numbered files of `scripts/migrations/<database>/`. What several databases share stands once, in
+ * `shared/` beside them, and is included where a line says `-- include shared/<file>.sql`. What counts is the whole text:
  * a checksum is of what ran, however it is put together.
  */
 import { createHash } from 'node:crypto';
@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Of this checkout. */
-const migrationsFolder = join(__dirname, 'migrations');
+const migrationsFolder = join(__dirname, '../migrations');
 
 /** One migration, as Postgrator takes it. */
 export interface MigrationFile {

@@ -1,6 +1,6 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 
-import { openConnection } from '../processes/mysql/door';
+import { openConnection } from '../../processes/mysql/door';
 import { migrationsOf, type MigrationFile } from './migration-files';
 
 /** How long a second process waits for the one that migrates: longer than any migration may take. */
