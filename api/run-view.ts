@@ -2,7 +2,9 @@ import { z } from 'zod';
 
 import { earlyStatuses, isEnding, runStates } from '../contracts/transaction';
 import { flows } from '../contracts/ids';
+import { codeOfFailure, engineReasons, parkReasons } from '../contracts/failures';
 import { currencies } from '../contracts/money';
+import { declaredRefusals } from '../contracts/participants';
 import { handStateOf, handStates, type KeptResolution } from '../contracts/resolutions';
 import type { RunRow } from './stores/runs-store';
 
@@ -53,6 +55,16 @@ export const resolutionSchema = z
   })
   .meta({ id: 'ResolvedByHand' });
 
+/** As text: a participant may declare a refusal that an older client does not know. */
+const codesText = (types: readonly string[]): string =>
+  types.map((type) => `\`${codeOfFailure(type)}\``).join(', ');
+
+const reasonCode = z.string().meta({
+  description:
+    `Of an ending, a refusal of a participant: ${codesText(declaredRefusals)}; or ` +
+    `${codesText(engineReasons)}. Of a parked one: ${codesText(parkReasons)}.`,
+});
+
 /** A transaction as callers see it: what its row says. */
 export const runViewSchema = z
   .object({
@@ -77,7 +89,7 @@ export const runViewSchema = z
     resolvedByHand: z
       .object({ state: z.enum(handStates), steps: z.array(resolutionSchema) })
       .nullable(),
-    reason: z.object({ code: z.string(), step: z.string().nullable() }).nullable(),
+    reason: z.object({ code: reasonCode, step: z.string().nullable() }).nullable(),
     /** What was told before the ending; stays as it is. */
     early: z.enum(earlyStatuses).nullable(),
     links: z.object({ self: z.string(), explain: z.string() }),

@@ -57,6 +57,9 @@ export type ItemFailure = VerdictFailure | 'NotYet';
 /** Why a transaction was compensated. */
 export type CompensationReason = VerdictFailure | (typeof kernelFailures)[number];
 
+/** Names of the engine that may be the reason of an ending. */
+export const engineReasons = [...protocolFailures, ...kernelFailures] as const;
+
 /** Why a transaction is parked. */
 export const parkReasons = [
   'undo_failed',

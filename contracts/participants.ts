@@ -7,6 +7,7 @@ import {
   type ActivitiesOf,
   type AnyOperation,
 } from './definition';
+import type { Refusal } from './failures';
 import { inventory } from './inventory';
 import { orders } from './orders';
 import { paymentOperations } from './payments';
@@ -38,3 +39,8 @@ export const operations: ReadonlyMap<string, AnyOperation> = new Map(
     .flatMap(operationsOf)
     .map((operation) => [operation.type, operation]),
 );
+
+/** Every refusal that an operation declares, each once. */
+export const declaredRefusals: readonly Refusal[] = [
+  ...new Set([...operations.values()].flatMap(({ refusals }) => refusals)),
+];

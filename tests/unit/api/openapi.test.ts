@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 
+import { operationsOf } from '../../../contracts/definition';
+import { codeOfFailure } from '../../../contracts/failures';
+import { participants } from '../../../contracts/participants';
 import { fakeApi, type FakeApi } from './fake-api';
 
 const documentSchema = z.object({
@@ -32,6 +35,16 @@ describe('the OpenAPI document', () => {
     const linter = join(__dirname, 'lint-openapi.mjs');
     const found = execFileSync(process.execPath, [linter], { input: text, encoding: 'utf8' });
     expect(JSON.parse(found)).toEqual([]);
+  });
+
+  it('tells the code of every refusal that a participant declares, and of no other', () => {
+    const { components } = documentSchema.parse(JSON.parse(text));
+    const transaction = JSON.stringify(components.schemas['Transaction']);
+    const told = /a refusal of a participant: (.*?);/.exec(transaction)?.[1] ?? '';
+    const declared = Object.values(participants)
+      .flatMap(operationsOf)
+      .flatMap(({ refusals }) => refusals.map(codeOfFailure));
+    expect(new Set(told.match(/[a-z_]+/g))).toEqual(new Set(declared));
   });
 
   it('says of every operation what its kind means and which scope it needs', () => {
