@@ -1,8 +1,12 @@
 import type { BusinessId, Gid } from './ids';
 
-/** What can be locked. Isolation only: money and stock are safe without it. */
-export const lockKinds = ['customer'] as const;
-export type LockKind = (typeof lockKinds)[number];
+/**
+ * What is locked, such as `customer`: each flow declares its own (`locks`), and flows that lock one kind exclude each
+ * other. Isolation only: money and stock are safe without it.
+ */
+export type LockKind = string;
+/** Part of a key in Redis: a colon would make two locks one. */
+export const lockKindPattern = /^[a-z][A-Za-z0-9-]{0,31}$/;
 
 /** Lease of a lock; renewed at a third of it, so two renewals may fail before it is lost. */
 export const lockTtlMs = 30_000;

@@ -4,7 +4,7 @@
  */
 import type { AnyOperation, Operation } from './definition';
 import type { Flow } from './ids';
-import type { LockKind } from './locks';
+import { lockKindPattern, type LockKind } from './locks';
 import type { AmountAtRisk } from './money';
 import type { Keyed, SealAnswer } from './verdict';
 
@@ -200,12 +200,17 @@ type Checked<S> = (true extends IsUnion<PivotsOf<S>>
 };
 
 /** A flow: what its steps are. */
-export interface FlowDefinition<Input = never, S = Readonly<Record<string, AnyStep>>> {
+export interface FlowDefinition<
+  Input = never,
+  S = Readonly<Record<string, AnyStep>>,
+  Lock extends LockKind = LockKind,
+> {
   /** First part of a gid. */
   readonly name: Flow;
   /** Workflow type, as registered with Temporal. */
   readonly workflow: string;
-  readonly locks: readonly LockKind[];
+  /** Kinds that its run may lock. */
+  readonly locks: readonly Lock[];
   /** In the order of the business; undone last first. */
   readonly steps: S;
   readonly input?: (input: Input) => void;
@@ -214,6 +219,8 @@ export interface FlowDefinition<Input = never, S = Readonly<Record<string, AnySt
 /**
  * Declares a flow; its workflow is made of it by `runFlow`. Steps are append-only: one that an open run has acted would
  * be forgotten by a build that no longer has it.
+ *
+ * @throws an error for a kind of lock that is no part of a key.
  */
 export const defineFlow =
   <Input>() =>
@@ -221,9 +228,18 @@ export const defineFlow =
     S extends Readonly<
       Record<string, { readonly wording: Wording; readonly when: (input: Input) => boolean }>
     >,
+    const Lock extends LockKind = never,
   >(flow: {
     readonly name: Flow;
     readonly workflow: string;
-    readonly locks?: readonly LockKind[];
+    readonly locks?: readonly Lock[];
     readonly steps: S & Checked<S>;
-  }): FlowDefinition<Input, S> => ({ locks: [], ...flow });
+  }): FlowDefinition<Input, S, Lock> => {
+    const { name, locks = [] } = flow;
+    for (const kind of locks) {
+      if (!lockKindPattern.test(kind)) throw new Error(`${name} cannot lock ${kind}: ${kindRule}.`);
+    }
+    return { ...flow, locks };
+  };
+
+const kindRule = 'a kind is up to 32 letters, digits and dashes, and begins with a small letter';

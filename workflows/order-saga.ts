@@ -7,7 +7,7 @@ import { runFlow, type FlowRun } from './kernel/flow';
  * An order: stock and money are set aside, the order is written, the money is taken, and all is made final. One that its
  * coupon makes free has no money to take.
  */
-export const orderRun: FlowRun<OrderSagaInput, typeof order.steps> = {
+export const orderRun: FlowRun<OrderSagaInput, typeof order.steps, (typeof order.locks)[number]> = {
   async run(tx, { orderId, customerId, accountId, merchantAccountId, lines, amount, coupon }) {
     const customer = await tx.lock('customer', customerId); // Isolation: one order of a customer at a time.
 

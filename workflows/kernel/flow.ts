@@ -61,10 +61,10 @@ type Words<Steps> = {
 };
 
 /** Words of the kernel, beside the steps. */
-export interface KernelWords {
+export interface KernelWords<Lock extends LockKind = never> {
   readonly gid: Gid;
   /** Takes a lock for isolation; waits while another transaction has it. Given back at the end. */
-  lock(kind: LockKind, id: BusinessId): Promise<HeldLock>;
+  lock(kind: Lock, id: BusinessId): Promise<HeldLock>;
   /** The pivot in `accord`, of an input that has none of its own. Left out, it comes at the end. */
   decide(): Promise<void>;
   /** Tells callers before the ending; the first of all that is told stands for good. Waits for nobody. */
@@ -72,25 +72,25 @@ export interface KernelWords {
 }
 
 /** How the business goes. Deterministic; may run again, when every act is answered by the fence. */
-export interface FlowRun<Input, Steps> {
+export interface FlowRun<Input, Steps, Lock extends LockKind = never> {
   /** Told to callers as soon as the transaction is being undone, whatever the cause, if they were told nothing before. */
   readonly statusWhenCompensated?: EarlyStatus;
-  readonly run: (tx: KernelWords & Words<Steps>, input: Input) => Promise<void>;
+  readonly run: (tx: KernelWords<Lock> & Words<Steps>, input: Input) => Promise<void>;
 }
 
 /** Makes a flow a workflow. */
 export const runFlow =
-  <Input extends TransactionInput, Steps>(
-    flow: FlowDefinition<Input, Steps>,
-    given: FlowRun<Input, Steps>,
+  <Input extends TransactionInput, Steps, Lock extends LockKind>(
+    flow: FlowDefinition<Input, Steps, Lock>,
+    given: FlowRun<Input, Steps, Lock>,
   ) =>
   (input: Input, carried?: Carried): Promise<TransactionResult> =>
     runTransaction(input, storyOf(flow, given, input), carried);
 
 /** The flow as the kernel runs it. @param input whose steps it has. */
-export function storyOf<Input extends TransactionInput, Steps>(
-  { steps }: FlowDefinition<Input, Steps>,
-  { statusWhenCompensated, run }: FlowRun<Input, Steps>,
+export function storyOf<Input extends TransactionInput, Steps, Lock extends LockKind>(
+  { steps }: FlowDefinition<Input, Steps, Lock>,
+  { statusWhenCompensated, run }: FlowRun<Input, Steps, Lock>,
   input: Input,
 ): Story {
   const all = Object.entries(steps as Readonly<Record<string, AnyStep<Input>>>); // As `defineFlow` has checked them.
@@ -100,7 +100,7 @@ export function storyOf<Input extends TransactionInput, Steps>(
     ...(pivot && { decision: decisionOf(...pivot, input) }),
     ...(statusWhenCompensated && { undoneAs: statusWhenCompensated }),
     undos: planned.flatMap(([name, step]) => undosOf(name, step, input)),
-    tell: (tx) => run(wordsOf<Input, Steps>(tx, all, input), input),
+    tell: (tx) => run(wordsOf<Input, Steps, Lock>(tx, all, input), input),
   };
 }
 
@@ -140,17 +140,17 @@ const undoing =
 /** An operation of a declared step: its word has checked the request. */
 type Of<Request extends object> = Operation<Verb, Request, unknown>;
 
-function wordsOf<Input, Steps>(
+function wordsOf<Input, Steps, Lock extends LockKind>(
   tx: Transaction,
   steps: readonly (readonly [string, AnyStep<Input>])[],
   input: Input,
-): KernelWords & Words<Steps> {
+): KernelWords<Lock> & Words<Steps> {
   const words = steps.map(([name, step]) => {
     const notItsOwn = () => Promise.reject(new Error(`${name} is no step of this input.`));
     const word: unknown = step.when(input) ? wordOf({ tx, name, step, input }) : notItsOwn;
     return [name, word] as const;
   });
-  const kernelWords: KernelWords = {
+  const kernelWords: KernelWords<Lock> = {
     gid: tx.gid,
     lock: (kind, id) => tx.lock(kind, id),
     async decide() {
@@ -159,7 +159,7 @@ function wordsOf<Input, Steps>(
     reportStatus: (status) => tx.tell(status),
   };
   // Each word is made of the step that types it.
-  return { ...kernelWords, ...Object.fromEntries(words) } as KernelWords & Words<Steps>;
+  return { ...kernelWords, ...Object.fromEntries(words) } as KernelWords<Lock> & Words<Steps>;
 }
 
 type AnyAsked = object | (() => object) | undefined;

@@ -70,6 +70,13 @@ const mistakes = (): void => {
   define({ ...flow, steps: { reserve, ends: confirms('reserved', inventory.confirmStock) } });
   // @ts-expect-error a step that hides a word of the kernel
   define({ ...flow, steps: { lock: reserve } });
+  runFlow(define({ ...flow, locks: ['room'], steps: { reserve } }), {
+    async run(tx) {
+      await tx.lock('room', 'acme.R-1');
+      // @ts-expect-error a lock of a kind that the flow does not declare
+      await tx.lock('customer', 'acme.C-1');
+    },
+  });
   // @ts-expect-error a compensable step without its undo
   compensable(inventory.reserveStock, {});
   // @ts-expect-error an undo as an act
@@ -110,5 +117,20 @@ describe('a flow that is declared once', () => {
       ...['reserveStock', 'coupon', 'createOrder', 'decide'],
       ...['confirmStock', 'completeOrder', 'coupon-confirm'],
     ]);
+  });
+});
+
+describe('the locks of a flow', () => {
+  const flow = { name: 'order', workflow: 'orderSaga', steps: { reserve } } as const;
+
+  it('are of the kinds that it declares, whatever the engine has heard of', () => {
+    expect(define({ ...flow, locks: ['room'] }).locks).toEqual(['room']);
+    expect(define(flow).locks).toEqual([]);
+  });
+
+  it.each(['room:1', '{room}', 'Room', '', 'r'.repeat(33)])('are not of the kind "%s"', (kind) => {
+    expect(() => define({ ...flow, locks: [kind] })).toThrow(
+      `order cannot lock ${kind}: a kind is`,
+    );
   });
 });
