@@ -7,7 +7,8 @@ import { Problem } from './errors';
 import type { WantSecondPerson } from './second-person';
 import type { Steer } from './steering';
 import type { ApprovalRow } from './stores/approvals-store';
-import type { RunRow, RunsStore } from './stores/runs-store';
+import type { RunsStore } from './stores/runs-store';
+import type { RunRow } from './stores/runs/rows';
 import { ruleOfBooking } from './two-persons';
 
 /** A person's word that what a skipped step left is in the books. `version`: the row as that person saw it. */

@@ -9,7 +9,7 @@ import type { WantSecondPerson } from './second-person';
 import { failoverInProgress, type Patience, type Started, type Starts } from './starts';
 import type { ApprovalRow } from './stores/approvals-store';
 import type { ClusterStore, ClusterView } from './stores/cluster-store';
-import type { KeyedRequest, NewRun } from './stores/runs-store';
+import type { KeyedRequest, NewRun } from './stores/runs/acceptance';
 
 /** A switch as somebody asks for it. */
 export interface AskedFailover {

@@ -6,7 +6,7 @@ import { codeOfFailure, engineReasons, parkReasons } from '../contracts/failures
 import { currencies } from '../contracts/money';
 import { declaredRefusals } from '../contracts/participants';
 import { handStateOf, handStates, type KeptResolution } from '../contracts/resolutions';
-import type { RunRow } from './stores/runs-store';
+import type { RunRow } from './stores/runs/rows';
 
 const time = z.iso.datetime();
 

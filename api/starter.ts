@@ -1,5 +1,6 @@
 import type { TransactionInput } from '../contracts/transaction';
-import type { RunsStore, UnconfirmedStart } from './stores/runs-store';
+import type { RunsStore } from './stores/runs-store';
+import type { UnconfirmedStart } from './stores/runs/sending';
 import type { Temporal } from './temporal';
 
 /** Starts of one round, and how many of them at once: a round must end well within the deadline of one call each. */

@@ -8,15 +8,10 @@ import { differingFields, type Fingerprint } from './idempotency';
 import type { People } from './people';
 import type { Until } from './preference';
 import type { Starter } from './starter';
-import type {
-  Claim,
-  EarlierClaim,
-  KeyedRequest,
-  NewRun,
-  RunRow,
-  RunsStore,
-  Turn,
-} from './stores/runs-store';
+import type { RunsStore } from './stores/runs-store';
+import type { Claim, EarlierClaim, KeyedRequest, NewRun } from './stores/runs/acceptance';
+import type { Turn } from './stores/runs/hub';
+import type { RunRow } from './stores/runs/rows';
 import { isSettled, type Waiting } from './waiting';
 
 /** The transaction as callers get it: its row, and whether this request was the one that made it. */

@@ -13,7 +13,8 @@ import { Problem } from './errors';
 import { isAnotherPerson, whyNotAnother, type People } from './people';
 import type { WantSecondPerson } from './second-person';
 import type { ApprovalRow } from './stores/approvals-store';
-import type { RunRow, RunsStore } from './stores/runs-store';
+import type { RunsStore } from './stores/runs-store';
+import type { RunRow } from './stores/runs/rows';
 import { approvalUpdateId, type Temporal } from './temporal';
 import { ruleOfDecision, type Thresholds } from './two-persons';
 

@@ -8,7 +8,7 @@ import { bookingText, isUnbooked, type KeptResolution } from '../contracts/resol
 import type { ParkedStep, RunState, StepCall, StepView, Timeline } from '../contracts/transaction';
 import { plannedStepOf } from './plan';
 import { atRiskSchema, resolutionSchema, resolutionViewOf } from './run-view';
-import type { RunRow } from './stores/runs-store';
+import type { RunRow } from './stores/runs/rows';
 import type { PendingCall, Temporal } from './temporal';
 
 const time = z.iso.datetime();

@@ -8,7 +8,7 @@ import { isAnotherPerson, type People } from './people';
 import { plannedStepOf } from './plan';
 import { defaultAmountLimits } from './risk-policy';
 import type { Scope } from './scopes';
-import type { RunRow } from './stores/runs-store';
+import type { RunRow } from './stores/runs/rows';
 
 /**
  * Why one person is not enough. `amount_at_risk`: it reaches the threshold of its currency, or nobody knows it.

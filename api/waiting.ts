@@ -1,7 +1,7 @@
 import type { Gid } from '../contracts/ids';
 import { isEnding } from '../contracts/transaction';
 import type { Until } from './preference';
-import type { RunGlance } from './stores/runs-store';
+import type { RunGlance } from './stores/runs/rows';
 
 /** Where wake-ups come from. Best effort: what is lost here, the poll finds. */
 export interface WakeUps {

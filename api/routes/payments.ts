@@ -27,7 +27,7 @@ import {
   type PaymentView,
   type PaymentViewsStore,
 } from '../stores/payment-views-store';
-import type { RunRow } from '../stores/runs-store';
+import type { RunRow } from '../stores/runs/rows';
 import { noParams, startRoute } from './start-route';
 
 const paymentBody = z

@@ -9,7 +9,7 @@ import { callerGone, keyOf, principalOf, waitingHandlerMs, type Api } from '../r
 import { endingSchema, linkOf, runViewOf, runViewSchema } from '../run-view';
 import { flag } from '../schemas';
 import type { Start, Started, Starts } from '../starts';
-import type { RunRow } from '../stores/runs-store';
+import type { RunRow } from '../stores/runs/rows';
 
 /** What a validated body becomes. */
 export interface PreparedStart {

@@ -18,8 +18,9 @@ import {
 } from '../second-person';
 import type { Decide, Steer, Steering } from '../steering';
 import type { ApprovalRow } from '../stores/approvals-store';
-import { positionOf } from '../stores/run-lists';
-import type { RunRow, RunsStore } from '../stores/runs-store';
+import { positionOf } from '../stores/runs/lists';
+import type { RunsStore } from '../stores/runs-store';
+import type { RunRow } from '../stores/runs/rows';
 import { cursorBinding, selectionFields, runFilterOf } from './transactions';
 
 const stepName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'must be the name of a step');

@@ -13,8 +13,9 @@ import { runViewOf, runViewSchema } from '../run-view';
 import { cursor, flag, gidParams, limit, listOf, reference } from '../schemas';
 import type { Starts } from '../starts';
 import { storyOf, storySchema } from '../story';
-import type { RunFilter } from '../stores/run-lists';
-import type { RunRow, RunsStore } from '../stores/runs-store';
+import type { RunFilter } from '../stores/runs/filter';
+import type { RunsStore } from '../stores/runs-store';
+import type { RunRow } from '../stores/runs/rows';
 import type { Temporal } from '../temporal';
 
 const word = z

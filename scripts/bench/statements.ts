@@ -26,7 +26,8 @@ import {
 import { createAccountViewsStore } from '../../api/stores/account-views-store';
 import { createAuditStore } from '../../api/stores/audit-store';
 import type { Database as ApiDatabase } from '../../api/stores/database';
-import { looksMax, type RunFilter } from '../../api/stores/run-lists';
+import type { RunFilter } from '../../api/stores/runs/filter';
+import { looksMax } from '../../api/stores/runs/lists';
 import { createRunsStore } from '../../api/stores/runs-store';
 import type { Finding } from '../../contracts/reconciliation';
 import { createDeadLetterStore } from '../../workers/consumers/dead-letter-store';

@@ -4,8 +4,8 @@ import type { SqlPool } from '../../../activities/sql-transaction';
 import type { Position } from '../../../api/cursor';
 import { runFilterOf } from '../../../api/routes/transactions';
 import type { Database } from '../../../api/stores/database';
-import { looksMax } from '../../../api/stores/run-lists';
-import type { RunFilter } from '../../../api/stores/run-lists';
+import { looksMax } from '../../../api/stores/runs/lists';
+import type { RunFilter } from '../../../api/stores/runs/filter';
 import {
   approvalStates,
   createApprovalsStore,

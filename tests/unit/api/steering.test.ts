@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { createSteering, type Decide } from '../../../api/steering';
-import type { RunRow } from '../../../api/stores/runs-store';
+import type { RunRow } from '../../../api/stores/runs/rows';
 import { thresholdsSchema } from '../../../api/two-persons';
 import { decisions, type Decision } from '../../../contracts/transaction';
 import { aRun, aTimeline, anEndedRun } from './fake-api';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import type { RunGlance } from '../../../api/stores/runs-store';
+import type { RunGlance } from '../../../api/stores/runs/rows';
 import { createWaiting } from '../../../api/waiting';
 import { eventually } from '../../support/eventually';
 

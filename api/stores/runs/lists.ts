@@ -2,73 +2,37 @@
  * How lists of `accord.runs` are read: from ranges of one index, each in the order of the list, so that what is read is
  * bounded by the page and by `looksMax`, never by how much has ended.
  */
-import { currencies } from '../../contracts/money';
-import type { Flow } from '../../contracts/ids';
-import type { HandState } from '../../contracts/resolutions';
-import { isEnding, runStates, type EarlyStatus, type RunState } from '../../contracts/transaction';
-import type { Position } from '../cursor';
-import type { SqlValue, Statements } from './database';
-
-/** What is asked of a list; what is left out asks nothing. */
-export interface RunFilter {
-  readonly flow?: Flow | undefined;
-  readonly states?: readonly RunState[] | undefined;
-  readonly stuck?: boolean | undefined;
-  readonly reasons?: readonly string[] | undefined;
-  readonly step?: string | undefined;
-  readonly early?: EarlyStatus | undefined;
-  readonly reference?: string | undefined;
-  readonly byHand?: readonly HandState[] | undefined;
-  readonly lane?: 'single' | 'batch' | undefined;
-  readonly region?: string | undefined;
-  readonly currency?: string | undefined;
-  readonly minAtRisk?: number | undefined;
-  readonly acceptedAfter?: Date | undefined;
-  readonly acceptedBefore?: Date | undefined;
-  /** By the clock of MySQL, which has stamped the acceptance. */
-  readonly olderThanMs?: number | undefined;
-}
+import type { Tenant } from '../../../contracts/ids';
+import type { Position } from '../../cursor';
+import type { Database, SqlValue, Statements } from '../database';
+import { conditionsOf, placeOf, type Condition, type RunFilter } from './filter';
+import { rangesOf } from './ranges';
+import { listColumns, runOf, type RawRow, type RunRow } from './rows';
 
 /** Rows that one page or one count looks at, at most. */
 export const looksMax = 10_000;
 
-/** A condition of a list, and what fills its placeholders. */
-export type Condition = readonly [sql: string, values: readonly SqlValue[]];
-
-/** Ranges of an index, each newest first: one for each value of its column; without a column there is one range. */
-interface Ranges {
-  readonly index: string;
-  readonly column?: string;
-  readonly values: readonly string[];
-  /** Conditions of the filter that the ranges themselves say. */
-  readonly says: 0 | 1;
+/** One page, newest first, from behind `after`; the tenant's own rows alone. */
+export async function listRuns(
+  database: Database,
+  tenant: Tenant,
+  filter: RunFilter,
+  limit: number,
+  after?: Position,
+): Promise<RunPage<RunRow>> {
+  const list = { tenant, filter, conditions: conditionsOf(tenant, filter), after };
+  const columns = `${listColumns}, NULL AS ending`;
+  const { rows, next } = await database.session((sql) =>
+    readRunPage<RawRow>(sql, list, columns, limit),
+  );
+  return { rows: rows.map(runOf), next };
 }
 
-const openStates = runStates.filter((state) => !isEnding(state));
-
-/** The filter that leaves the fewest rows, as far as one can tell without looking. */
-function rangesOf(filter: RunFilter): Ranges {
-  const { reference, states, currency, minAtRisk, step, reasons, early, stuck, flow, byHand } =
-    filter;
-  const of = (index: string, column: string, values: readonly string[]): Ranges => ({
-    index,
-    column,
-    values,
-    says: 1,
-  });
-  if (reference !== undefined) return of('by_reference', 'reference', [reference]);
-  if (states?.every((state) => !isEnding(state))) return of('by_state', 'state', states);
-  if (stuck === true) return { ...of('by_state', 'state', openStates), says: 0 }; // An ending clears the mark.
-  if (byHand) return of('by_hand_of', 'by_hand', byHand);
-  if (currency !== undefined) return of('by_risk', 'at_risk_currency', [currency]);
-  if (minAtRisk !== undefined) return { ...of('by_risk', 'at_risk_currency', currencies), says: 0 };
-  if (step !== undefined) return of('by_step', 'step', [step]);
-  if (reasons) return of('by_reason', 'reason', reasons);
-  if (early !== undefined) return of('by_early', 'early_status', [early]);
-  if (states) return of('by_state', 'state', states);
-  if (flow !== undefined) return of('by_flow', 'flow', [flow]);
-  return { index: 'newest', values: [], says: 0 };
-}
+/** How many rows fit, of the newest `looksMax`. */
+export const countRuns = (database: Database, tenant: Tenant, filter: RunFilter): Promise<number> =>
+  database.session((sql) =>
+    countRows(sql, { tenant, filter, conditions: conditionsOf(tenant, filter) }),
+  );
 
 /** Conditions of one range. */
 interface Branch {
@@ -84,7 +48,7 @@ interface Reading {
 }
 
 /** Where a list is read from, and how far. */
-export interface RunList {
+interface RunList {
   readonly tenant: string;
   readonly filter: RunFilter;
   /** All of the filter's, the tenant among them. */
@@ -105,7 +69,7 @@ export interface RunPage<Row> {
  * @param columns of `runs`, the alias `r`; `acceptedAt` and `gid` among them.
  * @param limit rows, at most.
  */
-export async function readRunPage<Row extends { readonly gid: string; readonly acceptedAt: Date }>(
+async function readRunPage<Row extends { readonly gid: string; readonly acceptedAt: Date }>(
   sql: Pick<Statements, 'select'>,
   list: RunList,
   columns: string,
@@ -129,7 +93,7 @@ export async function readRunPage<Row extends { readonly gid: string; readonly a
 }
 
 /** How many rows fit, of those that may be looked at. */
-export async function countRuns(
+async function countRows(
   sql: Pick<Statements, 'select'>,
   list: Omit<RunList, 'after'>,
 ): Promise<number> {
@@ -222,20 +186,6 @@ const branchOf = (conditions: readonly Condition[]): Branch => ({
   where: conditions.map(([sql]) => sql).join(' AND '),
   values: conditions.flatMap(([, values]) => values),
 });
-
-/** Its one value: milliseconds. */
-export const isOlder = 'accepted_at < UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND';
-
-/** Every index ends with the order of the list, so these are its ranges. */
-const placeOf = ({
-  acceptedAfter,
-  acceptedBefore,
-  olderThanMs,
-}: RunFilter): readonly Condition[] => [
-  ...(acceptedAfter ? [['accepted_at >= ?', [acceptedAfter]] as const] : []),
-  ...(acceptedBefore ? [['accepted_at < ?', [acceptedBefore]] as const] : []),
-  ...(olderThanMs === undefined ? [] : [[isOlder, [olderThanMs]] as const]),
-];
 
 /** The first half is what the index begins at. */
 function behind({ at, id }: Position): Condition {

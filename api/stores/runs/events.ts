@@ -1,0 +1,34 @@
+import { topics } from '../../../contracts/events';
+import { eventIdOf, type Gid } from '../../../contracts/ids';
+import { rowBranch } from '../../../contracts/runs';
+import type { Statements } from '../database';
+
+interface TransactionEvent {
+  readonly gid: Gid;
+  /** What happened to the transaction, past tense; the event is `transaction.<op>`. */
+  readonly op: string;
+  /** The row's version: events of a transaction are in the order of its versions. */
+  readonly sequence: number;
+  readonly epoch: number;
+  readonly data: object;
+}
+
+/** Writes an event of the transaction, in the SQL transaction of what it tells. */
+export async function announce(sql: Statements, event: TransactionEvent): Promise<void> {
+  await sql.change(
+    `INSERT INTO outbox (event_id, gid, branch, op, topic, type, aggregate_id, sequence, payload, epoch)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    [
+      eventIdOf(event.gid, rowBranch, event.op, event.sequence),
+      event.gid,
+      rowBranch,
+      event.op,
+      topics.transactions,
+      `transaction.${event.op}`,
+      event.gid,
+      event.sequence,
+      JSON.stringify(event.data),
+      event.epoch,
+    ],
+  );
+}

@@ -1,0 +1,39 @@
+/** From which index a list is read. */
+import { currencies } from '../../../contracts/money';
+import { isEnding, runStates } from '../../../contracts/transaction';
+import type { RunFilter } from './filter';
+
+/** Ranges of an index, each newest first: one for each value of its column; without a column there is one range. */
+export interface Ranges {
+  readonly index: string;
+  readonly column?: string;
+  readonly values: readonly string[];
+  /** Conditions of the filter that the ranges themselves say. */
+  readonly says: 0 | 1;
+}
+
+const openStates = runStates.filter((state) => !isEnding(state));
+
+/** The filter that leaves the fewest rows, as far as one can tell without looking. */
+export function rangesOf(filter: RunFilter): Ranges {
+  const { reference, states, currency, minAtRisk, step, reasons, early, stuck, flow, byHand } =
+    filter;
+  const of = (index: string, column: string, values: readonly string[]): Ranges => ({
+    index,
+    column,
+    values,
+    says: 1,
+  });
+  if (reference !== undefined) return of('by_reference', 'reference', [reference]);
+  if (states?.every((state) => !isEnding(state))) return of('by_state', 'state', states);
+  if (stuck === true) return { ...of('by_state', 'state', openStates), says: 0 }; // An ending clears the mark.
+  if (byHand) return of('by_hand_of', 'by_hand', byHand);
+  if (currency !== undefined) return of('by_risk', 'at_risk_currency', [currency]);
+  if (minAtRisk !== undefined) return { ...of('by_risk', 'at_risk_currency', currencies), says: 0 };
+  if (step !== undefined) return of('by_step', 'step', [step]);
+  if (reasons) return of('by_reason', 'reason', reasons);
+  if (early !== undefined) return of('by_early', 'early_status', [early]);
+  if (states) return of('by_state', 'state', states);
+  if (flow !== undefined) return of('by_flow', 'flow', [flow]);
+  return { index: 'newest', values: [], says: 0 };
+}

@@ -1,0 +1,90 @@
+/** Rows of `accord.runs` as they are read. */
+import type { Flow, Gid, Tenant } from '../../../contracts/ids';
+import type { AmountAtRisk } from '../../../contracts/money';
+import type { KeptResolution } from '../../../contracts/resolutions';
+import type { EarlyStatus, RunState, TransactionInput } from '../../../contracts/transaction';
+import type { People } from '../../people';
+import type { Database } from '../database';
+
+/** The row of a transaction as callers may see it. */
+export interface RunRow {
+  readonly gid: Gid;
+  readonly tenant: Tenant;
+  readonly flow: Flow;
+  readonly state: RunState;
+  readonly step: string | null;
+  readonly reason: string | null;
+  readonly pivotPassed: boolean;
+  readonly lane: 'single' | 'batch';
+  readonly region: string;
+  readonly epoch: number;
+  readonly version: number;
+  readonly acceptedAt: Date;
+  readonly deadlineAt: Date;
+  /** For how long its step has been failing; `null`: it has not, or not for long. */
+  readonly stuckSinceMs: number | null;
+  readonly endedAt: Date | null;
+  readonly startSentAt: Date | null;
+  readonly startConfirmedAt: Date | null;
+  readonly atRisk: readonly AmountAtRisk[];
+  /** What was told before the ending; written once. */
+  readonly early: EarlyStatus | null;
+  /** What persons have answered for, once it has ended; `null`: nothing. */
+  readonly resolvedByHand: readonly KeptResolution[] | null;
+  /** Everybody who may stand behind the credential that started it; none where a machine did. */
+  readonly requester: People;
+  /** The answer, byte for byte; not read for lists. */
+  readonly ending: Buffer | null;
+}
+
+/** What a waiting caller looks at. */
+export interface RunGlance {
+  readonly gid: Gid;
+  readonly state: RunState;
+  readonly early: EarlyStatus | null;
+}
+
+const glanceColumns = 'gid, state, early_status AS early';
+/** Of a `RawRow`, without its ending. */
+export const listColumns = `gid, tenant, flow, state, step, reason, pivot_passed AS pivotPassed, lane, region, epoch, version,
+  accepted_at AS acceptedAt, deadline_at AS deadlineAt, ended_at AS endedAt,
+  TIMESTAMPDIFF(MICROSECOND, stuck_since, UTC_TIMESTAMP(3)) DIV 1000 AS stuckSinceMs,
+  start_sent_at AS startSentAt, start_confirmed_at AS startConfirmedAt, at_risk AS atRisk,
+  early_status AS early, requester, resolved_by_hand AS resolvedByHand`;
+
+/** A row as the driver reads it. */
+export type RawRow = Omit<RunRow, 'pivotPassed'> & { readonly pivotPassed: 0 | 1 };
+
+export const runOf = (row: RawRow): RunRow => ({ ...row, pivotPassed: row.pivotPassed === 1 });
+
+export async function findRun(
+  database: Database,
+  tenant: Tenant,
+  gid: Gid,
+): Promise<RunRow | undefined> {
+  const [row] = await database.select<RawRow>(
+    `SELECT ${listColumns}, ending FROM runs WHERE gid = ? AND tenant = ?`,
+    [gid, tenant],
+  );
+  return row && runOf(row);
+}
+
+/** What a run was accepted with, as long as it has not ended. */
+export async function findInput(
+  database: Database,
+  tenant: Tenant,
+  gid: Gid,
+): Promise<TransactionInput | undefined> {
+  const [row] = await database.select<{ readonly input: Buffer | null }>(
+    'SELECT input FROM runs WHERE gid = ? AND tenant = ?',
+    [gid, tenant],
+  );
+  return row?.input ? inputOf(row.input) : undefined;
+}
+
+export const glance = (database: Database, gids: readonly Gid[]): Promise<readonly RunGlance[]> =>
+  database.select<RunGlance>(`SELECT ${glanceColumns} FROM runs WHERE gid IN (?)`, [gids]);
+
+/** Written by `acceptRun`, so it is what was validated there. */
+export const inputOf = (input: Buffer): TransactionInput =>
+  JSON.parse(input.toString('utf8')) as TransactionInput;
