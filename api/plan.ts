@@ -1,14 +1,8 @@
 import { z } from 'zod';
 
 import type { CheckoutInput } from '../contracts/checkout';
-import {
-  decideStep,
-  flowDefinitions,
-  stepsOfFlow,
-  stepsOfInput,
-  type PlannedStep,
-} from '../contracts/flows';
-import { stepKeyOf, type Flow } from '../contracts/ids';
+import { flowDefinitions, stepsOfInput } from '../contracts/flows';
+import { stepKeyOf } from '../contracts/ids';
 import type { OrderSagaInput } from '../contracts/order-saga';
 import type { PaymentInput, RefundInput } from '../contracts/payments';
 import type { SettlementInput } from '../contracts/settlements';
@@ -57,8 +51,3 @@ export function planOf(input: FlowInput): z.infer<typeof planSchema> {
     worstCaseMs: Math.floor(input.undoBudgetMs / undoBudgetShare) - input.undoBudgetMs,
   };
 }
-
-/** A step of a run as it was planned; the first page of a settlement stands for all of them. */
-export const plannedStepOf = (flow: Flow, step: string): PlannedStep | undefined =>
-  stepsOfFlow(flow).find(({ name }) => name === step.replace(/^claim-\d+$/, 'claim-1')) ??
-  (step === decideStep.name ? decideStep : undefined);

@@ -1,12 +1,11 @@
 import { z } from 'zod';
 
-import type { PlannedStep } from '../contracts/flows';
 import { stepKeyOf } from '../contracts/ids';
 import { amountText, type AmountAtRisk } from '../contracts/money';
 import { activityTypeOf } from '../contracts/definition';
 import { bookingText, isUnbooked, type KeptResolution } from '../contracts/resolutions';
 import type { ParkedStep, RunState, StepCall, StepView, Timeline } from '../contracts/transaction';
-import { plannedStepOf } from './plan';
+import { plannedStepOf, type PlannedStep } from '../contracts/flows';
 import { atRiskSchema, resolutionSchema, resolutionViewOf } from './run-view';
 import type { RunRow } from './stores/runs/rows';
 import type { PendingCall, Temporal } from './temporal';

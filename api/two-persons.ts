@@ -5,7 +5,7 @@ import { currencies, minorUnitsMax, type Currency } from '../contracts/money';
 import type { KeptResolution } from '../contracts/resolutions';
 import type { Decision } from '../contracts/transaction';
 import { isAnotherPerson, type People } from './people';
-import { plannedStepOf } from './plan';
+import { plannedStepOf } from '../contracts/flows';
 import { defaultAmountLimits } from './risk-policy';
 import type { Scope } from './scopes';
 import type { RunRow } from './stores/runs/rows';

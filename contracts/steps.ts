@@ -9,7 +9,16 @@ import type { AmountAtRisk } from './money';
 import type { Keyed, SealAnswer } from './verdict';
 
 /** How a step is told in the workflow: `tx.<name>(…)`. */
-type Wording = 'compensable' | 'reviewed' | 'tcc' | 'pivot' | 'retriable' | 'repeated' | 'confirms';
+type Wording =
+  | 'compensable'
+  | 'counted'
+  | 'reviewed'
+  | 'tcc'
+  | 'pivot'
+  | 'retriable'
+  | 'repeated'
+  | 'confirms'
+  | 'retired';
 
 /** One step as it is declared. `Request`, `Result` and `Input` are types alone, for the words of the workflow. */
 export interface Step<W extends Wording, Request extends object, Result, Input> {
@@ -21,8 +30,12 @@ export interface Step<W extends Wording, Request extends object, Result, Input> 
   /** The step whose effect it confirms. */
   readonly confirms: string | null;
   readonly when: (input: Input) => boolean;
+  /** How often an input has it; `undefined`: once, under its own name. */
+  readonly times: ((input: Input) => number) | undefined;
   /** What may stand of it where nobody knows its request: of a run that never came to it. */
   readonly atRisk: (input: Input) => readonly AmountAtRisk[];
+  /** A build without it may have run a transaction that this one runs now. */
+  readonly isAdded: boolean;
   readonly undoRequest: (input: Input) => object;
   readonly sealRequest: (input: Input) => object;
   readonly takes?: (request: Request) => void;
@@ -43,6 +56,11 @@ export interface StepTraits<Input> {
    * nobody knows. Once it is asked for, its participant says.
    */
   readonly atRisk?: (input: Input) => readonly AmountAtRisk[];
+  /**
+   * The step came to its flow while runs of it may have been open: a build without it may have come further than one that
+   * is refused here, so its refusal decides nothing. May go once none of those runs is left.
+   */
+  readonly isAdded?: true;
 }
 
 /** What an undo or a seal asks for beside its key: nothing, or what the flow's input says of it. */
@@ -63,7 +81,9 @@ interface GivenStep<W extends Wording> extends Pick<AnyStep, 'act'> {
   readonly seal?: AnyOperation | undefined;
   readonly confirms?: string;
   readonly when?: unknown;
+  readonly times?: unknown;
   readonly atRisk?: unknown;
+  readonly isAdded?: true | undefined;
   readonly undoRequest?: unknown;
   readonly sealRequest?: unknown;
 }
@@ -75,11 +95,13 @@ const step = <W extends Wording, Request extends object, Result, Input>(given: G
     confirm: null,
     confirms: null,
     when: always,
+    times: undefined,
     atRisk: () => [],
     undoRequest: nothing,
     sealRequest: nothing,
     ...given,
     seal: given.seal ?? null,
+    isAdded: given.isAdded ?? false,
   }) as Step<W, Request, Result, Input>;
 
 /** A step that is taken back by its undo, should the transaction not come to its pivot. */
@@ -93,6 +115,24 @@ export const compensable = <
   given: { readonly undo: Undo<UndoRequest> } & Asked<'undoRequest', UndoRequest, Input> &
     StepTraits<Input>,
 ) => step<'compensable', Request, Result, Input>({ ...given, wording: 'compensable', act });
+
+/**
+ * A compensable step that an input has many times: `tx.<name>.at(n, …)`, n from 1 to `times(input)`, on the branch
+ * `<name>-<n>`. The input alone says how often, so that a life which came to none of them can undo them all.
+ */
+export const counted = <
+  Request extends object,
+  Result,
+  UndoRequest extends object,
+  Input = unknown,
+>(
+  act: Act<Request, Result>,
+  given: {
+    readonly undo: Undo<UndoRequest>;
+    readonly times: (input: Input) => number;
+  } & Asked<'undoRequest', UndoRequest, Input> &
+    StepTraits<Input>,
+) => step<'counted', Request, Result, Input>({ ...given, wording: 'counted', act });
 
 /** A step before the pivot that leaves nothing behind which could be taken back: it looks, or writes once for all. */
 export const withoutUndo = <Request extends object, Result, Input = unknown>(
@@ -136,6 +176,7 @@ export const tcc = <Request extends object, Result, Input = unknown>(
   step<'tcc', Request, Result, Input>({
     ...(given.when && { when: given.when }),
     ...(given.atRisk && { atRisk: given.atRisk }),
+    isAdded: given.isAdded,
     wording: 'tcc',
     act: given.try,
     confirm: given.confirm,
@@ -175,6 +216,14 @@ export const confirms = <const Name extends string>(
   ...step<'confirms', object, null, unknown>({ wording: 'confirms', act: confirm }),
   confirms: name,
 });
+
+/**
+ * A step that its flow has no more. It has no word; what an earlier build has acted of it is taken back, also where the
+ * transaction completes. May go once none of those runs is left.
+ */
+export const retired = <Request extends object, Result, Input>(
+  former: Step<'compensable' | 'counted' | 'reviewed' | 'tcc', Request, Result, Input>,
+): Step<'retired', Request, Result, Input> => ({ ...former, wording: 'retired', confirm: null });
 
 export type Steps<Input> = Readonly<Record<string, AnyStep<Input>>>;
 

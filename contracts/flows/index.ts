@@ -31,8 +31,11 @@ export interface PlannedStep {
   readonly confirms: string | null;
   /** Skipping it by hand moves money, or leaves it where it is: never the decision of one person. */
   readonly movesMoney: boolean;
-  /** Whether a transaction with this input has it. */
+  /** Whether a transaction with this input has it, and how often; `undefined`: once, under its own name. */
   readonly when: AnyStep['when'];
+  readonly times: AnyStep['times'];
+  /** No run begins it any more. */
+  readonly isRetired: boolean;
 }
 
 /** In the order of the business; undone last first. A flow without a pivot of its own is decided by `decide`. */
@@ -45,9 +48,9 @@ export function plannedStepsOf({ steps }: FlowDefinition): readonly PlannedStep[
 }
 
 function planOf(name: string, step: AnyStep): PlannedStep {
-  const { wording, act, undo, seal, confirms, when } = step;
+  const { wording, act, undo, seal, confirms, when, times } = step;
   return {
-    name: wording === 'repeated' ? `${name}-1` : name,
+    name: wording === 'repeated' || wording === 'counted' ? `${name}-1` : name,
     kind: kindOf(step),
     // Of the register: every step of our flows is one of its participants'.
     participant: act.participant as AnyParticipant,
@@ -57,6 +60,8 @@ function planOf(name: string, step: AnyStep): PlannedStep {
     confirms,
     movesMoney: act.movesMoney,
     when,
+    times,
+    isRetired: wording === 'retired',
   };
 }
 
@@ -97,10 +102,24 @@ export const stepsOfFlow = (flow: Flow): readonly PlannedStep[] => plans[flow];
 /** The steps that a transaction with this input has. */
 export function stepsOfInput(input: TransactionInput): readonly PlannedStep[] {
   return plans[input.flow].flatMap((step) => {
-    if (step.when(input as never)) return [step]; // An input bears the name of the flow whose it is.
+    const own = input as never; // An input bears the name of the flow whose it is.
+    if (step.isRetired) return [];
+    if (step.when(own)) return eachTimeOf(step, step.times?.(own) ?? 1);
     return step.kind === 'pivot' ? [decideStep] : [];
   });
 }
+
+const eachTimeOf = (step: PlannedStep, times: number): readonly PlannedStep[] =>
+  Array.from({ length: times }, (_, at) => ({
+    ...step,
+    name: at === 0 ? step.name : step.name.replace(/-1$/, `-${at + 1}`),
+  }));
+
+/** A step of a run as it was planned; the first time of one that runs many times stands for all of them. */
+export const plannedStepOf = (flow: Flow, step: string): PlannedStep | undefined =>
+  plans[flow].find(({ name }) => name === step) ??
+  plans[flow].find(({ name }) => name === step.replace(/-\d+$/, '-1')) ??
+  (step === decideStep.name ? decideStep : undefined);
 
 function mapFlows<Result>(map: (flow: FlowDefinition) => Result): Readonly<Record<Flow, Result>> {
   const entries = Object.entries<FlowDefinition>(flowDefinitions).map(([name, flow]) => [

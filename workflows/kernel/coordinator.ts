@@ -12,7 +12,7 @@ import type { Run, Unwound } from './run';
 import { isDecided, note, reasonOf, stepViewsOf } from './run';
 import { knownFailureOf, refusalOf, sentenceOf } from './step-failure';
 import type { Story } from './story';
-import { createTelling, registerUndos } from './telling';
+import { createTelling, registerUndos, type Reach } from './telling';
 import { undoAll } from './undo';
 
 /**
@@ -53,9 +53,8 @@ async function turn(kernel: Kernel, story: Story, unwound: Unwound): Promise<Tra
     return complete(kernel);
   }
   // Also after a change of runs: the records of the steps have come along, their undos have not.
-  if (!unwound.isWhollyKnown || lacksUndo(kernel.run)) {
-    registerUndos(kernel, story, unwound.isWhollyKnown);
-  }
+  const isWhollyKnown = unwound.isWhollyKnown && story.retired.length === 0;
+  if (!isWhollyKnown || lacksUndo(kernel.run)) registerUndos(kernel, story, isWhollyKnown);
   return compensate(kernel, story, reasonFor(kernel, unwound));
 }
 
@@ -75,13 +74,13 @@ async function tell(
   try {
     await story.tell(telling.tx);
     await decideIfOpen(kernel, story, telling.tx);
-    await telling.confirm();
+    await telling.confirm(story.retired);
     return undefined;
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
     kernel.body.cancel(); // Steps that run concurrently end before any of them is undone.
     await CancellationScope.nonCancellable(() => telling.close());
-    return unwoundBy(error, telling.wasConcurrent());
+    return unwoundBy(error, telling.reach());
   }
 }
 
@@ -89,14 +88,16 @@ async function tell(
  * A recorded refusal in a sequence of steps stops every life of the transaction at the same step, so this life knows
  * all that was done. After anything else another life may have come further.
  */
-function unwoundBy(cause: TemporalFailure, wasConcurrent: boolean): Unwound {
+function unwoundBy(cause: TemporalFailure, { wasConcurrent, isLasting }: Reach): Unwound {
   const isRefusal = refusalOf(cause) !== undefined;
+  const isFinal = isRefusal && isLasting;
   return {
     type: knownFailureOf(cause) ?? null,
     isRefusal,
     detail: sentenceOf(cause),
     isCancel: isCancellation(cause),
-    isWhollyKnown: isRefusal && !wasConcurrent,
+    isWhollyKnown: isFinal && !wasConcurrent,
+    isFinal,
   };
 }
 
@@ -118,15 +119,15 @@ async function tellForward(kernel: Kernel, story: Story): Promise<void> {
     if (refusalOf(error) !== undefined) throw new Error(sentenceOf(error));
     throw error;
   });
-  await telling.confirm();
+  await telling.confirm(story.retired);
 }
 
 /** Asks the fence: has the decision happened? If not, it never will. */
-async function wasDecided(kernel: Kernel, { isRefusal }: Unwound): Promise<boolean> {
+async function wasDecided(kernel: Kernel, { isFinal }: Unwound): Promise<boolean> {
   const { run, decision, call, persistence } = kernel;
   run.phase = 'deciding';
   // A recorded refusal needs no question: every coordinator meets it, none gets past it.
-  if (isRefusal || !decision.seal) return false;
+  if (isFinal || !decision.seal) return false;
   const { seal } = decision;
   const name = `seal-${decision.step}`;
   const step = run.steps.get(name) ?? kernel.ownStep(name, decision.step);

@@ -47,6 +47,11 @@ interface WordOf<Request, Result> {
     /** @param time from 1: it names the branch. */
     at(time: number, ...asked: Arguments<Request>): Promise<Result | undefined>;
   };
+  readonly retired: never;
+  readonly counted: {
+    /** @param time from 1 to what the flow declares: it names the branch. */
+    at(time: number, ...asked: Arguments<Request>): Promise<Result>;
+  };
 }
 
 type Words<Steps> = {
@@ -100,6 +105,9 @@ export function storyOf<Input extends TransactionInput, Steps, Lock extends Lock
     ...(pivot && { decision: decisionOf(...pivot, input) }),
     ...(statusWhenCompensated && { undoneAs: statusWhenCompensated }),
     undos: planned.flatMap(([name, step]) => undosOf(name, step, input)),
+    retired: planned
+      .filter(([, { wording }]) => wording === 'retired')
+      .flatMap(([name, step]) => undosOf(name, step, input)),
     tell: (tx) => run(wordsOf<Input, Steps, Lock>(tx, all, input), input),
   };
 }
@@ -118,14 +126,29 @@ function decisionOf<Input>(
 
 type Seal = Operation<'seal', object, SealAnswer>;
 
+const undone: readonly AnyStep['wording'][] = [
+  'compensable',
+  'counted',
+  'reviewed',
+  'tcc',
+  'retired',
+];
+
 function undosOf<Input>(
   name: string,
-  { wording, undo, undoRequest, atRisk }: AnyStep<Input>,
+  { wording, undo, undoRequest, atRisk, times }: AnyStep<Input>,
   input: Input,
 ): readonly UndoOfStep[] {
-  if (wording !== 'compensable' && wording !== 'reviewed' && wording !== 'tcc') return [];
-  return [{ step: name, atRisk: atRisk(input), undo: undoing(undo, undoRequest, input) }];
+  if (!undone.includes(wording)) return [];
+  return branchesOf(name, times?.(input)).map((step) => ({
+    step,
+    atRisk: atRisk(input),
+    undo: undoing(undo, undoRequest, input),
+  }));
 }
+
+const branchesOf = (name: string, times: number | undefined): readonly string[] =>
+  times === undefined ? [name] : Array.from({ length: times }, (_, at) => `${name}-${at + 1}`);
 
 /** Nothing is called where there is nothing to take back. */
 const undoing =
@@ -145,7 +168,8 @@ function wordsOf<Input, Steps, Lock extends LockKind>(
   steps: readonly (readonly [string, AnyStep<Input>])[],
   input: Input,
 ): KernelWords<Lock> & Words<Steps> {
-  const words = steps.map(([name, step]) => {
+  const told = steps.filter(([, { wording }]) => wording !== 'retired');
+  const words = told.map(([name, step]) => {
     const notItsOwn = () => Promise.reject(new Error(`${name} is no step of this input.`));
     const word: unknown = step.when(input) ? wordOf({ tx, name, step, input }) : notItsOwn;
     return [name, word] as const;
@@ -187,6 +211,15 @@ function wordOf<Input>(place: Place<Input>): unknown {
     case 'compensable':
       return async (asked: AnyAsked) =>
         (await tx.step(name, compensating(place, asked, acting(asked)))).result;
+    case 'counted': {
+      const branches = branchesOf(name, step.times?.(place.input));
+      const once = async (time: number, asked: AnyAsked) => {
+        const branch = branches[time - 1];
+        if (branch === undefined) throw new Error(`${name} is declared ${branches.length} times.`);
+        return (await tx.step(branch, compensating(place, asked, acting(asked)))).result;
+      };
+      return { at: once };
+    }
     case 'reviewed':
       return (asked: AnyAsked, question: ReviewRequest) =>
         tx.step(name, compensating(place, asked, reviewing(place, act, asked, question)));
@@ -201,6 +234,8 @@ function wordOf<Input>(place: Place<Input>): unknown {
       return {
         at: (time: number, asked: AnyAsked) => tx.finish(`${name}-${time}`, acting(asked)),
       };
+    case 'retired':
+      return undefined;
     case 'confirms': {
       const key = stepKeyOf(tx.gid, step.confirms ?? name);
       return () => tx.finish(name, () => tx.call(act, { key }));
@@ -210,7 +245,7 @@ function wordOf<Input>(place: Place<Input>): unknown {
 
 /** A step that is taken back as it was declared, with what its participant says is at risk. */
 function compensating<Input, Result>(
-  { tx, step: { act, undo, undoRequest }, input }: Place<Input>,
+  { tx, step: { act, undo, undoRequest, isAdded }, input }: Place<Input>,
   asked: AnyAsked,
   acting: Acting<Result>,
 ): Required<CompensableStep<Result>> {
@@ -221,6 +256,7 @@ function compensating<Input, Result>(
     undo: (key) => undoStep(tx.call, key),
     atRisk: amounts(given(asked)),
     answers: (result) => amounts(given(asked), result),
+    isAdded,
   };
 }
 

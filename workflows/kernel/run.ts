@@ -70,6 +70,8 @@ export interface Unwound {
   readonly isCancel: boolean;
   /** Every life of the transaction ends at the same step, so this one knows all that was done. */
   readonly isWhollyKnown: boolean;
+  /** Nobody gets past it, so nobody has decided: the seal need not be asked. */
+  readonly isFinal: boolean;
 }
 
 /** The state of one transaction inside its workflow; written by the kernel alone, read by queries. */

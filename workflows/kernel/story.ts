@@ -14,6 +14,8 @@ export interface CompensableStep<Result> {
   readonly atRisk?: readonly AmountAtRisk[];
   /** What the answer says is at risk, in the place of `atRisk`; left out: it says nothing of that. */
   readonly answers?: (result: Result) => readonly AmountAtRisk[];
+  /** A build without the step may have come further than one that is refused here. */
+  readonly isAdded?: boolean;
 }
 
 /** A TCC participant: the same three calls under their own names. Confirm runs once the transaction is decided. */
@@ -21,6 +23,7 @@ export interface TccParticipant<Result> {
   readonly try: (key: StepKey) => Promise<Result>;
   readonly confirm: (key: StepKey) => Promise<unknown>;
   readonly cancel: (key: StepKey) => Promise<unknown>;
+  readonly isAdded?: boolean;
   readonly atRisk?: readonly AmountAtRisk[];
   readonly answers?: (result: Result) => readonly AmountAtRisk[];
 }
@@ -104,6 +107,8 @@ export interface Story {
   readonly decision?: DecisionStep;
   /** Of every step that an input like this one may have acted, in the order of the business. */
   readonly undos: readonly UndoOfStep[];
+  /** Of the steps that only an earlier build had: taken back at every ending. */
+  readonly retired: readonly UndoOfStep[];
   /** Told to callers as soon as the transaction is being undone, whatever the cause, if they were told nothing before. */
   readonly undoneAs?: EarlyStatus;
   tell(tx: Transaction): Promise<void>;

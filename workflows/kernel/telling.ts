@@ -11,7 +11,7 @@ import type { Kernel } from './kernel';
 import { failureOf, knownFailureOf, refusalOf } from './step-failure';
 import type { Run, StepRecord } from './run';
 import { isDecided, settle } from './run';
-import type { CompensableStep, Done, Story, Transaction } from './story';
+import type { CompensableStep, Done, Story, Transaction, UndoOfStep } from './story';
 
 /** How often a lost lock is taken again for one step before the transaction is undone. */
 const lockGrantsMax = 3;
@@ -26,12 +26,19 @@ const stepNameMax = 48;
 /** One telling of a story: the words, and what is left to do when the story has been told. */
 export interface Telling {
   readonly tx: Transaction;
-  /** Confirms of TCC participants, to run once the transaction is decided. */
-  confirm(): Promise<void>;
+  /** What is owed once the transaction is decided: confirms of TCC participants, and undos of steps that are no more. */
+  confirm(retired: readonly UndoOfStep[]): Promise<void>;
   /** Resolves when no act is under way any more; from then on the words of this telling answer with a cancel. */
   close(): Promise<void>;
+  /** How far it tells what other lives may have done. */
+  reach(): Reach;
+}
+
+export interface Reach {
   /** Two acts were under way at once: a refusal of one says nothing about how far the other has come in another life. */
-  wasConcurrent(): boolean;
+  readonly wasConcurrent: boolean;
+  /** Every build meets the refusals that this one has met. */
+  readonly isLasting: boolean;
 }
 
 /** @param isContinued an earlier run has come as far as the pivot: whatever is before it is answered by the fence. */
@@ -45,6 +52,7 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
   let failed: Error | undefined;
   let closed = false;
   let concurrent = false;
+  let isLasting = true;
 
   const tx: Transaction = {
     gid: run.input.gid,
@@ -61,7 +69,7 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
 
     async step<Result>(
       name: string,
-      { act, undo, atRisk = [], answers = () => atRisk }: CompensableStep<Result>,
+      { act, undo, atRisk = [], answers = () => atRisk, isAdded = false }: CompensableStep<Result>,
     ) {
       mayTell();
       if (isToldAgain()) {
@@ -72,19 +80,25 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
       mayAct();
       // Registered before the act: if it takes effect but its answer is lost, undoing is still owed.
       const step = begin(name, 'compensable', atRisk, undo);
-      const result = await track(kernel.body.run(() => actOn(step, act)));
+      const result = await track(kernel.body.run(() => actOn(step, act))).catch(
+        (error: unknown) => {
+          if (isAdded) isLasting = false;
+          throw error;
+        },
+      );
       learn(name, answers(result));
       return { key: step.key, result };
     },
 
     async participant(name, tcc) {
-      const { atRisk = [], answers = () => atRisk } = tcc;
+      const { atRisk = [], answers = () => atRisk, isAdded = false } = tcc;
       const place = confirms.push(undefined) - 1; // In the order of the story, whichever try ends first.
       const done = await tx.step(name, {
         act: tcc.try,
         undo: tcc.cancel,
         atRisk,
         answers,
+        isAdded,
       });
       confirms[place] = () => finish(`${name}-confirm`, () => tcc.confirm(done.key));
       return done;
@@ -128,10 +142,15 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
     },
   };
 
-  return { tx, confirm, close, wasConcurrent: () => concurrent };
+  return { tx, confirm, close, reach: () => ({ wasConcurrent: concurrent, isLasting }) };
 
-  async function confirm(): Promise<void> {
-    await Promise.all(confirms.flatMap((confirmOne) => (confirmOne ? [confirmOne()] : [])));
+  async function confirm(retired: readonly UndoOfStep[]): Promise<void> {
+    await Promise.all([
+      ...confirms.flatMap((confirmOne) => (confirmOne ? [confirmOne()] : [])),
+      ...retired.map(({ step, undo }) =>
+        finish(`${step}-retired`, () => undo(call, stepKeyOf(run.input.gid, step))),
+      ),
+    ]);
   }
 
   /** An answer says what stands of its step from now on. */

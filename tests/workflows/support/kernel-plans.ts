@@ -16,14 +16,24 @@ import {
 } from '../../../contracts/definition';
 import { stepKeyOf } from '../../../contracts/ids';
 import type { EndRun } from '../../../contracts/runs';
-import type { Ending, TransactionInput } from '../../../contracts/transaction';
+import {
+  compensable,
+  counted,
+  pivot,
+  retired,
+  retriable,
+  tcc,
+  type AnyStep,
+  type FlowDefinition,
+} from '../../../contracts/steps';
+import type { Ending, TransactionInput, TransactionResult } from '../../../contracts/transaction';
 import type { Keyed, Verb, Verdict } from '../../../contracts/verdict';
 import { coordinate } from '../../../workflows/kernel/coordinator';
-import { createKernel } from '../../../workflows/kernel/kernel';
+import { storyOf } from '../../../workflows/kernel/flow';
+import { createKernel, type Kernel } from '../../../workflows/kernel/kernel';
 import type { ItemCall, Lane } from '../../../workflows/kernel/lane';
 import { verdictNameOf } from '../../../workflows/kernel/lane';
 import { createRun } from '../../../workflows/kernel/run';
-import type { Story, Transaction } from '../../../workflows/kernel/story';
 
 const noRoomLeft = 'NoRoomLeft';
 
@@ -42,12 +52,21 @@ export type ActFate = 'ok' | 'refused' | 'lost' | 'away' | 'broken' | 'fenced';
 /** `broken` once: it parks, and the operator's retry succeeds. */
 export type OwedFate = 'ok' | 'broken';
 
+/** How a step is declared: once, for TCC, or many times. */
+export type PlannedForm = 'once' | 'tcc' | 'counted';
+
 export interface PlannedAct {
   readonly name: string;
-  readonly isTcc: boolean;
+  readonly form: PlannedForm;
   readonly act: ActFate;
   readonly undo: OwedFate;
   readonly confirm: OwedFate;
+  /** The flow goes on where it is refused. */
+  readonly isCaught: boolean;
+  /** This input does not have it. */
+  readonly isSkipped: boolean;
+  /** `retired`: the build of the second life declares it, and does not run it any more. `added`: only that build has it. */
+  readonly build: 'both' | 'retired' | 'added';
 }
 /** Acts of a group run at once, groups one after the other. */
 export interface Plan {
@@ -55,9 +74,14 @@ export interface Plan {
   /** `null`: the branch `decide` decides. */
   readonly pivot: ActFate | null;
   readonly finishes: readonly { readonly name: string; readonly fate: OwedFate }[];
-  /** The body is cancelled when this many calls were made; `null`: never. */
+  /** The body of the last life is cancelled when this many calls were made; `null`: never. */
   readonly cancelAtCall: number | null;
+  /** Behind this many calls nobody hears of the first life any more, and a second one begins; `null`: there is one. */
+  readonly lostAtCall: number | null;
 }
+
+/** What a counted step is run and declared for. */
+export const countedTimes = 3;
 
 type RowState = 'acted' | 'confirmed' | 'undone' | 'empty' | 'refused';
 export interface PlanOutcome {
@@ -65,6 +89,8 @@ export interface PlanOutcome {
   readonly reason: string | null;
   /** `start <branch>` of each act, `<verb> <branch>` of each answer, in order; `end <outcome>` last. */
   readonly trace: readonly string[];
+  /** Where the trace of the last life begins. */
+  readonly lastLife: number;
   readonly rows: Readonly<Record<string, RowState>>;
   readonly parked: number;
 }
@@ -76,8 +102,13 @@ export async function kernelPlans(plans: readonly Plan[]): Promise<readonly Plan
   return outcomes;
 }
 
+interface PlanInput extends TransactionInput {
+  readonly plan: Plan;
+}
+
 async function runPlan(plan: Plan, at: number): Promise<PlanOutcome> {
-  const input: TransactionInput = {
+  const input: PlanInput = {
+    plan,
     gid: `order:plan.${at}`,
     tenant: 'plan',
     flow: 'order',
@@ -85,73 +116,122 @@ async function runPlan(plan: Plan, at: number): Promise<PlanOutcome> {
     undoBudgetMs: 1_000,
   };
   const world = createWorld(plan);
-  const run = createRun(input, { now: Date.now, wasReset: false });
-  const kernel = createKernel(run, world.lane, storyOf(plan));
-  world.onCall((calls) => {
-    if (calls === plan.cancelAtCall) kernel.body.cancel();
-  });
-
-  const decided = new Set<string>();
-  const undecided = () =>
-    [...run.parked.values()].filter(({ step, failures }) => !decided.has(`${step} ${failures}`));
-  const operator = new CancellationScope();
-  const deciding = operator.run(async () => {
-    for (;;) {
-      await condition(() => undecided().length > 0);
-      for (const { step, failures } of undecided()) {
-        decided.add(`${step} ${failures}`);
-        kernel.parking.resolve({
-          step,
-          decision: 'retry',
-          actor: { subject: 'test' },
-          evidence: null,
-        });
-      }
-    }
-  });
-  deciding.catch(() => undefined); // Ends with its scope.
-
-  const result = await coordinate(kernel, storyOf(plan));
-  operator.cancel();
+  const first = await live(input, world, 1);
+  const lastLife = first ? 0 : world.trace.length;
+  const ended = first ?? (await live(input, world, 2));
+  if (!ended) throw new Error('The last life was lost.');
+  const { result, parked } = ended;
   return {
     outcome: result.outcome,
     reason: result.outcome === 'compensated' ? result.reason.type : null,
     trace: world.trace,
+    lastLife,
     rows: Object.fromEntries(world.rows),
-    parked: decided.size,
+    parked,
   };
 }
 
-function storyOf(plan: Plan): Story {
-  return {
-    ...(plan.pivot && {
-      decision: { step: 'pivot', seal: (call, key) => call(hotel.sealBranch, { key }) },
-    }),
-    undos: plan.groups.flat().map(({ name }) => ({
-      step: name,
-      atRisk: [],
-      undo: (call, key) => call(hotel.releaseRoom, { key }),
-    })),
-    async tell(tx) {
-      for (const group of plan.groups) await Promise.all(group.map((act) => tell(tx, act)));
-      if (!plan.pivot) return;
-      await tx.pivot('pivot', (key) => tx.call(hotel.pay, { key }));
-      for (const { name } of plan.finishes) {
-        await tx.finish(name, (key) => tx.call(hotel.tidyRoom, { key }));
-      }
-    },
-  };
-}
+type Life = 1 | 2;
 
-function tell(tx: Transaction, { name, isTcc }: PlannedAct): Promise<unknown> {
-  const hold = (key: string) => tx.call(hotel.holdRoom, { key });
-  const release = (key: string) => tx.call(hotel.releaseRoom, { key });
-  if (!isTcc) return tx.step(name, { act: hold, undo: release });
-  return tx.participant(name, {
-    try: hold,
-    cancel: release,
-    confirm: (key) => tx.call(hotel.confirmRoom, { key }),
+/** Lives a plan to its ending. @returns `undefined`: nobody hears of this life any more. */
+async function live(
+  input: PlanInput,
+  world: ReturnType<typeof createWorld>,
+  life: Life,
+): Promise<{ readonly result: TransactionResult; readonly parked: number } | undefined> {
+  const { plan } = input;
+  const isLast = life === 2 || plan.lostAtCall === null;
+  const run = createRun(input, { now: Date.now, wasReset: false });
+  const story = storyOf(...flowOf(plan, life), input);
+  const lane = world.laneOf(isLast ? null : plan.lostAtCall, (calls) => {
+    if (isLast && calls === plan.cancelAtCall) kernel.body.cancel();
   });
+  const kernel = createKernel(run, lane, story);
+  const operator = new CancellationScope();
+  const decided = new Set<string>();
+  operator.run(() => retryForEver(kernel, decided)).catch(() => undefined); // Ends with its scope.
+  const coordinated = coordinate(kernel, story);
+  const result = await (isLast ? coordinated : Promise.race([coordinated, lostLife(world)]));
+  operator.cancel();
+  return result && { result, parked: decided.size };
+}
+
+async function lostLife(world: ReturnType<typeof createWorld>): Promise<undefined> {
+  await condition(() => world.isLost());
+  return undefined;
+}
+
+/** An operator who says *retry* to whatever is parked, once each time. */
+async function retryForEver({ run, parking }: Kernel, decided: Set<string>): Promise<never> {
+  const undecided = () =>
+    [...run.parked.values()].filter(({ step, failures }) => !decided.has(`${step} ${failures}`));
+  for (;;) {
+    await condition(() => undecided().length > 0);
+    for (const { step, failures } of undecided()) {
+      decided.add(`${step} ${failures}`);
+      parking.resolve({ step, decision: 'retry', actor: { subject: 'test' }, evidence: null });
+    }
+  }
+}
+
+const isDeclaredIn = ({ build }: PlannedAct, life: Life): boolean =>
+  life === 2 || build !== 'added';
+const isRunIn = (act: PlannedAct, life: Life): boolean =>
+  isDeclaredIn(act, life) && !act.isSkipped && !(act.build === 'retired' && life === 2);
+
+type Word = (request: object) => Promise<unknown>;
+type Words = Readonly<
+  Record<string, Word & { readonly at: (n: number, request: object) => Promise<unknown> }>
+>;
+
+/** The flow of a plan, as the build of this life has it. */
+function flowOf(plan: Plan, life: Life) {
+  const acts = plan.groups.flat().filter((act) => isDeclaredIn(act, life));
+  const steps: Record<string, AnyStep<PlanInput>> = {
+    ...Object.fromEntries(acts.map((act) => [act.name, stepOf(act, life)])),
+    ...(plan.pivot && { pivot: pivot(hotel.pay, { seal: hotel.sealBranch }) }),
+    ...Object.fromEntries(plan.finishes.map(({ name }) => [name, retriable(hotel.tidyRoom)])),
+  };
+  const flow: FlowDefinition<PlanInput, typeof steps> = {
+    ...{ name: 'order', workflow: 'plan', locks: [], steps },
+  };
+  const run = async (tx: unknown): Promise<void> => {
+    const words = tx as Words; // Made of steps that only the plan knows.
+    for (const group of plan.groups) {
+      await Promise.all(group.filter((act) => isRunIn(act, life)).map((act) => actOn(words, act)));
+    }
+    if (!plan.pivot) return;
+    await words['pivot']?.({});
+    for (const { name } of plan.finishes) await words[name]?.({});
+  };
+  return [flow, { run }] as const;
+}
+
+function stepOf(planned: PlannedAct, life: Life): AnyStep<PlanInput> {
+  const step = actingStepOf(planned);
+  return planned.build === 'retired' && life === 2 ? retired(step) : step;
+}
+
+function actingStepOf({ form, isSkipped, build }: PlannedAct) {
+  const when = () => !isSkipped;
+  const more = { when, ...(build === 'added' && { isAdded: true as const }) };
+  const act = hotel.holdRoom;
+  const release = { undo: hotel.releaseRoom, ...more };
+  if (form === 'tcc')
+    return tcc({ try: act, confirm: hotel.confirmRoom, cancel: hotel.releaseRoom, ...more });
+  if (form === 'once') return compensable(act, release);
+  return counted(act, { ...release, times: () => countedTimes });
+}
+
+async function actOn(words: Words, { name, form, isCaught }: PlannedAct): Promise<void> {
+  const word = words[name];
+  const times = form === 'counted' ? countedTimes : 1;
+  for (let time = 1; time <= times; time += 1) {
+    const acting = form === 'counted' ? word?.at(time, {}) : word?.({});
+    await acting?.catch((error: unknown) => {
+      if (!isCaught) throw error;
+    });
+  }
 }
 
 /** The fence in memory, and the fates that meet it. */
@@ -159,30 +239,43 @@ function createWorld(plan: Plan) {
   const rows = new Map<string, RowState>();
   const trace: string[] = [];
   const broken = new Set<string>();
-  let calls = 0;
-  let told: ((calls: number) => void) | undefined;
+  let isLost = false;
 
-  const acts = new Map(plan.groups.flat().map((act) => [act.name, act]));
+  const acts = new Map(
+    plan.groups.flat().flatMap((act) => branchesOf(act).map((branch) => [branch, act] as const)),
+  );
   const finishes = new Map(plan.finishes.map(({ name, fate }) => [name, fate]));
 
-  const lane: Lane = {
-    calls: new AsyncLocalStorage(),
-    locks: undefined,
-    patience: (isDone) => condition(isDone),
-    show: () => undefined,
-    async send(call) {
-      if (call.verb === 'act') trace.push(`start ${verdictNameOf(call).branch}`);
-      await momentsOf(call); // Apart, so that calls overlap and end in another order than they began.
-      if (call.activity !== 'accord.moveRun') told?.((calls += 1));
-      return answer(call);
-    },
+  /** @param lostAt behind so many calls nobody hears of this life any more; `null`: never. */
+  const laneOf = (lostAt: number | null, onCall: (calls: number) => void): Lane => {
+    let calls = 0;
+    return {
+      calls: new AsyncLocalStorage(),
+      locks: undefined,
+      patience: (isDone) => condition(isDone),
+      show: () => undefined,
+      async send(call) {
+        if (lostAt !== null && calls >= lostAt) return never(); // It is not even asked.
+        if (call.verb === 'act') trace.push(`start ${verdictNameOf(call).branch}`);
+        await momentsOf(call); // Apart, so that calls overlap and end in another order than they began.
+        if (call.activity === 'accord.moveRun') return answer(call);
+        onCall((calls += 1));
+        if (lostAt === null || calls < lostAt) return answer(call);
+        if (calls === lostAt) unheard(call); // It takes effect, and is the last that does.
+        isLost = true;
+        return never();
+      },
+    };
   };
-  return {
-    lane,
-    rows,
-    trace,
-    onCall: (listener: (calls: number) => void) => void (told = listener),
-  };
+  return { laneOf, rows, trace, isLost: () => isLost };
+
+  function unheard(call: ItemCall): void {
+    try {
+      answer(call);
+    } catch {
+      // Nobody would hear of it either.
+    }
+  }
 
   function answer(call: ItemCall): Verdict<unknown> {
     const { branch, verb } = verdictNameOf(call);
@@ -208,7 +301,7 @@ function createWorld(plan: Plan) {
     const act = acts.get(branch);
     if (verb === 'act') {
       // A pivot whose answer was lost is answered when it is asked again: the story is told once more.
-      if (branch === 'pivot') return rows.get(branch) === 'acted' ? 'ok' : (plan.pivot ?? 'ok');
+      if (branch === 'pivot') return rows.has(branch) ? 'ok' : (plan.pivot ?? 'ok');
       return rows.has(branch) ? 'ok' : (act?.act ?? finishes.get(branch) ?? 'ok');
     }
     if (verb === 'undo') return act?.undo ?? 'ok';
@@ -245,6 +338,14 @@ function createWorld(plan: Plan) {
     return ok(call, null);
   }
 }
+
+const never = (): Promise<never> => new Promise(() => undefined);
+
+/** The branches of a step. */
+export const branchesOf = ({ name, form }: Pick<PlannedAct, 'name' | 'form'>): readonly string[] =>
+  form === 'counted'
+    ? Array.from({ length: countedTimes }, (_, at) => `${name}-${at + 1}`)
+    : [name];
 
 /** Some microtasks, the same for the same call: a workflow must be deterministic. */
 async function momentsOf({ request, verb }: ItemCall): Promise<void> {
