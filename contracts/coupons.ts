@@ -1,4 +1,4 @@
-import { act, confirm, defineParticipant, undo, type ActivitiesOf } from './definition';
+import { act, confirm, defineParticipant, undo } from './definition';
 import type { BusinessId } from './ids';
 import type { Money } from './money';
 import type { Keyed } from './verdict';
@@ -31,4 +31,3 @@ export const coupons = defineParticipant('coupons', {
   /** Confirm: the piece is used. On the branch of `reserveCoupon`; InvariantBroken without it. */
   useCoupon: confirm(),
 });
-export type CouponsActivities = ActivitiesOf<typeof coupons>;

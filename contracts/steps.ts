@@ -225,8 +225,6 @@ export const retired = <Request extends object, Result, Input>(
   former: Step<'compensable' | 'counted' | 'reviewed' | 'tcc', Request, Result, Input>,
 ): Step<'retired', Request, Result, Input> => ({ ...former, wording: 'retired', confirm: null });
 
-export type Steps<Input> = Readonly<Record<string, AnyStep<Input>>>;
-
 type PivotsOf<S> = {
   [N in keyof S]: S[N] extends { readonly wording: 'pivot' } ? N : never;
 }[keyof S];
