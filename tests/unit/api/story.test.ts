@@ -316,7 +316,7 @@ describe('GET /v1/transactions/:gid/explain', () => {
         calls: { 'accounts.holdFunds': { attempts: 3, lastFailure: 'unknown', text: 'Lost.' } },
         undo: undefined,
         interrupt: undefined,
-      } as StepRecord);
+      });
     const ended = anEndedRun(endingOf(run, 2_000));
     expect((await explain(() => Promise.resolve(undefined), ended)).json()).toMatchObject({
       source: 'ending',
