@@ -133,7 +133,7 @@ describe('an order that is refused', () => {
   it.each(cases)(
     'takes back what was done before $step, last first, and asks no seal',
     async ({ step, type, undone }) => {
-      const fakes = fakeParticipants({ [step]: refuses(type as 'OutOfStock', 'Sorry.') });
+      const fakes = fakeParticipants({ [step]: refuses(type, 'Sorry.') });
       const result = await runOrder(fakes);
       expect(result).toMatchObject({
         outcome: 'compensated',
