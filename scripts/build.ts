@@ -1,6 +1,6 @@
 /** What production runs: `dist/`, made anew when a source has changed since. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { transformFile } from '@swc/core';
 import { z } from 'zod';
@@ -42,9 +42,33 @@ export async function build(): Promise<boolean> {
       },
     );
     await Promise.all([bundle, ...sources.map((source) => compile(source))]);
+    removeStale(sources, shippedFolders());
     writeFileSync(stampFile, hash); // Last: what was interrupted is built again.
     return true;
   });
+}
+
+/**
+ * Removes the output of sources that are gone. Node would load `flows.js` of an earlier build in the place of today's
+ * `flows/index.js`.
+ *
+ * @param folders of the sources, whose output is looked at.
+ */
+export function removeStale(
+  sources: readonly string[],
+  folders: readonly string[],
+  output = join(checkout, 'dist'),
+): void {
+  const known = new Set(sources.map((source) => source.replace(/\.ts$/, '.js')));
+  const built = folders
+    .filter((folder) => existsSync(join(output, folder)))
+    .flatMap((folder) =>
+      readdirSync(join(output, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
+        join(folder, file),
+      ),
+    );
+  for (const file of built)
+    if (file.endsWith('.js') && !known.has(file)) rmSync(join(output, file));
 }
 
 function shippedFolders(): readonly string[] {
