@@ -89,8 +89,9 @@ interface GivenStep<W extends Wording> extends Pick<AnyStep, 'act'> {
 }
 
 /** The compiler checks each builder's parameters; what they are of is kept in its type. */
-const step = <W extends Wording, Request extends object, Result, Input>(given: GivenStep<W>) =>
-  ({
+const step = <W extends Wording, Request extends object, Result, Input>(given: GivenStep<W>) => {
+  demandFitting(given);
+  return {
     undo: null,
     confirm: null,
     confirms: null,
@@ -102,7 +103,27 @@ const step = <W extends Wording, Request extends object, Result, Input>(given: G
     ...given,
     seal: given.seal ?? null,
     isAdded: given.isAdded ?? false,
-  }) as Step<W, Request, Result, Input>;
+  } as Step<W, Request, Result, Input>;
+};
+
+/** What the compiler cannot see: whose operations they are, and whether the step may stand where it does. */
+function demandFitting({ wording, act, undo, confirm: confirmed, seal }: GivenStep<Wording>): void {
+  for (const other of [undo, confirmed, seal]) {
+    if (!other || other.participant === act.participant) continue;
+    throw new Error(`${other.type} knows nothing of ${act.type}: another participant's.`);
+  }
+  if (act.verb !== 'act') return;
+  const isForward = wording === 'retriable' || wording === 'repeated';
+  if ((act.refusalsAre === 'rolledBack') !== isForward) {
+    throw new Error(
+      isForward
+        ? `${act.type} records its refusals: behind the pivot no retry would succeed.`
+        : `${act.type} is for behind the pivot: its refusal would leave no record.`,
+    );
+  }
+  const isEnded = undo !== undefined || confirmed !== undefined;
+  if (act.reserves && !isEnded) throw new Error(`${act.type} reserves, and nothing would end it.`);
+}
 
 /** A step that is taken back by its undo, should the transaction not come to its pivot. */
 export const compensable = <
@@ -286,7 +307,19 @@ export const defineFlow =
     for (const kind of locks) {
       if (!lockKindPattern.test(kind)) throw new Error(`${name} cannot lock ${kind}: ${kindRule}.`);
     }
+    demandConfirmable(name, flow.steps as Readonly<Record<string, AnyStep>>);
     return { ...flow, locks };
   };
+
+/** A confirm goes to the branch of the step that it names, so that step has one branch, and a reservation on it. */
+function demandConfirmable(flow: string, steps: Readonly<Record<string, AnyStep>>): void {
+  for (const [name, { confirms: confirmed, act }] of Object.entries(steps)) {
+    const target = confirmed === null ? undefined : steps[confirmed];
+    if (!target) continue;
+    const hasBranch = target.wording === 'compensable' || target.wording === 'reviewed';
+    if (hasBranch && target.act.participant === act.participant) continue;
+    throw new Error(`${flow}: ${name} cannot confirm ${confirmed ?? ''}.`);
+  }
+}
 
 const kindRule = 'a kind is up to 32 letters, digits and dashes, and begins with a small letter';

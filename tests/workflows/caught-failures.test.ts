@@ -91,6 +91,19 @@ describe('a flow that catches a failure of a step', () => {
     expect(states).toEqual(['undone', 'empty', 'empty']);
   });
 
+  it('is undone also where it ends behind the failure, without its pivot', async () => {
+    const order = anOrder();
+    const { result, states } = await play(
+      { 'inventory.reserveStock': fails('IdempotencyConflict') },
+      { ...order, lines: [] }, // Which this flow takes for nothing to be paid.
+    );
+    expect(result).toMatchObject({
+      outcome: 'compensated',
+      reason: { type: 'IdempotencyConflict' },
+    });
+    expect(states).toEqual(['empty', 'empty', 'empty']);
+  });
+
   it('meets the refusal as it was where it is run again behind its decision, and does not park', async () => {
     const { result, states } = await play(
       {

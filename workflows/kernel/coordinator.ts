@@ -73,6 +73,7 @@ async function tell(
   const telling = createTelling(kernel, isContinued);
   try {
     await story.tell(telling.tx);
+    telling.demandUnbroken();
     await decideIfOpen(kernel, story, telling.tx);
     await telling.confirm(story.retired);
     return undefined;

@@ -30,6 +30,8 @@ export interface Telling {
   confirm(retired: readonly UndoOfStep[]): Promise<void>;
   /** Resolves when no act is under way any more; from then on the words of this telling answer with a cancel. */
   close(): Promise<void>;
+  /** Throws what has ended the acts, where the story has gone on as if it had not. */
+  demandUnbroken(): void;
   /** How far it tells what other lives may have done. */
   reach(): Reach;
 }
@@ -142,7 +144,13 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
     },
   };
 
-  return { tx, confirm, close, reach: () => ({ wasConcurrent: concurrent, isLasting }) };
+  return {
+    tx,
+    confirm,
+    close,
+    demandUnbroken,
+    reach: () => ({ wasConcurrent: concurrent, isLasting }),
+  };
 
   async function confirm(retired: readonly UndoOfStep[]): Promise<void> {
     await Promise.all([
@@ -179,6 +187,10 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
 
   function mayTell(): void {
     if (closed) throw new CancelledFailure('This telling is over.');
+    demandUnbroken();
+  }
+
+  function demandUnbroken(): void {
     if (failed) throw failed;
   }
 

@@ -5,6 +5,7 @@ import { flows, type Flow } from '../../../contracts/ids';
 import { inventory } from '../../../contracts/inventory';
 import type { OrderSagaInput } from '../../../contracts/order-saga';
 import { accounts } from '../../../contracts/participants';
+import { accord } from '../../../contracts/runs';
 import { regions } from '../../../contracts/regions';
 import {
   compensable,
@@ -12,6 +13,8 @@ import {
   defineFlow,
   pivot,
   retriable,
+  tcc,
+  withoutUndo,
   type AnyStep,
 } from '../../../contracts/steps';
 import { runFlow } from '../../../workflows/kernel/flow';
@@ -94,6 +97,57 @@ const mistakes = (): void => {
     },
   });
 };
+
+describe('a step that cannot be what it is declared as', () => {
+  it.each([
+    [
+      'an undo of another participant',
+      () => compensable(inventory.reserveStock, { undo: accounts.releaseFunds }),
+      'knows nothing of inventory.reserveStock',
+    ],
+    [
+      'a seal of another participant',
+      () => pivot(accounts.captureFunds, { seal: accord.sealDecision }),
+      'knows nothing of accounts.captureFunds',
+    ],
+    [
+      'a confirm of another participant',
+      () =>
+        tcc({
+          try: inventory.reserveStock,
+          confirm: accounts.confirmDebit,
+          cancel: inventory.releaseStock,
+        }),
+      'knows nothing of inventory.reserveStock',
+    ],
+    [
+      'a reservation that nothing ends',
+      () => withoutUndo(inventory.reserveStock),
+      'nothing would end it',
+    ],
+    [
+      'a pivot whose refusal leaves no record',
+      () => pivot(accounts.claimSettlementPage, { seal: accounts.sealBranch }),
+      'is for behind the pivot',
+    ],
+    [
+      'a retried step whose refusal is recorded',
+      () => retriable(accounts.openPayment),
+      'records its refusals',
+    ],
+    [
+      'a confirm of a pivot',
+      () =>
+        define({
+          ...{ name: 'order', workflow: 'w' },
+          steps: { capture, ends: confirms('capture', accounts.confirmDebit) },
+        }),
+      'ends cannot confirm capture',
+    ],
+  ] as const)('is refused: %s', (_, declare, sentence) => {
+    expect(declare).toThrow(sentence);
+  });
+});
 
 describe('a flow that is declared once', () => {
   it('lets none of its mistakes compile', () => {

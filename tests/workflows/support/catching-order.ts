@@ -19,6 +19,7 @@ export const catchingOrder = runFlow(flow, {
   async run(tx, { lines, accountId, merchantAccountId, amount }) {
     const pieces = lines.map(({ sku, quantity }) => ({ sku, quantity }));
     await tx.reserveStock({ lines: pieces }).catch(() => null);
+    if (lines.length === 0) return;
     const { holdKey } = await tx.holdFunds({ accountId, amount });
     await tx.captureFunds({ holdKey, payeeId: merchantAccountId, amount });
   },
