@@ -71,6 +71,14 @@ type Asked<Name extends string, Request extends object, Input> = keyof Omit<
   ? object
   : { readonly [N in Name]: (input: Input) => Omit<Request, keyof Keyed> };
 
+/** How a step is taken back, and which inputs have it. */
+type Undone<UndoRequest extends object, Input> = { readonly undo: Undo<UndoRequest> } & Asked<
+  'undoRequest',
+  UndoRequest,
+  Input
+> &
+  StepTraits<Input>;
+
 const always = () => true;
 const nothing = () => ({});
 
@@ -133,8 +141,7 @@ export const compensable = <
   Input = unknown,
 >(
   act: Act<Request, Result>,
-  given: { readonly undo: Undo<UndoRequest> } & Asked<'undoRequest', UndoRequest, Input> &
-    StepTraits<Input>,
+  given: Undone<UndoRequest, Input>,
 ) => step<'compensable', Request, Result, Input>({ ...given, wording: 'compensable', act });
 
 /**
@@ -148,11 +155,7 @@ export const counted = <
   Input = unknown,
 >(
   act: Act<Request, Result>,
-  given: {
-    readonly undo: Undo<UndoRequest>;
-    readonly times: (input: Input) => number;
-  } & Asked<'undoRequest', UndoRequest, Input> &
-    StepTraits<Input>,
+  given: Undone<UndoRequest, Input> & { readonly times: (input: Input) => number },
 ) => step<'counted', Request, Result, Input>({ ...given, wording: 'counted', act });
 
 /** A step before the pivot that leaves nothing behind which could be taken back: it looks, or writes once for all. */
@@ -169,8 +172,7 @@ export const reviewed = <
   Input = unknown,
 >(
   act: Act<Request, Result>,
-  given: { readonly undo: Undo<UndoRequest> } & Asked<'undoRequest', UndoRequest, Input> &
-    StepTraits<Input>,
+  given: Undone<UndoRequest, Input>,
 ) =>
   step<'reviewed', Omit<Request, keyof Decided>, Result, Input>({
     ...given,

@@ -1,5 +1,5 @@
 /** Ended transactions with a step that persons have skipped, as long as nobody has booked what it left. */
-import { stepsOfFlow } from '../../contracts/flows';
+import { plannedStepOf } from '../../contracts/flows';
 import { partsOfGid, type Gid } from '../../contracts/ids';
 import type { Participant } from '../../contracts/participants';
 import type { Finding } from '../../contracts/reconciliation';
@@ -47,6 +47,6 @@ const findingsOf = ({ gid, state, resolvedByHand, age }: EndedRow): readonly Fin
 /** A step of no plan, or of a cluster, is the hub's. */
 function participantOf(gid: Gid, step: string): Participant {
   const flow = partsOfGid(gid)?.flow;
-  const planned = flow && stepsOfFlow(flow).find(({ name }) => name === step);
+  const planned = flow && plannedStepOf(flow, step);
   return planned && planned.participant !== 'regions' ? planned.participant : 'accord';
 }
