@@ -25,23 +25,23 @@ module.exports = {
       name: 'activities-know-no-one-above',
       severity: 'error',
       from: { path: '^activities/' },
-      to: { path: '^(workflows|workers|api|scripts|tests)/' },
+      to: { path: '^(workflows|workers|api|testing|scripts|tests)/' },
     },
     {
       name: 'activities-know-no-siblings-inside',
       severity: 'error',
       from: { path: '^activities/([^/]+)/' },
-      to: { path: '^activities/[^/]+/', pathNot: '^activities/$1/' },
+      to: { path: '^activities/[^/]+/', pathNot: '^activities/($1|fence)/' },
     },
     {
       name: 'one-door-to-mysql',
       severity: 'error',
       comment:
-        'processes/mysql/door.ts opens every connection, of scripts and tests too: no session may be what a server makes of it. ' +
+        'runtime/mysql/door.ts opens every connection, of scripts and tests too: no session may be what a server makes of it. ' +
         'Types alone are free: they open nothing.',
       from: {
-        path: '^(contracts|books|processes|workflows|activities|workers|api|scripts|tests)/',
-        pathNot: '^processes/mysql/door\\.ts$',
+        path: '^(contracts|invariants|runtime|workflows|activities|workers|api|testing|scripts|tests)/',
+        pathNot: '^runtime/mysql/door\\.ts$',
       },
       to: { path: '^node_modules/mysql2/', dependencyTypesNot: ['type-only'] },
     },
@@ -51,9 +51,9 @@ module.exports = {
       comment:
         'A driver is imported by its adapter files and by the composition roots. Types alone are free: they open nothing.',
       from: {
-        path: '^(contracts|books|processes|workflows|activities|workers|api)/',
+        path: '^(contracts|invariants|runtime|workflows|activities|workers|api)/',
         pathNot:
-          '^(workers/dependencies\\.ts|activities/locks/[^/]*store\\.ts|activities/regions/[^/]+\\.ts|workers/relay/kafka-[^/]+\\.ts|workers/consumers/kafka-[^/]+\\.ts|api/dependencies\\.ts)$',
+          '^(workers/dependencies\\.ts|activities/locks/[^/]*store\\.ts|activities/regions/[^.]+\\.ts|runtime/kafka/[^/]+\\.ts|workers/relay/kafka-[^/]+\\.ts|workers/consumers/kafka-[^/]+\\.ts|api/dependencies\\.ts)$',
       },
       to: { path: '^node_modules/(ioredis|kafkajs)/', dependencyTypesNot: ['type-only'] },
     },
@@ -61,7 +61,7 @@ module.exports = {
       name: 'api-stays-outside',
       severity: 'error',
       from: { path: '^api/' },
-      to: { path: '^(activities|workers|scripts|tests)/' },
+      to: { path: '^(activities|workers|testing|scripts|tests)/' },
     },
     {
       name: 'api-takes-types-of-workflows-only',
@@ -70,36 +70,36 @@ module.exports = {
       to: { path: '^workflows/', dependencyTypesNot: ['type-only'] },
     },
     {
-      name: 'processes-know-no-room-above',
+      name: 'runtime-knows-no-room-above',
       severity: 'error',
       comment:
         'What every process is made of: configuration, logs, fault points, the way to stop. It knows no business.',
-      from: { path: '^processes/' },
-      to: { path: '^(workflows|activities|workers|api|scripts|tests)/' },
+      from: { path: '^runtime/' },
+      to: { path: '^(workflows|activities|workers|api|testing|scripts|tests)/' },
     },
     {
-      name: 'books-know-contracts-only',
+      name: 'invariants-know-contracts-only',
       severity: 'error',
       comment:
         'What must hold is asked by the API, by the worker that reconciles and by scripts: it leans on none of them. ' +
-        'Of processes/ it knows the door to MySQL.',
-      from: { path: '^books/' },
+        'Of runtime/ it knows the door to MySQL.',
+      from: { path: '^invariants/' },
       to: {
-        path: '^(processes|workflows|activities|workers|api|scripts|tests)/',
-        pathNot: '^processes/mysql/',
+        path: '^(runtime|workflows|activities|workers|api|scripts|tests)/',
+        pathNot: '^runtime/mysql/',
       },
     },
     {
       name: 'workers-know-no-api',
       severity: 'error',
       from: { path: '^workers/' },
-      to: { path: '^(api|scripts|tests)/' },
+      to: { path: '^(api|testing|scripts|tests)/' },
     },
     {
       name: 'nobody-imports-planted-bugs',
       severity: 'error',
-      from: { pathNot: '^(scripts/(chaos|regions)|tests)/' },
-      to: { path: '^scripts/(chaos|regions)/breaks/' },
+      from: { pathNot: '^(testing/(chaos|drills)|tests)/' },
+      to: { path: '^testing/(chaos|drills)/breaks/' },
     },
     {
       name: 'no-tests-in-shipped-code',

@@ -43,19 +43,19 @@ export default tseslint.config(
       'no-console': 'error', // Logs go through the logger; scripts print for people.
     },
   },
-  { files: ['scripts/**', 'tests/**'], rules: { 'no-console': 'off' } },
+  { files: ['scripts/**', 'testing/**', 'tests/**'], rules: { 'no-console': 'off' } },
   {
     // What is written down, compared or shown here is compared with the times of other machines.
-    files: ['activities/**', 'api/**', 'books/**', 'contracts/**', 'processes/**', 'workers/**'],
+    files: ['activities/**', 'api/**', 'invariants/**', 'contracts/**', 'runtime/**', 'workers/**'],
     ignores: [
-      'processes/server-clock.ts', // Compares the machine's clock with MySQL's.
-      'processes/temporal-call.ts', // Deadlines of gRPC, which its client counts by the machine's clock.
+      'runtime/server-clock.ts', // Compares the machine's clock with MySQL's.
+      'runtime/temporal-call.ts', // Deadlines of gRPC, which its client counts by the machine's clock.
     ],
     rules: { 'no-restricted-syntax': ['error', ...modules, environment, ...machineClock] },
   },
   {
     // The readers of the environment. Scripts and test set-up hand it on to the processes that they start.
-    files: ['**/config.ts', 'scripts/**', 'tests/support/**', 'tests/*.ts'],
+    files: ['**/config.ts', 'scripts/**', 'testing/**', 'tests/support/**', 'tests/*.ts'],
     rules: {
       'no-restricted-syntax': ['error', ...modules],
     },

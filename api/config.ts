@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-import { referencePattern, tenantPattern } from '../contracts/ids';
-import { currencies } from '../contracts/money';
+import { referencePattern, tenantPattern } from '../contracts/engine/ids';
+import { currencies } from '../contracts/engine/money';
 import {
   address,
   clusterName,
@@ -18,11 +18,11 @@ import {
   warningsOfUnknown,
   wholeNumber,
   type Environment,
-} from '../processes/environment';
-import { faultsOf, faultsShape } from '../processes/faults-config';
-import { whyReserved } from './realms';
-import { riskPolicySchema } from './risk-policy';
-import { thresholdsSchema } from './two-persons';
+} from '../runtime/environment';
+import { faultsOf, faultsShape } from '../runtime/faults/config';
+import { whyReserved } from './http/realms';
+import { riskPolicySchema } from './shop/risk-policy';
+import { thresholdsSchema } from './approvals/two-persons';
 
 const json = (example: string) =>
   z.string().transform((text, context): unknown => {

@@ -1,39 +1,39 @@
 import { Client, Connection } from '@temporalio/client';
 import { Redis } from 'ioredis';
 
-import { openPack } from '../books/pack';
+import { openPack } from '../invariants/runner';
 import {
   clusterPremise,
   createInstallation,
   ownedDatabase,
   reservedName,
-} from '../processes/installation';
-import { createServerClock, timeOf, type Now } from '../processes/server-clock';
-import { guardRedis, redisRegistration } from '../processes/redis-premises';
-import { temporalPremises } from '../processes/temporal-premises';
-import { runsChannel } from '../contracts/runs';
-import { taskQueueOf } from '../contracts/task-queues';
-import { bytesAsText, openSessions, type SessionPool } from '../processes/mysql/door';
-import type { PremiseSource } from '../processes/premises';
+} from '../runtime/installation';
+import { createServerClock, timeOf, type Now } from '../runtime/server-clock';
+import { guardRedis, redisRegistration } from '../runtime/redis-premises';
+import { temporalPremises } from '../runtime/temporal-premises';
+import { runsChannel } from '../contracts/engine/runs';
+import { taskQueueOf } from '../contracts/engine/task-queues';
+import { bytesAsText, openSessions, type SessionPool } from '../runtime/mysql/door';
+import type { PremiseSource } from '../runtime/premises';
 import type { Config } from './config';
 import { createInvariants } from './invariants';
-import { createAccountViewsStore } from './stores/account-views-store';
+import { createAccountViewsStore } from './shop/stores/account-views-store';
 import { createApprovalsStore } from './stores/approvals-store';
 import { createSteeringCallsStore } from './stores/steering-calls-store';
 import { createAuditStore } from './stores/audit-store';
 import { clustersOf, createClusterStore } from './stores/cluster-store';
-import { createCouponViewsStore } from './stores/coupon-views-store';
+import { createCouponViewsStore } from './shop/stores/coupon-views-store';
 import { createDatabase, databaseLimits, type Database } from './stores/database';
 import { createHeartbeatStore } from './stores/heartbeat-store';
 import { createKeysStore } from './stores/keys-store';
-import { createOrderViewsStore } from './stores/order-views-store';
-import { createPaymentViewsStore } from './stores/payment-views-store';
+import { createOrderViewsStore } from './shop/stores/order-views-store';
+import { createPaymentViewsStore } from './shop/stores/payment-views-store';
 import { createRunsStore } from './stores/runs-store';
-import { createSettlementViewsStore } from './stores/settlement-views-store';
-import { createStockViewsStore } from './stores/stock-views-store';
+import { createSettlementViewsStore } from './shop/stores/settlement-views-store';
+import { createStockViewsStore } from './shop/stores/stock-views-store';
 import { createWatchStore } from './stores/watch-store';
-import { createTemporal } from './temporal';
-import type { WakeUps } from './waiting';
+import { createTemporal } from './transactions/temporal';
+import type { WakeUps } from './transactions/waiting';
 
 /** Idle connections of each database that stay open: a start after a quiet moment does not wait for handshakes. */
 const keptIdle = 4;

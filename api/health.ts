@@ -1,18 +1,18 @@
 import type { Redis } from 'ioredis';
 
-import { withinDeadline } from './deadline';
-import type { Limits } from './limits';
-import type { BrokenPremise } from '../processes/premises';
-import type { Now } from '../processes/server-clock';
-import { premiseSentence } from '../processes/premises';
+import { withinDeadline } from './http/deadline';
+import type { Limits } from './http/limits';
+import type { BrokenPremise } from '../runtime/premises';
+import type { Now } from '../runtime/server-clock';
+import { premiseSentence } from '../runtime/premises';
 import type { PremiseWatch } from './premise-watch';
-import type { Starter } from './starter';
+import type { Starter } from './transactions/starter';
 import type { HeartbeatStore } from './stores/heartbeat-store';
 import type { ClusterStore } from './stores/cluster-store';
-import { regionHealthOf } from './region-health';
+import { regionHealthOf } from './regions/region-health';
 import type { RunsStore } from './stores/runs-store';
 import type { WatchStore } from './stores/watch-store';
-import type { Temporal } from './temporal';
+import type { Temporal } from './transactions/temporal';
 
 /** `degraded`: takes starts, but something is not as it should be. `unhealthy`: cannot take starts. */
 export type Health = 'healthy' | 'degraded' | 'unhealthy';

@@ -1,7 +1,7 @@
-import type { Books, Pack } from '../books/pack';
-import type { Now } from '../processes/server-clock';
-import { withinDeadline } from './deadline';
-import { dependencyUnavailable } from './errors';
+import type { Books, Pack } from '../invariants/runner';
+import type { Now } from '../runtime/server-clock';
+import { withinDeadline } from './http/deadline';
+import { dependencyUnavailable } from './http/errors';
 
 /** The books as an operator is shown them. */
 export interface Invariants {

@@ -4,12 +4,12 @@ import { collectDefaultMetrics } from 'prom-client';
 
 import { loadConfig, unknownVariables } from './config';
 import { openDependencies, type Dependencies } from './dependencies';
-import { armFaults } from '../processes/fault-menu';
-import { listenError } from '../processes/listening';
-import { createLogger } from '../processes/logger';
-import { announceReadiness } from '../processes/readiness';
-import { stopOnSignal } from '../processes/shutdown';
-import { runProcess } from '../processes/start';
+import { armFaults } from '../runtime/faults/menu';
+import { listenError } from '../runtime/listening';
+import { createLogger } from '../runtime/logger';
+import { announceReadiness } from '../runtime/readiness';
+import { stopOnSignal } from '../runtime/shutdown';
+import { runProcess } from '../runtime/start';
 import { buildServer, type Server } from './server';
 
 async function main(): Promise<void> {

@@ -1,5 +1,5 @@
-import type { Premises } from '../processes/premises';
-import { PremisesBroken } from '../processes/premises';
+import type { Premises } from '../runtime/premises';
+import { PremisesBroken } from '../runtime/premises';
 
 /** A setting that is changed under us is seen within this time. */
 const lookEveryMs = 10_000;

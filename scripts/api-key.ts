@@ -6,18 +6,18 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { hostname, userInfo } from 'node:os';
 
-import { makerAtHand, newKey } from '../api/authentication';
+import { makerAtHand, newKey } from '../api/http/authentication';
 import { openKeys } from '../api/dependencies';
-import { subjectPattern } from '../api/people';
-import { placeOf, whyReserved, type Place } from '../api/realms';
-import { expandScopes, isScopeOf, isScopeOrOps, scopes } from '../api/scopes';
+import { subjectPattern } from '../api/http/people';
+import { placeOf, whyReserved, type Place } from '../api/http/realms';
+import { expandScopes, isScopeOf, isScopeOrOps, scopes } from '../api/http/scopes';
 import type { ApiKey } from '../api/stores/keys-store';
-import type { JsonValue } from '../api/json-text';
-import { tenantPattern } from '../contracts/ids';
+import type { JsonValue } from '../api/http/json-text';
+import { tenantPattern } from '../contracts/engine/ids';
 import { fail, jsonOption, print, printJson, reportTo, tableOf, type JsonTarget } from './report';
-import { provisioned } from './provisioned';
-import { givenVariable } from './stack/config';
-import { stackProfiles, type Profile } from './stack/profile';
+import { provisioned } from '../testing/environment/provisioned';
+import { givenVariable } from '../testing/stack/config';
+import { stackProfiles, type Profile } from '../testing/stack/profile';
 
 /** Of a tenant or of a cluster: exactly one of them is named. */
 interface Options {

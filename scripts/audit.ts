@@ -2,11 +2,11 @@
 import { Command, Option } from 'commander';
 
 import { colors, conclude, fail, jsonOption, print, reportTo, type JsonTarget } from './report';
-import { asGiven, givenVerifyUrls } from './books/addresses';
-import { readAudits } from './books/audits';
-import type { ChainsRead } from './books/chains';
-import { provisioned } from './provisioned';
-import { stackProfiles, type Profile } from './stack/profile';
+import { asGiven, givenVerifyUrls } from '../testing/verify/addresses';
+import { readAudits } from '../testing/verify/audits';
+import type { ChainsRead } from '../testing/verify/chains';
+import { provisioned } from '../testing/environment/provisioned';
+import { stackProfiles, type Profile } from '../testing/stack/profile';
 
 interface Options {
   readonly profile: Profile;

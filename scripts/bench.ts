@@ -4,11 +4,11 @@
  */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
-import { measureCosts } from './bench/costs';
-import { measureHotAccount, type Measurement } from './bench/hot-account';
-import { measureInvariants } from './bench/invariants';
-import { cpuSeconds, machineOf } from './bench/machine';
-import { measureRelay, type RelayFigures } from './bench/relay';
+import { measureCosts } from '../testing/bench/costs';
+import { measureHotAccount, type Measurement } from '../testing/bench/hot-account';
+import { measureInvariants } from '../testing/bench/invariants';
+import { cpuSeconds, machineOf } from '../testing/bench/machine';
+import { measureRelay, type RelayFigures } from '../testing/bench/relay';
 import {
   printCosts,
   printInvariants,
@@ -16,13 +16,13 @@ import {
   printReport,
   printStatements,
   type BenchReport,
-} from './bench/report';
-import { isBounded, measureStatements } from './bench/statements';
-import { interruption } from './interruption';
-import { bringUpApplication, stopAll } from './local-application';
+} from '../testing/bench/report';
+import { isBounded, measureStatements } from '../testing/bench/statements';
+import { interruption } from '../testing/environment/interruption';
+import { bringUpApplication, stopAll } from '../testing/environment/local-application';
 import { conclude, fail, jsonOption, reportTo, say, type JsonTarget } from './report';
-import { profiles, type Profile } from './stack/profile';
-import { bringUp, readStack, takeDown, type Stack } from './stack/stack';
+import { profiles, type Profile } from '../testing/stack/profile';
+import { bringUp, readStack, takeDown, type Stack } from '../testing/stack/stack';
 
 interface Load {
   readonly inFlight: number;

@@ -8,19 +8,19 @@ import { join, relative } from 'node:path';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-import type { FenceVerdict } from '../contracts/verdict';
+import type { FenceVerdict } from '../contracts/engine/verdict';
 import { conclude, jsonOption, reportTo, say, type JsonTarget } from './report';
-import { machineOf } from './bench/machine';
-import { build } from './build';
-import { breakNames, breaks, type BreakName } from './chaos/breaks';
-import { brokenBuild } from './chaos/broken-build';
-import { checkHistory } from './chaos/checkers';
-import { faultNames, faultMenu, type FaultName } from './chaos/faults';
-import { askedOf, gatesOf } from './chaos/gates';
-import { readHistory } from './chaos/history';
-import { violationsOf } from './chaos/judgement';
-import { nextBuild } from './chaos/next-build';
-import { randomFrom } from './chaos/random';
+import { machineOf } from '../testing/bench/machine';
+import { build } from '../testing/environment/build';
+import { breakNames, breaks, type BreakName } from '../testing/chaos/breaks';
+import { brokenBuild } from '../testing/chaos/broken-build';
+import { checkHistory } from '../testing/chaos/checkers';
+import { faultNames, faultMenu, type FaultName } from '../testing/chaos/faults';
+import { askedOf, gatesOf } from '../testing/chaos/gates';
+import { readHistory } from '../testing/chaos/history';
+import { violationsOf } from '../testing/chaos/evaluation';
+import { nextBuild } from '../testing/chaos/next-build';
+import { randomFrom } from '../testing/chaos/random';
 import {
   countByName,
   exitCodes,
@@ -28,13 +28,13 @@ import {
   sentenceOf,
   verdictOf,
   type ChaosReport,
-} from './chaos/report';
-import { runChaos, type Cleanup, type Observation } from './chaos/run';
-import { planFaults } from './chaos/schedule';
-import { interruption } from './interruption';
-import { folderOf, profiles, serversOf, type Profile } from './stack/profile';
-import { bringUp, readStack, serverProcess, takeDown, type Stack } from './stack/stack';
-import { exitWithoutVerdict } from './without-verdict';
+} from '../testing/chaos/report';
+import { runChaos, type Cleanup, type Observation } from '../testing/chaos/run';
+import { planFaults } from '../testing/chaos/schedule';
+import { interruption } from '../testing/environment/interruption';
+import { folderOf, profiles, serversOf, type Profile } from '../testing/stack/profile';
+import { bringUp, readStack, serverProcess, takeDown, type Stack } from '../testing/stack/stack';
+import { exitWithoutVerdict } from './exit-codes';
 
 interface Options {
   readonly seed: number;

@@ -4,7 +4,7 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-import { faultPoints, type FaultPoint } from '../processes/fault-points';
+import { faultPoints, type FaultPoint } from '../runtime/faults/points';
 import {
   colors,
   conclude,
@@ -15,8 +15,8 @@ import {
   tableOf,
   type JsonTarget,
 } from './report';
-import { machineOf } from './bench/machine';
-import { build } from './build';
+import { machineOf } from '../testing/bench/machine';
+import { build } from '../testing/environment/build';
 import {
   crashes,
   recordedActivities,
@@ -24,12 +24,12 @@ import {
   ways,
   type Crash,
   type Way,
-} from './crash-points/cases';
-import { playCrashPoints, type CrashReport, type PlayedPoint } from './crash-points/run';
-import { interruption } from './interruption';
-import { profiles, type Profile } from './stack/profile';
-import { bringUp } from './stack/stack';
-import { exitWithoutVerdict } from './without-verdict';
+} from '../testing/crash-points/cases';
+import { playCrashPoints, type CrashReport, type PlayedPoint } from '../testing/crash-points/run';
+import { interruption } from '../testing/environment/interruption';
+import { profiles, type Profile } from '../testing/stack/profile';
+import { bringUp } from '../testing/stack/stack';
+import { exitWithoutVerdict } from './exit-codes';
 
 interface Options {
   readonly flow?: readonly Way[];

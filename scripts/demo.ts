@@ -13,7 +13,7 @@ import {
   type JsonTarget,
   type Verdict,
 } from './report';
-import { checkBooks } from './books';
+import { checkBooks } from '../testing/verify/verification';
 import { compare, readBooks, type Line } from './demo/books';
 import { waitForEvents, watchEvents, type EventRecords } from './demo/events';
 import { parkOrder, sizes, type Size } from './demo/parked';
@@ -23,17 +23,17 @@ import { printBooks, sayPhases, printPlaces, printRun, type Finding } from './de
 import { plannedChanges, plannedRuns } from './demo/runs';
 import { openScene, type Scene } from './demo/scene';
 import { yesterday } from './demo/settlements';
-import { interruption } from './interruption';
-import { verdictOf as verdictOfDrills } from './regions/report';
+import { interruption } from '../testing/environment/interruption';
+import { verdictOf as verdictOfDrills } from '../testing/drills/report';
 import {
   bringUpApplication,
   stopAll,
   type LocalApplication,
   type Phase,
-} from './local-application';
+} from '../testing/environment/local-application';
 import { seed, seedTakings } from './seed';
-import { profiles, type Profile } from './stack/profile';
-import { takeDown } from './stack/stack';
+import { profiles, type Profile } from '../testing/stack/profile';
+import { takeDown } from '../testing/stack/stack';
 
 interface Options {
   readonly profile: Profile;

@@ -2,8 +2,13 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
 import { conclude, jsonOption, reportTo, say, type JsonTarget } from './report';
-import { machineOf } from './bench/machine';
-import { brokenRegions, regionBreakNames, regionBreaks, type RegionBreak } from './regions/breaks';
+import { machineOf } from '../testing/bench/machine';
+import {
+  brokenRegions,
+  regionBreakNames,
+  regionBreaks,
+  type RegionBreak,
+} from '../testing/drills/breaks';
 import {
   drillKinds,
   fewLostRuns,
@@ -12,13 +17,13 @@ import {
   lostRunFaults,
   type DrillKind,
   type LostRun,
-} from './regions/drill-plans';
-import { runDrills } from './regions/drills';
-import { bringUpCluster } from './regions/cluster';
-import { openOperators } from './regions/operators';
-import { printDrills, reportOf, verdictOf } from './regions/report';
-import { reset, takeDown } from './stack/stack';
-import { exitWithoutVerdict } from './without-verdict';
+} from '../testing/drills/plans';
+import { runDrills } from '../testing/drills/drills';
+import { bringUpCluster } from '../testing/drills/cluster';
+import { openOperators } from '../testing/drills/operators';
+import { printDrills, reportOf, verdictOf } from '../testing/drills/report';
+import { reset, takeDown } from '../testing/stack/stack';
+import { exitWithoutVerdict } from './exit-codes';
 
 interface Options {
   readonly times: number;

@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 
 import { colors, jsonOption, print, printJson, reportTo, tableOf, type JsonTarget } from './report';
-import { faultMenu } from '../processes/fault-menu';
-import { faultKinds } from '../processes/fault-points';
+import { faultMenu } from '../runtime/faults/menu';
+import { faultKinds } from '../runtime/faults/points';
 
 const whens = ['nth', 'from-to', 'p=0..1', 'of=<reference>'];
 

@@ -9,19 +9,19 @@ import { Client } from '@temporalio/client';
 import { Command, Option } from 'commander';
 import { Redis } from 'ioredis';
 
-import { createLogger } from '../processes/logger';
-import { openConnection } from '../processes/mysql/door';
-import { claimRedis, registrationKey } from '../processes/redis-premises';
-import { claimNamespace, registrationId } from '../processes/temporal-premises';
-import { createKafka } from '../workers/relay/kafka-client';
-import { claimTopics, registrationTopicOf, withAdmin } from '../workers/relay/kafka-premises';
+import { createLogger } from '../runtime/logger';
+import { openConnection } from '../runtime/mysql/door';
+import { claimRedis, registrationKey } from '../runtime/redis-premises';
+import { claimNamespace, registrationId } from '../runtime/temporal-premises';
+import { createKafka } from '../runtime/kafka/client';
+import { claimTopics, registrationTopicOf, withAdmin } from '../runtime/kafka/premises';
 import { conclude, fail, jsonOption, print, reportTo, tableOf, type JsonTarget } from './report';
-import { installationAt } from './databases/installation-mark';
-import { databasePrefix, databases } from './databases/names';
-import { givenAddresses, givenTemporal, givenTopicPrefix } from './stack/config';
-import { profiles, type Profile } from './stack/profile';
-import { readStack } from './stack/stack';
-import { connectTemporal } from './stack/temporal-client';
+import { installationAt } from '../runtime/databases/installation-mark';
+import { databasePrefix, databases } from '../runtime/databases/names';
+import { givenAddresses, givenTemporal, givenTopicPrefix } from '../testing/stack/config';
+import { profiles, type Profile } from '../testing/stack/profile';
+import { readStack } from '../testing/stack/stack';
+import { connectTemporal } from '../testing/stack/temporal-client';
 
 interface Options {
   readonly profile: Profile;

@@ -5,9 +5,9 @@
 import { Command, Option } from 'commander';
 
 import { fail } from './report';
-import { databasePrefix, databases, databaseVariables } from './databases/names';
-import { provisionProfile } from './databases/profile';
-import { profiles, type Profile } from './stack/profile';
+import { databasePrefix, databases, databaseVariables } from '../runtime/databases/names';
+import { provisionProfile } from '../testing/stack/provisioning';
+import { profiles, type Profile } from '../testing/stack/profile';
 
 interface Options {
   readonly profile: Profile;

@@ -1,12 +1,12 @@
 /** npm run operator-token: a token of an operator, for an API that npm start or the demo has started. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-import { isScopeOrOps, scopes } from '../api/scopes';
-import { tenantPattern } from '../contracts/ids';
+import { isScopeOrOps, scopes } from '../api/http/scopes';
+import { tenantPattern } from '../contracts/engine/ids';
 import { operatorToken } from './operators';
 import { fail } from './report';
 import { seedTenant } from './seed';
-import { stackProfiles, type Profile } from './stack/profile';
+import { stackProfiles, type Profile } from '../testing/stack/profile';
 
 interface Options {
   readonly sub: string;

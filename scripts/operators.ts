@@ -10,11 +10,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from 'jose';
 import { z } from 'zod';
 
-import type { Tenant } from '../contracts/ids';
-import type { Variables } from './application';
-import { withLock } from './stack/lock';
-import { folderOf, makeFolder, type Profile } from './stack/profile';
-import { writeJson } from './stack/whole-file';
+import type { Tenant } from '../contracts/engine/ids';
+import type { Variables } from '../testing/environment/application';
+import { withLock } from '../testing/stack/lock';
+import { folderOf, makeFolder, type Profile } from '../testing/stack/profile';
+import { writeJson } from '../runtime/whole-file';
 
 /** What a token says. */
 export interface Claims {

@@ -2,15 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from '@temporalio/client';
 
-import type { ReconcileInput, ReconcileReport } from '../contracts/reconciliation';
-import { transactionsTaskQueue } from '../contracts/task-queues';
-import type { Profile } from './stack/profile';
-import { demandOwnNamespace } from '../processes/temporal-premises';
-import { installationAt } from './databases/installation-mark';
-import { databasePrefix } from './databases/names';
-import { givenAddresses, givenTemporal } from './stack/config';
-import { readStack } from './stack/stack';
-import { connectTemporal } from './stack/temporal-client';
+import type { ReconcileInput, ReconcileReport } from '../contracts/engine/reconciliation';
+import { transactionsTaskQueue } from '../contracts/engine/task-queues';
+import type { Profile } from '../testing/stack/profile';
+import { demandOwnNamespace } from '../runtime/temporal-premises';
+import { installationAt } from '../runtime/databases/installation-mark';
+import { databasePrefix } from '../runtime/databases/names';
+import { givenAddresses, givenTemporal } from '../testing/stack/config';
+import { readStack } from '../testing/stack/stack';
+import { connectTemporal } from '../testing/stack/temporal-client';
 
 /** Lost runs first: what they bring to an end is no finding of the other. */
 const jobs = ['recover', 'reconcile'] as const;

@@ -1,8 +1,8 @@
 /** npm run reconcile: one round of reconciliation in Temporal, now, and what it has found. Ends with 1 where something is left. */
 import { Command, Option } from 'commander';
 
-import { amountText } from '../contracts/money';
-import type { ReconcileReport } from '../contracts/reconciliation';
+import { amountText } from '../contracts/engine/money';
+import type { ReconcileReport } from '../contracts/engine/reconciliation';
 import {
   colors,
   conclude,
@@ -14,7 +14,7 @@ import {
   type JsonTarget,
 } from './report';
 import { runRound } from './reconcile-round';
-import { stackProfiles, type Profile } from './stack/profile';
+import { stackProfiles, type Profile } from '../testing/stack/profile';
 
 interface Options {
   readonly profile: Profile;

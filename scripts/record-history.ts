@@ -12,8 +12,8 @@ import { jobScenarios, type JobScenario } from '../tests/replay/job-scenarios';
 import { scenarios, type Scenario } from '../tests/replay/scenarios';
 import { fakeParticipants } from '../tests/workflows/support/fake-participants';
 import { bundleWorkflows } from './bundle-workflows';
-import { enterHash } from './replay/hash-list';
-import { bringUp } from './stack/stack';
+import { enterHash } from '../testing/replay/hash-list';
+import { bringUp } from '../testing/stack/stack';
 
 const checkout = join(__dirname, '..');
 const folder = join(checkout, 'tests', 'replay', 'histories');

@@ -1,7 +1,11 @@
 /** npm run regions: a cluster of two regions on this machine, and how its regions are. */
 import { Command } from 'commander';
 
-import { stateOf, withRegion, type MySqlRegionState } from '../activities/regions/mysql-region';
+import {
+  stateOf,
+  withRegion,
+  type MySqlRegionState,
+} from '../activities/regions/switch/mysql-region';
 import {
   conclude,
   fail,
@@ -13,13 +17,13 @@ import {
   tableOf,
   type JsonTarget,
 } from './report';
-import { clusterAddresses } from './regions/addresses';
-import { developerCredential } from './local-application';
-import { bringUpCluster, hubUrlOf } from './regions/cluster';
-import { rolesOf } from './regions/roles';
-import { openOperators, type Ended } from './regions/operators';
-import { regions, type Region } from './stack/profile';
-import { portFor, readStack, takeDown, type Stack } from './stack/stack';
+import { clusterAddresses } from '../testing/drills/addresses';
+import { developerCredential } from '../testing/environment/local-application';
+import { bringUpCluster, hubUrlOf } from '../testing/drills/cluster';
+import { rolesOf } from '../testing/drills/roles';
+import { openOperators, type Ended } from '../testing/drills/operators';
+import { regions, type Region } from '../testing/stack/profile';
+import { portFor, readStack, takeDown, type Stack } from '../testing/stack/stack';
 
 interface Options {
   readonly json?: JsonTarget;

@@ -19,14 +19,14 @@ import {
   type JsonTarget,
   type Verdict,
 } from './report';
-import { build } from './build';
-import { historiesOf, replayAll, type Replayed, type Runs } from './replay/runs';
-import { historiesInFiles, type FetchedHistory } from './replay/sources';
-import { givenAddresses, givenTemporal } from './stack/config';
-import { profiles, type Profile } from './stack/profile';
-import { standardProgress } from './stack/progress';
-import { readStack } from './stack/stack';
-import { connectTemporal } from './stack/temporal-client';
+import { build } from '../testing/environment/build';
+import { historiesOf, replayAll, type Replayed, type Runs } from '../testing/replay/runs';
+import { historiesInFiles, type FetchedHistory } from '../testing/replay/sources';
+import { givenAddresses, givenTemporal } from '../testing/stack/config';
+import { profiles, type Profile } from '../testing/stack/profile';
+import { standardProgress } from '../testing/stack/progress';
+import { readStack } from '../testing/stack/stack';
+import { connectTemporal } from '../testing/stack/temporal-client';
 
 interface Options {
   readonly from: readonly string[];

@@ -9,9 +9,9 @@ import Table from 'cli-table3';
 import { Option } from 'commander';
 import picocolors from 'picocolors';
 
-import { areColoursWanted } from './stack/config';
-import { diskSentence } from './stack/disk';
-import { reasonOf } from './stack/waiting';
+import { areColoursWanted } from '../testing/stack/config';
+import { diskSentence } from '../testing/stack/disk';
+import { reasonOf } from '../runtime/waiting';
 
 /** What is written has them; what is shown has them on a terminal. */
 export const colors = picocolors.createColors(true);

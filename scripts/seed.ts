@@ -1,14 +1,14 @@
 /** npm run seed: stock, accounts and coupons to begin with. */
 import { Command, Option } from 'commander';
 
-import { businessIdOf, type BusinessId } from '../contracts/ids';
-import { currencies, type Currency, type Money } from '../contracts/money';
-import { createSqlPool, inSqlTransaction, type SqlPool } from '../activities/sql-transaction';
-import type { SqlTransaction } from '../activities/participant';
+import { businessIdOf, type BusinessId } from '../contracts/engine/ids';
+import { currencies, type Currency, type Money } from '../contracts/engine/money';
+import { createSqlPool, inSqlTransaction, type SqlPool } from '../activities/fence/sql-transaction';
+import type { SqlTransaction } from '../activities/fence/participant';
 import { fail } from './report';
-import type { DatabaseUrls } from './databases/names';
-import { provisionProfile } from './databases/profile';
-import { profiles, type Profile } from './stack/profile';
+import type { DatabaseUrls } from '../runtime/databases/names';
+import { provisionProfile } from '../testing/stack/provisioning';
+import { profiles, type Profile } from '../testing/stack/profile';
 
 export const seedTenant = 'acme';
 

@@ -16,14 +16,14 @@ import {
   developerCredential,
   stopAll,
   type LocalApplication,
-} from './local-application';
-import { stopSignal } from './interruption';
-import { withLock } from './stack/lock';
-import { ownedProcesses, stopProcess } from './stack/process';
-import { folderOf, profiles, startLockOf, type Profile } from './stack/profile';
-import { deadServers, isServerName, takeDown } from './stack/stack';
-import { pause } from './stack/waiting';
-import { createSupervision, superviseEveryMs } from './supervision';
+} from '../testing/environment/local-application';
+import { stopSignal } from '../testing/environment/interruption';
+import { withLock } from '../testing/stack/lock';
+import { ownedProcesses, stopProcess } from '../testing/stack/process';
+import { folderOf, profiles, startLockOf, type Profile } from '../testing/stack/profile';
+import { deadServers, isServerName, takeDown } from '../testing/stack/stack';
+import { pause } from '../runtime/waiting';
+import { createSupervision, superviseEveryMs } from '../testing/environment/supervision';
 
 interface Options {
   readonly profile: Profile;

@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { z } from 'zod';
 
-import { build } from './build';
-import { checkout, environmentWith, givenAddresses } from './stack/config';
-import { withLock } from './stack/lock';
-import { ownedProcesses, stopProcess, type OwnedProcess } from './stack/process';
-import { bringUp, isServerName, readStack, takeDown, type Stack } from './stack/stack';
-import { reasonOf } from './stack/waiting';
-import { openConnection } from '../processes/mysql/door';
+import { build } from '../testing/environment/build';
+import { checkout, environmentWith, givenAddresses } from '../testing/stack/config';
+import { withLock } from '../testing/stack/lock';
+import { ownedProcesses, stopProcess, type OwnedProcess } from '../testing/stack/process';
+import { bringUp, isServerName, readStack, takeDown, type Stack } from '../testing/stack/stack';
+import { reasonOf } from '../runtime/waiting';
+import { openConnection } from '../runtime/mysql/door';
 
 const handedOn = ['SIGINT', 'SIGTERM'] as const;
 const projects = ['unit', 'replay', 'workflows', 'integration', 'e2e'] as const;

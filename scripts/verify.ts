@@ -15,15 +15,20 @@ import {
   type JsonTarget,
   type Verdict,
 } from './report';
-import { asGiven, givenVerifyUrls } from './books/addresses';
-import { openBooks, type BooksAddresses, type Check, type RoundOfBooks } from './books';
-import { authorizationOf } from './credentials';
-import { provisioned } from './provisioned';
-import { regionServersOf } from './regions/cluster';
+import { asGiven, givenVerifyUrls } from '../testing/verify/addresses';
+import {
+  openBooks,
+  type BooksAddresses,
+  type Check,
+  type RoundOfBooks,
+} from '../testing/verify/verification';
+import { authorizationOf } from '../testing/environment/credentials';
+import { provisioned } from '../testing/environment/provisioned';
+import { regionServersOf } from '../testing/drills/cluster';
 import { seedTenant } from './seed';
-import { stackProfiles, type Profile } from './stack/profile';
-import { portFor, readStack } from './stack/stack';
-import { connectTemporal } from './stack/temporal-client';
+import { stackProfiles, type Profile } from '../testing/stack/profile';
+import { portFor, readStack } from '../testing/stack/stack';
+import { connectTemporal } from '../testing/stack/temporal-client';
 
 interface Options {
   readonly profile: Profile;

@@ -16,8 +16,8 @@ import {
   warningsOfUnknown,
   wholeNumber,
   type Environment,
-} from '../processes/environment';
-import { faultsOf, faultsShape } from '../processes/faults-config';
+} from '../runtime/environment';
+import { faultsOf, faultsShape } from '../runtime/faults/config';
 
 /** What every process reads. Addresses default to this machine; what holds a password has no default. */
 const processShape = {

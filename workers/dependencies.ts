@@ -5,21 +5,21 @@ import { NativeConnection } from '@temporalio/worker';
 import type { Redis } from 'ioredis';
 
 import { connectLockRedis } from '../activities/locks/lock-store';
-import type { SqlPool } from '../activities/sql-transaction';
-import { createSqlPool } from '../activities/sql-transaction';
+import type { SqlPool } from '../activities/fence/sql-transaction';
+import { createSqlPool } from '../activities/fence/sql-transaction';
 import type { Participant } from '../contracts/participants';
 import type { TransactionWorkerConfig } from './config';
-import type { Logger } from '../processes/logger';
+import type { Logger } from '../runtime/logger';
 import {
   clusterPremise,
   createInstallation,
   ownedDatabase,
   type Installation,
-} from '../processes/installation';
-import type { PremiseSource } from '../processes/premises';
-import { createServerClock } from '../processes/server-clock';
-import { guardRedis, redisRegistration, type RedisCommands } from '../processes/redis-premises';
-import { temporalClock, temporalPremises } from '../processes/temporal-premises';
+} from '../runtime/installation';
+import type { PremiseSource } from '../runtime/premises';
+import { createServerClock } from '../runtime/server-clock';
+import { guardRedis, redisRegistration, type RedisCommands } from '../runtime/redis-premises';
+import { temporalClock, temporalPremises } from '../runtime/temporal-premises';
 
 /** Activities that run at once; each may use one connection of one database. */
 export const activitiesMax = 40;

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 
 import type { Registry } from 'prom-client';
 
-import { listenError } from '../processes/listening';
+import { listenError } from '../runtime/listening';
 
 /** Where a process shows its metrics. */
 export interface MetricsEndpoint {

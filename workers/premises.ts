@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type { Logger } from '../processes/logger';
-import { PremisesBroken, type Premises } from '../processes/premises';
-import { repeat, type Repetition } from './repeat';
+import type { Logger } from '../runtime/logger';
+import { PremisesBroken, type Premises } from '../runtime/premises';
+import { repeat, type Repetition } from '../runtime/repeat';
 
 /** A setting that is changed under us is seen within this time. */
 const lookEveryMs = 30_000;

@@ -1,14 +1,14 @@
 /** The register of workflow types: a name, once used, stays, or its open runs are stranded. */
-export { checkout } from './checkout';
-export { orderSaga } from './order-saga';
-export { payment } from './payment';
-export { reconcile } from './reconcile';
-export { recover } from './recover';
-export { refund } from './refund';
-export { regionFailback } from './region-failback';
-export { regionFailover } from './region-failover';
-export { regionWatch } from './region-watch';
-export { retention } from './retention';
-export { settlement } from './settlement';
-export { settleDay } from './settlement-schedule';
-export { transfer } from './transfer';
+export { checkout } from './flows/checkout';
+export { orderSaga } from './flows/order';
+export { payment } from './flows/payment';
+export { reconcile } from './jobs/reconcile';
+export { recover } from './jobs/recover';
+export { refund } from './flows/refund';
+export { regionFailback } from './flows/region-failback';
+export { regionFailover } from './flows/region-failover';
+export { regionWatch } from './jobs/region-watch';
+export { retention } from './jobs/retention';
+export { settlement } from './flows/settlement';
+export { settleDay } from './jobs/settle-day';
+export { transfer } from './flows/transfer';

@@ -1,9 +1,9 @@
 /** What is set aside and taken: holds, their release, and the capture that is the pivot of several flows. */
-import type { CaptureFunds, FundsHold, HoldFunds } from '../../contracts/accounts';
-import type { StepKey } from '../../contracts/ids';
-import { decimalOf, moneyText } from '../../contracts/money';
-import type { ActImplementation, FollowUpImplementation } from '../implement';
-import type { Decided, OutboxEvent } from '../participant';
+import type { CaptureFunds, FundsHold, HoldFunds } from '../../contracts/participants/accounts';
+import type { StepKey } from '../../contracts/engine/ids';
+import { decimalOf, moneyText } from '../../contracts/engine/money';
+import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
+import type { Decided, OutboxEvent } from '../fence/participant';
 import {
   bookLegs,
   broken,

@@ -1,5 +1,5 @@
 import { accounts } from '../../contracts/participants';
-import { implement } from '../implement';
+import { implement } from '../fence/implement';
 import { captureFunds, holdFunds, releaseFunds } from './accounts-store';
 import { cancelCredit, confirmCredit, reserveCredit } from './credits';
 import { confirmDebit, reserveDebit } from './debits';

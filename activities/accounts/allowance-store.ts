@@ -1,5 +1,5 @@
-import { partsOfStepKey, type StepKey } from '../../contracts/ids';
-import { isOurMistake, type RedisCommands } from '../../processes/redis-premises';
+import { partsOfStepKey, type StepKey } from '../../contracts/engine/ids';
+import { isOurMistake, type RedisCommands } from '../../runtime/redis-premises';
 import { giveBackScript, rebuildScript, takeScript } from './allowance-scripts';
 
 /** Redis did not answer in time, or cannot serve now. What of it took effect is unknown. */

@@ -1,9 +1,9 @@
 /** The gaining side of a TCC participant: money is promised to an account, and its confirm brings it. */
-import type { ReserveCredit } from '../../contracts/accounts';
-import { stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
-import type { ActImplementation, FollowUpImplementation } from '../implement';
-import type { Decided, OutboxEvent, SqlTransaction } from '../participant';
-import { chunksOf, effectOf, expectRows } from '../set-statements';
+import type { ReserveCredit } from '../../contracts/participants/accounts';
+import { stepKeyOf, type BusinessId, type StepKey } from '../../contracts/engine/ids';
+import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
+import type { Decided, OutboxEvent, SqlTransaction } from '../fence/participant';
+import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
 import {
   bookLegs,
   lockAccounts,

@@ -1,8 +1,8 @@
 /** The paying side of a TCC participant: money is set aside for one payee, and its confirm pays him. */
-import type { ReserveDebit } from '../../contracts/accounts';
-import type { StepKey } from '../../contracts/ids';
-import type { ActImplementation, FollowUpImplementation } from '../implement';
-import type { Decided, OutboxEvent } from '../participant';
+import type { ReserveDebit } from '../../contracts/participants/accounts';
+import type { StepKey } from '../../contracts/engine/ids';
+import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
+import type { Decided, OutboxEvent } from '../fence/participant';
 import { decideHold } from './accounts-store';
 import {
   bookLegs,

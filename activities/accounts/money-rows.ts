@@ -4,17 +4,17 @@
  *
  * Rows are locked in one order everywhere: holds, credits, refunds, payments, accounts by id; inserts come last.
  */
-import { topics } from '../../contracts/events';
+import { topics } from '../../contracts/engine/events';
 import {
   partsOfBusinessId,
   stepKeyOf,
   type BusinessId,
   type StepKey,
   type Tenant,
-} from '../../contracts/ids';
-import type { Money } from '../../contracts/money';
-import type { Decided, OutboxEvent, SqlTransaction } from '../participant';
-import { chunksOf, effectOf, expectRows } from '../set-statements';
+} from '../../contracts/engine/ids';
+import type { Money } from '../../contracts/engine/money';
+import type { Decided, OutboxEvent, SqlTransaction } from '../fence/participant';
+import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
 
 export interface Account {
   readonly id: BusinessId;

@@ -2,10 +2,10 @@
  * The audit of payments: one entry for each change, chained within its payment, written in the SQL transaction of the
  * change. The payment's row anchors the end of its chain, so entries that are cut off are missed too.
  */
-import type { BusinessId } from '../../contracts/ids';
-import { contentHashOf } from '../fenced-set';
-import type { SqlTransaction } from '../participant';
-import { chunksOf } from '../set-statements';
+import type { BusinessId } from '../../contracts/engine/ids';
+import { contentHashOf } from '../fence/fenced-set';
+import type { SqlTransaction } from '../fence/participant';
+import { chunksOf } from '../fence/set-statements';
 
 /** What is kept of one change. */
 export interface AuditEntry {

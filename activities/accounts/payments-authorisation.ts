@@ -1,11 +1,11 @@
 /** Where what was said to a payment takes effect: its money is set aside, or it is refused. */
-import type { FundsHold } from '../../contracts/accounts';
-import type { StepKey } from '../../contracts/ids';
-import { moneyText, type Money } from '../../contracts/money';
-import type { AuthorisePayment } from '../../contracts/payments';
-import type { ActImplementation, FollowUpImplementation } from '../implement';
-import type { Decided } from '../participant';
-import { effectOf } from '../set-statements';
+import type { FundsHold } from '../../contracts/participants/accounts';
+import type { StepKey } from '../../contracts/engine/ids';
+import { moneyText, type Money } from '../../contracts/engine/money';
+import type { AuthorisePayment } from '../../contracts/participants/payments';
+import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
+import type { Decided } from '../fence/participant';
+import { effectOf } from '../fence/set-statements';
 import { decideHold } from './accounts-store';
 import { broken, lockAccounts, lockHolds, type Accounts, type NewHold } from './money-rows';
 import { release, setAside } from './payments-holds';

@@ -1,7 +1,7 @@
 /** Money of payments and refunds that is set aside and given back. Whoever calls has locked holds, then payments. */
-import { stepKeyOf, type StepKey } from '../../contracts/ids';
-import type { SqlTransaction } from '../participant';
-import { chunksOf, effectOf } from '../set-statements';
+import { stepKeyOf, type StepKey } from '../../contracts/engine/ids';
+import type { SqlTransaction } from '../fence/participant';
+import { chunksOf, effectOf } from '../fence/set-statements';
 import {
   Deltas,
   endHolds,

@@ -1,9 +1,9 @@
 /** How a payment begins, and its two ends. */
-import { stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
-import type { CompletePayment, OpenPayment } from '../../contracts/payments';
-import type { ActImplementation, FollowUpImplementation } from '../implement';
-import type { Decided, SqlTransaction } from '../participant';
-import { chunksOf } from '../set-statements';
+import { stepKeyOf, type BusinessId, type StepKey } from '../../contracts/engine/ids';
+import type { CompletePayment, OpenPayment } from '../../contracts/participants/payments';
+import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
+import type { Decided, SqlTransaction } from '../fence/participant';
+import { chunksOf } from '../fence/set-statements';
 import {
   broken,
   moneyEvent,

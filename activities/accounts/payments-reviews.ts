@@ -1,6 +1,6 @@
 /** What a person says to a payment in review. The payment stays there: `authorisePayment` acts on what was said. */
-import type { RecordReview } from '../../contracts/payments';
-import type { ActImplementation, FollowUpImplementation } from '../implement';
+import type { RecordReview } from '../../contracts/participants/payments';
+import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
 import { broken } from './money-rows';
 import {
   carryOut,

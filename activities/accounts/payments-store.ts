@@ -1,9 +1,14 @@
 /** Rows of `payments`: every change goes through `changePayments`, which writes its audit entry with it. */
-import { partsOfBusinessId, type BusinessId, type Gid, type StepKey } from '../../contracts/ids';
-import type { Currency, Money } from '../../contracts/money';
-import type { OpenPayment, PaymentStatus } from '../../contracts/payments';
-import type { Decided, OutboxEvent, SqlTransaction } from '../participant';
-import { chunksOf, effectOf, expectRows } from '../set-statements';
+import {
+  partsOfBusinessId,
+  type BusinessId,
+  type Gid,
+  type StepKey,
+} from '../../contracts/engine/ids';
+import type { Currency, Money } from '../../contracts/engine/money';
+import type { OpenPayment, PaymentStatus } from '../../contracts/participants/payments';
+import type { Decided, OutboxEvent, SqlTransaction } from '../fence/participant';
+import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
 import { moneyEvent } from './money-rows';
 import { appendAudit, auditStart, chained, type AuditEntry, type AuditRow } from './payment-audit';
 

@@ -1,9 +1,9 @@
 /** What a person says to a chargeback in review. It is kept in the audit of its payment. */
-import type { StepKey } from '../../contracts/ids';
-import type { RecordRefundReview } from '../../contracts/payments';
-import type { ActImplementation, FollowUpImplementation } from '../implement';
-import type { Decided } from '../participant';
-import { effectOf } from '../set-statements';
+import type { StepKey } from '../../contracts/engine/ids';
+import type { RecordRefundReview } from '../../contracts/participants/payments';
+import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
+import type { Decided } from '../fence/participant';
+import { effectOf } from '../fence/set-statements';
 import { broken } from './money-rows';
 import { carryOut, changePayments, lockPayments, machine, type Payments } from './payments-store';
 import { lockRefunds, paymentIdOf, refundIdsOf, type Refund } from './refunds-store';

@@ -3,18 +3,23 @@
  * pass what was captured, and the table itself refuses it. A chargeback has been taken by the payer's bank already: it is
  * counted apart, whatever is left of the payment, and leaves less for refunds.
  */
-import { partsOfBusinessId, stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
-import { decimalOf, moneyText, type Currency, type Money } from '../../contracts/money';
+import {
+  partsOfBusinessId,
+  stepKeyOf,
+  type BusinessId,
+  type StepKey,
+} from '../../contracts/engine/ids';
+import { decimalOf, moneyText, type Currency, type Money } from '../../contracts/engine/money';
 import {
   isBookingUnderWay,
   type CompleteRefund,
   type RefundKind,
   type RefundReservation,
   type ReserveRefund,
-} from '../../contracts/payments';
-import type { ActImplementation, FollowUpImplementation } from '../implement';
-import type { Decided, SqlTransaction } from '../participant';
-import { chunksOf, effectOf, expectRows } from '../set-statements';
+} from '../../contracts/participants/payments';
+import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
+import type { Decided, SqlTransaction } from '../fence/participant';
+import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
 import { decideHold } from './accounts-store';
 import {
   broken,

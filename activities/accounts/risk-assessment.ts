@@ -1,10 +1,10 @@
 /** What the rules say to a payment. Its row is locked first: one step of a payment at a time. */
-import type { BusinessId, StepKey } from '../../contracts/ids';
-import type { AssessRisk } from '../../contracts/payments';
-import type { RiskAssessment } from '../../contracts/risk';
-import type { ActImplementation, FollowUpImplementation } from '../implement';
-import type { SqlTransaction } from '../participant';
-import { chunksOf } from '../set-statements';
+import type { BusinessId, StepKey } from '../../contracts/engine/ids';
+import type { AssessRisk } from '../../contracts/participants/payments';
+import type { RiskAssessment } from '../../contracts/participants/risk';
+import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
+import type { SqlTransaction } from '../fence/participant';
+import { chunksOf } from '../fence/set-statements';
 import { broken } from './money-rows';
 import {
   carryOut,

@@ -1,7 +1,12 @@
 /** The rules of risk. All of them run on every payment, each says what it finds, and the worst of it decides. */
-import { partsOfBusinessId, type BusinessId } from '../../contracts/ids';
-import { decimalOf, moneyText, type Money } from '../../contracts/money';
-import type { RiskAssessment, RiskDecision, RiskPolicy, RiskReason } from '../../contracts/risk';
+import { partsOfBusinessId, type BusinessId } from '../../contracts/engine/ids';
+import { decimalOf, moneyText, type Money } from '../../contracts/engine/money';
+import type {
+  RiskAssessment,
+  RiskDecision,
+  RiskPolicy,
+  RiskReason,
+} from '../../contracts/participants/risk';
 
 /** What the rules look at. */
 export interface RiskFacts {

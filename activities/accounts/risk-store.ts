@@ -1,9 +1,9 @@
 /** What rules and persons have said to payments: `risk_assessments`, `payment_reviews`. Written once, taken back by a mark. */
-import type { BusinessId, StepKey } from '../../contracts/ids';
-import type { RecordReview } from '../../contracts/payments';
-import type { RiskAssessment, RiskPolicy } from '../../contracts/risk';
-import type { SqlTransaction } from '../participant';
-import { chunksOf, effectOf, expectRows } from '../set-statements';
+import type { BusinessId, StepKey } from '../../contracts/engine/ids';
+import type { RecordReview } from '../../contracts/participants/payments';
+import type { RiskAssessment, RiskPolicy } from '../../contracts/participants/risk';
+import type { SqlTransaction } from '../fence/participant';
+import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
 import type { Payment } from './payments-store';
 import type { TakenVelocity, Velocity } from './risk-velocity';
 

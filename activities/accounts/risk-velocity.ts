@@ -3,10 +3,10 @@
  * refused nor let through for an outage. Windows follow each other without overlap, by the time the payment was opened,
  * so a payment counts in one window whenever it is assessed.
  */
-import type { BusinessId, StepKey } from '../../contracts/ids';
-import type { RiskPolicy } from '../../contracts/risk';
-import type { SqlTransaction } from '../participant';
-import { chunksOf } from '../set-statements';
+import type { BusinessId, StepKey } from '../../contracts/engine/ids';
+import type { RiskPolicy } from '../../contracts/participants/risk';
+import type { SqlTransaction } from '../fence/participant';
+import { chunksOf } from '../fence/set-statements';
 import { AllowancesUnavailable, type AllowanceStore, type Claim } from './allowance-store';
 import type { Payment } from './payments-store';
 

@@ -2,15 +2,15 @@
  * Settlements: the movements of merchant accounts, claimed page by page and netted. Each belongs to one settlement for
  * good. No payout is booked: a settlement is a netting and a report (docs/decisions/0013).
  */
-import type { BusinessId } from '../../contracts/ids';
+import type { BusinessId } from '../../contracts/engine/ids';
 import type {
   ClaimSettlementPage,
   CloseSettlement,
   OpenSettlement,
-} from '../../contracts/settlements';
-import type { ActImplementation } from '../implement';
-import type { Decided, SqlTransaction } from '../participant';
-import { chunksOf, effectOf, expectRows } from '../set-statements';
+} from '../../contracts/participants/settlements';
+import type { ActImplementation } from '../fence/implement';
+import type { Decided, SqlTransaction } from '../fence/participant';
+import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
 import { broken, moneyEvent } from './money-rows';
 
 interface Settlement {

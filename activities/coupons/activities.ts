@@ -1,5 +1,5 @@
-import { coupons } from '../../contracts/coupons';
-import { implement } from '../implement';
+import { coupons } from '../../contracts/participants/coupons';
+import { implement } from '../fence/implement';
 import { releaseCoupon, reserveCoupon, useCoupon } from './coupon-store';
 
 /** Participant `coupons`, over the fence of its database. */

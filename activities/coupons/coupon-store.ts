@@ -1,11 +1,16 @@
 /** Coupons in MySQL: each piece is free, set aside for one effect, or used. Locked in one order: coupons by id. */
-import type { ReserveCoupon } from '../../contracts/coupons';
-import { topics } from '../../contracts/events';
-import { partsOfBusinessId, stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
-import { moneyText } from '../../contracts/money';
-import type { ActImplementation, FollowUpImplementation } from '../implement';
-import type { Decided, OutboxEvent, SqlTransaction } from '../participant';
-import { chunksOf, effectOf, expectRows } from '../set-statements';
+import type { ReserveCoupon } from '../../contracts/participants/coupons';
+import { topics } from '../../contracts/engine/events';
+import {
+  partsOfBusinessId,
+  stepKeyOf,
+  type BusinessId,
+  type StepKey,
+} from '../../contracts/engine/ids';
+import { moneyText } from '../../contracts/engine/money';
+import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
+import type { Decided, OutboxEvent, SqlTransaction } from '../fence/participant';
+import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
 
 interface Coupon {
   readonly id: BusinessId;

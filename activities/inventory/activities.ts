@@ -1,5 +1,5 @@
-import { inventory } from '../../contracts/inventory';
-import { implement } from '../implement';
+import { inventory } from '../../contracts/participants/inventory';
+import { implement } from '../fence/implement';
 import { confirmStock, releaseStock, reserveStock } from './stock-store';
 
 /** Participant `inventory`, over the fence of its database. */

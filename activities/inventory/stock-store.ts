@@ -1,9 +1,13 @@
-import { topics } from '../../contracts/events';
-import { partsOfBusinessId, stepKeyOf, type StepKey } from '../../contracts/ids';
-import type { ReserveStock, StockLine, StockReservation } from '../../contracts/inventory';
-import type { ActImplementation, FollowUpImplementation } from '../implement';
-import type { Decided, OutboxEvent, SqlTransaction } from '../participant';
-import { chunksOf, effectOf, expectRows } from '../set-statements';
+import { topics } from '../../contracts/engine/events';
+import { partsOfBusinessId, stepKeyOf, type StepKey } from '../../contracts/engine/ids';
+import type {
+  ReserveStock,
+  StockLine,
+  StockReservation,
+} from '../../contracts/participants/inventory';
+import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
+import type { Decided, OutboxEvent, SqlTransaction } from '../fence/participant';
+import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
 
 /** A line that an effect holds: its row of `reservations`. */
 interface Reservation {

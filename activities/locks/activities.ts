@@ -5,8 +5,8 @@ import {
   lockTtlMs,
   type LockActivities,
   type LockRequest,
-} from '../../contracts/locks';
-import { inertFaultPoints, type FaultPoints } from '../../processes/fault-points';
+} from '../../contracts/engine/locks';
+import { inertFaultPoints, type FaultPoints } from '../../runtime/faults/points';
 import { LocksUnavailable, type LockStore } from './lock-store';
 
 /** Told of every outage of Redis: runs then go on without isolation. */

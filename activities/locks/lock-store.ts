@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 
-import { lockTtlMs, type LockRequest } from '../../contracts/locks';
-import { isOurMistake, type RedisCommands } from '../../processes/redis-premises';
+import { lockTtlMs, type LockRequest } from '../../contracts/engine/locks';
+import { isOurMistake, type RedisCommands } from '../../runtime/redis-premises';
 import { acquireScript, releaseScript, renewScript } from './lock-scripts';
 
 /** Redis did not answer in time, or cannot serve now. Whether the command took effect is unknown. */

@@ -1,5 +1,5 @@
-import { orders } from '../../contracts/orders';
-import { implement } from '../implement';
+import { orders } from '../../contracts/participants/orders';
+import { implement } from '../fence/implement';
 import { cancelOrder, completeOrder, createOrder } from './order-store';
 
 /** Participant `orders`, over the fence of its database. */

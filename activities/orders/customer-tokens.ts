@@ -1,6 +1,6 @@
-import type { BusinessId } from '../../contracts/ids';
-import type { SqlTransaction } from '../participant';
-import { chunksOf, expectRows } from '../set-statements';
+import type { BusinessId } from '../../contracts/engine/ids';
+import type { SqlTransaction } from '../fence/participant';
+import { chunksOf, expectRows } from '../fence/set-statements';
 
 /** Newest fencing token by customer. */
 export type CustomerTokens = ReadonlyMap<BusinessId, bigint>;

@@ -1,9 +1,14 @@
-import { topics, type OrderCreated, type OrderEvent } from '../../contracts/events';
-import { partsOfBusinessId, stepKeyOf, type BusinessId, type StepKey } from '../../contracts/ids';
-import type { CreateOrder, OrderStatus } from '../../contracts/orders';
-import type { ActImplementation, FollowUpImplementation } from '../implement';
-import type { Decided, OutboxEvent, SqlTransaction } from '../participant';
-import { chunksOf, effectOf, expectRows } from '../set-statements';
+import { topics, type OrderCreated, type OrderEvent } from '../../contracts/engine/events';
+import {
+  partsOfBusinessId,
+  stepKeyOf,
+  type BusinessId,
+  type StepKey,
+} from '../../contracts/engine/ids';
+import type { CreateOrder, OrderStatus } from '../../contracts/participants/orders';
+import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
+import type { Decided, OutboxEvent, SqlTransaction } from '../fence/participant';
+import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
 import { lockCustomerTokens, raiseCustomerTokens } from './customer-tokens';
 
 /** What the requests of a set are decided on; each accepted one leaves its mark for those behind it. */

@@ -1,7 +1,10 @@
 import type { Participant } from '../../contracts/participants';
-import type { ReconciliationActivities, SettleDayActivities } from '../../contracts/reconciliation';
-import type { Gid } from '../../contracts/ids';
-import type { SqlPool } from '../sql-transaction';
+import type {
+  ReconciliationActivities,
+  SettleDayActivities,
+} from '../../contracts/engine/reconciliation';
+import type { Gid } from '../../contracts/engine/ids';
+import type { SqlPool } from '../fence/sql-transaction';
 import { differingBooks, noteBooks } from './books';
 import { closeUnseen, recordFindings } from './findings-store';
 import { claimStarts, openRunsBehind } from './open-runs';

@@ -2,16 +2,16 @@
  * Whose sums a round compares: open findings, for they may be gone; what effects have touched since the last round; and a
  * bounded number more, so that each key has its turn, also one that somebody has changed by hand.
  */
-import type { Difference } from '../../books/settled-sums';
+import type { Difference } from '../../invariants/settled-sums';
 import {
   reconcileRows,
   type BooksPosition,
   type Finding,
   type ReservationPosition,
   type ReservingParticipant,
-} from '../../contracts/reconciliation';
-import { moneyText } from '../../contracts/money';
-import type { SqlPool } from '../sql-transaction';
+} from '../../contracts/engine/reconciliation';
+import { moneyText } from '../../contracts/engine/money';
+import type { SqlPool } from '../fence/sql-transaction';
 import { openSubjects } from './findings-store';
 import { differencesOf, hasBooks, keysBehind, touchedKeys } from './settled-sums';
 

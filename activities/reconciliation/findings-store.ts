@@ -1,8 +1,8 @@
 /** Table `findings` of `accord`: what reconciliation has found, each subject once. */
 import type { Participant } from '../../contracts/participants';
-import type { FindingKind, RecordedFinding } from '../../contracts/reconciliation';
-import { chunksOf } from '../set-statements';
-import type { SqlPool } from '../sql-transaction';
+import type { FindingKind, RecordedFinding } from '../../contracts/engine/reconciliation';
+import { chunksOf } from '../fence/set-statements';
+import type { SqlPool } from '../fence/sql-transaction';
 
 /** Column `detail` in letters. */
 const detailLength = 500;

@@ -1,14 +1,14 @@
 /** Rows of `accord.runs` that are open and have not moved for long: somebody has to look for their runs. */
 import { flowDefinitions } from '../../contracts/flows';
-import { isOperatorFlow, partsOfGid, type Gid } from '../../contracts/ids';
-import type { AmountAtRisk } from '../../contracts/money';
+import { isOperatorFlow, partsOfGid, type Gid } from '../../contracts/engine/ids';
+import type { AmountAtRisk } from '../../contracts/engine/money';
 import {
   reconcileAgeSeconds,
   type FoundAmount,
   type OpenRun,
-} from '../../contracts/reconciliation';
-import { inputOfNextRun } from '../accepted-runs';
-import { inSqlTransaction, type Budget, type SqlPool } from '../sql-transaction';
+} from '../../contracts/engine/reconciliation';
+import { inputOfNextRun } from '../fence/accepted-runs';
+import { inSqlTransaction, type Budget, type SqlPool } from '../fence/sql-transaction';
 
 interface OpenRow {
   readonly gid: Gid;

@@ -5,14 +5,14 @@ import type {
   JudgedReservation,
   ReservationPosition,
   ReservingParticipant,
-} from '../../contracts/reconciliation';
-import { reconcileAgeSeconds } from '../../contracts/reconciliation';
-import { stepKeyOf, type Branch, type Gid } from '../../contracts/ids';
-import type { KeptResolution } from '../../contracts/resolutions';
-import { activityTypeOf } from '../../contracts/definition';
-import { isEnding, type Ending, type RunState } from '../../contracts/transaction';
-import type { SqlPool } from '../sql-transaction';
-import { declaredBranches, stepsOf } from '../../books/endings';
+} from '../../contracts/engine/reconciliation';
+import { reconcileAgeSeconds } from '../../contracts/engine/reconciliation';
+import { stepKeyOf, type Branch, type Gid } from '../../contracts/engine/ids';
+import type { KeptResolution } from '../../contracts/engine/resolutions';
+import { activityTypeOf } from '../../contracts/engine/definition';
+import { isEnding, type Ending, type RunState } from '../../contracts/engine/transaction';
+import type { SqlPool } from '../fence/sql-transaction';
+import { declaredBranches, stepsOf } from '../../invariants/endings';
 
 interface Reservation {
   readonly gid: Gid;

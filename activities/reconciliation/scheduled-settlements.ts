@@ -1,11 +1,11 @@
 /** Settlements that nobody asked for: their rows are accepted by the worker, as the API accepts those of callers. */
-import { businessIdOf, gidOf, type Gid } from '../../contracts/ids';
-import type { Currency } from '../../contracts/money';
-import { settlementPageRows, type SettlementInput } from '../../contracts/settlements';
-import { deadlineMs, undoBudgetShare } from '../../contracts/transaction';
-import { insertAccepted } from '../accepted-runs';
-import type { SqlTransaction } from '../participant';
-import { inSqlTransaction, type Budget, type SqlPool } from '../sql-transaction';
+import { businessIdOf, gidOf, type Gid } from '../../contracts/engine/ids';
+import type { Currency } from '../../contracts/engine/money';
+import { settlementPageRows, type SettlementInput } from '../../contracts/participants/settlements';
+import { deadlineMs, undoBudgetShare } from '../../contracts/engine/transaction';
+import { insertAccepted } from '../fence/accepted-runs';
+import type { SqlTransaction } from '../fence/participant';
+import { inSqlTransaction, type Budget, type SqlPool } from '../fence/sql-transaction';
 
 /** Scope of a key that such a row does not have; a key's operation is a method and a route. */
 const operation = 'schedule settlement';

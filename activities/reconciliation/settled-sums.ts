@@ -1,6 +1,6 @@
 /**
  * Settles and compares the sums of a participant's rows, by key: what is final and older than every SQL transaction is
- * added once to the settled sum of its key (`books/settled-sums.ts`).
+ * added once to the settled sum of its key (`invariants/settled-sums.ts`).
  */
 import {
   accountSums,
@@ -12,9 +12,9 @@ import {
   type Difference,
   type Pieces,
   type SettledSums,
-} from '../../books/settled-sums';
-import type { ReservingParticipant } from '../../contracts/reconciliation';
-import { SqlTimeout, type SqlPool } from '../sql-transaction';
+} from '../../invariants/settled-sums';
+import type { ReservingParticipant } from '../../contracts/engine/reconciliation';
+import { SqlTimeout, type SqlPool } from '../fence/sql-transaction';
 
 /** Rows that are so old bear no COMMIT any more: a SQL transaction has seconds. */
 const finalSeconds = 60;

@@ -1,10 +1,14 @@
 /** Ended transactions with a step that persons have skipped, as long as nobody has booked what it left. */
 import { plannedStepOf } from '../../contracts/flows';
-import { partsOfGid, type Gid } from '../../contracts/ids';
+import { partsOfGid, type Gid } from '../../contracts/engine/ids';
 import type { Participant } from '../../contracts/participants';
-import type { Finding } from '../../contracts/reconciliation';
-import { isUnbooked, resolutionText, type KeptResolution } from '../../contracts/resolutions';
-import type { SqlPool } from '../sql-transaction';
+import type { Finding } from '../../contracts/engine/reconciliation';
+import {
+  isUnbooked,
+  resolutionText,
+  type KeptResolution,
+} from '../../contracts/engine/resolutions';
+import type { SqlPool } from '../fence/sql-transaction';
 import { asFound } from './open-runs';
 
 interface EndedRow {

@@ -6,8 +6,13 @@
 import type { Connection } from 'mysql2/promise';
 
 import type { HubStore } from './hub-row';
-import { acknowledgeAlone, acknowledgeTogether, demandStandby, withRegion } from './mysql-region';
-import { takeLock } from './server-lock';
+import {
+  acknowledgeAlone,
+  acknowledgeTogether,
+  demandStandby,
+  withRegion,
+} from './switch/mysql-region';
+import { takeLock } from './switch/server-lock';
 
 type Row = Pick<HubStore, 'read'>;
 

@@ -2,9 +2,9 @@
  * The hub's row of a cluster: which region is active, in which epoch, and who moves it. Every change of it is one
  * statement that compares and sets, so two of them can never both be right.
  */
-import type { Gid } from '../../contracts/ids';
-import type { RegionStatus } from '../../contracts/regions';
-import type { SqlPool } from '../sql-transaction';
+import type { Gid } from '../../contracts/engine/ids';
+import type { RegionStatus } from '../../contracts/participants/regions';
+import type { SqlPool } from '../fence/sql-transaction';
 import {
   burnEpoch,
   deciding,
@@ -15,8 +15,8 @@ import {
   type Decision,
   type Move,
   type Rejoin,
-} from './decisions';
-import { republishing } from './republishing';
+} from './switch/decisions';
+import { republishing } from './switch/republishing';
 
 export interface HubRow {
   readonly region: string;

@@ -1,6 +1,6 @@
-import { fencedParticipants, type RetentionActivities } from '../../contracts/retention';
+import { fencedParticipants, type RetentionActivities } from '../../contracts/engine/retention';
 import type { Participant } from '../../contracts/participants';
-import type { SqlPool } from '../sql-transaction';
+import type { SqlPool } from '../fence/sql-transaction';
 import { deleteExpiredRows, endedAmong, expireKeys, pageOf, stampRows } from './retention-store';
 
 const dayMs = 24 * 3_600_000;

@@ -1,7 +1,7 @@
 /** What is forgotten after its time, in bounded statements. Rows are deleted by their end alone, never by a name. */
-import type { Gid } from '../../contracts/ids';
-import type { FenceCursor } from '../../contracts/retention';
-import type { SqlPool } from '../sql-transaction';
+import type { Gid } from '../../contracts/engine/ids';
+import type { FenceCursor } from '../../contracts/engine/retention';
+import type { SqlPool } from '../fence/sql-transaction';
 
 const rowsOfPage = 1_000;
 const rowsOfDelete = 1_000;

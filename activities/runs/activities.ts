@@ -1,8 +1,8 @@
-import { partsOfStepKey, type Gid } from '../../contracts/ids';
-import type { HandResolution } from '../../contracts/transaction';
-import { accord, type RunsActivities } from '../../contracts/runs';
-import { actSpecOf } from '../implement';
-import type { Fence } from '../participant';
+import { partsOfStepKey, type Gid } from '../../contracts/engine/ids';
+import type { HandResolution } from '../../contracts/engine/transaction';
+import { accord, type RunsActivities } from '../../contracts/engine/runs';
+import { actSpecOf } from '../fence/implement';
+import type { Fence } from '../fence/participant';
 import { decideRun, type RunsStore } from './runs-store';
 
 export interface RunsDependencies {

@@ -3,34 +3,38 @@
  * time, the ending by compare-and-set, so neither needs a fence row. Each change has its event in the same SQL
  * transaction, in the order of the row's version.
  */
-import { topics } from '../../contracts/events';
-import type { Gid } from '../../contracts/ids';
-import { moneyAtRisk } from '../../contracts/money';
-import { handStateOf, unbookedAmounts, type KeptResolution } from '../../contracts/resolutions';
+import { topics } from '../../contracts/engine/events';
+import type { Gid } from '../../contracts/engine/ids';
+import { moneyAtRisk } from '../../contracts/engine/money';
+import {
+  handStateOf,
+  unbookedAmounts,
+  type KeptResolution,
+} from '../../contracts/engine/resolutions';
 import {
   endingBytesMax,
   rowBranch,
   type EndRun,
   type MoveRun,
   type RunEnding,
-} from '../../contracts/runs';
-import type { RunState } from '../../contracts/transaction';
-import type { Keyed, Verdict } from '../../contracts/verdict';
-import type { Delivery } from '../delivery';
+} from '../../contracts/engine/runs';
+import type { RunState } from '../../contracts/engine/transaction';
+import type { Keyed, Verdict } from '../../contracts/engine/verdict';
+import type { Delivery } from '../fence/delivery';
 import {
   demandEpoch,
   isStaleEpoch,
   demandAtLeast,
   type EpochRow,
   type EpochSource,
-} from '../epoch';
-import type { FaultPoints } from '../../processes/fault-points';
-import { sortedSet, type Item } from '../fenced-set';
-import { writeEvents, type EffectEvent } from '../outbox';
-import type { ActImplementation } from '../implement';
-import type { SqlTransaction } from '../participant';
-import { expectRows } from '../set-statements';
-import { inSqlTransaction, type SqlPool } from '../sql-transaction';
+} from '../fence/epoch';
+import type { FaultPoints } from '../../runtime/faults/points';
+import { sortedSet, type Item } from '../fence/fenced-set';
+import { writeEvents, type EffectEvent } from '../fence/outbox';
+import type { ActImplementation } from '../fence/implement';
+import type { SqlTransaction } from '../fence/participant';
+import { expectRows } from '../fence/set-statements';
+import { inSqlTransaction, type SqlPool } from '../fence/sql-transaction';
 
 /** `decide`: the pivot of a flow without one of its own. Nobody outside is told of it: its run's row says it. */
 export const decideRun: ActImplementation<Keyed, null> = {

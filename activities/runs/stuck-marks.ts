@@ -1,5 +1,5 @@
-import type { Gid } from '../../contracts/ids';
-import type { SqlPool } from '../sql-transaction';
+import type { Gid } from '../../contracts/engine/ids';
+import type { SqlPool } from '../fence/sql-transaction';
 
 /** Marks on rows of `accord.runs` whose step has been failing transiently for longer than its alarm. */
 export interface StuckMarks {

@@ -1,22 +1,22 @@
 import { z } from 'zod';
 
-import type { Now } from '../../processes/server-clock';
-import type { ActionOf } from '../approval-actions';
-import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approval-view';
-import type { Approved } from '../approvals';
-import { keyIdOf, newKey, type Authentication } from '../authentication';
+import type { Now } from '../../runtime/server-clock';
+import type { ActionOf } from '../approvals/actions';
+import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approvals/view';
+import type { Approved } from '../approvals/approvals';
+import { keyIdOf, newKey, type Authentication } from '../http/authentication';
 import type { Config } from '../config';
-import { Problem, type FieldError } from '../errors';
-import { fault, refuse } from '../faults';
-import { isSameSubject, peopleBehind, subjectFaults } from '../people';
-import { realms, type Realm } from '../realms';
-import { keyOf, principalOf, type Api } from '../route-rules';
-import { idParams, subject } from '../schemas';
-import { expandScopes, isScope, isScopeOf, scopes, type Scope } from '../scopes';
-import { askerOf, breakGlassField, type SecondPerson } from '../second-person';
+import { Problem, type FieldError } from '../http/errors';
+import { fault, refuse } from '../http/refusals';
+import { isSameSubject, peopleBehind, subjectFaults } from '../http/people';
+import { realms, type Realm } from '../http/realms';
+import { keyOf, principalOf, type Api } from '../http/route-rules';
+import { idParams, subject } from '../http/schemas';
+import { expandScopes, isScope, isScopeOf, scopes, type Scope } from '../http/scopes';
+import { askerOf, breakGlassField, type SecondPerson } from '../approvals/second-person';
 import type { ApprovalsStore } from '../stores/approvals-store';
 import type { ApiKey, KeysStore } from '../stores/keys-store';
-import { ruleOfKey } from '../two-persons';
+import { ruleOfKey } from '../approvals/two-persons';
 
 const time = z.iso.datetime();
 const keySchema = z

@@ -1,11 +1,11 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
-import type { Approvals } from '../approvals';
-import { approvalSchema, approvalViewOf } from '../approval-view';
-import type { Cursors } from '../cursor';
-import { principalOf, type Api } from '../route-rules';
-import { cursor, idParams, limit, listOf, text } from '../schemas';
+import type { Approvals } from '../approvals/approvals';
+import { approvalSchema, approvalViewOf } from '../approvals/view';
+import type { Cursors } from '../http/cursor';
+import { principalOf, type Api } from '../http/route-rules';
+import { cursor, idParams, limit, listOf, text } from '../http/schemas';
 import { approvalStates, type ApprovalsStore } from '../stores/approvals-store';
 
 const states = listOf(z.enum(approvalStates)).default([...approvalStates]);

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
-import type { Cursors } from '../cursor';
-import { principalOf, type Api } from '../route-rules';
-import { anyJson, cursor, limit } from '../schemas';
+import type { Cursors } from '../http/cursor';
+import { principalOf, type Api } from '../http/route-rules';
+import { anyJson, cursor, limit } from '../http/schemas';
 import type { AuditStore, ChainedEntry } from '../stores/audit-store';
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');

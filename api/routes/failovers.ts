@@ -1,25 +1,31 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
-import { businessIdOf, gidOf, partsOfBusinessId, partsOfGid, type Gid } from '../../contracts/ids';
-import { failoverKinds, type FailoverInput } from '../../contracts/regions';
-import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approval-view';
+import {
+  businessIdOf,
+  gidOf,
+  partsOfBusinessId,
+  partsOfGid,
+  type Gid,
+} from '../../contracts/engine/ids';
+import { failoverKinds, type FailoverInput } from '../../contracts/participants/regions';
+import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approvals/view';
 import type { Config } from '../config';
-import type { Cursors } from '../cursor';
-import { Problem } from '../errors';
-import type { Failovers, RequestedBy } from '../failovers';
-import { fingerprintOf } from '../idempotency';
-import { preferenceOf } from '../preference';
-import { callerGone, keyOf, principalOf, waitingHandlerMs, type Api } from '../route-rules';
-import { endingSchema, runViewOf, runViewSchema } from '../run-view';
-import { cursor, idParams, limit, text } from '../schemas';
-import { askerOf, breakGlassField, type SecondPerson } from '../second-person';
-import type { Starts } from '../starts';
-import type { Steering } from '../steering';
+import type { Cursors } from '../http/cursor';
+import { Problem } from '../http/errors';
+import type { Failovers, RequestedBy } from '../regions/failovers';
+import { fingerprintOf } from '../http/idempotency';
+import { preferenceOf } from '../http/preference';
+import { callerGone, keyOf, principalOf, waitingHandlerMs, type Api } from '../http/route-rules';
+import { endingSchema, runViewOf, runViewSchema } from '../transactions/run-view';
+import { cursor, idParams, limit, text } from '../http/schemas';
+import { askerOf, breakGlassField, type SecondPerson } from '../approvals/second-person';
+import type { Starts } from '../transactions/starts';
+import type { Steering } from '../transactions/steering';
 import type { RunsStore } from '../stores/runs-store';
 import type { RunRow } from '../stores/runs/rows';
-import { storyOf, storyOfRow, storySchema } from '../story';
-import type { Temporal } from '../temporal';
+import { storyOf, storyOfRow, storySchema } from '../transactions/explanation';
+import type { Temporal } from '../transactions/temporal';
 import { answerOf } from './start-route';
 import { statusOf } from './steering';
 

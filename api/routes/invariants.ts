@@ -1,11 +1,11 @@
 import { z } from 'zod';
 
-import type { Violation } from '../../books/pack';
-import { tenantOfRow } from '../../books/tenants';
-import type { Tenant } from '../../contracts/ids';
+import type { Violation } from '../../invariants/runner';
+import { tenantOfRow } from '../../invariants/tenants';
+import type { Tenant } from '../../contracts/engine/ids';
 import type { Invariants } from '../invariants';
-import { principalOf, type Api } from '../route-rules';
-import { anyJson } from '../schemas';
+import { principalOf, type Api } from '../http/route-rules';
+import { anyJson } from '../http/schemas';
 
 const checkSchema = z.object({
   id: z.string(),

@@ -1,9 +1,9 @@
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 
-import { regionHealthSchema } from '../region-health';
+import { regionHealthSchema } from '../regions/region-health';
 import type { Health, HealthChecks } from '../health';
-import type { Api } from '../route-rules';
+import type { Api } from '../http/route-rules';
 
 const status = z.enum(['healthy', 'degraded', 'unhealthy']);
 const checks = z.array(

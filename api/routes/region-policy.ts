@@ -1,8 +1,8 @@
-import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approval-view';
-import { principalOf, type Api } from '../route-rules';
-import { askerOf, breakGlassField, type SecondPerson } from '../second-person';
-import type { WatchPolicies } from '../watch-policy';
-import { watchPolicySchema } from '../watch-policy-schema';
+import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approvals/view';
+import { principalOf, type Api } from '../http/route-rules';
+import { askerOf, breakGlassField, type SecondPerson } from '../approvals/second-person';
+import type { WatchPolicies } from '../regions/watch-policy';
+import { watchPolicySchema } from '../regions/watch-policy-schema';
 
 const policyBody = watchPolicySchema
   .extend({ breakGlass: breakGlassField })

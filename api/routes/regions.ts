@@ -1,22 +1,22 @@
 import { z } from 'zod';
 
-import { regionStatuses } from '../../contracts/regions';
-import type { Now } from '../../processes/server-clock';
+import { regionStatuses } from '../../contracts/participants/regions';
+import type { Now } from '../../runtime/server-clock';
 import type { Config } from '../config';
-import type { Failovers } from '../failovers';
-import { principalOf, waitingHandlerMs, type Api } from '../route-rules';
-import { endingSchema, runViewSchema } from '../run-view';
-import { text, time } from '../schemas';
+import type { Failovers } from '../regions/failovers';
+import { principalOf, waitingHandlerMs, type Api } from '../http/route-rules';
+import { endingSchema, runViewSchema } from '../transactions/run-view';
+import { text, time } from '../http/schemas';
 import {
   regionHealthOf,
   regionHealthSchema,
   regionServicesOf,
   regionServicesSchema,
-} from '../region-health';
+} from '../regions/region-health';
 import type { ClusterStore, ClusterView, RegionRow } from '../stores/cluster-store';
 import type { RegionSight, WatchStore } from '../stores/watch-store';
 import { keyedOf, patienceOf } from './failovers';
-import { watchPolicySchema } from '../watch-policy-schema';
+import { watchPolicySchema } from '../regions/watch-policy-schema';
 import { answerOf } from './start-route';
 
 const regionSchema = z

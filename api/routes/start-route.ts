@@ -1,14 +1,14 @@
 import { z } from 'zod';
 
-import { isEnding, type EarlyStatus } from '../../contracts/transaction';
-import type { Principal } from '../authentication';
-import { fingerprintOf } from '../idempotency';
-import { planOf, planSchema, type FlowInput } from '../plan';
-import { preferenceOf, type Preference } from '../preference';
-import { callerGone, keyOf, principalOf, waitingHandlerMs, type Api } from '../route-rules';
-import { endingSchema, linkOf, runViewOf, runViewSchema } from '../run-view';
-import { flag } from '../schemas';
-import type { Start, Started, Starts } from '../starts';
+import { isEnding, type EarlyStatus } from '../../contracts/engine/transaction';
+import type { Principal } from '../http/authentication';
+import { fingerprintOf } from '../http/idempotency';
+import { planOf, planSchema, type FlowInput } from '../transactions/plan';
+import { preferenceOf, type Preference } from '../http/preference';
+import { callerGone, keyOf, principalOf, waitingHandlerMs, type Api } from '../http/route-rules';
+import { endingSchema, linkOf, runViewOf, runViewSchema } from '../transactions/run-view';
+import { flag } from '../http/schemas';
+import type { Start, Started, Starts } from '../transactions/starts';
 import type { RunRow } from '../stores/runs/rows';
 
 /** What a validated body becomes. */

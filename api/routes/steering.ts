@@ -1,22 +1,22 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
-import { partsOfGid } from '../../contracts/ids';
-import { isEnding } from '../../contracts/transaction';
-import type { Bookings } from '../bookings';
-import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approval-view';
-import type { Cursors } from '../cursor';
-import { Problem, type ProblemCode } from '../errors';
-import { keyOf, principalOf, type Api } from '../route-rules';
-import { runViewOf, runViewSchema } from '../run-view';
-import { cursor, gidParams, text } from '../schemas';
+import { partsOfGid } from '../../contracts/engine/ids';
+import { isEnding } from '../../contracts/engine/transaction';
+import type { Bookings } from '../transactions/bookings';
+import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approvals/view';
+import type { Cursors } from '../http/cursor';
+import { Problem, type ProblemCode } from '../http/errors';
+import { keyOf, principalOf, type Api } from '../http/route-rules';
+import { runViewOf, runViewSchema } from '../transactions/run-view';
+import { cursor, gidParams, text } from '../http/schemas';
 import {
   askerOf,
   breakGlassField,
   type SecondPerson,
   type WantSecondPerson,
-} from '../second-person';
-import type { Decide, Steer, Steering } from '../steering';
+} from '../approvals/second-person';
+import type { Decide, Steer, Steering } from '../transactions/steering';
 import type { ApprovalRow } from '../stores/approvals-store';
 import { positionOf } from '../stores/runs/lists';
 import type { RunsStore } from '../stores/runs-store';

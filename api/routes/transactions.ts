@@ -1,22 +1,22 @@
 import { z } from 'zod';
 
-import { flows, partsOfGid } from '../../contracts/ids';
-import { currencies, minorUnitsMax } from '../../contracts/money';
-import { handStates } from '../../contracts/resolutions';
-import { earlyStatuses, runStates } from '../../contracts/transaction';
-import type { Cursors } from '../cursor';
-import { Problem } from '../errors';
-import type { JsonValue } from '../json-text';
-import { preferenceOf } from '../preference';
-import { callerGone, principalOf, waitingHandlerMs, type Api } from '../route-rules';
-import { runViewOf, runViewSchema } from '../run-view';
-import { cursor, flag, gidParams, limit, listOf, reference } from '../schemas';
-import type { Starts } from '../starts';
-import { storyOf, storySchema } from '../story';
+import { flows, partsOfGid } from '../../contracts/engine/ids';
+import { currencies, minorUnitsMax } from '../../contracts/engine/money';
+import { handStates } from '../../contracts/engine/resolutions';
+import { earlyStatuses, runStates } from '../../contracts/engine/transaction';
+import type { Cursors } from '../http/cursor';
+import { Problem } from '../http/errors';
+import type { JsonValue } from '../http/json-text';
+import { preferenceOf } from '../http/preference';
+import { callerGone, principalOf, waitingHandlerMs, type Api } from '../http/route-rules';
+import { runViewOf, runViewSchema } from '../transactions/run-view';
+import { cursor, flag, gidParams, limit, listOf, reference } from '../http/schemas';
+import type { Starts } from '../transactions/starts';
+import { storyOf, storySchema } from '../transactions/explanation';
 import type { RunFilter } from '../stores/runs/filter';
 import type { RunsStore } from '../stores/runs-store';
 import type { RunRow } from '../stores/runs/rows';
-import type { Temporal } from '../temporal';
+import type { Temporal } from '../transactions/temporal';
 
 const word = z
   .string()

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 
-import type { Gid, Tenant } from '../../contracts/ids';
+import type { Gid, Tenant } from '../../contracts/engine/ids';
 import {
   approvalActionSchema,
   approvalKinds,
   shownAction,
   subjectOf,
   type ApprovalAction,
-} from '../approval-actions';
-import { canonicalJson } from '../canonical-json';
-import type { People } from '../people';
-import type { TwoPersonRule } from '../two-persons';
+} from '../approvals/actions';
+import { canonicalJson } from '../http/canonical-json';
+import type { People } from '../http/people';
+import type { TwoPersonRule } from '../approvals/two-persons';
 import { isSqlError, withoutDeadlock, type Database, type SqlValue } from './database';
 
 /**

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 
-import type { Tenant } from '../../contracts/ids';
-import { canonicalJson } from '../canonical-json';
-import { dependencyUnavailable } from '../errors';
-import type { JsonValue } from '../json-text';
+import type { Tenant } from '../../contracts/engine/ids';
+import { canonicalJson } from '../http/canonical-json';
+import { dependencyUnavailable } from '../http/errors';
+import type { JsonValue } from '../http/json-text';
 import type { Database, Statements } from './database';
 
 export interface AuditEntry {

@@ -1,6 +1,6 @@
-import { operatorFlows, type Gid, type Tenant } from '../../contracts/ids';
-import type { RegionStatus } from '../../contracts/regions';
-import { isEnding, runStates } from '../../contracts/transaction';
+import { operatorFlows, type Gid, type Tenant } from '../../contracts/engine/ids';
+import type { RegionStatus } from '../../contracts/participants/regions';
+import { isEnding, runStates } from '../../contracts/engine/transaction';
 import type { Database, Statements } from './database';
 
 export interface RegionRow {

@@ -4,10 +4,10 @@ import {
   rowsOf,
   type Session,
   type SessionPool,
-} from '../../processes/mysql/door';
-import type { BrokenPremise } from '../../processes/premises';
-import { withinDeadline } from '../deadline';
-import { dependencyUnavailable, Problem } from '../errors';
+} from '../../runtime/mysql/door';
+import type { BrokenPremise } from '../../runtime/premises';
+import { withinDeadline } from '../http/deadline';
+import { dependencyUnavailable, Problem } from '../http/errors';
 
 /** A value of a placeholder; an array fills `IN (?)`. */
 export type SqlValue = string | number | boolean | Date | Buffer | null | readonly string[];

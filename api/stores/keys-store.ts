@@ -1,5 +1,5 @@
-import type { People } from '../people';
-import type { Place } from '../realms';
+import type { People } from '../http/people';
+import type { Place } from '../http/realms';
 import { isSqlError, type Database } from './database';
 
 /** An API key as it is kept: of its secret, the digest alone. */

@@ -1,6 +1,6 @@
-import type { Gid, Tenant } from '../../contracts/ids';
-import type { Booking } from '../../contracts/resolutions';
-import type { Position } from '../cursor';
+import type { Gid, Tenant } from '../../contracts/engine/ids';
+import type { Booking } from '../../contracts/engine/resolutions';
+import type { Position } from '../http/cursor';
 import type { Database } from './database';
 import { acceptRun, findClaim, type KeyedRequest, type NewRun } from './runs/acceptance';
 import { attention } from './runs/attention';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import type { Fingerprint } from '../idempotency';
+import type { Fingerprint } from '../http/idempotency';
 import { isSqlError, withoutDeadlock, type Database } from './database';
 
 /** A call by its key, as it was answered. */

@@ -1,10 +1,25 @@
-import type { CheckoutInput } from '../checkout';
-import { coupons } from '../coupons';
-import { inventory, stockAtRisk } from '../inventory';
-import { heldAmount, isFree } from '../money';
-import { orders } from '../orders';
+import { coupons, type CouponUse } from '../participants/coupons';
+import { inventory, stockAtRisk } from '../participants/inventory';
+import { heldAmount, isFree, type Money } from '../engine/money';
+import { orders, type OrderLine } from '../participants/orders';
 import { accounts } from '../participants';
-import { defineFlow, tcc } from '../steps';
+import { defineFlow, tcc } from '../engine/steps';
+import type { BusinessId } from '../engine/ids';
+import type { TransactionInput } from '../engine/transaction';
+
+/** Flow `checkout`, workflow `checkout`. */
+export interface CheckoutInput extends TransactionInput {
+  readonly orderId: BusinessId;
+  readonly customerId: BusinessId;
+  /** Account that pays. */
+  readonly accountId: BusinessId;
+  /** The tenant's merchant account of the amount's currency: configuration, resolved by the API. */
+  readonly merchantAccountId: BusinessId;
+  readonly lines: readonly OrderLine[];
+  /** What is paid: the sum of the lines, less the coupon's discount; 0 where that is all of it: then no money moves. */
+  readonly amount: Money;
+  readonly coupon: CouponUse | null;
+}
 
 /** A checkout: all participants are tried at once, then all confirmed. One that is free asks nothing of accounts. */
 export const checkout = defineFlow<CheckoutInput>()({

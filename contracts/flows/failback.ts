@@ -1,5 +1,5 @@
-import { regions, type FailbackInput } from '../regions';
-import { defineFlow, pivot, retriable } from '../steps';
+import { regions, type FailbackInput } from '../participants/regions';
+import { defineFlow, pivot, retriable } from '../engine/steps';
 
 /** What every step of a rejoin is told. */
 export const rejoinOf = ({ cluster, region, active, epoch }: FailbackInput) => ({

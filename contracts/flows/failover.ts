@@ -1,5 +1,5 @@
-import { regions, type FailoverInput } from '../regions';
-import { compensable, defineFlow, pivot, retriable, withoutUndo } from '../steps';
+import { regions, type FailoverInput } from '../participants/regions';
+import { compensable, defineFlow, pivot, retriable, withoutUndo } from '../engine/steps';
 
 /** What every step of a switch is told. */
 export const switchOf = ({ cluster, from, to, kind, epoch }: FailoverInput) => ({

@@ -1,9 +1,9 @@
 /** The register of flows, and what follows from their steps: for plans, stories, repairs and the rule of two persons. */
-import type { Flow } from '../ids';
+import type { Flow } from '../engine/ids';
 import type { AnyParticipant } from '../participants';
-import { accord, decideBranch } from '../runs';
-import { pivot, type AnyStep, type FlowDefinition } from '../steps';
-import type { StepKind, TransactionInput } from '../transaction';
+import { accord, decideBranch } from '../engine/runs';
+import { pivot, type AnyStep, type FlowDefinition } from '../engine/steps';
+import type { StepKind, TransactionInput } from '../engine/transaction';
 import { checkout } from './checkout';
 import { failback } from './failback';
 import { failover } from './failover';

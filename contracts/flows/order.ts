@@ -1,10 +1,26 @@
-import { coupons } from '../coupons';
-import { inventory, stockAtRisk } from '../inventory';
-import { heldAmount, isFree } from '../money';
-import type { OrderSagaInput } from '../order-saga';
-import { orders } from '../orders';
+import { coupons, type CouponUse } from '../participants/coupons';
+import { inventory, stockAtRisk } from '../participants/inventory';
+import { heldAmount, isFree, type Money } from '../engine/money';
+import { orders, type OrderLine } from '../participants/orders';
 import { accounts } from '../participants';
-import { compensable, confirms, defineFlow, pivot, tcc } from '../steps';
+import { compensable, confirms, defineFlow, pivot, tcc } from '../engine/steps';
+import type { BusinessId } from '../engine/ids';
+import type { TransactionInput } from '../engine/transaction';
+
+/** Flow `order`, workflow `orderSaga`. */
+export interface OrderSagaInput extends TransactionInput {
+  readonly orderId: BusinessId;
+  readonly customerId: BusinessId;
+  /** Account that pays. */
+  readonly accountId: BusinessId;
+  /** The tenant's merchant account of the amount's currency: configuration, resolved by the API. */
+  readonly merchantAccountId: BusinessId;
+  readonly lines: readonly OrderLine[];
+  /** What is paid: the sum of the lines, less the coupon's discount; 0 where that is all of it: then no money moves. */
+  readonly amount: Money;
+  /** Left out: none. A TCC participant beside the saga's steps. */
+  readonly coupon?: CouponUse;
+}
 
 const isPaid = ({ amount }: OrderSagaInput): boolean => !isFree(amount);
 

@@ -1,7 +1,7 @@
-import { heldAmount } from '../money';
+import { heldAmount } from '../engine/money';
 import { accounts } from '../participants';
-import type { PaymentInput } from '../payments';
-import { compensable, defineFlow, pivot, retriable, reviewed } from '../steps';
+import type { PaymentInput } from '../participants/payments';
+import { compensable, defineFlow, pivot, retriable, reviewed } from '../engine/steps';
 
 /** A payment. Nobody is asked where the assessment lets it through. */
 export const payment = defineFlow<PaymentInput>()({

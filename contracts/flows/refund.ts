@@ -1,7 +1,7 @@
-import { heldAmount } from '../money';
+import { heldAmount } from '../engine/money';
 import { accounts } from '../participants';
-import type { RefundInput } from '../payments';
-import { compensable, defineFlow, pivot, retriable, reviewed } from '../steps';
+import type { RefundInput } from '../participants/payments';
+import { compensable, defineFlow, pivot, retriable, reviewed } from '../engine/steps';
 
 /** A refund, or a chargeback that a person may have to look at. */
 export const refund = defineFlow<RefundInput>()({

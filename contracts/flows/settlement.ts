@@ -1,6 +1,6 @@
 import { accounts } from '../participants';
-import type { SettlementInput } from '../settlements';
-import { defineFlow, pivot, repeated, retriable } from '../steps';
+import type { SettlementInput } from '../participants/settlements';
+import { defineFlow, pivot, repeated, retriable } from '../engine/steps';
 
 /** A settlement: opened once for a tenant, currency and day, filled page by page, then closed. */
 export const settlement = defineFlow<SettlementInput>()({

@@ -1,10 +1,10 @@
 /** Stock, money, coupons, payments, order views and events of the demo's tenant: what there is, and what there must be. */
-import { topics } from '../../contracts/events';
-import { moneyText } from '../../contracts/money';
-import { orderStatuses } from '../../contracts/orders';
-import { paymentStatuses } from '../../contracts/payments';
-import { runStates } from '../../contracts/transaction';
-import type { Database } from '../databases/names';
+import { topics } from '../../contracts/engine/events';
+import { moneyText } from '../../contracts/engine/money';
+import { orderStatuses } from '../../contracts/participants/orders';
+import { paymentStatuses } from '../../contracts/participants/payments';
+import { runStates } from '../../contracts/engine/transaction';
+import type { Database } from '../../runtime/databases/names';
 import type { EventRecords } from './events';
 import type { Changes } from './planned-run';
 import type { Scene } from './scene';

@@ -1,11 +1,11 @@
 /** The demo tenant's events as they come to Kafka. */
 import { randomUUID } from 'node:crypto';
 
-import { eventIdHeader } from '../../contracts/events';
-import { createLogger } from '../../processes/logger';
-import { allTopics, createKafka, ensureTopics } from '../../workers/relay/kafka-client';
-import { databases } from '../databases/names';
-import { pause } from '../stack/waiting';
+import { eventIdHeader } from '../../contracts/engine/events';
+import { createLogger } from '../../runtime/logger';
+import { allTopics, createKafka, ensureTopics } from '../../runtime/kafka/client';
+import { databases } from '../../runtime/databases/names';
+import { pause } from '../../runtime/waiting';
 import { gidsOf, ofTenant } from './tenant';
 import type { Scene } from './scene';
 

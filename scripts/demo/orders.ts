@@ -1,5 +1,5 @@
 /** Orders: a saga, step by step. */
-import type { Gid } from '../../contracts/ids';
+import type { Gid } from '../../contracts/engine/ids';
 import {
   euros,
   playedOf,

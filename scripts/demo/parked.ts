@@ -1,6 +1,6 @@
 /** npm run demo -- --parked: an order of the running application that only a person can finish. */
-import type { Gid } from '../../contracts/ids';
-import type { LocalApplication } from '../local-application';
+import type { Gid } from '../../contracts/engine/ids';
+import type { LocalApplication } from '../../testing/environment/local-application';
 import { seedTenant } from '../seed';
 import { openScene, type Scene, type Start } from './scene';
 

@@ -1,5 +1,5 @@
 /** A run of the demo: what is started, what happens meanwhile, and what it must come to. */
-import type { Gid } from '../../contracts/ids';
+import type { Gid } from '../../contracts/engine/ids';
 import type { Scene, Start } from './scene';
 
 /** What a run adds to numbers of the books, by their names; every other number stays as it is. */

@@ -1,10 +1,10 @@
 /** npm run demo -- --regions: the active region dies under load, the other one takes over, and the lost one comes home. */
-import { machineOf } from '../bench/machine';
-import { bringUpCluster } from '../regions/cluster';
-import { runDrills } from '../regions/drills';
-import { openOperators } from '../regions/operators';
-import { printDrills, reportOf, type DrillsReport } from '../regions/report';
-import { takeDown } from '../stack/stack';
+import { machineOf } from '../../testing/bench/machine';
+import { bringUpCluster } from '../../testing/drills/cluster';
+import { runDrills } from '../../testing/drills/drills';
+import { openOperators } from '../../testing/drills/operators';
+import { printDrills, reportOf, type DrillsReport } from '../../testing/drills/report';
+import { takeDown } from '../../testing/stack/stack';
 
 const workers = 2;
 

@@ -1,4 +1,4 @@
-import type { LocalApplication, Phase } from '../local-application';
+import type { LocalApplication, Phase } from '../../testing/environment/local-application';
 import { colors, print, say, tableOf } from '../report';
 import { shownAs, type Line } from './books';
 import type { PlannedRun, Played } from './planned-run';

@@ -5,13 +5,13 @@ import { Client } from '@temporalio/client';
 import type { Connection as SqlConnection } from 'mysql2/promise';
 import { z } from 'zod';
 
-import { bytesAsText, openConnection } from '../../processes/mysql/door';
-import { businessIdOf, gidOf, type Flow, type Gid } from '../../contracts/ids';
-import { authorizationOf } from '../credentials';
-import { databasePrefix, type Database } from '../databases/names';
-import type { LocalApplication } from '../local-application';
-import { connectTemporal } from '../stack/temporal-client';
-import { pause } from '../stack/waiting';
+import { bytesAsText, openConnection } from '../../runtime/mysql/door';
+import { businessIdOf, gidOf, type Flow, type Gid } from '../../contracts/engine/ids';
+import { authorizationOf } from '../../testing/environment/credentials';
+import { databasePrefix, type Database } from '../../runtime/databases/names';
+import type { LocalApplication } from '../../testing/environment/local-application';
+import { connectTemporal } from '../../testing/stack/temporal-client';
+import { pause } from '../../runtime/waiting';
 
 /** A transaction as a client starts it. */
 export interface Start {

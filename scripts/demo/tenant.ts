@@ -1,4 +1,4 @@
-import { businessIdOf, flows, gidOf } from '../../contracts/ids';
+import { businessIdOf, flows, gidOf } from '../../contracts/engine/ids';
 import type { Scene } from './scene';
 
 /** SQL that is true of the gids of one tenant, whatever the flow; its values are `gidsOf`. */

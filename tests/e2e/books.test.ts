@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { openBooks, type OpenBooks, type RoundOfBooks } from '../../scripts/books';
-import { authorizationOf } from '../../scripts/credentials';
-import type { Database } from '../../scripts/databases/names';
+import { openBooks, type OpenBooks, type RoundOfBooks } from '../../testing/verify/verification';
+import { authorizationOf } from '../../testing/environment/credentials';
+import type { Database } from '../../runtime/databases/names';
 import {
   aCheckout,
   anOrder,

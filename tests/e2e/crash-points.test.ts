@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 
-import { build } from '../../scripts/build';
-import { textOf } from '../../scripts/crash-points/cases';
-import { playCrashPoints } from '../../scripts/crash-points/run';
+import { build } from '../../testing/environment/build';
+import { textOf } from '../../testing/crash-points/cases';
+import { playCrashPoints } from '../../testing/crash-points/run';
 import { testStack } from '../support/stack';
 
 /** All points, flows, failures and zombies: npm run crash-points. */

@@ -4,7 +4,7 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import type { Variables } from '../../scripts/application';
+import type { Variables } from '../../testing/environment/application';
 import { anOrder, ownApplication, type OwnApplication } from '../support/application';
 import { eventually } from '../support/eventually';
 import { openLine, type Line } from '../support/lines';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { checkBooks } from '../../scripts/books';
+import { checkBooks } from '../../testing/verify/verification';
 import { anOrder, ownApplication, type OwnApplication } from '../support/application';
 import { expectEverythingPublished, expectSoundBooks } from '../support/books';
 import { eventually } from '../support/eventually';

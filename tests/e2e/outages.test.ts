@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { topics } from '../../contracts/events';
-import { ensureTopics } from '../../workers/relay/kafka-client';
+import { topics } from '../../contracts/engine/events';
+import { ensureTopics } from '../../runtime/kafka/client';
 import { anOrder, ownApplication, type OwnApplication } from '../support/application';
 import { expectEverythingPublished, expectSoundBooks } from '../support/books';
 import { eventually } from '../support/eventually';

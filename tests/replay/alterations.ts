@@ -1,5 +1,5 @@
-import type { HistoryEvent } from '../../scripts/replay/history';
-import { valuesOf } from '../../scripts/replay/history';
+import type { HistoryEvent } from '../../testing/replay/history';
+import { valuesOf } from '../../testing/replay/history';
 import type { Recording } from './corpus';
 import { aRecording } from './corpus';
 

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { bundleWorkflows } from '../../scripts/bundle-workflows';
-import { replayHistories, type Verdict } from '../../scripts/replay/gate';
-import { parseHistory, type NamedHistory } from '../../scripts/replay/history';
+import { replayHistories, type Verdict } from '../../testing/replay/gate';
+import { parseHistory, type NamedHistory } from '../../testing/replay/history';
 
 export interface Recording extends NamedHistory {
   readonly file: string;

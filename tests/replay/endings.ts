@@ -1,4 +1,4 @@
-import { valuesOf, type HistoryEvent } from '../../scripts/replay/history';
+import { valuesOf, type HistoryEvent } from '../../testing/replay/history';
 import type { Recording } from './corpus';
 
 /** What befell a run, as its events have it: not as its name says. */

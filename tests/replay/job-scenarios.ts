@@ -1,8 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type { Finding, OpenRun, ReconciliationActivities } from '../../contracts/reconciliation';
-import type { Sight, WatchActivities, WatchDecision } from '../../contracts/region-watch';
-import type { RetentionActivities } from '../../contracts/retention';
+import type {
+  Finding,
+  OpenRun,
+  ReconciliationActivities,
+} from '../../contracts/engine/reconciliation';
+import type {
+  Sight,
+  WatchActivities,
+  WatchDecision,
+} from '../../contracts/participants/region-watch';
+import type { RetentionActivities } from '../../contracts/engine/retention';
 import { aSettlement, aTransfer } from '../workflows/support/builders';
 
 /** A job, which is no transaction: recorded once it has ended, the first of its runs where it goes on in another. */

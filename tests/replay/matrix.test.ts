@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 import { flowDefinitions } from '../../contracts/flows';
-import { flows } from '../../contracts/ids';
-import { workflowTypeOf } from '../../scripts/replay/history';
+import { flows } from '../../contracts/engine/ids';
+import { workflowTypeOf } from '../../testing/replay/history';
 import { recordings } from './corpus';
 import { whatBefell } from './endings';
 

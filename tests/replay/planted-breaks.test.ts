@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 
 import { bundleWorkflows } from '../../scripts/bundle-workflows';
-import { workflowTypeOf } from '../../scripts/replay/history';
+import { workflowTypeOf } from '../../testing/replay/history';
 import { recordings, verdictsOn, type Recording } from './corpus';
 
 /** A change to workflow code that would break open runs, made in a copy of today's sources. */
@@ -20,7 +20,7 @@ interface Break {
 const breaks: readonly Break[] = [
   {
     title: 'two steps are swapped',
-    files: ['workflows/order-saga.ts'],
+    files: ['workflows/flows/order.ts'],
     edit: (source) =>
       source
         .replace(
@@ -33,14 +33,14 @@ const breaks: readonly Break[] = [
   },
   {
     title: 'a step has another key, under which it would be undone in vain',
-    files: ['workflows/order-saga.ts', 'contracts/flows/order.ts'],
+    files: ['workflows/flows/order.ts', 'contracts/flows/order.ts'],
     edit: (source) => source.replace(/\bholdFunds(?=\(\{ accountId|: compensable)/, 'holdMoney'),
     touches: 'accounts.holdFunds',
     says: /: the recording calls accounts\.holdFunds \(step holdFunds\) (third|fourth); today's code calls accounts\.holdFunds \(step holdMoney\)\.$/,
   },
   {
     title: 'an amount is another one, which replay alone lets pass',
-    files: ['workflows/order-saga.ts'],
+    files: ['workflows/flows/order.ts'],
     edit: (source) =>
       source.replace(
         'tx.holdFunds({ accountId, amount })',

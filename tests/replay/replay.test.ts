@@ -4,9 +4,9 @@ import { join } from 'node:path';
 
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { Verdict } from '../../scripts/replay/gate';
-import { hashListOf, whatWasTouched } from '../../scripts/replay/hash-list';
-import { isEnded, workflowTypeOf } from '../../scripts/replay/history';
+import type { Verdict } from '../../testing/replay/gate';
+import { hashListOf, whatWasTouched } from '../../testing/replay/hash-list';
+import { isEnded, workflowTypeOf } from '../../testing/replay/history';
 import { altered, alterations } from './alterations';
 import {
   aRecording,

@@ -6,8 +6,12 @@ import {
   resolveTransactionUpdate,
   reviewTransactionUpdate,
   timelineQuery,
-} from '../../contracts/transaction';
-import type { Decision, ReviewDecision, TransactionInput } from '../../contracts/transaction';
+} from '../../contracts/engine/transaction';
+import type {
+  Decision,
+  ReviewDecision,
+  TransactionInput,
+} from '../../contracts/engine/transaction';
 import { eventually } from '../support/eventually';
 import {
   aCheckout,

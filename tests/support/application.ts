@@ -4,23 +4,23 @@ import { randomBytes } from 'node:crypto';
 import { Client } from '@temporalio/client';
 import type { Connection as SqlConnection } from 'mysql2/promise';
 
-import { makerAtHand, newKey } from '../../api/authentication';
-import { bytesAsText, openConnection } from '../../processes/mysql/door';
-import { scopes } from '../../api/scopes';
+import { makerAtHand, newKey } from '../../api/http/authentication';
+import { bytesAsText, openConnection } from '../../runtime/mysql/door';
+import { scopes } from '../../api/http/scopes';
 import {
   allowFaults,
   createApplication,
   programArguments,
   type Role,
   type Variables,
-} from '../../scripts/application';
-import { build } from '../../scripts/build';
-import { databases, type Database } from '../../scripts/databases/names';
+} from '../../testing/environment/application';
+import { build } from '../../testing/environment/build';
+import { databases, type Database } from '../../runtime/databases/names';
 import { seed } from '../../scripts/seed';
-import { environmentWith } from '../../scripts/stack/config';
-import { freePort } from '../../scripts/stack/ports';
-import { signal, type OwnedProcess } from '../../scripts/stack/process';
-import { openNamespace } from '../../scripts/trial';
+import { environmentWith } from '../../testing/stack/config';
+import { freePort } from '../../runtime/ports';
+import { signal, type OwnedProcess } from '../../testing/stack/process';
+import { openNamespace } from '../../testing/environment/isolated-environment';
 import { ownDatabases, type OwnDatabases } from './databases';
 import { eventually } from './eventually';
 import { ownKafka, type OwnKafka } from './kafka';

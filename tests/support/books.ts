@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 
-import { checkBooks } from '../../scripts/books';
-import { databases } from '../../scripts/databases/names';
+import { checkBooks } from '../../testing/verify/verification';
+import { databases } from '../../runtime/databases/names';
 import type { OwnApplication } from './application';
 import { eventually } from './eventually';
 

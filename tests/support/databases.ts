@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto';
 
-import { createSqlPool, type SqlLimits, type SqlPool } from '../../activities/sql-transaction';
-import type { Database, DatabaseUrls } from '../../scripts/databases/names';
-import { provision, unprovision } from '../../scripts/databases/provision';
+import {
+  createSqlPool,
+  type SqlLimits,
+  type SqlPool,
+} from '../../activities/fence/sql-transaction';
+import type { Database, DatabaseUrls } from '../../runtime/databases/names';
+import { provision, unprovision } from '../../runtime/databases/provision';
 import { testStack } from './stack';
 
 /** Databases of one test file alone, and what was opened to them. */

@@ -1,14 +1,20 @@
 import type { AccountsActivities } from '../../contracts/participants';
-import { gidOf, stepKeyOf, type BusinessId, type Gid, type StepKey } from '../../contracts/ids';
+import {
+  gidOf,
+  stepKeyOf,
+  type BusinessId,
+  type Gid,
+  type StepKey,
+} from '../../contracts/engine/ids';
 import { createAccounts } from '../../activities/accounts/activities';
-import type { Delivery } from '../../activities/delivery';
-import { regionEpoch, type EpochSource } from '../../activities/epoch';
-import { inertFaultPoints, type FaultPoint, type FaultPoints } from '../../processes/fault-points';
-import { createFence, inertFenceMetrics, type FenceMetrics } from '../../activities/fence';
-import type { FenceState } from '../../activities/fence-rows';
+import type { Delivery } from '../../activities/fence/delivery';
+import { regionEpoch, type EpochSource } from '../../activities/fence/epoch';
+import { inertFaultPoints, type FaultPoint, type FaultPoints } from '../../runtime/faults/points';
+import { createFence, inertFenceMetrics, type FenceMetrics } from '../../activities/fence/fence';
+import type { FenceState } from '../../activities/fence/rows';
 import type { VelocityMeter } from '../../activities/accounts/risk-velocity';
-import type { Fence } from '../../activities/participant';
-import type { SqlLimits, SqlPool } from '../../activities/sql-transaction';
+import type { Fence } from '../../activities/fence/participant';
+import type { SqlLimits, SqlPool } from '../../activities/fence/sql-transaction';
 import { ownDatabases, type OwnDatabases } from './databases';
 
 /** An attempt that was scheduled now and has ten seconds. */

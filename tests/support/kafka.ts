@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
-import { createKafka, ensureTopics, type KafkaSettings } from '../../workers/relay/kafka-client';
-import { createLogger } from '../../processes/logger';
+import { createKafka, ensureTopics, type KafkaSettings } from '../../runtime/kafka/client';
+import { createLogger } from '../../runtime/logger';
 import { eventually } from './eventually';
 import { testStack } from './stack';
 

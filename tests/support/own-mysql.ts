@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { startNatively } from '../../scripts/stack/bring-up';
-import { freePort } from '../../scripts/stack/ports';
-import { ownedProcess, signal, stopProcess } from '../../scripts/stack/process';
-import { lineProgress } from '../../scripts/stack/progress';
-import { mysql } from '../../scripts/stack/servers/mysql';
-import type { Server } from '../../scripts/stack/servers/server';
+import { startNatively } from '../../testing/stack/bring-up';
+import { freePort } from '../../runtime/ports';
+import { ownedProcess, signal, stopProcess } from '../../testing/stack/process';
+import { lineProgress } from '../../testing/stack/progress';
+import { mysql } from '../../testing/stack/servers/mysql';
+import type { Server } from '../../testing/stack/servers/server';
 
 /** A MySQL of one test file alone: what it is told, no other test hears. */
 export interface OwnMySql {

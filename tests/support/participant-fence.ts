@@ -1,9 +1,9 @@
-import type { Delivery } from '../../activities/delivery';
-import { regionEpoch } from '../../activities/epoch';
-import { inertFaultPoints, type FaultPoints } from '../../processes/fault-points';
-import { createFence, inertFenceMetrics } from '../../activities/fence';
-import type { Fence } from '../../activities/participant';
-import type { SqlPool } from '../../activities/sql-transaction';
+import type { Delivery } from '../../activities/fence/delivery';
+import { regionEpoch } from '../../activities/fence/epoch';
+import { inertFaultPoints, type FaultPoints } from '../../runtime/faults/points';
+import { createFence, inertFenceMetrics } from '../../activities/fence/fence';
+import type { Fence } from '../../activities/fence/participant';
+import type { SqlPool } from '../../activities/fence/sql-transaction';
 
 /** The fence of a participant's database in epoch 1; every call is a delivery of its own, as if just scheduled. */
 export function participantFence(

@@ -1,5 +1,5 @@
-import type { Stack } from '../../scripts/stack/stack';
-import { readStack } from '../../scripts/stack/stack';
+import type { Stack } from '../../testing/stack/stack';
+import { readStack } from '../../testing/stack/stack';
 
 /** The servers of the tests. `npm test` brings them up; by hand: `npm run stack -- up --profile test`. */
 export async function testStack(): Promise<Stack> {

@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 
-import { gidOf } from '../../contracts/ids';
-import type { OrderSagaInput } from '../../contracts/order-saga';
-import type { TransactionResult } from '../../contracts/transaction';
+import { gidOf } from '../../contracts/engine/ids';
+import type { OrderSagaInput } from '../../contracts/flows/order';
+import type { TransactionResult } from '../../contracts/engine/transaction';
 import { bundleWorkflows } from '../../scripts/bundle-workflows';
-import { whatIsAsked } from '../../scripts/replay/gate';
-import { parseHistory } from '../../scripts/replay/history';
+import { whatIsAsked } from '../../testing/replay/gate';
+import { parseHistory } from '../../testing/replay/history';
 import { eventually } from '../support/eventually';
 import type { Answer } from './support/fake-participants';
 import { fakeParticipants } from './support/fake-participants';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/common';
 
-import type { OrderSagaInput } from '../../contracts/order-saga';
+import type { OrderSagaInput } from '../../contracts/flows/order';
 import { anOrder, littleTime } from './support/builders';
 import type { Answer } from './support/fake-participants';
 import {

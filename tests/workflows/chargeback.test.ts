@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import type { RefundInput } from '../../contracts/payments';
+import type { RefundInput } from '../../contracts/participants/payments';
 import { aRefund } from './support/builders';
 import { fakeParticipants, refuses, type Answer } from './support/fake-participants';
 import { inReview, review } from './support/steering';

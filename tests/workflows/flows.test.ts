@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { stepsOfFlow } from '../../contracts/flows';
-import type { BusinessFlow } from '../../contracts/ids';
-import { activityTypeOf } from '../../contracts/definition';
-import { timelineQuery, type TransactionInput } from '../../contracts/transaction';
+import type { BusinessFlow } from '../../contracts/engine/ids';
+import { activityTypeOf } from '../../contracts/engine/definition';
+import { timelineQuery, type TransactionInput } from '../../contracts/engine/transaction';
 import { eventually } from '../support/eventually';
 import {
   aCheckout,

@@ -14,8 +14,8 @@ import {
   type SettleDayActivities,
   type SettleDayInput,
   type SettleDayReport,
-} from '../../contracts/reconciliation';
-import { failoverTaskQueue } from '../../contracts/task-queues';
+} from '../../contracts/engine/reconciliation';
+import { failoverTaskQueue } from '../../contracts/engine/task-queues';
 import { bundleWorkflows } from '../../scripts/bundle-workflows';
 import { eventually } from '../support/eventually';
 import { testStack } from '../support/stack';

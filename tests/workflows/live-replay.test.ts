@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { timelineQuery } from '../../contracts/transaction';
-import type { TransactionResult } from '../../contracts/transaction';
+import { timelineQuery } from '../../contracts/engine/transaction';
+import type { TransactionResult } from '../../contracts/engine/transaction';
 import { bundleWorkflows } from '../../scripts/bundle-workflows';
-import { replayRuns } from '../../scripts/replay/runs';
+import { replayRuns } from '../../testing/replay/runs';
 import { eventually } from '../support/eventually';
 import { anOrder, aTransfer } from './support/builders';
 import type { FakeParticipants } from './support/fake-participants';

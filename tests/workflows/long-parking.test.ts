@@ -1,8 +1,8 @@
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { describe, expect, it } from '@jest/globals';
 
-import { createTemporal } from '../../api/temporal';
-import { timelineQuery } from '../../contracts/transaction';
+import { createTemporal } from '../../api/transactions/temporal';
+import { timelineQuery } from '../../contracts/engine/transaction';
 import { eventually } from '../support/eventually';
 import { anOrder } from './support/builders';
 import { fails, fakeParticipants, refuses, type Answer } from './support/fake-participants';

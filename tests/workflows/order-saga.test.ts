@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { createTemporal } from '../../api/temporal';
-import type { CompensationReason } from '../../contracts/failures';
+import { createTemporal } from '../../api/transactions/temporal';
+import type { CompensationReason } from '../../contracts/engine/failures';
 import { stepsOfFlow } from '../../contracts/flows';
-import type { OrderSagaInput } from '../../contracts/order-saga';
-import { parkTransactionUpdate, timelineQuery } from '../../contracts/transaction';
-import type { TransactionResult } from '../../contracts/transaction';
-import { searchAttributes } from '../../contracts/search-attributes';
+import type { OrderSagaInput } from '../../contracts/flows/order';
+import { parkTransactionUpdate, timelineQuery } from '../../contracts/engine/transaction';
+import type { TransactionResult } from '../../contracts/engine/transaction';
+import { searchAttributes } from '../../contracts/engine/search-attributes';
 import { eventually } from '../support/eventually';
 import type { Answer, FakeParticipants } from './support/fake-participants';
 import {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { ruleOfDecision, thresholdsSchema } from '../../api/two-persons';
-import type { PaymentInput } from '../../contracts/payments';
-import { parkTransactionUpdate, timelineQuery } from '../../contracts/transaction';
+import { ruleOfDecision, thresholdsSchema } from '../../api/approvals/two-persons';
+import type { PaymentInput } from '../../contracts/participants/payments';
+import { parkTransactionUpdate, timelineQuery } from '../../contracts/engine/transaction';
 import { eventually } from '../support/eventually';
 import { aPayment, aRefund, littleTime } from './support/builders';
 import type { Answer } from './support/fake-participants';

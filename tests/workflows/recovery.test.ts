@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
-import type { OrderSagaInput } from '../../contracts/order-saga';
-import { timelineQuery } from '../../contracts/transaction';
+import type { OrderSagaInput } from '../../contracts/flows/order';
+import { timelineQuery } from '../../contracts/engine/transaction';
 import { eventually } from '../support/eventually';
 import { anOrder, littleTime } from './support/builders';
 import type { Answer, FakeParticipants } from './support/fake-participants';

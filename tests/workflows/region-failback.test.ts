@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { stepsOfFlow } from '../../contracts/flows';
-import { activityTypeOf } from '../../contracts/definition';
+import { activityTypeOf } from '../../contracts/engine/definition';
 import { aFailback } from './support/builders';
 import type { FakeParticipants } from './support/fake-participants';
 import { fails, fakeParticipants, first, isAway, refuses } from './support/fake-participants';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { stepsOfFlow } from '../../contracts/flows';
-import { activityTypeOf } from '../../contracts/definition';
-import { timelineQuery } from '../../contracts/transaction';
+import { activityTypeOf } from '../../contracts/engine/definition';
+import { timelineQuery } from '../../contracts/engine/transaction';
 import { aFailover, littleTime } from './support/builders';
 import type { FakeParticipants } from './support/fake-participants';
 import {

@@ -13,8 +13,8 @@ import type {
   WatchActivities,
   WatchDecision,
   WatchReport,
-} from '../../contracts/region-watch';
-import { failoverTaskQueue } from '../../contracts/task-queues';
+} from '../../contracts/participants/region-watch';
+import { failoverTaskQueue } from '../../contracts/engine/task-queues';
 import { bundleWorkflows } from '../../scripts/bundle-workflows';
 import { testStack } from '../support/stack';
 

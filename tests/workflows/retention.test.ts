@@ -4,7 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 
-import type { RetentionActivities, RetentionReport, StampFence } from '../../contracts/retention';
+import type {
+  RetentionActivities,
+  RetentionReport,
+  StampFence,
+} from '../../contracts/engine/retention';
 import { bundleWorkflows } from '../../scripts/bundle-workflows';
 import { testStack } from '../support/stack';
 

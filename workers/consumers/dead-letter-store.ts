@@ -1,4 +1,4 @@
-import type { SqlPool } from '../../activities/sql-transaction';
+import type { SqlPool } from '../../activities/fence/sql-transaction';
 
 /** A record as Kafka delivered it. */
 export interface ConsumedRecord {

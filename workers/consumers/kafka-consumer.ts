@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Consumer as KafkaJsConsumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 
-import { eventIdHeader } from '../../contracts/events';
-import { inertFaultPoints, type DeliveryPoints } from '../../processes/fault-points';
-import type { Logger } from '../../processes/logger';
-import { ensureTopics, retry } from '../relay/kafka-client';
-import { repeat, type Repetition } from '../repeat';
+import { eventIdHeader } from '../../contracts/engine/events';
+import { inertFaultPoints, type DeliveryPoints } from '../../runtime/faults/points';
+import type { Logger } from '../../runtime/logger';
+import { ensureTopics, retry } from '../../runtime/kafka/client';
+import { repeat, type Repetition } from '../../runtime/repeat';
 import type { ConsumedRecord } from './dead-letter-store';
 import type { EventProcessor, ProcessingContext } from './event-processor';
 

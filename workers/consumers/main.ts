@@ -1,22 +1,22 @@
 import { Registry } from 'prom-client';
 
-import { createSqlPool } from '../../activities/sql-transaction';
-import { topics } from '../../contracts/events';
+import { createSqlPool } from '../../activities/fence/sql-transaction';
+import { topics } from '../../contracts/engine/events';
 import { loadConsumerConfig, unknownVariables } from '../config';
-import { armFaults } from '../../processes/fault-menu';
-import { createInstallation, ownedDatabase } from '../../processes/installation';
-import { createLogger } from '../../processes/logger';
-import { createPremises } from '../../processes/premises';
+import { armFaults } from '../../runtime/faults/menu';
+import { createInstallation, ownedDatabase } from '../../runtime/installation';
+import { createLogger } from '../../runtime/logger';
+import { createPremises } from '../../runtime/premises';
 import { serveMetrics } from '../metrics';
 import { startOnPremises } from '../premises';
-import { createKafka } from '../relay/kafka-client';
-import { kafkaRegistration } from '../relay/kafka-premises';
-import { announceReadiness } from '../../processes/readiness';
-import { stopOnSignal } from '../../processes/shutdown';
-import { runProcess } from '../../processes/start';
+import { createKafka } from '../../runtime/kafka/client';
+import { kafkaRegistration } from '../../runtime/kafka/premises';
+import { announceReadiness } from '../../runtime/readiness';
+import { stopOnSignal } from '../../runtime/shutdown';
+import { runProcess } from '../../runtime/start';
 import { consumerDefaults, createConsumer } from './kafka-consumer';
 import { createConsumerMetrics } from './metrics';
-import { createOrderViewProcessor, orderViewConsumer } from './order-view-processor';
+import { createOrderViewProcessor, orderViewConsumer } from './order-view/processor';
 
 async function main(): Promise<void> {
   const config = loadConsumerConfig();

@@ -1,6 +1,6 @@
 /** Writes along the way that clients take, and notes in the hub what was acknowledged: how far a standby may be behind. */
-import type { SqlPool } from '../../activities/sql-transaction';
-import { repeat } from '../repeat';
+import type { SqlPool } from '../../activities/fence/sql-transaction';
+import { repeat } from '../../runtime/repeat';
 
 const everyMs = 250;
 

@@ -6,14 +6,14 @@ import {
 } from '@temporalio/client';
 import { TypedSearchAttributes } from '@temporalio/common';
 
-import type { OpenMove, OpenMoves } from '../../activities/regions/open-moves';
-import type { WatchEvent, WatchStore } from '../../activities/regions/watch-store';
+import type { OpenMove, OpenMoves } from '../../activities/regions/switch/open-moves';
+import type { WatchEvent, WatchStore } from '../../activities/regions/watch/store';
 import { flowDefinitions } from '../../contracts/flows';
-import { partsOfGid, type Gid } from '../../contracts/ids';
-import { searchAttributes } from '../../contracts/search-attributes';
-import { failoverTaskQueue } from '../../contracts/task-queues';
-import { callWithin } from '../../processes/temporal-call';
-import { repeat, type Repetition } from '../repeat';
+import { partsOfGid, type Gid } from '../../contracts/engine/ids';
+import { searchAttributes } from '../../contracts/engine/search-attributes';
+import { failoverTaskQueue } from '../../contracts/engine/task-queues';
+import { callWithin } from '../../runtime/temporal-call';
+import { repeat, type Repetition } from '../../runtime/repeat';
 
 const everyMs = 2_000;
 /** Every call to Temporal ends after this: the SDK itself knows no timeout. */

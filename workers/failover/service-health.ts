@@ -1,9 +1,13 @@
 /** Looks at every service of every region, and tells the hub how it answers: what `GET /v1/regions` shows. */
-import type { RegionAccess } from '../../activities/regions/activities';
-import { healthOf, lookAtServices, type ServiceLook } from '../../activities/regions/service-looks';
-import type { Placed, WatchStore } from '../../activities/regions/watch-store';
-import { regionServices } from '../../contracts/region-watch';
-import { repeat, type Repetition } from '../repeat';
+import type { RegionAccess } from '../../activities/regions/switch/activities';
+import {
+  healthOf,
+  lookAtServices,
+  type ServiceLook,
+} from '../../activities/regions/watch/service-probes';
+import type { Placed, WatchStore } from '../../activities/regions/watch/store';
+import { regionServices } from '../../contracts/participants/region-watch';
+import { repeat, type Repetition } from '../../runtime/repeat';
 
 const everyMs = 5_000;
 /** A minute of them. */

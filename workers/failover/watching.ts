@@ -3,16 +3,20 @@ import { Context } from '@temporalio/activity';
 import { Counter, type Registry } from 'prom-client';
 
 import type { HubStore } from '../../activities/regions/hub-row';
-import { createSwitchRequests } from '../../activities/regions/switch-requests';
+import { createSwitchRequests } from '../../activities/regions/switch/requests';
 import {
   createWatchActivities,
   type WatchDependencies,
-} from '../../activities/regions/watch-activities';
-import type { WatchEvent } from '../../activities/regions/watch-store';
-import type { SqlPool } from '../../activities/sql-transaction';
-import { watchIdOf, type WatchActivities, type WatchInput } from '../../contracts/region-watch';
-import { failoverTaskQueue } from '../../contracts/task-queues';
-import type { Logger } from '../../processes/logger';
+} from '../../activities/regions/watch/activities';
+import type { WatchEvent } from '../../activities/regions/watch/store';
+import type { SqlPool } from '../../activities/fence/sql-transaction';
+import {
+  watchIdOf,
+  type WatchActivities,
+  type WatchInput,
+} from '../../contracts/participants/region-watch';
+import { failoverTaskQueue } from '../../contracts/engine/task-queues';
+import type { Logger } from '../../runtime/logger';
 
 interface Watching extends Pick<
   WatchDependencies,

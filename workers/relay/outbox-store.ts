@@ -1,5 +1,9 @@
-import type { SqlTransaction } from '../../activities/participant';
-import { inSqlTransaction, type Budget, type SqlPool } from '../../activities/sql-transaction';
+import type { SqlTransaction } from '../../activities/fence/participant';
+import {
+  inSqlTransaction,
+  type Budget,
+  type SqlPool,
+} from '../../activities/fence/sql-transaction';
 import { partitionsOf, planLeases, slotCount, type Slot } from './leases';
 
 /** An event that waits for Kafka. */

@@ -1,7 +1,7 @@
-import { eventIdHeader, eventTypeHeader, type Envelope } from '../../contracts/events';
-import { inertFaultPoints, type DeliveryPoints } from '../../processes/fault-points';
-import type { Logger } from '../../processes/logger';
-import { repeat } from '../repeat';
+import { eventIdHeader, eventTypeHeader, type Envelope } from '../../contracts/engine/events';
+import { inertFaultPoints, type DeliveryPoints } from '../../runtime/faults/points';
+import type { Logger } from '../../runtime/logger';
+import { repeat } from '../../runtime/repeat';
 import type { EventProducer, EventRecord } from './kafka-producer';
 import type { RelayMetrics, RelayTask } from './metrics';
 import type { OutboxRow, OutboxStore } from './outbox-store';

@@ -2,14 +2,14 @@ import type { Context } from '@temporalio/activity';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 
 import type { StuckMarks } from '../../activities/runs/stuck-marks';
-import type { Gid } from '../../contracts/ids';
-import { partsOfStepKey } from '../../contracts/ids';
-import type { DeliveryPoints } from '../../processes/fault-points';
+import type { Gid } from '../../contracts/engine/ids';
+import { partsOfStepKey } from '../../contracts/engine/ids';
+import type { DeliveryPoints } from '../../runtime/faults/points';
 import { withDelivery } from './delivery-context';
 import { lastFailureOf, leaveBehind, leftBehind } from './last-failure';
 import type { TransactionMetrics } from './metrics';
 
-/** Half of the heartbeat timeout of `workflows/activity-options.ts`: a killed worker is noticed, a slow one is not. */
+/** Half of the heartbeat timeout of `workflows/kernel/activity-options.ts`: a killed worker is noticed, a slow one is not. */
 const heartbeatEveryMs = 1_000;
 
 export interface ActivityInterceptorDependencies {

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 
 import type { Context } from '@temporalio/activity';
 
-import type { Delivery } from '../../activities/delivery';
+import type { Delivery } from '../../activities/fence/delivery';
 
 const deliveries = new AsyncLocalStorage<Delivery>();
 

@@ -1,7 +1,7 @@
 import type { Context } from '@temporalio/activity';
 
-import { failureTypeOf } from '../../contracts/failures';
-import type { AttemptFailure } from '../../contracts/verdict';
+import { failureTypeOf } from '../../contracts/engine/failures';
+import type { AttemptFailure } from '../../contracts/engine/verdict';
 
 /** What a failed attempt leaves to the next one with its last heartbeat: Temporal tells an attempt nothing else of it. */
 export interface LeftBehind {

@@ -1,11 +1,11 @@
 import type { Registry } from 'prom-client';
 import { Counter, Histogram } from 'prom-client';
 
-import type { FenceMetrics } from '../../activities/fence';
+import type { FenceMetrics } from '../../activities/fence/fence';
 import type { LockObserver } from '../../activities/locks/activities';
-import { partsOfGid, type Gid } from '../../contracts/ids';
-import type { HandResolution } from '../../contracts/transaction';
-import type { Logger } from '../../processes/logger';
+import { partsOfGid, type Gid } from '../../contracts/engine/ids';
+import type { HandResolution } from '../../contracts/engine/transaction';
+import type { Logger } from '../../runtime/logger';
 
 export interface TransactionMetrics {
   readonly fence: FenceMetrics;

@@ -6,9 +6,9 @@ import {
   type ScheduleUpdateOptions,
 } from '@temporalio/client';
 
-import type { Currency } from '../../contracts/money';
-import type { ReconcileInput, SettleDayInput } from '../../contracts/reconciliation';
-import { transactionsTaskQueue } from '../../contracts/task-queues';
+import type { Currency } from '../../contracts/engine/money';
+import type { ReconcileInput, SettleDayInput } from '../../contracts/engine/reconciliation';
+import { transactionsTaskQueue } from '../../contracts/engine/task-queues';
 
 export interface Schedules {
   /** Each has a settlement of its own a day. */

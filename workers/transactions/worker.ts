@@ -1,7 +1,7 @@
 import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 
-import { transactionsTaskQueue } from '../../contracts/task-queues';
+import { transactionsTaskQueue } from '../../contracts/engine/task-queues';
 import { activitiesMax } from '../dependencies';
 import type { ActivityInterceptorDependencies } from './activity-interceptor';
 import { createActivityInterceptor } from './activity-interceptor';

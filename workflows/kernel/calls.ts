@@ -1,9 +1,9 @@
 import { isCancellation } from '@temporalio/workflow';
 
-import type { Patience } from '../activity-options';
-import type { Operation } from '../../contracts/definition';
-import type { Keyed, Verb, Verdict } from '../../contracts/verdict';
-import type { Lane } from './lane';
+import type { Patience } from './activity-options';
+import type { Operation } from '../../contracts/engine/definition';
+import type { Keyed, Verb, Verdict } from '../../contracts/engine/verdict';
+import type { Lane } from './lanes/lane';
 import type { CallRecord, Run, StepRecord } from './run';
 import { countCall } from './run';
 import { failureOf, failureOfVerdict } from './step-failure';

@@ -6,7 +6,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 
-import type { TransactionInput } from '../../contracts/transaction';
+import type { TransactionInput } from '../../contracts/engine/transaction';
 import type { Kernel } from './kernel';
 import type { Carried } from './run';
 import { carriedOf, isAtRest } from './run';

@@ -1,10 +1,10 @@
 import { CancellationScope, isCancellation, TemporalFailure } from '@temporalio/workflow';
 
-import { isProtocolFailure } from '../../contracts/failures';
-import { stepKeyOf } from '../../contracts/ids';
-import { resolutionText } from '../../contracts/resolutions';
-import { accord, rowBranch } from '../../contracts/runs';
-import type { EndingReason, TransactionResult } from '../../contracts/transaction';
+import { isProtocolFailure } from '../../contracts/engine/failures';
+import { stepKeyOf } from '../../contracts/engine/ids';
+import { resolutionText } from '../../contracts/engine/resolutions';
+import { accord, rowBranch } from '../../contracts/engine/runs';
+import type { EndingReason, TransactionResult } from '../../contracts/engine/transaction';
 import { inStep } from './calls';
 import { endingOf } from './ending';
 import type { Kernel } from './kernel';
@@ -12,7 +12,7 @@ import type { Run, Unwound } from './run';
 import { isDecided, note, reasonOf, stepViewsOf } from './run';
 import { knownFailureOf, refusalOf, sentenceOf } from './step-failure';
 import type { Story } from './story';
-import { createTelling, registerUndos, type Reach } from './telling';
+import { createTelling, registerUndos, type Reach } from './execution';
 import { undoAll } from './undo';
 
 /**

@@ -1,5 +1,5 @@
-import { amountText } from '../../contracts/money';
-import { resolutionText } from '../../contracts/resolutions';
+import { amountText } from '../../contracts/engine/money';
+import { resolutionText } from '../../contracts/engine/resolutions';
 import type { Run, StepRecord } from './run';
 import { atRiskOf } from './run';
 

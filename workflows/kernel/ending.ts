@@ -1,5 +1,5 @@
-import { endingBytesMax } from '../../contracts/runs';
-import type { StepCall, StepParking, StepView } from '../../contracts/transaction';
+import { endingBytesMax } from '../../contracts/engine/runs';
+import type { StepCall, StepParking, StepView } from '../../contracts/engine/transaction';
 import type { Run } from './run';
 import { atRiskOf, endsOf, stepViewsOf } from './run';
 

@@ -1,12 +1,16 @@
 /** A flow as a workflow: its words follow from its steps, and so does what is owed where it does not come to its pivot. */
-import type { AnyOperation, Operation } from '../../contracts/definition';
-import { stepKeyOf, type BusinessId, type Gid, type StepKey } from '../../contracts/ids';
-import type { LockKind } from '../../contracts/locks';
-import type { AmountAtRisk } from '../../contracts/money';
-import { accord, decideBranch } from '../../contracts/runs';
-import type { AnyStep, FlowDefinition, Step } from '../../contracts/steps';
-import type { EarlyStatus, TransactionInput, TransactionResult } from '../../contracts/transaction';
-import type { Keyed, SealAnswer, Verb } from '../../contracts/verdict';
+import type { AnyOperation, Operation } from '../../contracts/engine/definition';
+import { stepKeyOf, type BusinessId, type Gid, type StepKey } from '../../contracts/engine/ids';
+import type { LockKind } from '../../contracts/engine/locks';
+import type { AmountAtRisk } from '../../contracts/engine/money';
+import { accord, decideBranch } from '../../contracts/engine/runs';
+import type { AnyStep, FlowDefinition, Step } from '../../contracts/engine/steps';
+import type {
+  EarlyStatus,
+  TransactionInput,
+  TransactionResult,
+} from '../../contracts/engine/transaction';
+import type { Keyed, SealAnswer, Verb } from '../../contracts/engine/verdict';
 import type { Carried } from './run';
 import type {
   CompensableStep,

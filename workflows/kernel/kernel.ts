@@ -1,17 +1,17 @@
 import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
 
-import { accord, decideBranch, rowBranch, type MoveRun } from '../../contracts/runs';
-import { stepKeyOf } from '../../contracts/ids';
-import type { Keyed } from '../../contracts/verdict';
-import type { ParkReason } from '../../contracts/failures';
+import { accord, decideBranch, rowBranch, type MoveRun } from '../../contracts/engine/runs';
+import { stepKeyOf } from '../../contracts/engine/ids';
+import type { Keyed } from '../../contracts/engine/verdict';
+import type { ParkReason } from '../../contracts/engine/failures';
 import { createCalls, inStep, type Call } from './calls';
-import type { Lane } from './lane';
+import type { Lane } from './lanes/lane';
 import type { HeldLocks } from './lock';
 import { createHeldLocks } from './lock';
 import type { Parking } from './parking';
 import { createParking } from './parking';
-import type { Persistence } from './persistence';
-import { createPersistence } from './persistence';
+import type { Persistence } from './retry-until-done';
+import { createPersistence } from './retry-until-done';
 import type { Review } from './review';
 import { createReview } from './review';
 import type { Run, StepRecord } from './run';

@@ -1,8 +1,8 @@
 import { CancellationScope, isCancellation, sleep, TemporalFailure } from '@temporalio/workflow';
 
-import type { LockRequest } from '../../contracts/locks';
-import { lockRenewalMs } from '../../contracts/locks';
-import type { LaneLocks } from './lane';
+import type { LockRequest } from '../../contracts/engine/locks';
+import { lockRenewalMs } from '../../contracts/engine/locks';
+import type { LaneLocks } from './lanes/lane';
 import type { Run } from './run';
 import { note } from './run';
 import type { HeldLock } from './story';

@@ -1,9 +1,9 @@
 import { ApplicationFailure, condition } from '@temporalio/workflow';
 
-import type { ParkReason } from '../../contracts/failures';
-import { consentText } from '../../contracts/resolutions';
-import { whyNotOffered } from '../../contracts/transaction';
-import type { Decision, ParkedStep, ResolveTransaction } from '../../contracts/transaction';
+import type { ParkReason } from '../../contracts/engine/failures';
+import { consentText } from '../../contracts/engine/resolutions';
+import { whyNotOffered } from '../../contracts/engine/transaction';
+import type { Decision, ParkedStep, ResolveTransaction } from '../../contracts/engine/transaction';
 import type { Run, StepFailure, StepRecord } from './run';
 import { note, waitingOf } from './run';
 

@@ -1,6 +1,6 @@
 import { ApplicationFailure, condition } from '@temporalio/workflow';
 
-import type { ReviewDecision } from '../../contracts/transaction';
+import type { ReviewDecision } from '../../contracts/engine/transaction';
 import type { Run } from './run';
 import { note } from './run';
 import type { Reviewed, ReviewRequest } from './story';

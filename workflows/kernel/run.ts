@@ -1,8 +1,8 @@
-import type { CompensationReason, FailureType, Refusal } from '../../contracts/failures';
-import { codeOfFailure } from '../../contracts/failures';
-import { partsOfStepKey, type StepKey } from '../../contracts/ids';
-import type { AmountAtRisk } from '../../contracts/money';
-import { isEnding } from '../../contracts/transaction';
+import type { CompensationReason, FailureType, Refusal } from '../../contracts/engine/failures';
+import { codeOfFailure } from '../../contracts/engine/failures';
+import { partsOfStepKey, type StepKey } from '../../contracts/engine/ids';
+import type { AmountAtRisk } from '../../contracts/engine/money';
+import { isEnding } from '../../contracts/engine/transaction';
 import type {
   EarlyStatus,
   EndingReason,
@@ -19,8 +19,8 @@ import type {
   Timeline,
   TimelineNote,
   TransactionInput,
-} from '../../contracts/transaction';
-import type { FenceVerdict } from '../../contracts/verdict';
+} from '../../contracts/engine/transaction';
+import type { FenceVerdict } from '../../contracts/engine/verdict';
 
 /** One step of this telling, with what the kernel needs to take it back. */
 export interface StepRecord {

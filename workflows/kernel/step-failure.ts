@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 
-import type { AnyOperation } from '../../contracts/definition';
+import type { AnyOperation } from '../../contracts/engine/definition';
 import {
   failureTypeOf,
   isFailureType,
@@ -9,8 +9,8 @@ import {
   type ItemFailure,
   type ProtocolFailure,
   type Refusal,
-} from '../../contracts/failures';
-import type { Verdict } from '../../contracts/verdict';
+} from '../../contracts/engine/failures';
+import type { Verdict } from '../../contracts/engine/verdict';
 import type { StepFailure } from './run';
 
 /** Letters of a sentence or a text, at most: both travel through Temporal and into the row. */

@@ -1,8 +1,8 @@
-import type { BusinessId, Gid, StepKey } from '../../contracts/ids';
-import type { LockKind } from '../../contracts/locks';
-import type { AmountAtRisk } from '../../contracts/money';
-import type { EarlyStatus, ReviewDecision } from '../../contracts/transaction';
-import type { SealAnswer } from '../../contracts/verdict';
+import type { BusinessId, Gid, StepKey } from '../../contracts/engine/ids';
+import type { LockKind } from '../../contracts/engine/locks';
+import type { AmountAtRisk } from '../../contracts/engine/money';
+import type { EarlyStatus, ReviewDecision } from '../../contracts/engine/transaction';
+import type { SealAnswer } from '../../contracts/engine/verdict';
 import type { Call } from './calls';
 
 /** What a compensable step does, how it is taken back, and what is at risk in between. */

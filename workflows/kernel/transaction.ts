@@ -14,7 +14,7 @@ import {
   resolveTransactionUpdate,
   reviewTransactionUpdate,
   timelineQuery,
-} from '../../contracts/transaction';
+} from '../../contracts/engine/transaction';
 import type {
   CancelTransaction,
   ParkTransaction,
@@ -22,14 +22,14 @@ import type {
   ReviewDecision,
   TransactionInput,
   TransactionResult,
-} from '../../contracts/transaction';
+} from '../../contracts/engine/transaction';
 import { coordinate } from './coordinator';
 import { continueWhenLong } from './continuation';
 import type { Kernel } from './kernel';
 import { createKernel } from './kernel';
 import type { Carried } from './run';
 import { actingEndsAt, continuedRun, createRun, isDecided, note, timelineOf } from './run';
-import { createSingleLane } from './single-lane';
+import { createSingleLane } from './lanes/single-lane';
 import type { Story } from './story';
 
 /**

@@ -1,7 +1,7 @@
-import type { StepState } from '../../contracts/transaction';
+import type { StepState } from '../../contracts/engine/transaction';
 import type { Kernel } from './kernel';
-import type { Attempt, OwedCall } from './persistence';
-import { restoredAttempt } from './persistence';
+import type { Attempt, OwedCall } from './retry-until-done';
+import { restoredAttempt } from './retry-until-done';
 import type { Run, StepRecord } from './run';
 
 /**

@@ -1,8 +1,8 @@
 /** How a start is accepted once: key, run and event are claimed in one SQL transaction. */
-import type { Gid } from '../../../contracts/ids';
-import type { TransactionInput } from '../../../contracts/transaction';
-import type { Fingerprint } from '../../idempotency';
-import type { People } from '../../people';
+import type { Gid } from '../../../contracts/engine/ids';
+import type { TransactionInput } from '../../../contracts/engine/transaction';
+import type { Fingerprint } from '../../http/idempotency';
+import type { People } from '../../http/people';
 import { isSqlError, withoutDeadlock, type Database, type Statements } from '../database';
 import { announce } from './events';
 import { activeRegion, takeTurn, TurnRefused, type Refused, type Turn } from './hub';

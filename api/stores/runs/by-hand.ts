@@ -1,6 +1,6 @@
 /** What the API itself writes into a row, at a person's word. */
-import { moneyAtRisk } from '../../../contracts/money';
-import { handStateOf, unbookedAmounts, type Booking } from '../../../contracts/resolutions';
+import { moneyAtRisk } from '../../../contracts/engine/money';
+import { handStateOf, unbookedAmounts, type Booking } from '../../../contracts/engine/resolutions';
 import type { Database, Statements } from '../database';
 import { announce } from './events';
 import { activeRegion } from './hub';

@@ -1,6 +1,6 @@
-import { topics } from '../../../contracts/events';
-import { eventIdOf, type Gid } from '../../../contracts/ids';
-import { rowBranch } from '../../../contracts/runs';
+import { topics } from '../../../contracts/engine/events';
+import { eventIdOf, type Gid } from '../../../contracts/engine/ids';
+import { rowBranch } from '../../../contracts/engine/runs';
 import type { Statements } from '../database';
 
 interface TransactionEvent {

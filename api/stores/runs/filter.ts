@@ -1,7 +1,7 @@
 /** What a list is asked for, and the conditions that say it. */
-import type { Flow, Tenant } from '../../../contracts/ids';
-import type { HandState } from '../../../contracts/resolutions';
-import type { EarlyStatus, RunState } from '../../../contracts/transaction';
+import type { Flow, Tenant } from '../../../contracts/engine/ids';
+import type { HandState } from '../../../contracts/engine/resolutions';
+import type { EarlyStatus, RunState } from '../../../contracts/engine/transaction';
 import type { SqlValue } from '../database';
 
 /** What is asked of a list; what is left out asks nothing. */

@@ -1,6 +1,6 @@
 /** The hub's row as a write of a run needs it. */
-import type { Gid } from '../../../contracts/ids';
-import { dependencyUnavailable } from '../../errors';
+import type { Gid } from '../../../contracts/engine/ids';
+import { dependencyUnavailable } from '../../http/errors';
 import { openMoveOf } from '../cluster-store';
 import type { Statements } from '../database';
 

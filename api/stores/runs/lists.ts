@@ -2,8 +2,8 @@
  * How lists of `accord.runs` are read: from ranges of one index, each in the order of the list, so that what is read is
  * bounded by the page and by `looksMax`, never by how much has ended.
  */
-import type { Tenant } from '../../../contracts/ids';
-import type { Position } from '../../cursor';
+import type { Tenant } from '../../../contracts/engine/ids';
+import type { Position } from '../../http/cursor';
 import type { Database, SqlValue, Statements } from '../database';
 import { conditionsOf, placeOf, type Condition, type RunFilter } from './filter';
 import { rangesOf } from './ranges';

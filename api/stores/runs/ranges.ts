@@ -1,6 +1,6 @@
 /** From which index a list is read. */
-import { currencies } from '../../../contracts/money';
-import { isEnding, runStates } from '../../../contracts/transaction';
+import { currencies } from '../../../contracts/engine/money';
+import { isEnding, runStates } from '../../../contracts/engine/transaction';
 import type { RunFilter } from './filter';
 
 /** Ranges of an index, each newest first: one for each value of its column; without a column there is one range. */

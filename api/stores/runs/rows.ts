@@ -1,9 +1,13 @@
 /** Rows of `accord.runs` as they are read. */
-import type { Flow, Gid, Tenant } from '../../../contracts/ids';
-import type { AmountAtRisk } from '../../../contracts/money';
-import type { KeptResolution } from '../../../contracts/resolutions';
-import type { EarlyStatus, RunState, TransactionInput } from '../../../contracts/transaction';
-import type { People } from '../../people';
+import type { Flow, Gid, Tenant } from '../../../contracts/engine/ids';
+import type { AmountAtRisk } from '../../../contracts/engine/money';
+import type { KeptResolution } from '../../../contracts/engine/resolutions';
+import type {
+  EarlyStatus,
+  RunState,
+  TransactionInput,
+} from '../../../contracts/engine/transaction';
+import type { People } from '../../http/people';
 import type { Database } from '../database';
 
 /** The row of a transaction as callers may see it. */

@@ -1,6 +1,6 @@
 /** How the start of an accepted run comes to Temporal: sent by one process, again until it is confirmed. */
-import type { Gid } from '../../../contracts/ids';
-import type { TransactionInput } from '../../../contracts/transaction';
+import type { Gid } from '../../../contracts/engine/ids';
+import type { TransactionInput } from '../../../contracts/engine/transaction';
 import { withoutDeadlock, type Database } from '../database';
 import { countOf } from './counting';
 import { inputOf } from './rows';

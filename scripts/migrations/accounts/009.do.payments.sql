@@ -1,4 +1,4 @@
--- The legal moves of a payment, as in contracts/payments.ts: a test compares both.
+-- The legal moves of a payment, as in contracts/participants/payments.ts: a test compares both.
 CREATE TABLE IF NOT EXISTS payment_transitions (
   from_status VARBINARY(16) NOT NULL,
   to_status   VARBINARY(16) NOT NULL,

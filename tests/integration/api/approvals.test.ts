@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { Problem } from '../../../api/errors';
-import { makerAtHand } from '../../../api/authentication';
-import { peopleBehind } from '../../../api/people';
-import { scopes, type Scope } from '../../../api/scopes';
-import type { Temporal } from '../../../api/temporal';
-import type { ResolveTransaction } from '../../../contracts/transaction';
-import { decisions } from '../../../contracts/transaction';
-import { readAudits } from '../../../scripts/books/audits';
+import { Problem } from '../../../api/http/errors';
+import { makerAtHand } from '../../../api/http/authentication';
+import { peopleBehind } from '../../../api/http/people';
+import { scopes, type Scope } from '../../../api/http/scopes';
+import type { Temporal } from '../../../api/transactions/temporal';
+import type { ResolveTransaction } from '../../../contracts/engine/transaction';
+import { decisions } from '../../../contracts/engine/transaction';
+import { readAudits } from '../../../testing/verify/audits';
 import { aTimeline } from '../../unit/api/fake-api';
 import { testIssuer, type TestIssuer } from '../../unit/api/tokens';
 import {

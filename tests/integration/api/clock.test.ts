@@ -2,13 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from '@temporalio/client';
 import type { Connection } from 'mysql2/promise';
 
-import { ownedDatabase, type OwnedDatabase } from '../../../processes/installation';
-import { createServerClock } from '../../../processes/server-clock';
-import { oldServer, temporalClock } from '../../../processes/temporal-premises';
-import { openNamespace } from '../../../scripts/trial';
+import { ownedDatabase, type OwnedDatabase } from '../../../runtime/installation';
+import { createServerClock } from '../../../runtime/server-clock';
+import { oldServer, temporalClock } from '../../../runtime/temporal-premises';
+import { openNamespace } from '../../../testing/environment/isolated-environment';
 import { testStack } from '../../support/stack';
 import { ownApis, type OwnApis } from './own-api';
-import { openConnection } from '../../../processes/mysql/door';
+import { openConnection } from '../../../runtime/mysql/door';
 
 /** The clock of a machine that is so far off. */
 const off = (ms: number) => () => Date.now() + ms;

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { FailoverInput } from '../../../contracts/regions';
-import { failoverTaskQueue } from '../../../contracts/task-queues';
+import type { FailoverInput } from '../../../contracts/participants/regions';
+import { failoverTaskQueue } from '../../../contracts/engine/task-queues';
 import { eventually } from '../../support/eventually';
 import { testStack } from '../../support/stack';
 import { testIssuer, type TestIssuer } from '../../unit/api/tokens';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { scopes } from '../../../api/scopes';
+import { scopes } from '../../../api/http/scopes';
 
 import { eventually } from '../../support/eventually';
 import {
@@ -13,7 +13,7 @@ import {
   type OwnApi,
   type OwnApis,
 } from './own-api';
-import { openConnection } from '../../../processes/mysql/door';
+import { openConnection } from '../../../runtime/mysql/door';
 
 const euros = (minorUnits: number) => ({ currency: 'EUR', minorUnits });
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
-import type { SqlPool } from '../../../activities/sql-transaction';
-import type { Position } from '../../../api/cursor';
+import type { SqlPool } from '../../../activities/fence/sql-transaction';
+import type { Position } from '../../../api/http/cursor';
 import { runFilterOf } from '../../../api/routes/transactions';
 import type { Database } from '../../../api/stores/database';
 import { looksMax } from '../../../api/stores/runs/lists';
@@ -14,13 +14,13 @@ import {
 } from '../../../api/stores/approvals-store';
 import { createRunsStore, type RunsStore } from '../../../api/stores/runs-store';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
-import { fill, patient, type Filling } from '../../../scripts/bench/filling';
+import { fill, patient, type Filling } from '../../../testing/bench/filling';
 import {
   countingPool,
   inSession,
   mostRead,
   type StatementReads,
-} from '../../../scripts/bench/rows-read';
+} from '../../../testing/bench/rows-read';
 
 /** Of the tenant, all of them ended. */
 const history = 50_000;

@@ -3,21 +3,21 @@ import { Client, Connection } from '@temporalio/client';
 import type { RowDataPacket } from 'mysql2/promise';
 import { pino } from 'pino';
 
-import { makerAtHand, newKey, type Maker } from '../../../api/authentication';
+import { makerAtHand, newKey, type Maker } from '../../../api/http/authentication';
 import { loadConfig } from '../../../api/config';
-import type { Environment } from '../../../processes/environment';
+import type { Environment } from '../../../runtime/environment';
 import { openDependencies, type Dependencies } from '../../../api/dependencies';
-import type { DeliveryPoints } from '../../../processes/fault-points';
-import type { Realm } from '../../../api/realms';
-import { scopes, type Scope } from '../../../api/scopes';
+import type { DeliveryPoints } from '../../../runtime/faults/points';
+import type { Realm } from '../../../api/http/realms';
+import { scopes, type Scope } from '../../../api/http/scopes';
 import { buildServer, type Server } from '../../../api/server';
-import type { Temporal } from '../../../api/temporal';
-import type { Flow } from '../../../contracts/ids';
-import { taskQueueOf } from '../../../contracts/task-queues';
-import { databases as everyDatabase } from '../../../scripts/databases/names';
+import type { Temporal } from '../../../api/transactions/temporal';
+import type { Flow } from '../../../contracts/engine/ids';
+import { taskQueueOf } from '../../../contracts/engine/task-queues';
+import { databases as everyDatabase } from '../../../runtime/databases/names';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 import { testStack } from '../../support/stack';
-import { openConnection } from '../../../processes/mysql/door';
+import { openConnection } from '../../../runtime/mysql/door';
 
 /** API processes of one test file over its own databases, the real Redis and the real Temporal; no worker runs. */
 export interface OwnApis {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 
-import { inertFaultPoints, parseFaults } from '../../../processes/fault-points';
-import { faultMenu } from '../../../processes/fault-menu';
+import { inertFaultPoints, parseFaults } from '../../../runtime/faults/points';
+import { faultMenu } from '../../../runtime/faults/menu';
 import { eventually } from '../../support/eventually';
 import { testStack } from '../../support/stack';
 import { anOrder, aReference, deadPort, ownApis, type OwnApi, type OwnApis } from './own-api';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { makerAtHand } from '../../../api/authentication';
-import { scopes } from '../../../api/scopes';
+import { makerAtHand } from '../../../api/http/authentication';
+import { scopes } from '../../../api/http/scopes';
 import { aBodyFor, operationsOf, titleOf, type Operation } from '../../unit/api/operations';
 import {
   anAccountRow,

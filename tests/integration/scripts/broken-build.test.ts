@@ -4,8 +4,8 @@ import { join, relative } from 'node:path';
 
 import { describe, expect, it } from '@jest/globals';
 
-import { breaks, twinOf } from '../../../scripts/chaos/breaks';
-import { brokenBuild } from '../../../scripts/chaos/broken-build';
+import { breaks, twinOf } from '../../../testing/chaos/breaks';
+import { brokenBuild } from '../../../testing/chaos/broken-build';
 
 const buildWithinMs = 120_000;
 

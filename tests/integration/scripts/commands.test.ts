@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 
 import packageJson from '../../../package.json';
-import { checkout, environmentWith } from '../../../scripts/stack/config';
+import { checkout, environmentWith } from '../../../testing/stack/config';
 
 const run = promisify(execFile);
 const launcher = 'exec node scripts/bootstrap.mjs ';
@@ -51,8 +51,12 @@ describe('every command', () => {
 
 describe('a report', () => {
   it('is made by scripts/report.ts alone: its tables, its colours and its JSON', () => {
-    const strange = readdirSync(join(checkout, 'scripts'), { recursive: true, encoding: 'utf8' })
-      .map((file) => `scripts/${file}`)
+    const strange = ['scripts', 'testing']
+      .flatMap((folder) =>
+        readdirSync(join(checkout, folder), { recursive: true, encoding: 'utf8' }).map(
+          (file) => `${folder}/${file}`,
+        ),
+      )
       .filter((file) => file.endsWith('.ts'))
       .filter((file) => file !== 'scripts/report.ts')
       .filter((file) => /'(picocolors|cli-table3)'|console\.log\(JSON\./.test(sourceOf(file)));
@@ -80,7 +84,7 @@ describe('a report', () => {
   }, 30_000);
 
   it('of the servers ends with its verdict, too, and with --json says it beside it', async () => {
-    const status = ['--import', 'tsx', 'scripts/stack/cli.ts', 'status', '--profile', 'test'];
+    const status = ['--import', 'tsx', 'testing/stack/cli.ts', 'status', '--profile', 'test'];
     const { stdout } = await run(process.execPath, status, { cwd: checkout });
     expect(stdout.trimEnd().split('\n').at(-1)).toBe('Every server of test works.');
     const json = await run(process.execPath, [...status, '--json'], { cwd: checkout });

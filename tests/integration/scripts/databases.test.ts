@@ -6,19 +6,19 @@ import { join } from 'node:path';
 import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from '@jest/globals';
 
-import { createSqlPool } from '../../../activities/sql-transaction';
-import { migrateDatabase } from '../../../scripts/databases/migration';
-import { databases } from '../../../scripts/databases/names';
-import { provision, unprovision } from '../../../scripts/databases/provision';
+import { createSqlPool } from '../../../activities/fence/sql-transaction';
+import { migrateDatabase } from '../../../runtime/databases/migration';
+import { databases } from '../../../runtime/databases/names';
+import { provision, unprovision } from '../../../runtime/databases/provision';
 import { ownDatabases } from '../../support/databases';
 import { testStack } from '../../support/stack';
-import { openConnection } from '../../../processes/mysql/door';
+import { openConnection } from '../../../runtime/mysql/door';
 
 const aPrefix = (): string => `t${randomBytes(4).toString('hex')}_`;
 
 /** Another process that provisions: a lock that held within one process alone would pass a weaker test. */
 function provisionElsewhere(adminUrl: string, prefix: string): Promise<number | null> {
-  const script = `require('./scripts/databases/provision').provision(${JSON.stringify(adminUrl)},
+  const script = `require('./runtime/databases/provision').provision(${JSON.stringify(adminUrl)},
     { prefix: '${prefix}', secret: () => 'same' })`;
   const child = spawn(process.execPath, ['--require', 'tsx/cjs', '-e', script], {
     stdio: 'ignore',

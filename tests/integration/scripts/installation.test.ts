@@ -5,24 +5,27 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from '@temporalio/client';
 import { Redis } from 'ioredis';
 
-import { transactionsTaskQueue } from '../../../contracts/task-queues';
-import { claimRedis } from '../../../processes/redis-premises';
-import { claimNamespace } from '../../../processes/temporal-premises';
+import { transactionsTaskQueue } from '../../../contracts/engine/task-queues';
+import { claimRedis } from '../../../runtime/redis-premises';
+import { claimNamespace } from '../../../runtime/temporal-premises';
 import {
   createApplication,
   programArguments,
   type Application,
   type Role,
   type Variables,
-} from '../../../scripts/application';
-import { build } from '../../../scripts/build';
-import { openBooks } from '../../../scripts/books';
-import { databases } from '../../../scripts/databases/names';
-import { provision } from '../../../scripts/databases/provision';
-import { environmentWith } from '../../../scripts/stack/config';
-import { freePort } from '../../../scripts/stack/ports';
-import { openNamespace, type OwnNamespace } from '../../../scripts/trial';
-import { claimTopics, withAdmin } from '../../../workers/relay/kafka-premises';
+} from '../../../testing/environment/application';
+import { build } from '../../../testing/environment/build';
+import { openBooks } from '../../../testing/verify/verification';
+import { databases } from '../../../runtime/databases/names';
+import { provision } from '../../../runtime/databases/provision';
+import { environmentWith } from '../../../testing/stack/config';
+import { freePort } from '../../../runtime/ports';
+import {
+  openNamespace,
+  type OwnNamespace,
+} from '../../../testing/environment/isolated-environment';
+import { claimTopics, withAdmin } from '../../../runtime/kafka/premises';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 import { ownKafka, type OwnKafka } from '../../support/kafka';
 import { testStack } from '../../support/stack';

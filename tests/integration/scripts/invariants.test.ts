@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { differencesOf } from '../../../activities/reconciliation/settled-sums';
-import type { SqlPool } from '../../../activities/sql-transaction';
-import { openSession } from '../../../books/mysql-session';
-import { oracles } from '../../../books/oracles';
-import { brokenRows, openPack, windowOf } from '../../../books/pack';
-import type { Reading } from '../../../books/reading';
-import { fillBooks } from '../../../scripts/bench/filled-books';
-import { fill, patient } from '../../../scripts/bench/filling';
-import { plansOf, type Plan } from '../../../scripts/bench/invariants';
-import { countedStatements, type StatementReads } from '../../../scripts/bench/rows-read';
-import { databases } from '../../../scripts/databases/names';
+import type { SqlPool } from '../../../activities/fence/sql-transaction';
+import { openSession } from '../../../invariants/mysql-session';
+import { oracles } from '../../../invariants/oracles';
+import { brokenRows, openPack, windowOf } from '../../../invariants/runner';
+import type { Reading } from '../../../invariants/reading';
+import { fillBooks } from '../../../testing/bench/filled-books';
+import { fill, patient } from '../../../testing/bench/filling';
+import { plansOf, type Plan } from '../../../testing/bench/invariants';
+import { countedStatements, type StatementReads } from '../../../testing/bench/rows-read';
+import { databases } from '../../../runtime/databases/names';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 
 /** More than are new, so that a scan would read what an index need not. */

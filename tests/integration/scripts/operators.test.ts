@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 
 import { describe, expect, it } from '@jest/globals';
 
-import { createOperators } from '../../../api/operators';
+import { createOperators } from '../../../api/http/operators';
 import { operatorToken, operatorVariables } from '../../../scripts/operators';
 import { aConfig } from '../../unit/api/fake-api';
 

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 
-import { startNatively } from '../../../scripts/stack/bring-up';
-import { freePort } from '../../../scripts/stack/ports';
-import { isAlive, ownedProcess, stopProcess } from '../../../scripts/stack/process';
-import { lineProgress } from '../../../scripts/stack/progress';
-import { redis, regionalRedis } from '../../../scripts/stack/servers/redis';
-import type { Context, Program, Server } from '../../../scripts/stack/servers/server';
+import { startNatively } from '../../../testing/stack/bring-up';
+import { freePort } from '../../../runtime/ports';
+import { isAlive, ownedProcess, stopProcess } from '../../../testing/stack/process';
+import { lineProgress } from '../../../testing/stack/progress';
+import { redis, regionalRedis } from '../../../testing/stack/servers/redis';
+import type { Context, Program, Server } from '../../../testing/stack/servers/server';
 
 const servers = [redis, ...regionalRedis];
 const quiet = lineProgress(() => undefined);

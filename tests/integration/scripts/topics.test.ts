@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 
-import { askTopics } from '../../../scripts/books/topics';
-import { allTopics } from '../../../workers/relay/kafka-client';
+import { askTopics } from '../../../testing/verify/topics';
+import { allTopics } from '../../../runtime/kafka/client';
 import { ownKafka, type OwnKafka } from '../../support/kafka';
 
 const partitions = 12;

@@ -1,17 +1,17 @@
 import type { Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { inSqlTransaction, type SqlPool } from '../../../activities/sql-transaction';
-import { checkHistory } from '../../../scripts/chaos/checkers';
+import { inSqlTransaction, type SqlPool } from '../../../activities/fence/sql-transaction';
+import { checkHistory } from '../../../testing/chaos/checkers';
 import {
   installTriggerLog,
   readFacts,
   readTransitions,
   type AdminSql,
-} from '../../../scripts/chaos/trigger-log';
-import { databases, type Database } from '../../../scripts/databases/names';
+} from '../../../testing/chaos/trigger-log';
+import { databases, type Database } from '../../../runtime/databases/names';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
-import { bytesAsText, openConnection } from '../../../processes/mysql/door';
+import { bytesAsText, openConnection } from '../../../runtime/mysql/door';
 
 describe('the log of triggers', () => {
   let own: OwnDatabases;

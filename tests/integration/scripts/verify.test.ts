@@ -3,14 +3,14 @@ import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import type { SqlPool } from '../../../activities/sql-transaction';
+import type { SqlPool } from '../../../activities/fence/sql-transaction';
 import { auditHash, chainStart } from '../../../api/stores/audit-store';
-import { openPack, type Pack } from '../../../books/pack';
-import { checkBooks } from '../../../scripts/books';
-import { readAudits } from '../../../scripts/books/audits';
-import { databases, type Database } from '../../../scripts/databases/names';
+import { openPack, type Pack } from '../../../invariants/runner';
+import { checkBooks } from '../../../testing/verify/verification';
+import { readAudits } from '../../../testing/verify/audits';
+import { databases, type Database } from '../../../runtime/databases/names';
 import { seed } from '../../../scripts/seed';
-import { checkout, environmentWith } from '../../../scripts/stack/config';
+import { checkout, environmentWith } from '../../../testing/stack/config';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 
 let own: OwnDatabases;

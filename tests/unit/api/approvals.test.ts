@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
-import { createApprovals, createAsking, type Person } from '../../../api/approvals';
-import { Problem, type ProblemCode } from '../../../api/errors';
-import { createMetrics } from '../../../api/metrics';
-import { peopleBehind } from '../../../api/people';
-import { scopes } from '../../../api/scopes';
-import { createSecondPerson } from '../../../api/second-person';
+import { createApprovals, createAsking, type Person } from '../../../api/approvals/approvals';
+import { Problem, type ProblemCode } from '../../../api/http/errors';
+import { createMetrics } from '../../../api/http/metrics';
+import { peopleBehind } from '../../../api/http/people';
+import { scopes } from '../../../api/http/scopes';
+import { createSecondPerson } from '../../../api/approvals/second-person';
 import type { AuditEntry } from '../../../api/stores/audit-store';
 import { anApproval, fakeApprovals } from './fake-approvals';
 

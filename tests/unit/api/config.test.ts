@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { loadConfig } from '../../../api/config';
-import { ConfigurationError } from '../../../processes/environment';
+import { ConfigurationError } from '../../../runtime/environment';
 import { aConfig } from './fake-api';
 
 describe('the configuration of the API', () => {

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { problems } from '../../../api/errors';
-import { scopes } from '../../../api/scopes';
+import { problems } from '../../../api/http/errors';
+import { scopes } from '../../../api/http/scopes';
 import { fakeApi, type FakeApi } from './fake-api';
 import { operationsOf, titleOf } from './operations';
 

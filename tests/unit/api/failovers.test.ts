@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { dependencyUnavailable } from '../../../api/errors';
+import { dependencyUnavailable } from '../../../api/http/errors';
 import { regionOf } from '../../../api/routes/regions';
-import { scopes, type Scope } from '../../../api/scopes';
+import { scopes, type Scope } from '../../../api/http/scopes';
 import type { ClusterView } from '../../../api/stores/cluster-store';
 import { aCluster, anEndedRun, aRegion, aRun, aTemporal, fakeApi, type FakeApi } from './fake-api';
 

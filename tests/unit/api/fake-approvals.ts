@@ -1,5 +1,5 @@
 import type { ApprovalRow, ApprovalsStore } from '../../../api/stores/approvals-store';
-import { subjectOf } from '../../../api/approval-actions';
+import { subjectOf } from '../../../api/approvals/actions';
 
 /** Questions in memory; `rows` can be bent. */
 export function fakeApprovals(): ApprovalsStore & { readonly rows: Map<string, ApprovalRow> } {

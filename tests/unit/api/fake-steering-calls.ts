@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import type { Fingerprint } from '../../../api/idempotency';
+import type { Fingerprint } from '../../../api/http/idempotency';
 import type { SteeringAnswer, SteeringCallsStore } from '../../../api/stores/steering-calls-store';
 
 /** Steering calls in memory. */

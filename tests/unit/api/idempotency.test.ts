@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { createCursors } from '../../../api/cursor';
-import { differingFields, fingerprintOf, idempotencyKeyOf } from '../../../api/idempotency';
-import { preferenceOf } from '../../../api/preference';
+import { createCursors } from '../../../api/http/cursor';
+import { differingFields, fingerprintOf, idempotencyKeyOf } from '../../../api/http/idempotency';
+import { preferenceOf } from '../../../api/http/preference';
 
 describe('the idempotency key', () => {
   const keyIn = (...values: string[]) =>

@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { isDeepStrictEqual } from 'node:util';
 
-import { canonicalJson, leavesOf } from '../../../api/canonical-json';
-import { Problem } from '../../../api/errors';
-import { depthMax, membersMax, parseJson, type JsonValue } from '../../../api/json-text';
+import { canonicalJson, leavesOf } from '../../../api/http/canonical-json';
+import { Problem } from '../../../api/http/errors';
+import { depthMax, membersMax, parseJson, type JsonValue } from '../../../api/http/json-text';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'utf8');
 const refuses = (text: string | Uint8Array): boolean => {

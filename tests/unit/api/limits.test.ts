@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { createAddressGuard, createLocalLimiter } from '../../../api/limits';
+import { createAddressGuard, createLocalLimiter } from '../../../api/http/limits';
 
 const second = 1_000_000;
 

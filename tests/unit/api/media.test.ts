@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { preferredOf } from '../../../api/media';
+import { preferredOf } from '../../../api/http/media';
 
 describe('what a caller accepts', () => {
   const json = 'application/json';

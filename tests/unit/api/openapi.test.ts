@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 
-import { operationsOf } from '../../../contracts/definition';
-import { codeOfFailure } from '../../../contracts/failures';
+import { operationsOf } from '../../../contracts/engine/definition';
+import { codeOfFailure } from '../../../contracts/engine/failures';
 import { participants } from '../../../contracts/participants';
 import { fakeApi, type FakeApi } from './fake-api';
 

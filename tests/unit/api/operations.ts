@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-import type { Realm } from '../../../api/realms';
-import type { Api } from '../../../api/route-rules';
+import type { Realm } from '../../../api/http/realms';
+import type { Api } from '../../../api/http/route-rules';
 
 /** One operation of the API, as its own OpenAPI document tells it. */
 export interface Operation {

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { exportSPKI, generateKeyPair, importJWK } from 'jose';
 
-import { Problem } from '../../../api/errors';
-import { createOperators } from '../../../api/operators';
-import { expandScopes, scopes } from '../../../api/scopes';
+import { Problem } from '../../../api/http/errors';
+import { createOperators } from '../../../api/http/operators';
+import { expandScopes, scopes } from '../../../api/http/scopes';
 import { aCluster, aConfig, aRun, fakeApi, type FakeApi } from './fake-api';
 import { secondsNow, testIssuer, type TestIssuer } from './tokens';
 

@@ -1,6 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { isAnotherPerson, isSameSubject, peopleBehind, whyNotAnother } from '../../../api/people';
+import {
+  isAnotherPerson,
+  isSameSubject,
+  peopleBehind,
+  whyNotAnother,
+} from '../../../api/http/people';
 
 describe('who stands behind a credential', () => {
   it('is whom it speaks for, who made it, and who made the key that it was made with', () => {

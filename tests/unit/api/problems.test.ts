@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 
-import { Problem, problemBody, problems, type ProblemCode } from '../../../api/errors';
+import { Problem, problemBody, problems, type ProblemCode } from '../../../api/http/errors';
 import { anOrder, fakeApi, type FakeApi } from './fake-api';
 
 const problemSchema = z.object({

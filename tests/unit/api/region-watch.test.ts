@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { scopes, type Scope } from '../../../api/scopes';
+import { scopes, type Scope } from '../../../api/http/scopes';
 import type { RegionSight, ServiceSight } from '../../../api/stores/watch-store';
-import { defaultWatchPolicy } from '../../../contracts/region-watch';
+import { defaultWatchPolicy } from '../../../contracts/participants/region-watch';
 import { aCluster, fakeApi, type FakeApi } from './fake-api';
 
 let api: FakeApi;

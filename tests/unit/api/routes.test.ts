@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { problems, type ProblemCode } from '../../../api/errors';
-import { isScope, scopes, type Scope } from '../../../api/scopes';
+import { problems, type ProblemCode } from '../../../api/http/errors';
+import { isScope, scopes, type Scope } from '../../../api/http/scopes';
 import { anOrder, aRun, fakeApi, type FakeApi } from './fake-api';
 import { anApproval } from './fake-approvals';
 import { aBodyFor, operationsOf, titleOf, type Operation } from './operations';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { isOver } from '../../../api/routes/settlements';
+import { isOver } from '../../../api/shop/routes/settlements';
 
 describe('a day that is to be settled', () => {
   it.each([

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 
 import type { Dependencies } from '../../../api/dependencies';
-import { dependencyUnavailable } from '../../../api/errors';
-import type { AccountStanding } from '../../../api/stores/account-views-store';
-import type { CouponView } from '../../../api/stores/coupon-views-store';
-import type { PaymentBalance } from '../../../api/stores/payment-views-store';
+import { dependencyUnavailable } from '../../../api/http/errors';
+import type { AccountStanding } from '../../../api/shop/stores/account-views-store';
+import type { CouponView } from '../../../api/shop/stores/coupon-views-store';
+import type { PaymentBalance } from '../../../api/shop/stores/payment-views-store';
 import { anEndedRun, anOrder, aRun, fakeApi, type FakeApi } from './fake-api';
 
 const euros = (minorUnits: number) => ({ currency: 'EUR', minorUnits });

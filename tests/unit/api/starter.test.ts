@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
-import type { TransactionInput } from '../../../contracts/transaction';
-import { createStarter } from '../../../api/starter';
+import type { TransactionInput } from '../../../contracts/engine/transaction';
+import { createStarter } from '../../../api/transactions/starter';
 import { eventually } from '../../support/eventually';
 
 const anInput = (n: number): TransactionInput => ({

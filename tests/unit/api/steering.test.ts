@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { createSteering, type Decide } from '../../../api/steering';
+import { createSteering, type Decide } from '../../../api/transactions/steering';
 import type { RunRow } from '../../../api/stores/runs/rows';
-import { thresholdsSchema } from '../../../api/two-persons';
-import { decisions, type Decision } from '../../../contracts/transaction';
+import { thresholdsSchema } from '../../../api/approvals/two-persons';
+import { decisions, type Decision } from '../../../contracts/engine/transaction';
 import { aRun, aTimeline, anEndedRun } from './fake-api';
 import { anApproval } from './fake-approvals';
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 
-import type { StepView, Timeline } from '../../../contracts/transaction';
-import { dependencyUnavailable } from '../../../api/errors';
-import type { Scope } from '../../../api/scopes';
-import type { Temporal } from '../../../api/temporal';
+import type { StepView, Timeline } from '../../../contracts/engine/transaction';
+import { dependencyUnavailable } from '../../../api/http/errors';
+import type { Scope } from '../../../api/http/scopes';
+import type { Temporal } from '../../../api/transactions/temporal';
 import { endingOf } from '../../../workflows/kernel/ending';
 import type { StepRecord } from '../../../workflows/kernel/run';
 import { createRun } from '../../../workflows/kernel/run';

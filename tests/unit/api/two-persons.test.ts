@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { ruleOfBooking } from '../../../api/two-persons';
+import { ruleOfBooking } from '../../../api/approvals/two-persons';
 
 const pieces = [{ kind: 'stock', sku: 'acme.S-1', quantity: 2 }] as const;
 const money = [{ kind: 'hold', currency: 'EUR', minorUnits: 1 }] as const;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import type { RunGlance } from '../../../api/stores/runs/rows';
-import { createWaiting } from '../../../api/waiting';
+import { createWaiting } from '../../../api/transactions/waiting';
 import { eventually } from '../../support/eventually';
 
 const open = new AbortController().signal;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { flows, gidLengthMax, gidOf, partsOfGid } from '../../../contracts/ids';
+import { flows, gidLengthMax, gidOf, partsOfGid } from '../../../contracts/engine/ids';
 import { fakeApi, type FakeApi } from './fake-api';
 import { operationsOf } from './operations';
 

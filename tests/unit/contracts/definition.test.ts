@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { implement } from '../../../activities/implement';
-import type { Fence } from '../../../activities/participant';
+import { implement } from '../../../activities/fence/implement';
+import type { Fence } from '../../../activities/fence/participant';
 import {
   act,
   confirm,
@@ -10,9 +10,9 @@ import {
   retriableAct,
   seal,
   undo,
-} from '../../../contracts/definition';
+} from '../../../contracts/engine/definition';
 import { operations, participants } from '../../../contracts/participants';
-import type { Keyed, Verdict } from '../../../contracts/verdict';
+import type { Keyed, Verdict } from '../../../contracts/engine/verdict';
 
 interface HoldRoom {
   readonly hotelId: string;

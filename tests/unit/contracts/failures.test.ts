@@ -13,7 +13,7 @@ import {
   failureTypes,
   protocolFailures,
   whyNoRefusal,
-} from '../../../contracts/failures';
+} from '../../../contracts/engine/failures';
 import { operations } from '../../../contracts/participants';
 
 const wrapped = (cause: Error) =>

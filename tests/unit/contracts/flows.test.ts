@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { flowDefinitions, stepsOfFlow, stepsOfInput } from '../../../contracts/flows';
-import { flows, type Flow } from '../../../contracts/ids';
-import { inventory } from '../../../contracts/inventory';
-import type { OrderSagaInput } from '../../../contracts/order-saga';
+import { flows, type Flow } from '../../../contracts/engine/ids';
+import { inventory } from '../../../contracts/participants/inventory';
+import type { OrderSagaInput } from '../../../contracts/flows/order';
 import { accounts } from '../../../contracts/participants';
-import { accord } from '../../../contracts/runs';
-import { regions } from '../../../contracts/regions';
+import { accord } from '../../../contracts/engine/runs';
+import { regions } from '../../../contracts/participants/regions';
 import {
   compensable,
   confirms,
@@ -16,7 +16,7 @@ import {
   tcc,
   withoutUndo,
   type AnyStep,
-} from '../../../contracts/steps';
+} from '../../../contracts/engine/steps';
 import { runFlow } from '../../../workflows/kernel/flow';
 import { anOrder } from '../../workflows/support/builders';
 

@@ -13,12 +13,12 @@ import {
   partsOfStepKey,
   referencePattern,
   stepKeyOf,
-} from '../../../contracts/ids';
+} from '../../../contracts/engine/ids';
 import {
   failoverTaskQueue,
   taskQueueOf,
   transactionsTaskQueue,
-} from '../../../contracts/task-queues';
+} from '../../../contracts/engine/task-queues';
 
 const tenant = fc.stringMatching(/^[a-z0-9]{1,16}$/);
 const reference = fc.stringMatching(/^[A-Za-z0-9._~-]{1,64}$/);

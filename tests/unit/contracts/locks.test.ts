@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { fencingToken } from '../../../contracts/locks';
+import { fencingToken } from '../../../contracts/engine/locks';
 
 const part = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 

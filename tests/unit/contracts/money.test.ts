@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { currencyDigits } from '../../../contracts/currency-digits';
-import { amountText, currencies, decimalOf, moneyText } from '../../../contracts/money';
+import { currencyDigits } from '../../../contracts/engine/currency-digits';
+import { amountText, currencies, decimalOf, moneyText } from '../../../contracts/engine/money';
 
 describe('money in sentences', () => {
   it.each([

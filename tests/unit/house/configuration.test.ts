@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 
 import { apiVariables, loadConfig } from '../../../api/config';
-import { relayed } from '../../../scripts/databases/names';
+import { relayed } from '../../../runtime/databases/names';
 import {
   loadConsumerConfig,
   loadRelayConfig,

@@ -17,25 +17,25 @@ const violations: Readonly<Record<string, readonly [file: string, imported: stri
   'one-door-to-mysql': ['tests/planted.ts', 'mysql2/promise'],
   'api-stays-outside': ['api/planted.ts', '../activities/here'],
   'api-takes-types-of-workflows-only': ['api/planted-too.ts', '../workflows/here'],
-  'books-know-contracts-only': ['books/planted.ts', '../activities/here'],
+  'invariants-know-contracts-only': ['invariants/planted.ts', '../activities/here'],
   'workers-know-no-api': ['workers/planted.ts', '../api/here'],
-  'processes-know-no-room-above': ['processes/planted.ts', '../api/here'],
-  'nobody-imports-planted-bugs': ['scripts/planted.ts', './chaos/breaks/here'],
+  'runtime-knows-no-room-above': ['runtime/planted.ts', '../api/here'],
+  'nobody-imports-planted-bugs': ['scripts/planted.ts', '../testing/chaos/breaks/here'],
   'no-tests-in-shipped-code': ['scripts/planted-too.ts', '../tests/here'],
   'no-circles': ['contracts/round-back.ts', './round'],
   resolvable: ['scripts/lost.ts', './nowhere'],
 };
 const rooms = [
   'contracts',
-  'books',
-  'processes',
+  'invariants',
+  'runtime',
   'workflows',
   'activities',
   'activities/two',
   'workers',
   'api',
   'tests',
-  'scripts/chaos/breaks',
+  'testing/chaos/breaks',
 ];
 
 interface Report {

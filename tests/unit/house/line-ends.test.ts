@@ -23,7 +23,7 @@ describe('a checkout by a Git that turns LF into CR LF', () => {
       'tests/replay/histories.sha256',
       'scripts/migrations/accord/001.do.fence.sql',
       'scripts/bootstrap.mjs',
-      'contracts/ids.ts',
+      'contracts/engine/ids.ts',
     ];
     const from = join(folder, 'from');
     const into = join(folder, 'into');

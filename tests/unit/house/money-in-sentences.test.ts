@@ -8,16 +8,17 @@ const root = join(__dirname, '..', '..', '..');
 const rooms = [
   'activities',
   'api',
-  'books',
+  'invariants',
   'contracts',
-  'processes',
+  'runtime',
   'scripts',
+  'testing',
   'workers',
   'workflows',
 ];
 
 /** Statements are built for MySQL, not for people. */
-const areStatements = /^scripts\/bench\//;
+const areStatements = /^testing\/bench\//;
 /** A sum of minor units inside of a text: `${asked} ${currency}`, `${minorUnits}`, `${coupon.discountMinor}`. */
 const inSentence =
   /\$\{(?:[\w.]+\.)?(?:minorUnits|\w+_minor|\w+Minor|amount|balance|held)\}|\$\{minor\}|\$\{[\w.]+\} \$\{(?:[\w.]+\.)?(?:\w+_)?currency\}/;

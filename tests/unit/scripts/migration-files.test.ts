@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { databases } from '../../../scripts/databases/names';
-import { migrationsOf } from '../../../scripts/databases/migration-files';
+import { databases } from '../../../runtime/databases/names';
+import { migrationsOf } from '../../../runtime/databases/migration-files';
 
 const fence = '2974356f1a18c1aa350fc8f8754a546e';
 const openReservations = '8f69ec7d3c31ed5ddeb061fdab81403f';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 
-import { createLogger } from '../../../processes/logger';
+import { createLogger } from '../../../runtime/logger';
 import { createTransactionMetrics } from '../../../workers/transactions/metrics';
 
 describe('the alarm of the fence', () => {

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 
-import type { TransactionInput } from '../../../contracts/transaction';
+import type { TransactionInput } from '../../../contracts/engine/transaction';
 import { detailsOf } from '../../../workflows/kernel/details';
 import { createRun, type StepRecord } from '../../../workflows/kernel/run';
 

@@ -1,8 +1,8 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import { describe, expect, it } from '@jest/globals';
 
-import { endingBytesMax } from '../../../contracts/runs';
-import type { TransactionInput } from '../../../contracts/transaction';
+import { endingBytesMax } from '../../../contracts/engine/runs';
+import type { TransactionInput } from '../../../contracts/engine/transaction';
 import { endingOf } from '../../../workflows/kernel/ending';
 import {
   carriedOf,

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 
-import type { CheckoutInput } from '../../../contracts/checkout';
-import type { Flow } from '../../../contracts/ids';
-import { gidOf } from '../../../contracts/ids';
-import type { OrderSagaInput } from '../../../contracts/order-saga';
-import type { PaymentInput, RefundInput } from '../../../contracts/payments';
-import type { FailbackInput, FailoverInput } from '../../../contracts/regions';
-import type { SettlementInput } from '../../../contracts/settlements';
-import type { TransactionInput } from '../../../contracts/transaction';
-import type { TransferInput } from '../../../contracts/transfer';
+import type { CheckoutInput } from '../../../contracts/flows/checkout';
+import type { Flow } from '../../../contracts/engine/ids';
+import { gidOf } from '../../../contracts/engine/ids';
+import type { OrderSagaInput } from '../../../contracts/flows/order';
+import type { PaymentInput, RefundInput } from '../../../contracts/participants/payments';
+import type { FailbackInput, FailoverInput } from '../../../contracts/participants/regions';
+import type { SettlementInput } from '../../../contracts/participants/settlements';
+import type { TransactionInput } from '../../../contracts/engine/transaction';
+import type { TransferInput } from '../../../contracts/flows/transfer';
 
 /** Enough time for every step, and a budget that leaves some for acting. */
 const someTime = () => ({ deadlineAt: Date.now() + 20_000, undoBudgetMs: 10_000 });

@@ -1,6 +1,6 @@
-import type { OrderSagaInput } from '../../../contracts/order-saga';
-import type { TransactionResult } from '../../../contracts/transaction';
-import { orderRun } from '../../../workflows/order-saga';
+import type { OrderSagaInput } from '../../../contracts/flows/order';
+import type { TransactionResult } from '../../../contracts/engine/transaction';
+import { orderRun } from '../../../workflows/flows/order';
 import { runBatch } from './order-batch';
 
 /** The order of a later build: some items wait a moment more before they ask, so that they ask in another order. */

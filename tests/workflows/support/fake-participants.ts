@@ -1,10 +1,16 @@
 import { ApplicationFailure } from '@temporalio/common';
 
-import type { Refusal, VerdictFailure } from '../../../contracts/failures';
-import { partsOfStepKey, stepKeyOf } from '../../../contracts/ids';
+import type { Refusal, VerdictFailure } from '../../../contracts/engine/failures';
+import { partsOfStepKey, stepKeyOf } from '../../../contracts/engine/ids';
 import { operations } from '../../../contracts/participants';
-import type { EndRun, MoveRun } from '../../../contracts/runs';
-import type { FenceVerdict, Keyed, Verb, Verdict, VerdictName } from '../../../contracts/verdict';
+import type { EndRun, MoveRun } from '../../../contracts/engine/runs';
+import type {
+  FenceVerdict,
+  Keyed,
+  Verb,
+  Verdict,
+  VerdictName,
+} from '../../../contracts/engine/verdict';
 
 /** One item that arrives at the fake, and the ways to answer it. */
 export interface FakeDelivery {

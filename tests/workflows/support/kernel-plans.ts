@@ -5,7 +5,7 @@ import {
   condition,
 } from '@temporalio/workflow';
 
-import type { VerdictFailure } from '../../../contracts/failures';
+import type { VerdictFailure } from '../../../contracts/engine/failures';
 import {
   act as anAct,
   confirm,
@@ -13,9 +13,9 @@ import {
   retriableAct,
   seal,
   undo,
-} from '../../../contracts/definition';
-import { stepKeyOf } from '../../../contracts/ids';
-import type { EndRun } from '../../../contracts/runs';
+} from '../../../contracts/engine/definition';
+import { stepKeyOf } from '../../../contracts/engine/ids';
+import type { EndRun } from '../../../contracts/engine/runs';
 import {
   compensable,
   counted,
@@ -25,14 +25,18 @@ import {
   tcc,
   type AnyStep,
   type FlowDefinition,
-} from '../../../contracts/steps';
-import type { Ending, TransactionInput, TransactionResult } from '../../../contracts/transaction';
-import type { Keyed, Verb, Verdict } from '../../../contracts/verdict';
+} from '../../../contracts/engine/steps';
+import type {
+  Ending,
+  TransactionInput,
+  TransactionResult,
+} from '../../../contracts/engine/transaction';
+import type { Keyed, Verb, Verdict } from '../../../contracts/engine/verdict';
 import { coordinate } from '../../../workflows/kernel/coordinator';
 import { storyOf } from '../../../workflows/kernel/flow';
 import { createKernel, type Kernel } from '../../../workflows/kernel/kernel';
-import type { ItemCall, Lane } from '../../../workflows/kernel/lane';
-import { verdictNameOf } from '../../../workflows/kernel/lane';
+import type { ItemCall, Lane } from '../../../workflows/kernel/lanes/lane';
+import { verdictNameOf } from '../../../workflows/kernel/lanes/lane';
 import { createRun } from '../../../workflows/kernel/run';
 
 const noRoomLeft = 'NoRoomLeft';

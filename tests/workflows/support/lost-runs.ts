@@ -1,4 +1,4 @@
-import type { TransactionInput, TransactionResult } from '../../../contracts/transaction';
+import type { TransactionInput, TransactionResult } from '../../../contracts/engine/transaction';
 import { fakeParticipants, type FakeParticipants } from './fake-participants';
 import { gate } from './steering';
 import type { TransactionHandle, transactionRuns } from './transaction-runs';

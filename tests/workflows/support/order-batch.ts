@@ -1,14 +1,14 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 
 import { order as orderFlow } from '../../../contracts/flows/order';
-import type { OrderSagaInput } from '../../../contracts/order-saga';
-import type { TransactionResult } from '../../../contracts/transaction';
-import { createCoalescingLane } from '../../../workflows/batch/coalescing-lane';
+import type { OrderSagaInput } from '../../../contracts/flows/order';
+import type { TransactionResult } from '../../../contracts/engine/transaction';
+import { createCoalescingLane } from '../../../workflows/kernel/lanes/coalescing-lane';
 import { coordinate } from '../../../workflows/kernel/coordinator';
 import { storyOf } from '../../../workflows/kernel/flow';
 import { createKernel } from '../../../workflows/kernel/kernel';
 import { createRun } from '../../../workflows/kernel/run';
-import { orderRun } from '../../../workflows/order-saga';
+import { orderRun } from '../../../workflows/flows/order';
 
 /** Many orders in one workflow: the flow of the single lane, unchanged, behind the coalescing facade. */
 export async function orderBatch(

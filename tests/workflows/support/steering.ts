@@ -6,8 +6,13 @@ import {
   resolveTransactionUpdate,
   reviewTransactionUpdate,
   timelineQuery,
-} from '../../../contracts/transaction';
-import type { Consent, Decision, ReviewDecision, Timeline } from '../../../contracts/transaction';
+} from '../../../contracts/engine/transaction';
+import type {
+  Consent,
+  Decision,
+  ReviewDecision,
+  Timeline,
+} from '../../../contracts/engine/transaction';
 import { eventually } from '../../support/eventually';
 import type { Answer, FakeParticipants } from './fake-participants';
 import type { TransactionHandle } from './transaction-runs';

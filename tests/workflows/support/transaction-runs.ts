@@ -1,8 +1,8 @@
 import type { WorkflowHandle } from '@temporalio/client';
 
 import { flowDefinitions } from '../../../contracts/flows';
-import type { Gid } from '../../../contracts/ids';
-import type { TransactionInput, TransactionResult } from '../../../contracts/transaction';
+import type { Gid } from '../../../contracts/engine/ids';
+import type { TransactionInput, TransactionResult } from '../../../contracts/engine/transaction';
 import type { FakeParticipants } from './fake-participants';
 import type { workflowTests } from './transaction-worker';
 

@@ -4,7 +4,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll } from '@jest/globals';
 
-import { partsOfStepKey } from '../../../contracts/ids';
+import { partsOfStepKey } from '../../../contracts/engine/ids';
 import { bundleWorkflows } from '../../../scripts/bundle-workflows';
 import { testStack } from '../../support/stack';
 import type { FakeParticipants } from './fake-participants';

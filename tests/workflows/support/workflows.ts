@@ -7,7 +7,7 @@ export {
   regionFailover,
   settlement,
   transfer,
-} from '../../../workflows/index';
+} from '../../../workflows';
 export { catchingOrder } from './catching-order';
 export { kernelPlans } from './kernel-plans';
 export { orderBatch } from './order-batch';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import type { CaptureFunds, HoldFunds } from '../../../../contracts/accounts';
-import type { Currency } from '../../../../contracts/money';
+import type { CaptureFunds, HoldFunds } from '../../../../contracts/participants/accounts';
+import type { Currency } from '../../../../contracts/engine/money';
 import { seed } from '../../../../scripts/seed';
 import { ownDatabases } from '../../../support/databases';
 import { aGid, aKey, fencedAccounts, type FencedAccounts } from '../../../support/fenced-accounts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { SqlTimeout } from '../../../../activities/sql-transaction';
+import { SqlTimeout } from '../../../../activities/fence/sql-transaction';
 import type { AccountsActivities } from '../../../../contracts/participants';
-import type { BusinessId, StepKey } from '../../../../contracts/ids';
+import type { BusinessId, StepKey } from '../../../../contracts/engine/ids';
 import {
   aKey,
   accountsOver,

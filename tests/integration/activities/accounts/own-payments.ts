@@ -7,12 +7,21 @@ import {
   createVelocityMeter,
   type VelocityMeter,
 } from '../../../../activities/accounts/risk-velocity';
-import type { FaultPoints } from '../../../../processes/fault-points';
-import type { CaptureFunds } from '../../../../contracts/accounts';
+import type { FaultPoints } from '../../../../runtime/faults/points';
+import type { CaptureFunds } from '../../../../contracts/participants/accounts';
 import type { AccountsActivities } from '../../../../contracts/participants';
-import { stepKeyOf, type BusinessId, type Gid, type StepKey } from '../../../../contracts/ids';
-import type { OpenPayment, RecordReview, ReserveRefund } from '../../../../contracts/payments';
-import type { RiskPolicy } from '../../../../contracts/risk';
+import {
+  stepKeyOf,
+  type BusinessId,
+  type Gid,
+  type StepKey,
+} from '../../../../contracts/engine/ids';
+import type {
+  OpenPayment,
+  RecordReview,
+  ReserveRefund,
+} from '../../../../contracts/participants/payments';
+import type { RiskPolicy } from '../../../../contracts/participants/risk';
 import { fencedAccounts, type FencedAccounts } from '../../../support/fenced-accounts';
 import { testStack } from '../../../support/stack';
 

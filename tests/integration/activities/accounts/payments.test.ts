@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { paymentStatuses, paymentTransitions } from '../../../../contracts/payments';
-import type { RiskPolicy } from '../../../../contracts/risk';
+import { paymentStatuses, paymentTransitions } from '../../../../contracts/participants/payments';
+import type { RiskPolicy } from '../../../../contracts/participants/risk';
 import { holdAt } from '../../../support/fenced-accounts';
 import { withClockOff } from '../../../support/machine-clock';
 import {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { partsOfStepKey } from '../../../../contracts/ids';
-import type { CaptureFunds } from '../../../../contracts/accounts';
-import type { ReserveRefund } from '../../../../contracts/payments';
+import { partsOfStepKey } from '../../../../contracts/engine/ids';
+import type { CaptureFunds } from '../../../../contracts/participants/accounts';
+import type { ReserveRefund } from '../../../../contracts/participants/payments';
 import {
   aRefund,
   eur,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { gidOf, stepKeyOf, type BusinessId } from '../../../../contracts/ids';
+import { gidOf, stepKeyOf, type BusinessId } from '../../../../contracts/engine/ids';
 import type { AccountsActivities } from '../../../../contracts/participants';
 import {
   aKey,

@@ -12,9 +12,9 @@ import {
 } from '../../../../activities/accounts/allowance-store';
 import { createVelocityMeter, velocityGaps } from '../../../../activities/accounts/risk-velocity';
 import { connectLockRedis } from '../../../../activities/locks/lock-store';
-import type { BusinessId } from '../../../../contracts/ids';
-import type { RiskPolicy } from '../../../../contracts/risk';
-import { createProxy, type Proxy } from '../../../../scripts/chaos/proxy';
+import type { BusinessId } from '../../../../contracts/engine/ids';
+import type { RiskPolicy } from '../../../../contracts/participants/risk';
+import { createProxy, type Proxy } from '../../../../runtime/tcp-proxy/proxy';
 import { eventually } from '../../../support/eventually';
 import { testStack } from '../../../support/stack';
 import {

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { createProxy, type Proxy } from '../../../../scripts/chaos/proxy';
+import { createProxy, type Proxy } from '../../../../runtime/tcp-proxy/proxy';
 import { aKey, fencedAccounts, type FencedAccounts } from '../../../support/fenced-accounts';
 
 /** Below what is usual, so that the test is short; a commit on a busy disk needs less. */

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { createEpochSource, regionEpoch } from '../../../../activities/epoch';
-import { createFence, inertFenceMetrics } from '../../../../activities/fence';
-import { inSqlTransaction, type SqlPool } from '../../../../activities/sql-transaction';
-import { failureTypeOf } from '../../../../contracts/failures';
-import type { StepKey } from '../../../../contracts/ids';
-import { inertFaultPoints } from '../../../../processes/fault-points';
+import { createEpochSource, regionEpoch } from '../../../../activities/fence/epoch';
+import { createFence, inertFenceMetrics } from '../../../../activities/fence/fence';
+import { inSqlTransaction, type SqlPool } from '../../../../activities/fence/sql-transaction';
+import { failureTypeOf } from '../../../../contracts/engine/failures';
+import type { StepKey } from '../../../../contracts/engine/ids';
+import { inertFaultPoints } from '../../../../runtime/faults/points';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { accountsOver, aDelivery, aKey } from '../../../support/fenced-accounts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import type { CaptureFunds, HoldFunds } from '../../../../contracts/accounts';
-import type { FaultPoint } from '../../../../processes/fault-points';
-import { sqlLimits } from '../../../../activities/sql-transaction';
+import type { CaptureFunds, HoldFunds } from '../../../../contracts/participants/accounts';
+import type { FaultPoint } from '../../../../runtime/faults/points';
+import { sqlLimits } from '../../../../activities/fence/sql-transaction';
 import { eventually } from '../../../support/eventually';
 import {
   aDelivery,
@@ -12,7 +12,7 @@ import {
   holdAt,
   type FencedAccounts,
 } from '../../../support/fenced-accounts';
-import { openConnection } from '../../../../processes/mysql/door';
+import { openConnection } from '../../../../runtime/mysql/door';
 
 describe('the fence, when deliveries meet', () => {
   let bank: FencedAccounts;

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import type { HoldFunds } from '../../../../contracts/accounts';
-import type { BusinessId, StepKey } from '../../../../contracts/ids';
+import type { HoldFunds } from '../../../../contracts/participants/accounts';
+import type { BusinessId, StepKey } from '../../../../contracts/engine/ids';
 import {
   captureFunds as capturing,
   holdFunds as holding,
   releaseFunds as release,
 } from '../../../../activities/accounts/accounts-store';
-import { actSpecOf } from '../../../../activities/implement';
+import { actSpecOf } from '../../../../activities/fence/implement';
 import { accounts as definition } from '../../../../contracts/participants';
-import type { ActSpec, FollowUpSpec } from '../../../../activities/participant';
+import type { ActSpec, FollowUpSpec } from '../../../../activities/fence/participant';
 import { aGid, aKey, fencedAccounts, type FencedAccounts } from '../../../support/fenced-accounts';
 
 const holdFunds = actSpecOf(definition.holdFunds, holding);

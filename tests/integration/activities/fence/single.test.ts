@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import type { HoldFunds } from '../../../../contracts/accounts';
-import { batchItemsMax, setBytesMax, setRowsMax } from '../../../../contracts/verdict';
-import { attemptAgeMaxMs } from '../../../../activities/fence-session';
-import type { ActSpec } from '../../../../activities/participant';
+import type { HoldFunds } from '../../../../contracts/participants/accounts';
+import { batchItemsMax, setBytesMax, setRowsMax } from '../../../../contracts/engine/verdict';
+import { attemptAgeMaxMs } from '../../../../activities/fence/session';
+import type { ActSpec } from '../../../../activities/fence/participant';
 import { holdFunds as holding } from '../../../../activities/accounts/accounts-store';
-import { actSpecOf } from '../../../../activities/implement';
+import { actSpecOf } from '../../../../activities/fence/implement';
 import { accounts } from '../../../../contracts/participants';
-import { inSqlTransaction, type SqlPool } from '../../../../activities/sql-transaction';
+import { inSqlTransaction, type SqlPool } from '../../../../activities/fence/sql-transaction';
 import { eventually } from '../../../support/eventually';
 import {
   aDelivery,

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import type { FenceVerdict, Keyed, Verb } from '../../../../contracts/verdict';
-import type { FenceState } from '../../../../activities/fence-rows';
-import type { ActSpec, FollowUpSpec } from '../../../../activities/participant';
+import type { FenceVerdict, Keyed, Verb } from '../../../../contracts/engine/verdict';
+import type { FenceState } from '../../../../activities/fence/rows';
+import type { ActSpec, FollowUpSpec } from '../../../../activities/fence/participant';
 import { aKey, fencedAccounts, type FencedAccounts } from '../../../support/fenced-accounts';
 
 type State = FenceState | 'none';

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { FaultPoints } from '../../../../processes/fault-points';
+import type { FaultPoints } from '../../../../runtime/faults/points';
 import { createInventory } from '../../../../activities/inventory/activities';
-import type { SqlPool } from '../../../../activities/sql-transaction';
-import { gidOf, stepKeyOf, type StepKey } from '../../../../contracts/ids';
-import type { InventoryActivities, ReserveStock } from '../../../../contracts/inventory';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
+import { gidOf, stepKeyOf, type StepKey } from '../../../../contracts/engine/ids';
+import type {
+  InventoryActivities,
+  ReserveStock,
+} from '../../../../contracts/participants/inventory';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { participantFence } from '../../../support/participant-fence';
 

@@ -6,7 +6,11 @@ import type { Redis } from 'ioredis';
 
 import { createLockActivities, type LockObserver } from '../../../../activities/locks/activities';
 import { connectLockRedis, createLockStore } from '../../../../activities/locks/lock-store';
-import { fencingToken, type LockActivities, type LockRequest } from '../../../../contracts/locks';
+import {
+  fencingToken,
+  type LockActivities,
+  type LockRequest,
+} from '../../../../contracts/engine/locks';
 import { eventually } from '../../../support/eventually';
 import { testStack } from '../../../support/stack';
 

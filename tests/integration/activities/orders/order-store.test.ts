@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { createOrders } from '../../../../activities/orders/activities';
-import type { SqlPool } from '../../../../activities/sql-transaction';
-import { gidOf, stepKeyOf } from '../../../../contracts/ids';
-import type { CreateOrder, OrdersActivities } from '../../../../contracts/orders';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
+import { gidOf, stepKeyOf } from '../../../../contracts/engine/ids';
+import type { CreateOrder, OrdersActivities } from '../../../../contracts/participants/orders';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { participantFence } from '../../../support/participant-fence';
 

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 
 import { differingBooks, noteBooks } from '../../../../activities/reconciliation/books';
 import { recordFindings } from '../../../../activities/reconciliation/findings-store';
-import { SqlTimeout, type SqlPool } from '../../../../activities/sql-transaction';
-import type { Finding, ReservingParticipant } from '../../../../contracts/reconciliation';
+import { SqlTimeout, type SqlPool } from '../../../../activities/fence/sql-transaction';
+import type { Finding, ReservingParticipant } from '../../../../contracts/engine/reconciliation';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
-import { fill } from '../../../../scripts/bench/filling';
-import { countingPool, mostRead, type StatementReads } from '../../../../scripts/bench/rows-read';
+import { fill } from '../../../../testing/bench/filling';
+import { countingPool, mostRead, type StatementReads } from '../../../../testing/bench/rows-read';
 
 let own: OwnDatabases;
 let accord: SqlPool;

@@ -3,15 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { createInventory } from '../../../../activities/inventory/activities';
-import type { SqlPool } from '../../../../activities/sql-transaction';
-import type { InventoryActivities } from '../../../../contracts/inventory';
-import type { OrderSagaInput } from '../../../../contracts/order-saga';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
+import type { InventoryActivities } from '../../../../contracts/participants/inventory';
+import type { OrderSagaInput } from '../../../../contracts/flows/order';
 import type {
   ReconcileInput,
   ReconcileReport,
   ReportedFinding,
-} from '../../../../contracts/reconciliation';
-import type { Database } from '../../../../scripts/databases/names';
+} from '../../../../contracts/engine/reconciliation';
+import type { Database } from '../../../../runtime/databases/names';
 import { ensureSchedules } from '../../../../workers/transactions/schedules';
 import { eventually } from '../../../support/eventually';
 import { participantFence } from '../../../support/participant-fence';

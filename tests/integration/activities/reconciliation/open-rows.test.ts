@@ -7,14 +7,14 @@ import { createRunsStore, type RunsStore } from '../../../../api/stores/runs-sto
 import type {
   ReconciliationActivities,
   SettleDayActivities,
-} from '../../../../contracts/reconciliation';
-import type { TransactionInput } from '../../../../contracts/transaction';
+} from '../../../../contracts/engine/reconciliation';
+import type { TransactionInput } from '../../../../contracts/engine/transaction';
 import {
   bytesAsText,
   openConnection,
   openSessions,
   type SessionPool,
-} from '../../../../processes/mysql/door';
+} from '../../../../runtime/mysql/door';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { withClockOff } from '../../../support/machine-clock';
 

@@ -5,21 +5,21 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Registry } from 'prom-client';
 
 import { createAllowanceStore } from '../../../../activities/accounts/allowance-store';
-import { createEpochSource } from '../../../../activities/epoch';
+import { createEpochSource } from '../../../../activities/fence/epoch';
 import { connectLockRedis, createLockStore } from '../../../../activities/locks/lock-store';
 import { createStuckMarks } from '../../../../activities/runs/stuck-marks';
-import type { OrderSagaInput } from '../../../../contracts/order-saga';
+import type { OrderSagaInput } from '../../../../contracts/flows/order';
 import type {
   ReconcileInput,
   ReconcileReport,
   SettleDayInput,
   SettleDayReport,
-} from '../../../../contracts/reconciliation';
-import { inertFaultPoints, type DeliveryPoints } from '../../../../processes/fault-points';
-import { createLogger } from '../../../../processes/logger';
-import { checkBooks } from '../../../../scripts/books';
+} from '../../../../contracts/engine/reconciliation';
+import { inertFaultPoints, type DeliveryPoints } from '../../../../runtime/faults/points';
+import { createLogger } from '../../../../runtime/logger';
+import { checkBooks } from '../../../../testing/verify/verification';
 import { bundleWorkflows } from '../../../../scripts/bundle-workflows';
-import { databases as databaseNames, type Database } from '../../../../scripts/databases/names';
+import { databases as databaseNames, type Database } from '../../../../runtime/databases/names';
 import { seed } from '../../../../scripts/seed';
 import { createActivities } from '../../../../workers/transactions/activities';
 import { createTransactionMetrics } from '../../../../workers/transactions/metrics';

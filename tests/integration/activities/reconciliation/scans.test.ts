@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { Gid } from '../../../../contracts/ids';
+import type { Gid } from '../../../../contracts/engine/ids';
 import { openRunsBehind } from '../../../../activities/reconciliation/open-runs';
 import { judgeReservations } from '../../../../activities/reconciliation/reservations';
 import { tenantsToSettle } from '../../../../activities/reconciliation/scheduled-settlements';
-import type { SqlPool } from '../../../../activities/sql-transaction';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
-import { countingPool, mostRead, type StatementReads } from '../../../../scripts/bench/rows-read';
+import { countingPool, mostRead, type StatementReads } from '../../../../testing/bench/rows-read';
 
 /** A statement is killed after three seconds: a job whose statements grow with the tables would one day stop for good. */
 describe('what a page of a job reads', () => {

@@ -10,7 +10,7 @@ import {
 import type { HubRow } from '../../../../activities/regions/hub-row';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { eventually } from '../../../support/eventually';
-import { openConnection } from '../../../../processes/mysql/door';
+import { openConnection } from '../../../../runtime/mysql/door';
 
 /** What a server says that is told how to acknowledge: those of these tests are without the plug-in for it. */
 const order = 'rpl_semi_sync_source';

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 
-import { enterEpoch } from '../../../../activities/regions/epochs';
-import type { SqlPool } from '../../../../activities/sql-transaction';
+import { enterEpoch } from '../../../../activities/regions/switch/epochs';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { eventually } from '../../../support/eventually';
-import { openConnection } from '../../../../processes/mysql/door';
+import { openConnection } from '../../../../runtime/mysql/door';
 
 const names = ['orders', 'accounts'] as const;
 

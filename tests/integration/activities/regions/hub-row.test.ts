@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { createHubStore, type HubStore } from '../../../../activities/regions/hub-row';
-import type { SqlPool } from '../../../../activities/sql-transaction';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 
 let own: OwnDatabases;

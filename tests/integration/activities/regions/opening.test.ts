@@ -5,16 +5,20 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RowDataPacket } from 'mysql2/promise';
 
-import { createRegionsActivities } from '../../../../activities/regions/activities';
-import { fence, type FenceProbe } from '../../../../activities/regions/fencing';
+import { createRegionsActivities } from '../../../../activities/regions/switch/activities';
+import { fence, type FenceProbe } from '../../../../activities/regions/switch/fencing';
 import { createHubStore, type HubStore } from '../../../../activities/regions/hub-row';
-import { isReadOnly, refuseWrites, withRegion } from '../../../../activities/regions/mysql-region';
-import { holdOpening } from '../../../../activities/regions/opening';
-import type { SqlPool } from '../../../../activities/sql-transaction';
-import { openConnection } from '../../../../processes/mysql/door';
-import { provision } from '../../../../scripts/databases/provision';
-import { serveLines } from '../../../../scripts/regions/json-lines';
-import { regionalMysql } from '../../../../scripts/stack/servers/mysql';
+import {
+  isReadOnly,
+  refuseWrites,
+  withRegion,
+} from '../../../../activities/regions/switch/mysql-region';
+import { holdOpening } from '../../../../activities/regions/switch/opening';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
+import { openConnection } from '../../../../runtime/mysql/door';
+import { provision } from '../../../../runtime/databases/provision';
+import { serveLines } from '../../../../runtime/json-lines';
+import { regionalMysql } from '../../../../testing/stack/servers/mysql';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { ownMySql, type OwnMySql } from '../../../support/own-mysql';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { republishing } from '../../../../activities/regions/republishing';
-import type { SqlPool } from '../../../../activities/sql-transaction';
-import { topics } from '../../../../contracts/events';
+import { republishing } from '../../../../activities/regions/switch/republishing';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
+import { topics } from '../../../../contracts/engine/events';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 
 let own: OwnDatabases;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { expireKeys, pageOf } from '../../../../activities/retention/retention-store';
-import type { SqlPool } from '../../../../activities/sql-transaction';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
-import { fill, patient } from '../../../../scripts/bench/filling';
-import { countingPool, mostRead, type StatementReads } from '../../../../scripts/bench/rows-read';
+import { fill, patient } from '../../../../testing/bench/filling';
+import { countingPool, mostRead, type StatementReads } from '../../../../testing/bench/rows-read';
 
 const history = 50_000;
 const dayMs = 24 * 3_600_000;

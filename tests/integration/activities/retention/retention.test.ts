@@ -5,17 +5,17 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { createCoupons } from '../../../../activities/coupons/activities';
 import { createRetentionActivities, demandKeep } from '../../../../activities/retention/activities';
 import { pageOf } from '../../../../activities/retention/retention-store';
-import { regionEpoch } from '../../../../activities/epoch';
-import { createFence, inertFenceMetrics } from '../../../../activities/fence';
-import type { SqlPool } from '../../../../activities/sql-transaction';
-import { businessIdOf, gidOf, stepKeyOf, type Gid } from '../../../../contracts/ids';
+import { regionEpoch } from '../../../../activities/fence/epoch';
+import { createFence, inertFenceMetrics } from '../../../../activities/fence/fence';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
+import { businessIdOf, gidOf, stepKeyOf, type Gid } from '../../../../contracts/engine/ids';
 import type {
   FenceCursor,
   RetentionActivities,
   StampedFence,
-} from '../../../../contracts/retention';
-import type { RunState } from '../../../../contracts/transaction';
-import { inertFaultPoints } from '../../../../processes/fault-points';
+} from '../../../../contracts/engine/retention';
+import type { RunState } from '../../../../contracts/engine/transaction';
+import { inertFaultPoints } from '../../../../runtime/faults/points';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { aDelivery, epochsAt } from '../../../support/fenced-accounts';
 import { participantFence } from '../../../support/participant-fence';

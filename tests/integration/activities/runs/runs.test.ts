@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { stepKeyOf, type Gid } from '../../../../contracts/ids';
+import { stepKeyOf, type Gid } from '../../../../contracts/engine/ids';
 import {
   decideBranch,
   endingBytesMax,
@@ -8,13 +8,13 @@ import {
   type EndRun,
   type MoveRun,
   type RunsActivities,
-} from '../../../../contracts/runs';
-import { clusterEpoch, createEpochSource } from '../../../../activities/epoch';
-import { inertFaultPoints } from '../../../../processes/fault-points';
-import { createFence, inertFenceMetrics } from '../../../../activities/fence';
+} from '../../../../contracts/engine/runs';
+import { clusterEpoch, createEpochSource } from '../../../../activities/fence/epoch';
+import { inertFaultPoints } from '../../../../runtime/faults/points';
+import { createFence, inertFenceMetrics } from '../../../../activities/fence/fence';
 import { createRunsActivities } from '../../../../activities/runs/activities';
 import { createRunsStore } from '../../../../activities/runs/runs-store';
-import type { SqlPool } from '../../../../activities/sql-transaction';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { aDelivery, aGid } from '../../../support/fenced-accounts';
 

@@ -2,20 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Producer } from 'kafkajs';
 
-import type { SqlPool } from '../../../../activities/sql-transaction';
-import type { OrderCreated, OrderEvent } from '../../../../contracts/events';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
+import type { OrderCreated, OrderEvent } from '../../../../contracts/engine/events';
 import type { EventProcessor } from '../../../../workers/consumers/event-processor';
 import { createConsumer, type Consumer } from '../../../../workers/consumers/kafka-consumer';
 import {
   createOrderViewProcessor,
   orderViewConsumer,
-} from '../../../../workers/consumers/order-view-processor';
-import { faultMenu } from '../../../../processes/fault-menu';
+} from '../../../../workers/consumers/order-view/processor';
+import { faultMenu } from '../../../../runtime/faults/menu';
 import {
   inertFaultPoints,
   parseFaults,
   type DeliveryPoints,
-} from '../../../../processes/fault-points';
+} from '../../../../runtime/faults/points';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { eventually } from '../../../support/eventually';
 import { ownKafka, readyTopics, silentLogger, type OwnKafka } from '../../../support/kafka';

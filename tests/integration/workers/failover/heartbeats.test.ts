@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import type { SqlPool } from '../../../../activities/sql-transaction';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import { startHeartbeats } from '../../../../workers/failover/heartbeats';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { eventually } from '../../../support/eventually';

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client, type Connection } from '@temporalio/client';
 
-import { createOpenMoves } from '../../../../activities/regions/open-moves';
-import { createWatchStore, type WatchEvent } from '../../../../activities/regions/watch-store';
-import type { SqlPool } from '../../../../activities/sql-transaction';
-import { connectTemporal } from '../../../../scripts/stack/temporal-client';
+import { createOpenMoves } from '../../../../activities/regions/switch/open-moves';
+import { createWatchStore, type WatchEvent } from '../../../../activities/regions/watch/store';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
+import { connectTemporal } from '../../../../testing/stack/temporal-client';
 import { createLostRuns } from '../../../../workers/failover/lost-runs';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { testStack } from '../../../support/stack';

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { SqlPool } from '../../../../activities/sql-transaction';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import { createOutboxStore, type OutboxStore } from '../../../../workers/relay/outbox-store';
 import { relayDefaults } from '../../../../workers/relay/relay';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
-import { fill, type Filling } from '../../../../scripts/bench/filling';
-import { countingPool, mostRead, type StatementReads } from '../../../../scripts/bench/rows-read';
+import { fill, type Filling } from '../../../../testing/bench/filling';
+import { countingPool, mostRead, type StatementReads } from '../../../../testing/bench/rows-read';
 
 /** Far more than a batch; the server's counts show a plan that walks them. */
 const waiting = 50_000;

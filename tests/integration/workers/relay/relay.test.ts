@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { SqlPool } from '../../../../activities/sql-transaction';
-import { topics } from '../../../../contracts/events';
-import { allTopics, ensureTopics } from '../../../../workers/relay/kafka-client';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
+import { topics } from '../../../../contracts/engine/events';
+import { allTopics, ensureTopics } from '../../../../runtime/kafka/client';
 import {
   createEventProducer,
   kafkaProducers,
@@ -11,8 +11,8 @@ import {
 } from '../../../../workers/relay/kafka-producer';
 import { createOutboxStore } from '../../../../workers/relay/outbox-store';
 import { createRelay, type Relay } from '../../../../workers/relay/relay';
-import { faultMenu } from '../../../../processes/fault-menu';
-import { parseFaults, type DeliveryPoints } from '../../../../processes/fault-points';
+import { faultMenu } from '../../../../runtime/faults/menu';
+import { parseFaults, type DeliveryPoints } from '../../../../runtime/faults/points';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { eventually } from '../../../support/eventually';
 import { ownKafka, silentLogger, watchTopic, type OwnKafka } from '../../../support/kafka';

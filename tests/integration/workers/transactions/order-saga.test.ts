@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 
-import { inertFaultPoints, type FaultPoint } from '../../../../processes/fault-points';
-import type { OrderSagaInput } from '../../../../contracts/order-saga';
-import { cancelTransactionUpdate, timelineQuery } from '../../../../contracts/transaction';
+import { inertFaultPoints, type FaultPoint } from '../../../../runtime/faults/points';
+import type { OrderSagaInput } from '../../../../contracts/flows/order';
+import { cancelTransactionUpdate, timelineQuery } from '../../../../contracts/engine/transaction';
 import { eventually } from '../../../support/eventually';
 import type { OrderHandle, OwnWorker } from './own-worker';
 import { ownWorker } from './own-worker';

@@ -1,9 +1,9 @@
-import { inventory } from '../../../../contracts/inventory';
-import type { OrderSagaInput } from '../../../../contracts/order-saga';
-import { defineFlow, tcc } from '../../../../contracts/steps';
+import { inventory } from '../../../../contracts/participants/inventory';
+import type { OrderSagaInput } from '../../../../contracts/flows/order';
+import { defineFlow, tcc } from '../../../../contracts/engine/steps';
 import { runFlow } from '../../../../workflows/kernel/flow';
 
-export { orderSaga } from '../../../../workflows/order-saga';
+export { orderSaga } from '../../../../workflows/flows/order';
 
 /** A transaction without a pivot of its own: the branch `decide` in `accord` decides it. */
 const flow = defineFlow<OrderSagaInput>()({

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
-import { paymentStatuses, paymentTransitions } from '../../../../contracts/payments';
+import { paymentStatuses, paymentTransitions } from '../../../../contracts/participants/payments';
 
 const migration = readFileSync(
   join(__dirname, '../../../../scripts/migrations/accounts/009.do.payments.sql'),

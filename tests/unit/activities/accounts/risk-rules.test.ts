@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { assess, type RiskFacts } from '../../../../activities/accounts/risk-rules';
-import type { RiskPolicy } from '../../../../contracts/risk';
+import type { RiskPolicy } from '../../../../contracts/participants/risk';
 
 const policy: RiskPolicy = {
   reviewScore: 50,

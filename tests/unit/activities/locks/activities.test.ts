@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { createLockActivities } from '../../../../activities/locks/activities';
 import { LocksUnavailable, type LockStore } from '../../../../activities/locks/lock-store';
-import { fencingToken, type LockRequest } from '../../../../contracts/locks';
+import { fencingToken, type LockRequest } from '../../../../contracts/engine/locks';
 
 const request: LockRequest = { kind: 'customer', id: 'acme.C-1', gid: 'order:acme.O-1' };
 

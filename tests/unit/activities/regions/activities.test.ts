@@ -5,10 +5,10 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   createRegionsActivities,
   type SwitchDependencies,
-} from '../../../../activities/regions/activities';
+} from '../../../../activities/regions/switch/activities';
 import type { HubRow, HubStore, Standing } from '../../../../activities/regions/hub-row';
 import type { RouterAnswer } from '../../../../activities/regions/router-protocol';
-import { serveLines } from '../../../../scripts/regions/json-lines';
+import { serveLines } from '../../../../runtime/json-lines';
 
 const gid = 'failover:main.2-1';
 const move = { cluster: 'main', from: 'a', to: 'b', kind: 'planned', epoch: 4 } as const;

@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { afterEach, describe, expect, it } from '@jest/globals';
 
 import { exchange } from '../../../../activities/regions/json-line';
-import { serveLines } from '../../../../scripts/regions/json-lines';
+import { serveLines } from '../../../../runtime/json-lines';
 import { eventually } from '../../../support/eventually';
 
 const servers: { readonly server: Server; readonly sockets: Set<Socket> }[] = [];

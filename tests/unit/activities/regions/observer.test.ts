@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { createObserver, type Place } from '../../../../activities/regions/observer';
-import type { Probed } from '../../../../activities/regions/sight';
-import { defaultWatchPolicy, type Sight } from '../../../../contracts/region-watch';
+import { createObserver, type Place } from '../../../../activities/regions/watch/observer';
+import type { Probed } from '../../../../activities/regions/watch/observation';
+import { defaultWatchPolicy, type Sight } from '../../../../contracts/participants/region-watch';
 import { aSight, now as start, silent } from './watching';
 
 const subject = { epoch: 7, active: 'a', standby: 'b' };

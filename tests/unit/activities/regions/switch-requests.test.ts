@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { createSwitchRequests, questionIdOf } from '../../../../activities/regions/switch-requests';
-import type { SqlPool } from '../../../../activities/sql-transaction';
-import { approvalActionSchema } from '../../../../api/approval-actions';
+import { createSwitchRequests, questionIdOf } from '../../../../activities/regions/switch/requests';
+import type { SqlPool } from '../../../../activities/fence/sql-transaction';
+import { approvalActionSchema } from '../../../../api/approvals/actions';
 import { now } from './watching';
 
 const gid = 'failover:main.4';

@@ -1,9 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { decideOn, targetOf, type Standing } from '../../../../activities/regions/watch-decision';
-import { regionStatuses } from '../../../../contracts/regions';
-import { isWell, type Sight, type WatchDecision } from '../../../../contracts/region-watch';
+import { decideOn, targetOf, type Standing } from '../../../../activities/regions/watch/decision';
+import { regionStatuses } from '../../../../contracts/participants/regions';
+import {
+  isWell,
+  type Sight,
+  type WatchDecision,
+} from '../../../../contracts/participants/region-watch';
 import { aLinkSight, aSight, aStanding, late, now, seen, silent } from './watching';
 
 const decide = (

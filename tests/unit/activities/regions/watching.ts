@@ -1,6 +1,6 @@
-import type { Sight, Streak } from '../../../../contracts/region-watch';
-import { defaultWatchPolicy } from '../../../../contracts/region-watch';
-import type { Standing } from '../../../../activities/regions/watch-decision';
+import type { Sight, Streak } from '../../../../contracts/participants/region-watch';
+import { defaultWatchPolicy } from '../../../../contracts/participants/region-watch';
+import type { Standing } from '../../../../activities/regions/watch/decision';
 
 export const now = 1_790_000_000_000;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { orderViewChangeOf, UnreadableEvent } from '../../../../workers/consumers/order-view';
+import { orderViewChangeOf, UnreadableEvent } from '../../../../workers/consumers/order-view/view';
 
 const event = {
   eventId: 'order:acme.O-1/createOrder/act/1',

@@ -1,0 +1,38 @@
+/** The second vantage point: a region's agent, asked to write into another region along the link between them. */
+import { z } from 'zod';
+
+import { exchange } from '../json-line';
+import type { Probed } from '../watch/observation';
+
+/** Where a region is reached along the link. The agent has credentials of its own: an order bears none. */
+export const probeOrderSchema = z.strictObject({
+  probe: z.strictObject({
+    host: z.string().regex(/^[\w.-]{1,255}$/),
+    port: z.number().int().min(1).max(65_535),
+    withinMs: z.number().int().min(1).max(10_000),
+  }),
+});
+export type ProbeOrder = z.infer<typeof probeOrderSchema>;
+
+const answerSchema = z.object({
+  ok: z.literal(true),
+  probed: z.object({
+    reads: z.boolean(),
+    writes: z.boolean(),
+    ms: z.number(),
+    error: z.string().nullable(),
+  }),
+});
+
+/** For the way there and back. */
+const graceMs = 300;
+
+/** @returns `null`: the agent does not answer, or refuses, and nobody knows what it would have seen. */
+export async function probeAlong(address: string, order: ProbeOrder): Promise<Probed | null> {
+  try {
+    const answer = await exchange(address, order, order.probe.withinMs + graceMs);
+    return answerSchema.parse(answer).probed;
+  } catch {
+    return null;
+  }
+}

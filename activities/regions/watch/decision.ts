@@ -1,0 +1,252 @@
+/** What a watch does about what it sees: a pure function, so that every promise of it can be played. */
+import type { Gid } from '../../../contracts/engine/ids';
+import type { RegionStatus } from '../../../contracts/participants/regions';
+import {
+  isWell,
+  resyncsMax,
+  watchTimes,
+  type Decided,
+  type Sight,
+  type Vantage,
+  type WatchDecision,
+  type WatchPolicy,
+} from '../../../contracts/participants/region-watch';
+import { signalOf, type Signal } from './observation';
+
+/** The cluster as the hub knows it now. */
+export interface Standing {
+  readonly epoch: number;
+  /** The active region. */
+  readonly region: string;
+  readonly sync: boolean;
+  readonly state: 'steady' | 'failing-over' | 'degraded';
+  readonly sequence: number;
+  /** The switch or rejoin that was accepted and has not ended. */
+  readonly openMove: Gid | null;
+  /** In their own order of priority. */
+  readonly regions: readonly { readonly region: string; readonly status: RegionStatus }[];
+  readonly policy: WatchPolicy;
+  /** `null`: none was ever completed. */
+  readonly sinceFailoverMs: number | null;
+  /** Of the watch alone, in the last hour. */
+  readonly attempts: number;
+  readonly resyncs: number;
+}
+
+/** Who would be promoted: the first standby by priority. @returns `null`: nobody stands by. */
+export function targetOf({
+  region: active,
+  regions,
+  policy,
+}: Pick<Standing, 'region' | 'regions'> & {
+  readonly policy: Pick<WatchPolicy, 'priorities'>;
+}): string | null {
+  const standbys = regions
+    .filter(({ region, status }) => region !== active && status === 'STANDBY')
+    .map(({ region }) => region);
+  return policy.priorities.find((region) => standbys.includes(region)) ?? standbys[0] ?? null;
+}
+
+/** Something may have become another thing by then, although nothing new was seen. */
+const soonMs = 1_000;
+const laterMs = 30_000;
+
+/**
+ * The meaning of what both vantage points see (docs/failover.md, Watching).
+ *
+ * - One of them sees writes: never a switch.
+ * - What is not known: nothing is done, at most somebody is called.
+ * - Nothing at all while somebody moves the regions.
+ */
+export function decideOn(
+  sights: Readonly<Partial<Record<Vantage, Sight>>>,
+  standing: Standing,
+  now: number,
+): Decided {
+  const { hub, link } = sights;
+  if (standing.openMove !== null || standing.state === 'failing-over') return nothing(laterMs);
+  if (!hub || !isOfNow(hub, standing, now)) return nothing(laterMs);
+  const isLinkOfNow = link?.standby === hub.standby && isOfNow(link, standing, now);
+  const seen = signalsOf(hub, isLinkOfNow ? link : undefined, standing);
+  const outage = { hub, standing, seen, now };
+  if (seen.hub.writes === 'seen') return wellAtHub(outage, link);
+  if (seen.hub.writes === 'late') return nothing(soonMs);
+  if (seen.link !== 'lost' && seen.link.writes === 'seen')
+    return pageLater(
+      'silent_at_hub',
+      'The active region takes writes, but none of the hub.',
+      hub.writes.since,
+      now,
+    );
+  return silent(outage);
+}
+
+interface Outage {
+  readonly hub: Sight;
+  readonly standing: Standing;
+  readonly seen: Seen;
+  readonly now: number;
+}
+
+interface Seen {
+  readonly hub: {
+    readonly reads: Signal;
+    readonly writes: Signal;
+    readonly standbyReads: Signal;
+    readonly standbyFollows: Signal;
+  };
+  /** `lost`: that vantage point does not answer, or told nothing lately. */
+  readonly link: { readonly reads: Signal; readonly writes: Signal } | 'lost';
+}
+
+const isOfNow = (sight: Sight, { epoch, region }: Standing, now: number): boolean =>
+  sight.epoch === epoch && sight.active === region && now - sight.at <= freshFor(sight);
+
+/** All that is well is told once a minute; everything else within seconds. */
+const freshFor = (sight: Sight): number =>
+  watchTimes.fresh + (isWell(sight) ? watchTimes.observe : 0);
+
+function signalsOf(hub: Sight, link: Sight | undefined, { policy }: Standing): Seen {
+  const of = (
+    sight: Sight,
+    name: 'reads' | 'writes' | 'standbyReads' | 'standbyFollows',
+  ): Signal => {
+    const streak = sight[name];
+    return streak ? signalOf(streak, sight.at, policy) : 'late';
+  };
+  return {
+    hub: {
+      reads: of(hub, 'reads'),
+      writes: of(hub, 'writes'),
+      standbyReads: of(hub, 'standbyReads'),
+      standbyFollows: of(hub, 'standbyFollows'),
+    },
+    link:
+      link && link.answers.misses === 0
+        ? { reads: of(link, 'reads'), writes: of(link, 'writes') }
+        : 'lost',
+  };
+}
+
+/** The hub's writes are silent, and nobody else is known to see any. */
+function silent(outage: Outage): Decided {
+  const { hub, seen, now } = outage;
+  const { link } = seen;
+  if (seen.hub.standbyReads === 'silent') return standbyGone(outage);
+  if (link === 'lost')
+    return pageLater(
+      'silent_at_hub',
+      'The hub sees no write of the active region, and the other vantage point does not answer.',
+      hub.writes.since,
+      now,
+    );
+  // One of them is a look behind the other: what it will be decides between very different acts.
+  if (link.writes !== 'silent' || seen.hub.standbyReads !== 'seen') return nothing(soonMs);
+  switch (seen.hub.reads) {
+    case 'late':
+      return nothing(soonMs);
+    case 'silent':
+      return activeGone(outage);
+    case 'seen':
+      // It is there, and commits wait: for the standby, or for its own disk.
+      if (link.reads === 'silent')
+        return alone(outage, 'The regions do not reach each other, and writes wait.');
+      if (seen.hub.standbyFollows === 'silent')
+        return alone(outage, 'The standby does not follow, and writes wait.');
+      if (link.reads === 'late' || seen.hub.standbyFollows === 'late') return nothing(soonMs);
+      return activeGone(outage);
+  }
+}
+
+function standbyGone(outage: Outage): Decided {
+  const { seen } = outage;
+  switch (seen.hub.reads) {
+    case 'late':
+      return nothing(soonMs);
+    case 'seen':
+      return alone(outage, 'The standby is gone, and writes wait for it.');
+    case 'silent':
+      return page('nobody_left', 'Neither the active region nor the standby answers.');
+  }
+}
+
+/** Safe to decide again: a degraded cluster whose region was not told yet is told. */
+function alone({ standing }: Outage, detail: string): Decided {
+  const isWaitedFor =
+    (standing.state === 'steady' && standing.sync) || standing.state === 'degraded';
+  if (!isWaitedFor)
+    return page(
+      'silent',
+      'Writes of the active region wait, although no standby has to have them.',
+    );
+  return decided({ kind: 'degrade', epoch: standing.epoch, detail }, soonMs);
+}
+
+function activeGone({ hub, standing }: Outage): Decided {
+  const { epoch, sequence, region: from, policy } = standing;
+  const to = targetOf(standing);
+  if (to === null) return page('no_target', `Region ${from} is silent, and no region stands by.`);
+  if (to !== hub.standby) return nothing(soonMs); // Another one than was looked at.
+  const { sinceFailoverMs, attempts } = standing;
+  if (sinceFailoverMs !== null && sinceFailoverMs < watchTimes.antiFlap)
+    return page('anti_flap', `Region ${from} is silent, ${sinceFailoverMs} ms after a switch.`);
+  if (attempts >= policy.maxAttempts)
+    return page(
+      'attempts_used',
+      `Region ${from} is silent, after ${attempts} switches in an hour.`,
+    );
+  // What the standby lacks is lost with a promotion: then a person has to say so.
+  const kind = policy.autoFailover && standing.sync ? 'failover' : 'ask';
+  const reason = `Region ${from} acknowledges no write at either vantage point.`;
+  const cluster = { epoch, sequence, from, to, force: !standing.sync };
+  return decided({ kind, ...cluster, reason, since: hub.writes.since }, laterMs);
+}
+
+/** The hub's writes are acknowledged: there is nothing to switch. */
+function wellAtHub({ hub, standing, seen, now }: Outage, link: Sight | undefined): Decided {
+  if (seen.hub.standbyReads === 'silent')
+    return page('standby_silent', `Region ${hub.standby ?? '?'} does not answer.`);
+  if (!link || hub.standby === null) return nothing(laterMs);
+  if (seen.link === 'lost' && link.answers.misses === 0) return nothing(laterMs); // It has told nothing lately.
+  if (seen.link === 'lost')
+    return pageLater(
+      'vantage_lost',
+      'The agent that watches along the link does not answer.',
+      link.answers.since,
+      now,
+    );
+  if (seen.link.writes === 'silent')
+    return pageLater(
+      'silent_at_link',
+      'The active region takes writes of the hub, but none along the link.',
+      link.writes.since,
+      now,
+    );
+  if (
+    standing.state === 'degraded' &&
+    seen.hub.standbyReads === 'seen' &&
+    seen.link.reads === 'seen'
+  )
+    return backAgain(hub, link, standing, now);
+  return nothing(laterMs);
+}
+
+function backAgain(hub: Sight, link: Sight, standing: Standing, now: number): Decided {
+  const { epoch, sequence, region: active, resyncs } = standing;
+  const region = hub.standby;
+  if (region === null || hub.standbyReads === null) return nothing(laterMs);
+  const backForMs = now - Math.max(hub.standbyReads.since, link.reads.since, hub.writes.since);
+  if (backForMs < watchTimes.resyncAfter) return nothing(soonMs);
+  if (resyncs >= resyncsMax)
+    return page('resyncs_used', `Region ${region} is back, after ${resyncs} rejoins in an hour.`);
+  return decided({ kind: 'resync', epoch, sequence, region, active }, laterMs);
+}
+
+const decided = (decision: WatchDecision, againMs: number): Decided => ({ decision, againMs });
+const nothing = (againMs: number): Decided => decided({ kind: 'nothing' }, againMs);
+const page = (code: string, detail: string): Decided =>
+  decided({ kind: 'page', code, detail }, laterMs);
+
+/** Not at once: the other vantage point may be about to see the same. */
+const pageLater = (code: string, detail: string, since: number, now: number): Decided =>
+  now - since < watchTimes.pageAfter ? nothing(soonMs) : page(code, detail);

@@ -1,0 +1,114 @@
+/** Looks become sights: how often, and since when, something was missed in a row. */
+import type {
+  HealthLevel,
+  Sight,
+  Streak,
+  WatchPolicy,
+} from '../../../contracts/participants/region-watch';
+import { watchTimes } from '../../../contracts/participants/region-watch';
+
+/** One look from one vantage point. */
+export interface Glimpse {
+  readonly began: number;
+  readonly at: number;
+  /** `null`: the vantage point itself does not answer. */
+  readonly active: Probed | null;
+  /** `null`: it does not look at the standby. */
+  readonly standby: StandbyLook | null;
+}
+
+/** What a region answered to a heartbeat. */
+export interface Probed {
+  readonly reads: boolean;
+  /** It acknowledged a write in time. */
+  readonly writes: boolean;
+  readonly ms: number;
+  readonly error: string | null;
+}
+
+export interface StandbyLook {
+  readonly reads: boolean;
+  readonly follows: boolean;
+  readonly ms: number;
+  /** Age of the newest write of the hub that it has; `null`: it has none, or does not answer. */
+  readonly lagMs: number | null;
+  readonly error: string | null;
+}
+
+/** Whom a cluster's sights are about. */
+export type Subject = Pick<Sight, 'epoch' | 'active' | 'standby'>;
+
+/** The next sight. What was seen of another epoch or of other regions does not count. */
+export function seenBy(before: Sight | null, subject: Subject, glimpse: Glimpse): Sight {
+  const last = before && isAbout(before, subject) ? before : null;
+  const { began, at, active, standby } = glimpse;
+  const next = (streak: Streak | null | undefined, isSeen: boolean): Streak =>
+    isSeen
+      ? streak?.misses === 0
+        ? streak
+        : { misses: 0, since: at }
+      : { misses: (streak?.misses ?? 0) + 1, since: streak?.misses ? streak.since : began };
+  const told = last?.answers.misses === 0 ? last : null;
+  return {
+    epoch: subject.epoch,
+    active: subject.active,
+    standby: subject.standby,
+    at,
+    answers: next(last?.answers, active !== null),
+    reads: active ? next(told?.reads, active.reads) : unknown(at),
+    writes: active ? next(told?.writes, active.writes) : unknown(at),
+    standbyReads: standby && next(last?.standbyReads, standby.reads),
+    standbyFollows: standby && next(last?.standbyFollows, standby.follows),
+  };
+}
+
+/** Neither seen nor silent, however long it lasts: nobody has looked. */
+const unknown = (at: number): Streak => ({ misses: 1, since: at });
+
+export const isAbout = (sight: Subject, { epoch, active, standby }: Subject): boolean =>
+  sight.epoch === epoch && sight.active === active && sight.standby === standby;
+
+/** `late`: missed, but not often or not long enough to be `silent`; or unknown. */
+export type Signal = 'seen' | 'late' | 'silent';
+
+export function signalOf(
+  streak: Streak,
+  at: number,
+  { failureThreshold, unhealthyMs }: Pick<WatchPolicy, 'failureThreshold' | 'unhealthyMs'>,
+): Signal {
+  if (streak.misses === 0) return 'seen';
+  const isSilent = streak.misses >= failureThreshold && at - streak.since >= unhealthyMs;
+  return isSilent ? 'silent' : 'late';
+}
+
+type SilencePolicy = Parameters<typeof signalOf>[2];
+
+/** What a sight comes to: as long as it is the same, there is nothing to tell. */
+export function signatureOf(sight: Sight, policy: SilencePolicy): string {
+  const { answers, reads, writes, standbyReads, standbyFollows } = sight;
+  const signals = [answers, reads, writes, standbyReads, standbyFollows].map((streak) =>
+    streak ? signalOf(streak, sight.at, policy) : '-',
+  );
+  return [sight.epoch, sight.active, sight.standby ?? '-', ...signals].join(' ');
+}
+
+/** Of the active region, as this vantage point sees it. */
+export function levelOfActive(
+  { writes, answers, at }: Sight,
+  probed: Probed | null,
+  policy: SilencePolicy,
+): HealthLevel {
+  if (answers.misses === 0 && signalOf(writes, at, policy) === 'silent') return 'UNHEALTHY';
+  return probed?.writes === true && probed.ms <= watchTimes.slow ? 'HEALTHY' : 'DEGRADED';
+}
+
+/** Of the standby. How old its newest write is tells of it only as long as the active region takes any. */
+export function levelOfStandby(
+  { writes, standbyReads, at }: Sight,
+  look: StandbyLook,
+  policy: SilencePolicy,
+): HealthLevel {
+  if (standbyReads && signalOf(standbyReads, at, policy) === 'silent') return 'UNHEALTHY';
+  const lags = writes.misses === 0 && (look.lagMs === null || look.lagMs >= watchTimes.lagging);
+  return look.reads && look.follows && !lags ? 'HEALTHY' : 'DEGRADED';
+}

@@ -1,0 +1,70 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+import {
+  isWell,
+  watchTimes,
+  type ObserveCluster,
+  type Sight,
+  type Vantage,
+  type WatchPolicy,
+} from '../../../contracts/participants/region-watch';
+import { seenBy, signatureOf, type Glimpse, type Subject } from './observation';
+
+/** The cluster as the hub has it now. */
+export interface Place {
+  readonly subject: Subject;
+  readonly policy: WatchPolicy;
+}
+
+interface ObserverParts {
+  /** `null`: it is in one place. */
+  readonly place: () => Promise<Place | null>;
+  /** One look; never rejects. */
+  readonly look: (vantage: Vantage, subject: Subject) => Promise<Glimpse>;
+  /** Writes down what is seen. */
+  readonly tell: (vantage: Vantage, sight: Sight, glimpse: Glimpse, place: Place) => Promise<void>;
+  readonly now: () => number;
+  readonly pause?: (ms: number, signal: AbortSignal) => Promise<unknown>;
+}
+
+const tellEveryMs = 2_000;
+/** From one look to the next, where something was told in between. */
+const betweenMs = 250;
+
+/** Looks until there is something to tell: `WatchActivities.observe`. An aborted signal ends it with what was seen last. */
+export function createObserver({
+  place,
+  look,
+  tell,
+  now,
+  pause = (ms, signal) => delay(Math.max(0, ms), undefined, { signal }).catch(() => undefined),
+}: ObserverParts) {
+  return async function observe(
+    { vantage, since }: Pick<ObserveCluster, 'vantage' | 'since'>,
+    signal: AbortSignal,
+  ): Promise<Sight | null> {
+    const began = now();
+    // Nobody has looked for a while: what was told is old, and what was missed then is missed from now on.
+    const isOld = since === null || began - since.at > watchTimes.fresh;
+    let toldAt = -Infinity;
+    let last = isOld ? null : since;
+    if (since) await pause(since.at + betweenMs - began, signal); // What flickers is told, but not looked at faster.
+    for (;;) {
+      const looked = now();
+      const placed = await place();
+      if (!placed) return null;
+      const glimpse = await look(vantage, placed.subject);
+      const sight = seenBy(last, placed.subject, glimpse);
+      const isNews =
+        isOld || signatureOf(sight, placed.policy) !== signatureOf(since, placed.policy);
+      if (isNews || now() - toldAt >= tellEveryMs) {
+        await tell(vantage, sight, glimpse, placed);
+        toldAt = now();
+      }
+      const untilMs = isWell(sight) ? watchTimes.observe : watchTimes.observeUnwell;
+      if (isNews || signal.aborted || now() - began >= untilMs) return sight;
+      last = sight;
+      await pause(looked + watchTimes.probeEvery - now(), signal);
+    }
+  };
+}

@@ -1,0 +1,149 @@
+/** How each service of a region answers the hub. Persons are shown it; nothing is decided by it. */
+import { Redis } from 'ioredis';
+import { Kafka, logLevel } from 'kafkajs';
+
+import {
+  watchTimes,
+  type HealthLevel,
+  type RegionService,
+} from '../../../contracts/participants/region-watch';
+import type { RegionAccess } from '../switch/activities';
+import { alongHub, heartbeat, lookAtStandby, reasonOf } from './probe';
+
+/** One look at one service. */
+export interface ServiceLook {
+  /** It does what its region has it for: takes writes, or follows. */
+  readonly isWell: boolean;
+  /** `null`: it did not answer. */
+  readonly ms: number | null;
+  /** How far it is behind what it follows; `null`: it follows nothing, or nobody knows. */
+  readonly lagMs: number | null;
+  readonly error: string | null;
+}
+
+/** What the looks of the last minute come to. */
+export interface ServiceHealth {
+  readonly level: HealthLevel;
+  /** Of the last look that was answered. */
+  readonly latencyMs: number | null;
+  /** Of the looks that are known, in percent. */
+  readonly errorPercent: number;
+  readonly lagMs: number | null;
+  readonly error: string | null;
+}
+
+/** @param looks the last one last; one at least. */
+export function healthOf(looks: readonly ServiceLook[], failureThreshold: number): ServiceHealth {
+  const last = looks.at(-1);
+  const failed = looks.filter(({ isWell }) => !isWell).length;
+  const misses = looks.length - 1 - looks.findLastIndex(({ isWell }) => isWell);
+  return {
+    level: misses >= failureThreshold ? 'UNHEALTHY' : isQuick(last) ? 'HEALTHY' : 'DEGRADED',
+    latencyMs: looks.findLast(({ ms }) => ms !== null)?.ms ?? null,
+    errorPercent: Math.round((failed * 100) / Math.max(1, looks.length)),
+    lagMs: last?.lagMs ?? null,
+    error: last?.error ?? null,
+  };
+}
+
+const isQuick = (look: ServiceLook | undefined): boolean =>
+  look?.isWell === true &&
+  (look.ms ?? 0) <= watchTimes.slow &&
+  (look.lagMs ?? 0) < watchTimes.lagging;
+
+export interface LookedAt {
+  readonly access: RegionAccess;
+  readonly isActive: boolean;
+  /** Of the user that writes heartbeats. */
+  readonly watchUrl: string;
+  /** Of the hub: how old a standby's newest write is. */
+  readonly now: () => number;
+}
+
+/** Each service once, all at a time. Never rejects; takes little longer than `watchTimes.probeWithin`. */
+export async function lookAtServices(
+  region: LookedAt,
+): Promise<Readonly<Record<RegionService, ServiceLook>>> {
+  const [mysql, redis, kafka] = await Promise.all([
+    lookAtMysql(region),
+    lookAtRedis(region),
+    lookAtKafka(region),
+  ]);
+  return { mysql, redis, kafka };
+}
+
+async function lookAtMysql({ access, isActive, watchUrl, now }: LookedAt): Promise<ServiceLook> {
+  const withinMs = watchTimes.probeWithin;
+  if (isActive) {
+    const { writes, ms, error } = await heartbeat(alongHub(watchUrl, access), 'services', withinMs);
+    return { isWell: writes, ms: writes ? ms : null, lagMs: null, error };
+  }
+  const database = new URL(watchUrl).pathname.slice(1);
+  const { reads, follows, ...look } = await lookAtStandby(access.mysqlUrl, database, {
+    withinMs,
+    now,
+  });
+  return { ...look, isWell: reads && follows, ms: reads ? look.ms : null };
+}
+
+function lookAtRedis({ access, isActive }: LookedAt): Promise<ServiceLook> {
+  return timed(async (within) => {
+    const redis = new Redis(access.redisUrl, {
+      ...{ connectTimeout: within, commandTimeout: within },
+      ...{ maxRetriesPerRequest: 0, retryStrategy: () => null },
+    });
+    let reason: Error | undefined;
+    redis.on('error', (error) => (reason = error));
+    try {
+      return redisLook(await redis.info('replication'), isActive);
+    } catch (error) {
+      throw reason ?? error; // The command knows only that its connection is closed.
+    } finally {
+      redis.disconnect();
+    }
+  });
+}
+
+/** @param info lines of `name:value`. */
+export function redisLook(info: string, isActive: boolean): Pick<ServiceLook, 'lagMs' | 'error'> {
+  const valueOf = (name: string) => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1];
+  const leads = valueOf('role') === 'master';
+  if (isActive) return { lagMs: null, error: leads ? null : 'It follows another one.' };
+  if (leads) return { lagMs: null, error: 'It follows nobody.' };
+  const isLinked = valueOf('master_link_status') === 'up';
+  // Its leader says something each second, if it has nothing else to say.
+  const silentSeconds = Number(valueOf('master_last_io_seconds_ago') ?? -1);
+  return {
+    lagMs: isLinked && silentSeconds >= 0 ? Math.max(0, silentSeconds - 1) * 1_000 : null,
+    error: isLinked ? null : 'Its link to the active region is down.',
+  };
+}
+
+function lookAtKafka({ access }: LookedAt): Promise<ServiceLook> {
+  return timed(async (within) => {
+    const admin = new Kafka({
+      ...{ clientId: 'accord-watch', brokers: [...access.brokers], logLevel: logLevel.NOTHING },
+      ...{ connectionTimeout: within, requestTimeout: within, retry: { retries: 0 } },
+    }).admin();
+    try {
+      await admin.connect();
+      const { brokers } = await admin.describeCluster();
+      const error = brokers.length > 0 ? null : 'It knows no broker.';
+      return { lagMs: null, error };
+    } finally {
+      admin.disconnect().catch(() => undefined); // Nobody waits for it.
+    }
+  });
+}
+
+async function timed(
+  look: (withinMs: number) => Promise<Pick<ServiceLook, 'lagMs' | 'error'>>,
+): Promise<ServiceLook> {
+  const began = performance.now();
+  try {
+    const { lagMs, error } = await look(watchTimes.probeWithin);
+    return { isWell: error === null, ms: Math.round(performance.now() - began), lagMs, error };
+  } catch (error) {
+    return { isWell: false, ms: null, lagMs: null, error: reasonOf(error) };
+  }
+}

@@ -1,0 +1,128 @@
+import { z } from 'zod';
+
+import { isOperatorFlow } from '../../contracts/engine/ids';
+import { currencies, minorUnitsMax, type Currency } from '../../contracts/engine/money';
+import type { KeptResolution } from '../../contracts/engine/resolutions';
+import type { Decision } from '../../contracts/engine/transaction';
+import { isAnotherPerson, type People } from '../http/people';
+import { plannedStepOf } from '../../contracts/flows';
+import { defaultAmountLimits } from '../shop/risk-policy';
+import type { Scope } from '../http/scopes';
+import type { RunRow } from '../stores/runs/rows';
+
+/**
+ * Why one person is not enough. `amount_at_risk`: it reaches the threshold of its currency, or nobody knows it.
+ * `skips_money`: a step that moves money is not to be done. `moves_regions`: a step of a switch or rejoin is settled by
+ * hand, or booked. `own_transaction`: who settles it by hand, or books it, may have started it. `grants_power`: the new key may ask for what
+ * takes two, be one of them, or make keys. `for_another`: the new key speaks for somebody else. `unplanned_failover`: a
+ * region is given up. `arms_failover`: a watch may give one up by itself. `books_money`: money that a skipped step has left is said to be booked.
+ */
+export const twoPersonRules = [
+  'amount_at_risk',
+  'skips_money',
+  'moves_regions',
+  'own_transaction',
+  'grants_power',
+  'for_another',
+  'unplanned_failover',
+  'arms_failover',
+  'books_money',
+] as const;
+export type TwoPersonRule = (typeof twoPersonRules)[number];
+
+/** Amounts in minor units from which a decision wants two persons; 0: always. */
+export type Thresholds = Readonly<Record<Currency, number>>;
+
+const threshold = (currency: Currency) =>
+  z.int().min(0).max(minorUnitsMax).default(defaultAmountLimits[currency].review);
+
+/** What is left out is what a payment is reviewed at by default: what needs a person there needs two here. */
+export const thresholdsSchema = z.strictObject({
+  EUR: threshold('EUR'),
+  USD: threshold('USD'),
+  GBP: threshold('GBP'),
+  JPY: threshold('JPY'),
+  KWD: threshold('KWD'),
+  CLF: threshold('CLF'),
+} satisfies Record<Currency, unknown>) satisfies z.ZodType<Thresholds>;
+
+/**
+ * @param people who may stand behind whoever decides.
+ * @returns why a decision on a parked run wants two persons; `null`: one is enough.
+ */
+export function ruleOfDecision(
+  run: Pick<RunRow, 'flow' | 'atRisk' | 'requester'>,
+  { step, decision, people }: DecisionBy,
+  thresholds: Thresholds,
+): TwoPersonRule | null {
+  if (decision === 'skip' && movesMoney(run, step)) return 'skips_money';
+  if (isMuchAtRisk(run, step, thresholds)) return 'amount_at_risk';
+  return decision === 'retry' ? null : ruleOfHand(run, people);
+}
+
+interface DecisionBy {
+  readonly step: string;
+  readonly decision: Decision;
+  readonly people: People;
+}
+
+/**
+ * @param people who may stand behind whoever books.
+ * @returns why the word that a skipped step is booked wants two persons; `null`: one is enough.
+ */
+export function ruleOfBooking(
+  run: Pick<RunRow, 'flow' | 'requester'>,
+  { step, branch, amounts }: Pick<KeptResolution, 'step' | 'branch' | 'amounts'>,
+  people: People,
+): TwoPersonRule | null {
+  const isMoney = amounts.some(({ kind }) => kind !== 'stock');
+  const moves = [step, branch].some((name) => plannedStepOf(run.flow, name)?.movesMoney === true);
+  return isMoney || moves ? 'books_money' : ruleOfHand(run, people);
+}
+
+/** What holds of every word of a person in the place of a program, money or not. */
+function ruleOfHand(
+  { flow, requester }: Pick<RunRow, 'flow' | 'requester'>,
+  people: People,
+): TwoPersonRule | null {
+  if (isOperatorFlow(flow)) return 'moves_regions';
+  return isAnotherPerson(people, requester) ? null : 'own_transaction';
+}
+
+/** Scopes of which two persons are made: to ask, to approve, to do without, and to make keys with them. */
+const powers: readonly Scope[] = [
+  'admin:keys',
+  'payments:review',
+  'ops:resolve',
+  'ops:approve',
+  'ops:failover',
+  'ops:breakglass',
+];
+
+/** @param isForAnother the key has another owner than the subject that makes it. */
+export function ruleOfKey(scopes: readonly Scope[], isForAnother: boolean): TwoPersonRule | null {
+  if (powers.some((power) => scopes.includes(power))) return 'grants_power';
+  return isForAnother ? 'for_another' : null;
+}
+
+/** A step that no plan names is judged by what is at risk. */
+function movesMoney({ flow, atRisk }: Pick<RunRow, 'flow' | 'atRisk'>, step: string): boolean {
+  const planned = plannedStepOf(flow, step);
+  return planned ? planned.movesMoney : atRisk.some(({ kind }) => kind !== 'stock');
+}
+
+/** Where no money is at risk there is no currency to ask for: then one threshold of 0 is enough. */
+function isMuchAtRisk(
+  { flow, atRisk }: Pick<RunRow, 'flow' | 'atRisk'>,
+  step: string,
+  thresholds: Thresholds,
+): boolean {
+  const money = atRisk.filter((amount) => amount.kind !== 'stock');
+  // Money is moved and nobody knows how much: it may be any sum.
+  if (money.length === 0 && plannedStepOf(flow, step)?.movesMoney === true) return true;
+  if (money.length === 0) return currencies.some((currency) => thresholds[currency] === 0);
+  return money.some(({ currency }) => {
+    const own = money.filter((amount) => amount.currency === currency);
+    return own.reduce((sum, { minorUnits }) => sum + minorUnits, 0) >= thresholds[currency];
+  });
+}

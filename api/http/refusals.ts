@@ -1,0 +1,47 @@
+import { currencies, type Currency } from '../../contracts/engine/money';
+import { deadlineMs } from '../../contracts/engine/transaction';
+import { Problem, type FieldError } from './errors';
+import { sentenceOf } from './field-errors';
+
+export const fault = (pointer: string, code: string, message: string): FieldError => ({
+  pointer,
+  code,
+  message,
+});
+
+/** The refusal of a request that fits its schema and cannot mean anything; its detail names the first fields. */
+export const unprocessable = (errors: readonly FieldError[]): Problem =>
+  new Problem('unprocessable', { errors, detail: sentenceOf(errors) });
+
+/** @throws Problem `unprocessable`, where there is one. */
+export function refuse(errors: readonly FieldError[]): void {
+  if (errors.length > 0) throw unprocessable(errors);
+}
+
+/** The currency at this pointer. @throws Problem `unprocessable`, together with the other faults that were found. */
+export function currencyAt(
+  pointer: string,
+  name: string,
+  others: readonly FieldError[] = [],
+): Currency {
+  const currency = currencies.find((known) => known === name);
+  if (currency) return currency;
+  const message = `names ${name}, which is not a currency that Accord moves`;
+  throw unprocessable([...others, fault(pointer, 'currency_unknown', message)]);
+}
+
+export function deadlineFaults(ms: number): readonly FieldError[] {
+  if (ms >= deadlineMs.min && ms <= deadlineMs.max) return [];
+  const code = ms < deadlineMs.min ? 'deadline_too_short' : 'deadline_too_long';
+  return [
+    fault('/deadlineMs', code, `is ${ms}, and must be from ${deadlineMs.min} to ${deadlineMs.max}`),
+  ];
+}
+
+/** Money that would come from where it goes. */
+export const sameAccountFaults = (
+  pointer: string,
+  from: string,
+  to: string,
+): readonly FieldError[] =>
+  from === to ? [fault(pointer, 'same_account', `names ${from}, the account that pays`)] : [];

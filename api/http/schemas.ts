@@ -1,0 +1,79 @@
+import { z } from 'zod';
+
+import { partsOfBusinessId, referencePattern } from '../../contracts/engine/ids';
+import { minorUnitsMax } from '../../contracts/engine/money';
+import { deadlineMs } from '../../contracts/engine/transaction';
+import { subjectPattern } from './people';
+
+// zod counts UTF-16 units, people count characters: a pair of surrogates is one.
+const codePoints = (value: string): number => value.replace(/[\u{10000}-\u{10ffff}]/gu, 'x').length;
+const isPrintable = (value: string): boolean => !/[\p{Control}\p{Surrogate}]/u.test(value);
+
+/** Text for people: 1 to `max` code points without control characters; trimmed nowhere. */
+export const text = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .refine((value) => codePoints(value) <= max, `must have at most ${max} characters`)
+    .refine(isPrintable, 'must have no control characters')
+    .meta({ maxLength: max });
+
+/** Whoever a credential speaks for. What is wrong with it is no question of form: `subjectFaults` says it. */
+export const subject = z.string().meta({ pattern: subjectPattern.source });
+
+/** An id of the tenant's own, without the tenant. */
+export const reference = z
+  .string()
+  .regex(
+    referencePattern,
+    'must be 1 to 64 letters, digits, dots, dashes, underscores or tildes, and neither . nor ..',
+  );
+
+/** Answers leave the tenant out. */
+export const withoutTenant = (id: string): string => partsOfBusinessId(id)?.id ?? id;
+
+/** Minor units that may pass 2^53. */
+export const digits = z.string().regex(/^-?\d+$/, 'must be digits');
+export const time = z.iso.datetime();
+
+/** Any JSON value of an answer. Not `z.json()`: the OpenAPI generator writes references to it that do not resolve. */
+export const anyJson = z.unknown().meta({ description: 'Any JSON value.' });
+
+/** Which currencies there are is no question of form: an unknown one is a 422. */
+export const currencyCode = z
+  .string()
+  .regex(/^[A-Z]{3}$/, 'must be three capital letters, such as EUR');
+
+/** Money of a request. */
+export const money = z
+  .strictObject({
+    currency: currencyCode,
+    minorUnits: z.int().min(1).max(minorUnitsMax),
+  })
+  .meta({ id: 'Money' });
+
+/** What is paid for a purchase: nothing, where a coupon takes off all of it. */
+export const price = z
+  .strictObject({
+    currency: currencyCode,
+    minorUnits: z.int().min(0).max(minorUnitsMax),
+  })
+  .meta({ id: 'Price' });
+
+/** For how long a transaction may take; its bounds are no question of form, either. */
+export const lifeMs = z.int().min(1).default(deadlineMs.default);
+
+export const gidParams = z.strictObject({ gid: z.string() });
+export const idParams = z.strictObject({ id: z.string() });
+
+export const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+export const limit = z.coerce.number().pipe(z.int().min(1).max(100)).default(20);
+export const cursor = z.string().min(1).max(512);
+
+/** A list in one parameter: `a,b`. */
+export const listOf = <Item extends z.ZodType<string, string>>(item: Item) =>
+  z
+    .string()
+    .max(512)
+    .transform((value) => value.split(','))
+    .pipe(z.array(item).min(1).max(16));

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+
+import { currencies, minorUnitsMax, type Currency } from '../../contracts/engine/money';
+import type { RiskPolicy } from '../../contracts/participants/risk';
+
+/** A rule's score is compared with `declineScore`, so there is no use in more than this. */
+const scoreMax = 1_000;
+const dayMs = 86_400_000;
+
+const score = z.int().min(0).max(scoreMax);
+const amount = z.int().min(1).max(minorUnitsMax);
+const amountLimit = z
+  .strictObject({ review: amount, decline: amount })
+  .refine(({ review, decline }) => review <= decline, 'review is above decline');
+
+/** Roughly 10,000 and 100,000 EUR: what a person looks at, and what is no payment of this kind. */
+export const defaultAmountLimits: Required<RiskPolicy['amountLimits']> = {
+  EUR: { review: 1_000_000, decline: 10_000_000 },
+  USD: { review: 1_000_000, decline: 10_000_000 },
+  GBP: { review: 1_000_000, decline: 10_000_000 },
+  JPY: { review: 1_500_000, decline: 15_000_000 },
+  KWD: { review: 3_000_000, decline: 30_000_000 },
+  CLF: { review: 2_500_000, decline: 25_000_000 },
+};
+const limitOf = (currency: Currency) => amountLimit.default(defaultAmountLimits[currency]);
+
+/** Thresholds of the risk rules; what is left out has its default. */
+export const riskPolicySchema = z
+  .strictObject({
+    reviewScore: score.default(50),
+    declineScore: score.default(100),
+    velocity: z
+      .strictObject({
+        windowMs: z.int().min(1_000).max(dayMs).default(3_600_000),
+        max: z.int().min(1).max(10_000).default(20),
+        score: score.default(50),
+      })
+      .prefault({}),
+    amountLimits: z
+      .strictObject({
+        EUR: limitOf('EUR'),
+        USD: limitOf('USD'),
+        GBP: limitOf('GBP'),
+        JPY: limitOf('JPY'),
+        KWD: limitOf('KWD'),
+        CLF: limitOf('CLF'),
+      } satisfies Record<Currency, unknown>)
+      .prefault({}),
+    newPayeeScore: score.default(20),
+    chargebackReview: z.partialRecord(z.enum(currencies), amount).optional(),
+  })
+  .refine(
+    ({ reviewScore, declineScore }) => reviewScore <= declineScore,
+    'reviewScore is above declineScore',
+  ) satisfies z.ZodType<RiskPolicy>;

@@ -1,0 +1,67 @@
+import type { BusinessId, Gid } from '../../../contracts/engine/ids';
+import type { Currency } from '../../../contracts/engine/money';
+import type { Database } from '../../stores/database';
+
+/** What a start asks of an account that it names. */
+export interface AccountStanding {
+  readonly accountId: BusinessId;
+  readonly currency: Currency;
+  readonly status: 'open' | 'closed';
+}
+
+export interface AccountView extends AccountStanding {
+  readonly kind: 'customer' | 'merchant' | 'clearing' | 'external';
+  /** Free, and set aside beside it: digits. */
+  readonly balance: string;
+  readonly held: string;
+  readonly asOf: Date;
+}
+
+/** One leg of what was booked. */
+export interface EntryView {
+  /** Digits; rises. */
+  readonly entryId: string;
+  readonly gid: Gid;
+  readonly step: string;
+  readonly currency: Currency;
+  /** Digits with their sign: what the account gained. */
+  readonly amount: string;
+  readonly at: Date;
+}
+
+/** Accounts and their entries, read only. The tenant is part of every id. */
+export function createAccountViewsStore(database: Database) {
+  return {
+    async find(accountId: BusinessId): Promise<AccountView | undefined> {
+      const [view] = await database.select<AccountView>(
+        `SELECT id AS accountId, kind, currency, status, CAST(balance AS CHAR) AS balance,
+           CAST(held AS CHAR) AS held, UTC_TIMESTAMP(3) AS asOf
+         FROM accounts WHERE id = ?`,
+        [accountId],
+      );
+      return view;
+    },
+
+    /** Of customers and merchants: the books' own accounts are nobody's to name, and none of a caller's knowledge. */
+    standings: (accountIds: readonly BusinessId[]): Promise<readonly AccountStanding[]> =>
+      database.select<AccountStanding>(
+        `SELECT id AS accountId, currency, status FROM accounts
+         WHERE id IN (?) AND kind IN ('customer', 'merchant')`,
+        [accountIds],
+      ),
+
+    /** Entries of an account, newest first, from behind `before`. */
+    entries: (
+      accountId: BusinessId,
+      limit: number,
+      before = '18446744073709551615',
+    ): Promise<readonly EntryView[]> =>
+      database.select<EntryView>(
+        `SELECT CAST(id AS CHAR) AS entryId, gid, branch AS step, currency, CAST(amount AS CHAR) AS amount,
+           created_at AS at
+         FROM ledger_entries WHERE account_id = ? AND id < CAST(? AS UNSIGNED) ORDER BY id DESC LIMIT ?`,
+        [accountId, before, limit],
+      ),
+  };
+}
+export type AccountViewsStore = ReturnType<typeof createAccountViewsStore>;

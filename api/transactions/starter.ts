@@ -1,0 +1,109 @@
+import type { TransactionInput } from '../../contracts/engine/transaction';
+import type { RunsStore } from '../stores/runs-store';
+import type { UnconfirmedStart } from '../stores/runs/sending';
+import type { Temporal } from './temporal';
+
+/** Starts of one round, and how many of them at once: a round must end well within the deadline of one call each. */
+const roundMax = 200;
+const sendsAtOnce = 20;
+const roundEveryMs = 1_000;
+/** Between rounds while Temporal does not answer: each round asks it once. */
+const probeEveryMs = 2_000;
+/** After a send failed, the API accepts without trying; whoever waits then would only wait for the timeout. */
+const pauseMs = 1_000;
+
+type Starts = Pick<
+  RunsStore,
+  | 'claimSending'
+  | 'giveBackSending'
+  | 'confirmStart'
+  | 'confirmEnded'
+  | 'unconfirmedStarts'
+  | 'backlog'
+>;
+
+/**
+ * Brings accepted rows to Temporal: at once where the API accepts them, again and again where that was not confirmed.
+ * A start goes out under its gid, so sending it twice is harmless; several API processes share the rows by
+ * compare-and-set on the time of the last send.
+ *
+ * @param backlogMax unconfirmed starts above which no new one is accepted.
+ * @param onError is told of every round that failed.
+ */
+export function createStarter(
+  { runs, temporal }: { readonly runs: Starts; readonly temporal: Pick<Temporal, 'start'> },
+  backlogMax: number,
+  onError: (error: unknown) => void,
+) {
+  let pausedUntil = 0;
+  let backlog = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let round: Promise<void> | undefined;
+  let isStopped = false;
+
+  /** @returns whether the run exists in Temporal now. `false` is no failure: a later round sends it again. */
+  async function send(input: TransactionInput, sentAt: Date | null): Promise<boolean> {
+    if (!(await runs.claimSending(input.gid, sentAt))) return false;
+    try {
+      await temporal.start(input);
+    } catch {
+      pausedUntil = performance.now() + pauseMs;
+      // Another process may reach Temporal where this one cannot: the row stays due. A first send may have arrived, so
+      // its mark stays: only a row that nobody has sent can still be cancelled by its row alone.
+      if (sentAt) await runs.giveBackSending(input.gid, sentAt);
+      return false;
+    }
+    pausedUntil = 0;
+    await runs.confirmStart(input.gid);
+    return true;
+  }
+
+  async function sendAgain(starts: readonly UnconfirmedStart[]): Promise<void> {
+    const [probe, ...rest] = starts;
+    if (!probe) return;
+    // The first goes alone: while Temporal is away, one row a round is marked as sent, not all of them.
+    await send(probe.input, probe.sentAt);
+    for (let at = 0; pausedUntil === 0 && at < rest.length; at += sendsAtOnce) {
+      await Promise.all(
+        rest.slice(at, at + sendsAtOnce).map((start) => send(start.input, start.sentAt)),
+      );
+    }
+  }
+
+  async function runRound(): Promise<void> {
+    try {
+      await runs.confirmEnded(roundMax);
+      await sendAgain(await runs.unconfirmedStarts(roundMax));
+      backlog = await runs.backlog(backlogMax + 1);
+    } catch (error) {
+      onError(error);
+    }
+    if (isStopped) return;
+    const nextMs = pausedUntil === 0 ? roundEveryMs : probeEveryMs;
+    timer = setTimeout(() => {
+      round = runRound();
+    }, nextMs);
+  }
+
+  return {
+    /** Sends a row that was just accepted, unless Temporal has just failed to answer. */
+    async sendFirst(input: TransactionInput): Promise<boolean> {
+      if (performance.now() < pausedUntil) return false;
+      return send(input, null);
+    },
+    /** Begins the rounds, once. */
+    begin(): void {
+      round ??= runRound();
+    },
+    /** Ends after the round that is under way. */
+    async stop(): Promise<void> {
+      isStopped = true;
+      clearTimeout(timer);
+      await round;
+    },
+    /** As of the last round. */
+    isBacklogFull: (): boolean => backlog > backlogMax,
+    backlog: (): number => backlog,
+  };
+}
+export type Starter = ReturnType<typeof createStarter>;

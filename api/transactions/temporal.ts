@@ -1,0 +1,270 @@
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+  WorkflowUpdateStage,
+  type Client,
+  type WorkflowExecutionDescription,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
+
+import { flowDefinitions } from '../../contracts/flows';
+import { failureTypeOf, isFailureType } from '../../contracts/engine/failures';
+import { partsOfGid, type Flow, type Gid } from '../../contracts/engine/ids';
+import { searchAttributes } from '../../contracts/engine/search-attributes';
+import { callWithin } from '../../runtime/temporal-call';
+import {
+  cancelTransactionUpdate,
+  parkTransactionUpdate,
+  resolveTransactionUpdate,
+  reviewTransactionUpdate,
+  timelineQuery,
+  type CancelTransaction,
+  type ParkTransaction,
+  type ResolveTransaction,
+  type ReviewDecision,
+  type StepView,
+  type Timeline,
+  type TransactionInput,
+  type TransactionResult,
+} from '../../contracts/engine/transaction';
+import { dependencyUnavailable, Problem, type ProblemCode } from '../http/errors';
+
+/** An activity that is being tried: what a workflow cannot see of itself. */
+export interface PendingCall {
+  /** `<participant>.<activity>`, as registered. */
+  readonly activity: string;
+  /** From 1. */
+  readonly attempt: number;
+  readonly lastFailure: CallFailure | null;
+}
+
+/** How the last attempt failed. */
+export interface CallFailure {
+  /** From the list, or `unknown`: for everybody who may see the transaction. */
+  readonly type: string;
+  /** What was said, by a driver or a server: for operators alone. */
+  readonly text: string | null;
+}
+
+/** The update that carries out what was approved bears this id. */
+export const approvalUpdateId = (approval: string): string => `approval/${approval}`;
+
+/** Every call to Temporal ends after this: the SDK itself knows no timeout. */
+const callMs = 1_500;
+
+/** For how long the decision on a cancel is waited for once it was accepted: usually a pivot answers it at once. */
+const cancelAnswerMs = 300;
+
+/**
+ * Temporal as the API uses it. Every call answers within `callMs`: with its result, with Problem
+ * `dependency_unavailable`, or, where an update may have arrived, with Problem `outcome_unknown`.
+ *
+ * @param queueOf where the workers of a flow listen; a test has its own.
+ */
+export function createTemporal(client: Client, queueOf: (flow: Flow) => string) {
+  const bounded = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    callWithin(client, callMs, work);
+
+  async function update(
+    gid: Gid,
+    send: (handle: WorkflowHandle) => Promise<unknown>,
+  ): Promise<void> {
+    try {
+      await bounded(() => send(client.workflow.getHandle(gid)));
+    } catch (error) {
+      throw problemOfUpdate(error);
+    }
+  }
+
+  const timelineOf = (gid: Gid): Promise<Timeline | undefined> =>
+    ask(() => bounded(() => client.workflow.getHandle(gid).query(timelineQuery)));
+
+  return {
+    /**
+     * Starts the run of a row, under its gid. Safe to repeat, with or without an answer to the first time: a run that is
+     * there, open or closed, counts as started.
+     */
+    async start(input: TransactionInput): Promise<void> {
+      try {
+        await bounded(() =>
+          client.workflow.start(
+            flowDefinitions[input.flow].workflow,
+            startOptions(input, queueOf(input.flow)),
+          ),
+        );
+      } catch (error) {
+        if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+        throw dependencyUnavailable('temporal', error);
+      }
+    },
+
+    /**
+     * Returns when the run has undone nothing yet but will, or when that is surely asked: the answer of a step that is
+     * under way is waited for by the run, not by the caller.
+     */
+    cancel: (gid: Gid, request: CancelTransaction, updateId: string): Promise<void> =>
+      update(gid, async (handle) => {
+        const accepted = await handle.startUpdate(cancelTransactionUpdate, {
+          args: [request],
+          updateId,
+          waitForStage: WorkflowUpdateStage.ACCEPTED,
+        });
+        await callWithin(client, cancelAnswerMs, () => accepted.result()).catch(unlessTooSlow);
+      }),
+    resolve: (gid: Gid, request: ResolveTransaction, updateId: string): Promise<void> =>
+      update(gid, (handle) =>
+        handle.executeUpdate(resolveTransactionUpdate, { args: [request], updateId }),
+      ),
+    /**
+     * Whether an update `resolve` with this id has been taken, by this run or before it closed.
+     * @throws Problem `outcome_unknown`: it is about to be.
+     */
+    async wasDecided(gid: Gid, updateId: string): Promise<boolean> {
+      try {
+        await update(gid, (handle) => handle.getUpdateHandle(updateId).result());
+        return true;
+      } catch (error) {
+        // Neither the run nor the update is known: `problemOfUpdate` cannot tell them apart, and nobody needs it to.
+        if (!(error instanceof Problem) || error.code !== 'ask_again') throw error;
+        // An earlier run of the transaction may have taken it: a long one goes on in a new run, which carries their names.
+        const taken = (await timelineOf(gid))?.approvals ?? [];
+        return taken.some((approval) => approvalUpdateId(approval) === updateId);
+      }
+    },
+    park: (gid: Gid, request: ParkTransaction, updateId: string): Promise<void> =>
+      update(gid, (handle) =>
+        handle.executeUpdate(parkTransactionUpdate, { args: [request], updateId }),
+      ),
+    review: (gid: Gid, decision: ReviewDecision, updateId: string): Promise<void> =>
+      update(gid, (handle) =>
+        handle.executeUpdate(reviewTransactionUpdate, { args: [decision], updateId }),
+      ),
+
+    /** The run's own story. @returns undefined: Temporal knows no such run, or has forgotten it. */
+    timeline: timelineOf,
+
+    /** Calls that are being tried now; none for a closed run. */
+    async pendingCalls(gid: Gid): Promise<readonly PendingCall[]> {
+      const about = await ask(() => bounded(() => client.workflow.getHandle(gid).describe()));
+      return (about?.raw.pendingActivities ?? []).map((activity) => ({
+        activity: activity.activityType?.name ?? '',
+        attempt: activity.attempt ?? 1,
+        lastFailure: activity.lastFailure ? callFailureOf(activity.lastFailure) : null,
+      }));
+    },
+
+    /**
+     * The steps of a run that has closed, from the last event of its history: no worker is asked for them.
+     * @returns undefined: it has not closed, did not end as a transaction does, or is forgotten.
+     */
+    async closedSteps(gid: Gid): Promise<readonly StepView[] | undefined> {
+      try {
+        const handle = client.workflow.getHandle<() => Promise<TransactionResult>>(gid);
+        return (await bounded(() => handle.result())).steps;
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError || error instanceof WorkflowFailedError)
+          return undefined;
+        throw dependencyUnavailable('temporal', error);
+      }
+    },
+
+    /** Answers, and knows every search attribute: a workflow that upserts an unknown one stalls for ever. */
+    async check(): Promise<void> {
+      const { customAttributes } = await bounded(() =>
+        client.connection.operatorService.listSearchAttributes({
+          namespace: client.options.namespace,
+        }),
+      );
+      const missing = Object.values(searchAttributes).filter(
+        ({ name }) => !(name in customAttributes),
+      );
+      if (missing.length > 0) {
+        throw new Error(`Not registered: ${missing.map(({ name }) => name).join(', ')}.`);
+      }
+    },
+  };
+}
+export type Temporal = ReturnType<typeof createTemporal>;
+
+type PendingActivity = NonNullable<
+  WorkflowExecutionDescription['raw']['pendingActivities']
+>[number];
+
+function callFailureOf({
+  message,
+  applicationFailureInfo,
+}: NonNullable<PendingActivity['lastFailure']>): CallFailure {
+  const type = applicationFailureInfo?.type;
+  return { type: isFailureType(type) ? type : 'unknown', text: message ?? null };
+}
+
+function startOptions(input: TransactionInput, taskQueue: string) {
+  const { gid, flow, tenant } = input;
+  return {
+    workflowId: gid,
+    // A closed id is never run again, an open one is joined: the default policy would charge twice.
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    taskQueue,
+    args: [input],
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: searchAttributes.flow, value: flow },
+      { key: searchAttributes.tenant, value: tenant },
+      { key: searchAttributes.state, value: 'running' },
+    ]),
+    staticSummary: `${flow} ${partsOfGid(gid)?.businessId ?? gid}`,
+    // No run timeout: it would end the run without undo. The deadline is a timer in the workflow.
+  } as const;
+}
+
+/** A question changes nothing, so every failure of it means: ask later. */
+async function ask<Answer>(question: () => Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await question();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw dependencyUnavailable('temporal', error);
+  }
+}
+
+/** An update that was accepted is in the run's history: it is answered later, and that is enough. */
+function unlessTooSlow(error: unknown): void {
+  if (!(error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)) throw error;
+}
+
+const codesOfRefusals: Readonly<Record<string, ProblemCode>> = {
+  PastPivot: 'past_pivot',
+  AlreadyEnded: 'already_ended',
+  NotParked: 'not_parked',
+  NotStuck: 'state_changed',
+  NotInReview: 'state_changed',
+  StateChanged: 'state_changed',
+  BadDecision: 'decision_not_offered',
+};
+
+/** What the run has said to a decision that it refused. */
+function sentenceOf(error: unknown): string | undefined {
+  const failure = error instanceof Error ? error.cause : undefined;
+  return failure instanceof ApplicationFailure ? failure.message : undefined;
+}
+
+function problemOfUpdate(error: unknown): Problem {
+  const code = codesOfRefusals[failureTypeOf(error) ?? ''];
+  // The run says itself what is parked, and what may be decided.
+  const detail = code === 'decision_not_offered' ? sentenceOf(error) : undefined;
+  if (code) return new Problem(code, { cause: error, ...(detail !== undefined && { detail }) });
+  // The run has closed since its row was read, and its ending is about to be written.
+  if (error instanceof WorkflowNotFoundError)
+    return new Problem('ask_again', { retryAfterSeconds: 1 });
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) {
+    return new Problem('outcome_unknown', {
+      dependency: 'temporal',
+      retryAfterSeconds: 1,
+      cause: error,
+    });
+  }
+  return dependencyUnavailable('temporal', error);
+}

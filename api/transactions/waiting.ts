@@ -1,0 +1,124 @@
+import type { Gid } from '../../contracts/engine/ids';
+import { isEnding } from '../../contracts/engine/transaction';
+import type { Until } from '../http/preference';
+import type { RunGlance } from '../stores/runs/rows';
+
+/** Where wake-ups come from. Best effort: what is lost here, the poll finds. */
+export interface WakeUps {
+  /** Calls `listener` with the gid of each row that moved. */
+  listen(listener: (gid: Gid) => void): void;
+}
+
+type Glance = (gids: readonly Gid[]) => Promise<readonly RunGlance[]>;
+
+/** Most transactions end within this: while somebody has just begun to wait, the poll is quick. */
+const quickForMs = 500;
+const quickPollMs = 50;
+const slowPollMs = 250;
+/** A look that fails is not repeated faster than this: the database has trouble enough. */
+const failedPollMs = 1_000;
+
+interface Waiter {
+  readonly gid: Gid;
+  readonly until: Until;
+  readonly since: number;
+  readonly settle: () => void;
+}
+
+/** There is nothing more to wait for: it has ended, waits for an operator, or has told what was asked. */
+export const isSettled = ({ state, early }: Omit<RunGlance, 'gid'>, until: Until): boolean =>
+  isEnding(state) || state === 'parked' || (until === 'decided' && early !== null);
+
+/**
+ * Callers that wait for an ending, an early status, or for being parked. All of a process share one look at their rows:
+ * at once when a wake-up names one of them, else by a short poll. No call waits in Temporal or holds a connection.
+ */
+export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: number) {
+  const waiters = new Map<Gid, Set<Waiter>>();
+  let count = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let dueAt = Infinity;
+  let isLooking = false;
+  let isStopped = false;
+
+  function lookIn(ms: number): void {
+    const at = performance.now() + ms;
+    if (count === 0 || at >= dueAt) return;
+    clearTimeout(timer);
+    dueAt = at;
+    timer = setTimeout(() => void look(), ms);
+  }
+
+  async function look(): Promise<void> {
+    dueAt = Infinity; // First: a time that has passed would keep every later look from being planned.
+    if (isLooking) {
+      lookIn(quickPollMs);
+      return;
+    }
+    isLooking = true;
+    let nextMs = slowPollMs;
+    try {
+      const glances = await glance([...waiters.keys()]);
+      for (const glanced of glances) {
+        release(glanced.gid, ({ until }) => isSettled(glanced, until));
+      }
+      if ([...waiters.values()].some(isFresh)) nextMs = quickPollMs;
+    } catch {
+      nextMs = failedPollMs;
+    }
+    isLooking = false;
+    lookIn(nextMs);
+  }
+
+  function release(gid: Gid, isDone: (waiter: Waiter) => boolean): void {
+    for (const waiter of [...(waiters.get(gid) ?? [])]) if (isDone(waiter)) waiter.settle();
+  }
+
+  const isFresh = (set: ReadonlySet<Waiter>): boolean =>
+    [...set].some(({ since }) => performance.now() - since < quickForMs);
+
+  function forget(waiter: Waiter): void {
+    const set = waiters.get(waiter.gid);
+    if (!set?.delete(waiter)) return;
+    count -= 1;
+    if (set.size === 0) waiters.delete(waiter.gid);
+    if (count > 0) return;
+    clearTimeout(timer);
+    dueAt = Infinity;
+  }
+
+  wakeUps.listen((gid) => {
+    if (waiters.has(gid)) lookIn(0);
+  });
+
+  return {
+    /**
+     * Resolves when the row is settled, when `ms` are over, when the caller has gone, or at once when `waitersMax` callers
+     * wait already. What became of the row, the caller reads itself.
+     */
+    wait(gid: Gid, until: Until, ms: number, signal: AbortSignal): Promise<void> {
+      if (isStopped || count >= waitersMax || signal.aborted) return Promise.resolve();
+      return new Promise((resolve) => {
+        const settle = (): void => {
+          clearTimeout(expiry);
+          signal.removeEventListener('abort', settle);
+          forget(waiter);
+          resolve();
+        };
+        const expiry = setTimeout(settle, ms);
+        signal.addEventListener('abort', settle);
+        const waiter: Waiter = { gid, until, since: performance.now(), settle };
+        waiters.set(gid, (waiters.get(gid) ?? new Set()).add(waiter));
+        count += 1;
+        lookIn(quickPollMs);
+      });
+    },
+    /** Ends every wait, and lets none begin. */
+    stop(): void {
+      isStopped = true;
+      for (const gid of [...waiters.keys()]) release(gid, () => true);
+    },
+    waiting: (): number => count,
+  };
+}
+export type Waiting = ReturnType<typeof createWaiting>;

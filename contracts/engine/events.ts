@@ -1,0 +1,47 @@
+import type { BusinessId, Gid } from './ids';
+import type { Money } from './money';
+import type { OrderLine } from '../participants/orders';
+
+/** Topic of each participant's events. */
+export const topics = {
+  inventory: 'accord.inventory',
+  accounts: 'accord.accounts',
+  orders: 'accord.orders',
+  coupons: 'accord.coupons',
+  transactions: 'accord.transactions',
+} as const;
+export type Topic = (typeof topics)[keyof typeof topics];
+
+/** Partitions of every topic: the key is the aggregate, so order holds within one. */
+export const topicPartitions = 6;
+
+/** Header of a record that bears the event's id: consumers deduplicate by it. */
+export const eventIdHeader = 'event-id';
+export const eventTypeHeader = 'event-type';
+
+/** Value of a Kafka record, as JSON. `sequence` counts the events of one aggregate from 1. */
+export interface Envelope<Type extends string, Data> {
+  readonly eventId: string;
+  readonly type: Type;
+  readonly gid: Gid;
+  readonly aggregateId: string;
+  readonly sequence: number;
+  /** RFC 3339, UTC, milliseconds. */
+  readonly occurredAt: string;
+  readonly data: Data;
+}
+
+export type OrderCreated = Envelope<
+  'order.created',
+  {
+    readonly orderId: BusinessId;
+    readonly customerId: BusinessId;
+    readonly amount: Money;
+    readonly lines: readonly OrderLine[];
+    /** Left out: none. */
+    readonly discount?: Money;
+  }
+>;
+export type OrderCompleted = Envelope<'order.completed', { readonly orderId: BusinessId }>;
+export type OrderCancelled = Envelope<'order.cancelled', { readonly orderId: BusinessId }>;
+export type OrderEvent = OrderCreated | OrderCompleted | OrderCancelled;

@@ -1,0 +1,94 @@
+import { act, confirm, seal, undo } from '../engine/definition';
+import type { BusinessId, StepKey } from '../engine/ids';
+import { heldAmount, type Money } from '../engine/money';
+import type { Keyed } from '../engine/verdict';
+
+export interface HoldFunds extends Keyed {
+  /** `<tenant>.<account>`. */
+  readonly accountId: BusinessId;
+  readonly amount: Money;
+}
+export interface FundsHold {
+  /** The key of the hold, as `captureFunds` wants it. */
+  readonly holdKey: StepKey;
+}
+export interface CaptureFunds extends Keyed {
+  /** The hold that is consumed, of the same transaction. */
+  readonly holdKey: StepKey;
+  /** Account that the money goes to, `<tenant>.<account>`. */
+  readonly payeeId: BusinessId;
+  readonly amount: Money;
+}
+
+export interface ReserveDebit extends Keyed {
+  /** Account that pays. */
+  readonly accountId: BusinessId;
+  /** Account that the confirm pays. */
+  readonly payeeId: BusinessId;
+  readonly amount: Money;
+}
+export interface ReserveCredit extends Keyed {
+  /** Account that gains. */
+  readonly accountId: BusinessId;
+  /** Account that the confirm takes from: the clearing account that the debit pays. */
+  readonly sourceId: BusinessId;
+  readonly amount: Money;
+}
+
+/** Participant `accounts`. Every activity is safe to repeat: a key that took effect answers with its first result. */
+export const moneyOperations = {
+  /**
+   * Sets money of one account aside. Undone by `releaseFunds`, consumed by `captureFunds`.
+   *
+   * @returns refuses with InsufficientFunds (detail: account, minor units asked), AccountUnavailable (unknown, closed, or
+   *   of another currency), Fenced, IdempotencyConflict.
+   */
+  holdFunds: act<HoldFunds, FundsHold>({
+    refusals: ['InsufficientFunds', 'AccountUnavailable'],
+    reserves: true,
+    movesMoney: true,
+    amounts: ({ amount }) => heldAmount(amount),
+  }),
+  /** Undoes `holdFunds`: held becomes free again. InvariantBroken after the hold was captured. */
+  releaseFunds: undo(),
+  /**
+   * The pivot: consumes a hold and books both legs, payer and payee, in one SQL transaction.
+   *
+   * @returns refuses with AccountUnavailable (payee unknown, closed, or of another currency); Fenced (the hold was
+   *   released); InvariantBroken (no hold, or captured before under another key); IdempotencyConflict.
+   */
+  captureFunds: act<CaptureFunds>({
+    refusals: ['AccountUnavailable'],
+    movesMoney: true,
+    amounts: ({ amount }) => [{ kind: 'captured', ...amount }],
+  }),
+  /**
+   * Try: sets money aside for one payee. Cancelled by `releaseFunds`.
+   *
+   * @returns refuses as `holdFunds`, with AccountUnavailable for the payee too.
+   */
+  reserveDebit: act<ReserveDebit>({
+    refusals: ['InsufficientFunds', 'AccountUnavailable'],
+    reserves: true,
+    movesMoney: true,
+    amounts: ({ amount }) => heldAmount(amount),
+  }),
+  /** Confirm: books both legs, out of what was set aside to the payee. On the branch of `reserveDebit`. */
+  confirmDebit: confirm({ movesMoney: true }),
+  /**
+   * Try: promises an account money that a debit will bring.
+   *
+   * @returns refuses with AccountUnavailable, Fenced, IdempotencyConflict.
+   */
+  reserveCredit: act<ReserveCredit>({
+    refusals: ['AccountUnavailable'],
+    reserves: true,
+    movesMoney: true, // Its money is at risk where it is held: by the debit.
+  }),
+  /** Confirm: books both legs, out of the source to the account. On the branch of `reserveCredit`. */
+  confirmCredit: confirm({ movesMoney: true }),
+  /** Cancel: the promise is taken back. */
+  cancelCredit: undo(),
+  /** Did the act on this branch happen? If not, it never will. */
+  sealBranch: seal(),
+};

@@ -1,0 +1,46 @@
+import { act, confirm, defineParticipant, undo, type ActivitiesOf } from '../engine/definition';
+import type { BusinessId } from '../engine/ids';
+import type { Money } from '../engine/money';
+import type { Keyed } from '../engine/verdict';
+
+export interface OrderLine {
+  /** `<tenant>.<sku>`. */
+  readonly sku: BusinessId;
+  readonly quantity: number;
+  readonly unitPrice: Money;
+}
+export interface CreateOrder extends Keyed {
+  /** `<tenant>.<order>`. */
+  readonly orderId: BusinessId;
+  /** `<tenant>.<customer>`. */
+  readonly customerId: BusinessId;
+  readonly lines: readonly OrderLine[];
+  /** What is paid: the sum of the lines, less the discount; 0 where that is all of it. */
+  readonly amount: Money;
+  /** What a coupon takes off; left out: nothing. */
+  readonly discount?: Money;
+  /**
+   * Digits of the customer lock's fencing token; `null` where no lock was taken (batch lane, Redis away). Compared with
+   * the customer's row, no part of the content: the same order comes again under a newer token.
+   */
+  readonly fencingToken: string | null;
+}
+
+export const orderStatuses = ['created', 'completed', 'cancelled'] as const;
+export type OrderStatus = (typeof orderStatuses)[number];
+
+/** Participant `orders`. Every activity is safe to repeat: a key that took effect answers with its first result. */
+export const orders = defineParticipant('orders', {
+  /**
+   * Writes the order with its lines, first event of its stream. Undone by `cancelOrder`.
+   *
+   * @returns refuses with ParticipantRefused (the order exists already); fails with LockLost (the customer's row holds a newer fencing token: nothing is written, acquire and act
+   *   again), Fenced, IdempotencyConflict.
+   */
+  createOrder: act<CreateOrder>({ refusals: ['ParticipantRefused'], reserves: true }),
+  /** Undoes `createOrder`: the order stays, as cancelled. */
+  cancelOrder: undo(),
+  /** Completes the order; a confirm, on the branch of `createOrder`. InvariantBroken without it. */
+  completeOrder: confirm(),
+});
+export type OrdersActivities = ActivitiesOf<typeof orders>;

@@ -1,0 +1,213 @@
+import type { FundsHold } from './accounts';
+import { act, retriableAct, undo } from '../engine/definition';
+import type { BusinessId, StepKey } from '../engine/ids';
+import { heldAmount, type Money } from '../engine/money';
+import type { ChargebackLimits, RiskAssessment, RiskPolicy } from './risk';
+import type { EarlyStatus, TransactionInput } from '../engine/transaction';
+import type { Keyed } from '../engine/verdict';
+
+export const paymentStatuses = [
+  'pending',
+  'review',
+  'authorised',
+  'completed',
+  'declined',
+  'failed',
+] as const;
+export type PaymentStatus = (typeof paymentStatuses)[number];
+
+/** The legal moves of a payment. The table `payment_transitions` of `accounts` says the same, and SQL enforces it. */
+export const paymentTransitions: Readonly<Record<PaymentStatus, readonly PaymentStatus[]>> = {
+  pending: ['review', 'authorised', 'declined', 'failed'],
+  review: ['authorised', 'declined', 'failed'],
+  authorised: ['completed', 'failed'],
+  completed: [],
+  declined: [],
+  failed: [],
+};
+
+/** Payments whose money may still be booked: what wants it booked comes too early. */
+export const bookingUnderWay = [
+  'pending',
+  'review',
+  'authorised',
+] as const satisfies readonly PaymentStatus[];
+export const isBookingUnderWay = (
+  status: PaymentStatus,
+): status is (typeof bookingUnderWay)[number] =>
+  (bookingUnderWay as readonly PaymentStatus[]).includes(status);
+
+/** What callers are told of a payment as soon as it is decided; a part of `EarlyStatus`. */
+export const paymentAnswers = [
+  'authorised',
+  'declined',
+  'review',
+] as const satisfies readonly EarlyStatus[];
+
+/** Longest text that a caller may add to a payment or a refund, in characters. */
+export const descriptionMax = 140;
+
+/** Flow `payment`, workflow `payment`. */
+export interface PaymentInput extends TransactionInput {
+  readonly paymentId: BusinessId;
+  readonly payerId: BusinessId;
+  readonly payeeId: BusinessId;
+  readonly amount: Money;
+  readonly description: string | null;
+  /** Subject of the credential, for the audit log. */
+  readonly requestedBy: string;
+  readonly risk: RiskPolicy;
+  /** How long a review may wait for a person. The transaction's deadline is put off by what it took. */
+  readonly reviewMs: number;
+}
+
+/** When a chargeback waits for a person. */
+export interface ChargebackReview {
+  readonly above: ChargebackLimits;
+  /** How long the person may take. The transaction's deadline is put off by what it took. */
+  readonly withinMs: number;
+}
+
+export const refundKinds = ['refund', 'chargeback'] as const;
+export type RefundKind = (typeof refundKinds)[number];
+
+/** Flow `refund`, workflow `refund`. */
+export interface RefundInput extends TransactionInput {
+  readonly refundId: BusinessId;
+  readonly paymentId: BusinessId;
+  /** `null`: all that is left of the payment. */
+  readonly amount: Money | null;
+  readonly kind: RefundKind;
+  readonly reason: string;
+  readonly requestedBy: string;
+  /** Left out: no person is asked. */
+  readonly review?: ChargebackReview;
+}
+
+export interface OpenPayment extends Keyed {
+  readonly paymentId: BusinessId;
+  readonly payerId: BusinessId;
+  readonly payeeId: BusinessId;
+  readonly amount: Money;
+  readonly description: string | null;
+  readonly requestedBy: string;
+}
+export interface AssessRisk extends Keyed {
+  readonly paymentId: BusinessId;
+  readonly payerId: BusinessId;
+  readonly payeeId: BusinessId;
+  readonly amount: Money;
+  readonly policy: RiskPolicy;
+}
+export interface RecordReview extends Keyed {
+  readonly paymentId: BusinessId;
+  readonly decision: 'approve' | 'reject';
+  /** Subject of the person who decided. */
+  readonly by: string;
+  readonly note: string | null;
+}
+export interface AuthorisePayment extends Keyed {
+  readonly paymentId: BusinessId;
+  /** The payment's. */
+  readonly amount: Money;
+}
+export interface CompletePayment extends Keyed {
+  readonly paymentId: BusinessId;
+}
+export interface RecordRefundReview extends Keyed {
+  readonly refundId: BusinessId;
+  readonly decision: 'approve' | 'reject';
+  /** Subject of the person who decided. */
+  readonly by: string;
+  readonly note: string | null;
+}
+export interface ReserveRefund extends Keyed {
+  readonly refundId: BusinessId;
+  readonly paymentId: BusinessId;
+  readonly amount: Money | null;
+  readonly kind: RefundKind;
+  readonly reason: string;
+  readonly requestedBy: string;
+}
+export interface RefundReservation {
+  /** The hold on the payee's account, as `captureFunds` wants it. */
+  readonly holdKey: StepKey;
+  /** Who gets the money back: the payment's payer. */
+  readonly payerId: BusinessId;
+  /** What was asked, or all that was left. */
+  readonly amount: Money;
+}
+export interface CompleteRefund extends Keyed {
+  readonly refundId: BusinessId;
+}
+
+/**
+ * Payments, refunds and their risk, in the database `accounts`. Every change of a payment writes its row, its audit
+ * entry and its event in one SQL transaction. Every activity is safe to repeat.
+ */
+export const paymentOperations = {
+  /**
+   * Checks both accounts and writes the payment as `pending`. Undone by `closePayment`.
+   * @returns refuses with AccountUnavailable (unknown, closed, of another currency, both the same), Fenced,
+   *   IdempotencyConflict.
+   */
+  openPayment: act<OpenPayment>({ refusals: ['AccountUnavailable'] }),
+  /** Undo: the payment ends as `declined` where risk or a person said no, else as `failed`. */
+  closePayment: undo(),
+  /**
+   * Runs every rule, stores the decision with its reasons, and moves the payment to `review` where a person must decide.
+   * Never refuses for what it finds: `authorisePayment` does. Undone by `clearRisk`.
+   */
+  assessRisk: act<AssessRisk, RiskAssessment>(),
+  /** Undo: the assessment stays as written, marked as cleared; the payer's velocity gets its count back. */
+  clearRisk: undo(),
+  /** Stores what a person decided on a payment in review; the first word stands. Undone by `withdrawReview`. */
+  recordReview: act<RecordReview>(),
+  /** Undo: the decision stays as written, marked as withdrawn. */
+  withdrawReview: undo(),
+  /**
+   * Sets the payer's money aside and moves the payment to `authorised`. Undone by `voidAuthorisation`, the hold is
+   * consumed by `captureFunds`.
+   * @returns refuses with RiskRejected (the stored assessment says decline), ReviewRejected (the stored review says
+   *   reject), InsufficientFunds, AccountUnavailable; InvariantBroken (no payment, of another amount, no assessment, or none of an open
+   *   review), Fenced, IdempotencyConflict.
+   */
+  authorisePayment: act<AuthorisePayment, FundsHold>({
+    refusals: ['RiskRejected', 'ReviewRejected', 'InsufficientFunds', 'AccountUnavailable'],
+    reserves: true,
+    movesMoney: true,
+    amounts: ({ amount }) => heldAmount(amount),
+  }),
+  /** Undo: the money is free again. */
+  voidAuthorisation: undo(),
+  /** After the capture: the payment is `completed`, and its notification is requested as an event. */
+  completePayment: retriableAct<CompletePayment>(),
+  /**
+   * Sets aside what goes back, on the payment and on the payee's account. The payment's row is locked, so that refunds
+   * that arrive together never pass what was captured. A chargeback that names its amount may: the payer's bank has
+   * taken it. Undone by `cancelRefund`.
+   * @throws retryable NotYet while the payment's money may still be booked.
+   * @returns refuses with LimitExceeded (more than is left), PaymentUnavailable (unknown, or not completed),
+   *   InsufficientFunds (a chargeback on a merchant may go below zero), AccountUnavailable; Fenced, IdempotencyConflict.
+   */
+  reserveRefund: act<ReserveRefund, RefundReservation>({
+    refusals: ['LimitExceeded', 'PaymentUnavailable', 'InsufficientFunds', 'AccountUnavailable'],
+    reserves: true,
+    movesMoney: true,
+    amounts: ({ amount }, reserved) => {
+      const held = reserved?.amount ?? amount; // `null`: all that is left, and only the answer says how much.
+      return held ? heldAmount(held) : [];
+    },
+  }),
+  cancelRefund: undo(),
+  /**
+   * Writes what a person decided on a chargeback into the audit of its payment; the first word stands. Undone by
+   * `withdrawRefundReview`.
+   * @returns refuses with ReviewRejected; InvariantBroken (not of this transaction, or not reserved), Fenced.
+   */
+  recordRefundReview: act<RecordRefundReview>({ refusals: ['ReviewRejected'] }),
+  /** Undo: the decision stays as written, and the audit says that it no longer stands. */
+  withdrawRefundReview: undo(),
+  /** After the capture: the refund is `completed`, the payment's refunded sum has grown. */
+  completeRefund: retriableAct<CompleteRefund>(),
+};

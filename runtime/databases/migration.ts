@@ -1,0 +1,80 @@
+import type { Connection, RowDataPacket } from 'mysql2/promise';
+
+import { openConnection } from '../mysql/door';
+import { migrationsOf, type MigrationFile } from './migration-files';
+
+/** How long a second process waits for the one that migrates: longer than any migration may take. */
+const lockWaitSeconds = 120;
+
+/**
+ * Creates the database `<prefix><name>` and brings it to the newest migration of `migrations/<name>/`. Safe to repeat,
+ * and for two processes at once: the second waits, then finds nothing to do.
+ *
+ * @param folder of migrations; left out: this checkout's.
+ * @throws where a migration that ran has been edited since (its checksum differs), or its SQL fails. MySQL commits each
+ *   DDL statement by itself, so migrations are written to be run again.
+ */
+export async function migrateDatabase(
+  adminUrl: string,
+  name: string,
+  prefix: string,
+  folder?: string,
+): Promise<readonly string[]> {
+  const database = `${prefix}${name}`;
+  const connection = await openConnection({
+    url: adminUrl,
+    multipleStatements: true,
+  });
+  try {
+    await connection.query(
+      `CREATE DATABASE IF NOT EXISTS \`${database}\` CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci`,
+    );
+    await connection.query(`USE \`${database}\``);
+    const migrations = migrationsOf(name, folder);
+    const applied = await withNamedLock(connection, `accord.migrate.${database}`, () =>
+      runMigrations(connection, database, migrations),
+    );
+    return applied.map((migration) => `${name}/${migration}`);
+  } finally {
+    await connection.end();
+  }
+}
+
+async function runMigrations(
+  connection: Connection,
+  database: string,
+  migrations: MigrationFile[],
+): Promise<readonly string[]> {
+  // Published as an ES module only, which a CommonJS file may import when it runs.
+  const { default: Postgrator } = await import('postgrator');
+  const postgrator = new Postgrator({
+    driver: 'mysql',
+    database,
+    execQuery: async (sql) => {
+      const [rows] = await connection.query<RowDataPacket[]>(sql);
+      return { rows };
+    },
+  });
+  // Postgrator would read files as they are, and knows no text that is put together.
+  Object.assign(postgrator, { migrations, getMigrations: () => Promise.resolve(migrations) });
+  const applied = await postgrator.migrate();
+  return applied.map(({ version, name }) => `${version} ${name}`);
+}
+
+/** MySQL's own lock, held by this connection: it ends with it, however that ends. */
+async function withNamedLock<Result>(
+  connection: Connection,
+  lock: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const [[row]] = await connection.query<RowDataPacket[]>('SELECT GET_LOCK(?, ?) AS taken', [
+    lock.slice(0, 64),
+    lockWaitSeconds,
+  ]);
+  if (row?.['taken'] !== 1) throw new Error(`Another process holds the lock ${lock}.`);
+  try {
+    return await work();
+  } finally {
+    await connection.query('SELECT RELEASE_LOCK(?)', [lock.slice(0, 64)]);
+  }
+}

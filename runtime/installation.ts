@@ -1,0 +1,243 @@
+/**
+ * An installation is what shares one `accord` database: its processes, participants' databases, Temporal namespace, keys in
+ * Redis and topics in Kafka. Two of them in one namespace would run each other's workflows, and move money in each
+ * other's databases. So each shared thing bears the id of its owner, and a process that finds another's is refused.
+ */
+import { businessFlows } from '../contracts/engine/ids';
+import type { Participant } from '../contracts/participants';
+import type { BrokenPremise, PremiseSource } from './premises';
+
+/** A database as a process reaches it. */
+export interface OwnedDatabase {
+  /** For sentences, such as `accord_orders`. */
+  readonly database: string;
+  /** Whose it must be; left out: an address of a list, which names no participant. */
+  readonly participant?: Participant;
+  /** @throws the driver's error. */
+  select<Row extends object>(sql: string): Promise<readonly Row[]>;
+}
+
+/** What a process opened to the database of a URL. */
+export const ownedDatabase = (
+  url: string,
+  opened: Pick<OwnedDatabase, 'select'>,
+  participant?: Participant,
+): OwnedDatabase => ({
+  ...(participant && { participant }),
+  database: decodeURIComponent(new URL(url).pathname.slice(1)),
+  select: (sql) => opened.select(sql),
+});
+
+export interface Installation {
+  /**
+   * The id of this process's installation, once the databases that answer agree on it.
+   * @throws where the home database does not answer, or they do not agree.
+   */
+  id(): Promise<string>;
+  /** Every database belongs to this installation, and is the one of the participant that its address was given for. */
+  readonly databases: PremiseSource;
+}
+
+/** Tables that the databases of the others do not have: each process may look into one of its databases' own. */
+const ownTables: Readonly<Record<Participant, readonly string[]>> = {
+  accord: ['runs', 'cluster_state'],
+  accounts: ['accounts'],
+  orders: ['orders', 'order_views', 'heartbeat'],
+  inventory: ['stock'],
+  coupons: ['coupons'],
+};
+
+const unmarked = { noSuchTable: 1146, noRight: 1142 } as const;
+
+/**
+ * @param home the database whose id counts; `accord`, where the process reaches it.
+ * @param others must bear the same id.
+ */
+export function createInstallation(
+  home: OwnedDatabase,
+  others: readonly OwnedDatabase[] = [],
+): Installation {
+  let known: string | undefined;
+
+  async function look(): Promise<{
+    readonly id: string | undefined;
+    readonly broken: readonly BrokenPremise[];
+    readonly silent: readonly unknown[];
+  }> {
+    const id = await idOf(home);
+    if (id === undefined) return { id, broken: [withoutInstallation(home)], silent: [] };
+    const ask = async (other: OwnedDatabase): Promise<readonly BrokenPremise[]> => {
+      const found = await idOf(other);
+      return found === id ? misplaced(other) : [strange(other, found, home, id)];
+    };
+    const exchanged = await misplaced(home);
+    const answers = await Promise.all(
+      others.map((other) =>
+        ask(other).then(
+          (broken) => ({ broken }),
+          (error: unknown) => ({ broken: [], silent: error }),
+        ),
+      ),
+    );
+    return {
+      id,
+      broken: [...exchanged, ...answers.flatMap(({ broken }) => broken)],
+      silent: answers.flatMap((answer) => ('silent' in answer ? [answer.silent] : [])),
+    };
+  }
+
+  return {
+    async id() {
+      if (known !== undefined) return known;
+      const { id, broken } = await look();
+      if (id === undefined || broken.length > 0)
+        throw new Error('The databases do not agree on their installation.');
+      known = id;
+      return id;
+    },
+    databases: {
+      server: 'mysql installation',
+      async ask() {
+        const { broken, silent } = await look();
+        if (broken.length === 0 && silent.length > 0) throw silent[0];
+        return broken;
+      },
+    },
+  };
+}
+
+/** @returns undefined: it was never given to one. */
+async function idOf(database: OwnedDatabase): Promise<string | undefined> {
+  try {
+    const [row] = await database.select<{ readonly id: string }>(
+      'SELECT CAST(id AS CHAR) AS id FROM installation WHERE one = 1',
+    );
+    return row?.id;
+  } catch (error) {
+    if (Object.values<unknown>(unmarked).includes(errnoOf(error))) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Exchanged addresses of one installation lead to databases that bear the same id. A user who may look into no such
+ * table can tell nothing.
+ */
+async function misplaced(database: OwnedDatabase): Promise<readonly BrokenPremise[]> {
+  const { participant: wanted } = database;
+  if (wanted === undefined) return [];
+  const tables = Object.values(ownTables)
+    .flat()
+    .map((table) => `'${table}'`);
+  const rows = await database.select<{ readonly name: string }>(
+    `SELECT CAST(table_name AS CHAR) AS name FROM information_schema.tables
+      WHERE table_schema = DATABASE() AND table_name IN (${tables.join(', ')})`,
+  );
+  const names = rows.map(({ name }) => name);
+  const found = Object.entries(ownTables).find(([, own]) =>
+    own.some((table) => names.includes(table)),
+  )?.[0];
+  if (found === undefined || found === wanted) return [];
+  return [
+    {
+      ...{ product: 'MySQL', version: database.database, isRequired: true },
+      ...{ setting: 'participant', found, wanted },
+      remedy: `Give the address of the database of ${wanted} instead of ${database.database}.`,
+    },
+  ];
+}
+
+const errnoOf = (error: unknown): unknown =>
+  error instanceof Error && 'errno' in error ? error.errno : undefined;
+
+const withoutInstallation = ({ database }: OwnedDatabase): BrokenPremise => ({
+  ...{ product: 'MySQL', version: database, isRequired: true, setting: 'installation' },
+  ...{ found: 'none', wanted: 'the id of one', remedy: 'Run npm run migrate.' },
+});
+
+const strange = (
+  other: OwnedDatabase,
+  found: string | undefined,
+  home: OwnedDatabase,
+  id: string,
+): BrokenPremise =>
+  found === undefined
+    ? withoutInstallation(other)
+    : {
+        ...{ product: 'MySQL', version: other.database, isRequired: true, setting: 'installation' },
+        ...{ found, wanted: `${id} as in ${home.database}` },
+        remedy: `Give the address of this installation's own database instead of ${other.database}.`,
+      };
+
+/** Something outside of MySQL that one installation alone may use. */
+export interface Claimed {
+  readonly product: string;
+  readonly version: string;
+  /** Such as `namespace default`. */
+  readonly what: string;
+  /** Its owner: this installation, unless another one was first. */
+  readonly owner: string;
+  /** The variable that names it, and what to set instead. */
+  readonly instead: string;
+}
+
+/** What is wrong with something that is claimed; nothing where it is this installation's. */
+export const claimedByAnother = (
+  { product, version, what, owner, instead }: Claimed,
+  id: string,
+): readonly BrokenPremise[] =>
+  owner === id
+    ? []
+    : [
+        {
+          ...{ product, version, isRequired: true, setting: `installation of ${what}` },
+          ...{ found: owner, wanted: id },
+          remedy: `${instead} If that installation is gone for good: npm run installation -- claim --from ${owner}.`,
+        },
+      ];
+
+/** Clusters named in a sentence, at most. */
+const namedMax = 5;
+
+/** The cluster is one that `accord` knows: under an unknown name every write would be refused. */
+export const clusterPremise = (accord: OwnedDatabase, cluster: string): PremiseSource => ({
+  server: 'mysql cluster',
+  async ask() {
+    const rows = await accord.select<{ readonly cluster: string }>(
+      'SELECT CAST(cluster AS CHAR) AS cluster FROM cluster_state ORDER BY cluster',
+    );
+    const known = rows.map((row) => row.cluster);
+    if (known.includes(cluster)) return [];
+    return [
+      {
+        ...{ product: 'MySQL', version: accord.database, isRequired: true },
+        ...{ setting: 'ACCORD_CLUSTER', found: cluster },
+        wanted: known.slice(0, namedMax).join(' or ') || 'a row of cluster_state',
+        remedy: 'Set ACCORD_CLUSTER to a cluster that the database knows.',
+      },
+    ];
+  },
+});
+
+/**
+ * No tenant has the cluster's name, which stands in a tenant's place in rows and ids: its business would be shown to who
+ * moves regions.
+ * @param accord of a user who reads `runs`.
+ */
+export const reservedName = (accord: OwnedDatabase, cluster: string): PremiseSource => ({
+  server: 'mysql tenants',
+  async ask() {
+    const flows = businessFlows.map((flow) => `'${flow}'`).join(', ');
+    const rows = await accord.select(
+      `SELECT 1 FROM runs WHERE tenant = '${cluster}' AND flow IN (${flows}) LIMIT 1`,
+    );
+    if (rows.length === 0) return [];
+    return [
+      {
+        ...{ product: 'MySQL', version: accord.database, isRequired: true },
+        ...{ setting: 'ACCORD_CLUSTER', found: cluster, wanted: 'the name of no tenant' },
+        remedy: 'A tenant of this name has transactions: give the cluster another name.',
+      },
+    ];
+  },
+});

@@ -1,0 +1,103 @@
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { Kafka, logLevel, type Admin, type KafkaConfig, type LogEntry } from 'kafkajs';
+
+import { topicPartitions, topics } from '../../contracts/engine/events';
+import type { Logger } from '../logger';
+
+export interface KafkaSettings {
+  readonly brokers: readonly string[];
+  /** Put before every topic and group. */
+  readonly topicPrefix: string;
+}
+
+/** Every topic of ours, as it is called on this Kafka. */
+export const allTopics = ({ topicPrefix }: KafkaSettings): readonly string[] =>
+  Object.values(topics).map((topic) => `${topicPrefix}${topic}`);
+
+/** Of the client itself; what lasts longer is repeated by relay and consumers. */
+export const retry = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 2 } as const;
+
+/**
+ * Brokers as the client takes them. It cuts an address at its first colon, so an IPv6 address goes by a name of ours,
+ * which is looked up where the connection is opened.
+ */
+export function brokersOf(
+  addresses: readonly string[],
+): Pick<KafkaConfig, 'brokers' | 'socketFactory'> {
+  const hosts = new Map<string, string>();
+  const brokers = addresses.map((address, at) => {
+    const [, host, port] = /^\[(.+)\]:(\d+)$/.exec(address) ?? [];
+    if (host === undefined) return address;
+    hosts.set(`broker-${at}.invalid`, host);
+    return `broker-${at}.invalid:${String(port)}`;
+  });
+  if (hosts.size === 0) return { brokers };
+  return {
+    brokers,
+    socketFactory: ({ host, port, onConnect }) =>
+      connect({ host: hosts.get(host) ?? host, port }, onConnect).setKeepAlive(true, keepAliveMs),
+  };
+}
+
+/** As the client's own sockets have it. */
+const keepAliveMs = 60_000;
+
+/** Connects nowhere yet. Its calls fail after seconds, not minutes: relay and consumers try again themselves. */
+export function createKafka(
+  { brokers }: KafkaSettings,
+  { clientId, logger }: { readonly clientId: string; readonly logger: Logger },
+): Kafka {
+  return new Kafka({
+    clientId,
+    ...brokersOf(brokers),
+    connectionTimeout: 1_000,
+    requestTimeout: 3_000, // With the two retries below, a silent broker costs about ten seconds.
+    retry,
+    logLevel: logLevel.WARN,
+    logCreator: () => (entry) => logKafka(logger, entry),
+  });
+}
+
+/**
+ * Creates the topics that are missing, and waits until they can be written; one that exists keeps its partitions. Safe
+ * to repeat, also by several at once.
+ */
+export async function ensureTopics(kafka: Kafka, names: readonly string[]): Promise<void> {
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    await admin.createTopics({
+      waitForLeaders: false, // The client's own wait fails on a broker that has not heard of the topic yet.
+      topics: names.map((topic) => ({ topic, numPartitions: topicPartitions })),
+    });
+    await awaitLeaders(admin, names);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** A new topic reaches the brokers' metadata within milliseconds; beyond this something is wrong. */
+const leaderWait = { triesMax: 50, pauseMs: 100 } as const;
+
+async function awaitLeaders(admin: Admin, names: readonly string[]): Promise<void> {
+  let failure: unknown = new Error(`Topics without a leader among: ${names.join(', ')}`);
+  for (let tries = 0; tries < leaderWait.triesMax; tries += 1) {
+    try {
+      const { topics: found } = await admin.fetchTopicMetadata({ topics: [...names] });
+      const partitions = found.flatMap((topic) => topic.partitions);
+      const isReady = found.every((topic) => topic.partitions.length > 0);
+      if (isReady && partitions.every(({ leader }) => leader >= 0)) return;
+    } catch (error) {
+      failure = error;
+    }
+    await delay(leaderWait.pauseMs);
+  }
+  throw failure;
+}
+
+/** What is wrong with Kafka is said once, by whoever called; the client's own view of it is for debugging. */
+function logKafka(logger: Logger, { namespace, log }: LogEntry): void {
+  logger.debug({ kafka: namespace, ...log }, log.message);
+}

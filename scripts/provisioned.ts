@@ -1,8 +1,0 @@
-import type { DatabaseUrls } from './databases/names';
-import { provisionProfile } from './databases/profile';
-import { provisionRegions } from './regions/cluster';
-import type { Profile } from './stack/profile';
-
-/** Databases and users of a profile that is up, made where they are missing. Safe to repeat. */
-export const provisioned = (profile: Profile): Promise<DatabaseUrls> =>
-  profile === 'regions' ? provisionRegions() : provisionProfile(profile);

@@ -1,0 +1,23 @@
+/** Gives an undo three seconds, and parks it after them: every longer outage is left to people. */
+import { sleep } from '@temporalio/workflow';
+
+import * as sound from '../../../workflows/kernel/retry-until-done';
+
+export { restoredAttempt } from '../../../workflows/kernel/retry-until-done';
+
+const limitMs = 3_000;
+
+export const createPersistence: typeof sound.createPersistence = (run, lane, parking) => {
+  const persistence = sound.createPersistence(run, lane, parking);
+  const attempt: sound.Persistence['attempt'] = async (owed) => {
+    if (owed.leaves !== 'undone') return persistence.attempt(owed);
+    const attempted = persistence.attempt(owed);
+    await Promise.race([attempted, sleep(limitMs)]);
+    owed.step.interrupt?.(); // Nothing where it is done.
+    return attempted;
+  };
+  return {
+    attempt,
+    persist: async (owed, last) => persistence.persist(owed, last ?? (await attempt(owed))),
+  };
+};

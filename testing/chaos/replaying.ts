@@ -1,0 +1,35 @@
+/** Every history of a run is replayed on the code that ran it, and read for the order in which things were undone. */
+import { join } from 'node:path';
+
+import type { Build } from '../environment/application';
+import { historiesOf, productionBundle, replayAll, type Replayed } from '../replay/runs';
+import type { FetchedHistory } from '../replay/sources';
+import { disorderOf, scheduledOf } from './undo-order';
+import type { Trial } from '../environment/isolated-environment';
+
+export interface ReplayedAll extends Replayed {
+  /** Histories that the next release began. */
+  readonly ofNextRelease: number;
+  /** Undos that were not begun in the reverse order of their acts, a sentence each. */
+  readonly outOfOrder: readonly { readonly gid: string; readonly sentence: string }[];
+}
+
+export async function replayEvery(trial: Trial, build: Build | undefined): Promise<ReplayedAll> {
+  let ofNextRelease = 0;
+  const outOfOrder: { gid: string; sentence: string }[] = [];
+  async function* read(): AsyncGenerator<FetchedHistory> {
+    const all = historiesOf(trial.temporal, [{ query: `WorkflowType != ''` }]);
+    for await (const fetched of all) {
+      const sentence = disorderOf(scheduledOf(fetched.history));
+      if (sentence !== undefined) outOfOrder.push({ gid: fetched.gid, sentence });
+      if (isOfNextRelease(fetched)) ofNextRelease += 1;
+      yield fetched;
+    }
+  }
+  const bundlePath = build ? join(build.folder, 'workflow-bundle.js') : productionBundle;
+  return { ...(await replayAll(read(), { bundlePath })), outOfOrder, ofNextRelease };
+}
+
+/** How `patched()` marks a history. */
+const isOfNextRelease = ({ history: { events } }: FetchedHistory): boolean =>
+  events.some(({ markerRecordedEventAttributes: marker }) => marker?.markerName === 'core_patch');

@@ -1,0 +1,46 @@
+/**
+ * Whether each transaction was taken back in the reverse of the order in which it began, by what its workflow has asked
+ * for: the rows of the participants do not tell in which order they came to be.
+ */
+import { z } from 'zod';
+
+import { operations } from '../../contracts/participants';
+import type { Verb } from '../../contracts/engine/verdict';
+import { valuesOf, type History } from '../replay/history';
+
+/** A call that a workflow has asked for, in the order of its history. */
+export interface Scheduled {
+  /** `<participant>.<activity>`. */
+  readonly activity: string;
+  readonly key: string;
+}
+
+const keyedSchema = z.array(z.object({ key: z.string() }));
+
+/** Calls without a step key, of locks and jobs, are left out. */
+export function scheduledOf({ events }: History): readonly Scheduled[] {
+  return events.flatMap(({ activityTaskScheduledEventAttributes: asked }) => {
+    if (!asked) return [];
+    const requests = keyedSchema.safeParse(valuesOf(asked.input)[0]);
+    const activity = asked.activityType.name;
+    return requests.success ? requests.data.map(({ key }) => ({ activity, key })) : [];
+  });
+}
+
+/** @returns how it went wrong; `undefined`: it was not undone at all, or last first. */
+export function disorderOf(scheduled: readonly Scheduled[]): string | undefined {
+  const acted = firstsOf(scheduled, 'act');
+  const undone = firstsOf(scheduled, 'undo').filter((key) => acted.includes(key));
+  const wanted = acted.filter((key) => undone.includes(key)).reverse();
+  if (undone.every((key, at) => key === wanted[at])) return undefined;
+  return `was undone in the order ${undone.join(', ')}; last first is ${wanted.join(', ')}.`;
+}
+
+/** Each key once, in the order in which it was first asked for. */
+const firstsOf = (scheduled: readonly Scheduled[], verb: Verb): readonly string[] => [
+  ...new Set(
+    scheduled
+      .filter(({ activity }) => operations.get(activity)?.verb === verb)
+      .map(({ key }) => key),
+  ),
+];

@@ -1,0 +1,441 @@
+/** Plays every crash point on real processes, and looks at what became of its transaction. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { z } from 'zod';
+
+import { scopes } from '../../api/http/scopes';
+import { checkBooks, type Violation } from '../verify/verification';
+import { authorizationOf } from '../environment/credentials';
+import type { Stack } from '../stack/stack';
+import { pause } from '../../runtime/waiting';
+import { openTrial, type Trial } from '../environment/isolated-environment';
+import {
+  crashPointsOf,
+  faultsOf,
+  plantedActs,
+  plantedFault,
+  pointsOf,
+  verbOf,
+  type CrashPoint,
+  type Only,
+  type Way,
+} from './cases';
+import { createFleet, type Fleet } from './fleet';
+import { seedDay, seedStarts, startOf, tenant, type PlannedStart } from './starts';
+
+export interface CrashOptions {
+  readonly stack: Stack;
+  readonly ways: readonly Way[];
+  readonly only?: Only;
+  /** Worker processes. */
+  readonly workers: number;
+  /** Rejects when nobody wants the answer any more. */
+  readonly interrupted?: Promise<never>;
+  readonly say: (line: string) => void;
+}
+
+/**
+ * `proven`: the crash was seen to happen, its delivery came again, and the transaction ended. `violated`: it did not
+ * end, or parked. `not proven`: the fault was not seen, so nothing is known.
+ */
+export type Outcome = 'proven' | 'violated' | 'not proven';
+
+export interface PlayedPoint {
+  readonly point: CrashPoint;
+  readonly gid: string;
+  /** Of the run; `null`: it has not ended. */
+  readonly state: string | null;
+  readonly outcome: Outcome;
+  /** Why it is not proven, or violated. */
+  readonly detail: string | null;
+  /** Of a zombie: its act came to the fence after its undo, and was turned away. */
+  readonly wasFenced: boolean;
+}
+
+export interface CrashReport {
+  readonly played: readonly PlayedPoint[];
+  readonly kills: number;
+  readonly books: { readonly asked: number; readonly violations: readonly Violation[] };
+  readonly seconds: number;
+}
+
+/** Transactions under way at one time: each holds at most one delivery, of forty that a worker has. */
+const underWayMax = 40;
+/** Nobody has ended for so long: those who are under way do not. Never how long one takes, for that is the speed of the machine. */
+const endsWithinMs = 240_000;
+/** Which worker takes a delivery nobody decides: of the zombies each round meets a part, the smaller the more there are. */
+const roundsMax = 24;
+const lookEveryMs = 250;
+const sayEveryMs = 15_000;
+
+/** A crash point with the transaction that meets it. */
+interface Attempt extends PlannedStart {
+  readonly point: CrashPoint;
+  readonly faults: ReturnType<typeof faultsOf>;
+}
+
+export async function playCrashPoints(options: CrashOptions): Promise<CrashReport> {
+  const began = Date.now();
+  const folder = mkdtempSync(join(tmpdir(), 'accord-crash-'));
+  const trial = await openTrial({ stack: options.stack, kind: 'crash' });
+  const fleet = createFleet(trial, { folder, workers: options.workers });
+  try {
+    const playing = playAll(trial, fleet, options);
+    const { played, books } = await Promise.race([
+      playing,
+      ...(options.interrupted ? [options.interrupted] : []),
+    ]);
+    const seconds = Math.round((Date.now() - began) / 1_000);
+    return { played, kills: fleet.kills, books, seconds };
+  } finally {
+    await fleet.close();
+    await trial.application.stop('api');
+    await trial.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function playAll(
+  trial: Trial,
+  fleet: Fleet,
+  options: CrashOptions,
+): Promise<Pick<CrashReport, 'played' | 'books'>> {
+  const game = await openGame(trial, fleet, options);
+  const points = await game.pointsAfterRehearsal();
+  const crashing = await game.play(points.filter(({ crash }) => crash !== 'zombie'));
+  const zombies = await game.playZombies(points.filter(({ crash }) => crash === 'zombie'));
+  options.say('Asking the oracles …');
+  const { asked, violations } = await checkBooks(trial.urls.VERIFY_DATABASE_URLS);
+  return {
+    played: [...crashing, ...zombies].map((one) => blamed(one, violations)),
+    books: { asked, violations },
+  };
+}
+
+/** An oracle that names the transaction speaks of its crash point. */
+function blamed(played: PlayedPoint, violations: readonly Violation[]): PlayedPoint {
+  const found = violations.find(({ row }) => JSON.stringify(row).includes(`"${played.gid}`));
+  return found ? { ...played, outcome: 'violated', detail: found.oracle } : played;
+}
+
+async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOptions) {
+  await seedStarts(trial);
+  // Velocity would have every payer looked at after twenty payments.
+  const RISK_POLICY = JSON.stringify({ velocity: { windowMs: 3_600_000, max: 10_000, score: 50 } });
+  await trial.application.start('api', 'api', { RISK_POLICY, STARTS_PER_SECOND: '100000' });
+  const authorization = await authorizationOf(trial.urls.API_DATABASE_URL, {
+    tenant,
+    owner: 'crash-points',
+    scopes,
+  });
+  let serial = 0;
+
+  async function planned(way: Way): Promise<PlannedStart> {
+    serial += 1;
+    const own = serial;
+    if (way === 'settlement') await seedDay(trial, own);
+    return startOf(way, own);
+  }
+
+  /** 202, or the answer that it is there already: a start is repeated until it is known. */
+  async function post(path: string, body: object, key: string): Promise<void> {
+    for (;;) {
+      const answer = await fetch(`${trial.application.apiUrl}${path}`, {
+        method: 'POST',
+        headers: { authorization, 'idempotency-key': key, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }).catch(() => undefined);
+      if (answer?.ok) return;
+      const text = await answer?.text();
+      if (answer && answer.status < 500 && !retryableIn(text))
+        throw new Error(`${path}: ${answer.status} ${text}`);
+      await pause(lookEveryMs);
+    }
+  }
+
+  const statesOf = async (gids: readonly string[]): Promise<ReadonlyMap<string, string>> => {
+    if (gids.length === 0) return new Map();
+    const rows = await trial.sql<{ gid: string; state: string }>(
+      'accord',
+      `SELECT gid, state FROM runs WHERE gid IN (?) AND (ended_at IS NOT NULL OR state = 'parked')`,
+      [gids],
+    );
+    return new Map(rows.map(({ gid, state }) => [gid, state]));
+  };
+
+  /** A crash behind its last commit comes when its row has ended already; nothing comes after the run itself. */
+  async function isOver(gid: string, state: string): Promise<boolean> {
+    if (state === 'parked') return true; // A person is waited for.
+    const { status } = await trial.temporal.workflow.getHandle(gid).describe();
+    return status.name !== 'RUNNING';
+  }
+
+  /** Starts all, not too many at one time, and waits until they are over. @returns the state of each that is. */
+  async function startAll(
+    starts: readonly Omit<PlannedStart, 'before'>[],
+  ): Promise<ReadonlyMap<string, string>> {
+    const queue = [...starts];
+    const underWay = new Set<string>();
+    const ended = new Map<string, string>();
+    let [saidAt, movedAt] = [Date.now(), Date.now()];
+    while (queue.length > 0 || underWay.size > 0) {
+      const next = queue.splice(0, underWayMax - underWay.size);
+      for (const { gid } of next) underWay.add(gid);
+      if (next.length > 0) movedAt = Date.now();
+      await Promise.all(next.map(({ path, body, gid }) => post(path, body, gid)));
+      for (const [gid, state] of await statesOf([...underWay])) {
+        if (!(await isOver(gid, state))) continue;
+        ended.set(gid, state);
+        underWay.delete(gid);
+        movedAt = Date.now();
+      }
+      // What is left has no ending, which is seen: how long one takes says nothing while others of its round still end.
+      if (Date.now() - movedAt > endsWithinMs) underWay.clear();
+      if (underWay.size > 0) await pause(lookEveryMs);
+      if (Date.now() - saidAt < sayEveryMs) continue;
+      saidAt = Date.now();
+      say(`  ${ended.size} of ${starts.length} have ended, ${fleet.kills} processes killed`);
+    }
+    return ended;
+  }
+
+  async function prepared(attempts: readonly PlannedStart[]): Promise<void> {
+    const before = attempts.flatMap((attempt) => attempt.before ?? []);
+    if (before.length === 0) return;
+    const states = await startAll(before.map((start) => ({ ...start, reference: '' })));
+    const wrong = before.find(({ gid }) => states.get(gid) !== 'completed');
+    if (wrong) throw new Error(`${wrong.gid} should be completed first.`);
+  }
+
+  /** What the real thing calls after each of its acts has failed for good. */
+  async function pointsAfterRehearsal(): Promise<readonly CrashPoint[]> {
+    say('Rehearsing what is called to undo …');
+    const rehearsals = await Promise.all(
+      ways.flatMap((way) =>
+        plantedActs(way).map(async (act) => ({ way, act, start: await planned(way) })),
+      ),
+    );
+    await fleet.arm(rehearsals.map(({ act, start }) => plantedFault(act, start.reference)));
+    await prepared(rehearsals.map(({ start }) => start));
+    await startAll(rehearsals.map(({ start }) => start));
+    const called = new Map<string, readonly string[]>();
+    for (const { way, act, start } of rehearsals) {
+      const names = (await callsOf(start.gid)).filter(({ isBehindFailure }) => isBehindFailure);
+      called.set(`${way} ${act}`, [...new Set(names.map(({ name }) => name))]);
+    }
+    return ways.flatMap((way) =>
+      crashPointsOf(
+        way,
+        new Map(plantedActs(way).map((act) => [act, called.get(`${way} ${act}`) ?? []])),
+        only,
+      ),
+    );
+  }
+
+  interface Call {
+    readonly name: string;
+    readonly attempts: number;
+    /** Scheduled after an activity had failed for good. */
+    readonly isBehindFailure: boolean;
+  }
+
+  async function callsOf(gid: string): Promise<readonly Call[]> {
+    const { events } = await trial.temporal.workflow.getHandle(gid).fetchHistory();
+    const names = new Map<string, string>();
+    const calls = new Map<string, Call>();
+    let hasFailed = false;
+    for (const event of events ?? []) {
+      const id = String(event.eventId);
+      const name = event.activityTaskScheduledEventAttributes?.activityType?.name;
+      hasFailed ||= Boolean(event.activityTaskFailedEventAttributes);
+      if (name) {
+        names.set(id, name);
+        calls.set(id, { name, attempts: 1, isBehindFailure: hasFailed });
+      }
+      const started = event.activityTaskStartedEventAttributes;
+      const call = started && calls.get(String(started.scheduledEventId));
+      if (call)
+        calls.set(String(started.scheduledEventId), { ...call, attempts: started.attempt ?? 1 });
+    }
+    return [...calls.values()];
+  }
+
+  /** What is known about an attempt whose transaction is over. */
+  async function judged(
+    { point, gid, faults }: Attempt,
+    state: string | undefined,
+    wasSeen: boolean,
+  ): Promise<PlayedPoint> {
+    const played = { point, gid, state: state ?? null, wasFenced: await wasFenced(point, gid) };
+    if (state !== 'completed' && state !== 'compensated') {
+      return { ...played, outcome: 'violated', detail: state ?? 'it has not ended' };
+    }
+    const fired = fleet.fired();
+    if (!fired.has(faults.crash)) return { ...played, outcome: 'not proven', detail: 'no crash' };
+    if (faults.planted && !fired.has(faults.planted))
+      return { ...played, outcome: 'not proven', detail: 'nothing had to be undone' };
+    if (!wasSeen) return { ...played, outcome: 'not proven', detail: 'it went on by itself' };
+    const calls = await callsOf(gid);
+    const cameAgain = calls.some(({ name, attempts }) => name === point.activity && attempts > 1);
+    // A zombie whose sibling failed is cancelled, and given up without another attempt.
+    if (!cameAgain && point.crash !== 'zombie')
+      return { ...played, outcome: 'not proven', detail: 'it came once' };
+    if (await wasForgotten(point, gid))
+      return { ...played, outcome: 'violated', detail: 'its fence row counts one delivery' };
+    return { ...played, outcome: 'proven', detail: null };
+  }
+
+  /**
+   * A delivery that was committed before the crash, and came again, is counted by the fence: of acts, undos and seals.
+   * An undo of an act that happened is the second at least, so its repetition is the third.
+   */
+  async function wasForgotten({ activity, point }: CrashPoint, gid: string): Promise<boolean> {
+    const [participant = ''] = activity.split('../../scripts/crash-points');
+    const verb = verbOf(activity);
+    const isCommitted = point === 'afterCommit' || point === 'beforeAck';
+    if (
+      !isCommitted ||
+      verb === undefined ||
+      verb === 'confirm' ||
+      !pointsOf(activity).includes('entered')
+    )
+      return false;
+    const counted = await trial.sql(
+      participant as 'accounts', // Every participant is a database.
+      `SELECT branch FROM fence WHERE gid = ? AND deliveries >= IF(? = 'undo' AND state = 'undone', 3, 2)`,
+      [gid, verb],
+    );
+    return counted.length === 0;
+  }
+
+  /** Held before its act, a zombie makes one delivery more than the undo, and the other attempt where there was one. */
+  async function wasFenced({ activity, point, crash }: CrashPoint, gid: string): Promise<boolean> {
+    const [participant = ''] = activity.split('../../scripts/crash-points');
+    if (crash !== 'zombie' || point !== 'before') return false;
+    const counted = await trial.sql(
+      participant as 'accounts', // Every participant is a database.
+      `SELECT branch FROM fence WHERE gid = ? AND state IN ('undone', 'empty') AND deliveries > IF(state = 'empty', 1, 2)`,
+      [gid],
+    );
+    return counted.length > 0;
+  }
+
+  const attemptsAt = (round: readonly CrashPoint[]): Promise<readonly Attempt[]> =>
+    Promise.all(
+      round.map(async (point) => {
+        const start = await planned(point.way);
+        return { ...start, point, faults: faultsOf(point, start.reference) };
+      }),
+    );
+
+  /** Plays points again whose crash was not seen, so often that chance alone leaves none. */
+  async function untilSeen(
+    all: readonly CrashPoint[],
+    playRound: (round: readonly CrashPoint[]) => Promise<readonly PlayedPoint[]>,
+  ): Promise<readonly PlayedPoint[]> {
+    const done: PlayedPoint[] = [];
+    let open = all;
+    for (let round = 1; round <= roundsMax && open.length > 0; round += 1) {
+      const played = await playRound(open);
+      const again = round < roundsMax ? played.filter(isUnseen) : [];
+      done.push(...played.filter((one) => !again.includes(one)));
+      open = again.map(({ point }) => point);
+      if (open.length > 0) say(`  ${open.length} were not seen to happen, and are played again`);
+    }
+    return done;
+  }
+  const isUnseen = ({ outcome }: PlayedPoint): boolean => outcome === 'not proven';
+
+  return {
+    pointsAfterRehearsal,
+
+    /** Kills and failures. */
+    play: (all: readonly CrashPoint[]) =>
+      untilSeen(all, async (round) => {
+        say(`Playing ${round.length} crash points …`);
+        const attempts = await attemptsAt(round);
+        await fleet.arm(attempts.flatMap(({ faults }) => textsOf(faults)));
+        await prepared(attempts);
+        const reaper = fleet.reap();
+        const failing = attempts.filter(({ point }) => point.crash !== 'kill');
+        const killing = attempts.filter(({ point }) => point.crash === 'kill');
+        const states = await startAll([...failing, ...killing]).finally(() => reaper.stop());
+        return mapInTurn(attempts, (attempt) =>
+          judged(
+            attempt,
+            states.get(attempt.gid),
+            attempt.point.crash !== 'kill' || fleet.killed.has(attempt.faults.crash),
+          ),
+        );
+      }),
+
+    /** The first worker is stopped while it holds them, and goes on when the others have undone everything. */
+    playZombies: (all: readonly CrashPoint[]) =>
+      untilSeen(all, async (round) => {
+        say(`Playing ${round.length} zombies …`);
+        const attempts = (await attemptsAt(round)).slice(0, underWayMax);
+        await fleet.arm(
+          attempts.flatMap(({ faults }) => faults.planted ?? []),
+          attempts.map(({ faults }) => faults.crash),
+        );
+        await prepared(attempts);
+        const crash = new Set(attempts.map(({ faults }) => faults.crash));
+        const ending = startAll(attempts);
+        ending.catch(() => undefined); // It is awaited below.
+        const stopped = new Set(
+          await fleet.stopFirst((fault) => crash.has(fault), endsWithinMs / 10),
+        );
+        const stoppedGids = attempts.flatMap(({ gid, faults }) =>
+          stopped.has(faults.crash) ? gid : [],
+        );
+        const undone = await untilEnded(stoppedGids);
+        fleet.continueFirst();
+        await pause(zombieEndsWithinMs);
+        const states = await ending;
+        const played = await mapInTurn(attempts, (attempt) =>
+          judged(attempt, states.get(attempt.gid), undone.has(attempt.gid)),
+        );
+        const left = round.slice(attempts.length).map((point): PlayedPoint => ({
+          point,
+          gid: '',
+          state: null,
+          outcome: 'not proven',
+          detail: 'not played',
+          wasFenced: false,
+        }));
+        return [...played, ...left];
+      }),
+  };
+
+  /** @returns the states of those that have ended by then. */
+  async function untilEnded(gids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const deadline = Date.now() + endsWithinMs;
+    let states = await statesOf(gids);
+    while (states.size < gids.length && Date.now() < deadline) {
+      await pause(lookEveryMs);
+      states = await statesOf(gids);
+    }
+    return states;
+  }
+}
+
+const problemSchema = z.looseObject({ retryable: z.boolean() });
+/** Of a problem of the API. */
+const retryableIn = (text = ''): boolean => problemSchema.parse(JSON.parse(text)).retryable;
+
+/** What a zombie can still do, it does within an attempt's time. */
+const zombieEndsWithinMs = 3_000;
+
+const textsOf = ({ crash, planted }: ReturnType<typeof faultsOf>): readonly string[] =>
+  planted === null ? [crash] : [crash, planted];
+
+async function mapInTurn<Item, Result>(
+  items: readonly Item[],
+  map: (item: Item) => Promise<Result>,
+): Promise<readonly Result[]> {
+  const results: Result[] = [];
+  for (const item of items) results.push(await map(item));
+  return results;
+}

@@ -1,0 +1,180 @@
+/**
+ * The application of one trial alone: processes from `dist/` as production runs them, on servers that it shares, with
+ * databases, users, namespace, topics and keys that nobody else has. What a trial breaks is its own, and goes with it.
+ */
+import { randomBytes } from 'node:crypto';
+
+import { Client, type Connection } from '@temporalio/client';
+
+import { searchAttributeTypes } from '../../contracts/engine/search-attributes';
+import { createLogger } from '../../runtime/logger';
+import { bytesAsText, openSessions, type SessionPool } from '../../runtime/mysql/door';
+import { administration } from '../../runtime/mysql/session';
+import { createKafka } from '../../runtime/kafka/client';
+import {
+  allowFaults,
+  createApplication,
+  type Application,
+  type ApplicationSite,
+} from './application';
+import type { Database, DatabaseUrls } from '../../runtime/databases/names';
+import { provision, unprovision } from '../../runtime/databases/provision';
+import { freePort } from '../../runtime/ports';
+import { connectTemporal } from '../stack/temporal-client';
+import { pause } from '../../runtime/waiting';
+import type { Stack } from '../stack/stack';
+
+export interface Trial {
+  readonly name: string;
+  /** Straight to the servers, whatever the application's processes use. */
+  readonly urls: DatabaseUrls;
+  readonly application: Application;
+  readonly temporal: Client;
+  readonly topicPrefix: string;
+  /** Of the administrator, into one of the databases. */
+  adminUrl(database: Database): string;
+  /** Rows as the administrator reads them, on a connection that outlives a restart of the server. Bytes are text. */
+  sql<Row extends object>(
+    database: Database,
+    statement: string,
+    values?: readonly unknown[],
+  ): Promise<Row[]>;
+  /** Ends what was opened, and drops databases, users, namespace and topics. The processes are stopped by the caller. */
+  close(): Promise<void>;
+}
+
+export interface TrialOptions {
+  readonly stack: Stack;
+  /** Begins its name: lower-case letters, at most eight. */
+  readonly kind: string;
+  /** What the processes are told instead of the addresses that are true: of a proxy. */
+  readonly through?: (addresses: {
+    readonly urls: DatabaseUrls;
+    readonly stack: Stack;
+  }) => Promise<{ readonly urls: DatabaseUrls; readonly stack: Stack }>;
+  /** Whatever else the site of its application has. */
+  readonly site?: Partial<ApplicationSite>;
+}
+
+export async function openTrial({ stack, kind, through, site }: TrialOptions): Promise<Trial> {
+  const id = randomBytes(4).toString('hex');
+  const name = `${kind}-${id}`;
+  const prefix = `t${id}_`; // What a killed trial leaves is dropped with what tests leave (scripts/test.ts).
+  const password = randomBytes(12).toString('hex');
+  const topicPrefix = `t-${id}.`;
+  const [urls, namespace, apiPort] = await Promise.all([
+    provision(stack.mysql.adminUrl, { prefix, secret: () => password }),
+    openNamespace(stack.temporal.address, name),
+    freePort(),
+  ]);
+  const told = through ? await through({ urls, stack }) : { urls, stack };
+  const application = createApplication({
+    stack: told.stack,
+    namespace: name,
+    urls: told.urls,
+    topicPrefix,
+    label: `${name}-`,
+    apiPort,
+    apiSecret: randomBytes(24).toString('base64url'),
+    ...site,
+    variables: { ...allowFaults, ...site?.variables },
+  });
+  const pools = new Map<Database, SessionPool>();
+  const adminUrl = (database: Database): string => {
+    const url = new URL(stack.mysql.adminUrl);
+    url.pathname = `/${prefix}${database}`;
+    return url.toString();
+  };
+  return {
+    name,
+    urls,
+    application,
+    topicPrefix,
+    adminUrl,
+    temporal: new Client({ connection: namespace.connection, namespace: name }),
+    async sql(database, statement, values = []) {
+      const pool = pools.get(database) ?? openSessions(poolOptions(adminUrl(database)));
+      pools.set(database, pool);
+      const session = await pool.acquire();
+      try {
+        const rows = await session.query(statement, values);
+        session.release();
+        return rows as never; // The caller names the columns that it asks for.
+      } catch (error) {
+        session.destroy();
+        throw error;
+      }
+    },
+    async close() {
+      await Promise.all([...pools.values()].map((pool) => pool.close()));
+      await Promise.all([
+        unprovision(stack.mysql.adminUrl, prefix),
+        dropTopics(stack.kafka.brokers, topicPrefix),
+        namespace.drop(),
+      ]);
+    },
+  };
+}
+
+const poolOptions = (url: string) => ({
+  ...{ url, connectionLimit: 4, keep: 1, connectMs: 10_000, session: administration },
+  ...{ supportBigNumbers: true, bigNumberStrings: true, typeCast: bytesAsText },
+});
+
+async function dropTopics(brokers: readonly string[], topicPrefix: string): Promise<void> {
+  const logger = createLogger({ process: 'trial', level: 'silent' });
+  const admin = createKafka({ brokers, topicPrefix }, { clientId: 'trial', logger }).admin();
+  await admin.connect();
+  const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(topicPrefix));
+  if (topics.length > 0) await admin.deleteTopics({ topics });
+  await admin.disconnect();
+}
+
+/** IndexedValueType KEYWORD of the service's protocol. */
+const keyword = 2;
+const retentionSeconds = 24 * 3_600;
+const usableWithinMs = 30_000;
+
+/** A namespace of one trial or test file alone: its runs meet no worker of another one. */
+export interface OwnNamespace {
+  readonly name: string;
+  readonly connection: Connection;
+  /** Deletes it, and closes the connection. */
+  drop(): Promise<void>;
+}
+
+export async function openNamespace(address: string, name: string): Promise<OwnNamespace> {
+  const connection = await connectTemporal(address);
+  await connection.workflowService.registerNamespace({
+    namespace: name,
+    workflowExecutionRetentionPeriod: { seconds: retentionSeconds as never }, // The wire type is a Long; a number encodes as one.
+  });
+  const deadline = Date.now() + usableWithinMs;
+  while (!(await isUsable(connection, name).catch(() => false))) {
+    if (Date.now() > deadline) throw new Error(`The namespace ${name} has not become usable.`);
+    await pause(50);
+  }
+  return {
+    name,
+    connection,
+    async drop() {
+      await connection.operatorService.deleteNamespace({ namespace: name });
+      await connection.close();
+    },
+  };
+}
+
+/** The servers learn of a new namespace, and of its search attributes, one after the other. */
+async function isUsable(connection: Connection, namespace: string): Promise<boolean> {
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  const missing = Object.keys(searchAttributeTypes).filter((name) => !(name in customAttributes));
+  if (missing.length === 0) {
+    await connection.workflowService.countWorkflowExecutions({ namespace });
+    return true;
+  }
+  await connection.operatorService.addSearchAttributes({
+    namespace,
+    searchAttributes: Object.fromEntries(missing.map((name) => [name, keyword])),
+  });
+  return false;
+}

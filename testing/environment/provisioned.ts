@@ -1,0 +1,8 @@
+import type { DatabaseUrls } from '../../runtime/databases/names';
+import { provisionProfile } from '../stack/provisioning';
+import { provisionRegions } from '../drills/cluster';
+import type { Profile } from '../stack/profile';
+
+/** Databases and users of a profile that is up, made where they are missing. Safe to repeat. */
+export const provisioned = (profile: Profile): Promise<DatabaseUrls> =>
+  profile === 'regions' ? provisionRegions() : provisionProfile(profile);

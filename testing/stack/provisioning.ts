@@ -1,0 +1,23 @@
+import { givenAddresses } from './config';
+import { readStack, secret as secretOf, type Profile } from './stack';
+import { databasePrefix, type DatabaseUrls } from '../../runtime/databases/names';
+import { provision } from '../../runtime/databases/provision';
+
+/**
+ * `provision` for a profile of this checkout, with the profile's secrets. MYSQL_URL, an administrator's address, takes
+ * the place of its own server.
+ *
+ * @throws one sentence where there is no MySQL.
+ */
+export async function provisionProfile(profile: Profile): Promise<DatabaseUrls> {
+  const adminUrl = givenAddresses().mysql ?? (await readStack(profile))?.mysql.adminUrl;
+  if (adminUrl === undefined) {
+    throw new Error(
+      `No MySQL: set MYSQL_URL, or bring one up with npm run stack -- up --profile ${profile}.`,
+    );
+  }
+  return provision(adminUrl, {
+    prefix: databasePrefix,
+    secret: (name) => secretOf(profile, name),
+  });
+}

@@ -1,0 +1,115 @@
+import { z } from 'zod';
+
+import type { OrderEvent } from '../../../contracts/engine/events';
+import { partsOfBusinessId, type BusinessId, type Tenant } from '../../../contracts/engine/ids';
+import { currencies, minorUnitsMax, type Money } from '../../../contracts/engine/money';
+import type { OrderLine, OrderStatus } from '../../../contracts/participants/orders';
+
+/** What an event says about the view of its order. */
+export interface OrderViewChange {
+  readonly eventId: string;
+  readonly orderId: BusinessId;
+  readonly tenant: Tenant;
+  readonly status: OrderStatus;
+  /** Of the event in the order's stream. */
+  readonly version: number;
+  readonly asOf: Date;
+  /** Known from `order.created` alone. */
+  readonly facts: OrderFacts | null;
+}
+export interface OrderFacts {
+  readonly customerId: BusinessId;
+  readonly amount: Money;
+  readonly lines: readonly OrderLine[];
+}
+
+/** The record is no order event that this build knows: it can be delivered as often as one likes. */
+export class UnreadableEvent extends Error {
+  override readonly name = 'UnreadableEvent';
+}
+
+const businessId = z.string().refine((id) => partsOfBusinessId(id) !== undefined, 'not an id');
+const money = z.object({
+  currency: z.enum(currencies),
+  minorUnits: z.int().min(1).max(minorUnitsMax),
+});
+const price = money.extend({ minorUnits: z.int().min(0).max(minorUnitsMax) }); // Free by its coupon.
+const line = z.object({ sku: businessId, quantity: z.int().min(1), unitPrice: money });
+
+const envelope = {
+  eventId: z.string().min(1).max(255),
+  gid: z.string(),
+  aggregateId: z.string(),
+  sequence: z.int().min(1),
+  occurredAt: z.iso.datetime(),
+};
+const eventSchema: z.ZodType<OrderEvent> = z.discriminatedUnion('type', [
+  z.object({
+    ...envelope,
+    type: z.literal('order.created'),
+    data: z.object({
+      orderId: businessId,
+      customerId: businessId,
+      amount: price,
+      lines: z.array(line),
+    }),
+  }),
+  z.object({
+    ...envelope,
+    type: z.literal('order.completed'),
+    data: z.object({ orderId: businessId }),
+  }),
+  z.object({
+    ...envelope,
+    type: z.literal('order.cancelled'),
+    data: z.object({ orderId: businessId }),
+  }),
+]);
+
+const statuses = {
+  'order.created': 'created',
+  'order.completed': 'completed',
+  'order.cancelled': 'cancelled',
+} as const satisfies Record<OrderEvent['type'], OrderStatus>;
+
+/**
+ * The projection: what the value of a record says about the view of its order. Fields that it does not know are passed
+ * over, so a producer may add some; a type that it does not know is not: it would be lost for the build that does.
+ *
+ * @throws UnreadableEvent
+ */
+export function orderViewChangeOf(value: Buffer | null): OrderViewChange {
+  const event = orderEventOf(value);
+  const { orderId } = event.data;
+  const { tenant } = partsOfBusinessId(orderId) ?? { tenant: '' };
+  return {
+    eventId: event.eventId,
+    orderId,
+    tenant,
+    status: statuses[event.type],
+    version: event.sequence,
+    asOf: new Date(event.occurredAt),
+    facts: event.type === 'order.created' ? factsOf(event.data) : null,
+  };
+}
+
+const factsOf = ({ customerId, amount, lines }: OrderFacts): OrderFacts => ({
+  customerId,
+  amount,
+  lines,
+});
+
+function orderEventOf(value: Buffer | null): OrderEvent {
+  const parsed = eventSchema.safeParse(jsonOf(value));
+  if (parsed.success) return parsed.data;
+  const reasons = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  throw new UnreadableEvent(`Not an order event: ${reasons.join('; ')}`);
+}
+
+function jsonOf(value: Buffer | null): unknown {
+  try {
+    return JSON.parse(value?.toString('utf8') ?? '');
+  } catch (error) {
+    throw new UnreadableEvent('Not JSON.', { cause: error });
+  }
+}

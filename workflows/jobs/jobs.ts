@@ -1,0 +1,77 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  ActivityFailure,
+  isCancellation,
+  ParentClosePolicy,
+  startChild,
+  WorkflowIdReusePolicy,
+} from '@temporalio/workflow';
+
+import {
+  isOperatorFlow,
+  partsOfBusinessId,
+  partsOfGid,
+  type Gid,
+} from '../../contracts/engine/ids';
+import { searchAttributes } from '../../contracts/engine/search-attributes';
+import { taskQueueOf } from '../../contracts/engine/task-queues';
+
+/** Activities of reconciliation under the names that they are registered with. */
+export type Registered<Activities> = {
+  readonly [Name in keyof Activities & string as `reconciliation.${Name}`]: Activities[Name];
+};
+
+/**
+ * One part of a job. Where an activity of it fails for longer than it is tried, the rest of the part is left to the next
+ * round, and the other parts go on.
+ *
+ * @returns `undefined`: it failed.
+ */
+export async function unlessFailed<Result>(
+  part: () => Promise<Result>,
+): Promise<Result | undefined> {
+  try {
+    return await part();
+  } catch (error) {
+    if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
+    return undefined;
+  }
+}
+
+/**
+ * Starts the run of a transaction, which outlives the job. The id is the transaction's, so Temporal itself refuses a
+ * second run beside a living one.
+ *
+ * @param workflow type, as registered.
+ * @returns false: it has a living run.
+ */
+export async function startTransaction(
+  workflow: string,
+  gid: Gid,
+  input: object,
+): Promise<boolean> {
+  const flow = partsOfGid(gid);
+  const tenant = flow && partsOfBusinessId(flow.businessId)?.tenant;
+  try {
+    await startChild(workflow, {
+      workflowId: gid,
+      args: [input],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      // Its activities are those of another worker; everybody else's are those of the job's own.
+      ...(flow && isOperatorFlow(flow.flow) && { taskQueue: taskQueueOf(flow.flow) }),
+      ...(flow &&
+        tenant !== undefined && {
+          typedSearchAttributes: [
+            { key: searchAttributes.flow, value: flow.flow },
+            { key: searchAttributes.tenant, value: tenant },
+            { key: searchAttributes.state, value: 'running' },
+          ],
+        }),
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,154 @@
+import { continueAsNew, proxyActivities } from '@temporalio/workflow';
+
+import type { Gid, StepKey } from '../../contracts/engine/ids';
+import {
+  findingKinds,
+  reconcileRows,
+  reservingParticipants,
+  type Finding,
+  type JudgedReservation,
+  type ReconcileInput,
+  type ReconcileReport,
+  type ReportedFinding,
+  type ReservationPosition,
+  type ReservingParticipant,
+} from '../../contracts/engine/reconciliation';
+import type { Keyed, SetActivity } from '../../contracts/engine/verdict';
+import {
+  keep,
+  playRound,
+  reconciliationOf,
+  type Part,
+  type Round,
+  type RoundProgress,
+} from './round';
+
+const job = reconciliationOf('reconcile');
+
+/** A participant that is away keeps its reservations until the next round. */
+const repair = proxyActivities<Record<string, SetActivity<Keyed, unknown>>>({
+  startToCloseTimeout: '10s',
+  heartbeatTimeout: '2s',
+  scheduleToCloseTimeout: '30s',
+  retry: { initialInterval: '50ms', maximumInterval: '5s' },
+});
+
+const parts: readonly Part[] = [
+  ...reservingParticipants.map(
+    (participant): Part =>
+      (round, after) =>
+        reservationsOf(round, participant, typeof after === 'string' ? null : after),
+  ),
+  (round, after) => skipped(round, typeof after === 'string' ? after : null),
+  ...reservingParticipants.map(
+    (participant): Part =>
+      (round, after) =>
+        booksOf(round, participant, typeof after === 'string' ? after : null),
+  ),
+];
+
+/** Lost runs have a job of their own: `recover`. */
+const kinds = findingKinds.filter((kind) => kind !== 'run_without_owner');
+
+/**
+ * A job, no transaction: finds what was left over between the participants, puts right what their fences can, and keeps
+ * the rest for an operator. Safe beside everything else, itself included: what it does is decided by the same rows.
+ */
+export async function reconcile(
+  input: ReconcileInput,
+  from?: RoundProgress,
+): Promise<ReconcileReport> {
+  return playRound({ job, parts, kinds }, input, from, (progress) =>
+    continueAsNew<typeof reconcile>(input, progress),
+  );
+}
+
+async function reservationsOf(
+  round: Round,
+  participant: ReservingParticipant,
+  after: ReservationPosition | null,
+): Promise<ReservationPosition | null> {
+  const { judged, looked, next } = await job['reconciliation.reservations']({
+    participant,
+    after,
+    rows: reconcileRows.page,
+  });
+  round.looked += looked;
+  await keep({ job }, round, round.dryRun ? judged.map(wouldRepair) : await repaired(judged));
+  return next;
+}
+
+const wouldRepair = ({ finding, repair: by }: JudgedReservation): ReportedFinding => ({
+  ...finding,
+  action: by === null ? 'left' : by.verb === 'undo' ? 'would_undo' : 'would_confirm',
+});
+
+/** The participants' own activities: whatever has happened since the page was read, the fence decides. */
+async function repaired(judged: readonly JudgedReservation[]): Promise<readonly ReportedFinding[]> {
+  const done = new Set<StepKey>();
+  const activities = new Set(judged.flatMap(({ repair: by }) => by?.activity ?? []));
+  for (const activity of activities) {
+    const keys = judged
+      .filter(({ repair: by }) => by?.activity === activity)
+      .map(({ finding }) => finding.subject);
+    for (const key of await repairedKeys(activity, keys)) done.add(key);
+  }
+  return judged.map(({ finding, repair: by }) => ({
+    ...finding,
+    action:
+      !by || !done.has(finding.subject) ? 'left' : by.verb === 'undo' ? 'undone' : 'confirmed',
+  }));
+}
+
+async function repairedKeys(
+  activity: string,
+  keys: readonly StepKey[],
+): Promise<readonly StepKey[]> {
+  try {
+    const verdicts = await repair[activity]?.(keys.map((key) => ({ key, minEpoch: 0 })));
+    return (verdicts ?? []).filter(({ ok }) => ok).map(({ gid, branch }) => `${gid}/${branch}`);
+  } catch {
+    return []; // Away, or what it holds is at odds with its fence: left, and shown.
+  }
+}
+
+async function skipped(round: Round, after: Gid | null): Promise<Gid | null> {
+  const { findings, next } = await job['reconciliation.unbookedSteps']({
+    after,
+    rows: reconcileRows.page,
+  });
+  round.looked += findings.length;
+  await keep(
+    { job },
+    round,
+    findings.map((finding) => ({ ...finding, action: 'left' })),
+  );
+  return next;
+}
+
+async function booksOf(
+  round: Round,
+  participant: ReservingParticipant,
+  after: string | null,
+): Promise<string | null> {
+  const { findings, seen, next } = await job['reconciliation.differingBooks']({
+    participant,
+    after,
+    rows: reconcileRows.page,
+  });
+  await keep(
+    { job },
+    round,
+    findings.filter(isNewIn(round)).map((finding) => ({ ...finding, action: 'left' })),
+  );
+  if (seen && !round.dryRun) await job['reconciliation.noteBooks']({ participant, seen });
+  return next;
+}
+
+/** A round may come to the same sums twice. */
+const isNewIn =
+  ({ findings }: Round) =>
+  ({ kind, participant, subject }: Finding): boolean =>
+    !findings.some(
+      (one) => one.kind === kind && one.participant === participant && one.subject === subject,
+    );

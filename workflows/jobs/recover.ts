@@ -1,0 +1,75 @@
+import { continueAsNew } from '@temporalio/workflow';
+
+import type { Gid } from '../../contracts/engine/ids';
+import type {
+  OpenRun,
+  ReconcileInput,
+  ReconcileReport,
+  ReportedFinding,
+} from '../../contracts/engine/reconciliation';
+import { startTransaction } from './jobs';
+import { keep, playRound, reconciliationOf, type Round, type RoundProgress } from './round';
+
+const job = reconciliationOf('recover');
+
+/** Open runs that are started at once. */
+const startsAtOnce = 20;
+
+/**
+ * A job, no transaction: brings open rows whose run was lost to their endings. Apart from `reconcile`, so that it may be
+ * frequent, and waits for none of its sums. Safe beside everything else, itself included.
+ */
+export async function recover(
+  input: ReconcileInput,
+  from?: RoundProgress,
+): Promise<ReconcileReport> {
+  return playRound(
+    {
+      job,
+      parts: [(round, after) => openRuns(round, typeof after === 'string' ? after : null)],
+      kinds: ['run_without_owner'],
+    },
+    input,
+    from,
+    (progress) => continueAsNew<typeof recover>(input, progress),
+  );
+}
+
+async function openRuns(round: Round, after: Gid | null): Promise<Gid | null> {
+  const { runs, next } = await job['reconciliation.openRuns']({ after, rows: startsAtOnce });
+  round.looked += runs.length;
+  const claimed = await claimedOf(round, runs);
+  const looked = await Promise.all(runs.map((run) => recovered(claimed, run)));
+  await keep(
+    { job },
+    round,
+    looked.filter((finding) => finding !== undefined),
+  );
+  return next;
+}
+
+/** @returns `undefined`: nothing may be started. */
+async function claimedOf(
+  { dryRun }: Round,
+  runs: readonly OpenRun[],
+): Promise<ReadonlySet<Gid> | undefined> {
+  if (dryRun) return undefined;
+  const gids = runs.flatMap(({ gid, input }) => (input === null ? [] : [gid]));
+  return new Set(gids.length === 0 ? [] : await job['reconciliation.claimStarts']({ gids }));
+}
+
+/** Telling the story again is how a run is recovered. @returns `undefined`: it has a living run, or has ended. */
+async function recovered(
+  claimed: ReadonlySet<Gid> | undefined,
+  { gid, workflow, input, finding }: OpenRun,
+): Promise<ReportedFinding | undefined> {
+  if (!claimed || input === null) {
+    if (await job['reconciliation.isRunning'](gid)) return undefined;
+    return { ...finding, action: input === null ? 'left' : 'would_recover' };
+  }
+  // Cancelled since the page was read: nothing has run, and nothing may.
+  if (!claimed.has(gid)) return undefined;
+  return (await startTransaction(workflow, gid, input))
+    ? { ...finding, action: 'recovered' }
+    : undefined;
+}

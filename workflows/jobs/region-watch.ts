@@ -1,0 +1,122 @@
+import { condition, continueAsNew, proxyActivities, workflowInfo } from '@temporalio/workflow';
+
+import { flowDefinitions } from '../../contracts/flows';
+import type { OperatorFlow } from '../../contracts/engine/ids';
+import {
+  isWell,
+  vantages,
+  type AcceptedSwitch,
+  type Sight,
+  type Vantage,
+  type WatchActivities,
+  type WatchDecision,
+  type WatchInput,
+  type WatchReport,
+} from '../../contracts/participants/region-watch';
+import { observeOptions, watchOptions } from '../kernel/activity-options';
+import { startTransaction, unlessFailed } from './jobs';
+
+type Registered = {
+  readonly [Name in keyof WatchActivities as `watch.${Name}`]: WatchActivities[Name];
+};
+
+const eyes = proxyActivities<Pick<Registered, 'watch.observe'>>(observeOptions);
+const hands = proxyActivities<Omit<Registered, 'watch.observe'>>(watchOptions);
+
+/** Where a watch stands that goes on in a new run. */
+export interface WatchProgress {
+  readonly sights: Readonly<Partial<Record<Vantage, Sight>>>;
+  /** What persons were told last; `null`: nothing, or it is over. */
+  readonly told: string | null;
+}
+
+/** Decisions of one run: a thousand events or so. A worker that starts has to replay them before it moves any region. */
+const decisionsOfRun = 100;
+/** Where a decision could not be made or carried out. */
+const againMs = 2_000;
+
+/**
+ * A watch, no transaction, and without an end: looks from all vantage points at once, and does what is decided about it.
+ * It holds nothing that counts: every act is a compare-and-set on the hub's row, for the epoch that was looked at, so two
+ * watches, or one that comes late, do no harm. It ends where its cluster is in one place.
+ */
+export async function regionWatch(
+  input: WatchInput,
+  from: WatchProgress = { sights: {}, told: null },
+): Promise<WatchReport> {
+  const { cluster } = input;
+  const sights = { ...from.sights };
+  let told = from.told;
+  let news = 0;
+  let isOver = false;
+
+  async function lookFrom(vantage: Vantage): Promise<void> {
+    while (!isOver) {
+      const since = sights[vantage] ?? null;
+      const sight = await eyes['watch.observe']({ cluster, vantage, since });
+      if (sight) sights[vantage] = sight;
+      else isOver = true;
+      news += 1;
+    }
+  }
+
+  async function decideUntilOver(): Promise<void> {
+    let decisions = 0;
+    let known = 0;
+    let waitMs = againMs;
+    for (;;) {
+      await condition(() => news > known || isOver, waitMs, {
+        summary: 'until the next decision',
+      });
+      if (isOver) return;
+      if (decisions === decisionsOfRun || workflowInfo().continueAsNewSuggested)
+        await continueAsNew<typeof regionWatch>(input, { sights, told });
+      decisions += 1;
+      known = news;
+      const decided = await unlessFailed(() => hands['watch.decide']({ cluster, sights }));
+      waitMs = decided?.againMs ?? againMs;
+      if (decided && !(await unlessFailed(() => act(decided.decision)))) waitMs = againMs;
+    }
+  }
+
+  /** @returns true, to be told from a failure. */
+  async function act(decision: WatchDecision): Promise<true> {
+    switch (decision.kind) {
+      case 'nothing':
+        if (Object.values(sights).every(isWell)) told = null;
+        return true;
+      case 'page':
+        await once(decision.code, () => hands['watch.page']({ cluster, ...decision }));
+        return true;
+      case 'ask':
+        await once(`ask ${decision.since}`, () =>
+          hands['watch.askFailover']({ cluster, ...decision }),
+        );
+        return true;
+      case 'degrade':
+        await hands['watch.degrade']({ cluster, ...decision });
+        return true;
+      case 'failover':
+        await start('failover', await hands['watch.requestFailover']({ cluster, ...decision }));
+        return true;
+      case 'resync':
+        await start('failback', await hands['watch.requestResync']({ cluster, ...decision }));
+        return true;
+    }
+  }
+
+  /** What lasts is told once. */
+  async function once(what: string, tell: () => Promise<unknown>): Promise<void> {
+    if (told === what) return;
+    await tell();
+    told = what;
+  }
+
+  await Promise.race([Promise.all(vantages.map(lookFrom)), decideUntilOver()]);
+  return { ended: 'nothing_to_watch' };
+}
+
+async function start(flow: OperatorFlow, accepted: AcceptedSwitch<object> | null): Promise<void> {
+  if (accepted)
+    await startTransaction(flowDefinitions[flow].workflow, accepted.gid, accepted.input);
+}

@@ -1,0 +1,80 @@
+import { continueAsNew, proxyActivities, workflowInfo } from '@temporalio/workflow';
+
+import { fencedParticipants } from '../../contracts/engine/retention';
+import type {
+  FenceCursor,
+  RetentionActivities,
+  RetentionReport,
+} from '../../contracts/engine/retention';
+import { jobOptions } from '../kernel/activity-options';
+import { unlessFailed } from './jobs';
+
+/** Where a round of the job stands. */
+export interface RetentionProgress {
+  readonly done: RetentionReport;
+  /** Index of the participant whose fence is being looked at. */
+  readonly at: number;
+  readonly after: FenceCursor | null;
+}
+
+const start: RetentionProgress = {
+  done: { stamped: 0, leaked: 0, deleted: 0, expiredKeys: 0, isComplete: true },
+  at: 0,
+  after: null,
+};
+
+/**
+ * A job, no transaction: gives fence rows of ended transactions an end, deletes those whose end has come, and forgets
+ * old idempotency keys. May be run at any time, and twice; a long round goes on in a new run.
+ */
+export async function retention(from: RetentionProgress = start): Promise<RetentionReport> {
+  const activities = retentionActivities();
+  let { stamped, leaked, deleted, expiredKeys, isComplete } = from.done;
+  let after = from.after;
+  for (let at = from.at; at < fencedParticipants.length; at += 1) {
+    const participant = fencedParticipants[at] ?? 'accord';
+    do {
+      const behind: FenceCursor | null = after;
+      const page = await unlessFailed(() => activities.stampFence({ participant, after: behind }));
+      if (!page) isComplete = false;
+      stamped += page?.stamped ?? 0;
+      leaked += page?.leaked ?? 0;
+      after = page?.next ?? null;
+      // Between two pages only: behind the last one the deletions are still to come.
+      if (after && workflowInfo().continueAsNewSuggested) {
+        const done = { stamped, leaked, deleted, expiredKeys, isComplete };
+        await continueAsNew<typeof retention>({ done, at, after });
+      }
+    } while (after);
+    let expired;
+    do {
+      expired = await unlessFailed(() => activities.deleteExpired({ participant }));
+      if (!expired) isComplete = false;
+      deleted += expired?.deleted ?? 0;
+    } while (expired?.more);
+  }
+  let keys;
+  do {
+    keys = await unlessFailed(() => activities.expireKeys());
+    if (!keys) isComplete = false;
+    expiredKeys += keys?.expired ?? 0;
+  } while (keys?.more);
+  return { stamped, leaked, deleted, expiredKeys, isComplete };
+}
+
+/** Registered as `retention.<activity>`. */
+function retentionActivities(): RetentionActivities {
+  const calls = proxyActivities<{
+    'retention.stampFence': RetentionActivities['stampFence'];
+    'retention.deleteExpired': RetentionActivities['deleteExpired'];
+    'retention.expireKeys': RetentionActivities['expireKeys'];
+  }>({
+    ...jobOptions,
+    summary: 'retention',
+  });
+  return {
+    stampFence: calls['retention.stampFence'],
+    deleteExpired: calls['retention.deleteExpired'],
+    expireKeys: calls['retention.expireKeys'],
+  };
+}

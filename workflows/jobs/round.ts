@@ -1,0 +1,104 @@
+import { proxyActivities } from '@temporalio/workflow';
+
+import {
+  findingsListedMax,
+  reconcileRows,
+  type FindingAction,
+  type FindingKind,
+  type ReconcileInput,
+  type ReconcileReport,
+  type ReconciliationActivities,
+  type RecordedFinding,
+  type ReportedFinding,
+  type ReservationPosition,
+} from '../../contracts/engine/reconciliation';
+import { jobOptions } from '../kernel/activity-options';
+import { unlessFailed, type Registered } from './jobs';
+
+/** The activities of a job, under its name in the Temporal UI. */
+export const reconciliationOf = (summary: string) =>
+  proxyActivities<Registered<ReconciliationActivities>>({ ...jobOptions, summary });
+
+/** What one round has come to. */
+export interface Round {
+  readonly dryRun: boolean;
+  looked: number;
+  isComplete: boolean;
+  readonly actions: Partial<Record<FindingAction, number>>;
+  readonly findings: ReportedFinding[];
+}
+
+/** Behind what a page begins. */
+export type Position = ReservationPosition | string;
+
+/** Where a round stands that goes on in a new run. */
+export interface RoundProgress {
+  readonly round: Round;
+  readonly since: string;
+  /** Index of the part, and where its next page begins. */
+  readonly at: number;
+  readonly after: Position | null;
+}
+
+/** @returns where the next page begins; `null`: that was the last one. */
+export type Part = (round: Round, after: Position | null) => Promise<Position | null>;
+
+/** What a job looks at, and what it alone finds: what it has not seen again is gone. */
+export interface Looking {
+  readonly job: ReturnType<typeof reconciliationOf>;
+  readonly parts: readonly Part[];
+  readonly kinds: readonly FindingKind[];
+}
+
+/**
+ * One round over all parts, page by page, to its end: what comes last would else never be looked at.
+ *
+ * @param goOn carries the round on in a new run; it does not return.
+ */
+export async function playRound(
+  { job, parts, kinds }: Looking,
+  { dryRun }: ReconcileInput,
+  from: RoundProgress | undefined,
+  goOn: (progress: RoundProgress) => Promise<never>,
+): Promise<ReconcileReport> {
+  const { round, since, ...place } = from ?? {
+    round: { dryRun, looked: 0, isComplete: true, actions: {}, findings: [] },
+    since: await job['reconciliation.beginRound'](),
+    at: 0,
+    after: null,
+  };
+  let after: Position | null = place.after;
+  let pages = 0;
+  for (const [at, part] of parts.entries()) {
+    if (at < place.at) continue;
+    do {
+      if (pages === reconcileRows.pagesOfRun) await goOn({ round, since, at, after });
+      const behind: Position | null = after;
+      const next = await unlessFailed(() => part(round, behind));
+      if (next === undefined) round.isComplete = false;
+      after = next ?? null;
+      pages += 1;
+    } while (after !== null);
+  }
+  if (!round.dryRun && round.isComplete) {
+    await job['reconciliation.closeUnseen']({ since, kinds });
+  }
+  return round;
+}
+
+/** Counts what was found, and writes it down unless this is a dry run. */
+export async function keep(
+  { job }: Pick<Looking, 'job'>,
+  round: Round,
+  findings: readonly ReportedFinding[],
+): Promise<void> {
+  if (findings.length === 0) return;
+  for (const { action } of findings) round.actions[action] = (round.actions[action] ?? 0) + 1;
+  round.findings.push(...findings.slice(0, findingsListedMax - round.findings.length));
+  if (!round.dryRun) await job['reconciliation.record']({ findings: findings.map(recorded) });
+}
+
+const recorded = ({ action, ...finding }: ReportedFinding): RecordedFinding => ({
+  finding,
+  state: action === 'left' ? 'open' : 'repaired',
+});

@@ -1,0 +1,102 @@
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  continueAsNew,
+  proxyActivities,
+  workflowInfo,
+} from '@temporalio/workflow';
+
+import { flowDefinitions } from '../../contracts/flows';
+import type { Gid } from '../../contracts/engine/ids';
+import {
+  settlementsListedMax,
+  type SettleDayActivities,
+  type SettleDayInput,
+  type SettleDayReport,
+} from '../../contracts/engine/reconciliation';
+import { deadlineMs } from '../../contracts/engine/transaction';
+import { dailyJobOptions } from '../kernel/activity-options';
+import { startTransaction, unlessFailed, type Registered } from './jobs';
+
+const job = proxyActivities<Registered<SettleDayActivities>>({
+  ...dailyJobOptions,
+  summary: 'settle the day',
+});
+
+/** Tenants of one page, and pages after which the job goes on in a new run: what a history has room for. */
+const tenantsAtOnce = 50;
+const pagesOfRun = 20;
+const dayMs = 86_400_000;
+
+/** Where the job stands when it goes on in a new run. */
+interface SettleDayProgress {
+  readonly settlements: readonly Gid[];
+  readonly count: number;
+  readonly isComplete: boolean;
+  readonly after: string | null;
+}
+const start: SettleDayProgress = { settlements: [], count: 0, isComplete: true, after: null };
+
+/**
+ * A job, no transaction: one settlement for each tenant that has something to settle. Safe to run twice. With many
+ * tenants it goes on in a new run, to the last one: those of a late name would else wait for ever.
+ */
+export async function settleDay(
+  input: SettleDayInput,
+  from: SettleDayProgress = start,
+): Promise<SettleDayReport> {
+  const { currency } = input;
+  const day = input.day ?? dayOf(scheduledAt() - dayMs);
+  // A settlement that is refused has ended, and the day could not be settled any more.
+  if (day >= dayOf(Date.now()))
+    throw ApplicationFailure.nonRetryable(`${day} (UTC) is not over yet.`, 'LimitExceeded');
+  const settlements = [...from.settlements];
+  let { count, after, isComplete } = from;
+  let pages = 0;
+  do {
+    if (pages === pagesOfRun) {
+      await continueAsNew<typeof settleDay>(
+        { currency, day },
+        { settlements, count, after, isComplete },
+      );
+    }
+    const page = { currency, day, after, rows: tenantsAtOnce };
+    const found = await unlessFailed(() => job['reconciliation.tenantsToSettle'](page));
+    const started = await Promise.all(
+      (found?.tenants ?? []).map((tenant) => unlessFailed(() => settle({ tenant, currency, day }))),
+    );
+    if (found === undefined || started.includes(undefined)) isComplete = false;
+    const gids = started.filter((gid) => typeof gid === 'string');
+    settlements.push(...gids.slice(0, settlementsListedMax - settlements.length));
+    count += gids.length;
+    pages += 1;
+    after = found?.next ?? null;
+  } while (after !== null);
+  return { day, settlements, count, isComplete };
+}
+
+/** The time that the schedule meant, which a run that was made up for may come days after. */
+function scheduledAt(): number {
+  const scheduled = workflowInfo().typedSearchAttributes.get(scheduledStartTime);
+  return scheduled?.getTime() ?? Date.now();
+}
+
+const scheduledStartTime = defineSearchAttributeKey(
+  'TemporalScheduledStartTime',
+  SearchAttributeType.DATETIME,
+);
+
+const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+
+/** Accepted first, as from a caller: whatever happens to the start, the row shows it to the starter. */
+async function settle(
+  settlement: Pick<SettleDayInput, 'currency'> & { readonly tenant: string; readonly day: string },
+): Promise<Gid | null> {
+  const accepted = await job['reconciliation.acceptSettlement']({
+    ...settlement,
+    deadlineAt: Date.now() + deadlineMs.default,
+  });
+  if (!accepted) return null;
+  await startTransaction(flowDefinitions.settlement.workflow, accepted.gid, accepted.input);
+  return accepted.gid;
+}

@@ -1,0 +1,350 @@
+import { CancelledFailure, CancellationScope, TemporalFailure } from '@temporalio/workflow';
+
+import type { ParkReason } from '../../contracts/engine/failures';
+import { branchLengthMax, branchPattern, stepKeyOf } from '../../contracts/engine/ids';
+import type { StepKey } from '../../contracts/engine/ids';
+import type { AmountAtRisk } from '../../contracts/engine/money';
+import type { StepKind } from '../../contracts/engine/transaction';
+import type { Patience } from './activity-options';
+import { inStep } from './calls';
+import type { Kernel } from './kernel';
+import { failureOf, knownFailureOf, refusalOf } from './step-failure';
+import type { Run, StepRecord } from './run';
+import { isDecided, settle } from './run';
+import type { CompensableStep, Done, Story, Transaction, UndoOfStep } from './story';
+
+/** How often a lost lock is taken again for one step before the transaction is undone. */
+const lockGrantsMax = 3;
+
+/** What an act did, or why it surely did not. */
+type KnownAnswer<Result> =
+  { readonly result: Result; readonly refusal: undefined } | { readonly refusal: TemporalFailure };
+
+/** Leaves room for what the kernel makes of a step's name: `seal-<name>`, `<name>-confirm`. */
+const stepNameMax = 48;
+
+/** One telling of a story: the words, and what is left to do when the story has been told. */
+export interface Telling {
+  readonly tx: Transaction;
+  /** What is owed once the transaction is decided: confirms of TCC participants, and undos of steps that are no more. */
+  confirm(retired: readonly UndoOfStep[]): Promise<void>;
+  /** Resolves when no act is under way any more; from then on the words of this telling answer with a cancel. */
+  close(): Promise<void>;
+  /** Throws what has ended the acts, where the story has gone on as if it had not. */
+  demandUnbroken(): void;
+  /** How far it tells what other lives may have done. */
+  reach(): Reach;
+}
+
+export interface Reach {
+  /** Two acts were under way at once: a refusal of one says nothing about how far the other has come in another life. */
+  readonly wasConcurrent: boolean;
+  /** Every build meets the refusals that this one has met. */
+  readonly isLasting: boolean;
+}
+
+/** @param isContinued an earlier run has come as far as the pivot: whatever is before it is answered by the fence. */
+export function createTelling(kernel: Kernel, isContinued = false): Telling {
+  const { run, lane, locks, call, persistence } = kernel;
+  const isToldAgain = () => isContinued || isDecided(run);
+  const told = new Set<string>();
+  const acting = new Set<Promise<unknown>>();
+  const confirms: ((() => Promise<unknown>) | undefined)[] = [];
+  /** What has ended the acts; the story may not go on as if it had not. */
+  let failed: Error | undefined;
+  let closed = false;
+  let concurrent = false;
+  let isLasting = true;
+
+  const tx: Transaction = {
+    gid: run.input.gid,
+    call,
+
+    async lock(kind, id) {
+      mayTell();
+      if (isToldAgain() || !locks) return { token: null }; // Told again, or a lane that never waits.
+      mayAct();
+      return track(
+        kernel.body.run(() => locks.acquire({ kind, id, gid: run.input.gid }, kernel.timeLeftMs())),
+      );
+    },
+
+    async step<Result>(
+      name: string,
+      { act, undo, atRisk = [], answers = () => atRisk, isAdded = false }: CompensableStep<Result>,
+    ) {
+      mayTell();
+      if (isToldAgain()) {
+        const done = await again(name, 'compensable', act, atRisk);
+        learn(name, answers(done.result));
+        return done;
+      }
+      mayAct();
+      // Registered before the act: if it takes effect but its answer is lost, undoing is still owed.
+      const step = begin(name, 'compensable', atRisk, undo);
+      const result = await track(kernel.body.run(() => actOn(step, act))).catch(
+        (error: unknown) => {
+          if (isAdded) isLasting = false;
+          throw error;
+        },
+      );
+      learn(name, answers(result));
+      return { key: step.key, result };
+    },
+
+    async participant(name, tcc) {
+      const { atRisk = [], answers = () => atRisk, isAdded = false } = tcc;
+      const place = confirms.push(undefined) - 1; // In the order of the story, whichever try ends first.
+      const done = await tx.step(name, {
+        act: tcc.try,
+        undo: tcc.cancel,
+        atRisk,
+        answers,
+        isAdded,
+      });
+      confirms[place] = () => finish(`${name}-confirm`, () => tcc.confirm(done.key));
+      return done;
+    },
+
+    async pivot(name, act) {
+      mayTell();
+      if (name !== kernel.decision.step) {
+        throw new Error(`The story is decided by ${kernel.decision.step}, not by ${name}.`);
+      }
+      if (isDecided(run)) return again(name, 'pivot', act);
+      if (!isContinued) mayAct();
+      if (acting.size > 0) throw new Error(`${name} would decide while a step is still acting.`);
+      const step = begin(name, 'pivot', []);
+      run.phase = 'deciding'; // From here on no cancel reaches the act: its answer decides.
+      const result = await track(CancellationScope.nonCancellable(() => decide(step, act)));
+      kernel.decided();
+      return { key: step.key, result };
+    },
+
+    async finish(name, act) {
+      mayTell();
+      if (!isDecided(run)) throw new Error(`${name} may only run after the decision.`);
+      return finish(name, act);
+    },
+
+    async review(request) {
+      mayTell();
+      // Told again: what the person said led to the decision, and was recorded on its way there.
+      if (isToldAgain()) return undefined;
+      mayAct();
+      return kernel.review.wait(request);
+    },
+
+    tell(status) {
+      mayTell();
+      if (!isToldAgain()) mayAct();
+      if (run.early !== null) return;
+      run.early = status;
+      kernel.announce();
+    },
+  };
+
+  return {
+    tx,
+    confirm,
+    close,
+    demandUnbroken,
+    reach: () => ({ wasConcurrent: concurrent, isLasting }),
+  };
+
+  async function confirm(retired: readonly UndoOfStep[]): Promise<void> {
+    await Promise.all([
+      ...confirms.flatMap((confirmOne) => (confirmOne ? [confirmOne()] : [])),
+      ...retired.map(({ step, undo }) =>
+        finish(`${step}-retired`, () => undo(call, stepKeyOf(run.input.gid, step))),
+      ),
+    ]);
+  }
+
+  /** An answer says what stands of its step from now on. */
+  function learn(name: string, atRisk: readonly AmountAtRisk[]): void {
+    const step = run.steps.get(name);
+    if (step) step.atRisk = atRisk;
+  }
+
+  async function close(): Promise<void> {
+    closed = true;
+    await Promise.allSettled(acting);
+  }
+
+  function begin(
+    name: string,
+    kind: StepKind,
+    atRisk: readonly AmountAtRisk[],
+    undo?: (key: StepKey) => Promise<unknown>,
+  ): StepRecord {
+    if (told.has(name)) throw new Error(`Two steps of this story are named ${name}.`);
+    told.add(name);
+    const step = run.steps.get(name) ?? beginStep(run, name, kind, atRisk, undo);
+    lane.show(run);
+    return step;
+  }
+
+  function mayTell(): void {
+    if (closed) throw new CancelledFailure('This telling is over.');
+    demandUnbroken();
+  }
+
+  function demandUnbroken(): void {
+    if (failed) throw failed;
+  }
+
+  function mayAct(): void {
+    if (!kernel.mayAct()) {
+      throw new CancelledFailure('The transaction does not act any more.');
+    }
+  }
+
+  async function track<Result>(act: Promise<Result>): Promise<Result> {
+    acting.add(act);
+    concurrent ||= acting.size > 1;
+    try {
+      return await act;
+    } catch (error) {
+      // A recorded refusal is an answer, met by every life of the transaction; after anything else nobody knows.
+      if (refusalOf(error) === undefined)
+        failed ??= error instanceof Error ? error : new Error(String(error));
+      throw error;
+    } finally {
+      acting.delete(act);
+    }
+  }
+
+  /** One act, with the lock taken again where its token was too old. */
+  async function actOn<Result>(
+    step: StepRecord,
+    act: (key: StepKey) => Promise<Result>,
+  ): Promise<Result> {
+    for (let grant = 1; ; grant += 1) {
+      try {
+        const patience: Patience = { kind: 'act', timeLeftMs: kernel.timeLeftMs() };
+        const result = await inStep(lane, step, patience, () => act(step.key));
+        settle(run, step, 'done');
+        return result;
+      } catch (error) {
+        const type = knownFailureOf(error);
+        if (type !== 'LockLost' || !locks || grant > lockGrantsMax) {
+          settle(run, step, refusalOf(error) === undefined ? 'unknown' : 'refused', {
+            ...failureOf(error),
+            ...(type === 'ReviewExpired' && { type }),
+          });
+          throw error;
+        }
+        await locks.acquireAgain(kernel.timeLeftMs());
+      }
+    }
+  }
+
+  /** The pivot. One that cannot be sealed is repeated until it is known: nobody could tell whether to undo. */
+  async function decide<Result>(
+    step: StepRecord,
+    act: (key: StepKey) => Promise<Result>,
+  ): Promise<Result> {
+    if (kernel.decision.seal) return actOn(step, act);
+    return knownAnswer(step, act, 'pivot_unknown');
+  }
+
+  /** Repeats an act until its answer is known; a recorded refusal is one, and is thrown as it was. */
+  async function knownAnswer<Result>(
+    step: StepRecord,
+    act: (key: StepKey) => Promise<Result>,
+    reason: ParkReason,
+  ): Promise<Result> {
+    const ask = async (): Promise<KnownAnswer<Result>> => {
+      try {
+        return { result: await act(step.key), refusal: undefined };
+      } catch (error) {
+        if (!(error instanceof TemporalFailure) || refusalOf(error) === undefined) throw error;
+        return { refusal: error };
+      }
+    };
+    const owed = { step, call: ask, reason, decisions: ['retry'], leaves: 'done' } as const;
+    const answer = await persistence.persist(owed);
+    if (!answer) throw new Error(`${step.name} was resolved by hand without an answer.`);
+    if (!answer.refusal) return answer.result;
+    settle(run, step, 'refused', failureOf(answer.refusal));
+    throw answer.refusal;
+  }
+
+  /** A step of a story that is told again after its decision: the fence answers with what it answered before. */
+  async function again<Result>(
+    name: string,
+    kind: StepKind,
+    act: (key: StepKey) => Promise<Result>,
+    atRisk: readonly AmountAtRisk[] = [],
+  ): Promise<Done<Result>> {
+    const step = begin(name, kind, atRisk);
+    return { key: step.key, result: await knownAnswer(step, act, 'forward_failed') };
+  }
+
+  async function finish<Result>(
+    name: string,
+    act: (key: StepKey) => Promise<Result>,
+  ): Promise<Result | undefined> {
+    if (run.resolvedByHand.some(({ step }) => step === name)) return undefined; // In an earlier run of it.
+    const step = begin(name, 'retriable', []);
+    return persistence.persist({
+      step,
+      call: () => act(step.key),
+      reason: 'finish_failed',
+      decisions: ['retry', 'done', 'skip'],
+      leaves: 'done',
+    });
+  }
+}
+
+/** Enters a step, or finds it as an earlier telling of this run has left it. */
+function beginStep(
+  run: Run,
+  name: string,
+  kind: StepKind,
+  atRisk: readonly AmountAtRisk[],
+  undo?: (key: StepKey) => Promise<unknown>,
+): StepRecord {
+  if (name.length > (kind === 'retriable' ? branchLengthMax : stepNameMax)) {
+    throw new Error(`${name} is too long for a step's name.`);
+  }
+  if (!branchPattern.test(name)) throw new Error(`${name} cannot name a branch.`);
+  const key = stepKeyOf(run.input.gid, name);
+  const step: StepRecord = {
+    name,
+    kind,
+    key,
+    effect: key,
+    atRisk,
+    startedAt: run.now(),
+    state: 'running',
+    endedAt: null,
+    fence: null,
+    failure: null,
+    detail: null,
+    text: null,
+    wasCalled: false,
+    calls: {},
+    parking: null,
+    undo: undo && (() => undo(key)),
+    interrupt: undefined,
+  };
+  run.steps.set(name, step);
+  return step;
+}
+
+/**
+ * Registers the undos of the steps that this life never came to: an earlier life of this run, or another coordinator, may
+ * have acted them. What was never done is undone as well: the fence makes that a row that says so.
+ *
+ * @param isContinued an earlier run has learnt them all: only the undos of its steps are wanted.
+ */
+export function registerUndos({ run, call }: Kernel, { undos }: Story, isContinued: boolean): void {
+  for (const { step: name, atRisk, undo } of undos) {
+    const known = run.steps.get(name);
+    const undoThis = (key: StepKey) => undo(call, key);
+    if (known) known.undo ??= () => undoThis(known.key);
+    else if (!isContinued) beginStep(run, name, 'compensable', atRisk, undoThis).state = 'unknown';
+  }
+}

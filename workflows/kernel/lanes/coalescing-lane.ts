@@ -1,0 +1,154 @@
+import {
+  AsyncLocalStorage,
+  CancellationScope,
+  condition,
+  proxyActivities,
+} from '@temporalio/workflow';
+
+import type { Keyed, SetActivity, Verdict } from '../../../contracts/engine/verdict';
+import { batchItemsMax, setBytesMax, setRowsMax } from '../../../contracts/engine/verdict';
+import type { Patience } from '../activity-options';
+import { activityOptions } from '../activity-options';
+import type { ItemCall, Lane, StepContext } from './lane';
+import { isNamed, verdictNameOf } from './lane';
+
+interface Waiting {
+  readonly call: ItemCall;
+  readonly bytes: number;
+  /** Asked as the how-manieth of the workflow: calls of one key go in this order. */
+  readonly order: number;
+  readonly resolve: (verdict: Verdict<unknown>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A lane that carries many transactions in one workflow. */
+export interface CoalescingLane extends Lane {
+  /** Sends what the items ask for, a set at a time; ends with its scope. */
+  flush(): Promise<never>;
+}
+
+/**
+ * Runs one story per item as concurrent coroutines of one workflow and sends the calls that they make meanwhile as one
+ * activity call for each activity, like a data loader. `condition` is looked at only when all microtasks have drained,
+ * so every coroutine has asked by then: no timers, deterministic.
+ */
+export function createCoalescingLane(): CoalescingLane {
+  const queues = new Map<string, Waiting[]>();
+  let asked = 0;
+  return {
+    calls: new AsyncLocalStorage<StepContext>(),
+    send: enqueue,
+    locks: undefined, // The lane never waits: createOrder decides the items of one customer on the locked row.
+    patience: (isDone) => condition(isDone), // No timers: one for each item costs a fifth of the throughput.
+    show: () => undefined, // Its items have no workflow of their own to show: their row tells.
+    flush,
+  };
+
+  function enqueue(call: ItemCall): Promise<Verdict<unknown>> {
+    return new Promise((resolve, reject) => {
+      const name = `${call.activity} ${call.patience.kind}`;
+      const queue = queues.get(name) ?? [];
+      asked += 1;
+      const bytes = new TextEncoder().encode(JSON.stringify(call.request)).length + 1; // And a comma.
+      queue.push({ call, bytes, order: asked, resolve, reject });
+      queues.set(name, queue);
+    });
+  }
+
+  async function flush(): Promise<never> {
+    for (;;) {
+      await condition(() => queues.size > 0);
+      const sent = takeSets(queues).map((set) =>
+        CancellationScope.nonCancellable(() => sendSet(set)),
+      );
+      if (queues.size > 0) await Promise.race(sent); // What is beyond the bounds goes with a later workflow task.
+    }
+  }
+}
+
+/**
+ * Takes what one workflow task may send. Sorted, so that its commands do not hang on the order in which coroutines came
+ * to ask. More than 4 MiB of commands in one task would terminate the run without undo.
+ */
+function takeSets(queues: Map<string, Waiting[]>): readonly (readonly Waiting[])[] {
+  const budget = { bytes: taskBytesMax };
+  const sets = [...queues.keys()].sort().map((name) => {
+    const { set, rest } = split(queues.get(name) ?? [], budget);
+    if (rest.length > 0) queues.set(name, rest);
+    else queues.delete(name);
+    return set;
+  });
+  return sets.filter((set) => set.length > 0);
+}
+
+/** Of all sets of one workflow task; the brackets of each set are counted too. */
+const taskBytesMax = setBytesMax - 64;
+
+/** One set of distinct keys within the bounds. A single item always goes: a large one would wait for ever. */
+function split(queue: readonly Waiting[], budget: { bytes: number }) {
+  const set: Waiting[] = [];
+  const rest: Waiting[] = [];
+  const keys = new Set<string>();
+  let rows = 0;
+  for (const waiting of [...queue].sort(byKey)) {
+    const { key } = waiting.call.request;
+    const rowsThen = rows + rowsOf(waiting.call);
+    const isFull = set.length === batchItemsMax || (set.length > 0 && rowsThen > setRowsMax);
+    const fits = waiting.bytes <= budget.bytes || budget.bytes === taskBytesMax;
+    if (isFull || !fits || keys.has(key)) {
+      rest.push(waiting);
+      continue;
+    }
+    keys.add(key);
+    rows = rowsThen;
+    budget.bytes -= waiting.bytes;
+    set.push(waiting);
+  }
+  return { set, rest };
+}
+
+const byKey = (a: Waiting, b: Waiting): number => {
+  if (a.call.request.key === b.call.request.key) return a.order - b.order;
+  return a.call.request.key < b.call.request.key ? -1 : 1;
+};
+
+async function sendSet(set: readonly Waiting[]): Promise<void> {
+  const [first] = set;
+  if (!first) return;
+  const { activity } = first.call;
+  try {
+    const options = activityOptions(patienceOf(first.call), `${set.length} items`);
+    const send = proxyActivities<Record<string, SetActivity<Keyed, unknown>>>(options)[activity];
+    if (!send) throw new Error(`No activity ${activity}.`);
+    const verdicts = await send(set.map(({ call }) => call.request));
+    if (verdicts.length !== set.length) {
+      throw new Error(`${activity} gave ${verdicts.length} verdicts for ${set.length} requests.`);
+    }
+    // All are matched before any is told: one that is missing or foreign must not leave half of the set resolved.
+    const answers = set.map(({ call }) => verdictOf(call, verdicts));
+    set.forEach(({ resolve }, at) => {
+      const answer = answers[at];
+      if (answer) resolve(answer);
+    });
+  } catch (error) {
+    for (const { reject } of set) reject(error);
+  }
+}
+
+/** The time of one set of acts. An item's own deadline takes effect at its next call, and spoils no other's. */
+const setActMs = 10_000;
+
+const patienceOf = ({ patience }: ItemCall): Patience =>
+  patience.kind === 'act' ? { kind: 'act', timeLeftMs: setActMs } : patience;
+
+/** Business rows that a request may touch: its lines, and what comes with them. */
+const rowsOf = ({ request }: ItemCall): number =>
+  'lines' in request && Array.isArray(request.lines) ? request.lines.length + 1 : 3;
+
+/** By its name, never by its position: by position one more `await` in a new build gives items each other's answers. */
+function verdictOf(call: ItemCall, verdicts: readonly Verdict<unknown>[]): Verdict<unknown> {
+  const name = verdictNameOf(call);
+  const verdict = verdicts.find((candidate) => isNamed(name, candidate));
+  if (!verdict) throw new Error(`${call.activity} gave no verdict for ${call.request.key}.`);
+  return verdict;
+}

@@ -1,0 +1,150 @@
+import { CancellationScope, isCancellation, sleep, TemporalFailure } from '@temporalio/workflow';
+
+import type { ParkReason, VerdictFailure } from '../../contracts/engine/failures';
+import type { Decision } from '../../contracts/engine/transaction';
+import { inStep } from './calls';
+import type { Lane } from './lanes/lane';
+import type { Parking } from './parking';
+import type { Run, StepFailure, StepRecord } from './run';
+import { resolveByHand, settle } from './run';
+import { failureOf, verdictFailureOf } from './step-failure';
+
+/** Between calls that failed for good in a way that nobody has foreseen; what is retried by Temporal never comes here. */
+const oddPauseMs = { first: 1_000, max: 30_000 } as const;
+
+/** How a call ended that may not be given up. */
+export type Attempt<Result> =
+  | { readonly ok: true; readonly result: Result }
+  | { readonly ok: false; readonly reason: ParkReason; readonly failed: StepFailure };
+
+/** A call that is owed: undo, seal, and every step after the decision. */
+export interface OwedCall<Result> {
+  readonly step: StepRecord;
+  readonly call: () => Promise<Result>;
+  /** The reason to park with when a verdict says no. */
+  readonly reason: ParkReason;
+  readonly decisions: readonly Decision[];
+  /** The state that the call leaves its step in. */
+  readonly leaves: StepRecord['state'];
+}
+
+export interface Persistence {
+  /** Once: transient failures are tried for as long as it takes, a verdict's "no" is the answer. */
+  attempt<Result>(owed: OwedCall<Result>): Promise<Attempt<Result>>;
+  /**
+   * Until it has succeeded, or an operator has decided that it need not. Shielded from every cancel.
+   * @returns the result, or `undefined` where an operator resolved it by hand.
+   */
+  persist<Result>(owed: OwedCall<Result>, last?: Attempt<Result>): Promise<Result | undefined>;
+}
+
+export function createPersistence(run: Run, lane: Lane, parking: Parking): Persistence {
+  return {
+    attempt: (owed) => owing(() => attempt(owed)),
+    persist: (owed, last) => owing(() => persist(owed, last)),
+  };
+
+  async function owing<Result>(work: () => Promise<Result>): Promise<Result> {
+    run.owing += 1;
+    try {
+      return await work();
+    } finally {
+      run.owing -= 1;
+    }
+  }
+
+  async function persist<Result>(
+    owed: OwedCall<Result>,
+    last?: Attempt<Result>,
+  ): Promise<Result | undefined> {
+    let outcome = last ?? restoredAttempt(run, owed.step) ?? (await attempt(owed));
+    while (!outcome.ok) {
+      const { reason, failed } = outcome;
+      const asked = await CancellationScope.nonCancellable(() =>
+        parking.park(owed.step, { reason, failed, decisions: owed.decisions }),
+      );
+      if (asked.decision !== 'retry') {
+        resolveByHand(run, owed.step, asked.decision, asked);
+        return undefined;
+      }
+      outcome = await attempt(owed);
+    }
+    return outcome.result;
+  }
+
+  async function attempt<Result>(owed: OwedCall<Result>): Promise<Attempt<Result>> {
+    const { step } = owed;
+    const operator = { asked: false };
+    try {
+      const result = await CancellationScope.nonCancellable(() => {
+        const scope = new CancellationScope(); // The operator's way to end a call that is retried for ever.
+        step.interrupt = () => {
+          operator.asked = true;
+          scope.cancel();
+        };
+        return scope.run(() => callUntilKnown(owed));
+      });
+      settle(run, step, owed.leaves);
+      if (!isUndo(owed)) [step.failure, step.detail, step.text] = [null, null, null]; // What failed before has succeeded.
+      return { ok: true, result };
+    } catch (error) {
+      const type = fail(owed, error);
+      const reason = type === 'InvariantBroken' ? 'invariant_broken' : owed.reason;
+      return {
+        ok: false,
+        reason: operator.asked ? 'operator' : reason,
+        failed: failureOf(error),
+      };
+    } finally {
+      step.interrupt = undefined;
+    }
+  }
+
+  /**
+   * Throws only a verdict's "no", or the cancel that an operator asked for. Any other is not one to ask a person
+   * about: it is called again, and shows as stuck.
+   */
+  async function callUntilKnown<Result>(owed: OwedCall<Result>): Promise<Result> {
+    const { step, call } = owed;
+    for (
+      let pauseMs: number = oddPauseMs.first;
+      ;
+      pauseMs = Math.min(pauseMs * 2, oddPauseMs.max)
+    ) {
+      step.state = isUndo(owed) ? 'undoing' : 'running';
+      lane.show(run);
+      try {
+        return await inStep(lane, step, { kind: 'forever' }, call);
+      } catch (error) {
+        if (fail(owed, error) !== undefined || isCancellation(error)) throw error;
+      }
+      run.resting += 1;
+      const summary = `until ${step.name} is called again`;
+      await sleep(pauseMs, { summary }).finally(() => (run.resting -= 1));
+    }
+  }
+
+  /**
+   * An undo that fails leaves its step as its act did: how that failed is why it is undone.
+   * @returns what a verdict said, if one did. Throws a bug on: its task waits for a mended build.
+   */
+  function fail(owed: OwedCall<unknown>, error: unknown): VerdictFailure | undefined {
+    if (!(error instanceof TemporalFailure)) throw error;
+    const { type, detail, text } = failureOf(error);
+    if (!isUndo(owed)) Object.assign(owed.step, { failure: type, detail, text });
+    return verdictFailureOf(error);
+  }
+}
+
+const isUndo = ({ leaves }: OwedCall<unknown>): boolean => leaves === 'undone';
+
+/** How a step ended in an earlier run of this transaction, where it is parked since. */
+export function restoredAttempt(
+  run: Run,
+  { name, parking }: StepRecord,
+): (Attempt<never> & { readonly ok: false }) | undefined {
+  const before = run.restored.get(name);
+  if (!before || !parking) return undefined;
+  const { reason, failure: type, detail, text = null } = parking;
+  return { ok: false, reason, failed: { type, detail, text } };
+}
