@@ -10,7 +10,7 @@ import { closeUnseen, recordFindings } from './findings-store';
 import { claimStarts, openRunsBehind } from './open-runs';
 import { unbookedSteps } from './unbooked-steps';
 import { judgeReservations } from './reservations';
-import { acceptSettlement, tenantsToSettle } from './scheduled-settlements';
+import { acceptSettlement, settlementsDue } from './scheduled-settlements';
 
 export interface ReconciliationDependencies {
   readonly databases: Readonly<Record<Participant, SqlPool>>;
@@ -53,7 +53,7 @@ export function createReconciliationActivities({
       await closeUnseen(accord, request);
       return null;
     },
-    tenantsToSettle: (page) => tenantsToSettle(accounts, page),
+    settlementsDue: (page) => settlementsDue(accounts, page),
     acceptSettlement: (settlement) => acceptSettlement(accord, cluster, unhurried(), settlement),
   };
 }

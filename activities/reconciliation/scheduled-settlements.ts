@@ -1,6 +1,7 @@
 /** Settlements that nobody asked for: their rows are accepted by the worker, as the API accepts those of callers. */
 import { businessIdOf, gidOf, type Gid } from '../../contracts/engine/ids';
 import type { Currency } from '../../contracts/engine/money';
+import type { SettlementScope } from '../../contracts/engine/reconciliation';
 import { settlementPageRows, type SettlementInput } from '../../contracts/participants/settlements';
 import { deadlineMs, undoBudgetShare } from '../../contracts/engine/transaction';
 import { insertAccepted } from '../fence/accepted-runs';
@@ -12,44 +13,52 @@ const operation = 'schedule settlement';
 const requestedBy = 'schedule';
 
 /**
- * One page of tenants with movements of the currency that no settlement has, up to the end of the day. It goes from
- * tenant to tenant of the index, so what it reads grows with the tenants and not with their movements.
+ * One page of what has movements that no settlement has, up to the end of the day. It goes from tenant to tenant and from
+ * currency to currency of the index, so what it reads grows with these pairs and not with their movements. Which
+ * currencies there are, the movements say: none that anybody was paid in is left out.
  *
- * @param page `rows`: tenants that are looked at; those without such movements count.
+ * @param page `rows`: pairs that are looked at; those without such movements count.
  */
-export async function tenantsToSettle(
+export async function settlementsDue(
   accounts: SqlPool,
   page: {
-    readonly currency: Currency;
     readonly day: string;
-    readonly after: string | null;
+    readonly after: SettlementScope | null;
     readonly rows: number;
   },
-): Promise<{ readonly tenants: readonly string[]; readonly next: string | null }> {
-  const tenants: string[] = [];
-  let tenant = page.after;
+): Promise<{ readonly due: readonly SettlementScope[]; readonly next: SettlementScope | null }> {
+  const due: SettlementScope[] = [];
+  let scope = page.after;
   for (let looked = 0; looked < page.rows; looked += 1) {
-    tenant = await tenantBehind(accounts, tenant ?? '');
-    if (tenant === null) return { tenants, next: null };
-    if (await hasDue(accounts, tenant, page)) tenants.push(tenant);
+    scope = await scopeBehind(accounts, scope);
+    if (scope === null) return { due, next: null };
+    if (await isDue(accounts, scope, page.day)) due.push(scope);
   }
-  return { tenants, next: tenant };
+  return { due, next: scope };
 }
 
-async function tenantBehind(accounts: SqlPool, after: string): Promise<string | null> {
-  const [first] = await accounts.select<{ readonly tenant: string }>(
-    `SELECT tenant FROM merchant_movements FORCE INDEX (open_by_day)
-       WHERE tenant > ? ORDER BY tenant LIMIT 1`,
-    [after],
-  );
-  return first?.tenant ?? null;
+async function scopeBehind(
+  accounts: SqlPool,
+  after: SettlementScope | null,
+): Promise<SettlementScope | null> {
+  const first = async (where: string, values: readonly string[]) => {
+    const [found] = await accounts.select<{ readonly tenant: string; readonly currency: Currency }>(
+      `SELECT tenant, currency FROM merchant_movements FORCE INDEX (open_by_day)
+         WHERE ${where} ORDER BY tenant, currency LIMIT 1`,
+      values,
+    );
+    return found ?? null;
+  };
+  const ofSameTenant =
+    after && (await first('tenant = ? AND currency > ?', [after.tenant, after.currency]));
+  return ofSameTenant ?? first('tenant > ?', [after?.tenant ?? '']);
 }
 
 /** The oldest open movement says it. */
-async function hasDue(
+async function isDue(
   accounts: SqlPool,
-  tenant: string,
-  { currency, day }: { readonly currency: Currency; readonly day: string },
+  { tenant, currency }: SettlementScope,
+  day: string,
 ): Promise<boolean> {
   const [oldest] = await accounts.select<{ readonly isDue: string }>(
     `SELECT occurred_at < CAST(? AS DATE) + INTERVAL 1 DAY AS isDue
@@ -60,9 +69,7 @@ async function hasDue(
   return Number(oldest?.isDue ?? 0) === 1;
 }
 
-interface Settlement {
-  readonly tenant: string;
-  readonly currency: Currency;
+interface Settlement extends SettlementScope {
   readonly day: string;
   readonly deadlineAt: number;
 }

@@ -188,9 +188,14 @@ export interface ReconciliationActivities {
   }): Promise<null>;
 }
 
-/** Job `settleDay`: settles one currency for every merchant that gained something up to the end of the day. */
-export interface SettleDayInput {
+/** What one settlement of a day takes: movements of one tenant in one currency. */
+export interface SettlementScope {
+  readonly tenant: string;
   readonly currency: Currency;
+}
+
+/** Job `settleDay`: settles every currency of every tenant that gained something up to the end of the day. */
+export interface SettleDayInput {
   /** UTC, `2026-11-20`; `null`: yesterday. */
   readonly day: string | null;
 }
@@ -201,7 +206,7 @@ export interface SettleDayReport {
   readonly settlements: readonly Gid[];
   /** How many there were. */
   readonly count: number;
-  /** False: a tenant was left out; what he has open is settled with the next day. */
+  /** False: something was left out; what is open of it is settled with the next day. */
   readonly isComplete: boolean;
 }
 
@@ -209,21 +214,20 @@ export const settlementsListedMax = 500;
 
 /** What a scheduled settlement is accepted with. Registered as `reconciliation.*`, too. */
 export interface SettleDayActivities {
-  /** One page of tenants with movements that no settlement has, up to the end of the day. */
-  tenantsToSettle(request: {
-    readonly currency: Currency;
+  /** One page of what has movements that no settlement has, up to the end of the day. */
+  settlementsDue(request: {
     readonly day: string;
-    readonly after: string | null;
+    readonly after: SettlementScope | null;
     readonly rows: number;
-  }): Promise<{ readonly tenants: readonly string[]; readonly next: string | null }>;
+  }): Promise<{
+    readonly due: readonly SettlementScope[];
+    readonly next: SettlementScope | null;
+  }>;
   /**
    * Writes the row of the settlement, unless it is there; either way it is marked as sent.
    * @returns what its run is to be started with; `null`: it has ended.
    */
-  acceptSettlement(request: {
-    readonly tenant: string;
-    readonly currency: Currency;
-    readonly day: string;
-    readonly deadlineAt: number;
-  }): Promise<{ readonly gid: Gid; readonly input: object } | null>;
+  acceptSettlement(
+    request: SettlementScope & { readonly day: string; readonly deadlineAt: number },
+  ): Promise<{ readonly gid: Gid; readonly input: object } | null>;
 }

@@ -14,7 +14,7 @@ import { differingBooks } from '../../activities/reconciliation/books';
 import { closeUnseen, recordFindings } from '../../activities/reconciliation/findings-store';
 import { claimStarts, openRunsBehind } from '../../activities/reconciliation/open-runs';
 import { judgeReservations } from '../../activities/reconciliation/reservations';
-import { tenantsToSettle } from '../../activities/reconciliation/scheduled-settlements';
+import { settlementsDue } from '../../activities/reconciliation/scheduled-settlements';
 import { unbookedSteps } from '../../activities/reconciliation/unbooked-steps';
 import {
   deleteExpiredRows,
@@ -282,10 +282,9 @@ async function probesOf(
       },
     },
     {
-      who: 'settleDay: tenants',
+      who: 'settleDay: tenants and currencies',
       rowsMax: 100,
-      run: () =>
-        tenantsToSettle(accounts, { currency: 'EUR', day: '2026-01-01', after: null, rows: 10 }),
+      run: () => settlementsDue(accounts, { day: '2026-01-01', after: null, rows: 10 }),
     },
     {
       who: 'retention: fence rows without an end',

@@ -107,6 +107,7 @@ const lostRuns: Partial<ReconciliationActivities> = {
 };
 
 const settled = aSettlement({ pageRows: 10 });
+const acmeEur = { tenant: 'acme', currency: 'EUR' } as const;
 
 /** Decides everything once, one after the other, and then has nothing to watch. */
 function everyDecision(): JobScenario['activities'] {
@@ -216,11 +217,11 @@ export const jobScenarios: readonly JobScenario[] = [
   {
     name: 'settle-day-completed',
     workflow: 'settleDay',
-    args: [{ currency: 'EUR', day: '2026-11-19' }],
+    args: [{ day: '2026-11-19' }],
     activities: named('reconciliation', {
-      tenantsToSettle: once(
-        { tenants: ['acme'], next: 'acme' },
-        { tenants: ['ended'], next: null },
+      settlementsDue: once(
+        { due: [acmeEur], next: acmeEur },
+        { due: [{ tenant: 'ended', currency: 'EUR' }], next: null },
       ),
       acceptSettlement: once({ gid: settled.gid, input: settled }, null as never),
     }),
@@ -228,16 +229,16 @@ export const jobScenarios: readonly JobScenario[] = [
   {
     name: 'settle-day-nothing',
     workflow: 'settleDay',
-    args: [{ currency: 'EUR', day: null }],
+    args: [{ day: null }],
     activities: named('reconciliation', {
-      tenantsToSettle: () => Promise.resolve({ tenants: [], next: null }),
+      settlementsDue: () => Promise.resolve({ due: [], next: null }),
       acceptSettlement: () => Promise.resolve(null),
     }),
   },
   {
     name: 'settle-day-not-over',
     workflow: 'settleDay',
-    args: [{ currency: 'EUR', day: '2999-01-01' }],
+    args: [{ day: '2999-01-01' }],
     activities: {},
   },
   {

@@ -42,7 +42,7 @@ describe('the jobs', () => {
     noteBooks: () => Promise.resolve(null),
     record: () => Promise.resolve(null),
     closeUnseen: () => Promise.resolve(null),
-    tenantsToSettle: () => Promise.resolve({ tenants: [], next: null }),
+    settlementsDue: () => Promise.resolve({ due: [], next: null }),
     acceptSettlement: () => Promise.resolve(null),
   };
 
@@ -84,7 +84,7 @@ describe('the jobs', () => {
   const openRun = (gid: string): OpenRun => ({
     gid,
     workflow: 'settleDay',
-    input: { currency: 'EUR', day: '2026-01-01' },
+    input: { day: '2026-01-01' },
     finding: {
       kind: 'run_without_owner',
       participant: 'accord',
@@ -182,17 +182,17 @@ describe('the jobs', () => {
   }, 120_000);
 
   it('settleDay goes on in new runs, to the last tenant, with the day that it began with', async () => {
-    const { asked, call } = manyPages({ tenants: ['t'] });
+    const { asked, call } = manyPages({ due: [{ tenant: 't', currency: 'EUR' }] });
     const days: string[] = [];
     const report = await settleDay(
       {
-        tenantsToSettle: call,
+        settlementsDue: call as never, // Its cursors are texts.
         acceptSettlement({ day }) {
           days.push(day);
           return Promise.resolve(null); // Settled before.
         },
       },
-      { currency: 'EUR', day: '2026-01-01' },
+      { day: '2026-01-01' },
     );
     expect(asked.at(-1)).toBe('order:t.44');
     expect(days).toEqual(Array<string>(45).fill('2026-01-01'));
@@ -225,19 +225,27 @@ describe('the jobs', () => {
     expect(closed).toEqual([]); // What was not looked at is not gone.
   }, 120_000);
 
-  it('settleDay leaves out a tenant that fails for long, and settles the others', async () => {
+  it('settleDay leaves out what fails for long, and settles the other tenants and currencies', async () => {
     const asked: string[] = [];
     const report = await settleDay(
       {
-        tenantsToSettle: () => Promise.resolve({ tenants: ['a', 'b'], next: null }),
-        acceptSettlement({ tenant }) {
-          asked.push(tenant);
-          return tenant === 'a' ? givesUp() : Promise.resolve(null);
+        settlementsDue: () =>
+          Promise.resolve({
+            due: [
+              { tenant: 'a', currency: 'EUR' },
+              { tenant: 'a', currency: 'CLF' },
+              { tenant: 'b', currency: 'EUR' },
+            ],
+            next: null,
+          }),
+        acceptSettlement({ tenant, currency, day }) {
+          asked.push(`${tenant}.${currency}-${day}`);
+          return asked.length === 1 ? givesUp() : Promise.resolve(null);
         },
       },
-      { currency: 'EUR', day: '2026-01-01' },
+      { day: '2026-01-01' },
     );
-    expect(asked.sort()).toEqual(['a', 'b']);
+    expect(asked.sort()).toEqual(['a.CLF-2026-01-01', 'a.EUR-2026-01-01', 'b.EUR-2026-01-01']);
     expect(report.isComplete).toBe(false);
   }, 120_000);
 
@@ -245,16 +253,16 @@ describe('the jobs', () => {
     const taskQueue = `test-${randomUUID()}`;
     const { namespace } = (await testStack()).temporal;
     const days: string[] = [];
-    const tenantsToSettle: SettleDayActivities['tenantsToSettle'] = ({ day }) => {
+    const settlementsDue: SettleDayActivities['settlementsDue'] = ({ day }) => {
       days.push(day);
-      return Promise.resolve({ tenants: [], next: null });
+      return Promise.resolve({ due: [], next: null });
     };
     const worker = await Worker.create({
       connection: environment.nativeConnection,
       namespace,
       taskQueue,
       workflowBundle: { codePath },
-      activities: { 'reconciliation.tenantsToSettle': tenantsToSettle },
+      activities: { 'reconciliation.settlementsDue': settlementsDue },
     });
     const id = `settle-day-${randomUUID()}`;
     const schedule = await environment.client.schedule.create({
@@ -266,7 +274,7 @@ describe('the jobs', () => {
         workflowType: 'settleDay',
         workflowId: id,
         taskQueue,
-        args: [{ currency: 'EUR', day: null }],
+        args: [{ day: null }],
       },
     });
     try {

@@ -9,7 +9,6 @@ import { armFaults } from '../../runtime/faults/menu';
 import { createLockStore } from '../../activities/locks/lock-store';
 import { demandKeep } from '../../activities/retention/activities';
 import { createStuckMarks } from '../../activities/runs/stuck-marks';
-import { currencies } from '../../contracts/engine/money';
 import { runsChannel } from '../../contracts/engine/runs';
 import { loadTransactionWorkerConfig, unknownVariables } from '../config';
 import { openTransactionDependencies } from '../dependencies';
@@ -69,7 +68,7 @@ async function main(): Promise<void> {
   });
   if (config.keepsSchedules) {
     // The jobs of a worker that cannot say when are those of the others, or of its next start.
-    await ensureSchedules(client, { currencies }).catch((error: unknown) =>
+    await ensureSchedules(client).catch((error: unknown) =>
       logger.warn({ err: error }, 'The schedules of the jobs could not be set.'),
     );
   }

@@ -6,15 +6,8 @@ import {
   type ScheduleUpdateOptions,
 } from '@temporalio/client';
 
-import type { Currency } from '../../contracts/engine/money';
 import type { ReconcileInput, SettleDayInput } from '../../contracts/engine/reconciliation';
 import { transactionsTaskQueue } from '../../contracts/engine/task-queues';
-
-export interface Schedules {
-  /** Each has a settlement of its own a day. */
-  readonly currencies: readonly Currency[];
-  readonly taskQueue?: string;
-}
 
 /** A round that was missed is made up for within this time: a day without its settlement would be missed by somebody. */
 const catchupWindow = '1 day';
@@ -33,7 +26,7 @@ const runTimeouts = { recover: '10m', reconcile: '1h', retention: '1h', settleDa
  */
 export async function ensureSchedules(
   client: Client,
-  { currencies, taskQueue = transactionsTaskQueue }: Schedules,
+  taskQueue: string = transactionsTaskQueue,
 ): Promise<void> {
   const repairing: ReconcileInput = { dryRun: false };
   await ensure(client, taskQueue, 'accord-recover', 'recover', [repairing], {
@@ -45,12 +38,10 @@ export async function ensureSchedules(
   await ensure(client, taskQueue, 'accord-retention', 'retention', [], {
     intervals: [{ every: '1h' }],
   });
-  for (const currency of currencies) {
-    const settleDay: SettleDayInput = { currency, day: null };
-    await ensure(client, taskQueue, `accord-settlement-${currency}`, 'settleDay', [settleDay], {
-      calendars: [{ hour: 0, minute: 10 }], // UTC, with room for what yesterday's last payments still book.
-    });
-  }
+  const yesterday: SettleDayInput = { day: null };
+  await ensure(client, taskQueue, 'accord-settlement', 'settleDay', [yesterday], {
+    calendars: [{ hour: 0, minute: 10 }], // UTC, with room for what yesterday's last payments still book.
+  });
 }
 
 async function ensure(

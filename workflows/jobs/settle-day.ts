@@ -13,6 +13,7 @@ import {
   type SettleDayActivities,
   type SettleDayInput,
   type SettleDayReport,
+  type SettlementScope,
 } from '../../contracts/engine/reconciliation';
 import { deadlineMs } from '../../contracts/engine/transaction';
 import { dailyJobOptions } from '../kernel/activity-options';
@@ -23,8 +24,8 @@ const job = proxyActivities<Registered<SettleDayActivities>>({
   summary: 'settle the day',
 });
 
-/** Tenants of one page, and pages after which the job goes on in a new run: what a history has room for. */
-const tenantsAtOnce = 50;
+/** Pairs of tenant and currency of one page, and pages after which the job goes on in a new run: what a history has room for. */
+const scopesAtOnce = 50;
 const pagesOfRun = 20;
 const dayMs = 86_400_000;
 
@@ -33,19 +34,18 @@ interface SettleDayProgress {
   readonly settlements: readonly Gid[];
   readonly count: number;
   readonly isComplete: boolean;
-  readonly after: string | null;
+  readonly after: SettlementScope | null;
 }
 const start: SettleDayProgress = { settlements: [], count: 0, isComplete: true, after: null };
 
 /**
- * A job, no transaction: one settlement for each tenant that has something to settle. Safe to run twice. With many
- * tenants it goes on in a new run, to the last one: those of a late name would else wait for ever.
+ * A job, no transaction: one settlement for each tenant and currency that has something to settle. Safe to run twice.
+ * With many of them it goes on in a new run, to the last one: those of a late name would else wait for ever.
  */
 export async function settleDay(
   input: SettleDayInput,
   from: SettleDayProgress = start,
 ): Promise<SettleDayReport> {
-  const { currency } = input;
   const day = input.day ?? dayOf(scheduledAt() - dayMs);
   // A settlement that is refused has ended, and the day could not be settled any more.
   if (day >= dayOf(Date.now()))
@@ -55,15 +55,12 @@ export async function settleDay(
   let pages = 0;
   do {
     if (pages === pagesOfRun) {
-      await continueAsNew<typeof settleDay>(
-        { currency, day },
-        { settlements, count, after, isComplete },
-      );
+      await continueAsNew<typeof settleDay>({ day }, { settlements, count, after, isComplete });
     }
-    const page = { currency, day, after, rows: tenantsAtOnce };
-    const found = await unlessFailed(() => job['reconciliation.tenantsToSettle'](page));
+    const page = { day, after, rows: scopesAtOnce };
+    const found = await unlessFailed(() => job['reconciliation.settlementsDue'](page));
     const started = await Promise.all(
-      (found?.tenants ?? []).map((tenant) => unlessFailed(() => settle({ tenant, currency, day }))),
+      (found?.due ?? []).map((scope) => unlessFailed(() => settle(scope, day))),
     );
     if (found === undefined || started.includes(undefined)) isComplete = false;
     const gids = started.filter((gid) => typeof gid === 'string');
@@ -89,11 +86,10 @@ const scheduledStartTime = defineSearchAttributeKey(
 const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
 /** Accepted first, as from a caller: whatever happens to the start, the row shows it to the starter. */
-async function settle(
-  settlement: Pick<SettleDayInput, 'currency'> & { readonly tenant: string; readonly day: string },
-): Promise<Gid | null> {
+async function settle(scope: SettlementScope, day: string): Promise<Gid | null> {
   const accepted = await job['reconciliation.acceptSettlement']({
-    ...settlement,
+    ...scope,
+    day,
     deadlineAt: Date.now() + deadlineMs.default,
   });
   if (!accepted) return null;

@@ -296,10 +296,10 @@ describe('the settlements of a day', () => {
       'accounts',
       `UPDATE merchant_movements SET occurred_at = '2026-11-19 12:00:00'`,
     );
-    const first = await scene.settleDay({ currency: 'EUR', day });
+    const first = await scene.settleDay({ day });
     expect(first.settlements).toContain(gid);
     await scene.workflow.getHandle(gid).result();
-    expect((await scene.settleDay({ currency: 'EUR', day })).settlements).toEqual([]);
+    expect((await scene.settleDay({ day })).settlements).toEqual([]);
     const rows = await scene.sql('accord', `SELECT gid, state FROM runs WHERE flow = 'settlement'`);
     expect(rows).toEqual([{ gid, state: 'completed' }]);
   }, 60_000);

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { Gid } from '../../../../contracts/engine/ids';
+import type { SettlementScope } from '../../../../contracts/engine/reconciliation';
 import { openRunsBehind } from '../../../../activities/reconciliation/open-runs';
 import { judgeReservations } from '../../../../activities/reconciliation/reservations';
-import { tenantsToSettle } from '../../../../activities/reconciliation/scheduled-settlements';
+import { settlementsDue } from '../../../../activities/reconciliation/scheduled-settlements';
 import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { countingPool, mostRead, type StatementReads } from '../../../../testing/bench/rows-read';
@@ -82,28 +83,36 @@ describe('what a page of a job reads', () => {
     expect(mostRead(reads).rows).toBeLessThanOrEqual(2 * 1_000 + 10);
   });
 
-  it('of tenants to settle are the tenants, not their movements; each is found on some page', async () => {
+  it('of what to settle are its tenants and currencies, not their movements; each is found on some page', async () => {
     await accounts.change(
       `INSERT INTO merchant_movements (gid, branch, op, account_id, tenant, currency, amount, occurred_at, settlement_id, settlement_page)
          ${numbers(5_000)}
          SELECT CONCAT('order:t.O-', i), 'captureFunds', 'act', CONCAT('t', i % 5, '.m'), CONCAT('t', i % 5), 'EUR', 1,
                 IF(i % 5 = 1, '2026-01-02 00:00:00', '2026-01-01 12:00:00'), IF(i % 5 = 3, 's', NULL), IF(i % 5 = 3, 1, NULL) FROM n`,
     );
+    const aSale = (tenant: string, currency: string) =>
+      accounts.change(
+        `INSERT INTO merchant_movements (gid, branch, op, account_id, tenant, currency, amount, occurred_at)
+           VALUES (?, 'captureFunds', 'act', ?, ?, ?, 1, '2026-01-01 12:00:00')`,
+        [`order:${tenant}.${currency}`, `${tenant}.m-${currency}`, tenant, currency],
+      );
+    await aSale('t0', 'CLF'); // A currency before that of the others, and one behind it.
+    await aSale('t0', 'ZMW');
+    await aSale('t1', 'JPY'); // Nothing else of this tenant is due.
     const found: string[] = [];
     const read = await rowsReadBy(async () => {
-      for (let after: string | null = null; ;) {
-        const page: Awaited<ReturnType<typeof tenantsToSettle>> = await tenantsToSettle(accounts, {
-          currency: 'EUR',
+      for (let after: SettlementScope | null = null; ;) {
+        const page: Awaited<ReturnType<typeof settlementsDue>> = await settlementsDue(accounts, {
           day: '2026-01-01',
           after,
           rows: 2,
         });
-        found.push(...page.tenants);
+        found.push(...page.due.map(({ tenant, currency }) => `${tenant}.${currency}`));
         if (page.next === null) break;
         after = page.next;
       }
     });
-    expect(found).toEqual(['t0', 't2', 't4']);
+    expect(found).toEqual(['t0.CLF', 't0.EUR', 't0.ZMW', 't1.JPY', 't2.EUR', 't4.EUR']);
     expect(read).toBeLessThan(100);
   });
 });
