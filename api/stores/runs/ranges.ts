@@ -1,5 +1,4 @@
 /** From which index a list is read. */
-import { currencies } from '../../../contracts/engine/money';
 import { isEnding, runStates } from '../../../contracts/engine/transaction';
 import type { RunFilter } from './filter';
 
@@ -7,7 +6,7 @@ import type { RunFilter } from './filter';
 export interface Ranges {
   readonly index: string;
   readonly column?: string;
-  readonly values: readonly string[];
+  readonly values: readonly (string | number)[];
   /** Conditions of the filter that the ranges themselves say. */
   readonly says: 0 | 1;
 }
@@ -18,7 +17,7 @@ const openStates = runStates.filter((state) => !isEnding(state));
 export function rangesOf(filter: RunFilter): Ranges {
   const { reference, states, currency, minAtRisk, step, reasons, early, stuck, flow, byHand } =
     filter;
-  const of = (index: string, column: string, values: readonly string[]): Ranges => ({
+  const of = (index: string, column: string, values: Ranges['values']): Ranges => ({
     index,
     column,
     values,
@@ -29,7 +28,8 @@ export function rangesOf(filter: RunFilter): Ranges {
   if (stuck === true) return { ...of('by_state', 'state', openStates), says: 0 }; // An ending clears the mark.
   if (byHand) return of('by_hand_of', 'by_hand', byHand);
   if (currency !== undefined) return of('by_risk', 'at_risk_currency', [currency]);
-  if (minAtRisk !== undefined) return { ...of('by_risk', 'at_risk_currency', currencies), says: 0 };
+  if (minAtRisk !== undefined)
+    return { ...of('by_money_at_risk', 'has_money_at_risk', [1]), says: 0 };
   if (step !== undefined) return of('by_step', 'step', [step]);
   if (reasons) return of('by_reason', 'reason', reasons);
   if (early !== undefined) return of('by_early', 'early_status', [early]);

@@ -61,6 +61,12 @@ beforeAll(async () => {
     );
   await ended('acme', history);
   await ended('other', 10_000);
+  await ended('bank', 10_000);
+  // More at risk than the share of one currency among all of ISO 4217; the oldest one is the dearest.
+  await admin.change(
+    `UPDATE runs SET at_risk_currency = IF(gid = 'order:bank.0', 'CLF', 'EUR'), at_risk_minor = IF(gid = 'order:bank.0', 9999, 1)
+       WHERE tenant = 'bank' AND accepted_at < '2026-01-01 00:05:00'`,
+  );
   // Old ones that still wait: behind everything that has ended since.
   await admin.change(
     `UPDATE runs SET state = IF(reference < 'R-15', 'parked', 'running'), ending = NULL, ended_at = NULL, step = 'confirmStock',
@@ -167,6 +173,13 @@ describe('a list of transactions', () => {
     expect(lost.found).toEqual([]);
     expect(lost.pages).toBe(history / looksMax + 1);
     expect(mostRead(reads).rows).toBeLessThanOrEqual(looksMax + 10 * limit);
+  });
+
+  it('by an amount of any currency looks as far as every list, however many currencies there are', async () => {
+    const { rows, next } = await runs.list('bank', { minAtRisk: 9_999 }, limit);
+
+    expect(rows.map(({ gid }) => gid)).toEqual(['order:bank.0']);
+    expect(next).toBeNull();
   });
 
   it('counts what fits among the rows that it may look at', async () => {
