@@ -1,8 +1,8 @@
 /** npm run seed: stock, accounts and coupons to begin with. */
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { businessIdOf, type BusinessId } from '../contracts/engine/ids';
-import { currencies, type Currency, type Money } from '../contracts/engine/money';
+import { isCurrency, type Currency, type Money } from '../contracts/engine/money';
 import { createSqlPool, inSqlTransaction, type SqlPool } from '../activities/fence/sql-transaction';
 import type { SqlTransaction } from '../activities/fence/participant';
 import { fail } from './report';
@@ -29,6 +29,9 @@ const customers: Readonly<Record<string, number>> = {
 };
 const blockedAccount = 'A-BLOCKED';
 const customerCurrency: Currency = 'EUR';
+
+/** A tenant has accounts for merchant, clearing and the outside world in each of these; of others by `--currency`. */
+const tenantCurrencies: readonly Currency[] = ['EUR', 'USD', 'GBP', 'JPY', 'KWD', 'CLF'];
 
 /** Names effects that no transaction has. */
 const opening = 'opening';
@@ -63,7 +66,7 @@ const externalAccountIdOf = (tenant: string, currency: Currency): BusinessId =>
   businessIdOf(tenant, `external-${currency}`);
 
 /**
- * Stock, accounts and coupons to begin with, for one tenant. Safe to repeat: what is there already is left as it is, whatever
+ * Stock, accounts and coupons to begin with, for one tenant. Safe to repeat, with more currencies too: what is there already is left as it is, whatever
  * has been bought since. An opening balance is a ledger entry against the outside world, so the books sum to zero.
  */
 export async function seed(
@@ -72,9 +75,12 @@ export async function seed(
     'INVENTORY_DATABASE_URL' | 'ACCOUNTS_DATABASE_URL' | 'COUPONS_DATABASE_URL'
   >,
   tenant: string = seedTenant,
+  more: readonly Currency[] = [],
 ): Promise<void> {
   await withPool(urls.INVENTORY_DATABASE_URL, (inventory) => seedStock(inventory, tenant));
-  await withPool(urls.ACCOUNTS_DATABASE_URL, (accounts) => seedAccounts(accounts, tenant));
+  await withPool(urls.ACCOUNTS_DATABASE_URL, (accounts) =>
+    seedAccounts(accounts, tenant, [...tenantCurrencies, ...more]),
+  );
   await withPool(urls.COUPONS_DATABASE_URL, (database) => seedCoupons(database, tenant));
 }
 
@@ -110,7 +116,11 @@ async function seedCoupons(database: SqlPool, tenant: string): Promise<void> {
   );
 }
 
-async function seedAccounts(accounts: SqlPool, tenant: string): Promise<void> {
+async function seedAccounts(
+  accounts: SqlPool,
+  tenant: string,
+  currencies: readonly Currency[],
+): Promise<void> {
   await inSqlTransaction(accounts, unhurried(), async (sql) => {
     for (const currency of currencies) {
       await openAccount(sql, tenant, externalAccountIdOf(tenant, currency), 'external', currency);
@@ -255,14 +265,29 @@ async function withPool(url: string, work: (pool: SqlPool) => Promise<void>): Pr
 /** Nobody waits in another process: the limits of the SQL transaction bound it. */
 const unhurried = () => ({ signal: new AbortController().signal, deadline: Infinity });
 
+interface SeedOptions {
+  readonly profile: Profile;
+  readonly currency: readonly Currency[];
+}
+
+function withCurrency(code: string, earlier: readonly Currency[]): readonly Currency[] {
+  if (isCurrency(code)) return [...earlier, code];
+  throw new InvalidArgumentError('No currency of ISO 4217 that has minor units.');
+}
+
 if (require.main === module) {
   new Command('seed')
     .description(
       'Stock, accounts and coupons of the tenant acme, after npm run migrate. Safe to repeat.',
     )
     .addOption(new Option('-p, --profile <name>', 'whose').choices(profiles).default('dev'))
-    .action(async ({ profile }: { readonly profile: Profile }) => {
-      await seed(await provisionProfile(profile));
+    .addOption(
+      new Option('-c, --currency <codes...>', 'of ISO 4217, whose accounts are opened as well')
+        .argParser(withCurrency)
+        .default([]),
+    )
+    .action(async ({ profile, currency }: SeedOptions) => {
+      await seed(await provisionProfile(profile), seedTenant, currency);
       console.error(`Seeded stock, accounts and coupons of ${seedTenant}.`);
     })
     .parseAsync()

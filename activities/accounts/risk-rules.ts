@@ -55,7 +55,8 @@ function blockedAccount({ blocked }: RiskFacts, { declineScore }: RiskPolicy) {
 
 function amountLimit({ amount }: RiskFacts, policy: RiskPolicy): readonly RiskReason[] {
   const limits = policy.amountLimits[amount.currency];
-  if (!limits || amount.minorUnits <= Math.min(limits.review, limits.decline)) return [];
+  if (!limits) return [withoutLimit(amount, policy)];
+  if (amount.minorUnits <= Math.min(limits.review, limits.decline)) return [];
   const isTooMuch = amount.minorUnits > limits.decline;
   const limit = isTooMuch ? limits.decline : limits.review;
   return [
@@ -67,6 +68,14 @@ function amountLimit({ amount }: RiskFacts, policy: RiskPolicy): readonly RiskRe
     },
   ];
 }
+
+/** Nobody has said what is much: a person decides on every amount, and learns what is to be configured. */
+const withoutLimit = ({ currency }: Money, { reviewScore }: RiskPolicy): RiskReason => ({
+  rule: 'amount_limit',
+  severity: 'warning',
+  score: reviewScore,
+  detail: `RISK_POLICY has no amountLimits for ${currency}`,
+});
 
 function velocity({ isVelocityExceeded }: RiskFacts, policy: RiskPolicy): readonly RiskReason[] {
   if (!isVelocityExceeded) return [];

@@ -30,21 +30,18 @@ export const twoPersonRules = [
 ] as const;
 export type TwoPersonRule = (typeof twoPersonRules)[number];
 
-/** Amounts in minor units from which a decision wants two persons; 0: always. */
-export type Thresholds = Readonly<Record<Currency, number>>;
+/** Amounts in minor units from which a decision wants two persons; 0, or a currency that is not there: always. */
+export type Thresholds = Readonly<Partial<Record<Currency, number>>>;
 
-const threshold = (currency: Currency) =>
-  z.int().min(0).max(minorUnitsMax).default(defaultAmountLimits[currency].review);
+/** What a payment is reviewed at by default: what needs a person there needs two here. */
+const defaultThresholds: Thresholds = Object.fromEntries(
+  Object.entries(defaultAmountLimits).map(([currency, { review }]) => [currency, review]),
+);
 
-/** What is left out is what a payment is reviewed at by default: what needs a person there needs two here. */
-export const thresholdsSchema = z.strictObject({
-  EUR: threshold('EUR'),
-  USD: threshold('USD'),
-  GBP: threshold('GBP'),
-  JPY: threshold('JPY'),
-  KWD: threshold('KWD'),
-  CLF: threshold('CLF'),
-} satisfies Record<Currency, unknown>) satisfies z.ZodType<Thresholds>;
+/** What is left out has its default, where it has one. */
+export const thresholdsSchema = z
+  .partialRecord(z.enum(currencies), z.int().min(0).max(minorUnitsMax))
+  .transform((given) => ({ ...defaultThresholds, ...given })) satisfies z.ZodType<Thresholds>;
 
 /**
  * @param people who may stand behind whoever decides.
@@ -111,7 +108,7 @@ function movesMoney({ flow, atRisk }: Pick<RunRow, 'flow' | 'atRisk'>, step: str
   return planned ? planned.movesMoney : atRisk.some(({ kind }) => kind !== 'stock');
 }
 
-/** Where no money is at risk there is no currency to ask for: then one threshold of 0 is enough. */
+/** Where no money is at risk there is no currency to ask for: then one threshold that is set to 0 is enough. */
 function isMuchAtRisk(
   { flow, atRisk }: Pick<RunRow, 'flow' | 'atRisk'>,
   step: string,
@@ -120,9 +117,9 @@ function isMuchAtRisk(
   const money = atRisk.filter((amount) => amount.kind !== 'stock');
   // Money is moved and nobody knows how much: it may be any sum.
   if (money.length === 0 && plannedStepOf(flow, step)?.movesMoney === true) return true;
-  if (money.length === 0) return currencies.some((currency) => thresholds[currency] === 0);
+  if (money.length === 0) return Object.values(thresholds).includes(0);
   return money.some(({ currency }) => {
     const own = money.filter((amount) => amount.currency === currency);
-    return own.reduce((sum, { minorUnits }) => sum + minorUnits, 0) >= thresholds[currency];
+    return own.reduce((sum, { minorUnits }) => sum + minorUnits, 0) >= (thresholds[currency] ?? 0);
   });
 }

@@ -1,4 +1,4 @@
-import { currencies, type Currency } from '../../contracts/engine/money';
+import { isCurrency, type Currency } from '../../contracts/engine/money';
 import { deadlineMs } from '../../contracts/engine/transaction';
 import { Problem, type FieldError } from './errors';
 import { sentenceOf } from './field-errors';
@@ -24,9 +24,8 @@ export function currencyAt(
   name: string,
   others: readonly FieldError[] = [],
 ): Currency {
-  const currency = currencies.find((known) => known === name);
-  if (currency) return currency;
-  const message = `names ${name}, which is not a currency that Accord moves`;
+  if (isCurrency(name)) return name;
+  const message = `names ${name}, which is no currency of ISO 4217 that has minor units`;
   throw unprocessable([...others, fault(pointer, 'currency_unknown', message)]);
 }
 

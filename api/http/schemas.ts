@@ -39,10 +39,14 @@ export const time = z.iso.datetime();
 /** Any JSON value of an answer. Not `z.json()`: the OpenAPI generator writes references to it that do not resolve. */
 export const anyJson = z.unknown().meta({ description: 'Any JSON value.' });
 
-/** Which currencies there are is no question of form: an unknown one is a 422. */
+/**
+ * Which currencies there are is no question of form: an unknown one is a 422. OpenAPI shows the form, not the list, which
+ * ISO amends: a client that was generated from it reads the next one, too.
+ */
 export const currencyCode = z
   .string()
-  .regex(/^[A-Z]{3}$/, 'must be three capital letters, such as EUR');
+  .regex(/^[A-Z]{3}$/, 'must be three capital letters, such as EUR')
+  .meta({ description: 'ISO 4217, such as `EUR`; of those with a minor unit.' });
 
 /** Money of a request. */
 export const money = z

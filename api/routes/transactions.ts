@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { flows, partsOfGid } from '../../contracts/engine/ids';
-import { currencies, minorUnitsMax } from '../../contracts/engine/money';
+import { isCurrency, minorUnitsMax } from '../../contracts/engine/money';
 import { handStates } from '../../contracts/engine/resolutions';
 import { earlyStatuses, runStates } from '../../contracts/engine/transaction';
 import type { Cursors } from '../http/cursor';
@@ -10,7 +10,7 @@ import type { JsonValue } from '../http/json-text';
 import { preferenceOf } from '../http/preference';
 import { callerGone, principalOf, waitingHandlerMs, type Api } from '../http/route-rules';
 import { runViewOf, runViewSchema } from '../transactions/run-view';
-import { cursor, flag, gidParams, limit, listOf, reference } from '../http/schemas';
+import { currencyCode, cursor, flag, gidParams, limit, listOf, reference } from '../http/schemas';
 import type { Starts } from '../transactions/starts';
 import { storyOf, storySchema } from '../transactions/explanation';
 import type { RunFilter } from '../stores/runs/filter';
@@ -33,7 +33,10 @@ export const selectionFields = {
   reference: reference.optional(),
   lane: z.enum(['single', 'batch']).optional(),
   region: word.optional(),
-  currency: z.enum(currencies).optional(),
+  /** A misspelt one would find nothing, and look as if nothing were at risk. */
+  currency: currencyCode
+    .refine(isCurrency, 'must be a currency of ISO 4217 that has minor units')
+    .optional(),
   minAtRisk: amount.optional(),
   acceptedAfter: z.iso.datetime().optional(),
   acceptedBefore: z.iso.datetime().optional(),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { currencies, minorUnitsMax, type Currency } from '../../contracts/engine/money';
+import { currencies, minorUnitsMax } from '../../contracts/engine/money';
 import type { RiskPolicy } from '../../contracts/participants/risk';
 
 /** A rule's score is compared with `declineScore`, so there is no use in more than this. */
@@ -13,16 +13,18 @@ const amountLimit = z
   .strictObject({ review: amount, decline: amount })
   .refine(({ review, decline }) => review <= decline, 'review is above decline');
 
-/** Roughly 10,000 and 100,000 EUR: what a person looks at, and what is no payment of this kind. */
-export const defaultAmountLimits: Required<RiskPolicy['amountLimits']> = {
+/**
+ * Roughly 10,000 and 100,000 EUR: what a person looks at, and what is no payment of this kind. Of the other currencies
+ * nobody has said what is much: every amount of theirs waits for a person until the configuration does.
+ */
+export const defaultAmountLimits = {
   EUR: { review: 1_000_000, decline: 10_000_000 },
   USD: { review: 1_000_000, decline: 10_000_000 },
   GBP: { review: 1_000_000, decline: 10_000_000 },
   JPY: { review: 1_500_000, decline: 15_000_000 },
   KWD: { review: 3_000_000, decline: 30_000_000 },
   CLF: { review: 2_500_000, decline: 25_000_000 },
-};
-const limitOf = (currency: Currency) => amountLimit.default(defaultAmountLimits[currency]);
+} as const satisfies RiskPolicy['amountLimits'];
 
 /** Thresholds of the risk rules; what is left out has its default. */
 export const riskPolicySchema = z
@@ -37,15 +39,9 @@ export const riskPolicySchema = z
       })
       .prefault({}),
     amountLimits: z
-      .strictObject({
-        EUR: limitOf('EUR'),
-        USD: limitOf('USD'),
-        GBP: limitOf('GBP'),
-        JPY: limitOf('JPY'),
-        KWD: limitOf('KWD'),
-        CLF: limitOf('CLF'),
-      } satisfies Record<Currency, unknown>)
-      .prefault({}),
+      .partialRecord(z.enum(currencies), amountLimit)
+      .prefault({})
+      .transform((given) => ({ ...defaultAmountLimits, ...given })),
     newPayeeScore: score.default(20),
     chargebackReview: z.partialRecord(z.enum(currencies), amount).optional(),
   })

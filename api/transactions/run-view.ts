@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { earlyStatuses, isEnding, runStates } from '../../contracts/engine/transaction';
 import { flows } from '../../contracts/engine/ids';
 import { codeOfFailure, engineReasons, parkReasons } from '../../contracts/engine/failures';
-import { currencies } from '../../contracts/engine/money';
 import { declaredRefusals } from '../../contracts/participants';
 import { handStateOf, handStates, type KeptResolution } from '../../contracts/engine/resolutions';
+import { currencyCode } from '../http/schemas';
 import type { RunRow } from '../stores/runs/rows';
 
 const time = z.iso.datetime();
@@ -13,7 +13,7 @@ const time = z.iso.datetime();
 export const atRiskSchema = z.union([
   z.object({
     kind: z.enum(['hold', 'captured']),
-    currency: z.enum(currencies),
+    currency: currencyCode,
     minorUnits: z.number(),
   }),
   z.object({ kind: z.literal('stock'), sku: z.string(), quantity: z.number() }),

@@ -1,8 +1,15 @@
-import { currencyDigits } from './currency-digits';
+import { currencyDigits, type Currency } from './currency-digits';
 
-/** Currencies that Accord moves. */
-export const currencies = ['EUR', 'USD', 'GBP', 'JPY', 'KWD', 'CLF'] as const;
-export type Currency = (typeof currencies)[number];
+export type { Currency };
+
+/** Currencies that Accord moves: all of ISO 4217 that have a minor unit. */
+export const currencies = Object.keys(currencyDigits) as readonly Currency[]; // Its own keys.
+
+/** `false` for what no amount can be told in: unknown codes, metals, drawing rights. */
+export const isCurrency = (code: string): code is Currency => Object.hasOwn(currencyDigits, code);
+
+const digitsOf = (code: string): number | undefined =>
+  isCurrency(code) ? currencyDigits[code] : undefined;
 
 /** The largest amount of one request, in minor units: fits a double without loss, with room for sums. */
 export const minorUnitsMax = 999_999_999_999_999;
@@ -29,7 +36,7 @@ interface StoredAmount {
 
 /** An amount in major units for the eyes of people, such as `12.50`; a currency that is unknown keeps minor units. */
 export function decimalOf({ currency, minorUnits }: StoredAmount): string {
-  const digits = currencyDigits[currency] ?? 0;
+  const digits = digitsOf(currency) ?? 0;
   const units = BigInt(minorUnits);
   const sign = units < 0n ? '-' : '';
   const padded = String(units < 0n ? -units : units).padStart(digits + 1, '0');
@@ -39,7 +46,7 @@ export function decimalOf({ currency, minorUnits }: StoredAmount): string {
 
 /** Money as people read it in every sentence: `12.50 EUR`, `1250 JPY`, `1.250 KWD`. */
 export const moneyText = (amount: StoredAmount): string =>
-  currencyDigits[amount.currency] === undefined
+  digitsOf(amount.currency) === undefined
     ? `${decimalOf(amount)} minor units of ${amount.currency}`
     : `${decimalOf(amount)} ${amount.currency}`;
 

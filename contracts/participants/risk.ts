@@ -29,13 +29,13 @@ export interface RiskPolicy {
   readonly declineScore: number;
   /** Payments of one payer in one window; the one that comes after the last allowed adds the score. */
   readonly velocity: { readonly windowMs: number; readonly max: number; readonly score: number };
-  /** Amounts above these, in minor units; a currency left out has no limit. */
+  /** Amounts above these, in minor units; of a currency left out every amount waits for a person. */
   readonly amountLimits: Readonly<
     Partial<Record<Currency, { readonly review: number; readonly decline: number }>>
   >;
   /** Score of the first payment of a payer to a payee. */
   readonly newPayeeScore: number;
-  /** Chargebacks above these, in minor units, wait for a person; left out, or a currency left out: none does. */
+  /** Chargebacks above these, in minor units, wait for a person; of a currency left out every one. Without it none does. */
   readonly chargebackReview?: ChargebackLimits | undefined;
 }
 

@@ -622,7 +622,8 @@ export const scenarios: readonly Scenario[] = [
   ...withInput((times) => aPayment({ ...times, reviewMs: 500 }), paymentsThatExpire),
   ...withInput(aRefund, refunds),
   ...withInput(
-    (times) => aRefund({ ...times, kind: 'chargeback', review: { above: {}, withinMs: 500 } }),
+    (times) =>
+      aRefund({ ...times, kind: 'chargeback', review: { above: { EUR: 1_250 }, withinMs: 500 } }),
     [{ name: 'chargeback-below-review', answers: {} }],
   ),
   ...withInput(

@@ -65,6 +65,15 @@ describe('a chargeback above what the policy lets pass', () => {
   });
 });
 
+it('A chargeback of a currency for which the policy has no limit waits for a person', async () => {
+  const policy = { above: { CHF: 1_000_000 }, withinMs: 300 };
+  const result = await runs.run(
+    fakeParticipants({}),
+    aRefund({ kind: 'chargeback', review: policy }), // Of euros.
+  );
+  expect(result).toMatchObject({ reason: { code: 'review_expired', step: 'review' } });
+});
+
 it('A chargeback that the policy lets pass waits for nobody', async () => {
   const fakes = fakeParticipants({});
   const { outcome } = await runs.run(fakes, chargebackAbove(1_250));

@@ -20,5 +20,6 @@ export const refund = runFlow(flow, {
   },
 });
 
+/** Of a currency without a limit nobody has said what is little. */
 const isAbove = ({ currency, minorUnits }: Money, limits: ChargebackLimits): boolean =>
-  minorUnits > (limits[currency] ?? Infinity);
+  minorUnits > (limits[currency] ?? 0);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { loadConfig } from '../../../api/config';
+import { currencies } from '../../../contracts/engine/money';
 import { ConfigurationError } from '../../../runtime/environment';
 import { aConfig } from './fake-api';
 
@@ -62,6 +63,18 @@ describe('the configuration of the API', () => {
     ]) {
       expect(() => aConfig({ RISK_POLICY: wrong })).toThrow(/RISK_POLICY/);
     }
+  });
+
+  it('takes limits of every currency of ISO 4217, and has none of one that nobody has set', () => {
+    const limits = { review: 5, decline: 9 };
+    const given = { RISK_POLICY: JSON.stringify({ amountLimits: { CHF: limits } }) };
+    expect(aConfig(given).riskPolicy.amountLimits).toMatchObject({ CHF: limits });
+    expect(aConfig().riskPolicy.amountLimits).not.toHaveProperty('CHF');
+    expect(aConfig().twoPersonThresholds).not.toHaveProperty('CHF');
+    const all = Object.fromEntries(currencies.map((currency) => [currency, 7]));
+    expect(aConfig({ TWO_PERSON_THRESHOLDS: JSON.stringify(all) }).twoPersonThresholds).toEqual(
+      all,
+    );
   });
 
   it('wants two persons from an amount of each currency on, and takes no other currency', () => {
@@ -126,6 +139,8 @@ describe('the configuration of the API', () => {
     ['RISK_POLICY', '{"velocity":{"max":0}}', 'less than 1', 'velocity.max'],
     ['RISK_POLICY', '{"velocity":{"score":5000}}', 'more than 1000', 'velocity.score'],
     ['RISK_POLICY', '{"reviewScor":5}', 'nothing reads reviewScor'],
+    ['RISK_POLICY', '{"amountLimits":{"XAU":{}}}', 'nothing reads XAU', 'amountLimits'],
+    ['TWO_PERSON_THRESHOLDS', '{"XDR":1}', 'nothing reads XDR'],
     ['RISK_POLICY', '{"amountLimits":{"EUR":{"review":5}}}', 'missing', 'amountLimits.EUR.decline'],
     [
       'MERCHANT_ACCOUNTS',

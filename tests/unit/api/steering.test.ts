@@ -189,6 +189,8 @@ describe('steering by the state of a transaction', () => {
     ['of another currency', [euros(6)], { USD: 6 }, 'taken'],
     ['at one of several', [euros(5), { ...euros(6), currency: 'USD' }], { USD: 6 }, 'waits'],
     ['always', [euros(1)], { EUR: 0 }, 'waits'],
+    ['of a currency that nobody has set', [{ ...euros(1), currency: 'CHF' }], {}, 'waits'],
+    ['below one that was set', [{ ...euros(4), currency: 'CHF' }], { CHF: 5 }, 'taken'],
     ['always, without money', [{ kind: 'stock', sku: 'S', quantity: 1 }], { EUR: 0 }, 'waits'],
     ['never, without money', [{ kind: 'stock', sku: 'S', quantity: 1 }], { EUR: 1 }, 'taken'],
   ] as const)(

@@ -1,7 +1,15 @@
+import { readFileSync } from 'node:fs';
+
 import { describe, expect, it } from '@jest/globals';
 
 import { currencyDigits } from '../../../contracts/engine/currency-digits';
-import { amountText, currencies, decimalOf, moneyText } from '../../../contracts/engine/money';
+import {
+  amountText,
+  currencies,
+  decimalOf,
+  isCurrency,
+  moneyText,
+} from '../../../contracts/engine/money';
 
 describe('money in sentences', () => {
   it.each([
@@ -11,6 +19,10 @@ describe('money in sentences', () => {
     ['JPY', 1_250, '1250 JPY'],
     ['KWD', 1_250, '1.250 KWD'],
     ['CLF', 1_250, '0.1250 CLF'],
+    ['CHF', 1_250, '12.50 CHF'],
+    ['KRW', 0, '0 KRW'],
+    ['BHD', 1, '0.001 BHD'],
+    ['UYW', 12_345_678, '1234.5678 UYW'],
     ['EUR', -1, '-0.01 EUR'],
     ['EUR', -1_250, '-12.50 EUR'],
     ['USD', '99999999999999999999', '999999999999999999.99 USD'],
@@ -36,25 +48,39 @@ describe('money in sentences', () => {
   });
 });
 
-describe('the digits of currencies', () => {
-  it('are known for each currency that is moved', () => {
-    expect(currencies.filter((currency) => currencyDigits[currency] === undefined)).toEqual([]);
+/**
+ * List one as ISO published it, kept by the package currency-codes. Of each code the digits of its minor unit; `N.A.`: it
+ * has none.
+ */
+const listOne = Object.fromEntries(
+  [
+    ...readFileSync(require.resolve('currency-codes/iso-4217-list-one.xml'), 'utf8').matchAll(
+      /<Ccy>([A-Z]{3})<\/Ccy>\s*<CcyNbr>\d+<\/CcyNbr>\s*<CcyMnrUnts>(\d|N\.A\.)<\/CcyMnrUnts>/g,
+    ),
+  ].map(([, code = '', digits = '']) => [code, digits] as const),
+);
+/** Of 2024-06-25; by amendment since: the guilder of Curaçao has another code, and the convertible peso is gone. */
+const amended = { added: { XAD: 2, XCG: 2 }, withdrawn: ['ANG', 'CUC'] };
+
+describe('the currencies that Accord moves', () => {
+  it('are all of ISO 4217 that have a minor unit, with its digits', () => {
+    expect(Object.keys(listOne)).toHaveLength(179);
+    const withDigits = Object.entries(listOne)
+      .filter(([code, digits]) => digits !== 'N.A.' && !amended.withdrawn.includes(code))
+      .map(([code, digits]) => [code, Number(digits)] as const);
+    expect(currencyDigits).toEqual({ ...Object.fromEntries(withDigits), ...amended.added });
+    expect([...currencies].sort()).toEqual(Object.keys(currencyDigits).sort());
   });
 
-  it('are those of ISO 4217, each code once', () => {
-    const codes = Object.keys(currencyDigits);
-    expect(codes).toHaveLength(166);
-    expect(codes.filter((code) => !/^[A-Z]{3}$/.test(code))).toEqual([]);
-    const withOther = Object.entries(currencyDigits).filter(([, digits]) => digits !== 2);
-    expect(Object.fromEntries(withOther)).toEqual({
-      ...Object.fromEntries(
-        'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF'
-          .split(' ')
-          .map((code) => [code, 0]),
-      ),
-      ...Object.fromEntries('BHD IQD JOD KWD LYD OMR TND'.split(' ').map((code) => [code, 3])),
-      CLF: 4,
-      UYW: 4,
-    });
+  it('are none in which no amount can be told: metals, drawing rights, test codes', () => {
+    const without = Object.keys(listOne).filter((code) => listOne[code] === 'N.A.');
+    expect(without).toEqual(expect.arrayContaining(['XAU', 'XDR', 'XTS', 'XXX']));
+    expect(without.filter(isCurrency)).toEqual([]);
+  });
+
+  it('are told by their code alone: nothing else that an object has is one', () => {
+    expect(['toString', '__proto__', 'constructor', 'eur', 'EUR ', ''].filter(isCurrency)).toEqual(
+      [],
+    );
   });
 });

@@ -30,7 +30,7 @@ export class UnreadableEvent extends Error {
 
 const businessId = z.string().refine((id) => partsOfBusinessId(id) !== undefined, 'not an id');
 const money = z.object({
-  currency: z.enum(currencies),
+  currency: z.enum(currencies, 'no currency of ISO 4217 that has minor units'),
   minorUnits: z.int().min(1).max(minorUnitsMax),
 });
 const price = money.extend({ minorUnits: z.int().min(0).max(minorUnitsMax) }); // Free by its coupon.

@@ -16,6 +16,7 @@ import {
   type Gid,
   type StepKey,
 } from '../../../../contracts/engine/ids';
+import { minorUnitsMax } from '../../../../contracts/engine/money';
 import type {
   OpenPayment,
   RecordReview,
@@ -35,7 +36,7 @@ export const lenient: RiskPolicy = {
   reviewScore: 50,
   declineScore: 100,
   velocity: { windowMs, max: 10_000, score: 0 },
-  amountLimits: {},
+  amountLimits: { EUR: { review: minorUnitsMax, decline: minorUnitsMax } },
   newPayeeScore: 0,
 };
 

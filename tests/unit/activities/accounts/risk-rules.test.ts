@@ -41,9 +41,20 @@ describe('the rules of risk', () => {
     });
   });
 
-  it('know no limit for a currency that is left out', () => {
-    const amount = { currency: 'JPY', minorUnits: 999_999_999 } as const;
-    expect(assessed({ amount }).reasons).toEqual([]);
+  it('ask a person about every amount of a currency without a limit, and say what is missing', () => {
+    const amount = { currency: 'CHF', minorUnits: 1 } as const;
+    expect(assessed({ amount })).toEqual({
+      decision: 'review',
+      score: 50,
+      reasons: [
+        {
+          rule: 'amount_limit',
+          severity: 'warning',
+          score: 50,
+          detail: 'RISK_POLICY has no amountLimits for CHF',
+        },
+      ],
+    });
   });
 
   it('decline for a blocked account, whatever its score is', () => {
