@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { problems } from '../../../api/http/errors';
 import { scopes } from '../../../api/http/scopes';
+import { codeOfFailure, engineReasons, parkReasons } from '../../../contracts/engine/failures';
+import { declaredRefusals } from '../../../contracts/participants';
 import { fakeApi, type FakeApi } from './fake-api';
 import { operationsOf, titleOf } from './operations';
 
@@ -29,6 +31,23 @@ describe('docs/http.md', () => {
     expect(missing.map(titleOf)).toEqual([]);
     expect(scopes.filter((scope) => !page.includes(scope))).toEqual([]);
     expect(Object.keys(problems).filter((code) => !page.includes(`\`${code}\``))).toEqual([]);
+  });
+
+  it('names every reason of an ending and of a parked transaction, and no other', () => {
+    const [, reasons = ''] = /^### Reasons\n([^]*?)^### /m.exec(page) ?? [];
+    const [, refusals = '', engine = ''] = reasons.split(/^\| \w+ of .*$/m);
+    const firstColumn = (table: string) =>
+      [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, code]) => code);
+    const [, park = ''] = /^Reasons to park: (.*?)\. /m.exec(reasons) ?? [];
+    expect({
+      refusals: firstColumn(refusals).sort(),
+      engine: firstColumn(engine).sort(),
+      park: (park.match(/\w+/g) ?? []).sort(),
+    }).toEqual({
+      refusals: declaredRefusals.map(codeOfFailure).sort(),
+      engine: engineReasons.map(codeOfFailure).sort(),
+      park: [...parkReasons].sort(),
+    });
   });
 
   it('shows a request for each start', async () => {

@@ -60,9 +60,9 @@ describe('.env.example', () => {
   });
 });
 
-describe('the table of variables in the README', () => {
+describe('the table of variables in docs/configuration.md', () => {
   it('has every variable that a process reads, once, and no other', () => {
-    const [, table = ''] = /## Configuration\n([^]*?)\n## /.exec(read('README.md')) ?? [];
+    const [, table = ''] = /## Variables\n([^]*?)\n## /.exec(read('docs/configuration.md')) ?? [];
     const firstColumns = table.split('\n').map((row) => /^\| (.*?) \|/.exec(row)?.[1] ?? '');
     const named = firstColumns.flatMap((column) => column.match(/[A-Z][A-Z0-9_]+/g) ?? []);
     expect(named.sort()).toEqual(variables);
