@@ -4,8 +4,8 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from '@jest/globals';
 
-import type { FenceState } from '../../../activities/fence-rows';
-import { runStates, type StepState } from '../../../contracts/transaction';
+import type { FenceState } from '../../../activities/fence/rows';
+import { runStates, type StepState } from '../../../contracts/engine/transaction';
 import type { Run } from '../../../workflows/kernel/run';
 
 const page = readFileSync(join(__dirname, '../../../docs/kernel.md'), 'utf8');
