@@ -6,6 +6,7 @@ import type { AnyOperation, Operation } from './definition';
 import type { Flow } from './ids';
 import { lockKindPattern, type LockKind } from './locks';
 import type { AmountAtRisk } from './money';
+import { decideBranch, rowBranch } from './runs';
 import type { Keyed, SealAnswer } from './verdict';
 
 /** How a step is told in the workflow: `tx.<name>(…)`. */
@@ -290,7 +291,8 @@ export interface FlowDefinition<
  * Declares a flow; its workflow is made of it by `runFlow`. Steps are append-only: one that an open run has acted would
  * be forgotten by a build that no longer has it.
  *
- * @throws an error for a kind of lock that is no part of a key.
+ * @throws an error for a kind of lock that is no part of a key, for a step whose name cannot name its branches or clashes
+ *   with another name of the run, for a confirm without its reservation, and for an added step before an unsealed pivot.
  */
 export const defineFlow =
   <Input>() =>
@@ -309,9 +311,73 @@ export const defineFlow =
     for (const kind of locks) {
       if (!lockKindPattern.test(kind)) throw new Error(`${name} cannot lock ${kind}: ${kindRule}.`);
     }
-    demandConfirmable(name, flow.steps as Readonly<Record<string, AnyStep>>);
+    const steps = flow.steps as Readonly<Record<string, AnyStep>>;
+    demandNames(name, steps);
+    demandConfirmable(name, steps);
+    demandAskable(name, steps);
     return { ...flow, locks };
   };
+
+/** Words of the kernel, and branches of its own. */
+const kernelNames = [
+  ...(['gid', 'lock', 'decide', 'reportStatus'] as const satisfies readonly KernelWord[]),
+  ...[decideBranch, rowBranch, `seal-${decideBranch}`],
+];
+
+/** Leaves room for what the kernel makes of a name: `seal-<name>`, `<name>-<n>`, `<name>-<n>-retired`. */
+const stepNameMax = 40;
+
+/** It begins with a letter: JavaScript would sort one of digits before all others, and undo follows the order. */
+const namePattern = /^[A-Za-z][A-Za-z0-9-]*$/;
+
+/** Each name that a run makes of its steps is a branch or a record of its own. */
+function demandNames(flow: string, steps: Readonly<Record<string, AnyStep>>): void {
+  const taken = new Map(kernelNames.map((name) => [name, 'the kernel']));
+  for (const [own, { wording, times, confirm: confirmed }] of Object.entries(steps)) {
+    if (!namePattern.test(own) || own.length > stepNameMax) {
+      throw new Error(`${flow}: ${own} cannot name a step: ${nameRule}.`);
+    }
+    const isMany = wording === 'repeated' || times !== undefined;
+    const branch = isMany ? `${own}-<n>` : own;
+    const names = [
+      ...[own, branch],
+      ...(confirmed ? [`${own}-confirm`] : []),
+      ...(wording === 'retired' ? [`${branch}-retired`] : []),
+      ...(wording === 'pivot' ? [`seal-${own}`] : []),
+    ];
+    for (const name of new Set(names)) {
+      const other = ownerOf(taken, name);
+      if (other !== undefined) throw new Error(`${flow}: ${own} clashes with ${other}: ${name}.`);
+      taken.set(name, own);
+    }
+  }
+}
+
+/** `x-<n>` is the name of every `x-1`. */
+function ownerOf(taken: ReadonlyMap<string, string>, name: string): string | undefined {
+  const same = ([one]: readonly [string, string]) =>
+    one === name || isTimeOf(one, name) || isTimeOf(name, one);
+  return [...taken].find(same)?.[1];
+}
+
+const isTimeOf = (name: string, many: string): boolean =>
+  many.includes('<n>') && new RegExp(`^${many.replace('<n>', '\\d+')}$`).test(name);
+
+const nameRule = `a name is up to ${stepNameMax} letters, digits and dashes, and begins with a letter`;
+
+/**
+ * A refusal of an added step is no proof that nobody has decided, so the pivot must be one that can be asked about:
+ * without a seal what was decided would be undone.
+ */
+function demandAskable(flow: string, steps: Readonly<Record<string, AnyStep>>): void {
+  const entries = Object.entries(steps);
+  const [unsealed] = entries.find(([, { wording, seal }]) => wording === 'pivot' && !seal) ?? [];
+  const [added] = entries.find(([, { isAdded }]) => isAdded) ?? [];
+  if (unsealed === undefined || added === undefined) return;
+  throw new Error(
+    `${flow}: ${added} is added, and ${unsealed} has no seal to ask whether it has happened.`,
+  );
+}
 
 /** A confirm goes to the branch of the step that it names, so that step has one branch, and a reservation on it. */
 function demandConfirmable(flow: string, steps: Readonly<Record<string, AnyStep>>): void {

@@ -10,8 +10,11 @@ import { regions } from '../../../contracts/participants/regions';
 import {
   compensable,
   confirms,
+  counted,
   defineFlow,
   pivot,
+  repeated,
+  retired,
   retriable,
   tcc,
   withoutUndo,
@@ -146,6 +149,77 @@ describe('a step that cannot be what it is declared as', () => {
     ],
   ] as const)('is refused: %s', (_, declare, sentence) => {
     expect(declare).toThrow(sentence);
+  });
+});
+
+describe('the names of steps', () => {
+  const nights = counted(inventory.reserveStock, {
+    ...{ undo: inventory.releaseStock, times: () => 2 },
+  });
+  const trying = tcc({
+    ...{ try: inventory.reserveStock, confirm: inventory.confirmStock },
+    cancel: inventory.releaseStock,
+  });
+  const named = (steps: Readonly<Record<string, unknown>>) => () =>
+    define({
+      ...{ name: 'order', workflow: 'w' },
+      steps: steps as { readonly reserve: typeof reserve },
+    }); // As if typed loosely.
+
+  it.each([
+    ['a branch could not bear', { 'room:1': reserve }, 'room:1 cannot name a step'],
+    ['is too long for what is made of it', { ['r'.repeat(41)]: reserve }, 'cannot name a step'],
+    ['JavaScript would sort before all others', { reserve, 1: reserve }, '1 cannot name a step'],
+    ['hides a lock', { lock: reserve }, 'lock clashes with the kernel'],
+    ['hides the decision', { decide: reserve }, 'decide clashes with the kernel'],
+    ['hides the gid', { gid: reserve }, 'gid clashes with the kernel'],
+    ['hides an early answer', { reportStatus: reserve }, 'reportStatus clashes with the kernel'],
+    ['is that of the row', { row: reserve }, 'row clashes with the kernel'],
+    ['is a time of another', { nights, 'nights-1': reserve }, 'nights-1 clashes with nights'],
+    [
+      'has the times of another',
+      { 'pages-7': reserve, pages: repeated(accounts.claimSettlementPage) },
+      'pages clashes with pages-7',
+    ],
+    ['is a confirm of another', { 'room-confirm': reserve, room: trying }, 'room-confirm'],
+    ['is a seal of another', { capture, 'seal-capture': reserve }, 'clashes with capture'],
+    [
+      'takes back another',
+      { room: retired(reserve), 'room-retired': reserve },
+      'clashes with room',
+    ],
+    [
+      'takes back a time of another',
+      { room: retired(nights), 'room-2-retired': reserve },
+      'clashes with room',
+    ],
+  ] as const)('are refused: one that %s', (_, steps, sentence) => {
+    expect(named(steps)).toThrow(sentence);
+  });
+
+  it('are taken where each is of its own, digits and all', () => {
+    expect(
+      named({ nights, 'room-1': reserve, 'room-2': reserve, 'nights-x': trying }),
+    ).not.toThrow();
+  });
+});
+
+describe('a step that came to its flow while runs were open', () => {
+  const added = compensable(inventory.reserveStock, {
+    ...{ undo: inventory.releaseStock, isAdded: true as const },
+  });
+  const flow = { name: 'order', workflow: 'w' } as const;
+
+  it('is refused before a pivot that nobody could ask whether it has happened', () => {
+    const unsealed = pivot(accounts.captureFunds, {});
+    expect(() => define({ ...flow, steps: { added, unsealed } })).toThrow(
+      'order: added is added, and unsealed has no seal',
+    );
+  });
+
+  it('is taken before a sealed one, and before the decision in accord', () => {
+    expect(() => define({ ...flow, steps: { added, capture } })).not.toThrow();
+    expect(() => define({ ...flow, steps: { added } })).not.toThrow();
   });
 });
 
