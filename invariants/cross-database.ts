@@ -4,7 +4,7 @@
  * transaction is accepted before it writes anything, so the participants are read before `accord` where one is missing.
  */
 import { declaredBranches } from './endings';
-import { stepsOfFlow } from '../contracts/flows';
+import { plannedStepOf, stepsOfFlow, type PlannedStep } from '../contracts/flows';
 import { partsOfGid, stepKeyOf, type Branch, type Gid } from '../contracts/engine/ids';
 import type { KeptResolution } from '../contracts/engine/resolutions';
 import { decideBranch } from '../contracts/engine/runs';
@@ -254,7 +254,7 @@ function judgeEndings(
   notes.judged('X2', rows.length);
   for (const { gid, branch, state, reserves } of rows) {
     const run = runs.get(gid);
-    if (!run || isFitting(run.state, state, reserves)) continue;
+    if (!run || isFitting(run.state, { state, reserves, step: stepAt(gid, branch) })) continue;
     const { open, closed } = declaredBranches(run.resolvedByHand);
     if (open.has(branch)) {
       notes.declared('X2', database, stepKeyOf(gid, branch));
@@ -265,11 +265,28 @@ function judgeEndings(
   }
 }
 
-function isFitting(ending: Ending, state: Row['state'], reserves: 0 | 1): boolean {
-  return ending === 'completed'
-    ? state === 'confirmed' || (state === 'acted' && reserves === 0)
-    : state === 'undone' || state === 'empty' || state === 'refused';
+function stepAt(gid: Gid, branch: Branch): PlannedStep | undefined {
+  const flow = partsOfGid(gid)?.flow;
+  return flow && plannedStepOf(flow, branch);
 }
+
+interface Standing extends Pick<Row, 'state' | 'reserves'> {
+  /** That the branch is of; `undefined`: no plan names it. */
+  readonly step: Pick<PlannedStep, 'kind' | 'isRetired'> | undefined;
+}
+
+/**
+ * Whether a row may stand so behind this ending. A completed transaction may have caught a refusal of a step before its
+ * pivot, and has taken back what a step left that its flow has no more.
+ */
+export function isFitting(ending: Ending, { state, reserves, step }: Standing): boolean {
+  const isBack = state === 'undone' || state === 'empty' || state === 'refused';
+  if (ending === 'compensated') return isBack;
+  if (isBack) return step?.isRetired === true || (state === 'refused' && isCompensable(step));
+  return state === 'confirmed' || reserves === 0;
+}
+
+const isCompensable = (step: Standing['step']): boolean => step?.kind === 'compensable';
 
 /** A person has answered for it, whatever has become of it. */
 function isDeclared({ resolvedByHand }: EndedRun, branch: Branch): boolean {

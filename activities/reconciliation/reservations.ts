@@ -10,6 +10,7 @@ import { reconcileAgeSeconds } from '../../contracts/engine/reconciliation';
 import { stepKeyOf, type Branch, type Gid } from '../../contracts/engine/ids';
 import type { KeptResolution } from '../../contracts/engine/resolutions';
 import { activityTypeOf } from '../../contracts/engine/definition';
+import { finisherIn, plannedStepIn, type PlannedStep } from '../../contracts/flows';
 import { isEnding, type Ending, type RunState } from '../../contracts/engine/transaction';
 import type { SqlPool } from '../fence/sql-transaction';
 import { declaredBranches, stepsOf } from '../../invariants/endings';
@@ -148,13 +149,21 @@ function repairOf(
   ending: Ending,
 ): JudgedReservation['repair'] {
   const steps = stepsOf(gid).filter((step) => step.participant === participant);
-  const activity =
-    ending === 'compensated'
-      ? steps.find(({ name }) => name === branch)?.undo
-      : steps.find(({ confirms }) => confirms === branch)?.act;
-  if (!activity) return null;
+  return repairIn(steps, branch, ending);
+}
+
+/** @param steps of the branch's flow and participant. */
+export function repairIn(
+  steps: readonly PlannedStep[],
+  branch: Branch,
+  ending: Ending,
+): JudgedReservation['repair'] {
+  const isBack = ending === 'compensated';
+  const step = isBack ? plannedStepIn(steps, branch) : finisherIn(steps, branch);
+  const activity = isBack ? step?.undo : step?.act;
+  if (!step || !activity) return null;
   return {
-    activity: activityTypeOf(participant, activity),
-    verb: ending === 'compensated' ? 'undo' : 'confirm',
+    activity: activityTypeOf(step.participant, activity),
+    verb: isBack || step.isRetired ? 'undo' : 'confirm',
   };
 }

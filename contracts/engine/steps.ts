@@ -318,6 +318,9 @@ export const defineFlow =
     return { ...flow, locks };
   };
 
+/** Under which name a completed run takes a retired step back. @param branch of the step. */
+export const retiredNameOf = (branch: string): string => `${branch}-retired`;
+
 /** Words of the kernel, and branches of its own. */
 const kernelNames = [
   ...(['gid', 'lock', 'decide', 'reportStatus'] as const satisfies readonly KernelWord[]),
@@ -342,7 +345,7 @@ function demandNames(flow: string, steps: Readonly<Record<string, AnyStep>>): vo
     const names = [
       ...[own, branch],
       ...(confirmed ? [`${own}-confirm`] : []),
-      ...(wording === 'retired' ? [`${branch}-retired`] : []),
+      ...(wording === 'retired' ? [retiredNameOf(branch)] : []),
       ...(wording === 'pivot' ? [`seal-${own}`] : []),
     ];
     for (const name of new Set(names)) {

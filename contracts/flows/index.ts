@@ -2,7 +2,7 @@
 import type { Flow } from '../engine/ids';
 import type { AnyParticipant } from '../participants';
 import { accord, decideBranch } from '../engine/runs';
-import { pivot, type AnyStep, type FlowDefinition } from '../engine/steps';
+import { pivot, retiredNameOf, type AnyStep, type FlowDefinition } from '../engine/steps';
 import type { StepKind, TransactionInput } from '../engine/transaction';
 import { checkout } from './checkout';
 import { failback } from './failback';
@@ -24,7 +24,7 @@ export interface PlannedStep {
   readonly name: string;
   readonly kind: StepKind;
   readonly participant: AnyParticipant;
-  /** Activities of the step by what they are for; `confirms` names the step whose branch a forward step confirms. */
+  /** Activities of the step by what they are for; `confirms`: the step whose branch a forward step confirms, or takes back. */
   readonly act: string;
   readonly undo: string | null;
   readonly seal: string | null;
@@ -43,14 +43,15 @@ export function plannedStepsOf({ steps }: FlowDefinition): readonly PlannedStep[
   const entries = Object.entries(steps);
   const planned = entries.map(([name, step]) => planOf(name, step));
   const confirmed = entries.flatMap(([name, step]) => confirmOf(name, step));
+  const takenBack = planned.flatMap(takenBackOf);
   const hasPivot = planned.some(({ kind }) => kind === 'pivot');
-  return [...planned, ...(hasPivot ? [] : [decideStep]), ...confirmed];
+  return [...planned, ...(hasPivot ? [] : [decideStep]), ...confirmed, ...takenBack];
 }
 
 function planOf(name: string, step: AnyStep): PlannedStep {
   const { wording, act, undo, seal, confirms, when, times } = step;
   return {
-    name: wording === 'repeated' || wording === 'counted' ? `${name}-1` : name,
+    name: wording === 'repeated' || times !== undefined ? `${name}-1` : name,
     kind: kindOf(step),
     // Of the register: every step of our flows is one of its participants'.
     participant: act.participant as AnyParticipant,
@@ -88,6 +89,22 @@ function confirmOf(name: string, step: AnyStep): readonly PlannedStep[] {
   ];
 }
 
+/** The forward step that takes back a retired step, where an earlier build has acted it. */
+function takenBackOf(step: PlannedStep): readonly PlannedStep[] {
+  const { name, undo, isRetired } = step;
+  if (!isRetired || undo === null) return [];
+  return [
+    {
+      ...step,
+      name: retiredNameOf(name),
+      kind: 'retriable',
+      act: undo,
+      undo: null,
+      confirms: name,
+    },
+  ];
+}
+
 /** The pivot of a flow, or of an input, that has none of its own. */
 export const decideStep: PlannedStep = planOf(
   decideBranch,
@@ -110,16 +127,38 @@ export function stepsOfInput(input: TransactionInput): readonly PlannedStep[] {
 }
 
 const eachTimeOf = (step: PlannedStep, times: number): readonly PlannedStep[] =>
-  Array.from({ length: times }, (_, at) => ({
-    ...step,
-    name: at === 0 ? step.name : step.name.replace(/-1$/, `-${at + 1}`),
-  }));
+  Array.from({ length: times }, (_, at) => timeOf(step, at + 1));
 
-/** A step of a run as it was planned; the first time of one that runs many times stands for all of them. */
+function timeOf(step: PlannedStep, time: number): PlannedStep {
+  const { name, confirms } = step;
+  if (time === 1) return step;
+  return { ...step, name: nameAt(name, time), confirms: confirms && nameAt(confirms, time) };
+}
+
+const nameAt = (name: string, time: number): string => name.replace(timePattern, `-${time}$2`);
+
+/** Of a step that runs many times: which time it is, and what the kernel has added to its name. */
+const timePattern = /-(\d+)(-retired)?$/;
+
+/** A step of a run as it was planned. */
 export const plannedStepOf = (flow: Flow, step: string): PlannedStep | undefined =>
-  plans[flow].find(({ name }) => name === step) ??
-  plans[flow].find(({ name }) => name === step.replace(/-\d+$/, '-1')) ??
-  (step === decideStep.name ? decideStep : undefined);
+  plannedStepIn(plans[flow], step) ?? (step === decideStep.name ? decideStep : undefined);
+
+/** @param plan declares the first time of a step that runs many times: the others follow from it. */
+export function plannedStepIn(plan: readonly PlannedStep[], step: string): PlannedStep | undefined {
+  const asDeclared = plan.find(({ name }) => name === step);
+  if (asDeclared) return asDeclared;
+  const [, time] = timePattern.exec(step) ?? [];
+  if (time === undefined) return undefined;
+  const first = plan.find(({ name }) => name === nameAt(step, 1));
+  return first && timeOf(first, Number(time));
+}
+
+/** The step of a plan that makes a branch final, or takes it back, once its transaction has completed. */
+export function finisherIn(plan: readonly PlannedStep[], branch: string): PlannedStep | undefined {
+  const of = (name: string) => plan.find(({ confirms }) => confirms === name);
+  return of(branch) ?? of(nameAt(branch, 1));
+}
 
 function mapFlows<Result>(map: (flow: FlowDefinition) => Result): Readonly<Record<Flow, Result>> {
   const entries = Object.entries<FlowDefinition>(flowDefinitions).map(([name, flow]) => [

@@ -7,11 +7,12 @@ import type { Answer } from './support/fake-participants';
 import {
   fails,
   fakeParticipants,
+  isAway,
   losesAnswer,
   losesAnswerUntilSealed,
   refuses,
 } from './support/fake-participants';
-import { decide, parkedAt } from './support/steering';
+import { called, cancel, decide, parkedAt } from './support/steering';
 import { statesOf, transactionRuns } from './support/transaction-runs';
 import { workflowTests } from './support/transaction-worker';
 
@@ -32,6 +33,31 @@ describe('a flow that catches a failure of a step', () => {
     const { result, states } = await play({ 'inventory.reserveStock': refuses('OutOfStock') });
     expect(result.outcome).toBe('completed');
     expect(states).toEqual(['refused', 'confirmed', 'acted']);
+  });
+
+  it('is told by the step that has ended it, and not by the refusal that it caught', async () => {
+    const { result } = await play({
+      'inventory.reserveStock': refuses('OutOfStock'),
+      'accounts.holdFunds': refuses('InsufficientFunds'),
+    });
+    expect(result).toMatchObject({ reason: { type: 'InsufficientFunds', step: 'holdFunds' } });
+  });
+
+  it('names what was under way where it is cancelled later', async () => {
+    const fakes = fakeParticipants({
+      'inventory.reserveStock': refuses('OutOfStock'),
+      'accounts.holdFunds': isAway,
+    });
+    const order = anOrder();
+    tests.cast(order.gid, fakes);
+    const handle = await runs.start(order, order.gid, 'catchingOrder');
+    await called(fakes, 'accounts.holdFunds');
+    await cancel(handle);
+    expect(await handle.result()).toMatchObject({
+      outcome: 'compensated',
+      reason: { type: 'Cancelled', step: 'holdFunds' },
+    });
+    expect(statesOf(fakes, order, branches)).toEqual(['refused', 'empty', 'empty']);
   });
 
   it('is undone after any other failure, and nothing of it stays frozen', async () => {

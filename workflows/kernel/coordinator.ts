@@ -10,9 +10,9 @@ import { endingOf } from './ending';
 import type { Kernel } from './kernel';
 import type { Run, Unwound } from './run';
 import { isDecided, note, reasonOf, stepViewsOf } from './run';
-import { knownFailureOf, refusalOf, sentenceOf } from './step-failure';
+import { knownFailureOf, refusalOf, refusedBranchOf, sentenceOf } from './step-failure';
 import type { Story } from './story';
-import { createTelling, registerUndos, type Reach } from './execution';
+import { createTelling, isWithoutUndo, registerUndos, type Reach } from './execution';
 import { undoAll } from './undo';
 
 /**
@@ -58,8 +58,7 @@ async function turn(kernel: Kernel, story: Story, unwound: Unwound): Promise<Tra
   return compensate(kernel, story, reasonFor(kernel, unwound));
 }
 
-const lacksUndo = ({ steps }: Run): boolean =>
-  [...steps.values()].some(({ kind, undo }) => kind === 'compensable' && !undo);
+const lacksUndo = ({ steps }: Run): boolean => [...steps.values()].some(isWithoutUndo);
 
 /**
  * @param isContinued an earlier run has come as far as its pivot: what it did is answered by the fence.
@@ -90,11 +89,11 @@ async function tell(
  * all that was done. After anything else another life may have come further.
  */
 function unwoundBy(cause: TemporalFailure, { wasConcurrent, isLasting }: Reach): Unwound {
-  const isRefusal = refusalOf(cause) !== undefined;
-  const isFinal = isRefusal && isLasting;
+  const refusedAt = refusedBranchOf(cause) ?? null;
+  const isFinal = refusedAt !== null && isLasting;
   return {
     type: knownFailureOf(cause) ?? null,
-    isRefusal,
+    refusedAt,
     detail: sentenceOf(cause),
     isCancel: isCancellation(cause),
     isWhollyKnown: isFinal && !wasConcurrent,
@@ -204,9 +203,9 @@ async function end(kernel: Kernel, outcome: 'completed' | 'compensated'): Promis
 }
 
 /** The reason that the caller reads. A refusal comes first: it stands whatever else was asked meanwhile. */
-function reasonFor({ run }: Kernel, { type, isRefusal, detail, isCancel }: Unwound): EndingReason {
-  const step = [...run.steps.values()].find(({ failure }) => failure !== null)?.name ?? null;
-  if (type && isRefusal) return reasonOf(type, step, detail);
+function reasonFor({ run }: Kernel, { type, refusedAt, detail, isCancel }: Unwound): EndingReason {
+  if (type && refusedAt !== null) return reasonOf(type, refusedAt, detail);
+  const step = failedStepOf(run);
   if (run.cancelAsked !== null) return reasonOf('Cancelled', step, `Asked by ${run.cancelAsked}.`);
   if (run.expired) return reasonOf('DeadlineExceeded', step, 'The time for acting was over.');
   if (isProtocolFailure(type) || type === 'ReviewExpired') {
@@ -215,3 +214,8 @@ function reasonFor({ run }: Kernel, { type, isRefusal, detail, isCancel }: Unwou
   if (isCancel) return reasonOf('Cancelled', step, 'Cancelled in Temporal.');
   return reasonOf('StepExhausted', step, `${step ?? 'A step'} had no usable answer in its time.`);
 }
+
+/** One that was refused has not ended the transaction: the story has caught it, and went on. */
+const failedStepOf = ({ steps }: Run): string | null =>
+  [...steps.values()].find(({ failure, state }) => failure !== null && state !== 'refused')?.name ??
+  null;

@@ -4,10 +4,12 @@ import type { ParkReason } from '../../contracts/engine/failures';
 import { branchLengthMax, branchPattern, stepKeyOf } from '../../contracts/engine/ids';
 import type { StepKey } from '../../contracts/engine/ids';
 import type { AmountAtRisk } from '../../contracts/engine/money';
-import type { StepKind } from '../../contracts/engine/transaction';
+import { retiredNameOf } from '../../contracts/engine/steps';
+import type { StepKind, StepState } from '../../contracts/engine/transaction';
 import type { Patience } from './activity-options';
 import { inStep } from './calls';
 import type { Kernel } from './kernel';
+import type { OwedCall } from './retry-until-done';
 import { failureOf, knownFailureOf, refusalOf } from './step-failure';
 import type { Run, StepRecord } from './run';
 import { isDecided, settle } from './run';
@@ -74,20 +76,19 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
       { act, undo, atRisk = [], answers = () => atRisk, isAdded = false }: CompensableStep<Result>,
     ) {
       mayTell();
+      const failing = (error: unknown): never => {
+        if (isAdded) isLasting = false;
+        throw error;
+      };
       if (isToldAgain()) {
-        const done = await again(name, 'compensable', act, atRisk);
+        const done = await again(name, 'compensable', act, atRisk).catch(failing);
         learn(name, answers(done.result));
         return done;
       }
       mayAct();
       // Registered before the act: if it takes effect but its answer is lost, undoing is still owed.
       const step = begin(name, 'compensable', atRisk, undo);
-      const result = await track(kernel.body.run(() => actOn(step, act))).catch(
-        (error: unknown) => {
-          if (isAdded) isLasting = false;
-          throw error;
-        },
-      );
+      const result = await track(kernel.body.run(() => actOn(step, act))).catch(failing);
       learn(name, answers(result));
       return { key: step.key, result };
     },
@@ -155,10 +156,19 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
   async function confirm(retired: readonly UndoOfStep[]): Promise<void> {
     await Promise.all([
       ...confirms.flatMap((confirmOne) => (confirmOne ? [confirmOne()] : [])),
-      ...retired.map(({ step, undo }) =>
-        finish(`${step}-retired`, () => undo(call, stepKeyOf(run.input.gid, step))),
-      ),
+      ...retired.map(takeBack),
     ]);
+  }
+
+  /** What an earlier build has acted of a step that this one has no more. */
+  function takeBack({ step, atRisk, undo }: UndoOfStep): Promise<unknown> {
+    const isKnown = run.steps.has(step); // By an earlier run: its record says what stands of it.
+    return persist(
+      retiredNameOf(step),
+      () => undo(call, stepKeyOf(run.input.gid, step)),
+      { reason: 'undo_failed', leaves: 'undone' },
+      isKnown ? [] : atRisk,
+    );
   }
 
   /** An answer says what stands of its step from now on. */
@@ -282,18 +292,27 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
     return { key: step.key, result: await knownAnswer(step, act, 'forward_failed') };
   }
 
-  async function finish<Result>(
+  function finish<Result>(
     name: string,
     act: (key: StepKey) => Promise<Result>,
   ): Promise<Result | undefined> {
+    return persist(name, act, { reason: 'finish_failed', leaves: 'done' });
+  }
+
+  /** A step behind the decision, until it has succeeded or a person has answered for it. */
+  async function persist<Result>(
+    name: string,
+    act: (key: StepKey) => Promise<Result>,
+    owed: Pick<OwedCall<Result>, 'reason' | 'leaves'>,
+    atRisk: readonly AmountAtRisk[] = [],
+  ): Promise<Result | undefined> {
     if (run.resolvedByHand.some(({ step }) => step === name)) return undefined; // In an earlier run of it.
-    const step = begin(name, 'retriable', []);
+    const step = begin(name, 'retriable', atRisk);
     return persistence.persist({
+      ...owed,
       step,
       call: () => act(step.key),
-      reason: 'finish_failed',
       decisions: ['retry', 'done', 'skip'],
-      leaves: 'done',
     });
   }
 }
@@ -339,6 +358,7 @@ function beginStep(
  * have acted them. What was never done is undone as well: the fence makes that a row that says so.
  *
  * @param isContinued an earlier run has learnt them all: only the undos of its steps are wanted.
+ * @throws a plain error where a step was begun that this build does not know: it would be forgotten.
  */
 export function registerUndos({ run, call }: Kernel, { undos }: Story, isContinued: boolean): void {
   for (const { step: name, atRisk, undo } of undos) {
@@ -347,4 +367,12 @@ export function registerUndos({ run, call }: Kernel, { undos }: Story, isContinu
     if (known) known.undo ??= () => undoThis(known.key);
     else if (!isContinued) beginStep(run, name, 'compensable', atRisk, undoThis).state = 'unknown';
   }
+  const forgotten = [...run.steps.values()].find(isWithoutUndo);
+  if (forgotten) throw new Error(`${forgotten.name} was begun, and nothing here takes it back.`);
 }
+
+/** It may have been done, and nobody has answered for it. */
+export const isWithoutUndo = ({ kind, undo, state }: StepRecord): boolean =>
+  kind === 'compensable' && !undo && !settledForGood.includes(state);
+
+const settledForGood: readonly StepState[] = ['refused', 'undone', 'doneByHand', 'skipped'];

@@ -174,8 +174,7 @@ function wordsOf<Input, Steps, Lock extends LockKind>(
 ): KernelWords<Lock> & Words<Steps> {
   const told = steps.filter(([, { wording }]) => wording !== 'retired');
   const words = told.map(([name, step]) => {
-    const notItsOwn = () => Promise.reject(new Error(`${name} is no step of this input.`));
-    const word: unknown = step.when(input) ? wordOf({ tx, name, step, input }) : notItsOwn;
+    const word: unknown = step.when(input) ? wordOf({ tx, name, step, input }) : notItsOwn(name);
     return [name, word] as const;
   });
   const kernelWords: KernelWords<Lock> = {
@@ -188,6 +187,12 @@ function wordsOf<Input, Steps, Lock extends LockKind>(
   };
   // Each word is made of the step that types it.
   return { ...kernelWords, ...Object.fromEntries(words) } as KernelWords<Lock> & Words<Steps>;
+}
+
+/** In both forms of a word. */
+function notItsOwn(name: string) {
+  const refuse = () => Promise.reject(new Error(`${name} is no step of this input.`));
+  return Object.assign(refuse, { at: refuse });
 }
 
 type AnyAsked = object | (() => object) | undefined;

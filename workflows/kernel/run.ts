@@ -63,8 +63,8 @@ type Phase = 'acting' | 'deciding' | 'forward' | 'undoing';
 export interface Unwound {
   /** A refusal, or a failure of the engine; `null`: nobody knows what has ended it. */
   readonly type: Refusal | FailureType | null;
-  /** Said here, for no name says it: a participant has refused, and its refusal is recorded. */
-  readonly isRefusal: boolean;
+  /** The step that has refused, and its refusal is recorded; `null`: none has. No name of a failure would say it. */
+  readonly refusedAt: string | null;
   /** What everybody may read of it. */
   readonly detail: string;
   readonly isCancel: boolean;

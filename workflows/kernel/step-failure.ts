@@ -22,6 +22,8 @@ const depthMax = 8;
 interface Told {
   /** Activity type of the operation that declares it: the error is its refusal. */
   readonly refusedBy?: string;
+  /** Branch that has refused. */
+  readonly branch?: string;
   /** For operators alone. */
   readonly text?: string;
 }
@@ -32,11 +34,11 @@ interface Told {
  */
 export function failureOfVerdict(
   { type: activity, refusals }: Pick<AnyOperation, 'type' | 'refusals'>,
-  { failure, detail, text }: Pick<FailedVerdict, 'failure' | 'detail' | 'text'>,
+  { branch, failure, detail, text }: Pick<FailedVerdict, 'branch' | 'failure' | 'detail' | 'text'>,
 ): ApplicationFailure {
   const told: Told = text === undefined ? {} : { text };
   if (refusals.includes(failure))
-    return failureAs(failure, detail, { ...told, refusedBy: activity });
+    return failureAs(failure, detail, { ...told, refusedBy: activity, branch });
   if (failure === 'NotYet' || isProtocolFailure(failure)) return failureAs(failure, detail, told);
   const undeclared = `${activity} refused with ${failure}, which it does not declare.`;
   return failureAs('InvariantBroken', undeclared, { text: detail, ...told });
@@ -53,19 +55,19 @@ const failureAs = (type: ItemFailure, sentence: string, told: Told): Application
  * own word.
  */
 export function refusalOf(error: unknown): Refusal | undefined {
-  for (const cause of causesOf(error)) {
-    if (cause instanceof ActivityFailure) return undefined;
-    const refusal = refusalIn(cause);
-    if (refusal !== undefined) return refusal;
-  }
-  return undefined;
+  const refused = causesAboveActivity(error).find((cause) => refusalIn(cause) !== undefined);
+  return refused && refusalIn(refused);
+}
+
+/** The branch that has refused. */
+export function refusedBranchOf(error: unknown): string | undefined {
+  const refused = causesAboveActivity(error).find((cause) => refusalIn(cause) !== undefined);
+  return refused instanceof ApplicationFailure ? toldIn(refused.details).branch : undefined;
 }
 
 function refusalIn(cause: Error): Refusal | undefined {
   if (!(cause instanceof ApplicationFailure)) return undefined;
-  const [told] = cause.details ?? [];
-  const isMarked = typeof told === 'object' && told !== null && 'refusedBy' in told;
-  return isMarked ? (cause.type ?? undefined) : undefined;
+  return toldIn(cause.details).refusedBy === undefined ? undefined : (cause.type ?? undefined);
 }
 
 /** Refusal, or failure of the engine, by which an act ended; `undefined`: the outcome is unknown. */
@@ -92,7 +94,7 @@ export function failureOf(error: unknown): StepFailure {
 
 /** What everybody may read of a failure. */
 export function sentenceOf(error: unknown): string {
-  const own = causesOf(error).find(isOurs);
+  const own = ownCauseOf(error);
   return own
     ? own.message.slice(0, lengthMax)
     : 'It is not known whether it took effect: no answer came.';
@@ -100,21 +102,28 @@ export function sentenceOf(error: unknown): string {
 
 /** The innermost message, where it is not the sentence itself. */
 function textOf(error: unknown): string | null {
-  const causes = causesOf(error);
-  const own = causes.find(isOurs);
-  const told = own instanceof ApplicationFailure ? textIn(own.details) : undefined;
+  const own = ownCauseOf(error);
+  const told = own instanceof ApplicationFailure ? toldIn(own.details).text : undefined;
   if (told !== undefined) return told.slice(0, lengthMax);
-  const innermost = causes.findLast(({ message }) => message !== '');
+  const innermost = causesOf(error).findLast(({ message }) => message !== '');
   return !innermost || innermost === own ? null : innermost.message.slice(0, lengthMax);
 }
 
-const isOurs = (cause: Error): boolean =>
-  refusalIn(cause) !== undefined || ('type' in cause && isFailureType(cause.type));
+/** Whose sentence is ours. What an activity throws is its own word, under whatever name. */
+const ownCauseOf = (error: unknown): Error | undefined =>
+  causesAboveActivity(error).find(
+    (cause) => refusalIn(cause) !== undefined || ('type' in cause && isFailureType(cause.type)),
+  );
 
-function textIn(details: readonly unknown[] | null | undefined): string | undefined {
+function toldIn(details: readonly unknown[] | null | undefined): Told {
   const [first] = details ?? [];
-  const isTold = typeof first === 'object' && first !== null && 'text' in first;
-  return isTold ? String(first.text) : undefined;
+  return typeof first === 'object' && first !== null ? first : {};
+}
+
+function causesAboveActivity(error: unknown): readonly Error[] {
+  const causes = causesOf(error);
+  const activity = causes.findIndex((cause) => cause instanceof ActivityFailure);
+  return activity < 0 ? causes : causes.slice(0, activity);
 }
 
 function causesOf(error: unknown): readonly Error[] {

@@ -1,6 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { flowDefinitions, stepsOfFlow, stepsOfInput } from '../../../contracts/flows';
+import {
+  finisherIn,
+  flowDefinitions,
+  plannedStepIn,
+  plannedStepsOf,
+  stepsOfFlow,
+  stepsOfInput,
+} from '../../../contracts/flows';
 import { flows, type Flow } from '../../../contracts/engine/ids';
 import { inventory } from '../../../contracts/participants/inventory';
 import type { OrderSagaInput } from '../../../contracts/flows/order';
@@ -201,6 +208,34 @@ describe('the names of steps', () => {
     expect(
       named({ nights, 'room-1': reserve, 'room-2': reserve, 'nights-x': trying }),
     ).not.toThrow();
+  });
+});
+
+describe('the plan of a step that its flow has no more', () => {
+  const fundsOfEach = counted(accounts.holdFunds, { undo: accounts.releaseFunds, times: () => 3 });
+  const flow = { name: 'order', workflow: 'w' } as const;
+  const plan = plannedStepsOf(
+    define({ ...flow, steps: { funds: retired(fundsOfEach), stock: retired(reserve), capture } }),
+  );
+  const undo = { kind: 'retriable', act: 'releaseFunds', participant: 'accounts' };
+
+  it('has the step that takes it back, which moves money where the step did', () => {
+    expect(plannedStepIn(plan, 'stock-retired')).toMatchObject({
+      ...{ act: 'releaseStock', confirms: 'stock', movesMoney: false, undo: null },
+    });
+    expect(plannedStepIn(plan, 'funds-1-retired')).toMatchObject({ ...undo, movesMoney: true });
+  });
+
+  it('has it for each time of the step, on the branch of that time', () => {
+    expect(plannedStepIn(plan, 'funds-3-retired')).toMatchObject({ ...undo, confirms: 'funds-3' });
+    expect(plannedStepIn(plan, 'funds-3')).toMatchObject({ name: 'funds-3', undo: 'releaseFunds' });
+    expect(plannedStepIn(plan, 'stock-3')).toBeUndefined();
+  });
+
+  it('says how a completed transaction ends what is left of it', () => {
+    expect(finisherIn(plan, 'funds-2')).toMatchObject({ act: 'releaseFunds', isRetired: true });
+    expect(finisherIn(stepsOfFlow('order'), 'reserveStock')).toMatchObject({ act: 'confirmStock' });
+    expect(finisherIn(plan, 'capture')).toBeUndefined();
   });
 });
 

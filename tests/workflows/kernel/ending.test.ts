@@ -15,7 +15,12 @@ import {
   type Run,
   type StepRecord,
 } from '../../../workflows/kernel/run';
-import { failureOf, failureOfVerdict, refusalOf } from '../../../workflows/kernel/step-failure';
+import {
+  failureOf,
+  failureOfVerdict,
+  refusalOf,
+  refusedBranchOf,
+} from '../../../workflows/kernel/step-failure';
 
 const input: TransactionInput = {
   gid: 'payment:acme.P-1',
@@ -205,7 +210,7 @@ describe('a failure', () => {
   });
 
   const hold = { type: 'hotel.holdRoom', refusals: ['NoRoomLeft'] };
-  const noRoom = { failure: 'NoRoomLeft', detail: 'H-1: 2 asked, 1 left' };
+  const noRoom = { branch: 'room', failure: 'NoRoomLeft', detail: 'H-1: 2 asked, 1 left' };
 
   it('of a verdict is a refusal where its operation declares it, whatever is wrapped around it', () => {
     const refusal = failureOfVerdict(hold, noRoom);
@@ -213,6 +218,7 @@ describe('a failure', () => {
     expect([refusalOf(refusal), failureOf(refusal)]).toEqual(['NoRoomLeft', kept]);
     const around = new ApplicationFailure('A page failed.', 'Page', true, [], refusal);
     expect([refusalOf(around), failureOf(around)]).toEqual(['NoRoomLeft', kept]);
+    expect([refusedBranchOf(refusal), refusedBranchOf(around)]).toEqual(['room', 'room']);
   });
 
   it('of a verdict that its operation does not declare is an invariant that is broken', () => {
@@ -231,9 +237,23 @@ describe('a failure', () => {
       ApplicationFailure.nonRetryable('None left.', 'NoRoomLeft', { refusedBy: 'hotel.holdRoom' }),
     ];
     for (const error of thrown.map(wrapped)) {
-      expect([refusalOf(error), failureOf(error).type]).toEqual([undefined, 'unknown']);
+      expect([refusalOf(error), refusedBranchOf(error)]).toEqual([undefined, undefined]);
+      expect(failureOf(error)).toEqual({
+        type: 'unknown',
+        detail: 'It is not known whether it took effect: no answer came.',
+        text: 'None left.',
+      });
     }
     expect(refusalOf(ApplicationFailure.nonRetryable('x', 'NoRoomLeft'))).toBeUndefined();
+  });
+
+  it('that an activity throws under a name of the list is told to operators alone', () => {
+    const said = ApplicationFailure.nonRetryable('A-1 of Eve owes 5 EUR.', 'InvariantBroken');
+    expect(failureOf(wrapped(said))).toEqual({
+      type: 'InvariantBroken',
+      detail: 'It is not known whether it took effect: no answer came.',
+      text: 'A-1 of Eve owes 5 EUR.',
+    });
   });
 
   it('of the list keeps what the database said for operators', () => {
