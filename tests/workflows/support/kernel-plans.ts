@@ -26,11 +26,7 @@ import {
   type AnyStep,
   type FlowDefinition,
 } from '../../../contracts/engine/steps';
-import type {
-  Ending,
-  TransactionInput,
-  TransactionResult,
-} from '../../../contracts/engine/transaction';
+import type { Ending, TransactionInput } from '../../../contracts/engine/transaction';
 import type { Keyed, Verb, Verdict } from '../../../contracts/engine/verdict';
 import { coordinate } from '../../../workflows/kernel/coordinator';
 import { storyOf } from '../../../workflows/kernel/flow';
@@ -78,25 +74,41 @@ export interface Plan {
   /** `null`: the branch `decide` decides. */
   readonly pivot: ActFate | null;
   readonly finishes: readonly { readonly name: string; readonly fate: OwedFate }[];
-  /** The body of the last life is cancelled when this many calls were made; `null`: never. */
+  /** The body of the last life is cancelled when it has made this many calls; `null`: never. */
   readonly cancelAtCall: number | null;
-  /** Behind this many calls nobody hears of the first life any more, and a second one begins; `null`: there is one. */
-  readonly lostAtCall: number | null;
+  /** `null`: there is one life. */
+  readonly second: SecondLife | null;
 }
+
+/**
+ * How a second life of a transaction begins, once the first has made `atCall` calls. `lost`: nobody hears of the first any
+ * more, and the second, of the next build, knows nothing. `reset`: nobody hears of it either, or it has ended; the second
+ * knows the answers of its first `known` calls, as Temporal resets a run to one of its events. `beside`: both go on.
+ */
+export type SecondLife =
+  | { readonly how: 'lost' | 'beside'; readonly atCall: number }
+  | { readonly how: 'reset'; readonly atCall: number; readonly known: number };
 
 /** What a counted step is run and declared for. */
 export const countedTimes = 3;
 
 type RowState = 'acted' | 'confirmed' | 'undone' | 'empty' | 'refused';
 export interface PlanOutcome {
+  /** Of the last life. */
   readonly outcome: Ending;
-  readonly reason: string | null;
   /** `start <branch>` of each act, `<verb> <branch>` of each answer, in order; `end <outcome>` last. */
   readonly trace: readonly string[];
-  /** Where the trace of the last life begins. */
-  readonly lastLife: number;
+  /** Each that has ended, the last one last. */
+  readonly lives: readonly LifeOutcome[];
   readonly rows: Readonly<Record<string, RowState>>;
-  readonly parked: number;
+}
+
+export interface LifeOutcome {
+  readonly build: Build;
+  readonly outcome: Ending;
+  readonly reason: string | null;
+  /** Of this life alone, with what it knew when it began. */
+  readonly trace: readonly string[];
 }
 
 /** Runs plans one after the other, each to its ending, with a fence in memory instead of activities. */
@@ -120,53 +132,87 @@ async function runPlan(plan: Plan, at: number): Promise<PlanOutcome> {
     undoBudgetMs: 1_000,
   };
   const world = createWorld(plan);
-  const first = await live(input, world, 1);
-  const lastLife = first ? 0 : world.trace.length;
-  const ended = first ?? (await live(input, world, 2));
-  if (!ended) throw new Error('The last life was lost.');
-  const { result, parked } = ended;
+  const { second } = plan;
+  const first = live(input, world, {
+    life: 1,
+    lostAt: second === null || second.how === 'beside' ? null : second.atCall,
+    cancelAt: second === null ? plan.cancelAtCall : null,
+    known: [],
+  });
+  const lives: readonly (LifeOutcome | undefined)[] = await Promise.all([
+    first.ended,
+    secondOf(input, world, first),
+  ]);
+  const ended = lives.filter((life) => life !== undefined);
+  const last = ended.at(-1);
+  if (!last) throw new Error('The last life was lost.');
   return {
-    outcome: result.outcome,
-    reason: result.outcome === 'compensated' ? result.reason.type : null,
+    outcome: last.outcome,
     trace: world.trace,
-    lastLife,
+    lives: ended,
     rows: Object.fromEntries(world.rows),
-    parked,
   };
+}
+
+async function secondOf(
+  input: PlanInput,
+  world: World,
+  first: ReturnType<typeof live>,
+): Promise<LifeOutcome | undefined> {
+  const { second, cancelAtCall: cancelAt } = input.plan;
+  if (!second) return undefined;
+  const { calls } = first;
+  if (second.how === 'beside') {
+    await Promise.race([first.ended, condition(() => calls.length >= second.atCall)]);
+  } else if ((await first.ended) && second.how === 'lost') return undefined;
+  const known = second.how === 'reset' ? calls.slice(0, second.known) : [];
+  return live(input, world, { life: 2, lostAt: null, cancelAt, known }).ended;
 }
 
 type Life = 1 | 2;
 
-/** Lives a plan to its ending. @returns `undefined`: nobody hears of this life any more. */
-async function live(
-  input: PlanInput,
-  world: ReturnType<typeof createWorld>,
-  life: Life,
-): Promise<{ readonly result: TransactionResult; readonly parked: number } | undefined> {
-  const { plan } = input;
-  const isLast = life === 2 || plan.lostAtCall === null;
-  const run = createRun(input, { now: Date.now, wasReset: false });
-  const story = storyOf(...flowOf(plan, life), input);
-  const lane = world.laneOf(isLast ? null : plan.lostAtCall, (calls) => {
-    if (isLast && calls === plan.cancelAtCall) kernel.body.cancel();
-  });
-  const kernel = createKernel(run, lane, story);
-  const operator = new CancellationScope();
-  const decided = new Set<string>();
-  operator.run(() => retryForEver(kernel, decided)).catch(() => undefined); // Ends with its scope.
-  const coordinated = coordinate(kernel, story);
-  const result = await (isLast ? coordinated : Promise.race([coordinated, lostLife(world)]));
-  operator.cancel();
-  return result && { result, parked: decided.size };
+interface Circumstances {
+  readonly life: Life;
+  readonly lostAt: number | null;
+  readonly cancelAt: number | null;
+  /** What it knows of its first calls. */
+  readonly known: readonly KnownCall[];
 }
 
-async function lostLife(world: ReturnType<typeof createWorld>): Promise<undefined> {
-  await condition(() => world.isLost());
+/** Lives a plan. `ended` is `undefined` once nobody hears of this life any more. */
+function live(input: PlanInput, world: World, given: Circumstances) {
+  const { plan } = input;
+  const { life, lostAt, cancelAt, known } = given;
+  const run = createRun(input, { now: Date.now, wasReset: known.length > 0 });
+  const build = buildOf(plan, life);
+  const story = storyOf(...flowOf(plan, build), input);
+  const witness = world.witness({ lostAt, known }, (calls) => {
+    if (calls === cancelAt) kernel.body.cancel();
+  });
+  const kernel = createKernel(run, witness.lane, story);
+  return { calls: witness.calls, ended: ended() };
+
+  async function ended(): Promise<LifeOutcome | undefined> {
+    const operator = new CancellationScope();
+    operator.run(() => retryForEver(kernel)).catch(() => undefined); // Ends with its scope.
+    const coordinated = coordinate(kernel, story);
+    const result = await Promise.race([coordinated, lostLife(witness)]);
+    operator.cancel();
+    if (!result) return undefined;
+    const { outcome } = result;
+    const reason = result.outcome === 'compensated' ? result.reason.type : null;
+    return { build, outcome, reason, trace: witness.trace };
+  }
+}
+
+async function lostLife(witness: Witness): Promise<undefined> {
+  await condition(() => witness.isLost());
   return undefined;
 }
 
 /** An operator who says *retry* to whatever is parked, once each time. */
-async function retryForEver({ run, parking }: Kernel, decided: Set<string>): Promise<never> {
+async function retryForEver({ run, parking }: Kernel): Promise<never> {
+  const decided = new Set<string>();
   const undecided = () =>
     [...run.parked.values()].filter(({ step, failures }) => !decided.has(`${step} ${failures}`));
   for (;;) {
@@ -178,21 +224,27 @@ async function retryForEver({ run, parking }: Kernel, decided: Set<string>): Pro
   }
 }
 
-const isDeclaredIn = ({ build }: PlannedAct, life: Life): boolean =>
-  life === 2 || build !== 'added';
-const isRunIn = (act: PlannedAct, life: Life): boolean =>
-  isDeclaredIn(act, life) && !act.isSkipped && !(act.build === 'retired' && life === 2);
+type Build = 1 | 2;
+
+/** One that was lost is taken over by the next build; what one build has begun, another could not go on with. */
+const buildOf = ({ second }: Plan, life: Life): Build =>
+  life === 2 && second?.how === 'lost' ? 2 : 1;
+
+const isDeclaredIn = ({ build }: PlannedAct, by: Build): boolean => by === 2 || build !== 'added';
+/** The steps that a build runs, as they stand in its flow. */
+export const isRunIn = (act: PlannedAct, by: Build): boolean =>
+  isDeclaredIn(act, by) && !act.isSkipped && !(act.build === 'retired' && by === 2);
 
 type Word = (request: object) => Promise<unknown>;
 type Words = Readonly<
   Record<string, Word & { readonly at: (n: number, request: object) => Promise<unknown> }>
 >;
 
-/** The flow of a plan, as the build of this life has it. */
-function flowOf(plan: Plan, life: Life) {
-  const acts = plan.groups.flat().filter((act) => isDeclaredIn(act, life));
+/** The flow of a plan, as a build has it. */
+function flowOf(plan: Plan, build: Build) {
+  const acts = plan.groups.flat().filter((act) => isDeclaredIn(act, build));
   const steps: Record<string, AnyStep<PlanInput>> = {
-    ...Object.fromEntries(acts.map((act) => [act.name, stepOf(act, life)])),
+    ...Object.fromEntries(acts.map((act) => [act.name, stepOf(act, build)])),
     ...(plan.pivot && { pivot: pivot(hotel.pay, { seal: hotel.sealBranch }) }),
     ...Object.fromEntries(plan.finishes.map(({ name }) => [name, retriable(hotel.tidyRoom)])),
   };
@@ -202,7 +254,7 @@ function flowOf(plan: Plan, life: Life) {
   const run = async (tx: unknown): Promise<void> => {
     const words = tx as Words; // Made of steps that only the plan knows.
     for (const group of plan.groups) {
-      await Promise.all(group.filter((act) => isRunIn(act, life)).map((act) => actOn(words, act)));
+      await Promise.all(group.filter((act) => isRunIn(act, build)).map((act) => actOn(words, act)));
     }
     if (!plan.pivot) return;
     await words['pivot']?.({});
@@ -211,9 +263,9 @@ function flowOf(plan: Plan, life: Life) {
   return [flow, { run }] as const;
 }
 
-function stepOf(planned: PlannedAct, life: Life): AnyStep<PlanInput> {
+function stepOf(planned: PlannedAct, build: Build): AnyStep<PlanInput> {
   const step = actingStepOf(planned);
-  return planned.build === 'retired' && life === 2 ? retired(step) : step;
+  return planned.build === 'retired' && build === 2 ? retired(step) : step;
 }
 
 function actingStepOf({ form, isSkipped, build }: PlannedAct) {
@@ -238,61 +290,100 @@ async function actOn(words: Words, { name, form, isCaught }: PlannedAct): Promis
   }
 }
 
+/** A call of a life, as its history keeps it. */
+interface KnownCall {
+  readonly name: string;
+  /** Lines of the trace. */
+  readonly said: readonly string[];
+  readonly answer: () => Verdict<unknown>;
+}
+
+type World = ReturnType<typeof createWorld>;
+type Witness = ReturnType<World['witness']>;
+
 /** The fence in memory, and the fates that meet it. */
 function createWorld(plan: Plan) {
   const rows = new Map<string, RowState>();
   const trace: string[] = [];
   const broken = new Set<string>();
-  let isLost = false;
 
   const acts = new Map(
     plan.groups.flat().flatMap((act) => branchesOf(act).map((branch) => [branch, act] as const)),
   );
   const finishes = new Map(plan.finishes.map(({ name, fate }) => [name, fate]));
 
-  /** @param lostAt behind so many calls nobody hears of this life any more; `null`: never. */
-  const laneOf = (lostAt: number | null, onCall: (calls: number) => void): Lane => {
-    let calls = 0;
-    return {
+  return {
+    witness,
+    rows,
+    trace,
+  };
+
+  /**
+   * What one life sees of the world.
+   *
+   * @param lostAt behind so many calls nobody hears of it any more; `null`: never.
+   * @param onCall with the number of calls that it has made itself.
+   */
+  function witness(
+    { lostAt, known }: Pick<Circumstances, 'lostAt' | 'known'>,
+    onCall: (calls: number) => void,
+  ) {
+    const calls: KnownCall[] = [];
+    const recalled = [...known];
+    const lines: string[] = [];
+    let isLost = false;
+    const lane: Lane = {
       calls: new AsyncLocalStorage(),
       locks: undefined,
       patience: (isDone) => condition(isDone),
       show: () => undefined,
       async send(call) {
-        if (lostAt !== null && calls >= lostAt) return never(); // It is not even asked.
-        if (call.verb === 'act') trace.push(`start ${verdictNameOf(call).branch}`);
+        if (lostAt !== null && calls.length >= lostAt) return never(); // It is not even asked.
+        const before = takenFrom(recalled, nameOfCall(call));
+        const say = (line: string) => {
+          lines.push(line);
+          if (!before) trace.push(line);
+        };
+        if (call.verb === 'act' && !isOfRow(call)) say(`start ${verdictNameOf(call).branch}`);
         await momentsOf(call); // Apart, so that calls overlap and end in another order than they began.
-        if (call.activity === 'accord.moveRun') return answer(call);
-        onCall((calls += 1));
-        if (lostAt === null || calls < lostAt) return answer(call);
-        if (calls === lostAt) unheard(call); // It takes effect, and is the last that does.
-        isLost = true;
+        if (call.activity === 'accord.moveRun') return ok(call, null);
+        const met = before ?? answered(call);
+        met.said.forEach(say);
+        calls.push(met);
+        if (!before) onCall(calls.length - known.length);
+        if (lostAt === null || calls.length < lostAt) return met.answer();
+        isLost = true; // It took effect, and is the last that did.
         return never();
       },
     };
-  };
-  return { laneOf, rows, trace, isLost: () => isLost };
-
-  function unheard(call: ItemCall): void {
-    try {
-      answer(call);
-    } catch {
-      // Nobody would hear of it either.
-    }
+    return { lane, calls, trace: lines, isLost: () => isLost };
   }
 
-  function answer(call: ItemCall): Verdict<unknown> {
+  /** Meets its fate, and can be answered with it again. */
+  function answered(call: ItemCall): KnownCall {
+    const name = nameOfCall(call);
+    const said: string[] = [];
+    try {
+      const verdict = answer(call, (line) => void said.push(line));
+      return { name, said, answer: () => verdict };
+    } catch (error) {
+      const thrown = () => {
+        throw error;
+      };
+      return { name, said, answer: thrown };
+    }
+  }
+  function answer(call: ItemCall, say: (line: string) => void): Verdict<unknown> {
     const { branch, verb } = verdictNameOf(call);
-    if (call.activity === 'accord.moveRun') return ok(call, null);
     if (call.activity === 'accord.endRun') {
-      trace.push(`end ${(call.request as EndRun).outcome}`); // The request is what this activity takes.
+      say(`end ${(call.request as EndRun).outcome}`); // The request is what this activity takes.
       return ok(call, { ending: '' });
     }
     const fate = fateOf(branch, verb);
     if (fate === 'away') throw away();
-    if (fate === 'broken' && verb !== 'act') return brokenOnce(call, `${verb} ${branch}`);
-    if (fate === 'broken' && finishes.has(branch)) return brokenOnce(call, `${verb} ${branch}`);
-    trace.push(`${verb} ${branch}`);
+    if (fate === 'broken' && verb !== 'act') return brokenOnce(call, say);
+    if (fate === 'broken' && finishes.has(branch)) return brokenOnce(call, say);
+    say(`${verb} ${branch}`);
     if (fate === 'broken') return fail(call, 'InvariantBroken');
     if (fate === 'fenced') return fail(call, 'Fenced');
     if (fate === 'refused') return refuse(call, branch);
@@ -312,13 +403,14 @@ function createWorld(plan: Plan) {
     return verb === 'confirm' ? (act?.confirm ?? 'ok') : 'ok';
   }
 
-  function brokenOnce(call: ItemCall, name: string): Verdict<unknown> {
+  function brokenOnce(call: ItemCall, say: (line: string) => void): Verdict<unknown> {
+    const { branch, verb } = verdictNameOf(call);
+    const name = `${verb} ${branch}`;
     if (!broken.has(name)) {
       broken.add(name);
       return fail(call, 'InvariantBroken');
     }
-    trace.push(name);
-    const { branch, verb } = verdictNameOf(call);
+    say(name);
     return deliver(call, branch, verb);
   }
 
@@ -341,6 +433,16 @@ function createWorld(plan: Plan) {
     if (verb === 'act' && !row) rows.set(branch, 'acted');
     return ok(call, null);
   }
+}
+
+const isOfRow = ({ activity }: ItemCall): boolean =>
+  activity === 'accord.moveRun' || activity === 'accord.endRun';
+
+const nameOfCall = (call: ItemCall): string => `${call.activity} ${call.request.key}`;
+
+function takenFrom(known: KnownCall[], wanted: string): KnownCall | undefined {
+  const at = known.findIndex(({ name }) => name === wanted);
+  return at < 0 ? undefined : known.splice(at, 1)[0];
 }
 
 const never = (): Promise<never> => new Promise(() => undefined);
