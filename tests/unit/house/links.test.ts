@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 
+import { order } from '../../../contracts/flows/order';
+
 const checkout = join(__dirname, '..', '..', '..');
 const documents = [
   ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'],
@@ -76,6 +78,23 @@ describe('documents', () => {
       }
     }
     expect(pages.filter((page) => !reached.has(page))).toEqual([]);
+  });
+});
+
+describe('the saga that is shown', () => {
+  it.each(['README.md', 'docs/coming-from.md'])('has the steps of the flow order: %s', (page) => {
+    const shown = [
+      ...read(page).matchAll(/^\s*(\w+): (\w+)\((\w+\.\w+), \{ (undo|seal): (\w+\.\w+) \}\)/gm),
+    ].map(([, name, wording, act, way, back]) => ({ name, wording, act, [String(way)]: back }));
+    const declared = Object.entries(order.steps).map(([name, { wording, act, undo, seal }]) => ({
+      name,
+      wording,
+      act: act.type,
+      ...(undo && { undo: undo.type }),
+      ...(seal && { seal: seal.type }),
+    }));
+    expect(shown.length).toBe(3);
+    expect(declared).toEqual(expect.arrayContaining(shown));
   });
 });
 
