@@ -102,6 +102,63 @@ describe('a payment over HTTP', () => {
     expect(await statusOf(declined.paymentId)).toBe('declined');
   });
 
+  it('in a currency that nobody has set limits for waits for a person, and moves when that one approves', async () => {
+    await opened('A-UYW', 'customer', 'UYW', 20_000);
+    await opened('M-UYW', 'merchant', 'UYW');
+    const payment = {
+      ...aPayment({ from: 'A-UYW', to: 'M-UYW' }),
+      amount: { currency: 'UYW', minorUnits: 12_345 },
+    };
+    const gid = `payment:acme.${payment.paymentId}`;
+    expect((await pay(payment)).body).toMatchObject({ payment: { status: 'review' } });
+    expect(await account('A-UYW')).toEqual({ balance: '20000', held: '0' });
+    const shown = await application.request('GET', `/v1/payments/${payment.paymentId}`);
+    expect(shown.body).toMatchObject({
+      risk: {
+        decision: 'review',
+        reasons: expect.arrayContaining([
+          expect.objectContaining({
+            rule: 'amount_limit',
+            detail: 'RISK_POLICY has no amountLimits for UYW',
+          }),
+        ]),
+      },
+    });
+    expect((await review(payment.paymentId, 'approve')).status).toBeLessThan(300);
+    expect(await ended(gid)).toMatchObject({ state: 'completed' });
+    expect(await account('A-UYW')).toEqual({ balance: '7655', held: '0' });
+    expect(await account('M-UYW')).toEqual({ balance: '12345', held: '0' });
+    const gold = await pay({
+      ...aPayment({ from: 'A-UYW', to: 'M-UYW' }),
+      amount: { currency: 'XAU', minorUnits: 1 },
+    });
+    expect(gold).toMatchObject({
+      status: 422,
+      body: { errors: [{ code: 'currency_unknown' }] },
+    });
+  }, 60_000);
+
+  it('of an order whose merchant has no account of the currency leaves all money where it was', async () => {
+    await opened('A-BHD', 'customer', 'BHD', 5_000);
+    const amount = { currency: 'BHD', minorUnits: 1_250 };
+    const orderId = `O-${randomBytes(6).toString('hex')}`;
+    const { status } = await application.request('POST', '/v1/orders', {
+      body: {
+        orderId,
+        customerId: 'C-1',
+        lines: [{ sku: 'S-1', quantity: 1, unitPrice: amount }],
+        payment: { accountId: 'A-BHD', amount },
+      },
+    });
+    expect(status).toBe(202);
+    accepted += 1;
+    expect(await ended(`order:acme.${orderId}`)).toMatchObject({
+      state: 'compensated',
+      code: 'account_unavailable',
+    });
+    expect(await account('A-BHD')).toEqual({ balance: '5000', held: '0' });
+  }, 60_000);
+
   it('in review goes on when a person approves it, and is then decided for good', async () => {
     const before = await account('A-RICH');
     const { paymentId, answer } = await inReview();
@@ -202,6 +259,30 @@ describe('a payment over HTTP', () => {
     );
     if (!row) throw new Error(`There is no account ${id}.`);
     return row;
+  };
+
+  /** An account of the tenant; what it begins with comes from the outside world. */
+  const opened = async (id: string, kind: string, currency: string, minor = 0): Promise<void> => {
+    const open = (name: string, as: string, balance: number) =>
+      application.sql(
+        'accounts',
+        'INSERT INTO accounts (id, tenant, kind, currency, balance) VALUES (?)',
+        [[`acme.${name}`, 'acme', as, currency, balance]],
+      );
+    await open(id, kind, minor);
+    if (minor === 0) return;
+    await open(`external-${currency}`, 'external', -minor);
+    const effect = [`opening:acme.${id}`, 'opening', 'opening'];
+    await application.sql(
+      'accounts',
+      'INSERT INTO ledger_entries (gid, branch, op, account_id, currency, amount) VALUES ?',
+      [
+        [
+          [...effect, `acme.external-${currency}`, currency, -minor],
+          [...effect, `acme.${id}`, currency, minor],
+        ],
+      ],
+    );
   };
 
   const statusOf = async (paymentId: string): Promise<unknown> => {
