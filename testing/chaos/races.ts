@@ -96,14 +96,16 @@ function participantOf(trial: Trial, { folder, nodeArguments }: Build, random: R
   const load = createRequire(join(folder, 'index.js'));
   const [, preload] = nodeArguments; // `--require` and its file.
   if (preload !== undefined) load(preload);
-  const { createSqlPool } = load('./activities/sql-transaction.js') as {
+  const { createSqlPool } = load('./activities/fence/sql-transaction.js') as {
     createSqlPool: typeof createPoolOf;
   };
-  const { createFence, inertFenceMetrics } = load('./activities/fence.js') as {
+  const { createFence, inertFenceMetrics } = load('./activities/fence/fence.js') as {
     createFence: typeof createFenceOf;
     inertFenceMetrics: Parameters<typeof createFenceOf>[0]['metrics'];
   };
-  const { regionEpoch } = load('./activities/epoch.js') as { regionEpoch: typeof regionEpochOf };
+  const { regionEpoch } = load('./activities/fence/epoch.js') as {
+    regionEpoch: typeof regionEpochOf;
+  };
   const { createAccounts } = load('./activities/accounts/activities.js') as {
     createAccounts: typeof createAccountsOf;
   };

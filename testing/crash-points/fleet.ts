@@ -44,7 +44,7 @@ const inTransaction: ReadonlySet<string> = new Set<FaultPoint>([
 
 function heldMaxOf(fault: string): number {
   const [activity = '', point = ''] = fault.split(':');
-  if (!activity.includes('../../scripts/crash-points')) return heldMaxMs.ofLocks; // Their attempts have two and three seconds.
+  if (!activity.includes('.')) return heldMaxMs.ofLocks; // Their attempts have two and three seconds.
   return inTransaction.has(point) ? heldMaxMs.inTransaction : heldMaxMs.elsewhere;
 }
 

@@ -292,7 +292,7 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOp
    * An undo of an act that happened is the second at least, so its repetition is the third.
    */
   async function wasForgotten({ activity, point }: CrashPoint, gid: string): Promise<boolean> {
-    const [participant = ''] = activity.split('../../scripts/crash-points');
+    const [participant = ''] = activity.split('.');
     const verb = verbOf(activity);
     const isCommitted = point === 'afterCommit' || point === 'beforeAck';
     if (
@@ -312,7 +312,7 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOp
 
   /** Held before its act, a zombie makes one delivery more than the undo, and the other attempt where there was one. */
   async function wasFenced({ activity, point, crash }: CrashPoint, gid: string): Promise<boolean> {
-    const [participant = ''] = activity.split('../../scripts/crash-points');
+    const [participant = ''] = activity.split('.');
     if (crash !== 'zombie' || point !== 'before') return false;
     const counted = await trial.sql(
       participant as 'accounts', // Every participant is a database.
