@@ -9,10 +9,10 @@ import { inStep } from './calls';
 import { endingOf } from './ending';
 import type { Kernel } from './kernel';
 import type { Run, Unwound } from './run';
-import { isDecided, note, reasonOf, stepViewsOf } from './run';
+import { isDecided, isWithoutUndo, note, reasonOf, stepViewsOf } from './run';
 import { knownFailureOf, refusalOf, refusedBranchOf, sentenceOf } from './step-failure';
 import type { Story } from './story';
-import { createTelling, isWithoutUndo, registerUndos, type Reach } from './execution';
+import { createTelling, registerUndos, type Reach } from './execution';
 import { undoAll } from './undo';
 
 /**

@@ -5,14 +5,14 @@ import { branchLengthMax, branchPattern, stepKeyOf } from '../../contracts/engin
 import type { StepKey } from '../../contracts/engine/ids';
 import type { AmountAtRisk } from '../../contracts/engine/money';
 import { retiredNameOf } from '../../contracts/engine/steps';
-import type { StepKind, StepState } from '../../contracts/engine/transaction';
+import type { StepKind } from '../../contracts/engine/transaction';
 import type { Patience } from './activity-options';
 import { inStep } from './calls';
 import type { Kernel } from './kernel';
 import type { OwedCall } from './retry-until-done';
 import { failureOf, knownFailureOf, refusalOf } from './step-failure';
 import type { Run, StepRecord } from './run';
-import { isDecided, settle } from './run';
+import { isDecided, isWithoutUndo, settle } from './run';
 import type { CompensableStep, Done, Story, Transaction, UndoOfStep } from './story';
 
 /** How often a lost lock is taken again for one step before the transaction is undone. */
@@ -370,9 +370,3 @@ export function registerUndos({ run, call }: Kernel, { undos }: Story, isContinu
   const forgotten = [...run.steps.values()].find(isWithoutUndo);
   if (forgotten) throw new Error(`${forgotten.name} was begun, and nothing here takes it back.`);
 }
-
-/** It may have been done, and nobody has answered for it. */
-export const isWithoutUndo = ({ kind, undo, state }: StepRecord): boolean =>
-  kind === 'compensable' && !undo && !settledForGood.includes(state);
-
-const settledForGood: readonly StepState[] = ['refused', 'undone', 'doneByHand', 'skipped'];

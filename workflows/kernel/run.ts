@@ -261,6 +261,12 @@ export function resolveByHand(
   });
 }
 
+/** Nothing would take it back, and it may have been done: nobody has answered for it. */
+export const isWithoutUndo = ({ kind, undo, state }: StepRecord): boolean =>
+  kind === 'compensable' && !undo && !settledForGood.includes(state);
+
+const settledForGood: readonly StepState[] = ['refused', 'undone', 'doneByHand', 'skipped'];
+
 /** A failure as a step keeps it. */
 export interface StepFailure {
   readonly type: NonNullable<StepRecord['failure']>;
