@@ -1,11 +1,13 @@
 /** The rules of risk. All of them run on every payment, each says what it finds, and the worst of it decides. */
 import { partsOfBusinessId, type BusinessId } from '../../contracts/engine/ids';
 import { decimalOf, moneyText, type Money } from '../../contracts/engine/money';
-import type {
-  RiskAssessment,
-  RiskDecision,
-  RiskPolicy,
-  RiskReason,
+import {
+  riskRules,
+  type RiskAssessment,
+  type RiskDecision,
+  type RiskPolicy,
+  type RiskReason,
+  type RiskRule,
 } from '../../contracts/participants/risk';
 
 /** What the rules look at. */
@@ -21,15 +23,20 @@ export interface RiskFacts {
 
 type Rule = (facts: RiskFacts, policy: RiskPolicy) => readonly RiskReason[];
 
-/** In the order in which their reasons are shown. */
-const rules: readonly Rule[] = [blockedAccount, amountLimit, velocity, newPayee];
+/** Every rule that the contract declares; a reason is shown in the contract's order. */
+const rules: Readonly<Record<RiskRule, Rule>> = {
+  blocked_account: blockedAccount,
+  amount_limit: amountLimit,
+  velocity,
+  new_payee: newPayee,
+};
 
 /**
  * The same facts under the same policy give the same answer. Declines for a `critical` reason, or from `declineScore`
  * on; a person decides from `reviewScore` on.
  */
 export function assess(facts: RiskFacts, policy: RiskPolicy): RiskAssessment {
-  const reasons = rules.flatMap((rule) => rule(facts, policy));
+  const reasons = riskRules.flatMap((rule) => rules[rule](facts, policy));
   const score = reasons.reduce((sum, reason) => sum + reason.score, 0);
   return { decision: decisionOn(reasons, score, policy), score, reasons };
 }

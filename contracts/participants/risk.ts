@@ -3,6 +3,7 @@ import type { Currency } from '../engine/money';
 export const riskDecisions = ['approve', 'review', 'decline'] as const;
 export type RiskDecision = (typeof riskDecisions)[number];
 
+/** Each has its implementation in activities/accounts/risk-rules.ts; reasons are shown in this order. */
 export const riskRules = ['blocked_account', 'amount_limit', 'velocity', 'new_payee'] as const;
 export type RiskRule = (typeof riskRules)[number];
 export type RiskSeverity = 'info' | 'warning' | 'critical';

@@ -11,7 +11,7 @@ import {
   type PaymentInput,
   type RefundInput,
 } from '../../../contracts/participants/payments';
-import { riskDecisions } from '../../../contracts/participants/risk';
+import { riskDecisions, riskRules } from '../../../contracts/participants/risk';
 import type { EarlyStatus } from '../../../contracts/engine/transaction';
 import type { Config } from '../../config';
 import { Problem } from '../../http/errors';
@@ -93,7 +93,7 @@ const reviewBody = z
   .meta({ id: 'ReviewDecision' });
 
 const reasonSchema = z.object({
-  rule: z.string(),
+  rule: z.string().meta({ description: riskRules.map((rule) => `\`${rule}\``).join(', ') }),
   severity: z.string(),
   score: z.number(),
   detail: z.string(),
