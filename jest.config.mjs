@@ -6,19 +6,21 @@ const shared = {
   transformIgnorePatterns: ['node_modules/(?!postgrator|content-disposition|cookie|jose)'],
 };
 
+const install = '<rootDir>/tests/support/install-shop.ts';
 const project = (name, more = {}) => ({
   ...shared,
   displayName: name,
+  setupFiles: [install],
   testMatch: [`<rootDir>/tests/${name}/**/*.test.ts`],
   ...more,
 });
 
-const quiet = { setupFiles: ['<rootDir>/tests/support/quiet-temporal.ts'] };
+const quiet = { setupFiles: [install, '<rootDir>/tests/support/quiet-temporal.ts'] };
 
 export default {
   projects: [
     project('unit'),
-    project('replay', { setupFiles: ['<rootDir>/tests/support/silent-temporal.ts'] }),
+    project('replay', { setupFiles: [install, '<rootDir>/tests/support/silent-temporal.ts'] }),
     project('workflows', quiet),
     project('integration', quiet),
     project('e2e', quiet),

@@ -1,3 +1,5 @@
+import { installApplication } from '../contracts/engine/application';
+import { shop } from '../contracts/shop';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { collectDefaultMetrics } from 'prom-client';
@@ -13,6 +15,7 @@ import { runProcess } from '../runtime/start';
 import { buildServer, type Server } from './server';
 
 async function main(): Promise<void> {
+  installApplication(shop);
   const config = loadConfig();
   const logger = createLogger({ process: 'api', level: config.logLevel });
   for (const warning of unknownVariables()) logger.warn(warning);

@@ -3,9 +3,10 @@
  * (docs/guarantees.md): what a transaction has written is final once it has ended, so the endings are read first; and a
  * transaction is accepted before it writes anything, so the participants are read before `accord` where one is missing.
  */
-import { declaredBranches } from './endings';
-import { plannedStepOf, stepsOfFlow, type PlannedStep } from '../contracts/flows';
+import { declaredBranches, stepsOf } from './endings';
 import { partsOfGid, stepKeyOf, type Branch, type Gid } from '../contracts/engine/ids';
+import { application } from '../contracts/engine/application';
+import type { PlannedStep } from '../contracts/engine/plan';
 import type { KeptResolution } from '../contracts/engine/resolutions';
 import { decideBranch } from '../contracts/engine/runs';
 import type { Ending } from '../contracts/engine/transaction';
@@ -267,7 +268,7 @@ function judgeEndings(
 
 function stepAt(gid: Gid, branch: Branch): PlannedStep | undefined {
   const flow = partsOfGid(gid)?.flow;
-  return flow && plannedStepOf(flow, branch);
+  return flow === undefined ? undefined : application().plannedStepOf(flow, branch);
 }
 
 interface Standing extends Pick<Row, 'state' | 'reserves'> {
@@ -304,8 +305,7 @@ function judgeDecisions(
   notes.judged('X6', ended.length);
   for (const run of ended) {
     const { gid, state } = run;
-    const flow = partsOfGid(gid)?.flow;
-    const pivot = flow && stepsOfFlow(flow).find(({ kind }) => kind === 'pivot');
+    const pivot = stepsOf(gid).find(({ kind }) => kind === 'pivot');
     if (!pivot || pivot.participant === 'regions' || isDeclared(run, pivot.name)) continue;
     const asked = (decisions.get(gid) ?? []).filter(
       ({ branch }) => branch === pivot.name || branch === decideBranch,

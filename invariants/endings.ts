@@ -1,4 +1,5 @@
-import { stepsOfFlow, type PlannedStep } from '../contracts/flows';
+import { application } from '../contracts/engine/application';
+import type { PlannedStep } from '../contracts/engine/plan';
 import { partsOfGid, type Branch, type Gid } from '../contracts/engine/ids';
 import { isUnbooked, type KeptResolution } from '../contracts/engine/resolutions';
 import type { Reading } from './reading';
@@ -6,7 +7,7 @@ import type { Reading } from './reading';
 /** The steps of the flow that a transaction belongs to; none for a gid that no flow has. */
 export function stepsOf(gid: Gid): readonly PlannedStep[] {
   const flow = partsOfGid(gid)?.flow;
-  return flow ? stepsOfFlow(flow) : [];
+  return flow === undefined ? [] : application().stepsOfFlow(flow);
 }
 
 /**

@@ -3,6 +3,7 @@
  * Each is asked in a snapshot. Most have two forms: of everything, and of what changed lately, which costs the same
  * however long the books are. The second form never cuts an effect in two: it finds what changed, then reads all of it.
  */
+import { application } from '../contracts/engine/application';
 import {
   accountSumsAgainstEntries,
   balancesAgainstEntries,
@@ -42,14 +43,15 @@ export interface Oracle {
   /** Short, and for good: reports, runbook and drills name it. */
   readonly id: string;
   readonly name: string;
-  readonly databases: readonly Database[];
+  /**
+   * `reserving`: every participant of the application. `accord` is none: `decide` has no event of its own, `transaction.*`
+   * no fence row.
+   */
+  readonly databases: readonly Database[] | 'reserving' | 'fenced';
   readonly whole: Asked;
   /** `null`: it is asked of everything or not at all. */
   readonly lately: ((window: Window) => Asked | AskedByKey) | null;
 }
-
-/** `accord` is no participant: `decide` has no event of its own, `transaction.*` no fence row. */
-const fenced: readonly Database[] = ['inventory', 'accounts', 'orders', 'coupons'];
 
 const countOf = (from: string): string => `SELECT COUNT(*) AS n FROM ${from}`;
 
@@ -278,7 +280,7 @@ export const oracles: readonly Oracle[] = [
   {
     id: 'F',
     name: 'fence and events agree',
-    databases: fenced,
+    databases: 'reserving',
     whole: { sql: fenceAgainstEvents('fence'), counted: countOf('fence') },
     lately: (window) => ({
       sql: fenceAgainstEvents(newEffects(window)),
@@ -288,7 +290,7 @@ export const oracles: readonly Oracle[] = [
   {
     id: 'F2',
     name: 'no event without its effect',
-    databases: fenced,
+    databases: 'reserving',
     whole: {
       sql: `SELECT o.gid, o.branch FROM outbox o LEFT JOIN fence f ON f.gid = o.gid AND f.branch = o.branch
               WHERE f.gid IS NULL AND o.created_at > UTC_TIMESTAMP(3) - INTERVAL 1 DAY`,
@@ -318,7 +320,7 @@ export const oracles: readonly Oracle[] = [
   {
     id: 'H',
     name: 'nothing is written in an epoch that is over, or not yet',
-    databases: fenced,
+    databases: 'reserving',
     whole: {
       sql: `SELECT f.gid, f.branch, f.epoch FROM fence f
               JOIN region_epoch r ON f.epoch > r.epoch OR (f.epoch < r.epoch AND f.created_at > r.changed_at)`,
@@ -549,3 +551,7 @@ export const oracles: readonly Oracle[] = [
     lately: null,
   },
 ];
+
+/** The databases that an oracle is asked in. */
+export const databasesOf = ({ databases }: Pick<Oracle, 'databases'>): readonly Database[] =>
+  typeof databases === 'string' ? application()[databases] : databases;

@@ -1,14 +1,7 @@
-import type { Participant } from '../contracts/participants';
+import { application } from '../contracts/engine/application';
 
 /** A database of the application, by its name without a prefix. */
-export type Database = Participant;
-export const databases = [
-  'inventory',
-  'accounts',
-  'orders',
-  'coupons',
-  'accord',
-] as const satisfies readonly Database[];
+export type Database = string;
 
 /** Statements that one check reads. */
 export interface Reading {
@@ -20,7 +13,7 @@ export interface Reading {
 /** Databases bear a prefix. */
 export function databaseOf(url: string): Database {
   const name = new URL(url).pathname;
-  const database = databases.find((known) => name.endsWith(known));
+  const database = application().fenced.find((known) => name.endsWith(known));
   if (!database) throw new Error(`None of our databases: ${name}.`);
   return database;
 }

@@ -6,7 +6,7 @@ import { askAcross, crossOracles } from './cross-database';
 import type { Branch, Gid } from '../contracts/engine/ids';
 import { openDeclarations } from './endings';
 import { openSession, withReadings, type Session, type SessionLimits } from './mysql-session';
-import { oracles, type Oracle, type Window } from './oracles';
+import { databasesOf, oracles, type Oracle, type Window } from './oracles';
 import { unpublishedOracle } from './unpublished';
 import type { Database, Reading } from './reading';
 import { differencesIn } from './settled-sums';
@@ -242,7 +242,7 @@ function setAside(
 /** What one database says about itself, in one state of it. */
 function createAsker(session: Session, programs: readonly Program[]) {
   const { database } = session;
-  const own = oracles.filter((oracle) => oracle.databases.includes(database));
+  const own = oracles.filter((oracle) => databasesOf(oracle).includes(database));
   let seen: Seen | null = null;
 
   async function askSnapshot(snapshot: Reading, scopes: readonly SqlScope[]): Promise<Answers> {

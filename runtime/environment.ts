@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 import { tenantPattern } from '../contracts/engine/ids';
-import { fencedParticipants, type Participant } from '../contracts/participants';
+import { application } from '../contracts/engine/application';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -105,11 +105,9 @@ function placeIn(list: string, at: number): string {
   return `, address ${at + 1} of ${items.length}${participant === undefined ? '' : ` (${participant})`}`;
 }
 
-const participants = Object.keys(fencedParticipants) as readonly Participant[]; // Its own keys.
-
 /** Databases bear a prefix. */
-const participantOf = (url: string): Participant | undefined =>
-  participants.find((one) =>
+const participantOf = (url: string): string | undefined =>
+  application().fenced.find((one) =>
     url
       .trim()
       .replace(/[?#].*$/, '')
@@ -239,6 +237,10 @@ export const logLevel = z
 /** Beside the log: a file that a process writes when it is ready for work, with its pid and its port. */
 export const readyFile = z.string().min(1).optional();
 
+/** `hotel`: `HOTEL_DATABASE_URL`; `carRental`: `CAR_RENTAL_DATABASE_URL`. */
+export const databaseVariableOf = (participant: string): string =>
+  `${participant.replace(/[A-Z]/g, '_$&').toUpperCase()}_DATABASE_URL`;
+
 /** How Temporal is reached: with a key by TLS, without one plain; never by way of a proxy. */
 export const temporalShape = {
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
@@ -248,10 +250,10 @@ export const temporalShape = {
 /** One address for each of several participants, separated by commas, in any order. */
 export const databaseUrls = () =>
   listOf(
-    databaseUrl.refine(
-      (url) => participantOf(url) !== undefined,
-      `names the database of no participant: its name ends with one of ${participants.join(', ')}`,
-    ),
+    databaseUrl.refine((url) => participantOf(url) !== undefined, {
+      error: () =>
+        `names the database of no participant: its name ends with one of ${application().fenced.join(', ')}`,
+    }),
   ).superRefine((urls, context) => {
     for (const [at, url] of urls.entries()) {
       const first = urls.findIndex((other) => participantOf(other) === participantOf(url));

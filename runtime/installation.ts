@@ -3,8 +3,7 @@
  * Redis and topics in Kafka. Two of them in one namespace would run each other's workflows, and move money in each
  * other's databases. So each shared thing bears the id of its owner, and a process that finds another's is refused.
  */
-import { businessFlows } from '../contracts/engine/ids';
-import type { Participant } from '../contracts/participants';
+import { application } from '../contracts/engine/application';
 import type { BrokenPremise, PremiseSource } from './premises';
 
 /** A database as a process reaches it. */
@@ -12,7 +11,7 @@ export interface OwnedDatabase {
   /** For sentences, such as `accord_orders`. */
   readonly database: string;
   /** Whose it must be; left out: an address of a list, which names no participant. */
-  readonly participant?: Participant;
+  readonly participant?: string;
   /** @throws the driver's error. */
   select<Row extends object>(sql: string): Promise<readonly Row[]>;
 }
@@ -21,7 +20,7 @@ export interface OwnedDatabase {
 export const ownedDatabase = (
   url: string,
   opened: Pick<OwnedDatabase, 'select'>,
-  participant?: Participant,
+  participant?: string,
 ): OwnedDatabase => ({
   ...(participant && { participant }),
   database: decodeURIComponent(new URL(url).pathname.slice(1)),
@@ -39,7 +38,7 @@ export interface Installation {
 }
 
 /** Tables that the databases of the others do not have: each process may look into one of its databases' own. */
-const ownTables: Readonly<Record<Participant, readonly string[]>> = {
+const ownTables: Readonly<Partial<Record<string, readonly string[]>>> = {
   accord: ['runs', 'cluster_state'],
   accounts: ['accounts'],
   orders: ['orders', 'order_views', 'heartbeat'],
@@ -127,7 +126,7 @@ async function misplaced(database: OwnedDatabase): Promise<readonly BrokenPremis
   const { participant: wanted } = database;
   if (wanted === undefined) return [];
   const tables = Object.values(ownTables)
-    .flat()
+    .flatMap((own) => own ?? [])
     .map((table) => `'${table}'`);
   const rows = await database.select<{ readonly name: string }>(
     `SELECT CAST(table_name AS CHAR) AS name FROM information_schema.tables
@@ -135,7 +134,7 @@ async function misplaced(database: OwnedDatabase): Promise<readonly BrokenPremis
   );
   const names = rows.map(({ name }) => name);
   const found = Object.entries(ownTables).find(([, own]) =>
-    own.some((table) => names.includes(table)),
+    own?.some((table) => names.includes(table)),
   )?.[0];
   if (found === undefined || found === wanted) return [];
   return [
@@ -227,7 +226,9 @@ export const clusterPremise = (accord: OwnedDatabase, cluster: string): PremiseS
 export const reservedName = (accord: OwnedDatabase, cluster: string): PremiseSource => ({
   server: 'mysql tenants',
   async ask() {
-    const flows = businessFlows.map((flow) => `'${flow}'`).join(', ');
+    const flows = application()
+      .businessFlows.map((flow) => `'${flow}'`)
+      .join(', ');
     const rows = await accord.select(
       `SELECT 1 FROM runs WHERE tenant = '${cluster}' AND flow IN (${flows}) LIMIT 1`,
     );

@@ -9,7 +9,7 @@ const whens = ['nth', 'from-to', 'p=0..1', 'of=<reference>'];
 
 function list({ json }: { readonly json?: JsonTarget }): void {
   reportTo(json);
-  const rows = faultMenu.map(({ name, points, isDelivery }) => {
+  const rows = faultMenu().map(({ name, points, isDelivery }) => {
     const dup = isDelivery ? 'yes' : '–';
     return [name, points.join(' '), dup];
   });
@@ -17,7 +17,7 @@ function list({ json }: { readonly json?: JsonTarget }): void {
   print(`Kinds: ${faultKinds.join(', ')}; dup stands at the point before.`);
   print(`When:  ${whens.join(', ')}; left out, every time.`);
   print(`Such as FAULTS=${colors.bold('accounts.captureFunds:afterCommit:kill:1')}`);
-  printJson(json, { places: faultMenu, kinds: faultKinds, whens });
+  printJson(json, { places: faultMenu(), kinds: faultKinds, whens });
 }
 
 new Command('faults')

@@ -1,3 +1,4 @@
+import { shop } from '../contracts/shop';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
@@ -6,7 +7,6 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { Command } from 'commander';
 
-import { flowDefinitions } from '../contracts/flows';
 import packageJson from '../package.json';
 import { jobScenarios, type JobScenario } from '../tests/replay/job-scenarios';
 import { scenarios, type Scenario } from '../tests/replay/scenarios';
@@ -103,7 +103,7 @@ async function record(
   });
   return worker.runUntil(async () => {
     const input = inputOf({ deadlineAt: Date.now() + actingMs + undoBudgetMs, undoBudgetMs });
-    const { workflow } = flowDefinitions[input.flow];
+    const workflow = shop.workflowOf(input.flow);
     await client.workflow.start(workflow, { workflowId: input.gid, taskQueue, args: [input] });
     await meanwhile?.(client.workflow.getHandle(input.gid), fakes);
     const newest = client.workflow.getHandle(input.gid); // A reset makes another run.

@@ -9,9 +9,14 @@ import Table from 'cli-table3';
 import { Option } from 'commander';
 import picocolors from 'picocolors';
 
+import { installApplication } from '../contracts/engine/application';
+import { shop } from '../contracts/shop';
 import { areColoursWanted } from '../testing/stack/config';
 import { diskSentence } from '../testing/stack/disk';
 import { reasonOf } from '../runtime/waiting';
+
+// Every command is about the application of this checkout.
+installApplication(shop);
 
 /** What is written has them; what is shown has them on a terminal. */
 export const colors = picocolors.createColors(true);

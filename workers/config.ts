@@ -5,6 +5,7 @@ import {
   clusterName,
   databaseUrl,
   databaseUrls,
+  databaseVariableOf,
   listenHost,
   listOf,
   logLevel,
@@ -17,6 +18,7 @@ import {
   wholeNumber,
   type Environment,
 } from '../runtime/environment';
+import { application } from '../contracts/engine/application';
 import { faultsOf, faultsShape } from '../runtime/faults/config';
 
 /** What every process reads. Addresses default to this machine; what holds a password has no default. */
@@ -36,17 +38,14 @@ const kafkaShape = {
 
 const clusterShape = { ACCORD_CLUSTER: clusterName.default('main') };
 
-const transactionWorkerShape = {
+const transactionWorkerShape = () => ({
   ...processShape,
   ...faultsShape,
   /** 0: any free port. */
   METRICS_PORT: port.default(9464),
   ...temporalShape,
   TEMPORAL_ADDRESS: address.default('127.0.0.1:7233'),
-  INVENTORY_DATABASE_URL: databaseUrl,
-  ACCOUNTS_DATABASE_URL: databaseUrl,
-  ORDERS_DATABASE_URL: databaseUrl,
-  COUPONS_DATABASE_URL: databaseUrl,
+  ...participantShape(),
   ACCORD_DATABASE_URL: databaseUrl,
   REDIS_URL: redisUrl.default('redis://127.0.0.1:6379'),
   /** For how long a step may fail transiently before its transaction is shown as stuck. */
@@ -56,7 +55,25 @@ const transactionWorkerShape = {
   /** How long fence rows stay after their transaction has ended; bounded from below at the start. */
   FENCE_KEEP_DAYS: wholeNumber(1, 365).default(14),
   ...clusterShape,
-};
+});
+
+/** `<PARTICIPANT>_DATABASE_URL` of each participant of the application. */
+const participantShape = () =>
+  Object.fromEntries(
+    application().reserving.map((name) => [databaseVariableOf(name), databaseUrl] as const),
+  );
+
+const databaseUrlsOf = (
+  value: Readonly<Record<string, unknown>> & { readonly ACCORD_DATABASE_URL: string },
+): Readonly<Record<string, string>> & { readonly accord: string } =>
+  Object.freeze({
+    ...Object.fromEntries(
+      application().reserving.map(
+        (name) => [name, String(value[databaseVariableOf(name)])] as const,
+      ),
+    ),
+    accord: value.ACCORD_DATABASE_URL,
+  });
 
 const relayShape = {
   ...processShape,
@@ -85,7 +102,7 @@ const consumerShape = {
 
 /** Configuration of workers/transactions. */
 export const loadTransactionWorkerConfig = (environment: Environment = process.env) => {
-  const value = readEnvironment(transactionWorkerShape, environment);
+  const value = readEnvironment(transactionWorkerShape(), environment);
   return Object.freeze({
     logLevel: value.LOG_LEVEL,
     readyFile: value.READY_FILE,
@@ -95,13 +112,7 @@ export const loadTransactionWorkerConfig = (environment: Environment = process.e
       namespace: value.TEMPORAL_NAMESPACE,
       apiKey: value.TEMPORAL_API_KEY,
     },
-    databases: Object.freeze({
-      inventory: value.INVENTORY_DATABASE_URL,
-      accounts: value.ACCOUNTS_DATABASE_URL,
-      orders: value.ORDERS_DATABASE_URL,
-      coupons: value.COUPONS_DATABASE_URL,
-      accord: value.ACCORD_DATABASE_URL,
-    }),
+    databases: databaseUrlsOf(value),
     redisUrl: value.REDIS_URL,
     cluster: value.ACCORD_CLUSTER,
     faults: faultsOf(value),
@@ -217,15 +228,15 @@ export const loadConsumerConfig = (environment: Environment = process.env) => {
 };
 
 /** Every variable that a worker reads; each also as <NAME>_FILE. */
-export const workerVariables = {
-  transactions: Object.keys(transactionWorkerShape),
+export const workerVariables = () => ({
+  transactions: Object.keys(transactionWorkerShape()),
   failover: Object.keys(failoverShape),
   relay: Object.keys(relayShape),
   consumer: Object.keys(consumerShape),
-} as const;
+});
 
 /** A warning for each variable that looks like one of ours and is read by nothing. */
 export const unknownVariables = (
-  worker: keyof typeof workerVariables,
+  worker: keyof ReturnType<typeof workerVariables>,
   environment: Environment = process.env,
-): readonly string[] => warningsOfUnknown(workerVariables[worker], environment);
+): readonly string[] => warningsOfUnknown(workerVariables()[worker], environment);

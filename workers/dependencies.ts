@@ -5,9 +5,9 @@ import { NativeConnection } from '@temporalio/worker';
 import type { Redis } from 'ioredis';
 
 import { connectLockRedis } from '../activities/locks/lock-store';
+import type { FencedDatabases } from '../activities/fence/databases';
 import type { SqlPool } from '../activities/fence/sql-transaction';
 import { createSqlPool } from '../activities/fence/sql-transaction';
-import type { Participant } from '../contracts/participants';
 import type { TransactionWorkerConfig } from './config';
 import type { Logger } from '../runtime/logger';
 import {
@@ -27,24 +27,19 @@ export const activitiesMax = 40;
 /** How far a worker's clock, or Temporal's, may be from MySQL's: the times of a story and of its row stand side by side. */
 export const workerClockMs = 10_000;
 
-/** A pool for each participant's database. */
-export type TransactionDatabases = Readonly<Record<Participant, SqlPool>>;
-
-const premisesOf = (databases: TransactionDatabases): readonly PremiseSource[] =>
+const premisesOf = (databases: FencedDatabases): readonly PremiseSource[] =>
   Object.entries(databases).map(([name, pool]) => ({
     server: `mysql ${name}`,
     ask: () => pool.brokenPremises(),
   }));
 
 const installationOf = (
-  { accord, ...participants }: TransactionDatabases,
+  { accord, ...participants }: FencedDatabases,
   urls: TransactionWorkerConfig['databases'],
 ): Installation =>
   createInstallation(
     ownedDatabase(urls.accord, accord, 'accord'),
-    (Object.keys(participants) as (keyof typeof participants)[]).map((name) =>
-      ownedDatabase(urls[name], participants[name], name),
-    ),
+    Object.entries(participants).map(([name, pool]) => ownedDatabase(urls[name] ?? '', pool, name)),
   );
 
 /** The clients of a transaction worker, open; each is closed by `close`. */
@@ -53,7 +48,7 @@ export interface TransactionDependencies {
   readonly redis: Redis;
   /** Of Redis, refused while it does not hold its premises. */
   readonly redisCommands: RedisCommands;
-  readonly databases: TransactionDatabases;
+  readonly databases: FencedDatabases;
   readonly client: Client;
   /** Of every server. */
   readonly premises: readonly PremiseSource[];
@@ -66,12 +61,10 @@ export async function openTransactionDependencies(
   logger: Logger,
 ): Promise<TransactionDependencies> {
   const open = (url: string): SqlPool => createSqlPool({ url, connectionLimit: activitiesMax });
-  const databases = {
-    inventory: open(urls.inventory),
-    accounts: open(urls.accounts),
-    orders: open(urls.orders),
-    coupons: open(urls.coupons),
-    accord: open(urls.accord),
+  const { accord: accordUrl, ...participants } = urls;
+  const databases: FencedDatabases = {
+    ...Object.fromEntries(Object.entries(participants).map(([name, url]) => [name, open(url)])),
+    accord: open(accordUrl),
   };
   const redis = connectLockRedis(redisUrl);
   const guarded = guardRedis(redis);

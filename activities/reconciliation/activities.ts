@@ -1,10 +1,9 @@
-import type { Participant } from '../../contracts/participants';
 import type {
   ReconciliationActivities,
   SettleDayActivities,
 } from '../../contracts/engine/reconciliation';
 import type { Gid } from '../../contracts/engine/ids';
-import type { SqlPool } from '../fence/sql-transaction';
+import { poolOfParticipant, type FencedDatabases } from '../fence/databases';
 import { differingBooks, noteBooks } from './books';
 import { closeUnseen, recordFindings } from './findings-store';
 import { claimStarts, openRunsBehind } from './open-runs';
@@ -13,7 +12,7 @@ import { judgeReservations } from './reservations';
 import { acceptSettlement, settlementsDue } from './scheduled-settlements';
 
 export interface ReconciliationDependencies {
-  readonly databases: Readonly<Record<Participant, SqlPool>>;
+  readonly databases: FencedDatabases;
   /** Whose region and epoch the row of a scheduled settlement bears. */
   readonly cluster: string;
   /** Has Temporal an open run of this transaction? */
@@ -26,23 +25,26 @@ export function createReconciliationActivities({
   cluster,
   isRunning,
 }: ReconciliationDependencies): ReconciliationActivities & SettleDayActivities {
-  const { accord, accounts } = databases;
+  const { accord } = databases;
   return {
     async beginRound() {
       const [clock] = await accord.select<{ readonly now: string }>(
         'SELECT CAST(UTC_TIMESTAMP(3) AS CHAR) AS now',
       );
       if (!clock) throw new Error('accord tells no time.');
-      return clock.now;
+      const participants = Object.keys(databases).filter((one) => one !== 'accord');
+      return { since: clock.now, participants };
     },
-    reservations: (page) => judgeReservations(accord, databases[page.participant], page),
+    reservations: (page) =>
+      judgeReservations(accord, poolOfParticipant(databases, page.participant), page),
     openRuns: (page) => openRunsBehind(accord, page),
     unbookedSteps: (page) => unbookedSteps(accord, page),
     claimStarts: ({ gids }) => claimStarts(accord, unhurried(), gids),
     isRunning,
-    differingBooks: (page) => differingBooks(accord, databases[page.participant], page),
+    differingBooks: (page) =>
+      differingBooks(accord, poolOfParticipant(databases, page.participant), page),
     async noteBooks({ participant, seen }) {
-      await noteBooks(databases[participant], seen);
+      await noteBooks(poolOfParticipant(databases, participant), seen);
       return null;
     },
     async record({ findings }) {
@@ -53,7 +55,7 @@ export function createReconciliationActivities({
       await closeUnseen(accord, request);
       return null;
     },
-    settlementsDue: (page) => settlementsDue(accounts, page),
+    settlementsDue: (page) => settlementsDue(poolOfParticipant(databases, 'accounts'), page),
     acceptSettlement: (settlement) => acceptSettlement(accord, cluster, unhurried(), settlement),
   };
 }

@@ -8,7 +8,6 @@ import {
   type BooksPosition,
   type Finding,
   type ReservationPosition,
-  type ReservingParticipant,
 } from '../../contracts/engine/reconciliation';
 import { moneyText } from '../../contracts/engine/money';
 import type { SqlPool } from '../fence/sql-transaction';
@@ -16,7 +15,7 @@ import { openSubjects } from './findings-store';
 import { differencesOf, hasBooks, keysBehind, touchedKeys } from './settled-sums';
 
 interface BooksPage {
-  readonly participant: ReservingParticipant;
+  readonly participant: string;
   /** What the page before has answered with. */
   readonly after: string | null;
   readonly rows: number;
@@ -78,7 +77,7 @@ export async function noteBooks(
 interface Asked {
   readonly accord: SqlPool;
   readonly pool: SqlPool;
-  readonly participant: ReservingParticipant;
+  readonly participant: string;
   readonly rows: number;
 }
 
@@ -166,7 +165,7 @@ const meanings: Readonly<Record<Difference['what'], string>> = {
 };
 
 function findingOf(
-  participant: ReservingParticipant,
+  participant: string,
   { what, subject, currency, stands, derived }: Difference,
 ): Finding {
   const shown = (sum: string): string =>

@@ -1,5 +1,4 @@
 /** Table `findings` of `accord`: what reconciliation has found, each subject once. */
-import type { Participant } from '../../contracts/participants';
 import type { FindingKind, RecordedFinding } from '../../contracts/engine/reconciliation';
 import { chunksOf } from '../fence/set-statements';
 import type { SqlPool } from '../fence/sql-transaction';
@@ -52,7 +51,7 @@ export async function openSubjects(
   accord: SqlPool,
   page: {
     readonly kind: FindingKind;
-    readonly participant: Participant;
+    readonly participant: string;
     readonly after: string;
     readonly rows: number;
   },

@@ -1,5 +1,5 @@
 /** Rows of `accord.runs` that are open and have not moved for long: somebody has to look for their runs. */
-import { flowDefinitions } from '../../contracts/flows';
+import { application } from '../../contracts/engine/application';
 import { isOperatorFlow, partsOfGid, type Gid } from '../../contracts/engine/ids';
 import type { AmountAtRisk } from '../../contracts/engine/money';
 import {
@@ -116,12 +116,13 @@ async function switchesUnderWay(accord: SqlPool, gids: readonly Gid[]): Promise<
 function openRunOf(row: OpenRow, isUnderWay: boolean): readonly OpenRun[] {
   const { gid, state, at_risk, age, is_overdue, now_ms } = row;
   const flow = partsOfGid(gid)?.flow;
-  if (!flow) return [];
+  const definition = flow === undefined ? undefined : application().flows[flow];
+  if (!definition) return []; // Of another build's flow: nobody here can run it.
   const since = is_overdue === '1' ? 'its deadline has passed' : 'it has not moved for long';
   return [
     {
       gid,
-      workflow: flowDefinitions[flow].workflow,
+      workflow: definition.workflow,
       input: inputOfNextRun(row, isUnderWay, Number(now_ms)),
       finding: {
         kind: 'run_without_owner',

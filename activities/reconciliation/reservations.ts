@@ -4,13 +4,12 @@ import type {
   FoundAmount,
   JudgedReservation,
   ReservationPosition,
-  ReservingParticipant,
 } from '../../contracts/engine/reconciliation';
 import { reconcileAgeSeconds } from '../../contracts/engine/reconciliation';
 import { stepKeyOf, type Branch, type Gid } from '../../contracts/engine/ids';
 import type { KeptResolution } from '../../contracts/engine/resolutions';
 import { activityTypeOf } from '../../contracts/engine/definition';
-import { finisherIn, plannedStepIn, type PlannedStep } from '../../contracts/flows';
+import { finisherIn, plannedStepIn, type PlannedStep } from '../../contracts/engine/plan';
 import { isEnding, type Ending, type RunState } from '../../contracts/engine/transaction';
 import type { SqlPool } from '../fence/sql-transaction';
 import { declaredBranches, stepsOf } from '../../invariants/endings';
@@ -33,7 +32,7 @@ interface Run {
 }
 
 interface Page {
-  readonly participant: ReservingParticipant;
+  readonly participant: string;
   readonly after: ReservationPosition | null;
   readonly rows: number;
 }
@@ -111,7 +110,7 @@ async function stillReserved(
 }
 
 function judge(
-  participant: ReservingParticipant,
+  participant: string,
   { gid, branch, age, amounts }: Reservation,
   run: Run | undefined,
 ): readonly JudgedReservation[] {
@@ -143,7 +142,7 @@ function judge(
 
 /** @returns `null`: a pivot consumes it, or no flow has such a branch; a person must look. */
 function repairOf(
-  participant: ReservingParticipant,
+  participant: string,
   gid: Gid,
   branch: Branch,
   ending: Ending,

@@ -13,7 +13,6 @@ import {
   type Pieces,
   type SettledSums,
 } from '../../invariants/settled-sums';
-import type { ReservingParticipant } from '../../contracts/engine/reconciliation';
 import { SqlTimeout, type SqlPool } from '../fence/sql-transaction';
 
 /** Rows that are so old bear no COMMIT any more: a SQL transaction has seconds. */
@@ -100,19 +99,19 @@ function pieces(own: SettledSums, of: Pieces): KeyedBooks {
   };
 }
 
-const books: Readonly<Partial<Record<ReservingParticipant, KeyedBooks>>> = {
+const books: Readonly<Partial<Record<string, KeyedBooks>>> = {
   accounts,
   inventory: pieces(stockSums, stockPieces),
   coupons: pieces(couponSums, couponPieces),
 };
 
 /** Has it sums of its own? */
-export const hasBooks = (participant: ReservingParticipant): boolean => participant in books;
+export const hasBooks = (participant: string): boolean => participant in books;
 
 /** The next keys in their order. */
 export async function keysBehind(
   pool: SqlPool,
-  participant: ReservingParticipant,
+  participant: string,
   after: string,
   rows: number,
 ): Promise<readonly string[]> {
@@ -127,7 +126,7 @@ export async function keysBehind(
 /** Keys that these effects have changed. */
 export async function touchedKeys(
   pool: SqlPool,
-  participant: ReservingParticipant,
+  participant: string,
   effects: readonly (readonly [gid: string, branch: string])[],
 ): Promise<readonly string[]> {
   if (effects.length === 0) return [];
@@ -142,7 +141,7 @@ export async function touchedKeys(
 /** Settles what is final of these keys, then compares them. Each step is kept, so that a retry goes on where it was. */
 export async function differencesOf(
   pool: SqlPool,
-  participant: ReservingParticipant,
+  participant: string,
   keys: readonly string[],
 ): Promise<readonly Difference[]> {
   if (keys.length === 0) return [];
@@ -216,7 +215,7 @@ async function settleInSteps(
   }
 }
 
-function booksOf(participant: ReservingParticipant): KeyedBooks {
+function booksOf(participant: string): KeyedBooks {
   const own = books[participant];
   if (!own) throw new Error(`${participant} has no sums.`);
   return own;

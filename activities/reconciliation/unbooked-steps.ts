@@ -1,7 +1,6 @@
 /** Ended transactions with a step that persons have skipped, as long as nobody has booked what it left. */
-import { plannedStepOf } from '../../contracts/flows';
+import { application } from '../../contracts/engine/application';
 import { partsOfGid, type Gid } from '../../contracts/engine/ids';
-import type { Participant } from '../../contracts/participants';
 import type { Finding } from '../../contracts/engine/reconciliation';
 import {
   isUnbooked,
@@ -49,8 +48,9 @@ const findingsOf = ({ gid, state, resolvedByHand, age }: EndedRow): readonly Fin
   }));
 
 /** A step of no plan, or of a cluster, is the hub's. */
-function participantOf(gid: Gid, step: string): Participant {
+function participantOf(gid: Gid, step: string): string {
   const flow = partsOfGid(gid)?.flow;
-  const planned = flow && plannedStepOf(flow, step);
-  return planned && planned.participant !== 'regions' ? planned.participant : 'accord';
+  const { plannedStepOf, fenced } = application();
+  const planned = flow === undefined ? undefined : plannedStepOf(flow, step);
+  return planned && fenced.includes(planned.participant) ? planned.participant : 'accord';
 }

@@ -1,5 +1,5 @@
-import { fencedParticipants, type RetentionActivities } from '../../contracts/engine/retention';
-import type { Participant } from '../../contracts/participants';
+import type { RetentionActivities } from '../../contracts/engine/retention';
+import { poolOfParticipant, type FencedDatabases } from '../fence/databases';
 import type { SqlPool } from '../fence/sql-transaction';
 import { deleteExpiredRows, endedAmong, expireKeys, pageOf, stampRows } from './retention-store';
 
@@ -31,14 +31,12 @@ export function createRetentionActivities({
   databases,
   keepMs,
 }: {
-  readonly databases: Readonly<Record<Participant, SqlPool>>;
+  readonly databases: FencedDatabases;
   readonly keepMs: number;
 }): RetentionActivities {
-  const poolOf = (participant: Participant): SqlPool => {
-    if (fencedParticipants.includes(participant)) return databases[participant];
-    throw new RangeError(`${participant} has no fence.`);
-  };
+  const poolOf = (participant: string): SqlPool => poolOfParticipant(databases, participant);
   return {
+    participants: () => Promise.resolve(Object.keys(databases)),
     async stampFence({ participant, after }) {
       const pool = poolOf(participant);
       const page = await pageOf(pool, after);

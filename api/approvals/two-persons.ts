@@ -5,7 +5,7 @@ import { currencies, minorUnitsMax, type Currency } from '../../contracts/engine
 import type { KeptResolution } from '../../contracts/engine/resolutions';
 import type { Decision } from '../../contracts/engine/transaction';
 import { isAnotherPerson, type People } from '../http/people';
-import { plannedStepOf } from '../../contracts/flows';
+import { application } from '../../contracts/engine/application';
 import { defaultAmountLimits } from '../shop/risk-policy';
 import type { Scope } from '../http/scopes';
 import type { RunRow } from '../stores/runs/rows';
@@ -73,7 +73,9 @@ export function ruleOfBooking(
   people: People,
 ): TwoPersonRule | null {
   const isMoney = amounts.some(({ kind }) => kind !== 'stock');
-  const moves = [step, branch].some((name) => plannedStepOf(run.flow, name)?.movesMoney === true);
+  const moves = [step, branch].some(
+    (name) => application().plannedStepOf(run.flow, name)?.movesMoney === true,
+  );
   return isMoney || moves ? 'books_money' : ruleOfHand(run, people);
 }
 
@@ -104,7 +106,7 @@ export function ruleOfKey(scopes: readonly Scope[], isForAnother: boolean): TwoP
 
 /** A step that no plan names is judged by what is at risk. */
 function movesMoney({ flow, atRisk }: Pick<RunRow, 'flow' | 'atRisk'>, step: string): boolean {
-  const planned = plannedStepOf(flow, step);
+  const planned = application().plannedStepOf(flow, step);
   return planned ? planned.movesMoney : atRisk.some(({ kind }) => kind !== 'stock');
 }
 
@@ -116,7 +118,8 @@ function isMuchAtRisk(
 ): boolean {
   const money = atRisk.filter((amount) => amount.kind !== 'stock');
   // Money is moved and nobody knows how much: it may be any sum.
-  if (money.length === 0 && plannedStepOf(flow, step)?.movesMoney === true) return true;
+  if (money.length === 0 && application().plannedStepOf(flow, step)?.movesMoney === true)
+    return true;
   if (money.length === 0) return Object.values(thresholds).includes(0);
   return money.some(({ currency }) => {
     const own = money.filter((amount) => amount.currency === currency);

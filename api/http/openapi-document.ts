@@ -1,4 +1,6 @@
 /** What is said once for all operations of the OpenAPI document, after it has been generated from the routes. */
+import { application } from '../../contracts/engine/application';
+import { reasonCodeText } from '../transactions/run-view';
 
 type Node = Readonly<Record<string, unknown>>;
 
@@ -23,7 +25,7 @@ export function completeDocument<Document extends object>(document: Document): D
     readonly components?: Node & { readonly schemas?: Node };
   };
   const described = mapOperations(paths ?? {}, describeResponses);
-  const schemas = usedSchemas(described, components?.schemas ?? {});
+  const schemas = applicationSchemas(usedSchemas(described, components?.schemas ?? {}));
   return { ...rest, paths: described, components: { ...components, schemas } } as never; // The same document, completed.
 }
 
@@ -60,6 +62,20 @@ function describeResponse(status: string, response: Node): Node {
     content: { 'application/problem+json': content['application/json'] },
   };
 }
+
+/** What the application declares: its flows, and what its participants may refuse with. */
+const applicationSchemas = (schemas: Node): Node =>
+  Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => {
+      const { enum: flows, description } = {
+        enum: Object.keys(application().flows),
+        description: reasonCodeText(),
+      };
+      if (name === 'Flow') return [name, { ...(schema as Node), enum: flows }];
+      if (name === 'ReasonCode') return [name, { ...(schema as Node), description }];
+      return [name, schema];
+    }),
+  );
 
 const prefix = '#/components/schemas/';
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import { application } from '../../contracts/engine/application';
 import { partsOfBusinessId, referencePattern } from '../../contracts/engine/ids';
 import { minorUnitsMax } from '../../contracts/engine/money';
 import { deadlineMs } from '../../contracts/engine/transaction';
@@ -28,6 +29,12 @@ export const reference = z
     referencePattern,
     'must be 1 to 64 letters, digits, dots, dashes, underscores or tildes, and neither . nor ..',
   );
+
+/** A flow of this application; the OpenAPI document lists them. */
+export const flowName = z
+  .string()
+  .refine((flow) => Object.hasOwn(application().flows, flow), 'must be a flow of this application')
+  .meta({ id: 'Flow' });
 
 /** Answers leave the tenant out. */
 export const withoutTenant = (id: string): string => partsOfBusinessId(id)?.id ?? id;

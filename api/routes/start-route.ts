@@ -1,9 +1,10 @@
+import type { TransactionInput } from '../../contracts/engine/transaction';
 import { z } from 'zod';
 
 import { isEnding, type EarlyStatus } from '../../contracts/engine/transaction';
 import type { Principal } from '../http/authentication';
 import { fingerprintOf } from '../http/idempotency';
-import { planOf, planSchema, type FlowInput } from '../transactions/plan';
+import { planOf, planSchema } from '../transactions/plan';
 import { preferenceOf, type Preference } from '../http/preference';
 import { callerGone, keyOf, principalOf, waitingHandlerMs, type Api } from '../http/route-rules';
 import { endingSchema, linkOf, runViewOf, runViewSchema } from '../transactions/run-view';
@@ -13,7 +14,7 @@ import type { RunRow } from '../stores/runs/rows';
 
 /** What a validated body becomes. */
 export interface PreparedStart {
-  readonly input: FlowInput;
+  readonly input: TransactionInput;
   readonly reference: string;
   readonly screen?: Start['screen'];
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { flows, partsOfGid } from '../../contracts/engine/ids';
+import { partsOfGid } from '../../contracts/engine/ids';
 import { isCurrency, minorUnitsMax } from '../../contracts/engine/money';
 import { handStates } from '../../contracts/engine/resolutions';
 import { earlyStatuses, runStates } from '../../contracts/engine/transaction';
@@ -10,7 +10,16 @@ import type { JsonValue } from '../http/json-text';
 import { preferenceOf } from '../http/preference';
 import { callerGone, principalOf, waitingHandlerMs, type Api } from '../http/route-rules';
 import { runViewOf, runViewSchema } from '../transactions/run-view';
-import { currencyCode, cursor, flag, gidParams, limit, listOf, reference } from '../http/schemas';
+import {
+  currencyCode,
+  cursor,
+  flag,
+  flowName,
+  gidParams,
+  limit,
+  listOf,
+  reference,
+} from '../http/schemas';
 import type { Starts } from '../transactions/starts';
 import { storyOf, storySchema } from '../transactions/explanation';
 import type { RunFilter } from '../stores/runs/filter';
@@ -26,7 +35,7 @@ const milliseconds = z.coerce.number().pipe(z.int().min(0).max(31_536_000_000));
 
 /** Filters that ask for more than the state, as they stand in a query string. */
 export const selectionFields = {
-  flow: z.enum(flows).optional(),
+  flow: flowName.optional(),
   reason: listOf(word).optional(),
   step: word.optional(),
   early: z.enum(earlyStatuses).optional(),

@@ -11,7 +11,8 @@ import type {
   StepView,
   Timeline,
 } from '../../contracts/engine/transaction';
-import { plannedStepOf, type PlannedStep } from '../../contracts/flows';
+import { application } from '../../contracts/engine/application';
+import type { PlannedStep } from '../../contracts/engine/plan';
 import { atRiskSchema, resolutionSchema, resolutionViewOf } from './run-view';
 import type { RunRow } from '../stores/runs/rows';
 import type { PendingCall, Temporal } from './temporal';
@@ -254,7 +255,7 @@ function toldStep(
   { gid, flow }: RunRow,
   step: NonNullable<z.infer<typeof tellingEndingSchema>['steps']>[number],
 ): ToldStep {
-  const planned = plannedStepOf(flow, step.name);
+  const planned = application().plannedStepOf(flow, step.name);
   return {
     ...step,
     kind: planned?.kind ?? 'retriable',
@@ -276,7 +277,7 @@ function stepOf(
   pending: readonly PendingCall[],
   { readsTexts }: Reader,
 ): Story['steps'][number] {
-  const planned = plannedStepOf(run.flow, step.name);
+  const planned = application().plannedStepOf(run.flow, step.name);
   const isAtRest = atRest.includes(step.state);
   const call = pending.find(({ activity }) => planned && !isAtRest && serves(planned, activity));
   return {

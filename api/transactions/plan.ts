@@ -1,17 +1,8 @@
 import { z } from 'zod';
 
-import type { CheckoutInput } from '../../contracts/flows/checkout';
-import { flowDefinitions, stepsOfInput } from '../../contracts/flows';
 import { stepKeyOf } from '../../contracts/engine/ids';
-import type { OrderSagaInput } from '../../contracts/flows/order';
-import type { PaymentInput, RefundInput } from '../../contracts/participants/payments';
-import type { SettlementInput } from '../../contracts/participants/settlements';
-import { undoBudgetShare } from '../../contracts/engine/transaction';
-import type { TransferInput } from '../../contracts/flows/transfer';
-
-/** The input of a flow that callers may start. */
-export type FlowInput =
-  OrderSagaInput | CheckoutInput | TransferInput | PaymentInput | RefundInput | SettlementInput;
+import { application } from '../../contracts/engine/application';
+import { undoBudgetShare, type TransactionInput } from '../../contracts/engine/transaction';
 
 export const planSchema = z
   .object({
@@ -34,12 +25,12 @@ export const planSchema = z
   .meta({ id: 'Plan' });
 
 /** What a transaction would do, step by step. Static: no participant is asked. */
-export function planOf(input: FlowInput): z.infer<typeof planSchema> {
-  const steps = stepsOfInput(input);
+export function planOf(input: TransactionInput): z.infer<typeof planSchema> {
+  const steps = application().stepsOfInput(input);
   return {
     gid: input.gid,
     flow: input.flow,
-    locks: [...flowDefinitions[input.flow].locks],
+    locks: [...(application().flows[input.flow]?.locks ?? [])],
     steps: steps.map(({ name, kind, undo, confirms }) => ({
       name,
       kind,

@@ -1,11 +1,10 @@
+import { application } from '../../contracts/engine/application';
 import { z } from 'zod';
 
 import { earlyStatuses, isEnding, runStates } from '../../contracts/engine/transaction';
-import { flows } from '../../contracts/engine/ids';
 import { codeOfFailure, engineReasons, parkReasons } from '../../contracts/engine/failures';
-import { declaredRefusals } from '../../contracts/participants';
 import { handStateOf, handStates, type KeptResolution } from '../../contracts/engine/resolutions';
-import { currencyCode } from '../http/schemas';
+import { currencyCode, flowName } from '../http/schemas';
 import type { RunRow } from '../stores/runs/rows';
 
 const time = z.iso.datetime();
@@ -59,17 +58,18 @@ export const resolutionSchema = z
 const codesText = (types: readonly string[]): string =>
   types.map((type) => `\`${codeOfFailure(type)}\``).join(', ');
 
-const reasonCode = z.string().meta({
-  description:
-    `Of an ending, a refusal of a participant: ${codesText(declaredRefusals)}; or ` +
-    `${codesText(engineReasons)}. Of a parked one: ${codesText(parkReasons)}.`,
-});
+const reasonCode = z.string().meta({ id: 'ReasonCode' });
+
+/** What a reason may be, for the OpenAPI document: the refusals are the application's. */
+export const reasonCodeText = (): string =>
+  `Of an ending, a refusal of a participant: ${codesText(application().refusals)}; or ` +
+  `${codesText(engineReasons)}. Of a parked one: ${codesText(parkReasons)}.`;
 
 /** A transaction as callers see it: what its row says. */
 export const runViewSchema = z
   .object({
     gid: z.string(),
-    flow: z.enum(flows),
+    flow: flowName,
     state: z.enum(runStates),
     step: z.string().nullable(),
     pivotPassed: z.boolean(),

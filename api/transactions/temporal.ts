@@ -10,7 +10,7 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
 
-import { flowDefinitions } from '../../contracts/flows';
+import { application } from '../../contracts/engine/application';
 import { failureTypeOf, isFailureType } from '../../contracts/engine/failures';
 import { partsOfGid, type Flow, type Gid } from '../../contracts/engine/ids';
 import { searchAttributes } from '../../contracts/engine/search-attributes';
@@ -91,7 +91,7 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
       try {
         await bounded(() =>
           client.workflow.start(
-            flowDefinitions[input.flow].workflow,
+            application().workflowOf(input.flow),
             startOptions(input, queueOf(input.flow)),
           ),
         );

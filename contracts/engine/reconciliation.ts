@@ -1,6 +1,5 @@
 import type { Branch, Gid } from './ids';
 import type { Currency } from './money';
-import type { Participant } from '../participants';
 
 /** What reconciliation looks for; the first two are put right, the others are left to an operator. */
 export const findingKinds = [
@@ -28,7 +27,7 @@ export type FoundAmount =
 
 export interface Finding {
   readonly kind: FindingKind;
-  readonly participant: Participant;
+  readonly participant: string;
   /** `null`: no single transaction is to blame. */
   readonly gid: Gid | null;
   readonly branch: Branch | null;
@@ -80,15 +79,6 @@ export const reconcileAgeSeconds = {
   waiting: 3_600,
 } as const;
 
-/** Participants whose acts may only reserve. */
-export const reservingParticipants = [
-  'inventory',
-  'accounts',
-  'coupons',
-  'orders',
-] as const satisfies readonly Participant[];
-export type ReservingParticipant = (typeof reservingParticipants)[number];
-
 /** Where a page begins: behind this row. */
 export interface ReservationPosition {
   readonly createdAt: string;
@@ -125,11 +115,14 @@ export interface RecordedFinding {
 
 /** Reads the participants' rows, judges them by the rows of `accord`, and keeps what was found. Registered as `reconciliation.*`. */
 export interface ReconciliationActivities {
-  /** The time of `accord`, as text; findings that are seen from now on are seen later than this. */
-  beginRound(): Promise<string>;
+  /**
+   * `since`: the time of `accord`, as text; findings that are seen from now on are seen later than this. `participants`:
+   * those whose acts may only reserve.
+   */
+  beginRound(): Promise<{ readonly since: string; readonly participants: readonly string[] }>;
   /** One page of reservations of ended or unknown transactions; those of open ones are passed over. */
   reservations(request: {
-    readonly participant: ReservingParticipant;
+    readonly participant: string;
     readonly after: ReservationPosition | null;
     readonly rows: number;
   }): Promise<{
@@ -167,7 +160,7 @@ export interface ReconciliationActivities {
    * @returns `seen`: for `noteBooks`, once the findings are written down.
    */
   differingBooks(request: {
-    readonly participant: ReservingParticipant;
+    readonly participant: string;
     readonly after: string | null;
     readonly rows: number;
   }): Promise<{
@@ -176,10 +169,7 @@ export interface ReconciliationActivities {
     readonly next: string | null;
   }>;
   /** The next round goes on behind it. Safe to repeat. */
-  noteBooks(request: {
-    readonly participant: ReservingParticipant;
-    readonly seen: BooksPosition;
-  }): Promise<null>;
+  noteBooks(request: { readonly participant: string; readonly seen: BooksPosition }): Promise<null>;
   record(request: { readonly findings: readonly RecordedFinding[] }): Promise<null>;
   /** Findings of these kinds that are open, and were not seen since: gone. */
   closeUnseen(request: {

@@ -1,14 +1,3 @@
-import type { Participant } from '../participants';
-
-/** Every database with a fence. */
-export const fencedParticipants = [
-  'inventory',
-  'accounts',
-  'coupons',
-  'orders',
-  'accord',
-] as const satisfies readonly Participant[];
-
 /** Where a page of fence rows ended; rows are looked at from the oldest on. */
 export interface FenceCursor {
   /** As the database writes it, UTC with milliseconds. */
@@ -18,7 +7,7 @@ export interface FenceCursor {
 }
 
 export interface StampFence {
-  readonly participant: Participant;
+  readonly participant: string;
   readonly after: FenceCursor | null;
 }
 export interface StampedFence {
@@ -45,11 +34,13 @@ export interface RetentionReport {
  * end away again.
  */
 export interface RetentionActivities {
+  /** Every participant with a fence, in the order in which a round looks at them. */
+  participants(): Promise<readonly string[]>;
   /** Gives an end to the rows of one page whose transaction has ended. */
   stampFence(page: StampFence): Promise<StampedFence>;
   /** Deletes rows whose end has come, a bounded number at a time. */
   deleteExpired(of: {
-    readonly participant: Participant;
+    readonly participant: string;
   }): Promise<{ readonly deleted: number; readonly more: boolean }>;
   /** Forgets the idempotency keys of transactions that ended long ago; their rows stay for good. */
   expireKeys(): Promise<{ readonly expired: number; readonly more: boolean }>;

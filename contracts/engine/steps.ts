@@ -3,7 +3,7 @@
  * the business goes stands in the workflow.
  */
 import type { AnyOperation, Operation } from './definition';
-import type { Flow } from './ids';
+import { flowPattern, type Flow } from './ids';
 import { lockKindPattern, type LockKind } from './locks';
 import type { AmountAtRisk } from './money';
 import { decideBranch, rowBranch } from './runs';
@@ -275,9 +275,10 @@ export interface FlowDefinition<
   Input = never,
   S = Readonly<Record<string, AnyStep>>,
   Lock extends LockKind = LockKind,
+  Name extends Flow = Flow,
 > {
   /** First part of a gid. */
-  readonly name: Flow;
+  readonly name: Name;
   /** Workflow type, as registered with Temporal. */
   readonly workflow: string;
   /** Kinds that its run may lock. */
@@ -291,7 +292,7 @@ export interface FlowDefinition<
  * Declares a flow; its workflow is made of it by `runFlow`. Steps are append-only: one that an open run has acted would
  * be forgotten by a build that no longer has it.
  *
- * @throws an error for a kind of lock that is no part of a key, for a step whose name cannot name its branches or clashes
+ * @throws an error for a name that is no part of a gid, for a kind of lock that is no part of a key, for a step whose name cannot name its branches or clashes
  *   with another name of the run, for a confirm without its reservation, and for an added step before an unsealed pivot.
  */
 export const defineFlow =
@@ -301,13 +302,15 @@ export const defineFlow =
       Record<string, { readonly wording: Wording; readonly when: (input: Input) => boolean }>
     >,
     const Lock extends LockKind = never,
+    const Name extends Flow = Flow,
   >(flow: {
-    readonly name: Flow;
+    readonly name: Name;
     readonly workflow: string;
     readonly locks?: readonly Lock[];
     readonly steps: S & Checked<S>;
-  }): FlowDefinition<Input, S, Lock> => {
+  }): FlowDefinition<Input, S, Lock, Name> => {
     const { name, locks = [] } = flow;
+    if (!flowPattern.test(name)) throw new Error(`${name} is no name of a flow: ${flowNameRule}.`);
     for (const kind of locks) {
       if (!lockKindPattern.test(kind)) throw new Error(`${name} cannot lock ${kind}: ${kindRule}.`);
     }
@@ -393,4 +396,5 @@ function demandConfirmable(flow: string, steps: Readonly<Record<string, AnyStep>
   }
 }
 
+const flowNameRule = 'it is 1 to 14 small letters and digits, and begins with a letter';
 const kindRule = 'a kind is up to 32 letters, digits and dashes, and begins with a small letter';

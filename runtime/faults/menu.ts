@@ -1,5 +1,5 @@
 /** Every place that has fault points, in whatever process: one menu, so that the same FAULTS may be given to all of them. */
-import { operations } from '../../contracts/participants';
+import { application } from '../../contracts/engine/application';
 import {
   faultPoints,
   inertFaultPoints,
@@ -28,8 +28,8 @@ const delivery = (name: string, points: readonly FaultPoint[]): FaultPlace => ({
   isDelivery: true,
 });
 
-export const faultMenu: readonly FaultPlace[] = [
-  ...[...operations.keys()].map((name) => delivery(name, pointsOf(name))),
+export const faultMenu = (): readonly FaultPlace[] => [
+  ...[...application().operations.keys()].map((name) => delivery(name, pointsOf(name))),
   // `afterCommit`: Redis has answered, or is away.
   ...locks.map((name) => delivery(name, ['before', 'afterCommit', 'beforeAck'])),
   // Validated · claim of the key under way · row committed · run started, and the caller has no answer.
@@ -51,7 +51,7 @@ export interface FaultsConfig {
 
 /** @throws an error that names the part of FAULTS that is not understood. */
 export function checkFaults({ text, seed }: FaultsConfig): void {
-  parseFaults(text, { seed, places: faultMenu });
+  parseFaults(text, { seed, places: faultMenu() });
 }
 
 /** The fault points of this process, as they were checked; each that fires is one line of its log, written before it strikes. */
@@ -60,7 +60,7 @@ export function armFaults({ text, seed, marks }: FaultsConfig, logger: Logger): 
   logger.warn({ faults: text }, 'Faults are armed.');
   return parseFaults(text, {
     seed,
-    places: faultMenu,
+    places: faultMenu(),
     marks,
     onFired: (fired) => logger.warn(fired, 'Fault fired.'),
   });

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 
 import { openSession } from '../../invariants/mysql-session';
-import { oracles } from '../../invariants/oracles';
+import { databasesOf, oracles } from '../../invariants/oracles';
 import {
   brokenRows,
   openPack,
@@ -12,7 +12,7 @@ import {
   type SqlScope,
 } from '../../invariants/runner';
 import type { Reading } from '../../invariants/reading';
-import type { Database } from '../../runtime/databases/names';
+import type { Database } from '../../invariants/reading';
 import { provision, unprovision } from '../../runtime/databases/provision';
 import { fillBooks } from './filled-books';
 import { latencyOf, type Latency } from './latency';
@@ -133,8 +133,9 @@ export async function plansOf(verifyUrls: readonly string[]): Promise<readonly P
       await session.snapshot(async (snapshot) => {
         const { window } = await windowOf(snapshot, null);
         const { database } = snapshot;
-        for (const { id, databases, lately } of oracles) {
-          const asked = databases.includes(database) && lately?.(window);
+        for (const oracle of oracles) {
+          const { id, lately } = oracle;
+          const asked = databasesOf(oracle).includes(database) && lately?.(window);
           if (!asked) continue;
           const statements = new Map<string, readonly unknown[]>();
           await brokenRows(noting(snapshot, statements), asked);

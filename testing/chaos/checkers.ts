@@ -2,7 +2,8 @@
  * What clients were told, and what the databases say when all is quiet, held against the promise. Each checker says how
  * often it has looked: one that never looked has shown nothing.
  */
-import { businessIdOf, flows, partsOfBusinessId, partsOfGid } from '../../contracts/engine/ids';
+import { flowNames } from '../../contracts/flows';
+import { businessIdOf, partsOfBusinessId, partsOfGid } from '../../contracts/engine/ids';
 import {
   earlyStatuses,
   runStates,
@@ -96,7 +97,7 @@ interface Looked {
   readonly wrong: readonly Wrong[];
 }
 
-const isStart = ({ f }: Call): boolean => flows.some((flow) => flow === f);
+const isStart = ({ f }: Call): boolean => flowNames.some((flow) => flow === f);
 const startsByKey = (calls: readonly Call[]) => grouped(calls.filter(isStart), ({ key }) => key);
 
 /** The gid that a call is about. */

@@ -2,7 +2,7 @@
  * Gates against "green because nothing happened": a run that misses one has proven nothing, and is neither green nor
  * red.
  */
-import { businessFlows } from '../../contracts/engine/ids';
+import { shopFlowNames } from '../../contracts/flows';
 import { eachAtLeast, kindsAsked, takenAtLeast } from './coverage';
 import type { HistoryLine } from './history';
 import type { Observation } from './run';
@@ -74,8 +74,8 @@ export function gatesOf(
     gate('histories replayed', replayed.replayed, all),
     gate(
       'flows replayed',
-      businessFlows.filter((flow) => (replayed.flows[flow] ?? 0) > 0).length,
-      businessFlows.length,
+      shopFlowNames.filter((flow) => (replayed.flows[flow] ?? 0) > 0).length,
+      shopFlowNames.length,
     ),
   ];
 }

@@ -3,12 +3,11 @@
  * is on its way to the disk before the call leaves, so a client that is killed leaves a call of unknown outcome behind,
  * never a call that nobody knows of.
  */
+import { flowNames } from '../../contracts/flows';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { z } from 'zod';
 
-import { flows } from '../../contracts/engine/ids';
-
-export const kinds = [...flows, 'cancel', 'review', 'read'] as const;
+export const kinds = [...flowNames, 'cancel', 'review', 'read'] as const;
 /** A start of a flow, a word to a transaction, or a look at it. */
 export type Kind = (typeof kinds)[number];
 

@@ -3,9 +3,9 @@
  * know the outcome of, with the same key, and write down what they were told, in an order that a killed client cannot
  * spoil (history.ts).
  */
+import type { ShopFlow } from '../../contracts/flows';
 import { randomUUID } from 'node:crypto';
 
-import type { BusinessFlow } from '../../contracts/engine/ids';
 import { pause } from '../../runtime/waiting';
 import type { History } from './history';
 import { mayComeAgain, type ApiClient, type Reply } from './http';
@@ -244,7 +244,7 @@ export function startLoad({ api, reviewer, history, random, clients }: LoadOptio
     while (mayComeAgain(await ask()) && Date.now() < deadline) await pause(betweenAttemptsMs);
   }
 
-  async function tailOne(proc: string, flow: BusinessFlow): Promise<readonly string[]> {
+  async function tailOne(proc: string, flow: ShopFlow): Promise<readonly string[]> {
     const request =
       flow === 'refund' ? await refundRequest(proc) : startOf(flow, random, nextReference());
     if (!request) return [`${flow}: the payment that was to be refunded was not completed`];

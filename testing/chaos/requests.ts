@@ -1,5 +1,6 @@
 /** What clients ask for, drawn from the seed: starts of every flow, and a word in between. */
-import { businessIdOf, gidOf, type BusinessFlow } from '../../contracts/engine/ids';
+import type { ShopFlow } from '../../contracts/flows';
+import { businessIdOf, gidOf } from '../../contracts/engine/ids';
 import type { Random } from './random';
 import {
   accounts,
@@ -12,7 +13,7 @@ import {
 } from './world';
 
 export interface StartRequest {
-  readonly flow: BusinessFlow;
+  readonly flow: ShopFlow;
   readonly reference: string;
   readonly gid: string;
   readonly path: string;
@@ -38,7 +39,7 @@ export function drawStart(random: Random, reference: string): StartRequest {
   return purchase(random, 'order', reference);
 }
 
-export function startOf(flow: BusinessFlow, random: Random, reference: string): StartRequest {
+export function startOf(flow: ShopFlow, random: Random, reference: string): StartRequest {
   switch (flow) {
     case 'transfer':
       return transfer(random, reference);
@@ -132,7 +133,7 @@ export function settlementOf(daysAgo: number): StartRequest {
   };
 }
 
-const named = (flow: BusinessFlow, reference: string) => ({
+const named = (flow: ShopFlow, reference: string) => ({
   flow,
   reference,
   gid: gidOf(flow, businessIdOf(tenant, reference)),

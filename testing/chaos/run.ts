@@ -1,5 +1,6 @@
 /** One chaos run, phase by phase: warm-up, faults, heal, load again, quiet, oracles, tail. What was seen; nothing is judged here. */
-import { flows, type Gid } from '../../contracts/engine/ids';
+import { flowNames } from '../../contracts/flows';
+import { type Gid } from '../../contracts/engine/ids';
 import {
   openBooks,
   type OpenBooks,
@@ -406,7 +407,7 @@ const acceptedIn = (historyFile: string): readonly Gid[] => [
     ),
   ),
 ];
-const isFlow = (kind: string): boolean => flows.some((flow) => flow === kind);
+const isFlow = (kind: string): boolean => flowNames.some((flow) => flow === kind);
 
 async function endingsOf(trial: Trial): Promise<ReadonlyMap<string, number>> {
   const rows = await trial.sql<{ flow: string; state: string; n: string }>(

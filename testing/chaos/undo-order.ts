@@ -2,9 +2,9 @@
  * Whether each transaction was taken back in the reverse of the order in which it began, by what its workflow has asked
  * for: the rows of the participants do not tell in which order they came to be.
  */
+import { shop } from '../../contracts/shop';
 import { z } from 'zod';
 
-import { operations } from '../../contracts/participants';
 import type { Verb } from '../../contracts/engine/verdict';
 import { valuesOf, type History } from '../replay/history';
 
@@ -40,7 +40,7 @@ export function disorderOf(scheduled: readonly Scheduled[]): string | undefined 
 const firstsOf = (scheduled: readonly Scheduled[], verb: Verb): readonly string[] => [
   ...new Set(
     scheduled
-      .filter(({ activity }) => operations.get(activity)?.verb === verb)
+      .filter(({ activity }) => shop.operations.get(activity)?.verb === verb)
       .map(({ key }) => key),
   ),
 ];

@@ -2,15 +2,14 @@
  * Crash points, enumerated and never sampled: what a flow calls is read from its recorded history, what it calls to undo
  * from a rehearsal, so a new step adds its cases by itself.
  */
+import { shop } from '../../contracts/shop';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { z } from 'zod';
 
-import { stepsOfFlow } from '../../contracts/flows';
 import type { Flow } from '../../contracts/engine/ids';
 import { activityTypeOf } from '../../contracts/engine/definition';
-import { operations } from '../../contracts/participants';
 import { faultMenu } from '../../runtime/faults/menu';
 import type { FaultPoint } from '../../runtime/faults/points';
 import { checkout } from '../stack/config';
@@ -80,19 +79,19 @@ export function recordedActivities(way: Way): readonly string[] {
 
 /** Acts whose failure undoes the flow: those of steps with an undo, and the one that decides it. */
 export function plantedActs(way: Way): readonly string[] {
-  const undoable = stepsOfFlow(flowOf(way)).filter(({ kind }) => kind !== 'retriable');
+  const undoable = shop.stepsOfFlow(flowOf(way)).filter(({ kind }) => kind !== 'retriable');
   const acts = new Set(undoable.map(({ participant, act }) => activityTypeOf(participant, act)));
   return recordedActivities(way).filter((name) => acts.has(name));
 }
 
 export function pointsOf(activity: string): readonly FaultPoint[] {
-  const place = faultMenu.find(({ name }) => name === activity);
+  const place = faultMenu().find(({ name }) => name === activity);
   if (!place) throw new Error(`${activity} has no fault points.`);
   return place.points;
 }
 
 /** What it asks of the fence; a lock asks nothing. */
-export const verbOf = (activity: string): string | undefined => operations.get(activity)?.verb;
+export const verbOf = (activity: string): string | undefined => shop.operations.get(activity)?.verb;
 
 /** Which of them are played; left out: all. */
 export interface Only {

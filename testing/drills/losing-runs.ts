@@ -4,7 +4,7 @@ import type { RowDataPacket } from 'mysql2/promise';
 
 import { openConnection } from '../../runtime/mysql/door';
 
-import { flowDefinitions } from '../../contracts/flows';
+import { failover } from '../../contracts/flows/failover';
 import { reconcileAgeSeconds } from '../../contracts/engine/reconciliation';
 import type { FailoverInput } from '../../contracts/participants/regions';
 import { failoverTaskQueue } from '../../contracts/engine/task-queues';
@@ -67,7 +67,7 @@ const ways: Readonly<Record<LossWay, (losing: Losing) => Promise<void>>> = {
     release(async () => {
       const input = await inputOf(hubUrl, gid);
       await run.terminate('A drill.');
-      await client.workflow.start(flowDefinitions.failover.workflow, {
+      await client.workflow.start(failover.workflow, {
         workflowId: gid,
         taskQueue: failoverTaskQueue,
         args: [{ ...input, deadlineAt: Date.now() + input.undoBudgetMs }],

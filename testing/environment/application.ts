@@ -171,7 +171,9 @@ export function createApplication(site: ApplicationSite): Application {
 }
 
 /** Every variable that a process reads. */
-const knownVariables = [...new Set([...apiVariables, ...Object.values(workerVariables).flat()])];
+const knownVariables = () => [
+  ...new Set([...apiVariables, ...Object.values(workerVariables()).flat()]),
+];
 
 /** What a process may be told by the shell: how it works, never where, nor as whom. */
 const tuning = new Set([

@@ -2,8 +2,7 @@ import { join } from 'node:path';
 
 import type { Client } from '@temporalio/client';
 
-import { flowDefinitions } from '../../contracts/flows';
-import { flows as allFlows } from '../../contracts/engine/ids';
+import { application } from '../../contracts/engine/application';
 import { checkout } from '../stack/config';
 import { replayHistories, type GateOptions } from './gate';
 import {
@@ -78,7 +77,8 @@ export async function replayAll(
 }
 
 const flowOf = (workflowType: string): string =>
-  allFlows.find((flow) => flowDefinitions[flow].workflow === workflowType) ?? workflowType;
+  Object.values(application().flows).find(({ workflow }) => workflow === workflowType)?.name ??
+  workflowType;
 
 /** The histories of runs, each once, also where several queries find it. */
 export async function* historiesOf(

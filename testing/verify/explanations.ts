@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import type { Database, Reading } from '../../invariants/reading';
-import { stepsOfFlow } from '../../contracts/flows';
+import { application } from '../../contracts/engine/application';
 import {
   partsOfGid,
   partsOfStepKey,
@@ -69,7 +69,7 @@ export function differencesOf(
   const wrong: string[] = [];
   if (story.state !== state) wrong.push(`told as ${story.state}, and its row says ${state}`);
   const flow = partsOfGid(gid)?.flow;
-  const steps = flow ? stepsOfFlow(flow) : [];
+  const steps = flow === undefined ? [] : application().stepsOfFlow(flow);
   const planned = new Set(steps.map(({ name }) => name));
   /** A step that confirms another one is on its branch, whatever key it is told under. */
   const branchOf = ({ name, key }: Story['steps'][number]): Branch =>

@@ -2,7 +2,7 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 
 import type { Reading } from '../../invariants/reading';
-import { flowDefinitions } from '../../contracts/flows';
+import { application } from '../../contracts/engine/application';
 import type { Gid } from '../../contracts/engine/ids';
 import type { Finding } from './findings';
 
@@ -113,7 +113,7 @@ async function retentionSecondsOf({ workflowService, options }: Client): Promise
 
 /** Of transactions alone; a list lags behind, so what it lacks is asked for by name. */
 async function listRuns(temporal: Client): Promise<ReadonlySet<string>> {
-  const types = [...new Set(Object.values(flowDefinitions).map(({ workflow }) => workflow))];
+  const types = [...new Set(Object.values(application().flows).map(({ workflow }) => workflow))];
   const ids = new Set<string>();
   const query = `WorkflowType IN (${types.map((type) => `'${type}'`).join(', ')})`;
   for await (const { workflowId } of temporal.workflow.list({ query, pageSize: 1_000 }))

@@ -1,3 +1,4 @@
+import { shop } from '../../contracts/shop';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type {
@@ -29,6 +30,7 @@ const named = (room: string, activities: object) =>
 
 const retention = (overrides: Partial<RetentionActivities>): JobScenario['activities'] =>
   named('retention', {
+    participants: () => Promise.resolve(shop.fenced),
     stampFence: () => Promise.resolve({ stamped: 1, leaked: 0, next: null }),
     deleteExpired: () => Promise.resolve({ deleted: 2, more: false }),
     expireKeys: () => Promise.resolve({ expired: 3, more: false }),
@@ -73,7 +75,8 @@ const nothingDiffers = { findings: [], seen: { walkedTo: '' }, next: null };
 
 const reconciliation = (overrides: Partial<ReconciliationActivities>): JobScenario['activities'] =>
   named('reconciliation', {
-    beginRound: () => Promise.resolve('2026-11-21 00:00:00.000'),
+    beginRound: () =>
+      Promise.resolve({ since: '2026-11-21 00:00:00.000', participants: shop.reserving }),
     reservations: () => Promise.resolve({ judged: [], looked: 3, next: null }),
     openRuns: () => Promise.resolve({ runs: [], next: null }),
     unbookedSteps: () => Promise.resolve({ findings: [], next: null }),

@@ -1,7 +1,7 @@
+import { shop } from '../../contracts/shop';
+import type { ShopFlow } from '../../contracts/flows';
 import { describe, expect, it } from '@jest/globals';
 
-import { stepsOfFlow } from '../../contracts/flows';
-import type { BusinessFlow } from '../../contracts/engine/ids';
 import { activityTypeOf } from '../../contracts/engine/definition';
 import { timelineQuery, type TransactionInput } from '../../contracts/engine/transaction';
 import { eventually } from '../support/eventually';
@@ -41,7 +41,7 @@ const tests = workflowTests();
 const runs = transactionRuns(tests);
 
 type Times = Partial<Pick<TransactionInput, 'deadlineAt' | 'undoBudgetMs'>>;
-const inputs: Readonly<Record<BusinessFlow, (times?: Times) => TransactionInput>> = {
+const inputs: Readonly<Record<ShopFlow, (times?: Times) => TransactionInput>> = {
   order: anOrderWithCoupon,
   checkout: aCheckout,
   transfer: aTransfer,
@@ -54,8 +54,8 @@ const inputs: Readonly<Record<BusinessFlow, (times?: Times) => TransactionInput>
 const isAlwaysTaken = ({ name }: { readonly name: string }) => name !== 'review';
 
 /** A flow as its definition plans it: what is acted until the decision, what decides, and what comes after. */
-function plannedOf(flow: BusinessFlow) {
-  const steps = stepsOfFlow(flow).filter(isAlwaysTaken);
+function plannedOf(flow: ShopFlow) {
+  const steps = shop.stepsOfFlow(flow).filter(isAlwaysTaken);
   const planned = steps.map(({ name, kind, participant, act, undo, seal }) => ({
     name,
     kind,
@@ -74,7 +74,7 @@ function plannedOf(flow: BusinessFlow) {
   };
 }
 
-const flows = Object.keys(inputs) as readonly BusinessFlow[]; // The keys of a record of flows.
+const flows = Object.keys(inputs) as readonly ShopFlow[]; // The keys of a record of flows.
 const triesOf = flows.flatMap((flow) =>
   plannedOf(flow).tries.map(({ name, act, undo }) => ({ flow, step: name, act, undo })),
 );
@@ -93,7 +93,7 @@ function expectEnding(
   outcome: 'completed' | 'compensated',
 ): void {
   expect(fakes.endings).toMatchObject([{ outcome }]);
-  const { branches } = plannedOf(input.flow as BusinessFlow); // Made by one of the builders above.
+  const { branches } = plannedOf(input.flow as ShopFlow); // Made by one of the builders above.
   expect(sidesOf(fakes, input, branches)).toEqual([outcome === 'completed' ? 'forward' : 'back']);
 }
 
@@ -106,7 +106,7 @@ describe.each(flows)('a transaction of the flow %s', (flow) => {
     const input = aTransaction();
     const { outcome, steps } = await runs.run(fakes, input);
     expect(outcome).toBe('completed');
-    const happened = stepsOfFlow(flow).filter(({ name }) => name !== 'review'); // Nobody had to make one.
+    const happened = shop.stepsOfFlow(flow).filter(({ name }) => name !== 'review'); // Nobody had to make one.
     expect(steps.map(({ name, kind }) => ({ name, kind }))).toEqual(
       happened.map(({ name, kind }) => ({ name, kind })),
     );

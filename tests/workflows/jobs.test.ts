@@ -1,3 +1,4 @@
+import { shop } from '../../contracts/shop';
 import { randomUUID } from 'node:crypto';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -32,7 +33,8 @@ describe('the jobs', () => {
 
   /** Activities that find nothing, but for what a test plays. */
   const nothing: ReconciliationActivities & SettleDayActivities = {
-    beginRound: () => Promise.resolve('2026-01-01 00:00:00.000'),
+    beginRound: () =>
+      Promise.resolve({ since: '2026-01-01 00:00:00.000', participants: shop.reserving }),
     reservations: () => Promise.resolve({ judged: [], looked: 0, next: null }),
     openRuns: () => Promise.resolve({ runs: [], next: null }),
     unbookedSteps: () => Promise.resolve({ findings: [], next: null }),

@@ -1,8 +1,8 @@
+import { shop } from '../../contracts/shop';
 import { describe, expect, it } from '@jest/globals';
 
 import { createTemporal } from '../../api/transactions/temporal';
 import type { CompensationReason } from '../../contracts/engine/failures';
-import { stepsOfFlow } from '../../contracts/flows';
 import type { OrderSagaInput } from '../../contracts/flows/order';
 import { parkTransactionUpdate, timelineQuery } from '../../contracts/engine/transaction';
 import type { TransactionResult } from '../../contracts/engine/transaction';
@@ -69,7 +69,7 @@ describe('an order that goes well', () => {
   it('has the steps that its definition shows to the outside', async () => {
     const { steps } = await runOrder(fakeParticipants(), { order: anOrderWithCoupon() });
     expect(steps.map(({ name, kind }) => ({ name, kind }))).toEqual(
-      stepsOfFlow('order').map(({ name, kind }) => ({ name, kind })),
+      shop.stepsOfFlow('order').map(({ name, kind }) => ({ name, kind })),
     );
   });
 

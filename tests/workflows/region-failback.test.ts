@@ -1,6 +1,6 @@
+import { shop } from '../../contracts/shop';
 import { describe, expect, it } from '@jest/globals';
 
-import { stepsOfFlow } from '../../contracts/flows';
 import { activityTypeOf } from '../../contracts/engine/definition';
 import { aFailback } from './support/builders';
 import type { FakeParticipants } from './support/fake-participants';
@@ -13,7 +13,7 @@ import { workflowTests } from './support/transaction-worker';
 const tests = workflowTests();
 const runs = transactionRuns(tests);
 
-const steps = stepsOfFlow('failback').map(({ name, participant, act }) => ({
+const steps = shop.stepsOfFlow('failback').map(({ name, participant, act }) => ({
   name,
   act: activityTypeOf(participant, act),
 }));

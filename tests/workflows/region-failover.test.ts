@@ -1,6 +1,6 @@
+import { shop } from '../../contracts/shop';
 import { describe, expect, it } from '@jest/globals';
 
-import { stepsOfFlow } from '../../contracts/flows';
 import { activityTypeOf } from '../../contracts/engine/definition';
 import { timelineQuery } from '../../contracts/engine/transaction';
 import { aFailover, littleTime } from './support/builders';
@@ -22,7 +22,7 @@ import { workflowTests } from './support/transaction-worker';
 const tests = workflowTests();
 const runs = transactionRuns(tests);
 
-const steps = stepsOfFlow('failover').map(({ name, kind, participant, act, undo }) => ({
+const steps = shop.stepsOfFlow('failover').map(({ name, kind, participant, act, undo }) => ({
   name,
   kind,
   act: activityTypeOf(participant, act),

@@ -1,3 +1,4 @@
+import { shop } from '../../contracts/shop';
 import { randomUUID } from 'node:crypto';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -48,6 +49,7 @@ describe('the job retention', () => {
     const pages: StampFence[] = [];
     const left = { orders: 2, keys: 1 };
     const report = await run({
+      participants: () => Promise.resolve(shop.fenced),
       stampFence(page) {
         pages.push(page);
         const next = { createdAt: '2026-01-01 00:00:00.000', gid: 'order:acme.O-1', branch: 'b' };

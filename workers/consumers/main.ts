@@ -1,3 +1,5 @@
+import { installApplication } from '../../contracts/engine/application';
+import { shop } from '../../contracts/shop';
 import { Registry } from 'prom-client';
 
 import { createSqlPool } from '../../activities/fence/sql-transaction';
@@ -19,6 +21,7 @@ import { createConsumerMetrics } from './metrics';
 import { createOrderViewProcessor, orderViewConsumer } from './order-view/processor';
 
 async function main(): Promise<void> {
+  installApplication(shop);
   const config = loadConsumerConfig();
   const logger = createLogger({ process: 'consumers', level: config.logLevel });
   for (const warning of unknownVariables('consumer')) logger.warn(warning);

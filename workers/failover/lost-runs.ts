@@ -8,7 +8,7 @@ import { TypedSearchAttributes } from '@temporalio/common';
 
 import type { OpenMove, OpenMoves } from '../../activities/regions/switch/open-moves';
 import type { WatchEvent, WatchStore } from '../../activities/regions/watch/store';
-import { flowDefinitions } from '../../contracts/flows';
+import { application } from '../../contracts/engine/application';
 import { partsOfGid, type Gid } from '../../contracts/engine/ids';
 import { searchAttributes } from '../../contracts/engine/search-attributes';
 import { failoverTaskQueue } from '../../contracts/engine/task-queues';
@@ -60,7 +60,7 @@ export function createLostRuns({
   async function start({ gid, flow, input }: OpenMove): Promise<boolean> {
     try {
       await bounded(() =>
-        client.workflow.start(flowDefinitions[flow].workflow, {
+        client.workflow.start(application().workflowOf(flow), {
           workflowId: gid,
           workflowIdReusePolicy: 'ALLOW_DUPLICATE', // Its row is open, so what has ended was not its story.
           workflowIdConflictPolicy: 'FAIL',

@@ -1,3 +1,5 @@
+import { installApplication } from '../../contracts/engine/application';
+import { shop } from '../../contracts/shop';
 import { join } from 'node:path';
 
 import { Context } from '@temporalio/activity';
@@ -46,6 +48,7 @@ const stuckAlarmMs = 5_000; // A switch of regions takes seconds.
 const ensureWatchEveryMs = 10_000;
 
 async function main(): Promise<void> {
+  installApplication(shop);
   const config = loadFailoverConfig();
   const logger = createLogger({ process: 'failover', level: config.logLevel });
   for (const warning of unknownVariables('failover')) logger.warn(warning);

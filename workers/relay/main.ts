@@ -1,3 +1,5 @@
+import { installApplication } from '../../contracts/engine/application';
+import { shop } from '../../contracts/shop';
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 
@@ -26,6 +28,7 @@ import { createRelay, relayDefaults } from './relay';
 const connectionsPerDatabase = 3;
 
 async function main(): Promise<void> {
+  installApplication(shop);
   const config = loadRelayConfig();
   const logger = createLogger({ process: 'relay', level: config.logLevel });
   for (const warning of unknownVariables('relay')) logger.warn(warning);

@@ -1,35 +1,35 @@
-import { createAccounts } from '../../activities/accounts/activities';
-import type { AllowanceStore } from '../../activities/accounts/allowance-store';
-import { createVelocityMeter } from '../../activities/accounts/risk-velocity';
-import { createCoupons } from '../../activities/coupons/activities';
 import { clusterEpoch, regionEpoch } from '../../activities/fence/epoch';
 import type { EpochRow, EpochSource } from '../../activities/fence/epoch';
 import type { FaultPoints } from '../../runtime/faults/points';
 import { createFence } from '../../activities/fence/fence';
-import { createInventory } from '../../activities/inventory/activities';
 import { createLockActivities } from '../../activities/locks/activities';
 import type { LockStore } from '../../activities/locks/lock-store';
-import { createOrders } from '../../activities/orders/activities';
 import { createReconciliationActivities } from '../../activities/reconciliation/activities';
 import { createRetentionActivities } from '../../activities/retention/activities';
 import { createRunsActivities } from '../../activities/runs/activities';
 import { createRunsStore } from '../../activities/runs/runs-store';
+import type { Fence } from '../../activities/fence/participant';
+import { poolOfParticipant, type FencedDatabases } from '../../activities/fence/databases';
 import type { SqlPool } from '../../activities/fence/sql-transaction';
+import { application } from '../../contracts/engine/application';
 import type { RunsActivities } from '../../contracts/engine/runs';
 import type { Keyed } from '../../contracts/engine/verdict';
 import { partsOfStepKey } from '../../contracts/engine/ids';
 import { activityTypeOf } from '../../contracts/engine/definition';
-import type { Participant } from '../../contracts/participants';
 import { currentDelivery } from './delivery-context';
 import { isRunning } from './run-liveness';
 import type { TransactionMetrics } from './metrics';
 
+/** The activities of each participant, over the fence of its database: as `implement` makes them. */
+export type Implementations = Readonly<Record<string, (fence: Fence) => object>>;
+
 export interface ActivityDependencies {
-  readonly databases: Readonly<Record<Participant, SqlPool>>;
+  readonly databases: FencedDatabases;
+  /** One for each participant of the application. */
+  readonly implementations: Implementations;
   readonly cluster: string;
   readonly epochs: EpochSource;
   readonly locks: LockStore;
-  readonly allowances: AllowanceStore;
   /** How long fence rows of ended transactions are kept. */
   readonly fenceKeepMs: number;
   readonly faults: FaultPoints;
@@ -40,7 +40,7 @@ export interface ActivityDependencies {
 
 /** All activities under the names that they are registered with: `<participant>.<activity>`; locks bear their own. */
 export function createActivities(dependencies: ActivityDependencies) {
-  const { databases, cluster, epochs, locks, allowances, fenceKeepMs, faults, metrics, wake } =
+  const { databases, implementations, cluster, epochs, locks, fenceKeepMs, faults, metrics, wake } =
     dependencies;
   const shared = { epochs, faults, delivery: currentDelivery, metrics: metrics.fence };
   const fenceOf = (pool: SqlPool, epochRow: EpochRow = regionEpoch) =>
@@ -52,15 +52,10 @@ export function createActivities(dependencies: ActivityDependencies) {
     runs: createRunsStore({ ...shared, ...hub }),
     resolvedByHand: (gid, resolution) => metrics.resolvedByHand(gid, resolution),
   });
-  const velocity = createVelocityMeter({
-    allowances,
-    unavailable: () => metrics.velocityUncounted(),
-  });
   return {
-    ...named('inventory', createInventory(fenceOf(databases.inventory))),
-    ...named('accounts', createAccounts(velocity)(fenceOf(databases.accounts))),
-    ...named('coupons', createCoupons(fenceOf(databases.coupons))),
-    ...named('orders', createOrders(fenceOf(databases.orders))),
+    ...participantActivities(implementations, (participant) =>
+      fenceOf(poolOfParticipant(databases, participant)),
+    ),
     ...named('accord', waking(runs, wake)),
     ...named('reconciliation', createReconciliationActivities({ databases, cluster, isRunning })),
     ...named('retention', createRetentionActivities({ databases, keepMs: fenceKeepMs })),
@@ -71,6 +66,24 @@ export function createActivities(dependencies: ActivityDependencies) {
       faults,
     }),
   };
+}
+
+/** @throws a plain error where a participant of the application has no implementation, or an implementation no participant. */
+function participantActivities(
+  implementations: Implementations,
+  fenceOf: (participant: string) => Fence,
+): object {
+  const { reserving } = application();
+  const strange = Object.keys(implementations).find((name) => !reserving.includes(name));
+  if (strange !== undefined) throw new Error(`${strange} is no participant of this application.`);
+  return Object.assign(
+    {},
+    ...reserving.map((participant) => {
+      const implementation = implementations[participant];
+      if (!implementation) throw new Error(`The participant ${participant} has no implementation.`);
+      return named(participant, implementation(fenceOf(participant)));
+    }),
+  ) as object;
 }
 
 export const named = (participant: string, activities: object) =>

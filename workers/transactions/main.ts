@@ -1,3 +1,5 @@
+import { installApplication } from '../../contracts/engine/application';
+import { shop } from '../../contracts/shop';
 import { join } from 'node:path';
 
 import { Runtime, type NativeConnection } from '@temporalio/worker';
@@ -22,12 +24,14 @@ import { keepPremises } from '../premises';
 import { createActivities } from './activities';
 import { createTransactionMetrics } from './metrics';
 import { ensureSchedules } from './schedules';
+import { shopImplementations } from './shop';
 import { createTransactionWorker } from './worker';
 
 /** Built beside this file's own folder: dist/workflow-bundle.js. */
 const workflowBundlePath = join(__dirname, '..', '..', 'workflow-bundle.js');
 
 async function main(): Promise<void> {
+  installApplication(shop);
   const config = loadTransactionWorkerConfig();
   const logger = createLogger({ process: 'transactions', level: config.logLevel });
   for (const warning of unknownVariables('transactions')) logger.warn(warning);
@@ -59,7 +63,9 @@ async function main(): Promise<void> {
       cluster: config.cluster,
       epochs: createEpochSource(databases.accord, config.cluster),
       locks: createLockStore({ redis: redisCommands }),
-      allowances: createAllowanceStore({ redis: redisCommands }),
+      implementations: shopImplementations(createAllowanceStore({ redis: redisCommands }), () =>
+        metrics.velocityUncounted(),
+      ),
       fenceKeepMs: config.fenceKeepMs,
       faults,
       metrics,

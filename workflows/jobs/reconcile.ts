@@ -4,14 +4,12 @@ import type { Gid, StepKey } from '../../contracts/engine/ids';
 import {
   findingKinds,
   reconcileRows,
-  reservingParticipants,
   type Finding,
   type JudgedReservation,
   type ReconcileInput,
   type ReconcileReport,
   type ReportedFinding,
   type ReservationPosition,
-  type ReservingParticipant,
 } from '../../contracts/engine/reconciliation';
 import type { Keyed, SetActivity } from '../../contracts/engine/verdict';
 import {
@@ -33,14 +31,14 @@ const repair = proxyActivities<Record<string, SetActivity<Keyed, unknown>>>({
   retry: { initialInterval: '50ms', maximumInterval: '5s' },
 });
 
-const parts: readonly Part[] = [
-  ...reservingParticipants.map(
+const parts = (participants: readonly string[]): readonly Part[] => [
+  ...participants.map(
     (participant): Part =>
       (round, after) =>
         reservationsOf(round, participant, typeof after === 'string' ? null : after),
   ),
   (round, after) => skipped(round, typeof after === 'string' ? after : null),
-  ...reservingParticipants.map(
+  ...participants.map(
     (participant): Part =>
       (round, after) =>
         booksOf(round, participant, typeof after === 'string' ? after : null),
@@ -65,7 +63,7 @@ export async function reconcile(
 
 async function reservationsOf(
   round: Round,
-  participant: ReservingParticipant,
+  participant: string,
   after: ReservationPosition | null,
 ): Promise<ReservationPosition | null> {
   const { judged, looked, next } = await job['reconciliation.reservations']({
@@ -128,7 +126,7 @@ async function skipped(round: Round, after: Gid | null): Promise<Gid | null> {
 
 async function booksOf(
   round: Round,
-  participant: ReservingParticipant,
+  participant: string,
   after: string | null,
 ): Promise<string | null> {
   const { findings, seen, next } = await job['reconciliation.differingBooks']({

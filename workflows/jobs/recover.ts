@@ -26,7 +26,7 @@ export async function recover(
   return playRound(
     {
       job,
-      parts: [(round, after) => openRuns(round, typeof after === 'string' ? after : null)],
+      parts: () => [(round, after) => openRuns(round, typeof after === 'string' ? after : null)],
       kinds: ['run_without_owner'],
     },
     input,

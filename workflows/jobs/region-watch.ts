@@ -1,6 +1,7 @@
 import { condition, continueAsNew, proxyActivities, workflowInfo } from '@temporalio/workflow';
 
-import { flowDefinitions } from '../../contracts/flows';
+import { failback } from '../../contracts/flows/failback';
+import { failover } from '../../contracts/flows/failover';
 import type { OperatorFlow } from '../../contracts/engine/ids';
 import {
   isWell,
@@ -116,7 +117,8 @@ export async function regionWatch(
   return { ended: 'nothing_to_watch' };
 }
 
+const workflows = { failover, failback } as const;
+
 async function start(flow: OperatorFlow, accepted: AcceptedSwitch<object> | null): Promise<void> {
-  if (accepted)
-    await startTransaction(flowDefinitions[flow].workflow, accepted.gid, accepted.input);
+  if (accepted) await startTransaction(workflows[flow].workflow, accepted.gid, accepted.input);
 }

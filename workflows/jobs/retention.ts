@@ -1,6 +1,5 @@
 import { continueAsNew, proxyActivities, workflowInfo } from '@temporalio/workflow';
 
-import { fencedParticipants } from '../../contracts/engine/retention';
 import type {
   FenceCursor,
   RetentionActivities,
@@ -12,27 +11,29 @@ import { unlessFailed } from './jobs';
 /** Where a round of the job stands. */
 export interface RetentionProgress {
   readonly done: RetentionReport;
+  /** Every one of the round. */
+  readonly participants: readonly string[];
   /** Index of the participant whose fence is being looked at. */
   readonly at: number;
   readonly after: FenceCursor | null;
 }
 
-const start: RetentionProgress = {
-  done: { stamped: 0, leaked: 0, deleted: 0, expiredKeys: 0, isComplete: true },
-  at: 0,
-  after: null,
+const nothingDone: RetentionReport = {
+  ...{ stamped: 0, leaked: 0, deleted: 0, expiredKeys: 0 },
+  isComplete: true,
 };
 
 /**
  * A job, no transaction: gives fence rows of ended transactions an end, deletes those whose end has come, and forgets
  * old idempotency keys. May be run at any time, and twice; a long round goes on in a new run.
  */
-export async function retention(from: RetentionProgress = start): Promise<RetentionReport> {
+export async function retention(from?: RetentionProgress): Promise<RetentionReport> {
   const activities = retentionActivities();
-  let { stamped, leaked, deleted, expiredKeys, isComplete } = from.done;
-  let after = from.after;
-  for (let at = from.at; at < fencedParticipants.length; at += 1) {
-    const participant = fencedParticipants[at] ?? 'accord';
+  const participants = from?.participants ?? (await activities.participants());
+  let { stamped, leaked, deleted, expiredKeys, isComplete } = from?.done ?? nothingDone;
+  let after = from?.after ?? null;
+  for (const [at, participant] of participants.entries()) {
+    if (at < (from?.at ?? 0)) continue;
     do {
       const behind: FenceCursor | null = after;
       const page = await unlessFailed(() => activities.stampFence({ participant, after: behind }));
@@ -43,7 +44,7 @@ export async function retention(from: RetentionProgress = start): Promise<Retent
       // Between two pages only: behind the last one the deletions are still to come.
       if (after && workflowInfo().continueAsNewSuggested) {
         const done = { stamped, leaked, deleted, expiredKeys, isComplete };
-        await continueAsNew<typeof retention>({ done, at, after });
+        await continueAsNew<typeof retention>({ done, participants, at, after });
       }
     } while (after);
     let expired;
@@ -65,6 +66,7 @@ export async function retention(from: RetentionProgress = start): Promise<Retent
 /** Registered as `retention.<activity>`. */
 function retentionActivities(): RetentionActivities {
   const calls = proxyActivities<{
+    'retention.participants': RetentionActivities['participants'];
     'retention.stampFence': RetentionActivities['stampFence'];
     'retention.deleteExpired': RetentionActivities['deleteExpired'];
     'retention.expireKeys': RetentionActivities['expireKeys'];
@@ -73,6 +75,7 @@ function retentionActivities(): RetentionActivities {
     summary: 'retention',
   });
   return {
+    participants: calls['retention.participants'],
     stampFence: calls['retention.stampFence'],
     deleteExpired: calls['retention.deleteExpired'],
     expireKeys: calls['retention.expireKeys'],

@@ -35,6 +35,8 @@ export type Position = ReservationPosition | string;
 export interface RoundProgress {
   readonly round: Round;
   readonly since: string;
+  /** Those whose rows are looked at. */
+  readonly participants: readonly string[];
   /** Index of the part, and where its next page begins. */
   readonly at: number;
   readonly after: Position | null;
@@ -46,7 +48,8 @@ export type Part = (round: Round, after: Position | null) => Promise<Position | 
 /** What a job looks at, and what it alone finds: what it has not seen again is gone. */
 export interface Looking {
   readonly job: ReturnType<typeof reconciliationOf>;
-  readonly parts: readonly Part[];
+  /** In their order, for the participants of the round. */
+  readonly parts: (participants: readonly string[]) => readonly Part[];
   readonly kinds: readonly FindingKind[];
 }
 
@@ -61,18 +64,18 @@ export async function playRound(
   from: RoundProgress | undefined,
   goOn: (progress: RoundProgress) => Promise<never>,
 ): Promise<ReconcileReport> {
-  const { round, since, ...place } = from ?? {
+  const { round, since, participants, ...place } = from ?? {
     round: { dryRun, looked: 0, isComplete: true, actions: {}, findings: [] },
-    since: await job['reconciliation.beginRound'](),
+    ...(await job['reconciliation.beginRound']()),
     at: 0,
     after: null,
   };
   let after: Position | null = place.after;
   let pages = 0;
-  for (const [at, part] of parts.entries()) {
+  for (const [at, part] of parts(participants).entries()) {
     if (at < place.at) continue;
     do {
-      if (pages === reconcileRows.pagesOfRun) await goOn({ round, since, at, after });
+      if (pages === reconcileRows.pagesOfRun) await goOn({ round, since, participants, at, after });
       const behind: Position | null = after;
       const next = await unlessFailed(() => part(round, behind));
       if (next === undefined) round.isComplete = false;

@@ -6,7 +6,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 
-import { flowDefinitions } from '../../contracts/flows';
+import { settlement as flow } from '../../contracts/flows/settlement';
 import type { Gid } from '../../contracts/engine/ids';
 import {
   settlementsListedMax,
@@ -93,6 +93,6 @@ async function settle(scope: SettlementScope, day: string): Promise<Gid | null> 
     deadlineAt: Date.now() + deadlineMs.default,
   });
   if (!accepted) return null;
-  await startTransaction(flowDefinitions.settlement.workflow, accepted.gid, accepted.input);
+  await startTransaction(flow.workflow, accepted.gid, accepted.input);
   return accepted.gid;
 }

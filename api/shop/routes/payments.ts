@@ -1,7 +1,7 @@
 import { ulid } from 'ulid';
 import { z } from 'zod';
 
-import { businessIdOf, flows, gidOf, partsOfGid } from '../../../contracts/engine/ids';
+import { businessIdOf, gidOf, partsOfGid } from '../../../contracts/engine/ids';
 import type { Money } from '../../../contracts/engine/money';
 import {
   descriptionMax,
@@ -19,6 +19,7 @@ import { currencyAt, deadlineFaults, refuse, sameAccountFaults } from '../../htt
 import { keyOf, principalOf, type Api } from '../../http/route-rules';
 import { linkOf, linksOf, runViewOf, runViewSchema } from '../../transactions/run-view';
 import {
+  flowName,
   digits,
   idParams,
   lifeMs,
@@ -103,7 +104,7 @@ const reasonSchema = z.object({
 const paymentAnswerSchema = z
   .object({
     gid: z.string(),
-    flow: z.enum(flows),
+    flow: flowName,
     payment: z.object({ paymentId: z.string(), status: z.enum(paymentAnswers) }),
     links: z.object({ self: z.string(), explain: z.string(), payment: z.string() }),
   })

@@ -196,7 +196,7 @@ describe('starting an order over HTTP', () => {
     const orderId = aReference();
     const faults = parseFaults(`api.start:before:dup:of=${orderId}`, {
       seed: 1,
-      places: faultMenu,
+      places: faultMenu(),
     });
     const doubling = await apis.start({}, { faults });
     const answer = await post(orderId, anOrder(orderId), { on: doubling });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { problems } from '../../../api/http/errors';
 import { scopes } from '../../../api/http/scopes';
 import { codeOfFailure, engineReasons, parkReasons } from '../../../contracts/engine/failures';
-import { declaredRefusals } from '../../../contracts/participants';
+import { shop } from '../../../contracts/shop';
 import { fakeApi, type FakeApi } from './fake-api';
 import { operationsOf, titleOf } from './operations';
 
@@ -44,7 +44,7 @@ describe('docs/http.md', () => {
       engine: firstColumn(engine).sort(),
       park: (park.match(/\w+/g) ?? []).sort(),
     }).toEqual({
-      refusals: declaredRefusals.map(codeOfFailure).sort(),
+      refusals: shop.refusals.map(codeOfFailure).sort(),
       engine: engineReasons.map(codeOfFailure).sort(),
       park: [...parkReasons].sort(),
     });

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 
-import { operationsOf } from '../../../contracts/engine/definition';
 import { codeOfFailure } from '../../../contracts/engine/failures';
-import { participants } from '../../../contracts/participants';
+import { shop } from '../../../contracts/shop';
 import { fakeApi, type FakeApi } from './fake-api';
 
 const documentSchema = z.object({
@@ -39,11 +38,11 @@ describe('the OpenAPI document', () => {
 
   it('tells the code of every refusal that a participant declares, and of no other', () => {
     const { components } = documentSchema.parse(JSON.parse(text));
-    const transaction = JSON.stringify(components.schemas['Transaction']);
+    const transaction = JSON.stringify(components.schemas['ReasonCode']);
     const told = /a refusal of a participant: (.*?);/.exec(transaction)?.[1] ?? '';
-    const declared = Object.values(participants)
-      .flatMap(operationsOf)
-      .flatMap(({ refusals }) => refusals.map(codeOfFailure));
+    const declared = [...shop.operations.values()].flatMap(({ refusals }) =>
+      refusals.map(codeOfFailure),
+    );
     expect(new Set(told.match(/[a-z_]+/g))).toEqual(new Set(declared));
   });
 

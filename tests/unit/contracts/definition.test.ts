@@ -1,3 +1,4 @@
+import { shop } from '../../../contracts/shop';
 import { describe, expect, it } from '@jest/globals';
 
 import { implement } from '../../../activities/fence/implement';
@@ -11,7 +12,9 @@ import {
   seal,
   undo,
 } from '../../../contracts/engine/definition';
-import { operations, participants } from '../../../contracts/participants';
+import { shopParticipants } from '../../../contracts/participants';
+import { regions } from '../../../contracts/participants/regions';
+import { accord } from '../../../contracts/engine/runs';
 import type { Keyed, Verdict } from '../../../contracts/engine/verdict';
 
 interface HoldRoom {
@@ -125,10 +128,10 @@ describe('a participant that is declared once', () => {
   });
 
   it('is in the register under the type of each of its operations', () => {
-    const types = Object.values(participants).flatMap((each) =>
+    const types = [...shopParticipants, accord, regions].flatMap((each) =>
       operationsOf(each).map(({ type }) => type),
     );
-    expect([...operations.keys()]).toEqual(types);
-    expect(operations.get('accounts.sealBranch')?.verb).toBe('seal');
+    expect([...shop.operations.keys()]).toEqual(types);
+    expect(shop.operations.get('accounts.sealBranch')?.verb).toBe('seal');
   });
 });

@@ -1,3 +1,4 @@
+import { shop } from '../../../contracts/shop';
 import { describe, expect, it } from '@jest/globals';
 import {
   ActivityFailure,
@@ -14,7 +15,6 @@ import {
   protocolFailures,
   whyNoRefusal,
 } from '../../../contracts/engine/failures';
-import { operations } from '../../../contracts/participants';
 
 const wrapped = (cause: Error) =>
   new ActivityFailure(
@@ -53,7 +53,7 @@ describe('the type of a failure', () => {
 
   it('has a code of its own in snake case', () => {
     expect(codeOfFailure('OutOfStock')).toBe('out_of_stock');
-    const refusals = [...operations.values()].flatMap((operation) => operation.refusals);
+    const refusals = [...shop.operations.values()].flatMap((operation) => operation.refusals);
     const types = [...failureTypes, ...new Set<string>(refusals)];
     expect(new Set(types.map(codeOfFailure)).size).toBe(types.length);
   });

@@ -1,14 +1,9 @@
+import { shop } from '../../../contracts/shop';
+import { flowNames } from '../../../contracts/flows';
 import { describe, expect, it } from '@jest/globals';
 
-import {
-  finisherIn,
-  flowDefinitions,
-  plannedStepIn,
-  plannedStepsOf,
-  stepsOfFlow,
-  stepsOfInput,
-} from '../../../contracts/flows';
-import { flows, type Flow } from '../../../contracts/engine/ids';
+import { finisherIn, planStepsOf, plannedStepIn } from '../../../contracts/engine/plan';
+import { type Flow } from '../../../contracts/engine/ids';
 import { inventory } from '../../../contracts/participants/inventory';
 import type { OrderSagaInput } from '../../../contracts/flows/order';
 import { accounts } from '../../../contracts/participants';
@@ -66,7 +61,7 @@ const recorded: Readonly<Record<Flow, readonly string[]>> = {
 };
 
 const undoneStepsOf = (flow: Flow): readonly string[] =>
-  Object.entries<AnyStep>(flowDefinitions[flow].steps).flatMap(([name, { undo }]) =>
+  Object.entries<AnyStep>(shop.flows[flow]?.steps ?? {}).flatMap(([name, { undo }]) =>
     undo ? [`${name}: ${undo.type}`] : [],
   );
 
@@ -214,7 +209,7 @@ describe('the names of steps', () => {
 describe('the plan of a step that its flow has no more', () => {
   const fundsOfEach = counted(accounts.holdFunds, { undo: accounts.releaseFunds, times: () => 3 });
   const flow = { name: 'order', workflow: 'w' } as const;
-  const plan = plannedStepsOf(
+  const plan = planStepsOf(
     define({ ...flow, steps: { funds: retired(fundsOfEach), stock: retired(reserve), capture } }),
   );
   const undo = { kind: 'retriable', act: 'releaseFunds', participant: 'accounts' };
@@ -234,7 +229,9 @@ describe('the plan of a step that its flow has no more', () => {
 
   it('says how a completed transaction ends what is left of it', () => {
     expect(finisherIn(plan, 'funds-2')).toMatchObject({ act: 'releaseFunds', isRetired: true });
-    expect(finisherIn(stepsOfFlow('order'), 'reserveStock')).toMatchObject({ act: 'confirmStock' });
+    expect(finisherIn(shop.stepsOfFlow('order'), 'reserveStock')).toMatchObject({
+      act: 'confirmStock',
+    });
     expect(finisherIn(plan, 'capture')).toBeUndefined();
   });
 });
@@ -263,16 +260,19 @@ describe('a flow that is declared once', () => {
     expect(mistakes).toBeInstanceOf(Function);
   });
 
-  it.each(flows)('%s still takes back every step that a shipped build may have acted', (flow) => {
-    expect(undoneStepsOf(flow)).toEqual(recorded[flow]);
-  });
+  it.each(flowNames)(
+    '%s still takes back every step that a shipped build may have acted',
+    (flow) => {
+      expect(undoneStepsOf(flow)).toEqual(recorded[flow]);
+    },
+  );
 
-  it.each(flows)('%s has exactly one decision, its own or that in accord', (flow) => {
-    expect(stepsOfFlow(flow).filter(({ kind }) => kind === 'pivot')).toHaveLength(1);
+  it.each(flowNames)('%s has exactly one decision, its own or that in accord', (flow) => {
+    expect(shop.stepsOfFlow(flow).filter(({ kind }) => kind === 'pivot')).toHaveLength(1);
   });
 
   it('plans the steps of its input alone', () => {
-    const namesOf = (order: OrderSagaInput) => stepsOfInput(order).map(({ name }) => name);
+    const namesOf = (order: OrderSagaInput) => shop.stepsOfInput(order).map(({ name }) => name);
     const paid = anOrder();
     expect(namesOf(paid)).not.toContain('coupon');
     const coupon = { couponId: 'acme.C-1', discount: paid.amount, isWholePrice: true } as const;

@@ -1,11 +1,10 @@
+import { flowNames, shopFlowNames } from '../../../contracts/flows';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import {
-  businessFlows,
   businessIdOf,
   eventIdOf,
-  flows,
   gidLengthMax,
   gidOf,
   partsOfBusinessId,
@@ -22,7 +21,7 @@ import {
 
 const tenant = fc.stringMatching(/^[a-z0-9]{1,16}$/);
 const reference = fc.stringMatching(/^[A-Za-z0-9._~-]{1,64}$/);
-const flow = fc.constantFrom(...flows);
+const flow = fc.constantFrom(...flowNames);
 const branch = fc.stringMatching(/^[A-Za-z0-9-]{1,64}$/);
 
 describe('an id', () => {
@@ -59,7 +58,9 @@ describe('an id', () => {
     'order:acme.O 1',
     'order:acme.O-1 ',
     'order:acme.O/1',
-    'unknown:acme.O-1',
+    'Order:acme.O-1',
+    'an-order:acme.O-1',
+    `${'o'.repeat(15)}:acme.O-1`,
     `order:acme.${'x'.repeat(gidLengthMax)}`,
   ])('is no gid: %j', (text) => {
     expect(partsOfGid(text)).toBeUndefined();
@@ -92,10 +93,10 @@ describe('a reference', () => {
 
 describe('a flow', () => {
   it('is run in the hub where operators move regions, and by the transaction workers everywhere else', () => {
-    expect(flows.filter((name) => taskQueueOf(name) === failoverTaskQueue)).toEqual([
+    expect(flowNames.filter((name) => taskQueueOf(name) === failoverTaskQueue)).toEqual([
       'failover',
       'failback',
     ]);
-    expect(businessFlows.map(taskQueueOf)).toEqual(businessFlows.map(() => transactionsTaskQueue));
+    expect(shopFlowNames.map(taskQueueOf)).toEqual(shopFlowNames.map(() => transactionsTaskQueue));
   });
 });

@@ -18,7 +18,9 @@ import {
 const checkout = join(__dirname, '..', '..', '..');
 const read = (file: string): string => readFileSync(join(checkout, file), 'utf8');
 
-const variables = [...new Set([...apiVariables, ...Object.values(workerVariables).flat()])].sort();
+const variables = [
+  ...new Set([...apiVariables, ...Object.values(workerVariables()).flat()]),
+].sort();
 
 /** Also those that are commented out: they are for some installations alone. */
 const lines = [...read('.env.example').matchAll(/^(# )?([A-Z][A-Z0-9_]+)=(.*)$/gm)].map(

@@ -4,7 +4,7 @@ import { apiVariables } from '../../../api/config';
 import { warningsOfUnknown } from '../../../runtime/environment';
 import { workerVariables } from '../../../workers/config';
 
-const processes = { api: apiVariables, ...workerVariables };
+const processes = { api: apiVariables, ...workerVariables() };
 const everyVariable = Object.values(processes).flat();
 const given = (...names: readonly string[]) =>
   Object.fromEntries(names.map((name) => [name, 'a value']));

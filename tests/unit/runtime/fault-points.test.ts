@@ -16,7 +16,7 @@ import {
 import { createLogger } from '../../../runtime/logger';
 
 const parse = (faults: string, seed = 7, more: Partial<Arming> = {}) =>
-  parseFaults(faults, { seed, places: faultMenu, ...more });
+  parseFaults(faults, { seed, places: faultMenu(), ...more });
 
 describe('fault points', () => {
   it('do nothing unless they are armed', async () => {
@@ -159,7 +159,7 @@ describe('fault points', () => {
 
   it('can be armed before and behind each step of a switch of regions, and nowhere in it', () => {
     for (const { name: step } of operationsOf(regions)) {
-      const points = faultMenu.find(({ name }) => name === `regions.${step}`)?.points;
+      const points = faultMenu().find(({ name }) => name === `regions.${step}`)?.points;
       expect(points).toEqual(['before', 'beforeAck']);
     }
   });

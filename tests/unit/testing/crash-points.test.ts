@@ -55,6 +55,6 @@ describe('the crash points of a flow', () => {
       const { crash, planted } = faultsOf(point, `K${at}`);
       return planted === null ? [crash] : [crash, planted];
     });
-    expect(() => parseFaults(texts.join(';'), { seed: 1, places: faultMenu })).not.toThrow();
+    expect(() => parseFaults(texts.join(';'), { seed: 1, places: faultMenu() })).not.toThrow();
   });
 });

@@ -1,8 +1,8 @@
+import { shop } from '../../../contracts/shop';
 import { ApplicationFailure } from '@temporalio/common';
 
 import type { Refusal, VerdictFailure } from '../../../contracts/engine/failures';
 import { partsOfStepKey, stepKeyOf } from '../../../contracts/engine/ids';
-import { operations } from '../../../contracts/participants';
 import type { EndRun, MoveRun } from '../../../contracts/engine/runs';
 import type {
   FenceVerdict,
@@ -35,7 +35,7 @@ export const refuses =
 
 /** A refusal that the operation declares; `undefined`: it declares none. */
 export const refusalDeclaredBy = (activity: string): Refusal | undefined =>
-  operations.get(activity)?.refusals[0];
+  shop.operations.get(activity)?.refusals[0];
 
 export const fails =
   (type: VerdictFailure, detail = 'Broken.'): Answer =>
@@ -71,7 +71,7 @@ export const first =
 /** Written by the fake itself: the row of a run guards itself, it has no fence. */
 const rowActivities = ['accord.moveRun', 'accord.endRun'];
 
-const fencedVerbs: readonly (readonly [string, Verb])[] = [...operations.values()]
+const fencedVerbs: readonly (readonly [string, Verb])[] = [...shop.operations.values()]
   .map(({ type, verb }) => [type, verb] as const)
   .filter(([activity]) => !rowActivities.includes(activity));
 

@@ -1,6 +1,6 @@
+import { shop } from '../../../contracts/shop';
 import type { WorkflowHandle } from '@temporalio/client';
 
-import { flowDefinitions } from '../../../contracts/flows';
 import type { Gid } from '../../../contracts/engine/ids';
 import type { TransactionInput, TransactionResult } from '../../../contracts/engine/transaction';
 import type { FakeParticipants } from './fake-participants';
@@ -33,7 +33,7 @@ export function transactionRuns(tests: ReturnType<typeof workflowTests>) {
     start: (
       input: TransactionInput,
       workflowId = input.gid,
-      type = flowDefinitions[input.flow].workflow,
+      type = shop.workflowOf(input.flow),
     ): Promise<TransactionHandle> =>
       tests.client().workflow.start<TransactionWorkflow>(type, {
         workflowId,

@@ -3,16 +3,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { differingBooks, noteBooks } from '../../../../activities/reconciliation/books';
 import { recordFindings } from '../../../../activities/reconciliation/findings-store';
 import { SqlTimeout, type SqlPool } from '../../../../activities/fence/sql-transaction';
-import type { Finding, ReservingParticipant } from '../../../../contracts/engine/reconciliation';
+import type { Finding } from '../../../../contracts/engine/reconciliation';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { fill } from '../../../../testing/bench/filling';
 import { countingPool, mostRead, type StatementReads } from '../../../../testing/bench/rows-read';
 
 let own: OwnDatabases;
 let accord: SqlPool;
-const admins = new Map<ReservingParticipant, SqlPool>();
+const admins = new Map<string, SqlPool>();
 /** As the worker's user, counted. */
-const pools = new Map<ReservingParticipant, SqlPool>();
+const pools = new Map<string, SqlPool>();
 const reads: StatementReads[] = [];
 
 beforeAll(async () => {
@@ -30,12 +30,12 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => own.drop());
 
-function admin(participant: ReservingParticipant): SqlPool {
+function admin(participant: string): SqlPool {
   const pool = admins.get(participant);
   if (!pool) throw new Error(participant);
   return pool;
 }
-function worker(participant: ReservingParticipant): SqlPool {
+function worker(participant: string): SqlPool {
   const pool = pools.get(participant);
   if (!pool) throw new Error(participant);
   return pool;
@@ -43,7 +43,7 @@ function worker(participant: ReservingParticipant): SqlPool {
 
 /** A round as the job makes it; `isNoted`: what it has seen is told. */
 async function round(
-  participant: ReservingParticipant,
+  participant: string,
   rows: number,
   { pool = worker(participant), isNoted = true } = {},
 ): Promise<readonly Finding[]> {

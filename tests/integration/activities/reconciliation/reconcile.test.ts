@@ -1,3 +1,4 @@
+import { shopImplementations } from '../../../../workers/transactions/shop';
 import { randomBytes, randomUUID } from 'node:crypto';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -72,7 +73,7 @@ async function openScene() {
       cluster: 'main',
       epochs: createEpochSource(databases.accord, 'main'),
       locks: createLockStore({ redis }),
-      allowances: createAllowanceStore({ redis }),
+      implementations: shopImplementations(createAllowanceStore({ redis }), () => undefined),
       fenceKeepMs: 14 * 24 * 3_600_000,
       faults,
       metrics,

@@ -195,7 +195,10 @@ describe('the order view', () => {
   it.each(['before:dup', 'beforeAck:throw-retryable'])(
     'applies an event once when it meets consumer.order-view:%s',
     async (fault) => {
-      const faults = parseFaults(`consumer.order-view:${fault}:1`, { seed: 1, places: faultMenu });
+      const faults = parseFaults(`consumer.order-view:${fault}:1`, {
+        seed: 1,
+        places: faultMenu(),
+      });
       const orderId = anOrderId();
       await sent(created(orderId));
       startConsumer(orderViews(), faults);

@@ -215,7 +215,7 @@ describe('the relay', () => {
   it.each(['before:dup', 'beforeCommit:throw-retryable'])(
     'publishes every row, twice at least, when it meets relay.publish:%s',
     async (fault) => {
-      const faults = parseFaults(`relay.publish:${fault}:1`, { seed: 1, places: faultMenu });
+      const faults = parseFaults(`relay.publish:${fault}:1`, { seed: 1, places: faultMenu() });
       await written(3, 4);
       startRelay({ faults });
       await eventually(() => arrived().length >= 24);

@@ -1,3 +1,4 @@
+import { shopImplementations } from '../../../../workers/transactions/shop';
 import { randomBytes, randomUUID } from 'node:crypto';
 
 import type { WorkflowHandle } from '@temporalio/client';
@@ -70,7 +71,7 @@ export async function ownWorker({
       cluster: 'main',
       epochs: createEpochSource(databases.accord, 'main'),
       locks: createLockStore({ redis }),
-      allowances: createAllowanceStore({ redis }),
+      implementations: shopImplementations(createAllowanceStore({ redis }), () => undefined),
       fenceKeepMs: 14 * 24 * 3_600_000,
       faults,
       metrics,
@@ -91,7 +92,7 @@ export async function ownWorker({
     runOf,
     /** Arms fault points; `''` disarms them. */
     arm(text: string): ArmedFaultPoints {
-      const points = parseFaults(text, { seed: 1, places: faultMenu });
+      const points = parseFaults(text, { seed: 1, places: faultMenu() });
       armed.current = points;
       return points;
     },

@@ -1,13 +1,14 @@
 import { expect, it } from '@jest/globals';
 
 import { repairIn } from '../../../../activities/reconciliation/reservations';
-import { plannedStepsOf, stepsOfFlow } from '../../../../contracts/flows';
+import { planStepsOf } from '../../../../contracts/engine/plan';
+import { shop } from '../../../../contracts/shop';
 import type { OrderSagaInput } from '../../../../contracts/flows/order';
 import { accounts } from '../../../../contracts/participants';
 import { counted, defineFlow, pivot, retired } from '../../../../contracts/engine/steps';
 
 const fundsOfEach = counted(accounts.holdFunds, { undo: accounts.releaseFunds, times: () => 3 });
-const plan = plannedStepsOf(
+const plan = planStepsOf(
   defineFlow<OrderSagaInput>()({
     ...{ name: 'order', workflow: 'w' },
     steps: {
@@ -20,7 +21,7 @@ const plan = plannedStepsOf(
 const undo = { activity: 'accounts.releaseFunds', verb: 'undo' };
 
 it('what leaks behind a completed order is confirmed, behind a compensated one undone', () => {
-  const order = stepsOfFlow('order');
+  const order = shop.stepsOfFlow('order');
   expect(repairIn(order, 'reserveStock', 'completed')).toEqual({
     ...{ activity: 'inventory.confirmStock', verb: 'confirm' },
   });

@@ -1,0 +1,126 @@
+/** What an application is made of: its participants and flows, and what follows from their definitions. */
+import { operationsOf, type AnyOperation, type Participating } from './definition';
+import type { Refusal } from './failures';
+import { isOperatorFlow, type Flow } from './ids';
+import { decideStep, plannedStepIn, planStepsOf, stepsOfPlan, type PlannedStep } from './plan';
+import { accord } from './runs';
+import type { FlowDefinition } from './steps';
+import type { TransactionInput } from './transaction';
+
+export interface Application {
+  /** Those with a database of their own, and a fence in it; `accord`, the last, is every application's. */
+  readonly fenced: readonly string[];
+  /** `fenced` without `accord`: those whose acts may only reserve. */
+  readonly reserving: readonly string[];
+  /** By name. */
+  readonly flows: Readonly<Record<Flow, FlowDefinition>>;
+  /** Those that callers start; the others move regions. */
+  readonly businessFlows: readonly Flow[];
+  /** Every operation of every participant, by activity type. */
+  readonly operations: ReadonlyMap<string, AnyOperation>;
+  /** Every refusal that an operation declares, each once. */
+  readonly refusals: readonly Refusal[];
+  /** @throws a plain error for a flow that the application does not have. */
+  workflowOf(flow: Flow): string;
+  /** The steps that a flow may have, whatever its input; none of a flow that the application does not have. */
+  stepsOfFlow(flow: Flow): readonly PlannedStep[];
+  /** The steps that a transaction with this input has. */
+  stepsOfInput(input: TransactionInput): readonly PlannedStep[];
+  /** A step of a run as it was planned. */
+  plannedStepOf(flow: Flow, step: string): PlannedStep | undefined;
+}
+
+/** What an application is made of. */
+export interface ApplicationParts {
+  /** With a database of their own each. */
+  readonly participants: readonly Participating[];
+  /** Without a fence: what they do is made so, and looked at. Left out: none. */
+  readonly unfenced?: readonly Participating[];
+  readonly flows: readonly FlowDefinition[];
+}
+
+/**
+ * Declares an application.
+ *
+ * @throws a plain error where two participants or two flows have one name, two flows one workflow, or a flow's step calls
+ *   a participant that is not among them.
+ */
+export function defineApplication({
+  participants,
+  unfenced = [],
+  flows,
+}: ApplicationParts): Application {
+  const all = [...participants, accord, ...unfenced];
+  demandOnce(
+    'participant',
+    all.map(({ participant }) => participant),
+  );
+  demandOnce(
+    'flow',
+    flows.map(({ name }) => name),
+  );
+  demandOnce(
+    'workflow',
+    flows.map(({ workflow }) => workflow),
+  );
+  const operations = new Map(
+    all.flatMap(operationsOf).map((operation) => [operation.type, operation] as const),
+  );
+  for (const flow of flows) demandKnown(flow, operations);
+  const byName = Object.fromEntries(flows.map((flow) => [flow.name, flow]));
+  const plans = new Map(flows.map((flow) => [flow.name, planStepsOf(flow)] as const));
+  const stepsOfFlow = (flow: Flow) => plans.get(flow) ?? [];
+  const reserving = participants.map(({ participant }) => participant);
+  return Object.freeze({
+    fenced: [...reserving, accord.participant],
+    reserving,
+    flows: byName,
+    businessFlows: flows.map(({ name }) => name).filter((name) => !isOperatorFlow(name)),
+    operations,
+    refusals: [...new Set([...operations.values()].flatMap(({ refusals }) => refusals))],
+    workflowOf(flow: Flow) {
+      const { workflow } = byName[flow] ?? {};
+      if (workflow === undefined) throw new Error(`This application has no flow ${flow}.`);
+      return workflow;
+    },
+    stepsOfFlow,
+    stepsOfInput: (input: TransactionInput) => stepsOfPlan(stepsOfFlow(input.flow), input),
+    plannedStepOf: (flow: Flow, step: string) =>
+      plannedStepIn(stepsOfFlow(flow), step) ?? (step === decideStep.name ? decideStep : undefined),
+  });
+}
+
+function demandOnce(what: string, names: readonly string[]): void {
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new Error(`Two of one ${what}: ${twice}.`);
+}
+
+function demandKnown(flow: FlowDefinition, operations: ReadonlyMap<string, AnyOperation>): void {
+  for (const [name, { act }] of Object.entries(flow.steps)) {
+    if (operations.has(act.type)) continue;
+    throw new Error(
+      `Step ${name} of the flow ${flow.name} calls ${act.type}: ${act.participant} is no participant of this application.`,
+    );
+  }
+}
+
+let installed: Application | undefined;
+
+/**
+ * Makes it the application of this process: what every part of the engine asks for. A process has one, from its start on.
+ *
+ * @throws a plain error where another one is installed already.
+ */
+export function installApplication(one: Application): void {
+  if (installed && installed !== one) throw new Error('Another application is installed already.');
+  installed = one;
+}
+
+/** The application of this process. @throws a plain error where none was installed. */
+export function application(): Application {
+  if (!installed)
+    throw new Error(
+      'No application is installed: a process calls installApplication at its start.',
+    );
+  return installed;
+}

@@ -1,0 +1,139 @@
+/** The plan of a flow: what follows from its steps without running it, for dry runs, explanations, repairs and the rule of two persons. */
+import { accord, decideBranch } from './runs';
+import { pivot, retiredNameOf, type AnyStep, type FlowDefinition } from './steps';
+import type { StepKind, TransactionInput } from './transaction';
+
+/** One step of a flow as it is planned. */
+export interface PlannedStep {
+  /** The branch of its effect, unless it confirms another step's. Of one that is repeated: of its first time. */
+  readonly name: string;
+  readonly kind: StepKind;
+  readonly participant: string;
+  /** Activities of the step by what they are for; `confirms`: the step whose branch a forward step confirms, or takes back. */
+  readonly act: string;
+  readonly undo: string | null;
+  readonly seal: string | null;
+  readonly confirms: string | null;
+  /** Skipping it by hand moves money, or leaves it where it is: never the decision of one person. */
+  readonly movesMoney: boolean;
+  /** Whether a transaction with this input has it, and how often; `undefined`: once, under its own name. */
+  readonly when: AnyStep['when'];
+  readonly times: AnyStep['times'];
+  /** No run begins it any more. */
+  readonly isRetired: boolean;
+}
+
+/** In the order of the business; undone last first. A flow without a pivot of its own is decided by `decide`. */
+export function planStepsOf({ steps }: FlowDefinition): readonly PlannedStep[] {
+  const entries = Object.entries(steps);
+  const planned = entries.map(([name, step]) => planOf(name, step));
+  const confirmed = entries.flatMap(([name, step]) => confirmOf(name, step));
+  const takenBack = planned.flatMap(takenBackOf);
+  const hasPivot = planned.some(({ kind }) => kind === 'pivot');
+  return [...planned, ...(hasPivot ? [] : [decideStep]), ...confirmed, ...takenBack];
+}
+
+function planOf(name: string, step: AnyStep): PlannedStep {
+  const { wording, act, undo, seal, confirms, when, times } = step;
+  return {
+    name: wording === 'repeated' || times !== undefined ? `${name}-1` : name,
+    kind: kindOf(step),
+    participant: act.participant,
+    act: act.name,
+    undo: undo?.name ?? null,
+    seal: seal?.name ?? null,
+    confirms,
+    movesMoney: act.movesMoney,
+    when,
+    times,
+    isRetired: wording === 'retired',
+  };
+}
+
+function kindOf({ wording }: AnyStep): StepKind {
+  if (wording === 'pivot') return 'pivot';
+  const isForward = wording === 'retriable' || wording === 'repeated' || wording === 'confirms';
+  return isForward ? 'retriable' : 'compensable';
+}
+
+/** The forward step that confirms a TCC participant. */
+function confirmOf(name: string, step: AnyStep): readonly PlannedStep[] {
+  const { confirm } = step;
+  if (!confirm) return [];
+  return [
+    {
+      ...planOf(name, step),
+      name: `${name}-confirm`,
+      kind: 'retriable',
+      act: confirm.name,
+      undo: null,
+      confirms: name,
+      movesMoney: confirm.movesMoney,
+    },
+  ];
+}
+
+/** The forward step that takes back a retired step, where an earlier build has acted it. */
+function takenBackOf(step: PlannedStep): readonly PlannedStep[] {
+  const { name, undo, isRetired } = step;
+  if (!isRetired || undo === null) return [];
+  return [
+    {
+      ...step,
+      name: retiredNameOf(name),
+      kind: 'retriable',
+      act: undo,
+      undo: null,
+      confirms: name,
+    },
+  ];
+}
+
+/** The pivot of a flow, or of an input, that has none of its own. */
+export const decideStep: PlannedStep = planOf(
+  decideBranch,
+  pivot(accord.decide, { seal: accord.sealDecision }),
+);
+
+/** The steps of a plan that a transaction with this input has. */
+export function stepsOfPlan(
+  plan: readonly PlannedStep[],
+  input: TransactionInput,
+): readonly PlannedStep[] {
+  return plan.flatMap((step) => {
+    const own = input as never; // An input bears the name of the flow whose it is.
+    if (step.isRetired) return [];
+    if (step.when(own)) return eachTimeOf(step, step.times?.(own) ?? 1);
+    return step.kind === 'pivot' ? [decideStep] : [];
+  });
+}
+
+const eachTimeOf = (step: PlannedStep, times: number): readonly PlannedStep[] =>
+  Array.from({ length: times }, (_, at) => timeOf(step, at + 1));
+
+function timeOf(step: PlannedStep, time: number): PlannedStep {
+  const { name, confirms } = step;
+  if (time === 1) return step;
+  return { ...step, name: nameAt(name, time), confirms: confirms && nameAt(confirms, time) };
+}
+
+const nameAt = (name: string, time: number): string => name.replace(timePattern, `-${time}$2`);
+
+/** Of a step that runs many times: which time it is, and what the kernel has added to its name. */
+const timePattern = /-(\d+)(-retired)?$/;
+
+/** @param plan declares the first time of a step that runs many times: the others follow from it. */
+export function plannedStepIn(plan: readonly PlannedStep[], step: string): PlannedStep | undefined {
+  const asDeclared = plan.find(({ name }) => name === step);
+  if (asDeclared) return asDeclared;
+  const [, time] = timePattern.exec(step) ?? [];
+  if (time === undefined) return undefined;
+  const first = plan.find(({ name }) => name === nameAt(step, 1));
+  return first && timeOf(first, Number(time));
+}
+
+/** The step of a plan that makes a branch final, or takes it back, once its transaction has completed. */
+export function finisherIn(plan: readonly PlannedStep[], branch: string): PlannedStep | undefined {
+  const of = (name: string) => plan.find(({ confirms }) => confirms === name);
+  return of(branch) ?? of(nameAt(branch, 1));
+}
