@@ -205,7 +205,7 @@ const tuning = new Set([
 /** Empty, which is unset: what stands in the shell for another installation is not for this one. */
 const withoutShell = (isTuned: boolean): Variables =>
   Object.fromEntries(
-    knownVariables
+    knownVariables()
       .filter((name) => !(isTuned && tuning.has(name)))
       .flatMap((name) => [
         [name, ''],
