@@ -21,13 +21,13 @@ export interface Application {
   /** Every refusal that an operation declares, each once. */
   readonly refusals: readonly Refusal[];
   /** @throws a plain error for a flow that the application does not have. */
-  workflowOf(flow: Flow): string;
+  readonly workflowOf: (flow: Flow) => string;
   /** The steps that a flow may have, whatever its input; none of a flow that the application does not have. */
-  stepsOfFlow(flow: Flow): readonly PlannedStep[];
+  readonly stepsOfFlow: (flow: Flow) => readonly PlannedStep[];
   /** The steps that a transaction with this input has. */
-  stepsOfInput(input: TransactionInput): readonly PlannedStep[];
+  readonly stepsOfInput: (input: TransactionInput) => readonly PlannedStep[];
   /** A step of a run as it was planned. */
-  plannedStepOf(flow: Flow, step: string): PlannedStep | undefined;
+  readonly plannedStepOf: (flow: Flow, step: string) => PlannedStep | undefined;
 }
 
 /** What an application is made of. */

@@ -1,7 +1,7 @@
 /** Confirms all participants of a transaction but one. */
 import * as sound from '../../../workflows/kernel/execution';
 
-export { isWithoutUndo, registerUndos } from '../../../workflows/kernel/execution';
+export { registerUndos } from '../../../workflows/kernel/execution';
 
 const forgotten = new Set(['credit', 'order']);
 
