@@ -14,12 +14,17 @@ export interface Substitute {
 /**
  * Bundles the workflows as production does, with the twin wherever the target is imported but in the twin itself.
  *
+ * @param workflowsPath from the checkout; left out: the shipped ones.
  * @throws where nothing imports the target: a bug that is not there is caught by nobody.
  */
-export async function writeBundleWith(path: string, { target, twin }: Substitute): Promise<void> {
+export async function writeBundleWith(
+  path: string,
+  { target, twin }: Substitute,
+  workflowsPath = 'workflows/index.ts',
+): Promise<void> {
   const isNamedAlike = new RegExp(`/${basename(target)}$`);
   const { code } = await bundleWorkflowCode({
-    workflowsPath: join(checkout, 'workflows', 'index.ts'),
+    workflowsPath: join(checkout, workflowsPath),
     logger: new DefaultLogger('WARN'),
     webpackConfigHook: (config) => ({
       ...config,

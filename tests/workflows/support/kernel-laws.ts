@@ -1,4 +1,6 @@
 /** What plans of transactions are drawn from, and what must hold of every one of them. */
+import { randomUUID } from 'node:crypto';
+
 import { expect } from '@jest/globals';
 import fc from 'fast-check';
 
@@ -13,6 +15,7 @@ import {
   type PlanOutcome,
   type SecondLife,
 } from './kernel-plans';
+import type { workflowTests } from './transaction-worker';
 
 const actFate = fc.constantFrom<ActFate>(
   'ok',
@@ -75,6 +78,28 @@ export const plan: fc.Arbitrary<Plan> = fc
     ),
     finishes: finishes.map((fate, at) => ({ fate, name: `finish-${at}` })),
   }));
+
+/** Plans of one workflow run: enough to be quick, few enough for one workflow task. */
+export const plansPerRun = 25;
+
+/** @returns each plan with its outcome. */
+export async function played(
+  tests: ReturnType<typeof workflowTests>,
+  plans: readonly Plan[],
+): Promise<readonly (readonly [Plan, PlanOutcome])[]> {
+  const outcomes = await tests.client().workflow.execute<KernelPlans>('kernelPlans', {
+    workflowId: `plans-${randomUUID()}`,
+    taskQueue: tests.taskQueue,
+    args: [plans],
+  });
+  return plans.map((each, at) => {
+    const outcome = outcomes[at];
+    if (!outcome) throw new Error(`Plan ${at} has no outcome.`);
+    return [each, outcome];
+  });
+}
+
+type KernelPlans = (plans: readonly Plan[]) => Promise<readonly PlanOutcome[]>;
 
 const namesOf = (trace: readonly string[], verb: string): readonly string[] =>
   trace.filter((line) => line.startsWith(`${verb} `)).map((line) => line.slice(verb.length + 1));

@@ -199,6 +199,8 @@ function live(input: PlanInput, world: World, given: Circumstances) {
     const result = await Promise.race([coordinated, lostLife(witness)]);
     operator.cancel();
     if (!result) return undefined;
+    const [forgotten] = witness.recalled;
+    if (forgotten) throw new Error(`It did not ask again for ${forgotten.name}.`);
     const { outcome } = result;
     const reason = result.outcome === 'compensated' ? result.reason.type : null;
     return { build, outcome, reason, trace: witness.trace };
@@ -356,7 +358,7 @@ function createWorld(plan: Plan) {
         return never();
       },
     };
-    return { lane, calls, trace: lines, isLost: () => isLost };
+    return { lane, calls, recalled, trace: lines, isLost: () => isLost };
   }
 
   /** Meets its fate, and can be answered with it again. */

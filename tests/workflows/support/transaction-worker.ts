@@ -13,8 +13,10 @@ import { fakeParticipants } from './fake-participants';
 /**
  * One worker and one task queue for the tests of one file. Its activities are those of the fakes that a test has cast
  * for its own transaction, so tests share nothing but the process.
+ *
+ * @param bundled makes the bundle of its workflows, and says where it is.
  */
-export function workflowTests() {
+export function workflowTests(bundled: () => Promise<string> = bundledTestWorkflows) {
   const taskQueue = `test-${randomUUID()}`;
   const cast = new Map<string, FakeParticipants>();
   let environment: TestWorkflowEnvironment | undefined;
@@ -28,7 +30,7 @@ export function workflowTests() {
       connection: environment.nativeConnection,
       namespace: temporal.namespace,
       taskQueue,
-      workflowBundle: { codePath: await bundledTestWorkflows() },
+      workflowBundle: { codePath: await bundled() },
       activities: activitiesOf(cast),
       stickyQueueScheduleToStartTimeout: '1s',
       shutdownGraceTime: 0,
@@ -54,8 +56,11 @@ export function workflowTests() {
   };
 }
 
+/** From the checkout. */
+export const testWorkflowsPath = 'tests/workflows/support/workflows.ts';
+
 const bundledTestWorkflows = (): Promise<string> =>
-  bundleWorkflows('tests/workflows/support/workflows.ts', `dist/test-bundles/${process.pid}.js`);
+  bundleWorkflows(testWorkflowsPath, `dist/test-bundles/${process.pid}.js`);
 
 /** Every activity, each call handed to the fakes of the transaction that it is made for. */
 function activitiesOf(cast: ReadonlyMap<string, FakeParticipants>) {
