@@ -60,7 +60,7 @@ interface HealthDependencies {
   readonly starter: Pick<Starter, 'isBacklogFull'>;
   readonly runs: Pick<RunsStore, 'attention'>;
   readonly cluster: Pick<ClusterStore, 'read'>;
-  readonly watch: Pick<WatchStore, 'sights'>;
+  readonly watch: Pick<WatchStore, 'observations'>;
   readonly lifecycle: Lifecycle;
   readonly premises: Pick<PremiseWatch, 'demand'>;
   readonly brokenRedis: () => readonly BrokenPremise[];
@@ -110,10 +110,10 @@ export function createHealth(dependencies: HealthDependencies) {
     const view = await cluster.read();
     if (!view || view.regions.length === 0) return undefined;
     const { region: active, epoch, state, sync } = view;
-    const sights = await watch.sights();
+    const observations = await watch.observations();
     const levels = view.regions.map(({ region }) => ({
       region,
-      ...regionHealthOf(sights, region, region === active && !sync),
+      ...regionHealthOf(observations, region, region === active && !sync),
     }));
     return { active, epoch, state, sync, levels };
   }

@@ -24,7 +24,7 @@ import { temporalClock, temporalPremises } from '../runtime/temporal-premises';
 /** Activities that run at once; each may use one connection of one database. */
 export const activitiesMax = 40;
 
-/** How far a worker's clock, or Temporal's, may be from MySQL's: the times of a story and of its row stand side by side. */
+/** How far a worker's clock, or Temporal's, may be from MySQL's: the times of an explanation and of its row stand side by side. */
 export const workerClockMs = 10_000;
 
 const premisesOf = (databases: FencedDatabases): readonly PremiseSource[] =>

@@ -17,8 +17,8 @@ import {
   openHold,
   refused,
   shown,
-  unfitness,
-  unfitnessOfParty,
+  accountProblem,
+  partyProblem,
   type Accounts,
   type Booking,
   type Holds,
@@ -108,7 +108,7 @@ export function decideHold(
 ): Decided<FundsHold> {
   const { key, accountId, amount } = request;
   const account = accounts.get(accountId);
-  const unfit = unfitnessOfParty(account, accountId, amount);
+  const unfit = partyProblem(account, accountId, amount);
   if (!account || unfit) return refused(key, unfit ?? '');
   const minor = BigInt(amount.minorUnits);
   if (account.left < minor) {
@@ -134,7 +134,7 @@ function decideCapture(request: CaptureFunds, holds: Holds, accounts: Accounts):
   const unfit =
     payeeId === hold.account_id
       ? `${shown(payeeId)} would pay itself`
-      : unfitness(accounts.get(payeeId), payeeId, amount);
+      : accountProblem(accounts.get(payeeId), payeeId, amount);
   if (unfit) return refused(key, unfit);
   const moved = { payerId: hold.account_id, payeeId, currency: hold.currency, amount: hold.amount };
   return { key, ok: true, result: null, event: moneyEvent('funds.captured', moved) };

@@ -11,8 +11,8 @@ import {
   namesOf,
   refused,
   shown,
-  unfitness,
-  unfitnessOfParty,
+  accountProblem,
+  partyProblem,
   type Accounts,
 } from './money-rows';
 
@@ -80,8 +80,8 @@ function decideCredit(request: ReserveCredit, accounts: Accounts): Decided<null>
   const unfit =
     accountId === sourceId
       ? `${shown(accountId)} would pay itself`
-      : (unfitnessOfParty(accounts.get(accountId), accountId, amount) ??
-        unfitness(accounts.get(sourceId), sourceId, amount));
+      : (partyProblem(accounts.get(accountId), accountId, amount) ??
+        accountProblem(accounts.get(sourceId), sourceId, amount));
   if (unfit) return refused(key, unfit);
   const { currency, minorUnits } = amount;
   const event = moneyEvent('funds.creditReserved', {

@@ -16,7 +16,7 @@ import {
   openHold,
   refused,
   shown,
-  unfitness,
+  accountProblem,
   type Accounts,
   type Booking,
   type Holds,
@@ -64,7 +64,7 @@ function decideDebit(request: ReserveDebit, accounts: Accounts): Decided<null> {
   const unfit =
     payeeId === accountId
       ? `${shown(payeeId)} would pay itself`
-      : unfitness(accounts.get(payeeId), payeeId, amount);
+      : accountProblem(accounts.get(payeeId), payeeId, amount);
   if (unfit) return refused(key, unfit);
   const hold = decideHold(request, accounts);
   return hold.ok ? { ...hold, result: null } : hold;

@@ -47,7 +47,7 @@ interface Delta {
 }
 
 /** Why an account cannot take part in moving this money; `undefined`: it can. */
-export function unfitness(
+export function accountProblem(
   account: Account | undefined,
   accountId: BusinessId,
   { currency }: Money,
@@ -62,14 +62,14 @@ export function unfitness(
  * The same of an account that a caller named: of a customer or a merchant. The books' own accounts stand for the world
  * outside and for money on its way; they may be below zero, so nobody may pay out of them.
  */
-export function unfitnessOfParty(
+export function partyProblem(
   account: Account | undefined,
   accountId: BusinessId,
   amount: Money,
 ): string | undefined {
   const isParty = account?.kind === 'customer' || account?.kind === 'merchant';
   if (account && !isParty) return `${shown(accountId)} belongs to the books alone`;
-  return unfitness(account, accountId, amount);
+  return accountProblem(account, accountId, amount);
 }
 
 export const refused = (key: StepKey, detail: string): Decided<never> => ({

@@ -14,13 +14,13 @@ import {
   changePayments,
   lockPayments,
   lockPaymentsOf,
-  machine,
+  systemActor,
   moneyOf,
-  strangeness,
+  paymentMismatch,
   type Payment,
   type PaymentDecision,
 } from './payments-store';
-import { saidTo, type Said } from './risk-store';
+import { assessmentsAndReviews, type AssessmentsAndReviews } from './risk-store';
 
 /** `authorisePayment`: the hold bears the key of the act, so the pivot consumes it. */
 export const authorisePayment: ActImplementation<AuthorisePayment, FundsHold> = {
@@ -31,7 +31,7 @@ export const authorisePayment: ActImplementation<AuthorisePayment, FundsHold> = 
       sql,
       requests.map(({ paymentId }) => paymentId),
     );
-    const said = await saidTo(sql, [...payments.keys()]);
+    const said = await assessmentsAndReviews(sql, [...payments.keys()]);
     const accounts = await lockAccounts(
       sql,
       [...payments.values()].map(({ payer_id }) => payer_id),
@@ -62,11 +62,11 @@ const holdOf = ({
 function decide(
   request: AuthorisePayment,
   payment: Payment | undefined,
-  said: Said | undefined,
+  said: AssessmentsAndReviews | undefined,
   accounts: Accounts,
 ): PaymentDecision<FundsHold> {
   const { key } = request;
-  const strange = strangeness(payment, request, ['pending', 'review']);
+  const strange = paymentMismatch(payment, request, ['pending', 'review']);
   if (!payment || strange) return broken(key, strange ?? '');
   if (!isSame(moneyOf(payment), request.amount)) {
     return broken(key, `Payment ${request.paymentId} is of ${moneyText(moneyOf(payment))}.`);
@@ -77,7 +77,7 @@ function decide(
   if (!hold.ok) return hold;
   const { payer_id, payee_id, currency, amount } = payment;
   const details = { payerId: payer_id, payeeId: payee_id, currency, amount };
-  const change = { key, payment, actor: machine, what: 'payment.authorised', details };
+  const change = { key, payment, actor: systemActor, what: 'payment.authorised', details };
   const holdBranch = effectOf(key).branch;
   return { change: { ...change, status: 'authorised', holdBranch }, result: hold.result };
 }
@@ -89,7 +89,10 @@ const isSame = (one: Money, other: Money): boolean =>
 const reasonsMax = 400;
 
 /** Why nothing is set aside; `undefined`: everybody agrees. */
-function objection(key: StepKey, said: Said | undefined): Decided<never> | undefined {
+function objection(
+  key: StepKey,
+  said: AssessmentsAndReviews | undefined,
+): Decided<never> | undefined {
   const { assessment, review } = said ?? {};
   if (assessment?.state !== 'standing') return broken(key, 'No assessment stands.');
   if (assessment.decision === 'decline') {
@@ -117,7 +120,7 @@ export const voidAuthorisation: FollowUpImplementation = {
     await release(sql, keys, holds);
     return changePayments(
       sql,
-      undone.map((one) => ({ ...one, actor: machine, what: 'payment.authorisationVoided' })),
+      undone.map((one) => ({ ...one, actor: systemActor, what: 'payment.authorisationVoided' })),
     );
   },
 };

@@ -9,7 +9,7 @@ import {
   moneyEvent,
   refused,
   shown,
-  unfitnessOfParty,
+  partyProblem,
   type Account,
   type Accounts,
 } from './money-rows';
@@ -22,12 +22,12 @@ import {
   insertPayments,
   lockPayments,
   lockPaymentsOf,
-  machine,
-  strangeness,
+  systemActor,
+  paymentMismatch,
   type Payment,
   type PaymentDecision,
 } from './payments-store';
-import { saidTo, type Said } from './risk-store';
+import { assessmentsAndReviews, type AssessmentsAndReviews } from './risk-store';
 
 /** `openPayment`: a pending payment between two accounts that can take part. */
 export const openPayment: ActImplementation<OpenPayment, null> = {
@@ -83,8 +83,8 @@ function decideOpening(
   if (existing.has(paymentId)) return broken(key, `Payment ${paymentId} is another transaction's.`);
   if (payerId === payeeId) return refused(key, `${shown(payerId)} would pay itself`);
   const unfit =
-    unfitnessOfParty(accounts.get(payerId), payerId, amount) ??
-    unfitnessOfParty(accounts.get(payeeId), payeeId, amount);
+    partyProblem(accounts.get(payerId), payerId, amount) ??
+    partyProblem(accounts.get(payeeId), payeeId, amount);
   if (unfit) return refused(key, unfit);
   existing.add(paymentId);
   const data = { paymentId, status: 'pending', payerId, payeeId, ...digits(amount) };
@@ -95,7 +95,7 @@ function decideOpening(
 export const closePayment: FollowUpImplementation = {
   async effect(sql, keys) {
     const undone = await lockPaymentsOf(sql, keys);
-    const said = await saidTo(
+    const said = await assessmentsAndReviews(
       sql,
       undone.map(({ payment }) => payment.payment_id),
     );
@@ -103,14 +103,17 @@ export const closePayment: FollowUpImplementation = {
       sql,
       undone.map((one) => {
         const status = endOf(one.payment, said.get(one.payment.payment_id));
-        return { ...one, actor: machine, what: `payment.${status}`, status };
+        return { ...one, actor: systemActor, what: `payment.${status}`, status };
       }),
     );
   },
 };
 
 /** An authorised payment was wanted by everybody: it has failed, whatever somebody said before. */
-function endOf({ status }: Payment, said: Said | undefined): 'declined' | 'failed' {
+function endOf(
+  { status }: Payment,
+  said: AssessmentsAndReviews | undefined,
+): 'declined' | 'failed' {
   const isDeclined =
     said?.assessment?.decision === 'decline' || said?.review?.decision === 'reject';
   return isDeclined && status !== 'authorised' ? 'declined' : 'failed';
@@ -144,7 +147,7 @@ function decideCompletion(
   captured: ReadonlySet<StepKey>,
 ): PaymentDecision<null> {
   const { key, paymentId } = request;
-  const strange = strangeness(payment, request, ['authorised']);
+  const strange = paymentMismatch(payment, request, ['authorised']);
   if (!payment || strange) return broken(key, strange ?? '');
   if (!captured.has(holdKeyOf(payment))) {
     return broken(key, `The money of payment ${paymentId} has not been captured.`);
@@ -157,7 +160,7 @@ function decideCompletion(
     change: {
       key,
       payment,
-      actor: machine,
+      actor: systemActor,
       what: 'payment.completed',
       details,
       status: 'completed',

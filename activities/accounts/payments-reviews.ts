@@ -7,8 +7,8 @@ import {
   changePayments,
   lockPayments,
   lockPaymentsOf,
-  machine,
-  strangeness,
+  systemActor,
+  paymentMismatch,
 } from './payments-store';
 import { insertReviews, withdrawReviews } from './risk-store';
 
@@ -22,7 +22,7 @@ export const recordReview: ActImplementation<RecordReview, null> = {
       requests.map(({ paymentId }) => paymentId),
     );
     const strange = (request: RecordReview) =>
-      strangeness(payments.get(request.paymentId), request, ['review']);
+      paymentMismatch(payments.get(request.paymentId), request, ['review']);
     await insertReviews(
       sql,
       requests.filter((request) => !strange(request)),
@@ -48,7 +48,7 @@ export const withdrawReview: FollowUpImplementation = {
     await withdrawReviews(sql, keys);
     return changePayments(
       sql,
-      undone.map((one) => ({ ...one, actor: machine, what: 'payment.reviewWithdrawn' })),
+      undone.map((one) => ({ ...one, actor: systemActor, what: 'payment.reviewWithdrawn' })),
     );
   },
 };

@@ -39,7 +39,7 @@ export interface Payment {
 export type Payments = ReadonlyMap<BusinessId, Payment>;
 
 /** The one who acts where no person or key decided. */
-export const machine = 'accord';
+export const systemActor = 'accord';
 
 /** One change of a payment and what is kept of it. Sums are what they grow by. */
 export interface PaymentChange {
@@ -106,7 +106,7 @@ export async function lockPaymentsOf(
 }
 
 /** Why a request cannot be about this payment; `undefined`: it can. A defect in each case, for a person. */
-export function strangeness(
+export function paymentMismatch(
   payment: Payment | undefined,
   { key, paymentId }: { readonly key: StepKey; readonly paymentId: BusinessId },
   statuses: readonly PaymentStatus[],

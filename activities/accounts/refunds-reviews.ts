@@ -5,7 +5,13 @@ import type { ActImplementation, FollowUpImplementation } from '../fence/impleme
 import type { Decided } from '../fence/participant';
 import { effectOf } from '../fence/set-statements';
 import { broken } from './money-rows';
-import { carryOut, changePayments, lockPayments, machine, type Payments } from './payments-store';
+import {
+  carryOut,
+  changePayments,
+  lockPayments,
+  systemActor,
+  type Payments,
+} from './payments-store';
 import { lockRefunds, paymentIdOf, refundIdsOf, type Refund } from './refunds-store';
 
 /** `recordRefundReview`. */
@@ -60,7 +66,7 @@ export const withdrawRefundReview: FollowUpImplementation = {
         const payment = refund && payments.get(refund.payment_id);
         if (!payment) throw new Error(`${key} has no refund.`);
         const details = { refundId: refund.refund_id };
-        return { key, payment, actor: machine, what: 'refund.reviewWithdrawn', details };
+        return { key, payment, actor: systemActor, what: 'refund.reviewWithdrawn', details };
       }),
     );
   },

@@ -27,7 +27,7 @@ import {
   lockHolds,
   refused,
   shown,
-  unfitness,
+  accountProblem,
   type Accounts,
 } from './money-rows';
 import { capturedAmong, release, setAside } from './payments-holds';
@@ -36,7 +36,7 @@ import {
   changePayments,
   digits,
   lockPayments,
-  machine,
+  systemActor,
   type Payment,
   type PaymentChange,
   type PaymentDecision,
@@ -190,7 +190,7 @@ function takeFromPayee(
   if (kind !== 'chargeback' || account?.kind !== 'merchant') {
     return decideHold({ key, accountId, amount }, accounts);
   }
-  const unfit = unfitness({ ...account, status: 'open' }, accountId, amount);
+  const unfit = accountProblem({ ...account, status: 'open' }, accountId, amount);
   if (unfit) return refused(key, unfit);
   account.left -= BigInt(amount.minorUnits);
   return { key, ok: true, result: null, event: null };
@@ -278,7 +278,7 @@ function endingOf(refund: Refund, payments: Payments) {
   const payment = payments.get(payment_id);
   if (!payment) throw new Error(`Refund ${refund_id} has no payment.`);
   const details = { refundId: refund_id, currency, amount };
-  return { payment, actor: machine, details, ...underWayOf(kind, -BigInt(amount)) };
+  return { payment, actor: systemActor, details, ...underWayOf(kind, -BigInt(amount)) };
 }
 
 async function existingRefunds(

@@ -11,9 +11,9 @@ import {
   changePayments,
   lockPayments,
   lockPaymentsOf,
-  machine,
+  systemActor,
   moneyOf,
-  strangeness,
+  paymentMismatch,
   type Payment,
   type PaymentChange,
 } from './payments-store';
@@ -40,7 +40,7 @@ export const assessRisk = (
     );
     const measured = requests.flatMap((request) => {
       const payment = payments.get(request.paymentId);
-      const isFit = payment && !strangeness(payment, request, ['pending']);
+      const isFit = payment && !paymentMismatch(payment, request, ['pending']);
       return isFit ? [{ key: request.key, payment, policy: request.policy }] : [];
     });
     const assessed = await assessAll(sql, meter, measured);
@@ -51,7 +51,7 @@ export const assessRisk = (
         const one = assessed.get(request.key);
         if (one) return { change: assessmentOf(one), result: one.assessment };
         const payment = payments.get(request.paymentId);
-        return broken(request.key, strangeness(payment, request, ['pending']) ?? '');
+        return broken(request.key, paymentMismatch(payment, request, ['pending']) ?? '');
       }),
     );
   },
@@ -60,7 +60,7 @@ export const assessRisk = (
 const assessmentOf = ({ key, payment, assessment }: Assessed): PaymentChange => ({
   key,
   payment,
-  actor: machine,
+  actor: systemActor,
   what: 'payment.assessed',
   details: assessment,
   ...(assessment.decision === 'review' && { status: 'review' }),
@@ -142,7 +142,7 @@ export const clearRisk = (meter: VelocityMeter): FollowUpImplementation => ({
     await meter.giveBack(await clearAssessments(sql, keys));
     return changePayments(
       sql,
-      undone.map((one) => ({ ...one, actor: machine, what: 'payment.riskCleared' })),
+      undone.map((one) => ({ ...one, actor: systemActor, what: 'payment.riskCleared' })),
     );
   },
 });

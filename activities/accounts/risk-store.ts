@@ -17,7 +17,7 @@ export interface Assessed {
 }
 
 /** What has been said to a payment; left out: nothing. */
-export interface Said {
+export interface AssessmentsAndReviews {
   readonly assessment?: RiskAssessment & { readonly state: 'standing' | 'cleared' };
   readonly review?: Pick<RecordReview, 'decision' | 'note'> & {
     readonly state: 'standing' | 'withdrawn';
@@ -103,14 +103,14 @@ export async function withdrawReviews(
 }
 
 /** Of payments that are locked, so nothing more is said meanwhile. Of several the last one counts. */
-export async function saidTo(
+export async function assessmentsAndReviews(
   sql: SqlTransaction,
   paymentIds: readonly BusinessId[],
-): Promise<ReadonlyMap<BusinessId, Said>> {
-  const said = new Map<BusinessId, Said>();
+): Promise<ReadonlyMap<BusinessId, AssessmentsAndReviews>> {
+  const said = new Map<BusinessId, AssessmentsAndReviews>();
   for (const ids of chunksOf([...new Set(paymentIds)].sort())) {
     const assessments = await sql.select<
-      { readonly payment_id: BusinessId } & Required<Said>['assessment']
+      { readonly payment_id: BusinessId } & Required<AssessmentsAndReviews>['assessment']
     >(
       `SELECT payment_id, decision, score, reasons, state FROM risk_assessments FORCE INDEX (by_payment)
          WHERE payment_id IN (?) ORDER BY created_at`,
@@ -120,7 +120,7 @@ export async function saidTo(
       said.set(payment_id, { ...said.get(payment_id), assessment });
     }
     const reviews = await sql.select<
-      { readonly payment_id: BusinessId } & Required<Said>['review']
+      { readonly payment_id: BusinessId } & Required<AssessmentsAndReviews>['review']
     >(
       `SELECT payment_id, decision, note, state FROM payment_reviews FORCE INDEX (by_payment)
          WHERE payment_id IN (?) ORDER BY created_at`,

@@ -59,18 +59,18 @@ export const reserveCoupon: ActImplementation<ReserveCoupon, null> = {
 
 /** `releaseCoupon`: the piece is free again. */
 export const releaseCoupon: FollowUpImplementation = {
-  effect: (sql, keys) => settle(sql, keys, 'released'),
+  effect: (sql, keys) => finish(sql, keys, 'released'),
 };
 
 /** `useCoupon`: the piece is used. */
 export const useCoupon: FollowUpImplementation = {
-  effect: (sql, keys) => settle(sql, keys, 'used'),
+  effect: (sql, keys) => finish(sql, keys, 'used'),
 };
 
 function decide(request: ReserveCoupon, coupons: Coupons): Decided<null> {
   const { key, couponId, customerId, discount } = request;
   const coupon = coupons.get(couponId);
-  const unfit = unfitness(coupon, request);
+  const unfit = couponProblem(coupon, request);
   if (!coupon || unfit) {
     const detail = `${shown(couponId)} ${unfit ?? 'is unknown'}`;
     return { key, ok: false, failure: 'CouponUnusable', detail };
@@ -81,7 +81,7 @@ function decide(request: ReserveCoupon, coupons: Coupons): Decided<null> {
 }
 
 /** Why a coupon cannot be used; `undefined`: it can. */
-function unfitness(
+function couponProblem(
   coupon: Coupon | undefined,
   { customerId, discount, isWholePrice }: ReserveCoupon,
 ): string | undefined {
@@ -126,7 +126,7 @@ async function lockCoupons(
 }
 
 /** Ends reservations: coupons first, then their rows, the order in which the act locks them too. */
-async function settle(
+async function finish(
   sql: SqlTransaction,
   keys: readonly StepKey[],
   state: keyof typeof outcomes,

@@ -1,6 +1,6 @@
 /**
  * Rows of transactions as a worker accepts them, where no caller has asked for one, and what a row has kept for who has to
- * tell its story again.
+ * run the flow again.
  */
 import { createHash } from 'node:crypto';
 
@@ -71,7 +71,7 @@ export async function insertAccepted(
  *
  * @param isUnderWay it holds the row of its cluster.
  * @param now in milliseconds since 1970.
- * @returns `null`: it was not kept, so nobody can tell the story again.
+ * @returns `null`: it was not kept, so nobody can run the flow again.
  */
 export function inputOfNextRun(
   { input, deadline_at }: { readonly input: Buffer | null; readonly deadline_at: Date },

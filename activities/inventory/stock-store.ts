@@ -42,12 +42,12 @@ export const reserveStock: ActImplementation<ReserveStock, StockReservation> = {
 
 /** `releaseStock`: what was frozen is available again. */
 export const releaseStock: FollowUpImplementation = {
-  effect: (sql, keys) => settle(sql, keys, 'released'),
+  effect: (sql, keys) => finish(sql, keys, 'released'),
 };
 
 /** `confirmStock`: what was frozen is sold. */
 export const confirmStock: FollowUpImplementation = {
-  effect: (sql, keys) => settle(sql, keys, 'sold'),
+  effect: (sql, keys) => finish(sql, keys, 'sold'),
 };
 
 /** Locks the rows in key order: two sets that overlap wait for each other and never form a circle. */
@@ -123,7 +123,7 @@ async function insertReservations(
 }
 
 /** Ends reservations: stock first, then their rows, the order in which the act locks them too. */
-async function settle(
+async function finish(
   sql: SqlTransaction,
   keys: readonly StepKey[],
   state: keyof typeof outcomes,

@@ -6,7 +6,7 @@ import type { Gid } from '../../contracts/engine/ids';
 import type { RegionStatus } from '../../contracts/participants/regions';
 import type { SqlPool } from '../fence/sql-transaction';
 import {
-  burnEpoch,
+  advanceEpoch,
   deciding,
   decisionOf,
   keep,
@@ -135,7 +135,7 @@ export function createHubStore(accord: SqlPool, cluster: string) {
     },
 
     /** The decision of a switch, once and for good. @returns false: it was sealed, or somebody else has won. */
-    burn: (move: Move): Promise<boolean> => burnEpoch(accord, cluster, move),
+    burn: (move: Move): Promise<boolean> => advanceEpoch(accord, cluster, move),
 
     /** Has it burnt its epoch? If not, it never will. */
     sealSwitch: (move: Move): Promise<boolean> => sealSwitch(accord, cluster, move),

@@ -6,7 +6,7 @@ import {
   vantages,
   type HealthLevel,
 } from '../../contracts/participants/region-watch';
-import type { RegionSight, ServiceSight } from '../stores/watch-store';
+import type { RegionObservation, ServiceObservation } from '../stores/watch-store';
 
 const levelSchema = z.enum(healthLevels);
 
@@ -30,11 +30,11 @@ export type RegionHealth = z.infer<typeof regionHealthSchema>;
 
 /** @param isAlone it is the active one, and no standby has what it acknowledges. */
 export function regionHealthOf(
-  sights: readonly RegionSight[],
+  observations: readonly RegionObservation[],
   region: string,
   isAlone: boolean,
 ): RegionHealth {
-  const own = sights.filter((sight) => sight.region === region);
+  const own = observations.filter((observation) => observation.region === region);
   const seen = own.map(({ vantage, level, latencyMs, lagMs, lastError, seenAt }) => ({
     ...{ vantage, level, latencyMs, lagMs, lastError },
     seenAt: seenAt.toISOString(),
@@ -60,7 +60,7 @@ export const regionServicesSchema = z.array(
 );
 
 export const regionServicesOf = (
-  seen: readonly ServiceSight[],
+  seen: readonly ServiceObservation[],
   region: string,
 ): z.infer<typeof regionServicesSchema> =>
   seen
@@ -70,7 +70,7 @@ export const regionServicesOf = (
       seenAt: seenAt.toISOString(),
     }));
 
-function levelOf(own: readonly RegionSight[], isAlone: boolean): HealthLevel | null {
+function levelOf(own: readonly RegionObservation[], isAlone: boolean): HealthLevel | null {
   if (own.length === 0) return null;
   if (own.every(({ level }) => level === 'UNHEALTHY')) return 'UNHEALTHY';
   return !isAlone && own.every(({ level }) => level === 'HEALTHY') ? 'HEALTHY' : 'DEGRADED';

@@ -24,7 +24,7 @@ import type { Starts } from '../transactions/starts';
 import type { Steering } from '../transactions/steering';
 import type { RunsStore } from '../stores/runs-store';
 import type { RunRow } from '../stores/runs/rows';
-import { storyOf, storyOfRow, storySchema } from '../transactions/explanation';
+import { explain, explanationOfRow, explanationSchema } from '../transactions/explanation';
 import type { Temporal } from '../transactions/temporal';
 import { answerOf } from './start-route';
 import { statusOf } from './steering';
@@ -59,7 +59,7 @@ const failoverSchema = runViewSchema
   })
   .meta({ id: 'Failover' });
 
-const failoverStorySchema = failoverSchema
+const failoverExplanationSchema = failoverSchema
   .extend({
     /** As it was asked for; `null` once it has ended: the audit keeps it. */
     asked: z
@@ -71,12 +71,12 @@ const failoverStorySchema = failoverSchema
         force: z.boolean(),
       })
       .nullable(),
-    source: storySchema.shape.source,
+    source: explanationSchema.shape.source,
     summary: z.string(),
-    steps: storySchema.shape.steps,
-    parked: storySchema.shape.parked,
+    steps: explanationSchema.shape.steps,
+    parked: explanationSchema.shape.parked,
   })
-  .meta({ id: 'FailoverStory' });
+  .meta({ id: 'FailoverExplanation' });
 
 interface FailoverRoutes {
   readonly config: Pick<Config, 'secret'>;
@@ -160,7 +160,7 @@ export function failoverRoutes(
     schema: {
       summary: 'One switch, with its steps; waits for its ending, or for being parked',
       params: idParams,
-      response: { 200: failoverStorySchema },
+      response: { 200: failoverExplanationSchema },
     },
     handler: async (request, reply) => {
       const { tenant, scopes } = principalOf(request);
@@ -170,15 +170,15 @@ export function failoverRoutes(
       const { applied } = preference;
       if (applied !== undefined) reply.header('preference-applied', applied);
       const run = await starts.settled(tenant, gid, { ...patience, until: 'ending' });
-      const [story, input] = await Promise.all([
+      const [explanation, input] = await Promise.all([
         // While regions are switched something is away: the row is better than nothing.
-        storyOf(run, temporal, { readsTexts: scopes.has('ops:read') }).catch((error: unknown) => {
-          if (error instanceof Problem) return storyOfRow(run);
+        explain(run, temporal, { readsTexts: scopes.has('ops:read') }).catch((error: unknown) => {
+          if (error instanceof Problem) return explanationOfRow(run);
           throw error;
         }),
         runs.inputOf(tenant, gid),
       ]);
-      const { source, summary, steps, parked } = story;
+      const { source, summary, steps, parked } = explanation;
       const asked = input ? askedOf(input as FailoverInput) : null; // Of this flow, as it was accepted.
       return { ...viewOf(run), asked, source, summary, steps, parked };
     },

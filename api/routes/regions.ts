@@ -14,7 +14,7 @@ import {
   regionServicesSchema,
 } from '../regions/region-health';
 import type { ClusterStore, ClusterView, RegionRow } from '../stores/cluster-store';
-import type { RegionSight, WatchStore } from '../stores/watch-store';
+import type { RegionObservation, WatchStore } from '../stores/watch-store';
 import { keyedOf, patienceOf } from './failovers';
 import { watchPolicySchema } from '../regions/watch-policy-schema';
 import { answerOf } from './start-route';
@@ -40,7 +40,7 @@ interface RegionRoutes {
   readonly config: Pick<Config, 'secret'>;
   readonly failovers: Pick<Failovers, 'rejoin'>;
   readonly cluster: Pick<ClusterStore, 'find'>;
-  readonly watch: Pick<WatchStore, 'sights' | 'services' | 'policy'>;
+  readonly watch: Pick<WatchStore, 'observations' | 'services' | 'policy'>;
   readonly now: Now;
 }
 
@@ -60,13 +60,13 @@ export function regionRoutes(
     handler: async (request) => {
       const view = await cluster.find(principalOf(request).tenant);
       if (!view) return { items: [] };
-      const [sights, services, { policy }] = await Promise.all([
-        watch.sights(),
+      const [observations, services, { policy }] = await Promise.all([
+        watch.observations(),
         watch.services(),
         watch.policy(),
       ]);
       const items = view.regions.map((region) => ({
-        ...regionOf(view, region, sights, now()),
+        ...regionOf(view, region, observations, now()),
         services: regionServicesOf(services, region.region),
       }));
       return { items, policy: { ...policy, priorities: [...policy.priorities] } };
@@ -100,12 +100,12 @@ export function regionRoutes(
 export function regionOf(
   { region: activeRegion, epoch, sync, acknowledgedAt }: ClusterView,
   { region, status, changedAt }: RegionRow,
-  sights: readonly RegionSight[],
+  observations: readonly RegionObservation[],
   now: number,
 ): Omit<z.infer<typeof regionSchema>, 'services'> {
   const active = region === activeRegion;
   const takesPart = active || status === 'STANDBY';
-  const health = regionHealthOf(sights, region, active && !sync);
+  const health = regionHealthOf(observations, region, active && !sync);
   const behindMs = health.vantages.find(({ lagMs }) => lagMs !== null)?.lagMs ?? null;
   return {
     ...{ region, status, active },

@@ -21,7 +21,7 @@ import {
   reference,
 } from '../http/schemas';
 import type { Starts } from '../transactions/starts';
-import { storyOf, storySchema } from '../transactions/explanation';
+import { explain, explanationSchema } from '../transactions/explanation';
 import type { RunFilter } from '../stores/runs/filter';
 import type { RunsStore } from '../stores/runs-store';
 import type { RunRow } from '../stores/runs/rows';
@@ -136,14 +136,14 @@ export function transactionRoutes(
   api.get('/v1/transactions/:gid/explain', {
     config: { rules: { kind: 'read', scope: 'tx:read', realm: 'any' } },
     schema: {
-      summary: 'The story of a transaction in business words',
+      summary: 'A transaction in business words: its steps, attempts and decisions',
       params: gidParams,
-      response: { 200: storySchema },
+      response: { 200: explanationSchema },
     },
     handler: async (request) => {
       const { tenant, scopes } = principalOf(request);
       const reader = { readsTexts: scopes.has('ops:read') };
-      return storyOf(await find(tenant, request.params.gid), temporal, reader);
+      return explain(await find(tenant, request.params.gid), temporal, reader);
     },
   });
 }

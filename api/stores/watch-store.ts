@@ -8,7 +8,7 @@ import {
 import type { Database, SqlValue } from './database';
 
 /** One region, as one vantage point of the watch has seen it lately. */
-export interface RegionSight {
+export interface RegionObservation {
   readonly region: string;
   readonly vantage: Vantage;
   readonly level: HealthLevel;
@@ -20,7 +20,7 @@ export interface RegionSight {
 }
 
 /** One service of a region, as the hub has seen it lately. */
-export interface ServiceSight {
+export interface ServiceObservation {
   readonly region: string;
   readonly service: RegionService;
   readonly level: HealthLevel;
@@ -45,14 +45,14 @@ export interface SeenChange {
   readonly approval: string | null;
 }
 
-/** What was seen longer ago is no sight any more: nobody looks. */
+/** What was seen longer ago is no observation any more: nobody looks. */
 const freshSeconds = 15;
 
 /** What the watch of this API's cluster sees, and what it may do about it. */
 export function createWatchStore(database: Database, cluster: string) {
   return {
-    sights: (): Promise<readonly RegionSight[]> =>
-      database.select<RegionSight>(
+    observations: (): Promise<readonly RegionObservation[]> =>
+      database.select<RegionObservation>(
         `SELECT region, vantage, level, latency_ms AS latencyMs, lag_ms AS lagMs, last_error AS lastError,
            seen_at AS seenAt
          FROM region_sights WHERE cluster = ? AND seen_at > UTC_TIMESTAMP(3) - INTERVAL ${freshSeconds} SECOND
@@ -60,8 +60,8 @@ export function createWatchStore(database: Database, cluster: string) {
         [cluster],
       ),
 
-    services: (): Promise<readonly ServiceSight[]> =>
-      database.select<ServiceSight>(
+    services: (): Promise<readonly ServiceObservation[]> =>
+      database.select<ServiceObservation>(
         `SELECT region, service, level, latency_ms AS latencyMs, error_percent AS errorPercent, lag_ms AS lagMs,
            last_error AS lastError, seen_at AS seenAt
          FROM service_health WHERE cluster = ? AND seen_at > UTC_TIMESTAMP(3) - INTERVAL ${freshSeconds} SECOND

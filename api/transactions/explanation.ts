@@ -39,13 +39,13 @@ const parkingSchema = z.object({
   lastDecision: z.object({ decision: z.string(), by: z.string(), at: time }).nullable(),
 });
 
-/** The story of a transaction in business words. */
-export const storySchema = z
+/** A transaction in business words: its steps, attempts and decisions. */
+export const explanationSchema = z
   .object({
     gid: z.string(),
     flow: z.string(),
     state: z.string(),
-    /** Where the story comes from: the run itself, or the ending that it left on the row. */
+    /** Where the explanation comes from: the run itself, or the ending that it left on the row. */
     source: z.enum(['run', 'ending', 'row']),
     summary: z.string(),
     pivotPassed: z.boolean(),
@@ -75,7 +75,7 @@ export const storySchema = z
         parking: parkingSchema.extend({ text: textField }).nullable(),
       }),
     ),
-    /** Steps of a long story that are not told. */
+    /** Steps of a long explanation that are not told. */
     stepsLeftOut: z.number(),
     parked: z.array(
       z.object({
@@ -97,45 +97,45 @@ export const storySchema = z
     reviewUntil: time.nullable(),
     wasReset: z.boolean(),
   })
-  .meta({ id: 'Story' });
-export type Story = z.infer<typeof storySchema>;
+  .meta({ id: 'Explanation' });
+export type Explanation = z.infer<typeof explanationSchema>;
 
-/** Whose story is told: an operator reads what drivers and servers said, a tenant reads types and sentences of ours. */
+/** Who reads it: an operator reads what drivers and servers said, a tenant reads types and sentences of ours. */
 export interface Reader {
   readonly readsTexts: boolean;
 }
 
 /**
- * The story of a run: one that has ended left it on the row, whatever has become of the run and its workers since.
+ * The explanation of a run: one that has ended left it on the row, whatever has become of the run and its workers since.
  * @throws Problem `dependency_unavailable`: it has not ended, and Temporal does not answer.
  */
-export async function storyOf(
+export async function explain(
   run: RunRow,
   temporal: Pick<Temporal, 'timeline' | 'pendingCalls' | 'closedSteps'>,
   reader: Reader,
-): Promise<Story> {
+): Promise<Explanation> {
   if (run.ending) {
-    const story = storyOfRow(run);
-    return reader.readsTexts ? withTexts(story, run, temporal) : story;
+    const explanation = explanationOfRow(run);
+    return reader.readsTexts ? withTexts(explanation, run, temporal) : explanation;
   }
-  if (run.state === 'accepted') return storyOfRow(run); // No run yet that could be asked.
+  if (run.state === 'accepted') return explanationOfRow(run); // No run yet that could be asked.
   const [timeline, pending] = await Promise.all([
     temporal.timeline(run.gid),
     temporal.pendingCalls(run.gid),
   ]);
-  return timeline ? storyOfRun(run, timeline, pending, reader) : storyOfRow(run);
+  return timeline ? explanationOfRun(run, timeline, pending, reader) : explanationOfRow(run);
 }
 
 /** What was said is no part of an ending: Temporal has it, for as long as it remembers the run. */
 async function withTexts(
-  story: Story,
+  explanation: Explanation,
   { gid }: RunRow,
   temporal: Pick<Temporal, 'closedSteps'>,
-): Promise<Story> {
-  if (!story.steps.some(hasFailed)) return story;
+): Promise<Explanation> {
+  if (!explanation.steps.some(hasFailed)) return explanation;
   const closed = await temporal.closedSteps(gid).catch(() => undefined);
   const said = new Map(closed?.map((step) => [step.name, step]));
-  const steps = story.steps.map((step) => {
+  const steps = explanation.steps.map((step) => {
     const { text = null, calls = [], parking } = said.get(step.name) ?? {};
     const texts = new Map(calls.map((call) => [call.activity, call.text]));
     const attempts = step.attempts.map((one) => ({
@@ -147,19 +147,19 @@ async function withTexts(
       parking: step.parking && { ...step.parking, text: parking?.text ?? null },
     };
   });
-  return { ...story, steps };
+  return { ...explanation, steps };
 }
 
-const hasFailed = ({ failure, parking, attempts }: Story['steps'][number]): boolean =>
+const hasFailed = ({ failure, parking, attempts }: Explanation['steps'][number]): boolean =>
   failure !== null || parking !== null || attempts.some(({ lastFailure }) => lastFailure !== null);
 
-/** The story as the run tells it, with the attempts that it cannot see itself. */
-export function storyOfRun(
+/** The explanation as the run tells it, with the attempts that it cannot see itself. */
+export function explanationOfRun(
   run: RunRow,
   timeline: Timeline,
   pending: readonly PendingCall[],
   reader: Reader,
-): Story {
+): Explanation {
   const resolvedByHand = resolutionsOf(run, timeline);
   return {
     gid: run.gid,
@@ -223,8 +223,8 @@ const tellingEndingSchema = z.object({
   wasReset: z.boolean().catch(false),
 });
 
-/** The story as far as the row knows it: of a run that was not started, or that Temporal has forgotten. */
-export function storyOfRow(run: RunRow): Story {
+/** The explanation as far as the row knows it: of a run that was not started, or that Temporal has forgotten. */
+export function explanationOfRow(run: RunRow): Explanation {
   const ending = run.ending && tellingEndingSchema.parse(JSON.parse(run.ending.toString('utf8')));
   const reason = ending?.reason ?? null;
   const resolvedByHand = run.resolvedByHand ?? [];
@@ -268,7 +268,7 @@ function toldStep(
 
 type ToldStep = {
   readonly [Field in keyof Omit<StepView, 'parking'>]: Widened<StepView[Field]>;
-} & Pick<Story['steps'][number], 'parking'>;
+} & Pick<Explanation['steps'][number], 'parking'>;
 type Widened<Value> = Value extends string ? string : Value;
 
 function stepOf(
@@ -276,7 +276,7 @@ function stepOf(
   step: ToldStep,
   pending: readonly PendingCall[],
   { readsTexts }: Reader,
-): Story['steps'][number] {
+): Explanation['steps'][number] {
   const planned = application().plannedStepOf(run.flow, step.name);
   const isAtRest = atRest.includes(step.state);
   const call = pending.find(({ activity }) => planned && !isAtRest && serves(planned, activity));
@@ -300,7 +300,7 @@ function stepOf(
   };
 }
 
-function parkingOf({ parking }: StepView): Story['steps'][number]['parking'] {
+function parkingOf({ parking }: StepView): Explanation['steps'][number]['parking'] {
   if (!parking) return null;
   const { firstAt, lastAt, lastDecision, text = null, ...rest } = parking;
   return {
@@ -317,7 +317,7 @@ const atRest: readonly string[] = ['done', 'undone', 'refused', 'doneByHand', 's
 function attemptsOf(
   ended: readonly StepCall[],
   pending: PendingCall | undefined,
-): Story['steps'][number]['attempts'] {
+): Explanation['steps'][number]['attempts'] {
   const told = ended.map(({ activity, attempts: count, lastFailure = null, text = null }) => ({
     ...{ activity, count, lastFailure, text },
   }));

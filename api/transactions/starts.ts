@@ -10,7 +10,7 @@ import type { Until } from '../http/preference';
 import type { Starter } from './starter';
 import type { RunsStore } from '../stores/runs-store';
 import type { Claim, EarlierClaim, KeyedRequest, NewRun } from '../stores/runs/acceptance';
-import type { Turn } from '../stores/runs/hub';
+import type { SwitchSlot } from '../stores/runs/hub';
 import type { RunRow } from '../stores/runs/rows';
 import { isSettled, type Waiting } from './waiting';
 
@@ -35,7 +35,7 @@ export interface Start {
    */
   readonly screen?: (() => Promise<readonly FieldError[]>) | undefined;
   /** Of an operator's flow alone: it moves regions, and is neither shed nor refused while one is switched. */
-  readonly turn?: Turn | undefined;
+  readonly turn?: SwitchSlot | undefined;
 }
 
 /** How long a caller is willing to wait, for what, and the sign that it has gone. */

@@ -143,7 +143,7 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
         handle.executeUpdate(reviewTransactionUpdate, { args: [decision], updateId }),
       ),
 
-    /** The run's own story. @returns undefined: Temporal knows no such run, or has forgotten it. */
+    /** The run's own explanation. @returns undefined: Temporal knows no such run, or has forgotten it. */
     timeline: timelineOf,
 
     /** Calls that are being tried now; none for a closed run. */

@@ -104,7 +104,7 @@ export interface OpenRun {
   readonly finding: Finding;
   readonly gid: Gid;
   readonly workflow: string;
-  /** `null`: it was not kept, so nobody can tell the story again. */
+  /** `null`: it was not kept, so nobody can run the flow again. */
   readonly input: object | null;
 }
 

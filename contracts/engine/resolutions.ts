@@ -33,7 +33,7 @@ export const handStateOf = (resolutions: readonly KeptResolution[]): HandState =
 export const unbookedAmounts = (resolutions: readonly KeptResolution[]): readonly AmountAtRisk[] =>
   resolutions.filter(isUnbooked).flatMap(({ amounts }) => amounts);
 
-/** Who decided what, with whom and by which evidence: for endings and stories. */
+/** Who decided what, with whom and by which evidence: for endings and explanations. */
 export function resolutionText({
   step,
   decision,

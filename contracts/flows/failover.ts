@@ -27,11 +27,11 @@ export const failover = defineFlow<FailoverInput>()({
       undoRequest: switchOf,
     }),
     drainRegion: compensable(regions.drainRegion, {
-      undo: regions.followAgain,
+      undo: regions.resumeReplication,
       undoRequest: switchOf,
     }),
     measureLoss: withoutUndo(regions.measureLoss),
-    burnEpoch: withoutUndo(regions.burnEpoch), // An epoch never goes back.
+    advanceEpoch: withoutUndo(regions.advanceEpoch), // An epoch never goes back.
     // Nobody can seal a promotion in a server that does not answer: the epoch that it needs is the hub's.
     promoteRegion: pivot(regions.promoteRegion, {
       seal: regions.sealSwitch,

@@ -45,7 +45,7 @@ export interface Streak {
  * What one vantage point sees of a cluster in one epoch. It is carried from look to look, so that a miss counts however
  * often the looking moves to another process.
  */
-export interface Sight {
+export interface Observation {
   readonly epoch: number;
   readonly active: string;
   /** The one that would be promoted; `null`: the cluster has none. */
@@ -63,7 +63,13 @@ export interface Sight {
 }
 
 /** Nothing that it looks at was missed by its last look. */
-export const isWell = ({ answers, reads, writes, standbyReads, standbyFollows }: Sight): boolean =>
+export const isWell = ({
+  answers,
+  reads,
+  writes,
+  standbyReads,
+  standbyFollows,
+}: Observation): boolean =>
   [answers, reads, writes, standbyReads, standbyFollows].every(
     (streak) => streak === null || streak.misses === 0,
   );
@@ -79,12 +85,12 @@ export interface ObserveCluster {
   readonly cluster: string;
   readonly vantage: Vantage;
   /** What this vantage point told last. */
-  readonly since: Sight | null;
+  readonly since: Observation | null;
 }
 
 export interface DecideOnCluster {
   readonly cluster: string;
-  readonly sights: Readonly<Partial<Record<Vantage, Sight>>>;
+  readonly observations: Readonly<Partial<Record<Vantage, Observation>>>;
 }
 
 /** What a switch is asked for with: for the cluster as it was decided on. */
@@ -142,7 +148,7 @@ export interface WatchActivities {
    *
    * @returns `null`: there is nothing to watch, for the cluster is in one place.
    */
-  observe(request: ObserveCluster): Promise<Sight | null>;
+  observe(request: ObserveCluster): Promise<Observation | null>;
   /** Holds what is seen against policy and history, as the hub has them now. */
   decide(request: DecideOnCluster): Promise<Decided>;
   /** Writes it down, tells the log, counts it. */

@@ -113,11 +113,11 @@ export const regions = defineParticipant('regions', {
   unfenceRegion: undo<SwitchRegions>(),
   /** All that has come to the new region is applied, and nothing more comes. */
   drainRegion: act<SwitchRegions & { readonly seconds: number }>(),
-  followAgain: undo<SwitchRegions>(),
+  resumeReplication: undo<SwitchRegions>(),
   /** PostconditionFailed above `allowedMs`. */
   measureLoss: act<SwitchRegions & { readonly allowedMs: number }, MeasuredLoss | null>(),
   /** The decision: the next epoch and the new region, in the hub's row, by compare-and-set. Never taken back. */
-  burnEpoch: act<SwitchRegions>(),
+  advanceEpoch: act<SwitchRegions>(),
   /** The new region takes writes, in the new epoch and in no earlier one. */
   promoteRegion: act<SwitchRegions>(),
   /** Redis of the new region leads, without a lock of the old one; emptied once an epoch. */

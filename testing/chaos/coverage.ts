@@ -22,6 +22,6 @@ export const eachAtLeast = (minutes: number): number =>
 /** Of calls, whatever came of them. */
 type ByKind = ReadonlyMap<string, number>;
 
-export const isEnough = (taken: number, byKind: ByKind, minutes: number): boolean =>
+export const isCovered = (taken: number, byKind: ByKind, minutes: number): boolean =>
   taken >= takenAtLeast &&
   kindsAsked.every((kind) => (byKind.get(kind) ?? 0) >= eachAtLeast(minutes));

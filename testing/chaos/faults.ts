@@ -14,7 +14,7 @@ import {
   type ServerName,
 } from '../stack/stack';
 import { pause } from '../../runtime/waiting';
-import type { Trial } from '../environment/isolated-environment';
+import type { IsolatedEnvironment } from '../environment/isolated-environment';
 import type { Proxy } from '../../runtime/tcp-proxy/proxy';
 import type { Random } from './random';
 import type { Supervisor } from './supervisor';
@@ -23,7 +23,7 @@ import { openConnection } from '../../runtime/mysql/door';
 /** What a fault may reach. */
 export interface Reach {
   readonly profile: Profile;
-  readonly trial: Trial;
+  readonly isolated: IsolatedEnvironment;
   readonly supervisor: Supervisor;
   readonly proxies: {
     readonly mysql: Proxy;
@@ -164,8 +164,8 @@ const connectionsReset = (line: Line): Fault => ({
 const rowsLocked = (database: Database, statement: string, ms: number): Fault => ({
   ms,
   isKill: false,
-  async strike({ trial }, forMs) {
-    const session = await openConnection({ url: trial.adminUrl(database) });
+  async strike({ isolated }, forMs) {
+    const session = await openConnection({ url: isolated.adminUrl(database) });
     session.on('error', () => undefined); // The server may die while we hold it.
     try {
       await session.query('START TRANSACTION');
@@ -201,8 +201,8 @@ const victimsWithinMs = 30_000;
 const deadlocks: Fault = {
   ms: 3_000,
   isKill: false,
-  async strike({ trial }, ms) {
-    const counting = await openConnection({ url: trial.adminUrl('accounts') });
+  async strike({ isolated }, ms) {
+    const counting = await openConnection({ url: isolated.adminUrl('accounts') });
     counting.on('error', () => undefined);
     try {
       const began = Date.now();
@@ -213,7 +213,7 @@ const deadlocks: Fault = {
         Date.now() < began + ms ||
         (victims < victimsWanted && Date.now() < began + victimsWithinMs)
       ) {
-        own += (await lockCrosswise(trial)) === 'victim' ? 1 : 0;
+        own += (await lockCrosswise(isolated)) === 'victim' ? 1 : 0;
         victims = (await deadlocksOf(counting)) - before - own;
         await pause(40);
       }
@@ -225,8 +225,8 @@ const deadlocks: Fault = {
 };
 
 /** Against the order in which we lock: the business row first, then fence rows. */
-async function lockCrosswise(trial: Trial): Promise<'passed' | 'victim'> {
-  const session = await openConnection({ url: trial.adminUrl('accounts') });
+async function lockCrosswise(isolated: IsolatedEnvironment): Promise<'passed' | 'victim'> {
+  const session = await openConnection({ url: isolated.adminUrl('accounts') });
   session.on('error', () => undefined);
   try {
     await session.query('CREATE TABLE IF NOT EXISTS chaos_ballast (n INT NOT NULL) ENGINE=InnoDB');
@@ -280,20 +280,24 @@ const redisEmptied: Fault = {
 const promotion: Fault = {
   ms: 300,
   isKill: false,
-  async strike({ trial }, ms) {
-    const hub = await moveEpoch(trial, 'accord', 'cluster_state');
+  async strike({ isolated }, ms) {
+    const hub = await moveEpoch(isolated, 'accord', 'cluster_state');
     await pause(ms);
     const participants = databases.filter((name) => name !== 'accord');
     const moved = await Promise.all(
-      participants.map((name) => moveEpoch(trial, name, 'region_epoch')),
+      participants.map((name) => moveEpoch(isolated, name, 'region_epoch')),
     );
     return moved.every((epoch) => epoch === hub);
   },
 };
 
 /** @returns the new epoch. Locked before it is dated: who writes in the old one must be over by then. */
-async function moveEpoch(trial: Trial, database: Database, table: string): Promise<number> {
-  const session = await openConnection({ url: trial.adminUrl(database) });
+async function moveEpoch(
+  isolated: IsolatedEnvironment,
+  database: Database,
+  table: string,
+): Promise<number> {
+  const session = await openConnection({ url: isolated.adminUrl(database) });
   try {
     await session.query('START TRANSACTION');
     await session.query(`SELECT epoch FROM ${table} FOR UPDATE`);

@@ -10,7 +10,7 @@ import { businessIdOf, gidOf } from '../../contracts/engine/ids';
 import { reconcileAgeSeconds } from '../../contracts/engine/reconciliation';
 import { transactionsTaskQueue } from '../../contracts/engine/task-queues';
 import { pause } from '../../runtime/waiting';
-import type { Trial } from '../environment/isolated-environment';
+import type { IsolatedEnvironment } from '../environment/isolated-environment';
 import type { ApiClient, Told } from './http';
 import { plantedAccount, poorAccount, richAccount, tenant } from './world';
 import { openConnection } from '../../runtime/mysql/door';
@@ -29,17 +29,17 @@ const eachWithinMs = 60_000;
  * repaired and retried over HTTP.
  */
 export async function plantParked(
-  trial: Trial,
+  isolated: IsolatedEnvironment,
   api: ApiClient,
   reference: string,
 ): Promise<Planted> {
   const gid = gidOf('order', businessIdOf(tenant, reference));
-  await inTheMiddle(trial, api, reference, () => setFence(trial, gid, 'acted', 'confirmed'));
+  await inTheMiddle(isolated, api, reference, () => setFence(isolated, gid, 'acted', 'confirmed'));
   const hasParked = await until(async () =>
     (await stateOf(api, gid)).state === 'parked' ? true : undefined,
   );
   if (!hasParked) return { gid, isResolved: false };
-  await setFence(trial, gid, 'confirmed', 'acted');
+  await setFence(isolated, gid, 'confirmed', 'acted');
   const isResolved = await until(async () => {
     const { state, version } = await stateOf(api, gid);
     if (state === 'compensated') return true;
@@ -65,7 +65,11 @@ const retry = (api: ApiClient, gid: string, version: number): Promise<unknown> =
  *
  * @returns how many were reset.
  */
-export async function plantLateActs(trial: Trial, api: ApiClient, orders: number): Promise<number> {
+export async function plantLateActs(
+  isolated: IsolatedEnvironment,
+  api: ApiClient,
+  orders: number,
+): Promise<number> {
   const references = Array.from({ length: orders }, (_, at) => `late-${at + 1}`);
   const reset = references.map(async (reference) => {
     const gid = gidOf('order', businessIdOf(tenant, reference));
@@ -76,7 +80,7 @@ export async function plantLateActs(trial: Trial, api: ApiClient, orders: number
     const isUndone = await until(async () =>
       (await stateOf(api, gid)).state === 'compensated' ? true : undefined,
     );
-    if (isUndone) await resetToTheBeginning(trial.temporal, gid);
+    if (isUndone) await resetToTheBeginning(isolated.temporal, gid);
     return isUndone === true;
   });
   return (await Promise.all(reset)).filter(Boolean).length;
@@ -111,25 +115,25 @@ const orderBody = (reference: string, accountId: string): object => {
  * it. It is the job's to find it.
  */
 export async function plantAbandoned(
-  trial: Trial,
+  isolated: IsolatedEnvironment,
   api: ApiClient,
   reference: string,
 ): Promise<void> {
   const gid = gidOf('order', businessIdOf(tenant, reference));
-  await inTheMiddle(trial, api, reference, async () => {
-    const reserved = await trial.sql(
+  await inTheMiddle(isolated, api, reference, async () => {
+    const reserved = await isolated.sql(
       'inventory',
       `SELECT gid FROM fence WHERE gid = ? AND branch = ? AND state = 'acted'`,
       [gid, branch],
     );
     if (reserved.length === 0) return false;
-    await trial.temporal.workflow
+    await isolated.temporal.workflow
       .getHandle(gid)
       .terminate('Somebody has pressed the wrong button.');
     return true;
   });
   const ago = reconcileAgeSeconds.idle + 60;
-  await trial.sql(
+  await isolated.sql(
     'accord',
     `UPDATE runs SET accepted_at = accepted_at - INTERVAL ? SECOND, start_sent_at = start_sent_at - INTERVAL ? SECOND,
        moved_at = GREATEST(moved_at - ? * 1000, 0) WHERE gid = ?`,
@@ -154,7 +158,7 @@ export async function plantUnheard(api: ApiClient): Promise<void> {
  * @param loseLeases whatever makes the locks forget their holders.
  */
 export async function plantLostLease(
-  trial: Trial,
+  isolated: IsolatedEnvironment,
   api: ApiClient,
   loseLeases: () => Promise<unknown>,
 ): Promise<void> {
@@ -167,7 +171,7 @@ export async function plantLostLease(
   const gid = gidOf('order', businessIdOf(tenant, 'lease-1'));
   const first = order('lease-1');
   await until(async () => {
-    const held = await trial.sql('accounts', 'SELECT gid FROM holds WHERE gid = ?', [gid]);
+    const held = await isolated.sql('accounts', 'SELECT gid FROM holds WHERE gid = ?', [gid]);
     return held.length > 0 ? true : undefined;
   });
   await loseLeases();
@@ -177,11 +181,11 @@ export async function plantLostLease(
 
 /** One round of a job, now. */
 export async function runJob(
-  trial: Trial,
+  isolated: IsolatedEnvironment,
   job: 'recover' | 'reconcile' | 'retention',
   args: readonly unknown[] = [],
 ): Promise<unknown> {
-  return trial.temporal.workflow.execute(job, {
+  return isolated.temporal.workflow.execute(job, {
     workflowId: `chaos-${job}-${randomUUID()}`,
     taskQueue: transactionsTaskQueue,
     args: [...args],
@@ -191,12 +195,12 @@ export async function runJob(
 
 /** While the payer's row is locked, the reservation is there and the hold is not: the moment to do harm. */
 async function inTheMiddle(
-  trial: Trial,
+  isolated: IsolatedEnvironment,
   api: ApiClient,
   reference: string,
   harm: () => Promise<boolean>,
 ): Promise<void> {
-  const session = await openConnection({ url: trial.adminUrl('accounts') });
+  const session = await openConnection({ url: isolated.adminUrl('accounts') });
   try {
     await session.query('START TRANSACTION');
     await session.query('SELECT id FROM accounts WHERE id = ? FOR UPDATE', [
@@ -213,8 +217,13 @@ async function inTheMiddle(
 }
 
 /** Behind the back of everybody. @returns whether the row was as expected. */
-async function setFence(trial: Trial, gid: string, from: string, to: string): Promise<boolean> {
-  const session = await openConnection({ url: trial.adminUrl('inventory') });
+async function setFence(
+  isolated: IsolatedEnvironment,
+  gid: string,
+  from: string,
+  to: string,
+): Promise<boolean> {
+  const session = await openConnection({ url: isolated.adminUrl('inventory') });
   try {
     const [result] = await session.query(
       'UPDATE fence SET state = ? WHERE gid = ? AND branch = ? AND state = ?',

@@ -1,7 +1,7 @@
 /** Waits until nothing is under way any more: no open transaction, no unpublished event, no view that lags. */
 import { databases } from '../../runtime/databases/names';
 import { pause, reasonOf } from '../../runtime/waiting';
-import type { Trial } from '../environment/isolated-environment';
+import type { IsolatedEnvironment } from '../environment/isolated-environment';
 import type { ApiClient } from './http';
 
 /** What is still under way, a sentence each; empty: quiet. */
@@ -14,8 +14,11 @@ const shownMax = 5;
  * Payments whose caller never heard that a person must look at them.
  * @param reviewer of another person than the one who started them.
  */
-export async function finishReviews(trial: Trial, reviewer: ApiClient): Promise<void> {
-  const waiting = await trial.sql<{ reference: string }>(
+export async function finishReviews(
+  isolated: IsolatedEnvironment,
+  reviewer: ApiClient,
+): Promise<void> {
+  const waiting = await isolated.sql<{ reference: string }>(
     'accord',
     `SELECT reference FROM runs WHERE flow = 'payment' AND early_status = 'review' AND ended_at IS NULL`,
   );
@@ -28,34 +31,34 @@ export async function finishReviews(trial: Trial, reviewer: ApiClient): Promise<
 }
 
 export async function untilQuiet(
-  trial: Trial,
+  isolated: IsolatedEnvironment,
   reviewer: ApiClient,
   withinMs: number,
 ): Promise<Unrest> {
   const deadline = Date.now() + withinMs;
   for (;;) {
-    const unrest = await unrestOf(trial, reviewer).catch((error: unknown) => [reasonOf(error)]);
+    const unrest = await unrestOf(isolated, reviewer).catch((error: unknown) => [reasonOf(error)]);
     if (unrest.length === 0 || Date.now() > deadline) return unrest;
     await pause(lookEveryMs);
   }
 }
 
-async function unrestOf(trial: Trial, reviewer: ApiClient): Promise<Unrest> {
-  await finishReviews(trial, reviewer);
-  const open = await trial.sql<{ gid: string; state: string; step: string | null }>(
+async function unrestOf(isolated: IsolatedEnvironment, reviewer: ApiClient): Promise<Unrest> {
+  await finishReviews(isolated, reviewer);
+  const open = await isolated.sql<{ gid: string; state: string; step: string | null }>(
     'accord',
     `SELECT gid, state, step FROM runs WHERE ended_at IS NULL AND state <> 'parked'`,
   );
   const unpublished = await Promise.all(
     databases.map(async (database) => {
-      const [{ n } = { n: '0' }] = await trial.sql<{ n: string }>(
+      const [{ n } = { n: '0' }] = await isolated.sql<{ n: string }>(
         database,
         'SELECT COUNT(*) AS n FROM outbox WHERE published_at IS NULL',
       );
       return Number(n) === 0 ? [] : [`${n} events of ${database} are not published`];
     }),
   );
-  const stale = await trial.sql<{ order_id: string }>(
+  const stale = await isolated.sql<{ order_id: string }>(
     'orders',
     `SELECT o.order_id FROM orders o LEFT JOIN order_views v
        ON v.order_id = o.order_id AND v.version = o.version AND v.status = o.status

@@ -14,7 +14,7 @@ import { businessIdOf, gidOf, stepKeyOf, type Gid } from '../../contracts/engine
 import { inertFaultPoints, type FaultPoints } from '../../runtime/faults/points';
 import { shippedBuild, type Build } from '../environment/application';
 import { pause } from '../../runtime/waiting';
-import type { Trial } from '../environment/isolated-environment';
+import type { IsolatedEnvironment } from '../environment/isolated-environment';
 import type { Random } from './random';
 import { tenant } from './world';
 
@@ -38,11 +38,11 @@ export interface Races {
 
 /** Holds of money that are taken back while they are made, and asked for once more. Behind it none of them is held. */
 export async function raceActsAgainstUndos(
-  trial: Trial,
+  isolated: IsolatedEnvironment,
   { build = shippedBuild, random }: { readonly build?: Build | undefined; readonly random: Random },
 ): Promise<Races> {
   const wrong: string[] = [];
-  const { participant, close } = participantOf(trial, build, random);
+  const { participant, close } = participantOf(isolated, build, random);
   const gids = Array.from({ length: races }, (_, at) =>
     gidOf('order', businessIdOf(tenant, `race-${at + 1}`)),
   );
@@ -92,7 +92,11 @@ async function untilAnswered<Verdicts>(deliver: () => Promise<Verdicts>): Promis
 }
 
 /** The participant of the build under test, in this process, with whatever is planted in it. */
-function participantOf(trial: Trial, { folder, nodeArguments }: Build, random: Random) {
+function participantOf(
+  isolated: IsolatedEnvironment,
+  { folder, nodeArguments }: Build,
+  random: Random,
+) {
   const load = createRequire(join(folder, 'index.js'));
   const [, preload] = nodeArguments; // `--require` and its file.
   if (preload !== undefined) load(preload);
@@ -109,7 +113,7 @@ function participantOf(trial: Trial, { folder, nodeArguments }: Build, random: R
   const { createAccounts } = load('./activities/accounts/activities.js') as {
     createAccounts: typeof createAccountsOf;
   };
-  const pool = createSqlPool({ url: trial.urls.ACCOUNTS_DATABASE_URL, connectionLimit: 24 });
+  const pool = createSqlPool({ url: isolated.urls.ACCOUNTS_DATABASE_URL, connectionLimit: 24 });
   const faults: FaultPoints = {
     ...inertFaultPoints,
     reach: async (_activity, point) => {

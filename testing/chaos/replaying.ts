@@ -5,7 +5,7 @@ import type { Build } from '../environment/application';
 import { historiesOf, productionBundle, replayAll, type Replayed } from '../replay/runs';
 import type { FetchedHistory } from '../replay/sources';
 import { disorderOf, scheduledOf } from './undo-order';
-import type { Trial } from '../environment/isolated-environment';
+import type { IsolatedEnvironment } from '../environment/isolated-environment';
 
 export interface ReplayedAll extends Replayed {
   /** Histories that the next release began. */
@@ -14,11 +14,14 @@ export interface ReplayedAll extends Replayed {
   readonly outOfOrder: readonly { readonly gid: string; readonly sentence: string }[];
 }
 
-export async function replayEvery(trial: Trial, build: Build | undefined): Promise<ReplayedAll> {
+export async function replayEvery(
+  isolated: IsolatedEnvironment,
+  build: Build | undefined,
+): Promise<ReplayedAll> {
   let ofNextRelease = 0;
   const outOfOrder: { gid: string; sentence: string }[] = [];
   async function* read(): AsyncGenerator<FetchedHistory> {
-    const all = historiesOf(trial.temporal, [{ query: `WorkflowType != ''` }]);
+    const all = historiesOf(isolated.temporal, [{ query: `WorkflowType != ''` }]);
     for await (const fetched of all) {
       const sentence = disorderOf(scheduledOf(fetched.history));
       if (sentence !== undefined) outOfOrder.push({ gid: fetched.gid, sentence });

@@ -15,10 +15,13 @@ import type { DatabaseUrls } from '../../runtime/databases/names';
 import { serversOf } from '../stack/profile';
 import { restartServer, serverProcess, type Profile, type Stack } from '../stack/stack';
 import { pause, reasonOf } from '../../runtime/waiting';
-import { openTrial, type Trial } from '../environment/isolated-environment';
+import {
+  openIsolatedEnvironment,
+  type IsolatedEnvironment,
+} from '../environment/isolated-environment';
 import type { Facts } from './checkers';
 import { watchCounters, type Counters } from './counters';
-import { isEnough } from './coverage';
+import { isCovered } from './coverage';
 import { faultMenu, type FaultName, type Reach } from './faults';
 import { openHistory, readHistory, type History } from './history';
 import { createApiClient } from './http';
@@ -107,7 +110,7 @@ export interface Observation {
 const warmUpMs = 5_000;
 const roundEveryMs = 1_500;
 const settledWithinMs = 90_000;
-const enoughWithinMs = 60_000;
+const coverageWithinMs = 60_000;
 const quietWithinMs = 150_000;
 /** A planted bug that keeps things from their ending has shown itself by then. */
 const quietWithBugWithinMs = 40_000;
@@ -120,7 +123,7 @@ export async function runChaos(options: ChaosOptions): Promise<Observation> {
   const { stack, cleanups, build } = options;
   const proxies = await openProxies(stack);
   cleanups.push(() => Promise.all(Object.values(proxies).map((proxy) => proxy.close())));
-  const trial = await openTrial({
+  const isolated = await openIsolatedEnvironment({
     stack,
     kind: 'chaos',
     ...(build && { site: { build } }),
@@ -135,13 +138,13 @@ export async function runChaos(options: ChaosOptions): Promise<Observation> {
         },
       }),
   });
-  cleanups.push(() => trial.close());
-  await seedWorld(trial);
-  await installTriggerLog((...query) => trial.sql(...query));
+  cleanups.push(() => isolated.close());
+  await seedWorld(isolated);
+  await installTriggerLog((...query) => isolated.sql(...query));
   cleanups.push(() => bringServersBack(options.profile));
-  const supervisor = await supervise(trial.application, crewOf(options, proxies.lastWorker));
+  const supervisor = await supervise(isolated.application, crewOf(options, proxies.lastWorker));
   cleanups.push(() => supervisor.stop());
-  return observe(options, { profile: options.profile, trial, supervisor, proxies });
+  return observe(options, { profile: options.profile, isolated, supervisor, proxies });
 }
 
 async function openProxies({ mysql, redis, kafka, temporal }: Stack): Promise<Reach['proxies']> {
@@ -183,22 +186,22 @@ function crewOf(
 
 async function observe(options: ChaosOptions, reach: Reach): Promise<Observation> {
   const { random, say, plan } = options;
-  const { trial, supervisor } = reach;
+  const { isolated, supervisor } = reach;
   const as = (owner: string, scopes: readonly (Scope | 'ops')[]) =>
-    authorizationOf(trial.urls.API_DATABASE_URL, { tenant, owner, scopes });
+    authorizationOf(isolated.urls.API_DATABASE_URL, { tenant, owner, scopes });
   const authorization = await as('chaos', ['tx:start', 'tx:read', 'tx:cancel', 'ops']);
-  const api = createApiClient(trial.application.apiUrl, authorization);
+  const api = createApiClient(isolated.application.apiUrl, authorization);
   const reviewer = createApiClient(
-    trial.application.apiUrl,
+    isolated.application.apiUrl,
     await as('chaos-reviewer', ['tx:read', 'payments:review']),
   );
   const history = openHistory(options.historyFile);
-  const counting = watchCounters(trial.application, supervisor.namesOf('worker'));
-  const books = watchBooks(openBooks(trial.urls.VERIFY_DATABASE_URLS));
+  const counting = watchCounters(isolated.application, supervisor.namesOf('worker'));
+  const books = watchBooks(openBooks(isolated.urls.VERIFY_DATABASE_URLS));
   say('Acts that come after their undo …');
   const [races] = await Promise.all([
-    raceActsAgainstUndos(trial, { build: options.build, random: random.fork('races') }),
-    plantLateActs(trial, api, lateActs),
+    raceActsAgainstUndos(isolated, { build: options.build, random: random.fork('races') }),
+    plantLateActs(isolated, api, lateActs),
   ]);
   const load = startLoad({
     api,
@@ -211,10 +214,10 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
 
   const deploy = rollout(options, supervisor);
   say(`Warm-up, ${options.clients} clients …`);
-  const planted = [await plantParked(trial, api, 'planted-1')];
-  await plantAbandoned(trial, api, 'abandoned');
+  const planted = [await plantParked(isolated, api, 'planted-1')];
+  await plantAbandoned(isolated, api, 'abandoned');
   await plantUnheard(api);
-  await plantLostLease(trial, api, () => faultMenu['redis-emptied'].strike(reach, 0, random));
+  await plantLostLease(isolated, api, () => faultMenu['redis-emptied'].strike(reach, 0, random));
   await pause(warmUpMs);
   const faults = await strikeAll(plan, reach, {
     random,
@@ -226,25 +229,25 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   say('Healed; load again …');
   await bringServersBack(options.profile);
   await supervisor.settled(settledWithinMs);
-  const [failedJobs] = await Promise.all([runJobs(trial), pause(options.afterMs)]);
-  if (!options.build) await untilEnough(history, options.minutes); // A planted bug shows itself before.
-  planted.push(await plantParked(trial, api, 'planted-2'));
+  const [failedJobs] = await Promise.all([runJobs(isolated), pause(options.afterMs)]);
+  if (!options.build) await untilCovered(history, options.minutes); // A planted bug shows itself before.
+  planted.push(await plantParked(isolated, api, 'planted-2'));
   await Promise.all([load.stop(), prober.stop()]);
 
   say('Quiet: waiting for what is under way …');
   const stoppedAt = Date.now();
   const withinMs = options.build ? quietWithBugWithinMs : quietWithinMs;
-  const unrest = await untilQuiet(trial, reviewer, withinMs);
+  const unrest = await untilQuiet(isolated, reviewer, withinMs);
   const quietAfterMs = Date.now() - stoppedAt;
   const tailFailures = [...failedJobs, ...(await load.tail(tailOfEach))];
-  await finishReviews(trial, reviewer);
-  const unrestAfter = await untilQuiet(trial, reviewer, withinMs);
+  await finishReviews(isolated, reviewer);
+  const unrestAfter = await untilQuiet(isolated, reviewer, withinMs);
   await books.stop();
   await counting.stop();
   say('Asking the oracles …');
-  const last = await askAtTheEnd(trial, options, authorization);
+  const last = await askAtTheEnd(isolated, options, authorization);
   say('Replaying every history …');
-  const replayed = await replayEvery(trial, options.next ?? options.build);
+  const replayed = await replayEvery(isolated, options.next ?? options.build);
   return {
     operations: load.operations + prober.orders,
     faults,
@@ -266,18 +269,18 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
     isQuiet: last.isQuiet,
     replayed,
     violations: [...books.violations(), ...last.violations],
-    endings: await endingsOf(trial),
-    parked: await parkedOf(trial),
-    facts: await readFacts((...query) => trial.sql(...query)),
+    endings: await endingsOf(isolated),
+    parked: await parkedOf(isolated),
+    facts: await readFacts((...query) => isolated.sql(...query)),
   };
 }
 
 /** A slow machine is through with its faults before enough has happened: the load goes on, for a while. */
-async function untilEnough(history: History, minutes: number): Promise<void> {
-  const deadline = Date.now() + enoughWithinMs;
+async function untilCovered(history: History, minutes: number): Promise<void> {
+  const deadline = Date.now() + coverageWithinMs;
   const isOver = (): boolean => {
     const { taken, byKind } = history.counts;
-    return isEnough(taken, byKind, minutes) || Date.now() > deadline;
+    return isCovered(taken, byKind, minutes) || Date.now() > deadline;
   };
   while (!isOver()) await pause(500);
 }
@@ -336,7 +339,7 @@ async function strikeAll(
 }
 
 /** The jobs, beside the load: what is under way is none of their business. @returns a sentence for each that failed. */
-async function runJobs(trial: Trial): Promise<readonly string[]> {
+async function runJobs(isolated: IsolatedEnvironment): Promise<readonly string[]> {
   const jobs = [
     ['recover', [{ dryRun: false }]],
     ['reconcile', [{ dryRun: false }]],
@@ -344,7 +347,7 @@ async function runJobs(trial: Trial): Promise<readonly string[]> {
   ] as const;
   const failed = await Promise.all(
     jobs.map(([job, args]) =>
-      runJob(trial, job, args).then(
+      runJob(isolated, job, args).then(
         () => [],
         (error: unknown) => [`the job ${job} failed: ${reasonOf(error)}`],
       ),
@@ -385,15 +388,15 @@ function watchBooks(books: OpenBooks) {
 
 /** With everything that needs the other servers: Kafka's records, Temporal's runs, the API's explanations. */
 function askAtTheEnd(
-  trial: Trial,
+  isolated: IsolatedEnvironment,
   { stack, historyFile }: ChaosOptions,
   authorization: string,
 ): Promise<RoundOfBooks> {
   const books = openBooks({
-    verifyUrls: trial.urls.VERIFY_DATABASE_URLS,
-    kafka: { brokers: stack.kafka.brokers, topicPrefix: trial.topicPrefix },
-    temporal: trial.temporal,
-    api: { url: trial.application.apiUrl, authorization, tenant },
+    verifyUrls: isolated.urls.VERIFY_DATABASE_URLS,
+    kafka: { brokers: stack.kafka.brokers, topicPrefix: isolated.topicPrefix },
+    temporal: isolated.temporal,
+    api: { url: isolated.application.apiUrl, authorization, tenant },
     accepted: () => acceptedIn(historyFile),
   });
   return books.check('quiescent').finally(() => books.close());
@@ -409,16 +412,16 @@ const acceptedIn = (historyFile: string): readonly Gid[] => [
 ];
 const isFlow = (kind: string): boolean => flowNames.some((flow) => flow === kind);
 
-async function endingsOf(trial: Trial): Promise<ReadonlyMap<string, number>> {
-  const rows = await trial.sql<{ flow: string; state: string; n: string }>(
+async function endingsOf(isolated: IsolatedEnvironment): Promise<ReadonlyMap<string, number>> {
+  const rows = await isolated.sql<{ flow: string; state: string; n: string }>(
     'accord',
     'SELECT flow, state, COUNT(*) AS n FROM runs GROUP BY flow, state ORDER BY flow, state',
   );
   return new Map(rows.map(({ flow, state, n }) => [`${flow} ${state}`, Number(n)]));
 }
 
-async function parkedOf(trial: Trial): Promise<readonly string[]> {
-  const rows = await trial.sql<{ gid: string }>(
+async function parkedOf(isolated: IsolatedEnvironment): Promise<readonly string[]> {
+  const rows = await isolated.sql<{ gid: string }>(
     'accord',
     `SELECT gid FROM runs WHERE state = 'parked'`,
   );

@@ -1,7 +1,7 @@
 /** What the load acts on: who buys what from whom, and how much of it there is. */
 import { businessIdOf } from '../../contracts/engine/ids';
 import { seed, seedCustomers } from '../../scripts/seed';
-import type { Trial } from '../environment/isolated-environment';
+import type { IsolatedEnvironment } from '../environment/isolated-environment';
 
 export const tenant = 'acme';
 
@@ -22,11 +22,11 @@ export const stock = { 'S-PLENTY': 10_000_000, 'S-SCARCE': 40 } as const;
 export const coupons = { 'C-MANY': 1_000_000, 'C-FEW': 15 } as const;
 export const couponDiscount = 100;
 
-export async function seedWorld(trial: Trial): Promise<void> {
-  await seed(trial.urls, tenant);
-  await seedCustomers(trial.urls, tenant, accounts, 100_000_000);
-  await seedCustomers(trial.urls, tenant, [plantedAccount], 1);
-  await trial.sql('inventory', 'INSERT INTO stock (sku, tenant, total, available) VALUES ?', [
+export async function seedWorld(isolated: IsolatedEnvironment): Promise<void> {
+  await seed(isolated.urls, tenant);
+  await seedCustomers(isolated.urls, tenant, accounts, 100_000_000);
+  await seedCustomers(isolated.urls, tenant, [plantedAccount], 1);
+  await isolated.sql('inventory', 'INSERT INTO stock (sku, tenant, total, available) VALUES ?', [
     Object.entries(stock).map(([sku, pieces]) => [
       businessIdOf(tenant, sku),
       tenant,
@@ -34,7 +34,7 @@ export async function seedWorld(trial: Trial): Promise<void> {
       pieces,
     ]),
   ]);
-  await trial.sql(
+  await isolated.sql(
     'coupons',
     `INSERT INTO coupons (id, tenant, customer_id, total, available, discount_currency, discount_minor, expires_at) VALUES ?`,
     [

@@ -6,7 +6,7 @@ import type { FaultPoint } from '../../runtime/faults/points';
 import type { Variables } from '../environment/application';
 import { signal, type OwnedProcess } from '../stack/process';
 import { pause, reasonOf } from '../../runtime/waiting';
-import type { Trial } from '../environment/isolated-environment';
+import type { IsolatedEnvironment } from '../environment/isolated-environment';
 
 /** Faults that fired, by their text. */
 interface Mark {
@@ -49,7 +49,7 @@ function heldMaxOf(fault: string): number {
 }
 
 export function createFleet(
-  trial: Trial,
+  isolated: IsolatedEnvironment,
   { folder, workers }: { readonly folder: string; readonly workers: number },
 ): Fleet {
   const marks = join(folder, 'marks');
@@ -68,7 +68,7 @@ export function createFleet(
     SCHEDULES: 'off',
     LOG_LEVEL: 'error',
   });
-  const start = (name: string) => trial.application.start('worker', name, variablesOf(name));
+  const start = (name: string) => isolated.application.start('worker', name, variablesOf(name));
 
   /** @returns the marks that have come since the last look. */
   function look(): readonly Mark[] {
@@ -87,10 +87,10 @@ export function createFleet(
 
   async function stopAll(): Promise<void> {
     for (const name of names) {
-      const running = trial.application.process(name);
+      const running = isolated.application.process(name);
       if (running) signal(running, 'SIGKILL'); // Nothing is under way, or it is a crash like any other.
     }
-    while (names.some((name) => trial.application.process(name))) await pause(lookEveryMs);
+    while (names.some((name) => isolated.application.process(name))) await pause(lookEveryMs);
   }
 
   return {
@@ -134,7 +134,7 @@ export function createFleet(
           }
           for (const name of names) {
             if (starting.has(name)) continue;
-            const running = trial.application.process(name);
+            const running = isolated.application.process(name);
             const held = running && waiting.get(running.pid);
             if (!running) restart(name);
             else if (held && hasHeir(name) && performance.now() - (held[0]?.at ?? 0) > gatherMs)
@@ -158,7 +158,7 @@ export function createFleet(
     async stopFirst(isHeld, withinMs) {
       const deadline = Date.now() + withinMs;
       const held: Mark[] = [];
-      const first = trial.application.process(names[0] ?? '');
+      const first = isolated.application.process(names[0] ?? '');
       while (first && Date.now() < deadline) {
         held.push(...look().filter(({ text, pid }) => pid === first.pid && isHeld(text)));
         if (held[0] && performance.now() - held[0].at > gatherMs) {
@@ -170,14 +170,14 @@ export function createFleet(
       return [];
     },
     continueFirst() {
-      const first = trial.application.process(names[0] ?? '');
+      const first = isolated.application.process(names[0] ?? '');
       if (first) signal(first, 'SIGCONT');
     },
     async close() {
       closing.abort();
       await reaping;
       await stopAll();
-      await Promise.all(names.map((name) => trial.application.stop(name))); // Also forgets who they were.
+      await Promise.all(names.map((name) => isolated.application.stop(name))); // Also forgets who they were.
     },
   };
 }

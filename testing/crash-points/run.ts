@@ -10,7 +10,10 @@ import { checkBooks, type Violation } from '../verify/verification';
 import { authorizationOf } from '../environment/credentials';
 import type { Stack } from '../stack/stack';
 import { pause } from '../../runtime/waiting';
-import { openTrial, type Trial } from '../environment/isolated-environment';
+import {
+  openIsolatedEnvironment,
+  type IsolatedEnvironment,
+} from '../environment/isolated-environment';
 import {
   crashPointsOf,
   faultsOf,
@@ -79,10 +82,10 @@ interface Attempt extends PlannedStart {
 export async function playCrashPoints(options: CrashOptions): Promise<CrashReport> {
   const began = Date.now();
   const folder = mkdtempSync(join(tmpdir(), 'accord-crash-'));
-  const trial = await openTrial({ stack: options.stack, kind: 'crash' });
-  const fleet = createFleet(trial, { folder, workers: options.workers });
+  const isolated = await openIsolatedEnvironment({ stack: options.stack, kind: 'crash' });
+  const fleet = createFleet(isolated, { folder, workers: options.workers });
   try {
-    const playing = playAll(trial, fleet, options);
+    const playing = playAll(isolated, fleet, options);
     const { played, books } = await Promise.race([
       playing,
       ...(options.interrupted ? [options.interrupted] : []),
@@ -91,23 +94,23 @@ export async function playCrashPoints(options: CrashOptions): Promise<CrashRepor
     return { played, kills: fleet.kills, books, seconds };
   } finally {
     await fleet.close();
-    await trial.application.stop('api');
-    await trial.close();
+    await isolated.application.stop('api');
+    await isolated.close();
     rmSync(folder, { recursive: true });
   }
 }
 
 async function playAll(
-  trial: Trial,
+  isolated: IsolatedEnvironment,
   fleet: Fleet,
   options: CrashOptions,
 ): Promise<Pick<CrashReport, 'played' | 'books'>> {
-  const game = await openGame(trial, fleet, options);
+  const game = await openGame(isolated, fleet, options);
   const points = await game.pointsAfterRehearsal();
   const crashing = await game.play(points.filter(({ crash }) => crash !== 'zombie'));
   const zombies = await game.playZombies(points.filter(({ crash }) => crash === 'zombie'));
   options.say('Asking the oracles …');
-  const { asked, violations } = await checkBooks(trial.urls.VERIFY_DATABASE_URLS);
+  const { asked, violations } = await checkBooks(isolated.urls.VERIFY_DATABASE_URLS);
   return {
     played: [...crashing, ...zombies].map((one) => blamed(one, violations)),
     books: { asked, violations },
@@ -120,12 +123,16 @@ function blamed(played: PlayedPoint, violations: readonly Violation[]): PlayedPo
   return found ? { ...played, outcome: 'violated', detail: found.oracle } : played;
 }
 
-async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOptions) {
-  await seedStarts(trial);
+async function openGame(
+  isolated: IsolatedEnvironment,
+  fleet: Fleet,
+  { ways, only, say }: CrashOptions,
+) {
+  await seedStarts(isolated);
   // Velocity would have every payer looked at after twenty payments.
   const RISK_POLICY = JSON.stringify({ velocity: { windowMs: 3_600_000, max: 10_000, score: 50 } });
-  await trial.application.start('api', 'api', { RISK_POLICY, STARTS_PER_SECOND: '100000' });
-  const authorization = await authorizationOf(trial.urls.API_DATABASE_URL, {
+  await isolated.application.start('api', 'api', { RISK_POLICY, STARTS_PER_SECOND: '100000' });
+  const authorization = await authorizationOf(isolated.urls.API_DATABASE_URL, {
     tenant,
     owner: 'crash-points',
     scopes,
@@ -135,14 +142,14 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOp
   async function planned(way: Way): Promise<PlannedStart> {
     serial += 1;
     const own = serial;
-    if (way === 'settlement') await seedDay(trial, own);
+    if (way === 'settlement') await seedDay(isolated, own);
     return startOf(way, own);
   }
 
   /** 202, or the answer that it is there already: a start is repeated until it is known. */
   async function post(path: string, body: object, key: string): Promise<void> {
     for (;;) {
-      const answer = await fetch(`${trial.application.apiUrl}${path}`, {
+      const answer = await fetch(`${isolated.application.apiUrl}${path}`, {
         method: 'POST',
         headers: { authorization, 'idempotency-key': key, 'content-type': 'application/json' },
         body: JSON.stringify(body),
@@ -157,7 +164,7 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOp
 
   const statesOf = async (gids: readonly string[]): Promise<ReadonlyMap<string, string>> => {
     if (gids.length === 0) return new Map();
-    const rows = await trial.sql<{ gid: string; state: string }>(
+    const rows = await isolated.sql<{ gid: string; state: string }>(
       'accord',
       `SELECT gid, state FROM runs WHERE gid IN (?) AND (ended_at IS NOT NULL OR state = 'parked')`,
       [gids],
@@ -168,7 +175,7 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOp
   /** A crash behind its last commit comes when its row has ended already; nothing comes after the run itself. */
   async function isOver(gid: string, state: string): Promise<boolean> {
     if (state === 'parked') return true; // A person is waited for.
-    const { status } = await trial.temporal.workflow.getHandle(gid).describe();
+    const { status } = await isolated.temporal.workflow.getHandle(gid).describe();
     return status.name !== 'RUNNING';
   }
 
@@ -242,7 +249,7 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOp
   }
 
   async function callsOf(gid: string): Promise<readonly Call[]> {
-    const { events } = await trial.temporal.workflow.getHandle(gid).fetchHistory();
+    const { events } = await isolated.temporal.workflow.getHandle(gid).fetchHistory();
     const names = new Map<string, string>();
     const calls = new Map<string, Call>();
     let hasFailed = false;
@@ -302,7 +309,7 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOp
       !pointsOf(activity).includes('entered')
     )
       return false;
-    const counted = await trial.sql(
+    const counted = await isolated.sql(
       participant as 'accounts', // Every participant is a database.
       `SELECT branch FROM fence WHERE gid = ? AND deliveries >= IF(? = 'undo' AND state = 'undone', 3, 2)`,
       [gid, verb],
@@ -314,7 +321,7 @@ async function openGame(trial: Trial, fleet: Fleet, { ways, only, say }: CrashOp
   async function wasFenced({ activity, point, crash }: CrashPoint, gid: string): Promise<boolean> {
     const [participant = ''] = activity.split('.');
     if (crash !== 'zombie' || point !== 'before') return false;
-    const counted = await trial.sql(
+    const counted = await isolated.sql(
       participant as 'accounts', // Every participant is a database.
       `SELECT branch FROM fence WHERE gid = ? AND state IN ('undone', 'empty') AND deliveries > IF(state = 'empty', 1, 2)`,
       [gid],

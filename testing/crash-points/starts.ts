@@ -1,7 +1,7 @@
 /** A transaction of each way for each crash point, on rows that it shares with few others. */
 import { businessIdOf, gidOf } from '../../contracts/engine/ids';
 import { seed, seedCustomers, seedTakings } from '../../scripts/seed';
-import type { Trial } from '../environment/isolated-environment';
+import type { IsolatedEnvironment } from '../environment/isolated-environment';
 import { flowOf, type Way } from './cases';
 
 export const tenant = 'acme';
@@ -92,16 +92,16 @@ const paymentOf = (paymentId: string, fromAccount: string) => ({
 const dayOf = (serial: number): string =>
   new Date(Date.now() - (serial + 1) * 86_400_000).toISOString().slice(0, 10);
 
-export async function seedStarts(trial: Trial): Promise<void> {
+export async function seedStarts(isolated: IsolatedEnvironment): Promise<void> {
   const each = Array.from({ length: shares }, (_, at) => at);
-  await seed(trial.urls, tenant);
+  await seed(isolated.urls, tenant);
   const accounts = each.flatMap((at) => [`A-K${at}`, `B-K${at}`]);
-  await seedCustomers(trial.urls, tenant, accounts, 100_000_000);
+  await seedCustomers(isolated.urls, tenant, accounts, 100_000_000);
   const pieces = 1_000_000;
-  await trial.sql('inventory', 'INSERT INTO stock (sku, tenant, total, available) VALUES ?', [
+  await isolated.sql('inventory', 'INSERT INTO stock (sku, tenant, total, available) VALUES ?', [
     each.map((at) => [businessIdOf(tenant, `S-K${at}`), tenant, pieces, pieces]),
   ]);
-  await trial.sql(
+  await isolated.sql(
     'coupons',
     `INSERT INTO coupons (id, tenant, customer_id, total, available, discount_currency, discount_minor, expires_at) VALUES ?`,
     [
@@ -120,5 +120,5 @@ export async function seedStarts(trial: Trial): Promise<void> {
 }
 
 /** A day's takings, for a settlement that has something to claim. */
-export const seedDay = (trial: Trial, serial: number): Promise<void> =>
-  seedTakings(trial.urls, tenant, dayOf(serial));
+export const seedDay = (isolated: IsolatedEnvironment, serial: number): Promise<void> =>
+  seedTakings(isolated.urls, tenant, dayOf(serial));

@@ -21,7 +21,7 @@ import {
 import { burntAt, loseRun } from './losing-runs';
 import type { Ended, Operators } from './operators';
 import { rolesOf } from './roles';
-import { holdApplier, strikes, writeErrant, type Struck } from './region-faults';
+import { holdApplier, regionFaults, writeErrant, type Struck } from './region-faults';
 import { refusesWrites } from './writers';
 
 const coldMs = 30_000;
@@ -143,7 +143,7 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
   try {
     const moved = await struckAndSwitched(site, struck, plan);
     const told = await load.stop();
-    await strikes[plan.strike].heal(struck);
+    await regionFaults[plan.strike].heal(struck);
     const { ended, faultAt } = moved;
     if (ended.state !== 'completed')
       throw new Error(`The switch is ${ended.state}: ${ended.summary} ${failureIn(ended)}`);
@@ -189,7 +189,7 @@ async function struckAndSwitched(site: DrillSite, struck: Struck, plan: Plan) {
   if (behind) await pause(behindMs); // What is acknowledged now is in the standby's relay log alone.
   say(`  region ${from} is active; ${plan.sentence}`);
   const struckAt = Date.now();
-  await strikes[plan.strike].strike(struck);
+  await regionFaults[plan.strike].strike(struck);
   const faultAt = Date.now();
   const { gid, isEarly } = await switched(site, struck, plan, { struckAt, faultAt });
   await behind?.releaseInDrain(behindMs);
@@ -216,7 +216,7 @@ async function runLost(site: Running, lost: LostRun): Promise<DrillReport> {
   const { active: from, standby: to } = await rolesOf(hubUrl);
   const struck: Struck = { cluster, from, to };
   const plan = { ...plans[lost.plan], rtoMaxMs: lostRtoMaxMs };
-  const strike = strikes[plan.strike];
+  const strike = regionFaults[plan.strike];
   say(`  ${lost.plan}: a switch at ${gate} is ${lossWays[way]}`);
   const worker = await keepFailoverWorker(site, { ...allowFaults, FAULTS: `${gate}:hang` });
   const load = await loadBeside(worker, struck);

@@ -48,7 +48,7 @@ export async function loseRun(site: RunsSite, gid: string, lost: LostRun): Promi
     const client = new Client({ connection, namespace: site.stack.temporal.namespace });
     const run = client.workflow.getHandle(gid);
     await untilHeld(run, step);
-    if (step === 'regions.burnEpoch') await untilBurnt(site.hubUrl, gid);
+    if (step === 'regions.advanceEpoch') await untilBurnt(site.hubUrl, gid);
     await ways[lost.way]({ ...site, client, run, gid, step });
   } finally {
     await connection.close();

@@ -1,5 +1,5 @@
 /** The kinds of drills: what befalls a region, who asks for the switch, and what may be lost of time. */
-import type { strikes } from './region-faults';
+import type { regionFaults } from './region-faults';
 
 export const drillKinds = [
   'planned',
@@ -18,7 +18,7 @@ export type DrillKind = (typeof drillKinds)[number];
 export interface Plan {
   /** What happens. */
   readonly sentence: string;
-  readonly strike: keyof typeof strikes;
+  readonly strike: keyof typeof regionFaults;
   /** The standby is behind when it happens. */
   readonly isBehind: boolean;
   readonly isPlanned: boolean;
@@ -75,7 +75,7 @@ export const workerFaults = [
   'fenceRegion',
   'drainRegion',
   'measureLoss',
-  'burnEpoch',
+  'advanceEpoch',
   'promoteRegion',
   'promoteRedis',
   'republish',
@@ -111,7 +111,7 @@ export interface LostRun {
 }
 
 const behindTheEpoch = [
-  'regions.burnEpoch:beforeAck', // Burnt, and nobody has heard of it.
+  'regions.advanceEpoch:beforeAck', // Burnt, and nobody has heard of it.
   'regions.promoteRegion:before',
   'regions.promoteRedis:before',
   'regions.openRoutes:before',
@@ -154,7 +154,7 @@ export const lostRuns: readonly LostRun[] = [
 
 /** Of them each place, each way and each fault once. */
 export const fewLostRuns: readonly LostRun[] = [
-  forward('regions.burnEpoch:beforeAck', 'alone', 'crash'),
+  forward('regions.advanceEpoch:beforeAck', 'alone', 'crash'),
   forward('regions.promoteRegion:before', 'restart', 'partition'),
   forward('regions.promoteRedis:before', 'reset', 'crash'),
   forward('regions.openRoutes:before', 'alone', 'freeze'),

@@ -20,7 +20,7 @@ export interface Struck {
   readonly to: Region;
 }
 
-export interface Strike {
+export interface RegionFault {
   strike(struck: Struck): Promise<void>;
   /** Of what the way back does not mend by itself. Safe where nothing has struck. */
   heal(struck: Struck): Promise<void>;
@@ -62,12 +62,12 @@ const flaps = 4;
 const cutMs = 300;
 const betweenCutsMs = 2_500;
 
-const kill: Strike = {
+const kill: RegionFault = {
   strike: ({ from }) => send(mysqlOf(from), 'SIGKILL'),
   heal: nothing, // Its rejoin starts it.
 };
 
-export const strikes = {
+export const regionFaults = {
   none: { strike: nothing, heal: nothing },
   kill,
   freeze: {
@@ -93,7 +93,7 @@ export const strikes = {
     },
     heal: reach,
   },
-} as const satisfies Readonly<Record<string, Strike>>;
+} as const satisfies Readonly<Record<string, RegionFault>>;
 
 /** A commit that the active region has not, and that MySQL itself would never tell of. */
 export async function writeErrant({ straight }: RegionAddresses): Promise<void> {

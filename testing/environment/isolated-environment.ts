@@ -1,6 +1,6 @@
 /**
- * The application of one trial alone: processes from `dist/` as production runs them, on servers that it shares, with
- * databases, users, namespace, topics and keys that nobody else has. What a trial breaks is its own, and goes with it.
+ * The application of one isolated alone: processes from `dist/` as production runs them, on servers that it shares, with
+ * databases, users, namespace, topics and keys that nobody else has. What a isolated breaks is its own, and goes with it.
  */
 import { randomBytes } from 'node:crypto';
 
@@ -24,7 +24,7 @@ import { connectTemporal } from '../stack/temporal-client';
 import { pause } from '../../runtime/waiting';
 import type { Stack } from '../stack/stack';
 
-export interface Trial {
+export interface IsolatedEnvironment {
   readonly name: string;
   /** Straight to the servers, whatever the application's processes use. */
   readonly urls: DatabaseUrls;
@@ -43,7 +43,7 @@ export interface Trial {
   close(): Promise<void>;
 }
 
-export interface TrialOptions {
+export interface IsolatedEnvironmentOptions {
   readonly stack: Stack;
   /** Begins its name: lower-case letters, at most eight. */
   readonly kind: string;
@@ -56,10 +56,15 @@ export interface TrialOptions {
   readonly site?: Partial<ApplicationSite>;
 }
 
-export async function openTrial({ stack, kind, through, site }: TrialOptions): Promise<Trial> {
+export async function openIsolatedEnvironment({
+  stack,
+  kind,
+  through,
+  site,
+}: IsolatedEnvironmentOptions): Promise<IsolatedEnvironment> {
   const id = randomBytes(4).toString('hex');
   const name = `${kind}-${id}`;
-  const prefix = `t${id}_`; // What a killed trial leaves is dropped with what tests leave (scripts/test.ts).
+  const prefix = `t${id}_`; // What a killed isolated leaves is dropped with what tests leave (scripts/test.ts).
   const password = randomBytes(12).toString('hex');
   const topicPrefix = `t-${id}.`;
   const [urls, namespace, apiPort] = await Promise.all([
@@ -122,8 +127,8 @@ const poolOptions = (url: string) => ({
 });
 
 async function dropTopics(brokers: readonly string[], topicPrefix: string): Promise<void> {
-  const logger = createLogger({ process: 'trial', level: 'silent' });
-  const admin = createKafka({ brokers, topicPrefix }, { clientId: 'trial', logger }).admin();
+  const logger = createLogger({ process: 'isolated', level: 'silent' });
+  const admin = createKafka({ brokers, topicPrefix }, { clientId: 'isolated', logger }).admin();
   await admin.connect();
   const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(topicPrefix));
   if (topics.length > 0) await admin.deleteTopics({ topics });
@@ -135,7 +140,7 @@ const keyword = 2;
 const retentionSeconds = 24 * 3_600;
 const usableWithinMs = 30_000;
 
-/** A namespace of one trial or test file alone: its runs meet no worker of another one. */
+/** A namespace of one isolated or test file alone: its runs meet no worker of another one. */
 export interface OwnNamespace {
   readonly name: string;
   readonly connection: Connection;

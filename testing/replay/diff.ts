@@ -1,9 +1,9 @@
-import type { Ask } from './recorded-commands';
+import type { RecordedCommand } from './recorded-commands';
 
 /** How far today's code has come in a history, and how the SDK judged it. */
 export interface Replayed {
-  readonly recorded: readonly Ask[];
-  readonly asked: readonly Ask[];
+  readonly recorded: readonly RecordedCommand[];
+  readonly asked: readonly RecordedCommand[];
   /** The history ends in the middle: the code may ask for more than is written. */
   readonly mayAskMore: boolean;
   /** Why the SDK refused. */
@@ -13,7 +13,7 @@ export interface Replayed {
 /**
  * @returns what moved, in the words of the business; `undefined`: today's code asks for the very same.
  */
-export function whatMoved(replayed: Replayed): string | undefined {
+export function describeDifference(replayed: Replayed): string | undefined {
   const { recorded, asked, refusal } = replayed;
   // What is shown at each step moves with the step: the step itself says more.
   const acts = { ...replayed, recorded: recorded.filter(isAct), asked: asked.filter(isAct) };
@@ -25,7 +25,7 @@ export function whatMoved(replayed: Replayed): string | undefined {
   return `${afterLast(acts.asked)}today's code no longer fits: ${withoutNumbers(refusal)}`;
 }
 
-const isAct = ({ kind }: Ask): boolean => kind !== 'shown';
+const isAct = ({ kind }: RecordedCommand): boolean => kind !== 'shown';
 
 function firstDifference({ recorded, asked, mayAskMore }: Replayed): string | undefined {
   const at = recorded.findIndex((each, index) => !isSame(each, asked[index]));
@@ -46,7 +46,7 @@ function firstDifference({ recorded, asked, mayAskMore }: Replayed): string | un
   return `the recording ${toldAt(recorded, at)}${what} ${shown(before)}; today's code has ${shown(now)}`;
 }
 
-function toldAt(asks: readonly Ask[], at: number): string {
+function toldAt(asks: readonly RecordedCommand[], at: number): string {
   const ask = asks[at];
   if (!ask) return 'ends';
   if (ask.kind !== 'activity') return `${told(ask)}${afterLast(asks.slice(0, at), ' ', '')}`;
@@ -54,7 +54,7 @@ function toldAt(asks: readonly Ask[], at: number): string {
   return `${told(ask)} ${ordinals[calls] ?? `${calls + 1}th`}`;
 }
 
-function told({ kind, name, step, content }: Ask): string {
+function told({ kind, name, step, content }: RecordedCommand): string {
   switch (kind) {
     case 'activity':
       return `calls ${name}${inStep(step)}`;
@@ -85,7 +85,7 @@ function outcomeIn(content: unknown): string {
   return has ? ` ${String(result.outcome)}` : '';
 }
 
-function afterLast(asks: readonly Ask[], before = '', behind = ' '): string {
+function afterLast(asks: readonly RecordedCommand[], before = '', behind = ' '): string {
   const last = asks.findLast(({ kind }) => kind === 'activity');
   return last ? `${before}after ${last.name}${inStep(last.step)}${behind}` : '';
 }

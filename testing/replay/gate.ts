@@ -4,7 +4,12 @@ import { Readable } from 'node:stream';
 import type { InjectedSinks } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 
-import { asksOfCommands, asksRecorded, type Ask, type Commands } from './recorded-commands';
+import {
+  recordedCommandsOf,
+  commandsRecorded,
+  type RecordedCommand,
+  type Commands,
+} from './recorded-commands';
 import {
   hasTaskUnderWay,
   isOfARealWorker,
@@ -14,7 +19,7 @@ import {
   type History,
   type NamedHistory,
 } from './history';
-import { whatMoved } from './diff';
+import { describeDifference } from './diff';
 
 /** What the gate says about one history. */
 export interface Verdict<Named extends NamedHistory = NamedHistory> {
@@ -96,8 +101,8 @@ async function judge(
   if (outcome === undefined) {
     return { ...refused(`it was not replayed within ${withinMs / 1_000} s`), isStuck: true };
   }
-  const moved = whatMoved({
-    recorded: asksRecorded(history),
+  const moved = describeDifference({
+    recorded: commandsRecorded(history),
     asked: outcome.asked,
     mayAskMore: hasTaskUnderWay(history),
     refusal: outcome.error?.message,
@@ -109,7 +114,7 @@ const refused = (why: string): Judgement => ({ kind: 'refused', why });
 
 interface Outcome {
   readonly error: Error | undefined;
-  readonly asked: readonly Ask[];
+  readonly asked: readonly RecordedCommand[];
 }
 
 interface Replayer {
@@ -120,12 +125,12 @@ interface Replayer {
 
 /** One worker for many histories: to start one costs more than to replay. */
 function openReplayer(code: string): Replayer {
-  let asked: Ask[] = [];
+  let asked: RecordedCommand[] = [];
   let runMs: number | undefined;
   const sinks: InjectedSinks<{ replay: { asked(commands: Commands): void } }> = {
     replay: {
       asked: {
-        fn: (_info, commands) => void asked.push(...asksOfCommands(commands, runMs)),
+        fn: (_info, commands) => void asked.push(...recordedCommandsOf(commands, runMs)),
         callDuringReplay: true,
       },
     },

@@ -12,7 +12,7 @@ type Command = Commands[number];
  * One thing that workflow code asks for. Replay itself compares no more than kinds, types and order: neither inputs nor
  * times nor results, so all of these are compared here as well.
  */
-export interface Ask {
+export interface RecordedCommand {
   readonly kind:
     | 'activity'
     | 'timer'
@@ -31,12 +31,12 @@ export interface Ask {
 }
 
 /** What the code had asked for when the run was live, in the order of its events. */
-export function asksRecorded({ events }: History): readonly Ask[] {
+export function commandsRecorded({ events }: History): readonly RecordedCommand[] {
   const runMs = msOf(events[0]?.workflowExecutionStartedEventAttributes?.workflowRunTimeout);
   return events.flatMap((event) => askOfEvent(event, runMs) ?? []);
 }
 
-function askOfEvent(event: HistoryEvent, runMs: number | undefined): Ask | undefined {
+function askOfEvent(event: HistoryEvent, runMs: number | undefined): RecordedCommand | undefined {
   const {
     activityTaskScheduledEventAttributes: activity,
     timerStartedEventAttributes: timer,
@@ -83,14 +83,17 @@ function askOfEvent(event: HistoryEvent, runMs: number | undefined): Ask | undef
 }
 
 /** What the code of today asks for in one activation. @param runMs the time of the whole run, as its history has it. */
-export function asksOfCommands(commands: Commands, runMs: number | undefined): readonly Ask[] {
+export function recordedCommandsOf(
+  commands: Commands,
+  runMs: number | undefined,
+): readonly RecordedCommand[] {
   const dropped = withdrawnAtOnce(commands);
   return commands
     .filter((command) => !dropped.has(command))
     .flatMap((command) => askOfCommand(command, runMs) ?? []);
 }
 
-function askOfCommand(command: Command, runMs: number | undefined): Ask | undefined {
+function askOfCommand(command: Command, runMs: number | undefined): RecordedCommand | undefined {
   const {
     scheduleActivity: activity,
     startTimer: timer,
@@ -159,7 +162,13 @@ interface AskedActivity {
 }
 
 /** The server shortens an attempt to the time for all of them, and both to the time of the run, before it writes the event. */
-function activityAsk({ type, args, summary, runMs = Infinity, ...times }: AskedActivity): Ask {
+function activityAsk({
+  type,
+  args,
+  summary,
+  runMs = Infinity,
+  ...times
+}: AskedActivity): RecordedCommand {
   const scheduleToCloseMs = Math.min(times.scheduleToCloseMs ?? Infinity, runMs);
   const startToCloseMs = Math.min(times.startToCloseMs ?? Infinity, scheduleToCloseMs);
   return {
@@ -189,7 +198,9 @@ const keyIn = (request: unknown): unknown =>
 /** Beside each change the SDK writes an event that the code has not asked for. */
 const isOfCode = ([name]: readonly [string, unknown]): boolean => name !== 'TemporalChangeVersion';
 
-function shownAsk(fields: readonly (readonly [name: string, payload: { data?: string }])[]): Ask {
+function shownAsk(
+  fields: readonly (readonly [name: string, payload: { data?: string }])[],
+): RecordedCommand {
   const shown = fields
     .map(([name, payload]) => [name, valueOf(payload) ?? null] as const)
     .sort(([one], [other]) => one.localeCompare(other));
@@ -201,7 +212,7 @@ function idOfChange([data]: readonly unknown[]): string {
   return isNamed ? String(data.id) : '';
 }
 
-const ask = (kind: Ask['kind'], name: string, content: unknown): Ask => ({
+const ask = (kind: RecordedCommand['kind'], name: string, content: unknown): RecordedCommand => ({
   kind,
   name,
   step: undefined,

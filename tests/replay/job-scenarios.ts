@@ -7,7 +7,7 @@ import type {
   ReconciliationActivities,
 } from '../../contracts/engine/reconciliation';
 import type {
-  Sight,
+  Observation,
   WatchActivities,
   WatchDecision,
 } from '../../contracts/participants/region-watch';
@@ -132,14 +132,14 @@ function everyDecision(): JobScenario['activities'] {
     { kind: 'nothing' },
   ];
   const seen = { misses: 0, since: 1 };
-  const sight: Sight = {
+  const observation: Observation = {
     ...{ epoch: 7, active: 'a', standby: 'b', at: 1 },
     ...{ answers: seen, reads: seen, writes: seen, standbyReads: seen, standbyFollows: seen },
   };
   return named('watch', {
     observe: async () => {
       await delay(50); // Several decisions in the time of one look, and several looks in that of one decision.
-      return decisions.length === 0 ? null : sight;
+      return decisions.length === 0 ? null : observation;
     },
     decide: () =>
       Promise.resolve({ decision: decisions.shift() ?? { kind: 'nothing' }, againMs: 20 }),

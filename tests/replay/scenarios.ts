@@ -524,7 +524,7 @@ const failovers: readonly Omit<Scenario, 'input'>[] = [
   { name: 'failover-failed-fence', answers: { 'regions.fenceRegion': failsForGood } },
   { name: 'failover-failed-drain', answers: { 'regions.drainRegion': failsForGood } },
   { name: 'failover-failed-loss', answers: { 'regions.measureLoss': failsForGood } },
-  { name: 'failover-failed-epoch', answers: { 'regions.burnEpoch': failsForGood } },
+  { name: 'failover-failed-epoch', answers: { 'regions.advanceEpoch': failsForGood } },
   {
     name: 'failover-retried',
     answers: { 'regions.drainRegion': first(2, isAway), 'regions.republish': first(2, isAway) },

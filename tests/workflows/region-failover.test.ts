@@ -59,7 +59,7 @@ describe('a failover', () => {
       'regions.fenceRegion',
       'regions.drainRegion',
       'regions.measureLoss',
-      'regions.burnEpoch',
+      'regions.advanceEpoch',
       'regions.promoteRegion',
       'regions.promoteRedis',
       'regions.openRoutes',
@@ -237,7 +237,7 @@ describe('behind the promotion', () => {
 });
 
 describe('a run that was lost', () => {
-  const untilBurnt = acts.indexOf('regions.burnEpoch') + 1;
+  const untilBurnt = acts.indexOf('regions.advanceEpoch') + 1;
 
   it.each(acts.slice(untilBurnt))(
     'behind the burnt epoch, at %s, takes nothing back when it is started again with its time over: it goes forward',
@@ -287,7 +287,7 @@ describe('a run that was lost', () => {
         reason: { type: 'DeadlineExceeded' },
       });
       expect(fakes.calls.filter((call) => undos.includes(call))).toEqual(undos.toReversed());
-      expect(fakes.stateOf(input.gid, 'burnEpoch')).toBe('empty');
+      expect(fakes.stateOf(input.gid, 'advanceEpoch')).toBe('empty');
     },
   );
 });

@@ -8,7 +8,7 @@ import { Worker } from '@temporalio/worker';
 
 import type {
   ObserveCluster,
-  Sight,
+  Observation,
   Streak,
   WatchActivities,
   WatchDecision,
@@ -19,11 +19,11 @@ import { bundleWorkflows } from '../../scripts/bundle-workflows';
 import { testStack } from '../support/stack';
 
 const seen: Streak = { misses: 0, since: 1 };
-const sight: Sight = {
+const observation: Observation = {
   ...{ epoch: 7, active: 'a', standby: 'b', at: 1 },
   ...{ answers: seen, reads: seen, writes: seen, standbyReads: null, standbyFollows: null },
 };
-const missing: Sight = { ...sight, writes: { misses: 3, since: 1 } };
+const missing: Observation = { ...observation, writes: { misses: 3, since: 1 } };
 const wanted = {
   ...{ epoch: 7, sequence: 3, from: 'a', to: 'b', reason: 'It is silent.' },
   ...{ force: false, since: 1 },
@@ -57,7 +57,7 @@ describe('the watch of a cluster', () => {
       observe: async (request) => {
         looks.push(request);
         await delay(20);
-        return isOver ? null : sight;
+        return isOver ? null : observation;
       },
       decide: () => {
         isOver = left.length === 0;
@@ -101,7 +101,7 @@ describe('the watch of a cluster', () => {
     expect(report).toEqual({ ended: 'nothing_to_watch' });
     expect(new Set(looks.map(({ vantage }) => vantage))).toEqual(new Set(['hub', 'link']));
     expect(looks[0]).toMatchObject({ cluster: 'main', since: null });
-    expect(looks.at(-1)?.since).toEqual(sight);
+    expect(looks.at(-1)?.since).toEqual(observation);
   }, 120_000);
 
   it('does what is decided', async () => {
@@ -156,7 +156,7 @@ describe('the watch of a cluster', () => {
   }, 120_000);
 
   it('goes on from where an earlier run of it stood', async () => {
-    const progress = { sights: { hub: missing, link: sight }, told: 'silent_at_hub' };
+    const progress = { observations: { hub: missing, link: observation }, told: 'silent_at_hub' };
     const { looks, calls } = await watch([silent('silent_at_hub')], {}, progress);
     expect(looks.find(({ vantage }) => vantage === 'hub')?.since).toEqual(missing);
     expect(calls).toEqual([]);

@@ -62,7 +62,7 @@ export function createLostRuns({
       await bounded(() =>
         client.workflow.start(application().workflowOf(flow), {
           workflowId: gid,
-          workflowIdReusePolicy: 'ALLOW_DUPLICATE', // Its row is open, so what has ended was not its story.
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE', // Its row is open, so what has ended was not its ending.
           workflowIdConflictPolicy: 'FAIL',
           taskQueue,
           args: [input],

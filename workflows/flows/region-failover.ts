@@ -15,7 +15,7 @@ export const regionFailover = runFlow(flow, {
     await tx.fenceRegion(move);
     await tx.drainRegion({ ...move, seconds: failover.dataSyncSeconds });
     await tx.measureLoss({ ...move, allowedMs: failover.lossAllowedMs });
-    await tx.burnEpoch(move);
+    await tx.advanceEpoch(move);
 
     await tx.promoteRegion(move);
 

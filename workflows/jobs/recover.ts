@@ -58,7 +58,7 @@ async function claimedOf(
   return new Set(gids.length === 0 ? [] : await job['reconciliation.claimStarts']({ gids }));
 }
 
-/** Telling the story again is how a run is recovered. @returns `undefined`: it has a living run, or has ended. */
+/** Running the flow again is how a run is recovered. @returns `undefined`: it has a living run, or has ended. */
 async function recovered(
   claimed: ReadonlySet<Gid> | undefined,
   { gid, workflow, input, finding }: OpenRun,

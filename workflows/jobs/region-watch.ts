@@ -7,7 +7,7 @@ import {
   isWell,
   vantages,
   type AcceptedSwitch,
-  type Sight,
+  type Observation,
   type Vantage,
   type WatchActivities,
   type WatchDecision,
@@ -21,12 +21,12 @@ type Registered = {
   readonly [Name in keyof WatchActivities as `watch.${Name}`]: WatchActivities[Name];
 };
 
-const eyes = proxyActivities<Pick<Registered, 'watch.observe'>>(observeOptions);
-const hands = proxyActivities<Omit<Registered, 'watch.observe'>>(watchOptions);
+const probes = proxyActivities<Pick<Registered, 'watch.observe'>>(observeOptions);
+const actions = proxyActivities<Omit<Registered, 'watch.observe'>>(watchOptions);
 
 /** Where a watch stands that goes on in a new run. */
 export interface WatchProgress {
-  readonly sights: Readonly<Partial<Record<Vantage, Sight>>>;
+  readonly observations: Readonly<Partial<Record<Vantage, Observation>>>;
   /** What persons were told last; `null`: nothing, or it is over. */
   readonly told: string | null;
 }
@@ -43,19 +43,19 @@ const againMs = 2_000;
  */
 export async function regionWatch(
   input: WatchInput,
-  from: WatchProgress = { sights: {}, told: null },
+  from: WatchProgress = { observations: {}, told: null },
 ): Promise<WatchReport> {
   const { cluster } = input;
-  const sights = { ...from.sights };
+  const observations = { ...from.observations };
   let told = from.told;
   let news = 0;
   let isOver = false;
 
   async function lookFrom(vantage: Vantage): Promise<void> {
     while (!isOver) {
-      const since = sights[vantage] ?? null;
-      const sight = await eyes['watch.observe']({ cluster, vantage, since });
-      if (sight) sights[vantage] = sight;
+      const since = observations[vantage] ?? null;
+      const observation = await probes['watch.observe']({ cluster, vantage, since });
+      if (observation) observations[vantage] = observation;
       else isOver = true;
       news += 1;
     }
@@ -71,10 +71,10 @@ export async function regionWatch(
       });
       if (isOver) return;
       if (decisions === decisionsOfRun || workflowInfo().continueAsNewSuggested)
-        await continueAsNew<typeof regionWatch>(input, { sights, told });
+        await continueAsNew<typeof regionWatch>(input, { observations, told });
       decisions += 1;
       known = news;
-      const decided = await unlessFailed(() => hands['watch.decide']({ cluster, sights }));
+      const decided = await unlessFailed(() => actions['watch.decide']({ cluster, observations }));
       waitMs = decided?.againMs ?? againMs;
       if (decided && !(await unlessFailed(() => act(decided.decision)))) waitMs = againMs;
     }
@@ -84,24 +84,24 @@ export async function regionWatch(
   async function act(decision: WatchDecision): Promise<true> {
     switch (decision.kind) {
       case 'nothing':
-        if (Object.values(sights).every(isWell)) told = null;
+        if (Object.values(observations).every(isWell)) told = null;
         return true;
       case 'page':
-        await once(decision.code, () => hands['watch.page']({ cluster, ...decision }));
+        await once(decision.code, () => actions['watch.page']({ cluster, ...decision }));
         return true;
       case 'ask':
         await once(`ask ${decision.since}`, () =>
-          hands['watch.askFailover']({ cluster, ...decision }),
+          actions['watch.askFailover']({ cluster, ...decision }),
         );
         return true;
       case 'degrade':
-        await hands['watch.degrade']({ cluster, ...decision });
+        await actions['watch.degrade']({ cluster, ...decision });
         return true;
       case 'failover':
-        await start('failover', await hands['watch.requestFailover']({ cluster, ...decision }));
+        await start('failover', await actions['watch.requestFailover']({ cluster, ...decision }));
         return true;
       case 'resync':
-        await start('failback', await hands['watch.requestResync']({ cluster, ...decision }));
+        await start('failback', await actions['watch.requestResync']({ cluster, ...decision }));
         return true;
     }
   }

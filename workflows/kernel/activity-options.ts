@@ -4,7 +4,7 @@ import type { ActivityOptions } from '@temporalio/workflow';
  * How long a call is tried. `act`: until the time before the undo budget is used up. `forever`: undo, seal and every
  * step after the decision; an outage must not end them.
  */
-export type Patience =
+export type RetryBudget =
   { readonly kind: 'act'; readonly timeLeftMs: number } | { readonly kind: 'forever' };
 
 /** One short SQL transaction of one participant. */
@@ -15,12 +15,12 @@ const attempt = {
 } as const satisfies ActivityOptions;
 
 /** The options of a participant's activity. */
-export function activityOptions(patience: Patience, summary: string): ActivityOptions {
-  if (patience.kind === 'act') {
+export function activityOptions(budget: RetryBudget, summary: string): ActivityOptions {
+  if (budget.kind === 'act') {
     return {
       ...attempt,
       summary,
-      scheduleToCloseTimeout: patience.timeLeftMs,
+      scheduleToCloseTimeout: budget.timeLeftMs,
       retry: { initialInterval: '50ms', maximumInterval: '5s' }, // A deadlock clears in milliseconds, a lost primary in seconds.
     };
   }

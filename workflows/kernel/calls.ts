@@ -1,6 +1,6 @@
 import { isCancellation } from '@temporalio/workflow';
 
-import type { Patience } from './activity-options';
+import type { RetryBudget } from './activity-options';
 import type { Operation } from '../../contracts/engine/definition';
 import type { Keyed, Verb, Verdict } from '../../contracts/engine/verdict';
 import type { Lane } from './lanes/lane';
@@ -37,7 +37,7 @@ export function createCalls(run: Run, lane: Lane): Call {
         activity,
         verb,
         request: { ...request, key, minEpoch: run.epoch },
-        patience,
+        budget: patience,
         summary: `${step.name} · ${run.input.gid}`,
       })
       .catch((error: unknown) => {
@@ -71,6 +71,6 @@ const lastFailureOf = ({
 export const inStep = <Result>(
   lane: Lane,
   step: StepRecord,
-  patience: Patience,
+  patience: RetryBudget,
   call: () => Promise<Result>,
 ): Promise<Result> => lane.calls.run({ step, patience }, call);

@@ -11,8 +11,8 @@ import type { Kernel } from './kernel';
 import type { Run, Unwound } from './run';
 import { isDecided, isWithoutUndo, note, reasonOf, stepViewsOf } from './run';
 import { knownFailureOf, refusalOf, refusedBranchOf, sentenceOf } from './step-failure';
-import type { Story } from './story';
-import { createTelling, registerUndos, type Reach } from './execution';
+import type { ExecutableFlow } from './executable-flow';
+import { createExecution, registerUndos, type Reach } from './execution';
 import { undoAll } from './undo';
 
 /**
@@ -20,67 +20,71 @@ import { undoAll } from './undo';
  * wrong, undo begins with asking whether the decision has happened, so two coordinators of one gid, or a run that was
  * reset to before its pivot, come to the same ending.
  *
- * @throws a plain error for a bug of the story (the workflow task waits for a mended build); InvariantBroken where
+ * @throws a plain error for a bug of the flow (the workflow task waits for a mended build); InvariantBroken where
  *   another ending stands already.
  */
 export async function coordinate(
   kernel: Kernel,
-  story: Story,
+  flow: ExecutableFlow,
   isContinued = false,
 ): Promise<TransactionResult> {
-  if (isContinued) return CancellationScope.nonCancellable(() => goOn(kernel, story));
-  const unwound = await tell(kernel, story);
+  if (isContinued) return CancellationScope.nonCancellable(() => goOn(kernel, flow));
+  const unwound = await execute(kernel, flow);
   if (!unwound) return complete(kernel);
-  return CancellationScope.nonCancellable(() => turn(kernel, story, unwound));
+  return CancellationScope.nonCancellable(() => turn(kernel, flow, unwound));
 }
 
 /** In a new run: what the earlier one has learnt is carried, so nothing is asked or tried again before it is owed. */
-async function goOn(kernel: Kernel, story: Story): Promise<TransactionResult> {
+async function goOn(kernel: Kernel, flow: ExecutableFlow): Promise<TransactionResult> {
   const { phase, reason, unwound } = kernel.run;
   if (phase === 'undoing' && reason) {
-    registerUndos(kernel, story, true);
-    return compensate(kernel, story, reason);
+    registerUndos(kernel, flow, true);
+    return compensate(kernel, flow, reason);
   }
-  const turned = unwound ?? (await tell(kernel, story, true));
-  return turned ? turn(kernel, story, turned) : complete(kernel);
+  const turned = unwound ?? (await execute(kernel, flow, true));
+  return turned ? turn(kernel, flow, turned) : complete(kernel);
 }
 
-/** Where the story has ended without a decision of its own: forward if there is one all the same, or back. */
-async function turn(kernel: Kernel, story: Story, unwound: Unwound): Promise<TransactionResult> {
+/** Where the flow has ended without a decision of its own: forward if there is one all the same, or back. */
+async function turn(
+  kernel: Kernel,
+  flow: ExecutableFlow,
+  unwound: Unwound,
+): Promise<TransactionResult> {
   kernel.run.unwound = unwound;
   if (isDecided(kernel.run) || (await wasDecided(kernel, unwound))) {
-    await tellForward(kernel, story);
+    await executeForward(kernel, flow);
     return complete(kernel);
   }
   // Also after a change of runs: the records of the steps have come along, their undos have not.
-  const isWhollyKnown = unwound.isWhollyKnown && story.retired.length === 0;
-  if (!isWhollyKnown || lacksUndo(kernel.run)) registerUndos(kernel, story, isWhollyKnown);
-  return compensate(kernel, story, reasonFor(kernel, unwound));
+  const isWhollyKnown = unwound.isWhollyKnown && flow.retired.length === 0;
+  if (!isWhollyKnown || lacksUndo(kernel.run)) registerUndos(kernel, flow, isWhollyKnown);
+  return compensate(kernel, flow, reasonFor(kernel, unwound));
 }
 
 const lacksUndo = ({ steps }: Run): boolean => [...steps.values()].some(isWithoutUndo);
 
 /**
  * @param isContinued an earlier run has come as far as its pivot: what it did is answered by the fence.
- * @returns `undefined`: the story came to its end, and the transaction is decided.
+ * @returns `undefined`: the flow came to its end, and the transaction is decided.
  */
-async function tell(
+async function execute(
   kernel: Kernel,
-  story: Story,
+  flow: ExecutableFlow,
   isContinued = false,
 ): Promise<Unwound | undefined> {
-  const telling = createTelling(kernel, isContinued);
+  const execution = createExecution(kernel, isContinued);
   try {
-    await story.tell(telling.tx);
-    telling.demandUnbroken();
-    await decideIfOpen(kernel, story, telling.tx);
-    await telling.confirm(story.retired);
+    await flow.run(execution.tx);
+    execution.demandUnbroken();
+    await decideIfOpen(kernel, flow, execution.tx);
+    await execution.confirm(flow.retired);
     return undefined;
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
     kernel.body.cancel(); // Steps that run concurrently end before any of them is undone.
-    await CancellationScope.nonCancellable(() => telling.close());
-    return unwoundBy(error, telling.reach());
+    await CancellationScope.nonCancellable(() => execution.close());
+    return unwoundBy(error, execution.reach());
   }
 }
 
@@ -103,28 +107,28 @@ function unwoundBy(cause: TemporalFailure, { wasConcurrent, isLasting }: Reach):
 
 async function decideIfOpen(
   { run, call, decision }: Kernel,
-  story: Story,
-  tx: ReturnType<typeof createTelling>['tx'],
+  flow: ExecutableFlow,
+  tx: ReturnType<typeof createExecution>['tx'],
 ): Promise<void> {
   if (isDecided(run)) return;
-  if (story.decision) throw new Error(`The story ended without its pivot ${decision.step}.`);
+  if (flow.decision) throw new Error(`The flow ended without its pivot ${decision.step}.`);
   await tx.pivot(decision.step, (key) => call(accord.decide, { key }));
 }
 
 /** Once more, shielded from cancel and deadline: every step before the pivot is answered by the fence. */
-async function tellForward(kernel: Kernel, story: Story): Promise<void> {
-  const telling = createTelling(kernel);
-  await story.tell(telling.tx).catch((error: unknown) => {
-    // Every life meets the same recorded refusals, so the one that decided has caught it as well: a bug of the story.
+async function executeForward(kernel: Kernel, flow: ExecutableFlow): Promise<void> {
+  const execution = createExecution(kernel);
+  await flow.run(execution.tx).catch((error: unknown) => {
+    // Every life meets the same recorded refusals, so the one that decided has caught it as well: a bug of the flow.
     if (refusalOf(error) !== undefined) throw new Error(sentenceOf(error));
     throw error;
   });
-  await telling.confirm(story.retired);
+  await execution.confirm(flow.retired);
 }
 
 /** Asks the fence: has the decision happened? If not, it never will. */
 async function wasDecided(kernel: Kernel, { isFinal }: Unwound): Promise<boolean> {
-  const { run, decision, call, persistence } = kernel;
+  const { run, decision, call, retryUntilDone } = kernel;
   run.phase = 'deciding';
   // A recorded refusal needs no question: every coordinator meets it, none gets past it.
   if (isFinal || !decision.seal) return false;
@@ -132,7 +136,7 @@ async function wasDecided(kernel: Kernel, { isFinal }: Unwound): Promise<boolean
   const name = `seal-${decision.step}`;
   const step = run.steps.get(name) ?? kernel.ownStep(name, decision.step);
   run.steps.set(name, step);
-  const answer = await persistence.persist({
+  const answer = await retryUntilDone.persist({
     step,
     call: () => seal(call, stepKeyOf(run.input.gid, decision.step)),
     reason: 'pivot_unknown',
@@ -154,12 +158,12 @@ async function complete(kernel: Kernel): Promise<TransactionResult> {
 
 async function compensate(
   kernel: Kernel,
-  { undoneAs }: Story,
+  { statusWhenCompensated }: ExecutableFlow,
   caused: EndingReason,
 ): Promise<TransactionResult> {
   const { run } = kernel;
   run.reason = caused;
-  run.early ??= undoneAs ?? null;
+  run.early ??= statusWhenCompensated ?? null;
   await undoAll(kernel);
   const reason = reasonWithHands(run, caused) ?? caused;
   run.reason = reason;
@@ -215,7 +219,7 @@ function reasonFor({ run }: Kernel, { type, refusedAt, detail, isCancel }: Unwou
   return reasonOf('StepExhausted', step, `${step ?? 'A step'} had no usable answer in its time.`);
 }
 
-/** One that was refused has not ended the transaction: the story has caught it, and went on. */
+/** One that was refused has not ended the transaction: the flow has caught it, and went on. */
 const failedStepOf = ({ steps }: Run): string | null =>
   [...steps.values()].find(({ failure, state }) => failure !== null && state !== 'refused')?.name ??
   null;

@@ -10,7 +10,7 @@ const noteLengthMax = 600;
 
 /**
  * The answer that callers get from now on, byte for byte: JSON in the form of docs/http.md, `endingBytesMax` at most. It
- * tells the whole story, for nobody asks the run once it has ended.
+ * tells everything, for nobody asks the run once it has ended.
  *
  * @param at workflow time of the ending in milliseconds.
  */

@@ -6,14 +6,20 @@ import type { StepKey } from '../../contracts/engine/ids';
 import type { AmountAtRisk } from '../../contracts/engine/money';
 import { retiredNameOf } from '../../contracts/engine/steps';
 import type { StepKind } from '../../contracts/engine/transaction';
-import type { Patience } from './activity-options';
+import type { RetryBudget } from './activity-options';
 import { inStep } from './calls';
 import type { Kernel } from './kernel';
 import type { OwedCall } from './retry-until-done';
 import { failureOf, knownFailureOf, refusalOf } from './step-failure';
 import type { Run, StepRecord } from './run';
-import { isDecided, isWithoutUndo, settle } from './run';
-import type { CompensableStep, Done, Story, Transaction, UndoOfStep } from './story';
+import { isDecided, isWithoutUndo, endStep } from './run';
+import type {
+  CompensableStep,
+  Done,
+  ExecutableFlow,
+  Transaction,
+  UndoOfStep,
+} from './executable-flow';
 
 /** How often a lost lock is taken again for one step before the transaction is undone. */
 const lockGrantsMax = 3;
@@ -25,14 +31,14 @@ type KnownAnswer<Result> =
 /** Leaves room for what the kernel makes of a step's name: `seal-<name>`, `<name>-confirm`. */
 const stepNameMax = 48;
 
-/** One telling of a story: the words, and what is left to do when the story has been told. */
-export interface Telling {
+/** One execution of a flow: the words, and what is left to do when the flow has run. */
+export interface Execution {
   readonly tx: Transaction;
   /** What is owed once the transaction is decided: confirms of TCC participants, and undos of steps that are no more. */
   confirm(retired: readonly UndoOfStep[]): Promise<void>;
-  /** Resolves when no act is under way any more; from then on the words of this telling answer with a cancel. */
+  /** Resolves when no act is under way any more; from then on the words of this execution answer with a cancel. */
   close(): Promise<void>;
-  /** Throws what has ended the acts, where the story has gone on as if it had not. */
+  /** Throws what has ended the acts, where the flow has gone on as if it had not. */
   demandUnbroken(): void;
   /** How far it tells what other lives may have done. */
   reach(): Reach;
@@ -46,13 +52,13 @@ export interface Reach {
 }
 
 /** @param isContinued an earlier run has come as far as the pivot: whatever is before it is answered by the fence. */
-export function createTelling(kernel: Kernel, isContinued = false): Telling {
-  const { run, lane, locks, call, persistence } = kernel;
-  const isToldAgain = () => isContinued || isDecided(run);
-  const told = new Set<string>();
+export function createExecution(kernel: Kernel, isContinued = false): Execution {
+  const { run, lane, locks, call, retryUntilDone } = kernel;
+  const isRerun = () => isContinued || isDecided(run);
+  const named = new Set<string>();
   const acting = new Set<Promise<unknown>>();
   const confirms: ((() => Promise<unknown>) | undefined)[] = [];
-  /** What has ended the acts; the story may not go on as if it had not. */
+  /** What has ended the acts; the flow may not go on as if it had not. */
   let failed: Error | undefined;
   let closed = false;
   let concurrent = false;
@@ -63,8 +69,8 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
     call,
 
     async lock(kind, id) {
-      mayTell();
-      if (isToldAgain() || !locks) return { token: null }; // Told again, or a lane that never waits.
+      demandOpen();
+      if (isRerun() || !locks) return { token: null }; // Run again: or a lane that never waits.
       mayAct();
       return track(
         kernel.body.run(() => locks.acquire({ kind, id, gid: run.input.gid }, kernel.timeLeftMs())),
@@ -75,12 +81,12 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
       name: string,
       { act, undo, atRisk = [], answers = () => atRisk, isAdded = false }: CompensableStep<Result>,
     ) {
-      mayTell();
+      demandOpen();
       const failing = (error: unknown): never => {
         if (isAdded) isLasting = false;
         throw error;
       };
-      if (isToldAgain()) {
+      if (isRerun()) {
         const done = await again(name, 'compensable', act, atRisk).catch(failing);
         learn(name, answers(done.result));
         return done;
@@ -95,7 +101,7 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
 
     async participant(name, tcc) {
       const { atRisk = [], answers = () => atRisk, isAdded = false } = tcc;
-      const place = confirms.push(undefined) - 1; // In the order of the story, whichever try ends first.
+      const place = confirms.push(undefined) - 1; // In the order of the flow, whichever try ends first.
       const done = await tx.step(name, {
         act: tcc.try,
         undo: tcc.cancel,
@@ -108,9 +114,9 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
     },
 
     async pivot(name, act) {
-      mayTell();
+      demandOpen();
       if (name !== kernel.decision.step) {
-        throw new Error(`The story is decided by ${kernel.decision.step}, not by ${name}.`);
+        throw new Error(`The flow is decided by ${kernel.decision.step}, not by ${name}.`);
       }
       if (isDecided(run)) return again(name, 'pivot', act);
       if (!isContinued) mayAct();
@@ -123,22 +129,22 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
     },
 
     async finish(name, act) {
-      mayTell();
+      demandOpen();
       if (!isDecided(run)) throw new Error(`${name} may only run after the decision.`);
       return finish(name, act);
     },
 
     async review(request) {
-      mayTell();
-      // Told again: what the person said led to the decision, and was recorded on its way there.
-      if (isToldAgain()) return undefined;
+      demandOpen();
+      // Run again: what the person said led to the decision, and was recorded on its way there.
+      if (isRerun()) return undefined;
       mayAct();
       return kernel.review.wait(request);
     },
 
-    tell(status) {
-      mayTell();
-      if (!isToldAgain()) mayAct();
+    reportStatus(status) {
+      demandOpen();
+      if (!isRerun()) mayAct();
       if (run.early !== null) return;
       run.early = status;
       kernel.announce();
@@ -188,15 +194,15 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
     atRisk: readonly AmountAtRisk[],
     undo?: (key: StepKey) => Promise<unknown>,
   ): StepRecord {
-    if (told.has(name)) throw new Error(`Two steps of this story are named ${name}.`);
-    told.add(name);
+    if (named.has(name)) throw new Error(`Two steps of this flow are named ${name}.`);
+    named.add(name);
     const step = run.steps.get(name) ?? beginStep(run, name, kind, atRisk, undo);
     lane.show(run);
     return step;
   }
 
-  function mayTell(): void {
-    if (closed) throw new CancelledFailure('This telling is over.');
+  function demandOpen(): void {
+    if (closed) throw new CancelledFailure('This execution is over.');
     demandUnbroken();
   }
 
@@ -232,14 +238,14 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
   ): Promise<Result> {
     for (let grant = 1; ; grant += 1) {
       try {
-        const patience: Patience = { kind: 'act', timeLeftMs: kernel.timeLeftMs() };
+        const patience: RetryBudget = { kind: 'act', timeLeftMs: kernel.timeLeftMs() };
         const result = await inStep(lane, step, patience, () => act(step.key));
-        settle(run, step, 'done');
+        endStep(run, step, 'done');
         return result;
       } catch (error) {
         const type = knownFailureOf(error);
         if (type !== 'LockLost' || !locks || grant > lockGrantsMax) {
-          settle(run, step, refusalOf(error) === undefined ? 'unknown' : 'refused', {
+          endStep(run, step, refusalOf(error) === undefined ? 'unknown' : 'refused', {
             ...failureOf(error),
             ...(type === 'ReviewExpired' && { type }),
           });
@@ -274,14 +280,14 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
       }
     };
     const owed = { step, call: ask, reason, decisions: ['retry'], leaves: 'done' } as const;
-    const answer = await persistence.persist(owed);
+    const answer = await retryUntilDone.persist(owed);
     if (!answer) throw new Error(`${step.name} was resolved by hand without an answer.`);
     if (!answer.refusal) return answer.result;
-    settle(run, step, 'refused', failureOf(answer.refusal));
+    endStep(run, step, 'refused', failureOf(answer.refusal));
     throw answer.refusal;
   }
 
-  /** A step of a story that is told again after its decision: the fence answers with what it answered before. */
+  /** A step of a flow that runs again after its decision: the fence answers with what it answered before. */
   async function again<Result>(
     name: string,
     kind: StepKind,
@@ -308,7 +314,7 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
   ): Promise<Result | undefined> {
     if (run.resolvedByHand.some(({ step }) => step === name)) return undefined; // In an earlier run of it.
     const step = begin(name, 'retriable', atRisk);
-    return persistence.persist({
+    return retryUntilDone.persist({
       ...owed,
       step,
       call: () => act(step.key),
@@ -317,7 +323,7 @@ export function createTelling(kernel: Kernel, isContinued = false): Telling {
   }
 }
 
-/** Enters a step, or finds it as an earlier telling of this run has left it. */
+/** Enters a step, or finds it as an earlier execution of this run has left it. */
 function beginStep(
   run: Run,
   name: string,
@@ -360,7 +366,11 @@ function beginStep(
  * @param isContinued an earlier run has learnt them all: only the undos of its steps are wanted.
  * @throws a plain error where a step was begun that this build does not know: it would be forgotten.
  */
-export function registerUndos({ run, call }: Kernel, { undos }: Story, isContinued: boolean): void {
+export function registerUndos(
+  { run, call }: Kernel,
+  { undos }: ExecutableFlow,
+  isContinued: boolean,
+): void {
   for (const { step: name, atRisk, undo } of undos) {
     const known = run.steps.get(name);
     const undoThis = (key: StepKey) => undo(call, key);

@@ -16,11 +16,11 @@ import type {
   CompensableStep,
   HeldLock,
   ReviewRequest,
-  Story,
+  ExecutableFlow,
   TccParticipant,
   Transaction,
   UndoOfStep,
-} from './story';
+} from './executable-flow';
 import { runTransaction } from './transaction';
 
 /** A request, or how it is made at each try: a lock that was lost and taken again has a newer token. */
@@ -94,25 +94,25 @@ export const runFlow =
     given: FlowRun<Input, Steps, Lock>,
   ) =>
   (input: Input, carried?: Carried): Promise<TransactionResult> =>
-    runTransaction(input, storyOf(flow, given, input), carried);
+    runTransaction(input, executableOf(flow, given, input), carried);
 
 /** The flow as the kernel runs it. @param input whose steps it has. */
-export function storyOf<Input extends TransactionInput, Steps, Lock extends LockKind>(
+export function executableOf<Input extends TransactionInput, Steps, Lock extends LockKind>(
   { steps }: FlowDefinition<Input, Steps, Lock>,
   { statusWhenCompensated, run }: FlowRun<Input, Steps, Lock>,
   input: Input,
-): Story {
+): ExecutableFlow {
   const all = Object.entries(steps as Readonly<Record<string, AnyStep<Input>>>); // As `defineFlow` has checked them.
   const planned = all.filter(([, step]) => step.when(input));
   const pivot = planned.find(([, { wording }]) => wording === 'pivot');
   return {
     ...(pivot && { decision: decisionOf(...pivot, input) }),
-    ...(statusWhenCompensated && { undoneAs: statusWhenCompensated }),
+    ...(statusWhenCompensated && { statusWhenCompensated: statusWhenCompensated }),
     undos: planned.flatMap(([name, step]) => undosOf(name, step, input)),
     retired: planned
       .filter(([, { wording }]) => wording === 'retired')
       .flatMap(([name, step]) => undosOf(name, step, input)),
-    tell: (tx) => run(wordsOf<Input, Steps, Lock>(tx, all, input), input),
+    run: (tx) => run(wordsOf<Input, Steps, Lock>(tx, all, input), input),
   };
 }
 
@@ -120,7 +120,7 @@ function decisionOf<Input>(
   name: string,
   { seal, sealRequest }: AnyStep<Input>,
   input: Input,
-): NonNullable<Story['decision']> {
+): NonNullable<ExecutableFlow['decision']> {
   if (!seal) return { step: name };
   return {
     step: name,
@@ -183,7 +183,7 @@ function wordsOf<Input, Steps, Lock extends LockKind>(
     async decide() {
       await tx.pivot(decideBranch, (key) => tx.call(accord.decide, { key }));
     },
-    reportStatus: (status) => tx.tell(status),
+    reportStatus: (status) => tx.reportStatus(status),
   };
   // Each word is made of the step that types it.
   return { ...kernelWords, ...Object.fromEntries(words) } as KernelWords<Lock> & Words<Steps>;

@@ -10,13 +10,13 @@ import type { HeldLocks } from './lock';
 import { createHeldLocks } from './lock';
 import type { Parking } from './parking';
 import { createParking } from './parking';
-import type { Persistence } from './retry-until-done';
-import { createPersistence } from './retry-until-done';
+import type { RetryUntilDone } from './retry-until-done';
+import { createRetryUntilDone } from './retry-until-done';
 import type { Review } from './review';
 import { createReview } from './review';
 import type { Run, StepRecord } from './run';
 import { actingEndsAt, atRiskOf, currentStepOf, deadlineOf, isDecided } from './run';
-import type { DecisionStep, Story } from './story';
+import type { DecisionStep, ExecutableFlow } from './executable-flow';
 
 /** What the parts of the kernel share for one transaction. */
 export interface Kernel {
@@ -28,7 +28,7 @@ export interface Kernel {
   readonly call: Call;
   readonly locks: HeldLocks | undefined;
   readonly parking: Parking;
-  readonly persistence: Persistence;
+  readonly retryUntilDone: RetryUntilDone;
   readonly review: Review;
   /** Nothing has ended the acts: no decision, no undo, no cancel. */
   mayAct(): boolean;
@@ -50,7 +50,7 @@ const decideInAccord: DecisionStep = {
   seal: (call, key) => call(accord.sealDecision, { key }),
 };
 
-export function createKernel(run: Run, lane: Lane, story: Pick<Story, 'decision'>): Kernel {
+export function createKernel(run: Run, lane: Lane, flow: Pick<ExecutableFlow, 'decision'>): Kernel {
   const moves: Promise<void>[] = [];
   const call = createCalls(run, lane);
   const locks = lane.locks && createHeldLocks(run, lane.locks);
@@ -65,11 +65,11 @@ export function createKernel(run: Run, lane: Lane, story: Pick<Story, 'decision'
     run,
     lane,
     body,
-    decision: story.decision ?? decideInAccord,
+    decision: flow.decision ?? decideInAccord,
     call,
     locks,
     parking,
-    persistence: createPersistence(run, lane, parking),
+    retryUntilDone: createRetryUntilDone(run, lane, parking),
     review: createReview(run, announce, mayAct),
     mayAct,
     timeLeftMs,

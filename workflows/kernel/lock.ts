@@ -5,7 +5,7 @@ import { lockRenewalMs } from '../../contracts/engine/locks';
 import type { LaneLocks } from './lanes/lane';
 import type { Run } from './run';
 import { note } from './run';
-import type { HeldLock } from './story';
+import type { HeldLock } from './executable-flow';
 
 /** Renewals of one run, an hour's: a transaction that acts for longer goes on without isolation. */
 const lockRenewalsMax = 360;

@@ -6,7 +6,7 @@ import { inStep } from './calls';
 import type { Lane } from './lanes/lane';
 import type { Parking } from './parking';
 import type { Run, StepFailure, StepRecord } from './run';
-import { resolveByHand, settle } from './run';
+import { resolveByHand, endStep } from './run';
 import { failureOf, verdictFailureOf } from './step-failure';
 
 /** Between calls that failed for good in a way that nobody has foreseen; what is retried by Temporal never comes here. */
@@ -28,7 +28,7 @@ export interface OwedCall<Result> {
   readonly leaves: StepRecord['state'];
 }
 
-export interface Persistence {
+export interface RetryUntilDone {
   /** Once: transient failures are tried for as long as it takes, a verdict's "no" is the answer. */
   attempt<Result>(owed: OwedCall<Result>): Promise<Attempt<Result>>;
   /**
@@ -38,7 +38,7 @@ export interface Persistence {
   persist<Result>(owed: OwedCall<Result>, last?: Attempt<Result>): Promise<Result | undefined>;
 }
 
-export function createPersistence(run: Run, lane: Lane, parking: Parking): Persistence {
+export function createRetryUntilDone(run: Run, lane: Lane, parking: Parking): RetryUntilDone {
   return {
     attempt: (owed) => owing(() => attempt(owed)),
     persist: (owed, last) => owing(() => persist(owed, last)),
@@ -84,7 +84,7 @@ export function createPersistence(run: Run, lane: Lane, parking: Parking): Persi
         };
         return scope.run(() => callUntilKnown(owed));
       });
-      settle(run, step, owed.leaves);
+      endStep(run, step, owed.leaves);
       if (!isUndo(owed)) [step.failure, step.detail, step.text] = [null, null, null]; // What failed before has succeeded.
       return { ok: true, result };
     } catch (error) {

@@ -3,7 +3,7 @@ import { ApplicationFailure, condition } from '@temporalio/workflow';
 import type { ReviewDecision } from '../../contracts/engine/transaction';
 import type { Run } from './run';
 import { note } from './run';
-import type { Reviewed, ReviewRequest } from './story';
+import type { Reviewed, ReviewRequest } from './executable-flow';
 
 /** The decision of a person that a transaction waits for: one at most. */
 export interface Review {

@@ -22,7 +22,7 @@ import type {
 } from '../../contracts/engine/transaction';
 import type { FenceVerdict } from '../../contracts/engine/verdict';
 
-/** One step of this telling, with what the kernel needs to take it back. */
+/** One step of this execution, with what the kernel needs to take it back. */
 export interface StepRecord {
   readonly name: string;
   readonly kind: StepKind;
@@ -59,7 +59,7 @@ export type CallRecord = Omit<StepCall, 'activity'>;
  */
 type Phase = 'acting' | 'deciding' | 'forward' | 'undoing';
 
-/** Why a story did not come to its end, as it is kept until the decision is known; JSON, for it may go into the next run. */
+/** Why a flow did not come to its end, as it is kept until the decision is known; JSON, for it may go into the next run. */
 export interface Unwound {
   /** A refusal, or a failure of the engine; `null`: nobody knows what has ended it. */
   readonly type: Refusal | FailureType | null;
@@ -77,7 +77,7 @@ export interface Unwound {
 /** The state of one transaction inside its workflow; written by the kernel alone, read by queries. */
 export interface Run {
   readonly input: TransactionInput;
-  /** By name, in order of start. A story that is told again meets its own records. */
+  /** By name, in order of start. A flow that runs again meets its own records. */
   readonly steps: Map<string, StepRecord>;
   readonly parked: Map<string, ParkedStep>;
   readonly resolvedByHand: HandResolution[];
@@ -92,7 +92,7 @@ export interface Run {
   /** As an earlier run of this transaction left them parked: they wait on, and are not tried before. */
   readonly restored: Map<string, ParkedStep>;
   phase: Phase;
-  /** The story has ended without a decision of its own; `null`: it goes on, or came to its end. */
+  /** The flow has ended without a decision of its own; `null`: it goes on, or came to its end. */
   unwound: Unwound | null;
   state: RunState;
   /** Highest epoch that a participant has answered from. */
@@ -232,7 +232,7 @@ export function endsOf<Item>(items: readonly Item[], max: number): readonly Item
 }
 
 /** Marks a step's end and how its act failed. */
-export function settle(run: Run, step: StepRecord, state: StepState, failure?: StepFailure): void {
+export function endStep(run: Run, step: StepRecord, state: StepState, failure?: StepFailure): void {
   step.state = state;
   step.endedAt = run.now();
   if (failure)
@@ -247,7 +247,7 @@ export function resolveByHand(
   { actor, evidence, consent }: Pick<ResolveTransaction, 'actor' | 'evidence' | 'consent'>,
 ): void {
   if (!evidence) throw new Error(`${step.name} was resolved without evidence.`); // The validator forbids it.
-  settle(run, step, decision === 'skip' ? 'skipped' : 'doneByHand');
+  endStep(run, step, decision === 'skip' ? 'skipped' : 'doneByHand');
   const effect = [...run.steps.values()].find(({ key }) => key === step.effect) ?? step;
   run.resolvedByHand.push({
     step: step.name,
@@ -263,9 +263,9 @@ export function resolveByHand(
 
 /** Nothing would take it back, and it may have been done: nobody has answered for it. */
 export const isWithoutUndo = ({ kind, undo, state }: StepRecord): boolean =>
-  kind === 'compensable' && !undo && !settledForGood.includes(state);
+  kind === 'compensable' && !undo && !endedForGood.includes(state);
 
-const settledForGood: readonly StepState[] = ['refused', 'undone', 'doneByHand', 'skipped'];
+const endedForGood: readonly StepState[] = ['refused', 'undone', 'doneByHand', 'skipped'];
 
 /** A failure as a step keeps it. */
 export interface StepFailure {

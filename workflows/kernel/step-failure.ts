@@ -29,7 +29,7 @@ interface Told {
 }
 
 /**
- * A verdict's "no", as a story meets it. It is a refusal where its operation declares it, and is marked so. Any other
+ * A verdict's "no", as a flow meets it. It is a refusal where its operation declares it, and is marked so. Any other
  * name that the protocol does not know is InvariantBroken: nobody may undo on its word.
  */
 export function failureOfVerdict(

@@ -30,7 +30,7 @@ import { createKernel } from './kernel';
 import type { Carried } from './run';
 import { actingEndsAt, continuedRun, createRun, isDecided, note, timelineOf } from './run';
 import { createSingleLane } from './lanes/single-lane';
-import type { Story } from './story';
+import type { ExecutableFlow } from './executable-flow';
 
 /**
  * Runs one transaction as a workflow of its own: completed, compensated, or parked until an operator has decided.
@@ -40,7 +40,7 @@ import type { Story } from './story';
  */
 export async function runTransaction(
   input: TransactionInput,
-  story: Story,
+  flow: ExecutableFlow,
   carried?: Carried,
 ): Promise<TransactionResult> {
   const { runId, originalExecutionRunId, continuedFromExecutionRunId } = workflowInfo();
@@ -51,12 +51,12 @@ export async function runTransaction(
   const run = carried
     ? continuedRun(input, carried, Date.now)
     : createRun(input, { now: Date.now, wasReset });
-  const kernel = createKernel(run, createSingleLane(), story);
+  const kernel = createKernel(run, createSingleLane(), flow);
   answerMessages(kernel);
   watchCancel(kernel);
   watchDeadline(kernel);
   const result = await Promise.race([
-    coordinate(kernel, story, carried !== undefined),
+    coordinate(kernel, flow, carried !== undefined),
     continueWhenLong(kernel, input),
   ]);
   await CancellationScope.nonCancellable(() => condition(allHandlersFinished));

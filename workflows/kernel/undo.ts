@@ -10,7 +10,7 @@ import type { Run, StepRecord } from './run';
  * the lane waits is joined by the next one, and what parks is decided after the others were tried.
  */
 export async function undoAll(kernel: Kernel): Promise<void> {
-  const { run, lane, persistence } = kernel;
+  const { run, lane, retryUntilDone } = kernel;
   run.phase = 'undoing';
   run.state = 'undoing';
   const owed = [...run.steps.values()].filter(isOwed).reverse();
@@ -33,12 +33,12 @@ export async function undoAll(kernel: Kernel): Promise<void> {
   await Promise.all([...waiting, ...failed.map(persistFrom)]);
 
   function persistFrom({ owed: call, attempt }: Tried): Promise<unknown> {
-    return persistence.persist(call, attempt);
+    return retryUntilDone.persist(call, attempt);
   }
 
   async function tryOnce(step: StepRecord): Promise<Tried> {
     const call = undoOf(step);
-    return { owed: call, attempt: await persistence.attempt(call) };
+    return { owed: call, attempt: await retryUntilDone.attempt(call) };
   }
 }
 

@@ -76,7 +76,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
   const made = <Request extends Keyed, Result>(
     verb: Verb,
     work: (request: Request, gid: Gid) => Promise<Result>,
-  ) => madeSo(verb, work, dependencies);
+  ) => verified(verb, work, dependencies);
   /** Before the decision: decided, it was done on the way there, and is not done again to a region that others use. */
   const acting = <Request extends SwitchRegions, Result>(
     work: (request: Request, gid: Gid) => Promise<Result>,
@@ -189,7 +189,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
         return null;
       },
     ),
-    followAgain: undoing(async ({ from, to }) => {
+    resumeReplication: undoing(async ({ from, to }) => {
       await withRegion(accessTo(to).mysqlUrl, promoteMs, (mysql) =>
         follow(mysql, accessTo(from).source),
       );
@@ -199,7 +199,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       ({ to, allowedMs }) => measureLoss(accessTo(to), allowedMs),
     ),
 
-    burnEpoch: acting(async ({ from, to, epoch }, gid) => {
+    advanceEpoch: acting(async ({ from, to, epoch }, gid) => {
       if (await hub.burn({ gid, from, to, epoch })) return null;
       throw new PostconditionFailed(`Epoch ${epoch + 1} is another one's.`);
     }),
@@ -428,7 +428,7 @@ const isDone = (): boolean => true;
 const isNotDone = (): boolean => false;
 
 /** One request of a set at a time, answered as a fenced one is. */
-const madeSo =
+const verified =
   <Request extends Keyed, Result>(
     verb: Verb,
     work: (request: Request, gid: Gid) => Promise<Result>,

@@ -59,7 +59,7 @@ export const deciding = <Result>(
  *
  * @returns false: it was sealed, another one holds the row, or region or epoch are others than it was asked for.
  */
-export const burnEpoch = (accord: SqlPool, cluster: string, move: Move): Promise<boolean> =>
+export const advanceEpoch = (accord: SqlPool, cluster: string, move: Move): Promise<boolean> =>
   deciding(accord, cluster, move.gid, async (sql, row, before) => {
     if (before) return before === 'happened';
     if (!(await burnFor(sql, cluster, move, row, move.to))) return false;

@@ -1,4 +1,8 @@
-import type { Sight, Vantage, WatchActivities } from '../../../contracts/participants/region-watch';
+import type {
+  Observation,
+  Vantage,
+  WatchActivities,
+} from '../../../contracts/participants/region-watch';
 import { watchTimes } from '../../../contracts/participants/region-watch';
 import { actAlone } from '../acknowledging';
 import type { RegionAccess } from '../switch/activities';
@@ -9,7 +13,7 @@ import { alongHub, heartbeat, lookAtStandby } from './probe';
 import {
   levelOfActive,
   levelOfStandby,
-  type Glimpse,
+  type ProbeResult,
   type Probed,
   type Subject,
 } from './observation';
@@ -55,7 +59,7 @@ export function createWatchActivities(dependencies: WatchDependencies): WatchAct
     return access;
   }
 
-  async function look(vantage: Vantage, { active, standby }: Subject): Promise<Glimpse> {
+  async function look(vantage: Vantage, { active, standby }: Subject): Promise<ProbeResult> {
     const began = now();
     const withinMs = watchTimes.probeWithin;
     const [probed, looked] = await Promise.all([
@@ -80,18 +84,22 @@ export function createWatchActivities(dependencies: WatchDependencies): WatchAct
 
   const tell = async (
     vantage: Vantage,
-    sight: Sight,
-    { active: probed, standby: looked }: Glimpse,
+    observation: Observation,
+    { active: probed, standby: looked }: ProbeResult,
     { policy }: Place,
   ): Promise<void> => {
     await store.tell({
-      ...{ region: sight.active, vantage, level: levelOfActive(sight, probed, policy) },
+      ...{ region: observation.active, vantage, level: levelOfActive(observation, probed, policy) },
       ...{ latencyMs: probed?.writes ? probed.ms : null, lagMs: null },
       error: probed ? probed.error : 'The agent does not answer.',
     });
-    if (!looked || sight.standby === null) return;
+    if (!looked || observation.standby === null) return;
     await store.tell({
-      ...{ region: sight.standby, vantage, level: levelOfStandby(sight, looked, policy) },
+      ...{
+        region: observation.standby,
+        vantage,
+        level: levelOfStandby(observation, looked, policy),
+      },
       ...{ latencyMs: looked.reads ? looked.ms : null, lagMs: looked.lagMs, error: looked.error },
     });
   };
@@ -105,10 +113,10 @@ export function createWatchActivities(dependencies: WatchDependencies): WatchAct
   return {
     observe: (request) => observe(request, dependencies.signal()),
 
-    async decide({ sights }) {
+    async decide({ observations }) {
       const standing = acts ? await store.standing() : undefined;
       return standing
-        ? decideOn(sights, standing, now())
+        ? decideOn(observations, standing, now())
         : { decision: { kind: 'nothing' }, againMs: watchTimes.observe };
     },
 

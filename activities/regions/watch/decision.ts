@@ -6,7 +6,7 @@ import {
   resyncsMax,
   watchTimes,
   type Decided,
-  type Sight,
+  type Observation,
   type Vantage,
   type WatchDecision,
   type WatchPolicy,
@@ -59,11 +59,11 @@ const laterMs = 30_000;
  * - Nothing at all while somebody moves the regions.
  */
 export function decideOn(
-  sights: Readonly<Partial<Record<Vantage, Sight>>>,
+  observations: Readonly<Partial<Record<Vantage, Observation>>>,
   standing: Standing,
   now: number,
 ): Decided {
-  const { hub, link } = sights;
+  const { hub, link } = observations;
   if (standing.openMove !== null || standing.state === 'failing-over') return nothing(laterMs);
   if (!hub || !isOfNow(hub, standing, now)) return nothing(laterMs);
   const isLinkOfNow = link?.standby === hub.standby && isOfNow(link, standing, now);
@@ -82,7 +82,7 @@ export function decideOn(
 }
 
 interface Outage {
-  readonly hub: Sight;
+  readonly hub: Observation;
   readonly standing: Standing;
   readonly seen: Seen;
   readonly now: number;
@@ -99,20 +99,22 @@ interface Seen {
   readonly link: { readonly reads: Signal; readonly writes: Signal } | 'lost';
 }
 
-const isOfNow = (sight: Sight, { epoch, region }: Standing, now: number): boolean =>
-  sight.epoch === epoch && sight.active === region && now - sight.at <= freshFor(sight);
+const isOfNow = (observation: Observation, { epoch, region }: Standing, now: number): boolean =>
+  observation.epoch === epoch &&
+  observation.active === region &&
+  now - observation.at <= freshFor(observation);
 
 /** All that is well is told once a minute; everything else within seconds. */
-const freshFor = (sight: Sight): number =>
-  watchTimes.fresh + (isWell(sight) ? watchTimes.observe : 0);
+const freshFor = (observation: Observation): number =>
+  watchTimes.fresh + (isWell(observation) ? watchTimes.observe : 0);
 
-function signalsOf(hub: Sight, link: Sight | undefined, { policy }: Standing): Seen {
+function signalsOf(hub: Observation, link: Observation | undefined, { policy }: Standing): Seen {
   const of = (
-    sight: Sight,
+    observation: Observation,
     name: 'reads' | 'writes' | 'standbyReads' | 'standbyFollows',
   ): Signal => {
-    const streak = sight[name];
-    return streak ? signalOf(streak, sight.at, policy) : 'late';
+    const streak = observation[name];
+    return streak ? signalOf(streak, observation.at, policy) : 'late';
   };
   return {
     hub: {
@@ -203,7 +205,7 @@ function activeGone({ hub, standing }: Outage): Decided {
 }
 
 /** The hub's writes are acknowledged: there is nothing to switch. */
-function wellAtHub({ hub, standing, seen, now }: Outage, link: Sight | undefined): Decided {
+function wellAtHub({ hub, standing, seen, now }: Outage, link: Observation | undefined): Decided {
   if (seen.hub.standbyReads === 'silent')
     return page('standby_silent', `Region ${hub.standby ?? '?'} does not answer.`);
   if (!link || hub.standby === null) return nothing(laterMs);
@@ -231,7 +233,7 @@ function wellAtHub({ hub, standing, seen, now }: Outage, link: Sight | undefined
   return nothing(laterMs);
 }
 
-function backAgain(hub: Sight, link: Sight, standing: Standing, now: number): Decided {
+function backAgain(hub: Observation, link: Observation, standing: Standing, now: number): Decided {
   const { epoch, sequence, region: active, resyncs } = standing;
   const region = hub.standby;
   if (region === null || hub.standbyReads === null) return nothing(laterMs);

@@ -1,14 +1,14 @@
-/** Looks become sights: how often, and since when, something was missed in a row. */
+/** Looks become observations: how often, and since when, something was missed in a row. */
 import type {
   HealthLevel,
-  Sight,
+  Observation,
   Streak,
   WatchPolicy,
 } from '../../../contracts/participants/region-watch';
 import { watchTimes } from '../../../contracts/participants/region-watch';
 
 /** One look from one vantage point. */
-export interface Glimpse {
+export interface ProbeResult {
   readonly began: number;
   readonly at: number;
   /** `null`: the vantage point itself does not answer. */
@@ -35,13 +35,17 @@ export interface StandbyLook {
   readonly error: string | null;
 }
 
-/** Whom a cluster's sights are about. */
-export type Subject = Pick<Sight, 'epoch' | 'active' | 'standby'>;
+/** Whom a cluster's observations are about. */
+export type Subject = Pick<Observation, 'epoch' | 'active' | 'standby'>;
 
-/** The next sight. What was seen of another epoch or of other regions does not count. */
-export function seenBy(before: Sight | null, subject: Subject, glimpse: Glimpse): Sight {
+/** The next observation. What was seen of another epoch or of other regions does not count. */
+export function seenBy(
+  before: Observation | null,
+  subject: Subject,
+  probeResult: ProbeResult,
+): Observation {
   const last = before && isAbout(before, subject) ? before : null;
-  const { began, at, active, standby } = glimpse;
+  const { began, at, active, standby } = probeResult;
   const next = (streak: Streak | null | undefined, isSeen: boolean): Streak =>
     isSeen
       ? streak?.misses === 0
@@ -65,8 +69,8 @@ export function seenBy(before: Sight | null, subject: Subject, glimpse: Glimpse)
 /** Neither seen nor silent, however long it lasts: nobody has looked. */
 const unknown = (at: number): Streak => ({ misses: 1, since: at });
 
-export const isAbout = (sight: Subject, { epoch, active, standby }: Subject): boolean =>
-  sight.epoch === epoch && sight.active === active && sight.standby === standby;
+export const isAbout = (observation: Subject, { epoch, active, standby }: Subject): boolean =>
+  observation.epoch === epoch && observation.active === active && observation.standby === standby;
 
 /** `late`: missed, but not often or not long enough to be `silent`; or unknown. */
 export type Signal = 'seen' | 'late' | 'silent';
@@ -83,18 +87,18 @@ export function signalOf(
 
 type SilencePolicy = Parameters<typeof signalOf>[2];
 
-/** What a sight comes to: as long as it is the same, there is nothing to tell. */
-export function signatureOf(sight: Sight, policy: SilencePolicy): string {
-  const { answers, reads, writes, standbyReads, standbyFollows } = sight;
+/** What a observation comes to: as long as it is the same, there is nothing to tell. */
+export function signatureOf(observation: Observation, policy: SilencePolicy): string {
+  const { answers, reads, writes, standbyReads, standbyFollows } = observation;
   const signals = [answers, reads, writes, standbyReads, standbyFollows].map((streak) =>
-    streak ? signalOf(streak, sight.at, policy) : '-',
+    streak ? signalOf(streak, observation.at, policy) : '-',
   );
-  return [sight.epoch, sight.active, sight.standby ?? '-', ...signals].join(' ');
+  return [observation.epoch, observation.active, observation.standby ?? '-', ...signals].join(' ');
 }
 
 /** Of the active region, as this vantage point sees it. */
 export function levelOfActive(
-  { writes, answers, at }: Sight,
+  { writes, answers, at }: Observation,
   probed: Probed | null,
   policy: SilencePolicy,
 ): HealthLevel {
@@ -104,7 +108,7 @@ export function levelOfActive(
 
 /** Of the standby. How old its newest write is tells of it only as long as the active region takes any. */
 export function levelOfStandby(
-  { writes, standbyReads, at }: Sight,
+  { writes, standbyReads, at }: Observation,
   look: StandbyLook,
   policy: SilencePolicy,
 ): HealthLevel {

@@ -4,11 +4,11 @@ import {
   isWell,
   watchTimes,
   type ObserveCluster,
-  type Sight,
+  type Observation,
   type Vantage,
   type WatchPolicy,
 } from '../../../contracts/participants/region-watch';
-import { seenBy, signatureOf, type Glimpse, type Subject } from './observation';
+import { seenBy, signatureOf, type ProbeResult, type Subject } from './observation';
 
 /** The cluster as the hub has it now. */
 export interface Place {
@@ -20,9 +20,14 @@ interface ObserverParts {
   /** `null`: it is in one place. */
   readonly place: () => Promise<Place | null>;
   /** One look; never rejects. */
-  readonly look: (vantage: Vantage, subject: Subject) => Promise<Glimpse>;
+  readonly look: (vantage: Vantage, subject: Subject) => Promise<ProbeResult>;
   /** Writes down what is seen. */
-  readonly tell: (vantage: Vantage, sight: Sight, glimpse: Glimpse, place: Place) => Promise<void>;
+  readonly tell: (
+    vantage: Vantage,
+    observation: Observation,
+    probeResult: ProbeResult,
+    place: Place,
+  ) => Promise<void>;
   readonly now: () => number;
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
@@ -42,7 +47,7 @@ export function createObserver({
   return async function observe(
     { vantage, since }: Pick<ObserveCluster, 'vantage' | 'since'>,
     signal: AbortSignal,
-  ): Promise<Sight | null> {
+  ): Promise<Observation | null> {
     const began = now();
     // Nobody has looked for a while: what was told is old, and what was missed then is missed from now on.
     const isOld = since === null || began - since.at > watchTimes.fresh;
@@ -53,17 +58,17 @@ export function createObserver({
       const looked = now();
       const placed = await place();
       if (!placed) return null;
-      const glimpse = await look(vantage, placed.subject);
-      const sight = seenBy(last, placed.subject, glimpse);
+      const probeResult = await look(vantage, placed.subject);
+      const observation = seenBy(last, placed.subject, probeResult);
       const isNews =
-        isOld || signatureOf(sight, placed.policy) !== signatureOf(since, placed.policy);
+        isOld || signatureOf(observation, placed.policy) !== signatureOf(since, placed.policy);
       if (isNews || now() - toldAt >= tellEveryMs) {
-        await tell(vantage, sight, glimpse, placed);
+        await tell(vantage, observation, probeResult, placed);
         toldAt = now();
       }
-      const untilMs = isWell(sight) ? watchTimes.observe : watchTimes.observeUnwell;
-      if (isNews || signal.aborted || now() - began >= untilMs) return sight;
-      last = sight;
+      const untilMs = isWell(observation) ? watchTimes.observe : watchTimes.observeUnwell;
+      if (isNews || signal.aborted || now() - began >= untilMs) return observation;
+      last = observation;
       await pause(looked + watchTimes.probeEvery - now(), signal);
     }
   };

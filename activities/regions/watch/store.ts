@@ -1,4 +1,4 @@
-/** Rows of the hub that a watch reads and writes: policy, sights, what it has told or done. */
+/** Rows of the hub that a watch reads and writes: policy, observations, what it has told or done. */
 import { operatorFlows, type Gid } from '../../../contracts/engine/ids';
 import {
   defaultWatchPolicy,

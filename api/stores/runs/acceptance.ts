@@ -5,7 +5,13 @@ import type { Fingerprint } from '../../http/idempotency';
 import type { People } from '../../http/people';
 import { isSqlError, withoutDeadlock, type Database, type Statements } from '../database';
 import { announce } from './events';
-import { activeRegion, takeTurn, TurnRefused, type Refused, type Turn } from './hub';
+import {
+  activeRegion,
+  claimSwitchSlot,
+  SwitchSlotRefused,
+  type Refused,
+  type SwitchSlot,
+} from './hub';
 
 /** A start as it is claimed: key, run and validated input are one row. */
 export interface NewRun {
@@ -19,7 +25,7 @@ export interface NewRun {
   readonly requester: People;
   readonly acceptedAt: Date;
   /** Of an operator's flow, which moves regions itself; left out: it is business, taken in while none is switched. */
-  readonly turn?: Turn | undefined;
+  readonly turn?: SwitchSlot | undefined;
 }
 /** What the key of a request is looked up by. */
 export type KeyedRequest = Pick<NewRun, 'operation' | 'idempotencyKey' | 'fingerprint'> & {
@@ -54,7 +60,8 @@ export async function acceptRun(database: Database, cluster: string, run: NewRun
     if (!refused) return { kind: 'accepted' };
     return (await findClaim(database, run)) ?? refused; // What was taken in before is answered all the same.
   } catch (error) {
-    if (error instanceof TurnRefused) return (await findClaim(database, run)) ?? error.refused;
+    if (error instanceof SwitchSlotRefused)
+      return (await findClaim(database, run)) ?? error.refused;
     if (isSqlError(error, 'lockWait')) return { kind: 'inProgress' };
     if (isSqlError(error, 'duplicate')) return earlierClaim(database, run);
     throw error;
@@ -67,7 +74,9 @@ async function writeAcceptance(
   cluster: string,
   run: NewRun,
 ): Promise<Refused | undefined> {
-  const hub = run.turn ? await takeTurn(sql, cluster, run.turn) : await activeRegion(sql, cluster);
+  const hub = run.turn
+    ? await claimSwitchSlot(sql, cluster, run.turn)
+    : await activeRegion(sql, cluster);
   if (!run.turn && hub.state === 'failing-over') return { kind: 'switching' };
   const { region, epoch } = hub;
   await insertRun(sql, run, region, epoch);

@@ -5,7 +5,7 @@ import { openMoveOf } from '../cluster-store';
 import type { Statements } from '../database';
 
 /** The cluster as a start of an operator's flow was prepared for it. Its number is the next one. */
-export interface Turn {
+export interface SwitchSlot {
   readonly sequence: number;
   readonly epoch: number;
 }
@@ -20,7 +20,7 @@ export type Refused =
   | { readonly kind: 'moved' };
 
 /** Rolls back what has been numbered. */
-export class TurnRefused extends Error {
+export class SwitchSlotRefused extends Error {
   constructor(readonly refused: Refused) {
     super(refused.kind);
   }
@@ -30,10 +30,10 @@ export class TurnRefused extends Error {
  * Takes the next number of a cluster that is as it was prepared for, and that nobody moves.
  * @throws TurnRefused
  */
-export async function takeTurn(
+export async function claimSwitchSlot(
   sql: Statements,
   cluster: string,
-  { sequence, epoch }: Turn,
+  { sequence, epoch }: SwitchSlot,
 ): Promise<HubRow> {
   // Locks the row whether it fits or not: of two at once, the later one sees what has become of the earlier one.
   const taken = await sql.change(
@@ -43,9 +43,9 @@ export async function takeTurn(
   const hub = await activeRegion(sql, cluster);
   const open = await openMoveOf(sql, cluster);
   if (open !== undefined || hub.state === 'failing-over') {
-    throw new TurnRefused({ kind: 'held', gid: hub.holder ?? open ?? null });
+    throw new SwitchSlotRefused({ kind: 'held', gid: hub.holder ?? open ?? null });
   }
-  if (taken === 0) throw new TurnRefused({ kind: 'moved' });
+  if (taken === 0) throw new SwitchSlotRefused({ kind: 'moved' });
   return hub;
 }
 

@@ -15,8 +15,8 @@ export {
   openHold,
   refused,
   shown,
-  unfitness,
-  unfitnessOfParty,
+  accountProblem,
+  partyProblem,
 } from '../../../activities/accounts/money-rows';
 
 export const bookLegs: typeof sound.bookLegs = (sql, bookings, accounts) =>

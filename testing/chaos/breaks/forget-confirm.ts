@@ -3,7 +3,7 @@ import * as sound from '../../../workflows/kernel/execution';
 
 export { registerUndos } from '../../../workflows/kernel/execution';
 
-export const createTelling: typeof sound.createTelling = (kernel) => ({
-  ...sound.createTelling(kernel),
+export const createExecution: typeof sound.createExecution = (kernel) => ({
+  ...sound.createExecution(kernel),
   confirm: () => Promise.resolve(),
 });

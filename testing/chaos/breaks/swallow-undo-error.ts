@@ -4,5 +4,5 @@ import * as sound from '../../../workflows/kernel/undo';
 export const undoAll: typeof sound.undoAll = (kernel) =>
   sound.undoAll({
     ...kernel,
-    persistence: { ...kernel.persistence, persist: () => Promise.resolve(undefined) },
+    retryUntilDone: { ...kernel.retryUntilDone, persist: () => Promise.resolve(undefined) },
   });

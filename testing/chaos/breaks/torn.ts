@@ -5,14 +5,14 @@ export { registerUndos } from '../../../workflows/kernel/execution';
 
 const forgotten = new Set(['credit', 'order']);
 
-export const createTelling: typeof sound.createTelling = (kernel) => {
-  const telling = sound.createTelling(kernel);
+export const createExecution: typeof sound.createExecution = (kernel) => {
+  const execution = sound.createExecution(kernel);
   return {
-    ...telling,
+    ...execution,
     tx: {
-      ...telling.tx,
+      ...execution.tx,
       participant: (name, tcc) =>
-        telling.tx.participant(
+        execution.tx.participant(
           name,
           forgotten.has(name) ? { ...tcc, confirm: () => Promise.resolve() } : tcc,
         ),

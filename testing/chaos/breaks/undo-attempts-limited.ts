@@ -7,17 +7,17 @@ export { restoredAttempt } from '../../../workflows/kernel/retry-until-done';
 
 const limitMs = 3_000;
 
-export const createPersistence: typeof sound.createPersistence = (run, lane, parking) => {
-  const persistence = sound.createPersistence(run, lane, parking);
-  const attempt: sound.Persistence['attempt'] = async (owed) => {
-    if (owed.leaves !== 'undone') return persistence.attempt(owed);
-    const attempted = persistence.attempt(owed);
+export const createRetryUntilDone: typeof sound.createRetryUntilDone = (run, lane, parking) => {
+  const retries = sound.createRetryUntilDone(run, lane, parking);
+  const attempt: sound.RetryUntilDone['attempt'] = async (owed) => {
+    if (owed.leaves !== 'undone') return retries.attempt(owed);
+    const attempted = retries.attempt(owed);
     await Promise.race([attempted, sleep(limitMs)]);
     owed.step.interrupt?.(); // Nothing where it is done.
     return attempted;
   };
   return {
     attempt,
-    persist: async (owed, last) => persistence.persist(owed, last ?? (await attempt(owed))),
+    persist: async (owed, last) => retries.persist(owed, last ?? (await attempt(owed))),
   };
 };

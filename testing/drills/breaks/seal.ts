@@ -1,6 +1,6 @@
 /** Says that a switch will never burn its epoch, whether it has or not. */
 export {
-  burnEpoch,
+  advanceEpoch as advanceEpoch,
   deciding,
   decisionOf,
   keep,

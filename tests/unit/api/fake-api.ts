@@ -16,7 +16,7 @@ import type { ApiKey } from '../../../api/stores/keys-store';
 import { positionOf } from '../../../api/stores/runs/lists';
 import type { EarlierClaim } from '../../../api/stores/runs/acceptance';
 import type { RunRow } from '../../../api/stores/runs/rows';
-import type { RegionSight, ServiceSight } from '../../../api/stores/watch-store';
+import type { RegionObservation, ServiceObservation } from '../../../api/stores/watch-store';
 import type { Temporal } from '../../../api/transactions/temporal';
 import { defaultWatchPolicy, type WatchPolicy } from '../../../contracts/participants/region-watch';
 import type { RegionStatus } from '../../../contracts/participants/regions';
@@ -124,8 +124,8 @@ export interface FakeApi extends Server {
   /** By name; `main` is the one whose health is shown. */
   readonly clusters: Map<string, ClusterView>;
   /** What the watch sees of the regions; fresh. */
-  readonly sights: RegionSight[];
-  readonly services: ServiceSight[];
+  readonly observations: RegionObservation[];
+  readonly services: ServiceObservation[];
   /** Of the watch, as they were changed. */
   readonly policies: readonly { readonly policy: WatchPolicy; readonly by: string }[];
   /** Of accepted starts, by gid. */
@@ -157,8 +157,8 @@ export async function fakeApi(
   const updates: unknown[] = [];
   const approvals = fakeApprovals();
   const clusters = new Map<string, ClusterView>();
-  const sights: RegionSight[] = [];
-  const services: ServiceSight[] = [];
+  const observations: RegionObservation[] = [];
+  const services: ServiceObservation[] = [];
   const policies: { readonly policy: WatchPolicy; readonly by: string }[] = [];
   const own = (tenant: string) => [...rows.values()].filter((run) => run.tenant === tenant);
   const update = (...args: unknown[]) => {
@@ -213,7 +213,7 @@ export async function fakeApi(
         find: (name) => Promise.resolve(clusters.get(name)),
       },
       watch: {
-        sights: () => Promise.resolve(sights),
+        observations: () => Promise.resolve(observations),
         services: () => Promise.resolve(services),
         policy: () =>
           Promise.resolve({
@@ -277,7 +277,7 @@ export async function fakeApi(
     rows,
     approvals: approvals.rows,
     clusters,
-    sights,
+    observations,
     services,
     policies,
     inputs,

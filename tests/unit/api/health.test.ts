@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
 
 import { createHealth } from '../../../api/health';
-import type { RegionSight } from '../../../api/stores/watch-store';
+import type { RegionObservation } from '../../../api/stores/watch-store';
 import { aCluster, fakeApi } from './fake-api';
 
 type Dependencies = Parameters<typeof createHealth>[0];
@@ -25,7 +25,7 @@ function healthWith(more: Partial<Dependencies> = {}) {
       },
     },
     cluster: { read: () => Promise.resolve(aCluster({ regions: [] })) },
-    watch: { sights: () => Promise.resolve([]) },
+    watch: { observations: () => Promise.resolve([]) },
     lifecycle: { isReady: () => true, isStopping: () => false },
     ...more,
   });
@@ -52,7 +52,7 @@ describe('health', () => {
     const away = () => Promise.reject(new Error('No answer.'));
     for (const more of [
       { cluster: { read: away } },
-      { cluster: { read: () => Promise.resolve(aCluster()) }, watch: { sights: away } },
+      { cluster: { read: () => Promise.resolve(aCluster()) }, watch: { observations: away } },
     ]) {
       expect((await healthWith(more).health.health()).status).toBe('degraded');
     }
@@ -60,7 +60,7 @@ describe('health', () => {
 });
 
 describe('the health of a cluster with regions', () => {
-  const seen = (region: string): RegionSight => ({
+  const seen = (region: string): RegionObservation => ({
     ...{ region, vantage: 'hub', level: 'HEALTHY', latencyMs: 1, lagMs: null, lastError: null },
     seenAt: new Date(0),
   });
@@ -72,7 +72,7 @@ describe('the health of a cluster with regions', () => {
   ])('where %s', async (_where, looked, status) => {
     const { health } = healthWith({
       cluster: { read: () => Promise.resolve(aCluster()) },
-      watch: { sights: () => Promise.resolve(looked.map(seen)) },
+      watch: { observations: () => Promise.resolve(looked.map(seen)) },
     });
     expect((await health.health()).status).toBe(status);
   });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { scopes, type Scope } from '../../../api/http/scopes';
-import type { RegionSight, ServiceSight } from '../../../api/stores/watch-store';
+import type { RegionObservation, ServiceObservation } from '../../../api/stores/watch-store';
 import { defaultWatchPolicy } from '../../../contracts/participants/region-watch';
 import { aCluster, fakeApi, type FakeApi } from './fake-api';
 
@@ -30,7 +30,7 @@ const approve = (id: string, owner: string) =>
     headers: { authorization: api.credential('main', scopes, owner), 'idempotency-key': owner },
   });
 
-const aSight = (more: Partial<RegionSight> = {}): RegionSight => ({
+const anObservation = (more: Partial<RegionObservation> = {}): RegionObservation => ({
   ...{ region: 'a', vantage: 'hub', level: 'HEALTHY', latencyMs: 3, lagMs: null, lastError: null },
   seenAt: new Date('2026-01-01T00:00:00.000Z'),
   ...more,
@@ -119,10 +119,10 @@ describe('a region that is watched', () => {
 
   it('shows what each vantage point sees, and how far a standby is behind', async () => {
     const error = 'MySQL did not answer within 700 ms.';
-    api.sights.push(
-      aSight(),
-      aSight({ vantage: 'link', level: 'DEGRADED', latencyMs: 270, lastError: error }),
-      aSight({ region: 'b', latencyMs: 1, lagMs: 212 }),
+    api.observations.push(
+      anObservation(),
+      anObservation({ vantage: 'link', level: 'DEGRADED', latencyMs: 270, lastError: error }),
+      anObservation({ region: 'b', latencyMs: 1, lagMs: 212 }),
     );
     expect((await get('/v1/regions')).json()).toMatchObject({
       items: [
@@ -136,7 +136,7 @@ describe('a region that is watched', () => {
   });
 
   it('shows how each of its services answers, and how often it did not', async () => {
-    const redis: Omit<ServiceSight, 'errorPercent' | 'seenAt'> = {
+    const redis: Omit<ServiceObservation, 'errorPercent' | 'seenAt'> = {
       ...{ region: 'b', service: 'redis', level: 'DEGRADED', latencyMs: 2 },
       ...{ lagMs: 1_000, lastError: 'Connection is closed.' },
     };
@@ -152,11 +152,11 @@ describe('a region that is watched', () => {
 
   it('is unhealthy only where all say so, and healthy alone only with a standby', async () => {
     expect(await levels()).toEqual([null, null]);
-    api.sights.push(aSight({ level: 'UNHEALTHY' }));
+    api.observations.push(anObservation({ level: 'UNHEALTHY' }));
     expect(await levels()).toEqual(['UNHEALTHY', null]);
-    api.sights.push(aSight({ vantage: 'link' }));
+    api.observations.push(anObservation({ vantage: 'link' }));
     expect(await levels()).toEqual(['DEGRADED', null]);
-    api.sights.splice(0, 2, aSight());
+    api.observations.splice(0, 2, anObservation());
     expect(await levels()).toEqual(['HEALTHY', null]);
     api.clusters.set('main', aCluster({ sync: false, state: 'degraded' }));
     expect(await levels()).toEqual(['DEGRADED', null]);
@@ -164,7 +164,7 @@ describe('a region that is watched', () => {
 
   it('degrades the health of the whole', async () => {
     expect((await get('/healthz')).json()).toMatchObject({ regions: { levels: [{}, {}] } });
-    api.sights.push(aSight({ region: 'b', level: 'UNHEALTHY' }));
+    api.observations.push(anObservation({ region: 'b', level: 'UNHEALTHY' }));
     const answer = await get('/healthz');
     expect(answer.statusCode).toBe(206);
     expect(answer.json()).toMatchObject({

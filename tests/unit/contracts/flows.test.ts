@@ -55,7 +55,7 @@ const recorded: Readonly<Record<Flow, readonly string[]>> = {
     'beginSwitch: regions.abortSwitch',
     'closeRoutes: regions.reopenRoutes',
     'fenceRegion: regions.unfenceRegion',
-    'drainRegion: regions.followAgain',
+    'drainRegion: regions.resumeReplication',
   ],
   failback: [],
 };

@@ -4,12 +4,12 @@ import { inventory } from '../../../contracts/participants/inventory';
 import type { OrderSagaInput } from '../../../contracts/flows/order';
 import { accounts } from '../../../contracts/participants';
 import { counted, defineFlow, pivot } from '../../../contracts/engine/steps';
-import { storyOf } from '../../../workflows/kernel/flow';
+import { executableOf } from '../../../workflows/kernel/flow';
 import type { Kernel } from '../../../workflows/kernel/kernel';
 import { createRun, type StepRecord } from '../../../workflows/kernel/run';
 import { failureOfVerdict } from '../../../workflows/kernel/step-failure';
-import type { Story, Transaction } from '../../../workflows/kernel/story';
-import { createTelling, registerUndos } from '../../../workflows/kernel/execution';
+import type { ExecutableFlow, Transaction } from '../../../workflows/kernel/executable-flow';
+import { createExecution, registerUndos } from '../../../workflows/kernel/execution';
 import { anOrder } from '../support/builders';
 
 const held = [{ kind: 'hold', currency: 'EUR', minorUnits: 1_250 }] as const;
@@ -34,10 +34,10 @@ function aKernel() {
 }
 
 const undoOf = (step: string) => ({ step, atRisk: held, undo: () => Promise.resolve() });
-const story = (...undos: readonly string[]): Story => ({
+const story = (...undos: readonly string[]): ExecutableFlow => ({
   undos: undos.map(undoOf),
   retired: [],
-  tell: () => Promise.resolve(),
+  run: () => Promise.resolve(),
 });
 
 /** As an earlier run of the transaction has left it: its undo does not travel. */
@@ -77,7 +77,7 @@ describe('a step that its flow has no more, behind the decision', () => {
   it('is taken back with what may stand of it, which a person who skips it leaves', async () => {
     const { kernel, run, owed } = aKernel();
     run.phase = 'forward';
-    await createTelling(kernel).confirm([undoOf('room')]);
+    await createExecution(kernel).confirm([undoOf('room')]);
     expect(owed).toMatchObject([{ reason: 'undo_failed', leaves: 'undone' }]);
     expect(run.steps.get('room-retired')).toMatchObject({ kind: 'retriable', atRisk: held });
   });
@@ -86,7 +86,7 @@ describe('a step that its flow has no more, behind the decision', () => {
     const { kernel, run } = aKernel();
     begun(run, 'room');
     run.phase = 'forward';
-    await createTelling(kernel).confirm([undoOf('room')]);
+    await createExecution(kernel).confirm([undoOf('room')]);
     expect(run.steps.get('room-retired')?.atRisk).toEqual([]);
   });
 });
@@ -103,7 +103,7 @@ describe('a step that was added while runs were open', () => {
     'decides nothing by its refusal where it is run again: %s',
     async (isAdded) => {
       const { kernel } = aKernel();
-      const telling = createTelling(kernel, true);
+      const telling = createExecution(kernel, true);
       await expect(telling.tx.step('room', { ...act, isAdded })).rejects.toThrow();
       expect(telling.reach().isLasting).toBe(!isAdded);
     },
@@ -124,7 +124,7 @@ describe('a word for a step that its input does not have', () => {
 
   it.each(['rooms', 'pay'] as const)('says so: %s', async (name) => {
     const input = anOrder();
-    const told = storyOf(
+    const told = executableOf(
       flow,
       {
         async run(tx) {
@@ -134,6 +134,6 @@ describe('a word for a step that its input does not have', () => {
       },
       input,
     );
-    await expect(told.tell(nobody)).rejects.toThrow(`${name} is no step of this input.`);
+    await expect(told.run(nobody)).rejects.toThrow(`${name} is no step of this input.`);
   });
 });

@@ -89,7 +89,7 @@ const results: Readonly<Record<string, (request: Keyed) => unknown>> = {
 };
 
 /** A seal that is about another branch than the pivot's: there the decision is made, and the pivot only follows it. */
-const sealedBranches: Readonly<Record<string, string>> = { 'regions.sealSwitch': 'burnEpoch' };
+const sealedBranches: Readonly<Record<string, string>> = { 'regions.sealSwitch': 'advanceEpoch' };
 
 type FenceState = 'acted' | 'confirmed' | 'undone' | 'empty' | 'refused';
 interface Row {

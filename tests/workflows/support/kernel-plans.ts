@@ -29,7 +29,7 @@ import {
 import type { Ending, TransactionInput } from '../../../contracts/engine/transaction';
 import type { Keyed, Verb, Verdict } from '../../../contracts/engine/verdict';
 import { coordinate } from '../../../workflows/kernel/coordinator';
-import { storyOf } from '../../../workflows/kernel/flow';
+import { executableOf } from '../../../workflows/kernel/flow';
 import { createKernel, type Kernel } from '../../../workflows/kernel/kernel';
 import type { ItemCall, Lane } from '../../../workflows/kernel/lanes/lane';
 import { verdictNameOf } from '../../../workflows/kernel/lanes/lane';
@@ -185,7 +185,7 @@ function live(input: PlanInput, world: World, given: Circumstances) {
   const { life, lostAt, cancelAt, known } = given;
   const run = createRun(input, { now: Date.now, wasReset: known.length > 0 });
   const build = buildOf(plan, life);
-  const story = storyOf(...flowOf(plan, build), input);
+  const story = executableOf(...flowOf(plan, build), input);
   const witness = world.witness({ lostAt, known }, (calls) => {
     if (calls === cancelAt) kernel.body.cancel();
   });

@@ -5,7 +5,7 @@ import type { OrderSagaInput } from '../../../contracts/flows/order';
 import type { TransactionResult } from '../../../contracts/engine/transaction';
 import { createCoalescingLane } from '../../../workflows/kernel/lanes/coalescing-lane';
 import { coordinate } from '../../../workflows/kernel/coordinator';
-import { storyOf } from '../../../workflows/kernel/flow';
+import { executableOf } from '../../../workflows/kernel/flow';
 import { createKernel } from '../../../workflows/kernel/kernel';
 import { createRun } from '../../../workflows/kernel/run';
 import { orderRun } from '../../../workflows/flows/order';
@@ -31,7 +31,7 @@ export async function runBatch(
   const results = await Promise.all(
     orders.map((order) => {
       const run = createRun(order, { now: Date.now, wasReset: false });
-      const story = storyOf(orderFlow, orderOf, order);
+      const story = executableOf(orderFlow, orderOf, order);
       return coordinate(createKernel(run, lane, story), story);
     }),
   );

@@ -7,7 +7,7 @@ import {
 
 import type { Keyed, SetActivity, Verdict } from '../../../contracts/engine/verdict';
 import { batchItemsMax, setBytesMax, setRowsMax } from '../../../contracts/engine/verdict';
-import type { Patience } from '../activity-options';
+import type { RetryBudget } from '../activity-options';
 import { activityOptions } from '../activity-options';
 import type { ItemCall, Lane, StepContext } from './lane';
 import { isNamed, verdictNameOf } from './lane';
@@ -28,7 +28,7 @@ export interface CoalescingLane extends Lane {
 }
 
 /**
- * Runs one story per item as concurrent coroutines of one workflow and sends the calls that they make meanwhile as one
+ * Runs one flow per item as concurrent coroutines of one workflow and sends the calls that they make meanwhile as one
  * activity call for each activity, like a data loader. `condition` is looked at only when all microtasks have drained,
  * so every coroutine has asked by then: no timers, deterministic.
  */
@@ -46,7 +46,7 @@ export function createCoalescingLane(): CoalescingLane {
 
   function enqueue(call: ItemCall): Promise<Verdict<unknown>> {
     return new Promise((resolve, reject) => {
-      const name = `${call.activity} ${call.patience.kind}`;
+      const name = `${call.activity} ${call.budget.kind}`;
       const queue = queues.get(name) ?? [];
       asked += 1;
       const bytes = new TextEncoder().encode(JSON.stringify(call.request)).length + 1; // And a comma.
@@ -117,7 +117,7 @@ async function sendSet(set: readonly Waiting[]): Promise<void> {
   if (!first) return;
   const { activity } = first.call;
   try {
-    const options = activityOptions(patienceOf(first.call), `${set.length} items`);
+    const options = activityOptions(budgetOf(first.call), `${set.length} items`);
     const send = proxyActivities<Record<string, SetActivity<Keyed, unknown>>>(options)[activity];
     if (!send) throw new Error(`No activity ${activity}.`);
     const verdicts = await send(set.map(({ call }) => call.request));
@@ -138,7 +138,7 @@ async function sendSet(set: readonly Waiting[]): Promise<void> {
 /** The time of one set of acts. An item's own deadline takes effect at its next call, and spoils no other's. */
 const setActMs = 10_000;
 
-const patienceOf = ({ patience }: ItemCall): Patience =>
+const budgetOf = ({ budget: patience }: ItemCall): RetryBudget =>
   patience.kind === 'act' ? { kind: 'act', timeLeftMs: setActMs } : patience;
 
 /** Business rows that a request may touch: its lines, and what comes with them. */

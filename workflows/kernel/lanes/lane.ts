@@ -3,7 +3,7 @@ import type { AsyncLocalStorage } from '@temporalio/workflow';
 import { partsOfStepKey } from '../../../contracts/engine/ids';
 import type { LockGrant, LockRequest } from '../../../contracts/engine/locks';
 import type { Keyed, Verb, Verdict, VerdictName } from '../../../contracts/engine/verdict';
-import type { Patience } from '../activity-options';
+import type { RetryBudget } from '../activity-options';
 import type { Run, StepRecord } from '../run';
 
 /** One item on its way to a participant. */
@@ -12,7 +12,7 @@ export interface ItemCall {
   readonly activity: string;
   readonly verb: Verb;
   readonly request: Keyed;
-  readonly patience: Patience;
+  readonly budget: RetryBudget;
   /** For the Temporal UI. */
   readonly summary: string;
 }
@@ -20,7 +20,7 @@ export interface ItemCall {
 /** The step that a facade call belongs to: it receives the verdict. */
 export interface StepContext {
   readonly step: StepRecord;
-  readonly patience: Patience;
+  readonly patience: RetryBudget;
 }
 
 /** Locks as a lane takes them: `acquire` waits for at most `timeLeftMs`. */
@@ -30,7 +30,7 @@ export interface LaneLocks {
   release(request: LockRequest): Promise<void>;
 }
 
-/** How the calls of a transaction reach Temporal: a workflow each, or many in one. A story does not see it. */
+/** How the calls of a transaction reach Temporal: a workflow each, or many in one. A flow does not see it. */
 export interface Lane {
   /** Whose call is it? One storage a workflow: each more would cost every promise of the workflow. */
   readonly calls: InstanceType<typeof AsyncLocalStorage<StepContext>>;

@@ -18,7 +18,7 @@ import type { Run } from '../run';
 import { currentStepOf } from '../run';
 
 /** A participant that is away must not keep the others' money and stock: after this the next undo begins beside. */
-const undoPatienceMs = 5_000;
+const undoPauseMs = 5_000;
 
 type AnySetActivity = SetActivity<Keyed, unknown>;
 
@@ -34,8 +34,7 @@ export function createSingleLane(): Lane {
       release: (request) =>
         locksWith(leaseOptions(`give back ${nameOf(request)}`)).releaseLock(request),
     },
-    patience: (isDone) =>
-      condition(isDone, undoPatienceMs, { summary: 'until the next undo begins' }),
+    patience: (isDone) => condition(isDone, undoPauseMs, { summary: 'until the next undo begins' }),
     show: createShow(),
   };
 }
@@ -46,7 +45,7 @@ const locksWith = (options: ActivityOptions): LockActivities =>
 const nameOf = ({ kind, id }: LockRequest): string => `the lock on ${kind} ${id}`;
 
 async function sendAlone(call: ItemCall): Promise<Verdict<unknown>> {
-  const options = activityOptions(call.patience, call.summary);
+  const options = activityOptions(call.budget, call.summary);
   const activity = proxyActivities<Record<string, AnySetActivity>>(options)[call.activity];
   if (!activity) throw new Error(`No activity ${call.activity}.`);
   const verdicts = await activity([call.request]);

@@ -84,7 +84,7 @@ describe('the decision of a switch', () => {
     await hub.begin(later, false);
     await hub.burn(later);
     await hub.end(later.gid, { b: 'STANDBY', a: 'ACTIVE' });
-    expect(await hub.begin(move, false)).toBe(true); // Told again: it has begun.
+    expect(await hub.begin(move, false)).toBe(true); // Run again: it has begun.
     expect(await hub.sealSwitch(move)).toBe(true);
     expect(await hub.standingOf(gid)).toEqual({ isHolder: false, decision: 'happened' });
     expect(await hub.read()).toMatchObject({ region: 'a', epoch: 6, holder: null });

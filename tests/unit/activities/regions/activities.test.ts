@@ -78,18 +78,18 @@ describe('a postcondition of a switch', () => {
   const lost = { burn: () => Promise.resolve(false) };
 
   it.each([1, 2])('that does not hold is looked at again after attempt %i', async (attempt) => {
-    const { burnEpoch } = activitiesOf(lost, { attempt: () => attempt });
-    await expect(burnEpoch([asked('burnEpoch')])).rejects.toMatchObject({
+    const { advanceEpoch } = activitiesOf(lost, { attempt: () => attempt });
+    await expect(advanceEpoch([asked('advanceEpoch')])).rejects.toMatchObject({
       type: 'PostconditionFailed',
       nonRetryable: false,
     });
   });
 
   it.each([3, 9])('that does not hold in attempt %i is the answer', async (attempt) => {
-    const { burnEpoch } = activitiesOf(lost, { attempt: () => attempt });
-    expect(await burnEpoch([asked('burnEpoch')])).toEqual([
+    const { advanceEpoch } = activitiesOf(lost, { attempt: () => attempt });
+    expect(await advanceEpoch([asked('advanceEpoch')])).toEqual([
       {
-        ...{ gid, branch: 'burnEpoch', verb: 'act', epoch: 0, fence: 'broken' },
+        ...{ gid, branch: 'advanceEpoch', verb: 'act', epoch: 0, fence: 'broken' },
         ok: false,
         failure: 'PostconditionFailed',
         detail: "Epoch 5 is another one's.",
@@ -117,14 +117,14 @@ describe('a postcondition of a switch', () => {
 
   it('of one item of a set is no answer for its neighbours', async () => {
     const other = 'failover:main.3-1';
-    const { burnEpoch } = activitiesOf(
+    const { advanceEpoch } = activitiesOf(
       {
         burn: () => Promise.resolve(true),
         standingOf: (of) => Promise.resolve({ ...open, isHolder: of === other }),
       },
       { attempt: () => 3 },
     );
-    const verdicts = await burnEpoch([asked('burnEpoch'), asked('burnEpoch', other)]);
+    const verdicts = await advanceEpoch([asked('advanceEpoch'), asked('advanceEpoch', other)]);
     expect(verdicts.map((verdict) => ({ gid: verdict.gid, ok: verdict.ok }))).toEqual([
       { gid, ok: false },
       { gid: other, ok: true },
@@ -158,9 +158,15 @@ describe('a postcondition of a switch', () => {
   });
 });
 
-const before = ['closeRoutes', 'fenceRegion', 'drainRegion', 'measureLoss', 'burnEpoch'] as const;
+const before = [
+  'closeRoutes',
+  'fenceRegion',
+  'drainRegion',
+  'measureLoss',
+  'advanceEpoch',
+] as const;
 const behind = ['promoteRegion', 'promoteRedis', 'openRoutes', 'republish', 'endSwitch'] as const;
-const undos = ['followAgain', 'unfenceRegion', 'reopenRoutes', 'abortSwitch'] as const;
+const undos = ['resumeReplication', 'unfenceRegion', 'reopenRoutes', 'abortSwitch'] as const;
 type Step = (typeof before | typeof behind | typeof undos)[number];
 
 /** Asks neither region nor router, which are not there: to ask them would be another failure. */

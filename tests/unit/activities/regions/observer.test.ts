@@ -2,8 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 
 import { createObserver, type Place } from '../../../../activities/regions/watch/observer';
 import type { Probed } from '../../../../activities/regions/watch/observation';
-import { defaultWatchPolicy, type Sight } from '../../../../contracts/participants/region-watch';
-import { aSight, now as start, silent } from './watching';
+import {
+  defaultWatchPolicy,
+  type Observation,
+} from '../../../../contracts/participants/region-watch';
+import { anObservation, now as start, silent } from './watching';
 
 const subject = { epoch: 7, active: 'a', standby: 'b' };
 const well: Probed = { reads: true, writes: true, ms: 5, error: null };
@@ -33,7 +36,7 @@ function observing(played: {
   return {
     told,
     elapsedMs: () => now - start,
-    observe: (since: Sight | null, signal = new AbortController().signal) =>
+    observe: (since: Observation | null, signal = new AbortController().signal) =>
       observe({ vantage: 'hub', since }, signal),
   };
 }
@@ -61,10 +64,10 @@ describe('an observer', () => {
 
   it('tells within seconds where something is missed, although it is the same', async () => {
     const { observe, elapsedMs } = observing({ look: () => missed });
-    let sight = await observe(null);
-    sight = await observe(sight); // Silent.
+    let observation = await observe(null);
+    observation = await observe(observation); // Silent.
     const before = elapsedMs();
-    expect((await observe(sight))?.writes.misses).toBeGreaterThan(4);
+    expect((await observe(observation))?.writes.misses).toBeGreaterThan(4);
     expect(elapsedMs() - before).toBeLessThan(6_000);
   });
 
@@ -73,8 +76,8 @@ describe('an observer', () => {
     const { observe, elapsedMs } = observing({
       look: () => ({ ...((looks += 1) % 2 ? well : missed), ms: 1 }),
     });
-    let sight = await observe(null);
-    for (let at = 0; at < 40; at += 1) sight = await observe(sight);
+    let observation = await observe(null);
+    for (let at = 0; at < 40; at += 1) observation = await observe(observation);
     expect(elapsedMs()).toBeGreaterThanOrEqual(looks * 200);
   });
 
@@ -94,7 +97,7 @@ describe('an observer', () => {
 
   it('begins anew, and tells at once, where nobody has looked for a while', async () => {
     const { observe, elapsedMs } = observing({ look: () => missed });
-    const old = aSight({ at: start - 10_001, writes: silent });
+    const old = anObservation({ at: start - 10_001, writes: silent });
     expect((await observe(old))?.writes.misses).toBe(1);
     expect(elapsedMs()).toBeLessThan(1_000);
   });

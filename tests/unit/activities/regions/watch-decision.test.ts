@@ -5,18 +5,21 @@ import { decideOn, targetOf, type Standing } from '../../../../activities/region
 import { regionStatuses } from '../../../../contracts/participants/regions';
 import {
   isWell,
-  type Sight,
+  type Observation,
   type WatchDecision,
 } from '../../../../contracts/participants/region-watch';
-import { aLinkSight, aSight, aStanding, late, now, seen, silent } from './watching';
+import { aLinkObservation, anObservation, aStanding, late, now, seen, silent } from './watching';
 
 const decide = (
-  hub: Partial<Sight>,
-  link: Partial<Sight> | null = {},
+  hub: Partial<Observation>,
+  link: Partial<Observation> | null = {},
   standing: Partial<Standing> = {},
 ) =>
-  decideOn({ hub: aSight(hub), ...(link && { link: aLinkSight(link) }) }, aStanding(standing), now)
-    .decision;
+  decideOn(
+    { hub: anObservation(hub), ...(link && { link: aLinkObservation(link) }) },
+    aStanding(standing),
+    now,
+  ).decision;
 const degraded = { state: 'degraded', sync: false } as const;
 const dead = { reads: silent, writes: silent };
 const hanging = { writes: silent };
@@ -56,7 +59,7 @@ describe('an active region that is silent at both vantage points', () => {
 });
 
 describe('writes that wait for the standby', () => {
-  it.each<[string, Partial<Sight>, Partial<Sight> | null]>([
+  it.each<[string, Partial<Observation>, Partial<Observation> | null]>([
     ['it is gone, with its agent', { ...hanging, standbyReads: silent }, null],
     ['it is gone, and its agent sees them wait', { ...hanging, standbyReads: silent }, hanging],
     ['the link is cut', hanging, dead],
@@ -67,7 +70,7 @@ describe('writes that wait for the standby', () => {
     expect(decide(hub, link, { sync: false })).toMatchObject({ kind: 'page', code: 'silent' });
   });
 
-  it.each<[string, Partial<Sight>, Partial<Sight>]>([
+  it.each<[string, Partial<Observation>, Partial<Observation>]>([
     ['the link may be about to be silent', hanging, { reads: late, writes: silent }],
     ['the standby may be about to be silent', { ...hanging, standbyReads: late }, hanging],
     ['it may not follow any more', { ...hanging, standbyFollows: late }, hanging],
@@ -79,15 +82,15 @@ describe('writes that wait for the standby', () => {
 
 describe('silence at one vantage point alone', () => {
   const long = { misses: 20, since: now - 6_000 };
-  it.each<[string, Partial<Sight>, Partial<Sight> | null, string]>([
+  it.each<[string, Partial<Observation>, Partial<Observation> | null, string]>([
     ['the hub', { reads: long, writes: long }, {}, 'silent_at_hub'],
     ['the link', {}, { reads: long, writes: long }, 'silent_at_link'],
     ['the hub, and nobody else looks', { writes: long }, null, 'silent_at_hub'],
     ['an agent', {}, { answers: long }, 'vantage_lost'],
   ])('is told of, after a while: %s', (_, hub, link, code) => {
     expect(decide(hub, link)).toMatchObject({ kind: 'page', code });
-    const short = (sight: Partial<Sight>) =>
-      Object.fromEntries(Object.keys(sight).map((name) => [name, silent]));
+    const short = (observation: Partial<Observation>) =>
+      Object.fromEntries(Object.keys(observation).map((name) => [name, silent]));
     expect(decide(short(hub), link && short(link))).toEqual({ kind: 'nothing' });
   });
 });
@@ -118,7 +121,7 @@ describe('a standby that is back', () => {
 });
 
 describe('what was seen long ago, or of something else', () => {
-  it.each<[string, Partial<Sight>]>([
+  it.each<[string, Partial<Observation>]>([
     ['in an earlier epoch', { epoch: 6 }],
     ['of another region', { active: 'b' }],
     ['too long ago', { at: now - 10_001 }],
@@ -159,7 +162,7 @@ describe('the target', () => {
 
 describe('whatever is seen', () => {
   const streak = fc.constantFrom(seen, seen, late, silent, silent);
-  const sight: fc.Arbitrary<Sight> = fc.record({
+  const observation: fc.Arbitrary<Observation> = fc.record({
     epoch: fc.constantFrom(7, 7, 7, 6),
     active: fc.constantFrom('a', 'a', 'a', 'b'),
     standby: fc.constantFrom('b', 'b', 'b', 'c', null),
@@ -197,7 +200,10 @@ describe('whatever is seen', () => {
     resyncs: fc.nat(7),
   });
   /** A vantage point that answers, and tells of now. */
-  const tells = (one: Sight | undefined, { epoch, region: active }: Standing): one is Sight =>
+  const tells = (
+    one: Observation | undefined,
+    { epoch, region: active }: Standing,
+  ): one is Observation =>
     one !== undefined &&
     one.epoch === epoch &&
     one.active === active &&
@@ -207,8 +213,8 @@ describe('whatever is seen', () => {
   /** What must be true of a decision, whatever it is made on; by what it would break. */
   const promisesOf = (
     decision: WatchDecision,
-    hub: Sight,
-    link: Sight | undefined,
+    hub: Observation,
+    link: Observation | undefined,
     known: Standing,
   ): Readonly<Record<string, boolean>> => {
     const statusOf = (name: string) =>
@@ -246,24 +252,29 @@ describe('whatever is seen', () => {
 
   it('keeps every promise of the watch', () => {
     fc.assert(
-      fc.property(sight, fc.option(sight, { nil: undefined }), standing, (hub, link, known) => {
-        const { decision, againMs } = decideOn({ hub, ...(link && { link }) }, known, now);
-        const isMoved = known.openMove !== null || known.state === 'failing-over';
-        const promises = {
-          ...promisesOf(decision, hub, link, known),
-          'leaves alone who moves the regions': !isMoved || decision.kind === 'nothing',
-          'looks again': againMs > 0,
-        };
-        expect(Object.entries(promises).filter(([, isKept]) => !isKept)).toEqual([]);
-      }),
+      fc.property(
+        observation,
+        fc.option(observation, { nil: undefined }),
+        standing,
+        (hub, link, known) => {
+          const { decision, againMs } = decideOn({ hub, ...(link && { link }) }, known, now);
+          const isMoved = known.openMove !== null || known.state === 'failing-over';
+          const promises = {
+            ...promisesOf(decision, hub, link, known),
+            'leaves alone who moves the regions': !isMoved || decision.kind === 'nothing',
+            'looks again': againMs > 0,
+          };
+          expect(Object.entries(promises).filter(([, isKept]) => !isKept)).toEqual([]);
+        },
+      ),
       { numRuns: 4_000 },
     );
   });
 
   it('never degrades in one policy what it would leave in another one', () => {
     fc.assert(
-      fc.property(sight, sight, standing, standing, (hub, link, one, other) => {
-        const sights = { hub, link };
+      fc.property(observation, observation, standing, standing, (hub, link, one, other) => {
+        const observations = { hub, link };
         const silence = {
           failureThreshold: one.policy.failureThreshold,
           unhealthyMs: one.policy.unhealthyMs,
@@ -271,7 +282,7 @@ describe('whatever is seen', () => {
         const policy = { ...other.policy, ...silence };
         const { epoch, region: active } = one;
         const kinds = [one, { ...other, epoch, region: active, policy }].map(
-          (known) => decideOn(sights, known, now).decision.kind,
+          (known) => decideOn(observations, known, now).decision.kind,
         );
         const leaves = kinds.includes('failover') || kinds.includes('ask');
         expect(leaves && kinds.includes('degrade')).toBe(false);

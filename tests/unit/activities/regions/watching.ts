@@ -1,4 +1,4 @@
-import type { Sight, Streak } from '../../../../contracts/participants/region-watch';
+import type { Observation, Streak } from '../../../../contracts/participants/region-watch';
 import { defaultWatchPolicy } from '../../../../contracts/participants/region-watch';
 import type { Standing } from '../../../../activities/regions/watch/decision';
 
@@ -10,13 +10,13 @@ export const late: Streak = { misses: 2, since: now - 1_200 };
 export const silent: Streak = { misses: 4, since: now - 2_500 };
 
 /** All is well: region a is active, b stands by. */
-export const aSight = (more: Partial<Sight> = {}): Sight => ({
+export const anObservation = (more: Partial<Observation> = {}): Observation => ({
   ...{ epoch: 7, active: 'a', standby: 'b', at: now },
   ...{ answers: seen, reads: seen, writes: seen, standbyReads: seen, standbyFollows: seen },
   ...more,
 });
-export const aLinkSight = (more: Partial<Sight> = {}): Sight =>
-  aSight({ standbyReads: null, standbyFollows: null, ...more });
+export const aLinkObservation = (more: Partial<Observation> = {}): Observation =>
+  anObservation({ standbyReads: null, standbyFollows: null, ...more });
 
 export const aStanding = (more: Partial<Standing> = {}): Standing => ({
   ...{ epoch: 7, region: 'a', sync: true, state: 'steady', sequence: 3, openMove: null },

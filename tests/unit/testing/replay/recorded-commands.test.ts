@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { asksRecorded } from '../../../../testing/replay/recorded-commands';
+import { commandsRecorded } from '../../../../testing/replay/recorded-commands';
 import type { HistoryEvent } from '../../../../testing/replay/history';
 
 const payload = (value: unknown): { data: string } => ({
@@ -16,7 +16,7 @@ const shown = (fields: Readonly<Record<string, unknown>>): HistoryEvent =>
       },
     },
   }) as unknown as HistoryEvent;
-const asksOf = (...events: readonly HistoryEvent[]) => asksRecorded({ events } as never);
+const asksOf = (...events: readonly HistoryEvent[]) => commandsRecorded({ events } as never);
 
 describe('what a recording says that its code has asked for', () => {
   it('leaves out what the SDK writes beside a change behind patched()', () => {

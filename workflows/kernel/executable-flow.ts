@@ -34,7 +34,7 @@ export interface Done<Result> {
   readonly result: Result;
 }
 
-/** A lock as the story holds it; `token` is always that of the latest grant. `null`: no isolation, safety as ever. */
+/** A lock as the flow holds it; `token` is always that of the latest grant. `null`: no isolation, safety as ever. */
 export interface HeldLock {
   readonly token: string | null;
 }
@@ -54,7 +54,7 @@ export interface Reviewed {
   readonly note: string | null;
 }
 
-/** The words of a story. Step names are unique within one transaction: they name branches. */
+/** The words of a flow. Step names are unique within one transaction: they name branches. */
 export interface Transaction {
   readonly gid: Gid;
   readonly call: Call;
@@ -64,7 +64,7 @@ export interface Transaction {
   step<Result>(name: string, step: CompensableStep<Result>): Promise<Done<Result>>;
   /** A TCC participant: `cancel` is registered as the undo, `confirm` as a forward step after the decision. */
   participant<Result>(name: string, participant: TccParticipant<Result>): Promise<Done<Result>>;
-  /** The point of no return; its name is that of the story's decision. */
+  /** The point of no return; its name is that of the flow's decision. */
   pivot<Result>(name: string, act: (key: StepKey) => Promise<Result>): Promise<Done<Result>>;
   /**
    * A step after the pivot: only forward. Transient failures are retried for ever, a verdict's "no" parks.
@@ -74,12 +74,12 @@ export interface Transaction {
   /**
    * Inside of an act, once a transaction: waits until a person has decided, and puts the deadline off meanwhile. Fails
    * with ReviewExpired after `withinMs`, as any act with a cancel.
-   * @returns `undefined` where the story is told again after its decision: nobody is asked, and there is nothing to
+   * @returns `undefined` where the flow runs again after its decision: nobody is asked, and there is nothing to
    *   record, because what the person said was recorded before the decision.
    */
   review(request: ReviewRequest): Promise<Reviewed | undefined>;
   /** Tells callers before the ending; the first of all that is told stands for good. Waits for nobody. */
-  tell(status: EarlyStatus): void;
+  reportStatus(status: EarlyStatus): void;
 }
 
 /** The fenced step that decides a transaction: once it has acted, the transaction goes forward. */
@@ -101,8 +101,8 @@ export interface UndoOfStep {
   readonly undo: (call: Call, key: StepKey) => Promise<unknown>;
 }
 
-/** A flow with one input: told once, run by every lane. Deterministic; may be told again, when every act is answered by the fence. */
-export interface Story {
+/** A flow with one input: run by every lane. Deterministic; may run again, when every act is answered by the fence. */
+export interface ExecutableFlow {
   /** Left out: the branch `decide` in `accord` decides, after the last step and before the first confirm. */
   readonly decision?: DecisionStep;
   /** Of every step that an input like this one may have acted, in the order of the business. */
@@ -110,6 +110,6 @@ export interface Story {
   /** Of the steps that only an earlier build had: taken back at every ending. */
   readonly retired: readonly UndoOfStep[];
   /** Told to callers as soon as the transaction is being undone, whatever the cause, if they were told nothing before. */
-  readonly undoneAs?: EarlyStatus;
-  tell(tx: Transaction): Promise<void>;
+  readonly statusWhenCompensated?: EarlyStatus;
+  run(tx: Transaction): Promise<void>;
 }
