@@ -6,8 +6,8 @@ import { describe, expect, it } from '@jest/globals';
 
 const checkout = join(__dirname, '..', '..', '..');
 const read = (file: string): string => readFileSync(join(checkout, file), 'utf8');
-/** The glossary names neighbours; the architecture still speaks of modules by the names that they have. */
-const excepted = ['glossary.md', 'architecture.md'];
+/** The glossary names neighbours. */
+const excepted = ['glossary.md'];
 const pages = [
   ...['README.md', 'CONTRIBUTING.md'],
   ...readdirSync(join(checkout, 'docs'))
