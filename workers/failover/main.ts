@@ -124,7 +124,7 @@ async function main(): Promise<void> {
   const worker = await createTransactionWorker({
     connection,
     namespace: config.temporal.namespace,
-    workflowBundlePath,
+    workflows: { bundlePath: workflowBundlePath },
     taskQueue: failoverTaskQueue,
     activities: {
       ...named('accord', runs),

@@ -10,8 +10,6 @@ import type { Logger } from '../../runtime/logger';
 export interface TransactionMetrics {
   readonly fence: FenceMetrics;
   readonly locks: LockObserver;
-  /** Redis did not count a payer's payments: MySQL did. */
-  velocityUncounted(): void;
   /** Counts an attempt of an activity from its start; the answer is told when it has ended. */
   attempt(activity: string): (outcome: 'ok' | 'failed') => void;
   /** An attempt failed whose step has been failing for longer than the alarm. */
@@ -44,11 +42,6 @@ export function createTransactionMetrics(registry: Registry, logger: Logger): Tr
     name: 'accord_lock_fallback_total',
     help: 'Lock calls that Redis did not answer: the transaction went on without isolation.',
     labelNames: ['operation'],
-    registers,
-  });
-  const velocityFallbacks = new Counter({
-    name: 'accord_velocity_fallback_total',
-    help: 'Risk assessments whose velocity was counted in MySQL, because Redis did not answer.',
     registers,
   });
   const stuck = new Counter({
@@ -87,7 +80,6 @@ export function createTransactionMetrics(registry: Registry, logger: Logger): Tr
         logger.warn({ err: error }, 'Redis is away: transactions go on without isolation.'),
       outageEnded: () => logger.info('Redis is back: locks are taken again.'),
     },
-    velocityUncounted: () => velocityFallbacks.inc(),
     attempt(activity) {
       const started = attempts.startTimer({ activity });
       return (outcome) => void started({ outcome });

@@ -6,61 +6,71 @@ import {
   type ScheduleUpdateOptions,
 } from '@temporalio/client';
 
-import type { ReconcileInput, SettleDayInput } from '../../contracts/engine/reconciliation';
+import type { ReconcileInput } from '../../contracts/engine/reconciliation';
 import { transactionsTaskQueue } from '../../contracts/engine/task-queues';
 
 /** A round that was missed is made up for within this time: a day without its settlement would be missed by somebody. */
 const catchupWindow = '1 day';
 
-/**
- * A run that hangs, whatever at, would keep every later round from its start. Of a day's settlement: it is tried for most
- * of the day, and over before the next.
- */
-const runTimeouts = { recover: '10m', reconcile: '1h', retention: '1h', settleDay: '20h' } as const;
+/** A job that Temporal starts by itself, one round at a time. */
+export interface JobSchedule {
+  /** Of the schedule, and of the workflow that it starts. */
+  readonly id: string;
+  /** Type, as registered. */
+  readonly workflow: string;
+  readonly args: readonly unknown[];
+  readonly spec: ScheduleOptions['spec'];
+  /** Milliseconds. A run that hangs, whatever at, would keep every later round from its start. */
+  readonly runTimeoutMs: number;
+}
+
+const minuteMs = 60_000;
+const repairing: ReconcileInput = { dryRun: false };
+
+/** The jobs of every application. */
+export const engineSchedules: readonly JobSchedule[] = [
+  {
+    ...{ id: 'accord-recover', workflow: 'recover', args: [repairing] },
+    ...{ spec: { intervals: [{ every: '1m' }] }, runTimeoutMs: 10 * minuteMs },
+  },
+  {
+    ...{ id: 'accord-reconcile', workflow: 'reconcile', args: [repairing] },
+    ...{ spec: { intervals: [{ every: '5m' }] }, runTimeoutMs: 60 * minuteMs },
+  },
+  {
+    ...{ id: 'accord-retention', workflow: 'retention', args: [] },
+    ...{ spec: { intervals: [{ every: '1h' }] }, runTimeoutMs: 60 * minuteMs },
+  },
+];
 
 /**
- * Creates the schedules of all jobs, or brings them to what is written here. Safe to repeat, and for several workers at
- * once. A schedule that somebody has paused stays paused.
+ * Creates the schedules, or brings them to what is declared. Safe to repeat, and for several workers at once. A schedule
+ * that somebody has paused stays paused.
  *
  * @throws where Temporal does not answer: the jobs go on as they were.
  */
 export async function ensureSchedules(
   client: Client,
+  schedules: readonly JobSchedule[],
   taskQueue: string = transactionsTaskQueue,
 ): Promise<void> {
-  const repairing: ReconcileInput = { dryRun: false };
-  await ensure(client, taskQueue, 'accord-recover', 'recover', [repairing], {
-    intervals: [{ every: '1m' }],
-  });
-  await ensure(client, taskQueue, 'accord-reconcile', 'reconcile', [repairing], {
-    intervals: [{ every: '5m' }],
-  });
-  await ensure(client, taskQueue, 'accord-retention', 'retention', [], {
-    intervals: [{ every: '1h' }],
-  });
-  const yesterday: SettleDayInput = { day: null };
-  await ensure(client, taskQueue, 'accord-settlement', 'settleDay', [yesterday], {
-    calendars: [{ hour: 0, minute: 10 }], // UTC, with room for what yesterday's last payments still book.
-  });
+  for (const schedule of schedules) await ensure(client, taskQueue, schedule);
 }
 
 async function ensure(
   client: Client,
   taskQueue: string,
-  scheduleId: string,
-  workflowType: keyof typeof runTimeouts,
-  args: unknown[],
-  spec: ScheduleOptions['spec'],
+  { id: scheduleId, workflow, args, spec, runTimeoutMs }: JobSchedule,
 ): Promise<void> {
   const wanted = {
     spec,
     action: {
       type: 'startWorkflow',
-      workflowType,
+      workflowType: workflow,
       workflowId: scheduleId,
-      args,
+      args: [...args],
       taskQueue,
-      workflowRunTimeout: runTimeouts[workflowType],
+      workflowRunTimeout: runTimeoutMs,
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow },
   } as const;

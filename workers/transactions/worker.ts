@@ -6,11 +6,13 @@ import { activitiesMax } from '../dependencies';
 import type { ActivityInterceptorDependencies } from './activity-interceptor';
 import { createActivityInterceptor } from './activity-interceptor';
 
+/** The workflow code: a bundle that was built, or the module that exports every workflow, which is bundled at the start. */
+export type Workflows = { readonly bundlePath: string } | { readonly path: string };
+
 export interface TransactionWorkerOptions extends ActivityInterceptorDependencies {
   readonly connection: NativeConnection;
   readonly namespace: string;
-  /** The bundle that `npm run build` made; the same file is replayed by the tests. */
-  readonly workflowBundlePath: string;
+  readonly workflows: Workflows;
   readonly activities: object;
   readonly taskQueue?: string;
 }
@@ -21,7 +23,7 @@ export const createTransactionWorker = (options: TransactionWorkerOptions): Prom
     connection: options.connection,
     namespace: options.namespace,
     taskQueue: options.taskQueue ?? transactionsTaskQueue,
-    workflowBundle: { codePath: options.workflowBundlePath },
+    ...codeOf(options.workflows),
     activities: options.activities,
     interceptors: {
       activity: [(context) => ({ inbound: createActivityInterceptor(options)(context) })],
@@ -37,3 +39,8 @@ export const createTransactionWorker = (options: TransactionWorkerOptions): Prom
     shutdownGraceTime: '10s', // Longer than any attempt: a graceful stop finishes what it holds.
     shutdownForceTime: '20s', // Below the supervisor's kill.
   });
+
+const codeOf = (workflows: Workflows) =>
+  'bundlePath' in workflows
+    ? { workflowBundle: { codePath: workflows.bundlePath } }
+    : { workflowsPath: workflows.path };

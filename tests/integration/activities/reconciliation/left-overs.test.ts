@@ -12,7 +12,8 @@ import type {
   ReportedFinding,
 } from '../../../../contracts/engine/reconciliation';
 import type { Database } from '../../../../runtime/databases/names';
-import { ensureSchedules } from '../../../../workers/transactions/schedules';
+import { engineSchedules, ensureSchedules } from '../../../../workers/transactions/schedules';
+import { shopSchedules } from '../../../../workers/transactions/shop';
 import { eventually } from '../../../support/eventually';
 import { participantFence } from '../../../support/participant-fence';
 import { ownWorker, type OwnWorker } from '../../workers/transactions/own-worker';
@@ -253,9 +254,11 @@ it('the schedules are there once, however often a worker starts, and stay paused
   const ids = ['recover', 'reconcile', 'retention', 'settlement'];
   const handles = ids.map((id) => client.schedule.getHandle(`accord-${id}`));
   try {
-    await Promise.all([ensureSchedules(client, taskQueue), ensureSchedules(client, taskQueue)]);
+    const ensured = () =>
+      ensureSchedules(client, [...engineSchedules, ...shopSchedules], taskQueue);
+    await Promise.all([ensured(), ensured()]);
     await handles[0]?.pause('Being looked at.');
-    await ensureSchedules(client, taskQueue);
+    await ensured();
     const seen = await Promise.all(handles.map((handle) => handle.describe()));
     const types = seen.map(({ action }) => 'workflowType' in action && action.workflowType);
     expect(types).toEqual(['recover', 'reconcile', 'retention', 'settleDay']);

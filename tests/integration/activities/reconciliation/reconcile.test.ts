@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Registry } from 'prom-client';
 
-import { createAllowanceStore } from '../../../../activities/accounts/allowance-store';
 import { createEpochSource } from '../../../../activities/fence/epoch';
 import { connectLockRedis, createLockStore } from '../../../../activities/locks/lock-store';
 import { createStuckMarks } from '../../../../activities/runs/stuck-marks';
@@ -60,10 +59,9 @@ async function openScene() {
     connection: environment.nativeConnection,
     namespace: stack.temporal.namespace,
     taskQueue,
-    workflowBundlePath: await bundleWorkflows(
-      'workflows/index.ts',
-      `dist/test-bundles/${taskQueue}.js`,
-    ),
+    workflows: {
+      bundlePath: await bundleWorkflows('workflows/index.ts', `dist/test-bundles/${taskQueue}.js`),
+    },
     faults,
     metrics,
     stuckMarks: createStuckMarks(databases.accord),
@@ -73,7 +71,7 @@ async function openScene() {
       cluster: 'main',
       epochs: createEpochSource(databases.accord, 'main'),
       locks: createLockStore({ redis }),
-      implementations: shopImplementations(createAllowanceStore({ redis }), () => undefined),
+      implementations: shopImplementations({ redis, metrics: new Registry() }),
       fenceKeepMs: 14 * 24 * 3_600_000,
       faults,
       metrics,

@@ -5,7 +5,6 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Registry } from 'prom-client';
 
-import { createAllowanceStore } from '../../../../activities/accounts/allowance-store';
 import { createEpochSource } from '../../../../activities/fence/epoch';
 import { faultMenu } from '../../../../runtime/faults/menu';
 import type { ArmedFaultPoints, DeliveryPoints } from '../../../../runtime/faults/points';
@@ -61,7 +60,9 @@ export async function ownWorker({
     connection: environment.nativeConnection,
     namespace: stack.temporal.namespace,
     taskQueue,
-    workflowBundlePath: await bundleWorkflows(workflowsPath, `dist/test-bundles/${taskQueue}.js`),
+    workflows: {
+      bundlePath: await bundleWorkflows(workflowsPath, `dist/test-bundles/${taskQueue}.js`),
+    },
     faults,
     metrics,
     stuckMarks: createStuckMarks(databases.accord),
@@ -71,7 +72,7 @@ export async function ownWorker({
       cluster: 'main',
       epochs: createEpochSource(databases.accord, 'main'),
       locks: createLockStore({ redis }),
-      implementations: shopImplementations(createAllowanceStore({ redis }), () => undefined),
+      implementations: shopImplementations({ redis, metrics: new Registry() }),
       fenceKeepMs: 14 * 24 * 3_600_000,
       faults,
       metrics,

@@ -1,0 +1,133 @@
+import { Runtime, type NativeConnection } from '@temporalio/worker';
+import { Registry } from 'prom-client';
+
+import { createEpochSource } from '../../activities/fence/epoch';
+import { armFaults } from '../../runtime/faults/menu';
+import { createLockStore } from '../../activities/locks/lock-store';
+import { demandKeep } from '../../activities/retention/activities';
+import { createStuckMarks } from '../../activities/runs/stuck-marks';
+import { installApplication, type Application } from '../../contracts/engine/application';
+import { runsChannel } from '../../contracts/engine/runs';
+import { loadTransactionWorkerConfig, unknownVariables } from '../config';
+import { openTransactionDependencies } from '../dependencies';
+import { createLogger } from '../../runtime/logger';
+import { createPremises, type PremisesBroken } from '../../runtime/premises';
+import { announceReadiness } from '../../runtime/readiness';
+import { leaveOnSignal } from '../../runtime/shutdown';
+import type { RedisCommands } from '../../runtime/redis-premises';
+import { runProcess } from '../../runtime/start';
+import { serveMetrics } from '../metrics';
+import { keepPremises } from '../premises';
+import { createActivities, type Implementations } from './activities';
+import { createTransactionMetrics } from './metrics';
+import { engineSchedules, ensureSchedules, type JobSchedule } from './schedules';
+import { createTransactionWorker, type Workflows } from './worker';
+
+/** What implementations are made with. */
+export interface WorkerServices {
+  /** Refused while Redis does not hold its premises. */
+  readonly redis: RedisCommands;
+  /** Where metrics of their own are registered. */
+  readonly metrics: Registry;
+}
+
+export interface TransactionWorkerParts {
+  readonly application: Application;
+  /** Of each participant. Called once, at the start. */
+  readonly implementations: (services: WorkerServices) => Implementations;
+  /** Of every flow and job; the workers of one application have the same. */
+  readonly workflows: Workflows;
+  /** Beside those of the engine. Left out: none. */
+  readonly schedules?: readonly JobSchedule[];
+}
+
+/**
+ * Runs this process as a transaction worker: its configuration comes from the environment, and SIGTERM or SIGINT drains
+ * it. The process ends with the worker: with 0 once it is drained, with 1 where it cannot start or a server breaks what
+ * is required of it.
+ */
+export function runTransactionWorker(parts: TransactionWorkerParts): void {
+  runProcess('transactions', async () => {
+    await work(parts);
+    process.exit(0); // Drained: what its clients still have open is of no use.
+  });
+}
+
+async function work({
+  application,
+  implementations,
+  workflows,
+  schedules = [],
+}: TransactionWorkerParts): Promise<void> {
+  installApplication(application);
+  const config = loadTransactionWorkerConfig();
+  const logger = createLogger({ process: 'transactions', level: config.logLevel });
+  for (const warning of unknownVariables('transactions')) logger.warn(warning);
+  const isAtWork = leaveOnSignal();
+  Runtime.install({
+    shutdownSignals: ['SIGINT', 'SIGTERM'],
+    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' } } },
+  });
+  const registry = new Registry();
+  const metrics = createTransactionMetrics(registry, logger);
+  const endpoint = await serveMetrics(registry, config.metrics);
+  const dependencies = await openTransactionDependencies(config, logger);
+  const { databases, redis, redisCommands, connection, client } = dependencies;
+  const premises = createPremises(dependencies.premises, { logger, registry });
+  await premises.demand();
+
+  demandKeep(config.fenceKeepMs, await temporalRetentionMs(connection, config.temporal.namespace));
+  const faults = armFaults(config.faults, logger);
+  const worker = await createTransactionWorker({
+    connection,
+    namespace: config.temporal.namespace,
+    workflows,
+    faults,
+    metrics,
+    stuckMarks: createStuckMarks(databases.accord),
+    stuckAlarmMs: config.stuckAlarmMs,
+    activities: createActivities({
+      databases,
+      cluster: config.cluster,
+      epochs: createEpochSource(databases.accord, config.cluster),
+      locks: createLockStore({ redis: redisCommands }),
+      implementations: implementations({ redis: redisCommands, metrics: registry }),
+      fenceKeepMs: config.fenceKeepMs,
+      faults,
+      metrics,
+      wake: (gid) => void redis.publish(runsChannel, gid).catch(() => undefined), // Whoever waits also polls.
+    }),
+  });
+  if (config.keepsSchedules) {
+    // The jobs of a worker that cannot say when are those of the others, or of its next start.
+    await ensureSchedules(client, [...engineSchedules, ...schedules]).catch((error: unknown) =>
+      logger.warn({ err: error }, 'The schedules of the jobs could not be set.'),
+    );
+  }
+  let broken: PremisesBroken | undefined;
+  const watch = keepPremises(premises, (error) => {
+    if (!broken) worker.shutdown();
+    broken ??= error;
+  });
+  logger.info({ metricsPort: endpoint.port }, 'Transaction worker started.');
+  announceReadiness(config.readyFile, endpoint.port);
+  isAtWork();
+  try {
+    await worker.run();
+    await faults.reach('worker.shutdown', 'beforeAck');
+  } finally {
+    await watch.stop();
+    await endpoint.close();
+    await dependencies.close();
+  }
+  if (broken) throw broken;
+}
+
+/** For how long Temporal remembers a closed run, which may be reset as long as it does. */
+async function temporalRetentionMs(
+  connection: NativeConnection,
+  namespace: string,
+): Promise<number> {
+  const { config } = await connection.workflowService.describeNamespace({ namespace });
+  return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1_000;
+}
