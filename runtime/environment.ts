@@ -116,7 +116,7 @@ const participantOf = (url: string): string | undefined =>
 
 // ——— variables that nobody reads ———
 
-/** Of ours, each read by some of us alone: the database and the region of workers, what a stack is given. */
+/** Our own variables that only some processes read, such as the database and the region of a worker. */
 const namesOfOthers = [
   'ACCORD_CLUSTER',
   'ACCORD_DATABASE_URL',

@@ -204,7 +204,7 @@ const isForbidden = ({ message }: Error): boolean => forbidden.test(message);
 const isReply = (error: unknown): error is Error =>
   error instanceof Error && error.name === 'ReplyError';
 
-/** Of a line `name:value`. */
+/** Value of a line `name:value`. */
 const valueOf = (info: string, name: string): string | undefined =>
   new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1];
 
@@ -231,7 +231,7 @@ export const redisRegistration = (
   },
 });
 
-/** Of several at once exactly one succeeds. @returns the id of its owner. @throws where Redis does not answer. */
+/** Exactly one of several concurrent claims succeeds. @returns the id of the owner. @throws where Redis does not answer. */
 export async function claimRedis(redis: Redis, id: string): Promise<string> {
   const isFresh = await redis.set(registrationKey, id, 'EX', registrationSeconds, 'NX');
   if (isFresh === 'OK') return id;

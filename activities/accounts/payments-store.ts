@@ -27,7 +27,7 @@ export interface Payment {
   readonly charging_back: string;
   readonly charged_back: string;
   readonly gid: Gid;
-  /** Of its hold; `null`: it was never authorised. */
+  /** Branch of its hold. `null`: the payment was never authorised. */
   readonly hold_branch: string | null;
   readonly audit_seq: number;
   readonly audit_head: Buffer;

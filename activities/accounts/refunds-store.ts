@@ -147,7 +147,7 @@ function decide(request: ReserveRefund, known: Known): Granted | Decided<never> 
   }
   const left = known.left.get(paymentId) ?? 0n;
   const asked = request.amount ? BigInt(request.amount.minorUnits) : left;
-  // Of a chargeback whose amount is not told all that is left is meant, so that something must be.
+  // A chargeback without an amount takes all that is left, so something must be left.
   const mayPass = request.kind === 'chargeback' && request.amount !== null;
   if (asked <= 0n || (asked > left && !mayPass)) {
     const { currency } = payment;

@@ -102,7 +102,7 @@ export async function withdrawReviews(
   }
 }
 
-/** Of payments that are locked, so nothing more is said meanwhile. Of several the last one counts. */
+/** The caller has locked the payments, so no assessment or review is added meanwhile. The last one of each kind counts. */
 export async function assessmentsAndReviews(
   sql: SqlTransaction,
   paymentIds: readonly BusinessId[],

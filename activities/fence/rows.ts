@@ -17,7 +17,7 @@ export interface Effect {
 /** The row of an effect, locked. */
 export interface FenceRow extends Effect {
   readonly state: FenceState;
-  /** Of the SQL transaction that inserted it. */
+  /** Token of the SQL transaction that inserted the row. */
   readonly token: Buffer;
   readonly contentHash: Buffer | null;
   readonly result: unknown;

@@ -30,9 +30,9 @@ interface KeyedBooks {
   readonly finalPlace: string;
   /** Takes rows of key, place, sum. */
   readonly keep: string;
-  /** Of one key. @returns its rows behind the first place, up to the second: `id`, their sum `more`, how many. */
+  /** Sums the rows of one key after the first place, up to the second. @returns `id`, their sum `more`, how many. */
   readonly more: Part<readonly [key: string, from: string, to: string]>;
-  /** Of one key. @returns `place` of the last row of a step; no row: fewer are left. */
+  /** Finds where a step of one key ends. @returns `place` of its last row; no row: fewer rows are left. */
   readonly step: Part<readonly [key: string, from: string, to: string]>;
   /** What differs beside the sums. Takes the keys twice. @returns Difference. */
   readonly beside: string | null;

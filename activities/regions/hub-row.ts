@@ -82,7 +82,7 @@ export function createHubStore(accord: SqlPool, cluster: string) {
   return {
     read,
 
-    /** Of one switch or rejoin, both read at once: what is decided stays so, and an end comes behind it. */
+    /** State of one switch or rejoin, read in one statement: its decision never changes, and its end comes later. */
     standingOf: async (gid: Gid): Promise<Standing> => {
       const [row] = await accord.select<{
         readonly is_holder: string | number;
@@ -212,7 +212,7 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       return accord.change(sql, values);
     },
 
-    /** Of the newest heartbeat that the active region has acknowledged: microseconds since 1970. */
+    /** Time of the newest heartbeat that the active region acknowledged, in microseconds since 1970. */
     newestHeartbeat: async (): Promise<number> => {
       const [row] = await accord.select<{ readonly at: string | null }>(
         'SELECT CAST(acknowledged_us AS CHAR) AS at FROM cluster_heartbeats WHERE cluster = ?',

@@ -5,7 +5,7 @@ export const routeNames = [
   // To the active region: what clients use, unaware of which one it is.
   'mysql',
   'redis',
-  // Of each region, always.
+  // Routes to one fixed region.
   'kafka-a',
   'kafka-b',
   // From the hub to one region: what a failover itself uses.
@@ -49,7 +49,7 @@ export const routerOrderSchema = z.union([
       .optional(),
     /** Each way. */
     latencyMs: z.number().min(0).max(60_000).optional(),
-    /** Of who orders: refused by a route that has obeyed a later one. */
+    /** Epoch of the sender. A route that has obeyed a later epoch refuses the order. */
     epoch: z.number().int().positive().optional(),
   }),
 ]);

@@ -6,7 +6,7 @@ import type { Fence } from '../fence/participant';
 import { decideRun, type RunsStore } from './runs-store';
 
 export interface RunsDependencies {
-  /** Of the database `accord`. */
+  /** Fence of the database `accord`. */
   readonly fence: Fence;
   readonly runs: RunsStore;
   /** An ending was written that persons have answered for: told once a step. */

@@ -22,7 +22,7 @@ export const kernelFailures = [
   'DeadlineExceeded',
   'ReviewExpired',
   'StepExhausted',
-  /** Of a completed transaction: a person has answered for a step of it. */
+  /** The transaction is completed, and a person resolved one of its steps by hand. */
   'ResolvedByHand',
 ] as const;
 

@@ -119,7 +119,7 @@ function timeOf(step: PlannedStep, time: number): PlannedStep {
 
 const nameAt = (name: string, time: number): string => name.replace(timePattern, `-${time}$2`);
 
-/** Of a step that runs many times: which time it is, and what the kernel has added to its name. */
+/** End of the name of a step that runs many times: its number, and the suffix that the kernel added. */
 const timePattern = /-(\d+)(-retired)?$/;
 
 /** @param plan declares the first time of a step that runs many times: the others follow from it. */

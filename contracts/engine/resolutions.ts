@@ -9,7 +9,7 @@ export interface Booking {
   readonly evidence: Evidence;
   /** RFC 3339, UTC, milliseconds. */
   readonly bookedAt: string;
-  /** Of the row as the person saw it: names the call, so that it is taken once. */
+  /** Version of the row that the person saw. It identifies the call, so the call takes effect once. */
   readonly version: number;
 }
 

@@ -3,7 +3,7 @@ import { isOperatorFlow, type Flow } from './ids';
 /** Task queue of the transaction workers: workflows and activities of customers' flows, and jobs. */
 export const transactionsTaskQueue = 'accord-transactions';
 
-/** Of the failover worker, in the hub: it is there when no region is. */
+/** Task queue of the failover worker. It runs in the hub, so it works while no region does. */
 export const failoverTaskQueue = 'accord-failover';
 
 /** Where the workers of a flow listen. */

@@ -248,7 +248,7 @@ export type HandDecision = Exclude<Decision, 'retry'>;
  */
 export interface HandResolution {
   readonly step: string;
-  /** Of the effect: the step's own, or that of the step that it confirms. */
+  /** Branch of the effect: the branch of this step, or of the step that this one confirms. */
   readonly branch: Branch;
   /** `done`: the person says that it has been done by hand. `skip`: it was not done, and Accord will not do it. */
   readonly decision: HandDecision;
@@ -258,7 +258,7 @@ export interface HandResolution {
   readonly evidence: Evidence;
   /** RFC 3339, UTC, milliseconds. */
   readonly decidedAt: string;
-  /** Of `skip`: what is still held. Of `done`: what the person says is held no longer. */
+  /** For `skip`: what is still held. For `done`: what the person says is no longer held. */
   readonly amounts: readonly AmountAtRisk[];
 }
 

@@ -16,5 +16,5 @@ export const regionFlows = [failover, failback] as const;
 export type ShopFlow = (typeof shopFlows)[number]['name'];
 
 export const shopFlowNames: readonly ShopFlow[] = shopFlows.map(({ name }) => name);
-/** Of every flow. */
+/** Names of all flows. */
 export const flowNames = [...shopFlowNames, ...regionFlows.map(({ name }) => name)] as const;

@@ -17,7 +17,7 @@ export interface WatchPolicy {
   readonly dataSyncTimeoutSeconds: number;
 }
 
-/** Of a cluster for which nobody has said otherwise. */
+/** Policy of a cluster until an operator changes it. */
 export const defaultWatchPolicy: WatchPolicy = {
   autoFailover: false,
   failureThreshold: 3,
@@ -50,15 +50,17 @@ export interface Observation {
   readonly active: string;
   /** The one that would be promoted; `null`: the cluster has none. */
   readonly standby: string | null;
-  /** Of the last look. */
+  /** Time of the last observation. */
   readonly at: number;
   /** The vantage point itself: where it does not answer, nobody knows what it would have seen. */
   readonly answers: Streak;
-  /** Of the active region: it answers; it acknowledges a write. */
+  /** Consecutive missed reads of the active region. */
   readonly reads: Streak;
+  /** Consecutive missed writes of the active region: it acknowledged none. */
   readonly writes: Streak;
-  /** Of the standby: it answers; it pulls and applies. `null`: this vantage point does not look at it. */
+  /** Consecutive missed reads of the standby. `null`: this vantage point does not probe it. */
   readonly standbyReads: Streak | null;
+  /** Consecutive observations in which the standby did not follow. `null`: this vantage point does not probe it. */
   readonly standbyFollows: Streak | null;
 }
 
@@ -96,7 +98,7 @@ export interface DecideOnCluster {
 /** What a switch is asked for with: for the cluster as it was decided on. */
 export interface WantedSwitch {
   readonly epoch: number;
-  /** Of the last switch or rejoin: this one bears the next number. */
+  /** Number of the last switch or rejoin. This one gets the next number. */
   readonly sequence: number;
   readonly from: string;
   readonly to: string;
@@ -193,9 +195,9 @@ export const watchTimes = {
   fresh: 10_000,
   /** From a completed switch on, the watch makes none. */
   antiFlap: 600_000,
-  /** Of silence at one vantage point, until somebody is called: the other one may be a look behind. */
+  /** Silence at one vantage point before an operator is paged. The other one may be one observation behind. */
   pageAfter: 5_000,
-  /** Of a standby that is back. */
+  /** Time that a standby must have answered again before the watch lets it rejoin. */
   resyncAfter: 5_000,
 } as const;
 
@@ -204,5 +206,5 @@ export const resyncsMax = 6;
 
 /** Life of a switch or rejoin, half of it for undoing: it takes seconds, and whoever waits for its end shall not wait for hours. */
 export const switchLifeMs = 600_000;
-/** Of a drain: within one attempt of its activity. */
+/** Limit of a drain. It must end within one attempt of its activity. */
 export const drainSecondsMax = 8;

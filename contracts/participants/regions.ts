@@ -22,7 +22,7 @@ export interface FailoverInput extends TransactionInput {
   readonly from: string;
   readonly to: string;
   readonly kind: FailoverKind;
-  /** Of the cluster when this was asked for: every step compares with it, and none reads it again. */
+  /** Epoch of the cluster when the request was made. Every step compares with it; no step reads it again. */
   readonly epoch: number;
   readonly reason: string;
   /** Limit of the drain. */
@@ -38,7 +38,7 @@ export interface FailbackInput extends TransactionInput {
   /** The one that shall stand by again. */
   readonly region: string;
   readonly active: string;
-  /** Of the cluster when this was asked for. */
+  /** Epoch of the cluster when the request was made. */
   readonly epoch: number;
 }
 

@@ -87,7 +87,7 @@ interface Fault {
 }
 
 export interface Arming {
-  /** Of the p= faults: the same visits are struck again with it. */
+  /** Seed of the `p=` faults. The same seed makes them fire at the same visits. */
   readonly seed: number;
   /** Every place that a fault may name. */
   readonly places: readonly FaultPlace[];

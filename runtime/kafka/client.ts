@@ -16,7 +16,7 @@ export interface KafkaSettings {
 export const allTopics = ({ topicPrefix }: KafkaSettings): readonly string[] =>
   Object.values(topics).map((topic) => `${topicPrefix}${topic}`);
 
-/** Of the client itself; what lasts longer is repeated by relay and consumers. */
+/** Retries of the client itself. Relay and consumers repeat what fails for longer. */
 export const retry = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 2 } as const;
 
 /**

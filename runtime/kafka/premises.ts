@@ -50,7 +50,7 @@ export async function withAdmin<Result>(
   }
 }
 
-/** Of several at once exactly one succeeds. @returns the id of its owner. @throws where Kafka does not answer. */
+/** Exactly one of several concurrent claims succeeds. @returns the id of the owner. @throws where Kafka does not answer. */
 export async function claimTopics(admin: Admin, topicPrefix: string, id: string): Promise<string> {
   const topic = registrationTopicOf(topicPrefix);
   const isFresh = await admin.createTopics({

@@ -11,7 +11,7 @@ const fetchWanted = 16;
 const answerMs = 3_000;
 const answerBytesMax = 64 * 1_024;
 
-/** Of the first broker that answers. @throws where none does. */
+/** Checks the first broker that answers. @throws where none answers. */
 export async function oldKafka(brokers: readonly string[]): Promise<readonly BrokenPremise[]> {
   const newest = await Promise.any(brokers.map(newestFetchOf));
   if (newest >= fetchWanted) return [];

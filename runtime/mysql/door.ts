@@ -148,7 +148,7 @@ export async function killConnection(connection: PromiseConnection, url: string)
 /** Opens no connection yet. */
 export function openSessions(options: PoolDoor): SessionPool {
   const sessions = poolOf(options);
-  // Of its own: KILL must get through when every connection of the pool waits for the one to be killed.
+  // A separate pool: KILL must get through while every connection of the first pool waits for the killed one.
   const killers = poolOf({ ...options, connectionLimit: 2, keep: 0 });
   const kills = new Set<Promise<unknown>>();
 

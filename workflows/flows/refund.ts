@@ -20,6 +20,6 @@ export const refund = runFlow(flow, {
   },
 });
 
-/** Of a currency without a limit nobody has said what is little. */
+/** A currency without a limit has the limit 0: every amount is above it. */
 const isAbove = ({ currency, minorUnits }: Money, limits: ChargebackLimits): boolean =>
   minorUnits > (limits[currency] ?? 0);

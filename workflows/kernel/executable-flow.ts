@@ -105,9 +105,9 @@ export interface UndoOfStep {
 export interface ExecutableFlow {
   /** Left out: the branch `decide` in `accord` decides, after the last step and before the first confirm. */
   readonly decision?: DecisionStep;
-  /** Of every step that an input like this one may have acted, in the order of the business. */
+  /** Undos of every step that may have acted for an input of this kind, in the order of the flow. */
   readonly undos: readonly UndoOfStep[];
-  /** Of the steps that only an earlier build had: taken back at every ending. */
+  /** Undos of steps that only an earlier build had. Every ending runs them. */
   readonly retired: readonly UndoOfStep[];
   /** Told to callers as soon as the transaction is being undone, whatever the cause, if they were told nothing before. */
   readonly statusWhenCompensated?: EarlyStatus;

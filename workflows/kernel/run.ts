@@ -139,7 +139,7 @@ export interface Carried extends Pick<
   readonly notes: readonly TimelineNote[];
 }
 
-/** Of what only grows, so many go along: the rest is in the histories before. */
+/** Maximum entries of a growing list that the next workflow run takes over. The earlier histories have the rest. */
 const carriedMax = 100;
 
 export function carriedOf(run: Run): Carried {

@@ -33,14 +33,14 @@ import { askRouter, RouterEpochOver } from '../router-client';
 
 /** How the hub reaches one region. */
 export interface RegionAccess {
-  /** Of its operator, along the hub's own route. */
+  /** Address for the region's operator user, by the hub's own route. */
   readonly mysqlUrl: string;
   readonly redisUrl: string;
   /** `host:port` of its MySQL and Redis, as the router leads clients there. */
   readonly mysql: string;
   readonly redis: string;
   readonly brokers: readonly string[];
-  /** Of the process that can kill and start its servers. */
+  /** Address of the process that can kill and start the region's servers. */
   readonly agent: string;
   /** Where the other region pulls from it. */
   readonly source: ReplicationSource;
@@ -119,7 +119,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       await work(request, gid);
       return null;
     });
-  /** Of a rejoin that still means a standby: late, it must never stop or overwrite a region that has become active. */
+  /** Runs a step of a rejoin only while its region is a standby: a late one must never stop or overwrite an active region. */
   const rejoining = <Result>(work: (request: RejoinRegion) => Promise<Result>) =>
     made<RejoinRegion, Result | null>('act', async (request, gid) => {
       const { region, epoch, state } = await hub.read();

@@ -141,7 +141,7 @@ export function createSwitchRequests(
 /** Rolls back what has been numbered. */
 class Held extends Error {}
 
-/** Of an earlier delivery of the same decision. */
+/** What an earlier delivery of the same decision has accepted. */
 async function earlier<Input>(
   sql: SqlTransaction,
   gid: Gid,

@@ -27,9 +27,9 @@ export interface WatchDependencies {
   readonly store: WatchStore;
   readonly requests: SwitchRequests;
   readonly regions: Readonly<Record<string, RegionAccess>>;
-  /** Of the user that writes heartbeats and may do nothing else, wherever it leads. */
+  /** Address for the user that may write heartbeats and do nothing else, in whichever region it reaches. */
   readonly watchUrl: string;
-  /** Of the hub, in milliseconds since 1970: a look of one worker is judged by another one. */
+  /** Clock of the hub, in milliseconds since 1970. One worker observes, and another one decides. */
   readonly now: () => number;
   /** `false`: it looks, and does nothing about it. */
   readonly acts: boolean;

@@ -28,8 +28,9 @@ export interface Standing {
   readonly policy: WatchPolicy;
   /** `null`: none was ever completed. */
   readonly sinceFailoverMs: number | null;
-  /** Of the watch alone, in the last hour. */
+  /** Failovers that the watch itself started in the last hour. */
   readonly attempts: number;
+  /** Rejoins that it started in the last hour. */
   readonly resyncs: number;
 }
 

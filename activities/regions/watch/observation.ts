@@ -96,7 +96,7 @@ export function signatureOf(observation: Observation, policy: SilencePolicy): st
   return [observation.epoch, observation.active, observation.standby ?? '-', ...signals].join(' ');
 }
 
-/** Of the active region, as this vantage point sees it. */
+/** Health of the active region, as this vantage point observes it. */
 export function levelOfActive(
   { writes, answers, at }: Observation,
   probed: Probed | null,
@@ -106,7 +106,7 @@ export function levelOfActive(
   return probed?.writes === true && probed.ms <= watchTimes.slow ? 'HEALTHY' : 'DEGRADED';
 }
 
-/** Of the standby. How old its newest write is tells of it only as long as the active region takes any. */
+/** Health of the standby. Its lag counts only while the active region takes writes. */
 export function levelOfStandby(
   { writes, standbyReads, at }: Observation,
   look: StandbyLook,

@@ -24,9 +24,9 @@ export interface ServiceLook {
 /** What the looks of the last minute come to. */
 export interface ServiceHealth {
   readonly level: HealthLevel;
-  /** Of the last look that was answered. */
+  /** Latency of the last probe that was answered. */
   readonly latencyMs: number | null;
-  /** Of the looks that are known, in percent. */
+  /** Failed probes among the kept ones, in percent. */
   readonly errorPercent: number;
   readonly lagMs: number | null;
   readonly error: string | null;
@@ -54,9 +54,9 @@ const isQuick = (look: ServiceLook | undefined): boolean =>
 export interface LookedAt {
   readonly access: RegionAccess;
   readonly isActive: boolean;
-  /** Of the user that writes heartbeats. */
+  /** Address for the user that writes heartbeats. */
   readonly watchUrl: string;
-  /** Of the hub: how old a standby's newest write is. */
+  /** Clock of the hub. The age of a standby's newest write is measured with it. */
   readonly now: () => number;
 }
 

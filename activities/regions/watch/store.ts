@@ -37,7 +37,7 @@ export interface WatchEvent {
   readonly detail: string;
 }
 
-/** Of the hub: what is watched. */
+/** The part of the hub's row that the watch observes. */
 export type Placed = Pick<
   Standing,
   'epoch' | 'region' | 'sync' | 'state' | 'sequence' | 'regions' | 'policy'

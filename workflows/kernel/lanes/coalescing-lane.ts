@@ -81,7 +81,7 @@ function takeSets(queues: Map<string, Waiting[]>): readonly (readonly Waiting[])
   return sets.filter((set) => set.length > 0);
 }
 
-/** Of all sets of one workflow task; the brackets of each set are counted too. */
+/** Maximum bytes of all sets of one workflow task, with the brackets of each set. */
 const taskBytesMax = setBytesMax - 64;
 
 /** One set of distinct keys within the bounds. A single item always goes: a large one would wait for ever. */
