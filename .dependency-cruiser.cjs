@@ -40,7 +40,7 @@ module.exports = {
         'runtime/mysql/door.ts opens every connection, of scripts and tests too: no session may be what a server makes of it. ' +
         'Types alone are free: they open nothing.',
       from: {
-        path: '^(contracts|invariants|runtime|workflows|activities|workers|api|testing|scripts|tests)/',
+        path: '^(contracts|invariants|runtime|workflows|activities|workers|api|package|testing|scripts|tests)/',
         pathNot: '^runtime/mysql/door\\.ts$',
       },
       to: { path: '^node_modules/mysql2/', dependencyTypesNot: ['type-only'] },
@@ -94,6 +94,28 @@ module.exports = {
       severity: 'error',
       from: { path: '^workers/' },
       to: { path: '^(api|testing|scripts|tests)/' },
+    },
+    {
+      name: 'the-package-is-outermost',
+      severity: 'error',
+      comment:
+        'package/ is how a project uses Accord: it composes every room, and no room knows of it.',
+      from: { pathNot: '^(package|scripts|tests)/' },
+      to: { path: '^package/' },
+    },
+    {
+      name: 'the-package-knows-no-commands-of-the-checkout',
+      severity: 'error',
+      from: { path: '^package/' },
+      to: { path: '^(scripts|tests)/' },
+    },
+    {
+      name: 'workflow-code-of-a-project-is-deterministic',
+      severity: 'error',
+      comment:
+        "What Temporal's bundler takes from the package: never Node, never zod, never activities/.",
+      from: { path: '^package/(contracts|workflow)\\.ts$' },
+      to: { pathNot: '^(contracts|workflows)/' },
     },
     {
       name: 'nobody-imports-planted-bugs',

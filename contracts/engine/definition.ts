@@ -7,7 +7,7 @@ import type { AmountAtRisk } from './money';
 import type { Keyed, SealAnswer, SetActivity, Verb } from './verdict';
 
 /** What an operation is, beside its name. `Request` and `Result` are types alone: no value of them is kept here. */
-interface OperationTraits<V extends Verb, Request extends object, Result> {
+export interface OperationTraits<V extends Verb, Request extends object, Result> {
   readonly verb: V;
   /**
    * `recorded`: before the pivot and at it, so that a delayed first attempt meets the refusal. `rolledBack`: after it, so

@@ -1,0 +1,66 @@
+/**
+ * `accord/contracts`: what participants, flows and an application are, and the words that they share. Pure: a workflow,
+ * an activity and a test may import it.
+ */
+export { defineApplication, type Application } from '../contracts/engine/application';
+export {
+  act,
+  confirm,
+  defineParticipant,
+  retriableAct,
+  seal,
+  undo,
+  type ActivitiesOf,
+  type Operation,
+  type OperationTraits,
+} from '../contracts/engine/definition';
+export type { Refusal } from '../contracts/engine/failures';
+export {
+  businessIdOf,
+  gidOf,
+  partsOfBusinessId,
+  partsOfGid,
+  partsOfStepKey,
+  stepKeyOf,
+  type Branch,
+  type BusinessId,
+  type Flow,
+  type Gid,
+  type StepKey,
+  type Tenant,
+} from '../contracts/engine/ids';
+export {
+  amountText,
+  heldAmount,
+  isCurrency,
+  isFree,
+  minorUnitsMax,
+  moneyText,
+  type AmountAtRisk,
+  type Currency,
+  type Money,
+} from '../contracts/engine/money';
+export {
+  compensable,
+  confirms,
+  counted,
+  defineFlow,
+  pivot,
+  repeated,
+  retired,
+  retriable,
+  reviewed,
+  tcc,
+  withoutUndo,
+  type FlowDefinition,
+  type Step,
+} from '../contracts/engine/steps';
+export { transactionsTaskQueue } from '../contracts/engine/task-queues';
+export type {
+  Ending,
+  RunState,
+  Timeline,
+  TransactionInput,
+  TransactionResult,
+} from '../contracts/engine/transaction';
+export type { Keyed, SealAnswer, Verdict } from '../contracts/engine/verdict';
