@@ -1,19 +1,16 @@
 /** What is set aside and taken: holds, their release, and the capture that is the pivot of several flows. */
 import type { CaptureFunds, FundsHold, HoldFunds } from '../../contracts/participants/accounts';
-import type { StepKey } from '../../contracts/engine/ids';
 import { decimalOf, moneyText } from '../../contracts/engine/money';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
 import type { Decided, OutboxEvent } from '../fence/participant';
+import { release, setAside } from './holds';
 import {
   bookLegs,
   broken,
-  Deltas,
   endHolds,
-  insertHolds,
   lockAccounts,
   lockHolds,
   moneyEvent,
-  moveMoney,
   openHold,
   refused,
   shown,
@@ -21,6 +18,7 @@ import {
   partyProblem,
   type Accounts,
   type Booking,
+  type Hold,
   type Holds,
 } from './money-rows';
 
@@ -35,13 +33,7 @@ export const holdFunds: ActImplementation<HoldFunds, FundsHold> = {
     );
     const decided = requests.map((request) => decideHold(request, accounts));
     const granted = requests.filter((_, at) => decided[at]?.ok);
-    const deltas = new Deltas();
-    for (const { accountId, amount } of granted) {
-      const minor = BigInt(amount.minorUnits);
-      deltas.add(accountId, { balance: -minor, held: minor });
-    }
-    await moveMoney(sql, deltas);
-    await insertHolds(sql, granted);
+    await setAside(sql, granted);
     return decided;
   },
 };
@@ -50,19 +42,13 @@ export const holdFunds: ActImplementation<HoldFunds, FundsHold> = {
 export const releaseFunds: FollowUpImplementation = {
   async effect(sql, keys) {
     const holds = await lockHolds(sql, keys);
-    const deltas = new Deltas();
-    const events = new Map<StepKey, OutboxEvent>();
-    for (const key of keys) {
-      const { account_id, currency, amount } = openHold(holds, key);
-      deltas.add(account_id, { balance: BigInt(amount), held: -BigInt(amount) });
-      events.set(key, moneyEvent('funds.released', { accountId: account_id, currency, amount }));
-    }
-    await lockAccounts(sql, deltas.accountIds());
-    await moveMoney(sql, deltas);
-    await endHolds(sql, keys, 'released');
-    return events;
+    await release(sql, keys, holds);
+    return new Map(keys.map((key) => [key, released(openHold(holds, key))] as const));
   },
 };
+
+const released = ({ account_id: accountId, currency, amount }: Hold): OutboxEvent =>
+  moneyEvent('funds.released', { accountId, currency, amount });
 
 /** `captureFunds`, the pivot: consumes a hold and books both legs. A payee that stands in every request is written once. */
 export const captureFunds: ActImplementation<CaptureFunds, null> = {

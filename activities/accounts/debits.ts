@@ -4,15 +4,13 @@ import type { StepKey } from '../../contracts/engine/ids';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
 import type { Decided, OutboxEvent } from '../fence/participant';
 import { decideHold } from './accounts-store';
+import { setAside } from './holds';
 import {
   bookLegs,
-  Deltas,
   endHolds,
-  insertHolds,
   lockAccounts,
   lockHolds,
   moneyEvent,
-  moveMoney,
   openHold,
   refused,
   shown,
@@ -33,13 +31,7 @@ export const reserveDebit: ActImplementation<ReserveDebit, null> = {
     );
     const decided = requests.map((request) => decideDebit(request, accounts));
     const granted = requests.filter((_, at) => decided[at]?.ok);
-    const deltas = new Deltas();
-    for (const { accountId, amount } of granted) {
-      const minor = BigInt(amount.minorUnits);
-      deltas.add(accountId, { balance: -minor, held: minor });
-    }
-    await moveMoney(sql, deltas);
-    await insertHolds(sql, granted);
+    await setAside(sql, granted);
     return decided;
   },
 };

@@ -8,7 +8,7 @@ import type { Decided } from '../fence/participant';
 import { effectOf } from '../fence/set-statements';
 import { decideHold } from './accounts-store';
 import { broken, lockAccounts, lockHolds, type Accounts, type NewHold } from './money-rows';
-import { release, setAside } from './payments-holds';
+import { release, setAside } from './holds';
 import {
   carryOut,
   changePayments,

@@ -13,7 +13,7 @@ import {
   type Account,
   type Accounts,
 } from './money-rows';
-import { capturedAmong } from './payments-holds';
+import { capturedAmong } from './holds';
 import {
   carryOut,
   changePayments,

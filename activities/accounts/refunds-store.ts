@@ -30,7 +30,7 @@ import {
   accountProblem,
   type Accounts,
 } from './money-rows';
-import { capturedAmong, release, setAside } from './payments-holds';
+import { capturedAmong, release, setAside } from './holds';
 import {
   carryOut,
   changePayments,

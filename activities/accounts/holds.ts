@@ -1,4 +1,4 @@
-/** Money of payments and refunds that is set aside and given back. Whoever calls has locked holds, then payments. */
+/** Money that is set aside and given back. Whoever calls has locked holds, then what else the step locks before accounts. */
 import { stepKeyOf, type StepKey } from '../../contracts/engine/ids';
 import type { SqlTransaction } from '../fence/participant';
 import { chunksOf, effectOf } from '../fence/set-statements';
