@@ -1,7 +1,5 @@
 import { z } from 'zod';
 
-import { referencePattern, tenantPattern } from '../contracts/engine/ids';
-import { currencies } from '../contracts/engine/money';
 import {
   address,
   clusterName,
@@ -20,11 +18,10 @@ import {
   type Environment,
 } from '../runtime/environment';
 import { faultsOf, faultsShape } from '../runtime/faults/config';
-import { whyReserved } from './http/realms';
-import { riskPolicySchema } from './shop/risk-policy';
 import { thresholdsSchema } from './approvals/two-persons';
 
-const json = (example: string) =>
+/** A variable whose value is JSON; `example` is what an operator is shown where it is none. */
+export const json = (example: string) =>
   z.string().transform((text, context): unknown => {
     try {
       return JSON.parse(text);
@@ -33,13 +30,6 @@ const json = (example: string) =>
       return z.NEVER;
     }
   });
-/** An account of each tenant for each currency, without the tenant. */
-const ownAccounts = json('{"acme":{"EUR":"merchant-EUR"}}').pipe(
-  z.record(
-    z.string().regex(tenantPattern),
-    z.partialRecord(z.enum(currencies), z.string().regex(referencePattern)),
-  ),
-);
 
 /** Public keys of an issuer (RFC 7517). A secret in it would be read by everybody who may read the configuration. */
 const keySet = json('{"keys":[…]}').pipe(
@@ -64,10 +54,6 @@ const variables = {
   API_PORT: port.default(8080),
   API_TRUST_PROXY_HOPS: wholeNumber(0, 16).default(0),
   API_DATABASE_URL: databaseUrl,
-  API_ORDERS_DATABASE_URL: databaseUrl,
-  API_ACCOUNTS_DATABASE_URL: databaseUrl,
-  API_INVENTORY_DATABASE_URL: databaseUrl,
-  API_COUPONS_DATABASE_URL: databaseUrl,
   /** Of a user who may read what the checks compare, one a database. Empty: the checks are not served. */
   API_BOOKS_DATABASE_URLS: databaseUrls().optional(),
   API_DATABASE_CONNECTIONS: wholeNumber(1, 1_000).default(20),
@@ -81,13 +67,8 @@ const variables = {
   REDIS_URL: redisUrl,
   ...temporalShape,
   TEMPORAL_ADDRESS: address,
-  MERCHANT_ACCOUNTS: ownAccounts.default({}),
-  CLEARING_ACCOUNTS: ownAccounts.default({}),
-  RISK_POLICY: json('{"reviewScore":50}').pipe(riskPolicySchema).prefault('{}'),
   /** Amounts at risk from which a decision on a parked run wants two persons; 0: always. */
   TWO_PERSON_THRESHOLDS: json('{"EUR":1000000}').pipe(thresholdsSchema).prefault('{}'),
-  /** How long a payment may wait for a person. */
-  REVIEW_MS: wholeNumber(1_000, 2_592_000_000).default(259_200_000),
   STARTS_PER_SECOND: wholeNumber(1, 1_000_000).default(1_000),
   READS_PER_SECOND: wholeNumber(1, 1_000_000).default(500),
   OPERATIONS_PER_SECOND: wholeNumber(1, 1_000_000).default(20),
@@ -103,14 +84,44 @@ const variables = {
   READY_FILE: readyFile,
 };
 
-/** Every variable that the API reads; each also as <NAME>_FILE. */
-export const apiVariables = Object.keys(variables);
+/** Environment variables that an application adds to those of the API, and what becomes of them. */
+export interface OwnVariables<Own extends object> {
+  readonly shape: z.ZodRawShape;
+  /** @throws ConfigurationError: each value fits its variable, and together they do not fit. */
+  readonly settings: (given: Readonly<Record<string, unknown>>, cluster: string) => Own;
+}
+
+/**
+ * @param settings of the values that the shape has parsed.
+ * @throws a plain error: a name is one of the API's own.
+ */
+export function ownVariables<Shape extends z.ZodRawShape, Own extends object>(
+  shape: Shape,
+  settings: (given: z.output<z.ZodObject<Shape>>, cluster: string) => Own,
+): OwnVariables<Own> {
+  const taken = Object.keys(shape).filter((name) => name in variables);
+  if (taken.length > 0) throw new Error(`The API reads ${taken.join(', ')} itself.`);
+  return {
+    shape,
+    // `loadConfig` has parsed it by this very shape.
+    settings: (given, cluster) => settings(given as z.output<z.ZodObject<Shape>>, cluster),
+  };
+}
+
+/** Of an application that reads nothing else. */
+export const noVariables: OwnVariables<object> = ownVariables({}, () => ({}));
+
+/** Every variable that the API of this application reads; each also as <NAME>_FILE. */
+export const apiVariables = ({ shape }: Pick<OwnVariables<object>, 'shape'>): readonly string[] =>
+  Object.keys({ ...variables, ...shape });
 
 /** A warning for each variable that looks like one of ours and is read by nothing. */
-export const unknownVariables = (environment: Environment = process.env): readonly string[] =>
-  warningsOfUnknown(apiVariables, environment);
+export const unknownVariables = (
+  own: Pick<OwnVariables<object>, 'shape'>,
+  environment: Environment = process.env,
+): readonly string[] => warningsOfUnknown(apiVariables(own), environment);
 
-export type Config = ReturnType<typeof loadConfig>;
+export type Config = ReturnType<typeof configOf>;
 type Given = ReturnType<typeof readEnvironment<typeof variables>>;
 
 /** Whose tokens are taken. */
@@ -141,28 +152,26 @@ function operatorsOf({
   throw new ConfigurationError(['The configuration is wrong:', ...wrong].join('\n  '));
 }
 
-/** @throws ConfigurationError: a tenant has the name of the cluster. */
-function demandTenants(given: Given): void {
-  const wrong = (['MERCHANT_ACCOUNTS', 'CLEARING_ACCOUNTS'] as const)
-    .filter((name) => given.ACCORD_CLUSTER in given[name])
-    .map((name) => `${name}: ${whyReserved(given.ACCORD_CLUSTER)}`);
-  if (wrong.length > 0)
-    throw new ConfigurationError(['The configuration is wrong:', ...wrong].join('\n  '));
+/**
+ * The configuration of the API with what its application adds to it, frozen.
+ *
+ * @throws ConfigurationError that names every variable that is wrong.
+ */
+export function loadConfig<Own extends object>(
+  own: OwnVariables<Own>,
+  environment: Environment = process.env,
+): Readonly<Config & Own> {
+  const given = readEnvironment({ ...own.shape, ...variables }, environment);
+  const config = configOf(given);
+  return Object.freeze({ ...own.settings(given, config.cluster), ...config });
 }
 
-/** The configuration of the API, frozen. @throws ConfigurationError */
-export function loadConfig(environment: Environment = process.env) {
-  const given = readEnvironment(variables, environment);
-  demandTenants(given);
-  return Object.freeze({
+function configOf(given: Given) {
+  return {
     cluster: given.ACCORD_CLUSTER,
     listen: { host: given.API_HOST, port: given.API_PORT },
     trustProxyHops: given.API_TRUST_PROXY_HOPS,
     accordUrl: given.API_DATABASE_URL,
-    ordersUrl: given.API_ORDERS_DATABASE_URL,
-    accountsUrl: given.API_ACCOUNTS_DATABASE_URL,
-    inventoryUrl: given.API_INVENTORY_DATABASE_URL,
-    couponsUrl: given.API_COUPONS_DATABASE_URL,
     booksUrls: given.API_BOOKS_DATABASE_URLS ?? [],
     databaseConnections: given.API_DATABASE_CONNECTIONS,
     secret: given.API_SECRET,
@@ -173,11 +182,7 @@ export function loadConfig(environment: Environment = process.env) {
       namespace: given.TEMPORAL_NAMESPACE,
       apiKey: given.TEMPORAL_API_KEY,
     },
-    merchantAccounts: given.MERCHANT_ACCOUNTS,
-    clearingAccounts: given.CLEARING_ACCOUNTS,
-    riskPolicy: given.RISK_POLICY,
     twoPersonThresholds: given.TWO_PERSON_THRESHOLDS,
-    reviewMs: given.REVIEW_MS,
     limits: {
       starts: { perSecond: given.STARTS_PER_SECOND, burst: 2 * given.STARTS_PER_SECOND },
       reads: { perSecond: given.READS_PER_SECOND, burst: given.READS_PER_SECOND },
@@ -198,5 +203,5 @@ export function loadConfig(environment: Environment = process.env) {
     logLevel: given.LOG_LEVEL,
     readyFile: given.READY_FILE,
     faults: faultsOf(given),
-  });
+  } as const;
 }

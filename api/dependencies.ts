@@ -7,6 +7,7 @@ import {
   createInstallation,
   ownedDatabase,
   reservedName,
+  type OwnedDatabase,
 } from '../runtime/installation';
 import { createServerClock, timeOf, type Now } from '../runtime/server-clock';
 import { guardRedis, redisRegistration } from '../runtime/redis-premises';
@@ -17,20 +18,15 @@ import { bytesAsText, openSessions, type SessionPool } from '../runtime/mysql/do
 import type { PremiseSource } from '../runtime/premises';
 import type { Config } from './config';
 import { createInvariants } from './invariants';
-import { createAccountViewsStore } from './shop/stores/account-views-store';
+import type { OpenDatabase } from './parts';
 import { createApprovalsStore } from './stores/approvals-store';
 import { createSteeringCallsStore } from './stores/steering-calls-store';
 import { createAuditStore } from './stores/audit-store';
 import { clustersOf, createClusterStore } from './stores/cluster-store';
-import { createCouponViewsStore } from './shop/stores/coupon-views-store';
 import { createDatabase, databaseLimits, type Database } from './stores/database';
 import { createHeartbeatStore } from './stores/heartbeat-store';
 import { createKeysStore } from './stores/keys-store';
-import { createOrderViewsStore } from './shop/stores/order-views-store';
-import { createPaymentViewsStore } from './shop/stores/payment-views-store';
 import { createRunsStore } from './stores/runs-store';
-import { createSettlementViewsStore } from './shop/stores/settlement-views-store';
-import { createStockViewsStore } from './shop/stores/stock-views-store';
 import { createWatchStore } from './stores/watch-store';
 import { createTemporal } from './transactions/temporal';
 import type { WakeUps } from './transactions/waiting';
@@ -49,15 +45,25 @@ const reconnectMaxMs = 1_000;
  * it was cut.
  *
  * @param onError is told what a client could not tell a caller, such as a lost subscription.
+ * @param openStores opens what the application reads of its own databases.
  */
-export function openDependencies(
+export function openDependencies<Stores>(
   config: Config,
-  onError: (error: unknown) => void,
-  queueOf = taskQueueOf,
-  localNow?: Now,
+  {
+    onError,
+    openStores,
+    queueOf = taskQueueOf,
+    localNow,
+  }: {
+    readonly onError: (error: unknown) => void;
+    readonly openStores: (open: OpenDatabase) => Stores;
+    readonly queueOf?: typeof taskQueueOf;
+    readonly localNow?: Now | undefined;
+  },
 ) {
   const pools: SessionPool[] = [];
   const servers: PremiseSource[] = [];
+  const owned: OwnedDatabase[] = [];
   const open = (name: string, url: string): Database => {
     const pool = openPool(url, config.databaseConnections);
     pools.push(pool);
@@ -72,18 +78,13 @@ export function openDependencies(
   const client = new Client({ connection, namespace: config.temporal.namespace });
   const books = openPack(config.booksUrls, { statementMs: checkMs });
   const accord = open('accord', config.accordUrl);
-  const accounts = open('accounts', config.accountsUrl);
-  const orders = open('orders', config.ordersUrl);
-  const inventory = open('inventory', config.inventoryUrl);
-  const coupons = open('coupons', config.couponsUrl);
   const home = ownedDatabase(config.accordUrl, accord, 'accord');
-  const installation = createInstallation(home, [
-    ownedDatabase(config.ordersUrl, orders, 'orders'),
-    ownedDatabase(config.accountsUrl, accounts, 'accounts'),
-    ownedDatabase(config.inventoryUrl, inventory, 'inventory'),
-    ownedDatabase(config.couponsUrl, coupons, 'coupons'),
-    ...books.databases,
-  ]);
+  const stores = openStores((name, url) => {
+    const database = open(name, url);
+    owned.push(ownedDatabase(url, database, name));
+    return database;
+  });
+  const installation = createInstallation(home, [...owned, ...books.databases]);
   const namespace = temporalPremises(client, installation);
   const clock = createServerClock(home, clockBoundMs, localNow);
   return {
@@ -109,12 +110,8 @@ export function openDependencies(
     cluster: createClusterStore(accord, config.cluster),
     watch: createWatchStore(accord, config.cluster),
     heartbeat: createHeartbeatStore(accord),
-    orderViews: createOrderViewsStore(orders),
-    accountViews: createAccountViewsStore(accounts),
-    paymentViews: createPaymentViewsStore(accounts),
-    settlementViews: createSettlementViewsStore(accounts),
-    stockViews: createStockViewsStore(inventory),
-    couponViews: createCouponViewsStore(coupons),
+    /** Of the application. */
+    stores,
     invariants: createInvariants(books, clock.now),
     temporal: createTemporal(client, queueOf),
     redis,
@@ -129,7 +126,7 @@ export function openDependencies(
     },
   };
 }
-export type Dependencies = ReturnType<typeof openDependencies>;
+export type Dependencies<Stores = unknown> = ReturnType<typeof openDependencies<Stores>>;
 
 /** Keys, the audit of what is done with them, and the clusters that no tenant is named as, for whoever makes keys at hand. */
 export function openKeys(accordUrl: string) {

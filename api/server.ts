@@ -20,25 +20,18 @@ import { createAddressGuard, createLimits } from './http/limits';
 import { createMetrics } from './http/metrics';
 import { describeRoutes } from './http/openapi';
 import { createOperators } from './http/operators';
+import type { ApiParts } from './parts';
 import { createPremiseWatch } from './premise-watch';
-import { accountRoutes } from './shop/routes/accounts';
 import { apiKeyRoutes, createApprovedKey } from './routes/api-keys';
 import { approvalRoutes } from './routes/approvals';
 import { auditRoutes } from './routes/audit';
-import { checkoutRoutes } from './shop/routes/checkouts';
 import { failoverRoutes } from './routes/failovers';
 import { invariantRoutes } from './routes/invariants';
-import { orderRoutes } from './shop/routes/orders';
-import { paymentRoutes } from './shop/routes/payments';
 import { probeRoutes } from './routes/probes';
 import { regionPolicyRoutes } from './routes/region-policy';
 import { regionRoutes } from './routes/regions';
-import { settlementRoutes } from './shop/routes/settlements';
 import { steeringRoutes } from './routes/steering';
-import { stockRoutes } from './shop/routes/stock';
 import { transactionRoutes } from './routes/transactions';
-import { transferRoutes } from './shop/routes/transfers';
-import { createScreening } from './shop/screening';
 import { createSecondPerson } from './approvals/second-person';
 import { createStarter } from './transactions/starter';
 import { createStarts } from './transactions/starts';
@@ -48,9 +41,12 @@ import type { Temporal } from './transactions/temporal';
 import { createWaiting } from './transactions/waiting';
 import { createWatchPolicies } from './regions/watch-policy';
 
-export interface ServerParts {
-  readonly config: Config;
-  readonly dependencies: Dependencies;
+export interface ServerParts<Own extends object, Stores> extends Pick<
+  ApiParts<Own, Stores>,
+  'routes'
+> {
+  readonly config: Config & Own;
+  readonly dependencies: Dependencies<Stores>;
   readonly logger: FastifyBaseLogger;
   readonly faults?: DeliveryPoints;
 }
@@ -66,18 +62,17 @@ const answersPolicy = {
  * stops the starter. Before it is closed, `beUnready` tells balancers to go elsewhere, while everything is served; then
  * `stopTakingStarts` ends the waits and refuses starts.
  */
-export async function buildServer({
+export async function buildServer<Own extends object, Stores>({
   config,
   dependencies,
   logger,
   faults = inertFaultPoints,
-}: ServerParts) {
+  routes,
+}: ServerParts<Own, Stores>) {
   const { runs, keys, audit, heartbeat, invariants, temporal, redis, wakeUps } = dependencies;
   const { redisCommands, brokenRedis, namespace } = dependencies;
   const { now } = dependencies.clock;
-  const { approvals: approvalsStore, cluster, watch } = dependencies;
-  const { orderViews, accountViews, paymentViews, settlementViews, stockViews, couponViews } =
-    dependencies;
+  const { approvals: approvalsStore, cluster, watch, stores } = dependencies;
   let isReady = true;
   let isStopping = false;
   const lifecycle = { isReady: () => isReady, isStopping: () => isStopping };
@@ -120,9 +115,6 @@ export async function buildServer({
       watchPolicy: policies.changeApproved,
     },
   });
-  const screening = createScreening({ accountViews, couponViews, paymentViews }, (error) =>
-    logger.warn({ err: error }, 'A start was not screened.'),
-  );
 
   const api = createEdge({ logger, trustProxyHops: config.trustProxyHops });
   const refuseOthers = refuseOtherMethods(api);
@@ -141,13 +133,7 @@ export async function buildServer({
   auditSteering(api, audit, now);
   answerSteeringOnce(api, { calls: dependencies.steeringCalls, secret: config.secret });
   await describeRoutes(api);
-  orderRoutes(api, { config, starts, screening, orderViews, cursors });
-  checkoutRoutes(api, { config, starts, screening });
-  transferRoutes(api, { config, starts, screening });
-  paymentRoutes(api, { config, starts, screening, steering, paymentViews });
-  settlementRoutes(api, { config, starts, settlementViews, cursors });
-  accountRoutes(api, { accountViews, cursors });
-  stockRoutes(api, { stockViews });
+  routes?.(api, { config, stores, starts, steering, runs, cursors, logger });
   transactionRoutes(api, { runs, temporal, starts, cursors });
   steeringRoutes(api, { steering, bookings, secondPerson, runs, cursors });
   approvalRoutes(api, { approvals, store: approvalsStore, cursors });

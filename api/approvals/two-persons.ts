@@ -6,7 +6,6 @@ import type { KeptResolution } from '../../contracts/engine/resolutions';
 import type { Decision } from '../../contracts/engine/transaction';
 import { isAnotherPerson, type People } from '../http/people';
 import { application } from '../../contracts/engine/application';
-import { defaultAmountLimits } from '../shop/risk-policy';
 import type { Scope } from '../http/scopes';
 import type { RunRow } from '../stores/runs/rows';
 
@@ -33,10 +32,18 @@ export type TwoPersonRule = (typeof twoPersonRules)[number];
 /** Amounts in minor units from which a decision wants two persons; 0, or a currency that is not there: always. */
 export type Thresholds = Readonly<Partial<Record<Currency, number>>>;
 
-/** What a payment is reviewed at by default: what needs a person there needs two here. */
-const defaultThresholds: Thresholds = Object.fromEntries(
-  Object.entries(defaultAmountLimits).map(([currency, { review }]) => [currency, review]),
-);
+/**
+ * Roughly 10,000 EUR. Of the other currencies nobody has said what is much: every amount of theirs wants two persons
+ * until the configuration does.
+ */
+export const defaultThresholds = {
+  EUR: 1_000_000,
+  USD: 1_000_000,
+  GBP: 1_000_000,
+  JPY: 1_500_000,
+  KWD: 3_000_000,
+  CLF: 2_500_000,
+} as const satisfies Thresholds;
 
 /** What is left out has its default, where it has one. */
 export const thresholdsSchema = z

@@ -4,7 +4,7 @@ import type { CheckoutInput } from '../../contracts/flows/checkout';
 import { businessIdOf, type Tenant } from '../../contracts/engine/ids';
 import { linesMax } from '../../contracts/participants/inventory';
 import { minorUnitsMax, moneyText, type Money } from '../../contracts/engine/money';
-import type { Config } from '../config';
+import type { ShopSettings } from './config';
 import type { FieldError } from '../http/errors';
 import { currencyAt, deadlineFaults, fault, refuse } from '../http/refusals';
 import { lifeMs, money, price, reference } from '../http/schemas';
@@ -42,7 +42,7 @@ type Purchase = z.output<z.ZodObject<typeof purchaseFields>>;
 export function purchaseOf(
   body: Purchase,
   tenant: Tenant,
-  merchantAccounts: Config['merchantAccounts'],
+  merchantAccounts: ShopSettings['merchantAccounts'],
 ): Omit<
   CheckoutInput,
   keyof CheckoutInput & ('gid' | 'tenant' | 'flow' | 'deadlineAt' | 'undoBudgetMs' | 'orderId')

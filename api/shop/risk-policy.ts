@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { currencies, minorUnitsMax } from '../../contracts/engine/money';
 import type { RiskPolicy } from '../../contracts/participants/risk';
+import { defaultThresholds } from '../approvals/two-persons';
 
 /** A rule's score is compared with `declineScore`, so there is no use in more than this. */
 const scoreMax = 1_000;
@@ -14,17 +15,15 @@ const amountLimit = z
   .refine(({ review, decline }) => review <= decline, 'review is above decline');
 
 /**
- * Roughly 10,000 and 100,000 EUR: what a person looks at, and what is no payment of this kind. Of the other currencies
- * nobody has said what is much: every amount of theirs waits for a person until the configuration does.
+ * What a person looks at, and what is no payment of this kind. What wants two persons of a parked run wants one here.
+ * Every amount of another currency waits for a person until the configuration has limits of it.
  */
-export const defaultAmountLimits = {
-  EUR: { review: 1_000_000, decline: 10_000_000 },
-  USD: { review: 1_000_000, decline: 10_000_000 },
-  GBP: { review: 1_000_000, decline: 10_000_000 },
-  JPY: { review: 1_500_000, decline: 15_000_000 },
-  KWD: { review: 3_000_000, decline: 30_000_000 },
-  CLF: { review: 2_500_000, decline: 25_000_000 },
-} as const satisfies RiskPolicy['amountLimits'];
+const defaultAmountLimits: RiskPolicy['amountLimits'] = Object.fromEntries(
+  Object.entries(defaultThresholds).map(([currency, review]) => [
+    currency,
+    { review, decline: 10 * review },
+  ]),
+);
 
 /** Thresholds of the risk rules; what is left out has its default. */
 export const riskPolicySchema = z

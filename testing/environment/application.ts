@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 
 import { apiVariables } from '../../api/config';
+import { shopVariables } from '../../api/shop/config';
 import { transactionsTaskQueue } from '../../contracts/engine/task-queues';
 import type { Readiness } from '../../runtime/readiness';
 import { workerVariables } from '../../workers/config';
@@ -172,7 +173,7 @@ export function createApplication(site: ApplicationSite): Application {
 
 /** Every variable that a process reads. */
 const knownVariables = () => [
-  ...new Set([...apiVariables, ...Object.values(workerVariables()).flat()]),
+  ...new Set([...apiVariables(shopVariables), ...Object.values(workerVariables()).flat()]),
 ];
 
 /** What a process may be told by the shell: how it works, never where, nor as whom. */

@@ -5,6 +5,7 @@ import type { CheckoutInput } from '../../../contracts/flows/checkout';
 import { businessIdOf } from '../../../contracts/engine/ids';
 import { isFree } from '../../../contracts/engine/money';
 import type { Config } from '../../config';
+import type { ShopSettings } from '../config';
 import { refuse, sameAccountFaults } from '../../http/refusals';
 import { purchaseFields, purchaseOf } from '../purchase';
 import type { Api } from '../../http/route-rules';
@@ -27,7 +28,7 @@ const checkoutBody = z.strictObject(purchaseFields).meta({
 const payerPointer = '/payment/accountId';
 
 interface CheckoutRoutes {
-  readonly config: Pick<Config, 'merchantAccounts' | 'secret'>;
+  readonly config: Pick<Config & ShopSettings, 'merchantAccounts' | 'secret'>;
   readonly starts: Starts;
   readonly screening: Screening;
 }

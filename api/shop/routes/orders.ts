@@ -5,6 +5,7 @@ import { businessIdOf } from '../../../contracts/engine/ids';
 import type { OrderSagaInput } from '../../../contracts/flows/order';
 import { orderStatuses } from '../../../contracts/participants/orders';
 import type { Config } from '../../config';
+import type { ShopSettings } from '../config';
 import type { Cursors } from '../../http/cursor';
 import { Problem } from '../../http/errors';
 import { purchaseFields, purchaseOf } from '../purchase';
@@ -43,7 +44,7 @@ const orderSchema = z
   .meta({ id: 'Order' });
 
 interface OrderRoutes {
-  readonly config: Pick<Config, 'merchantAccounts' | 'secret'>;
+  readonly config: Pick<Config & ShopSettings, 'merchantAccounts' | 'secret'>;
   readonly starts: Starts;
   readonly screening: Screening;
   readonly orderViews: OrderViewsStore;

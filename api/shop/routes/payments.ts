@@ -14,6 +14,7 @@ import {
 import { riskDecisions, riskRules } from '../../../contracts/participants/risk';
 import type { EarlyStatus } from '../../../contracts/engine/transaction';
 import type { Config } from '../../config';
+import type { ShopSettings } from '../config';
 import { Problem } from '../../http/errors';
 import { currencyAt, deadlineFaults, refuse, sameAccountFaults } from '../../http/refusals';
 import { keyOf, principalOf, type Api } from '../../http/route-rules';
@@ -161,7 +162,7 @@ const paymentSchema = z
   .meta({ id: 'Payment' });
 
 interface PaymentRoutes {
-  readonly config: Pick<Config, 'riskPolicy' | 'reviewMs' | 'secret'>;
+  readonly config: Pick<Config & ShopSettings, 'riskPolicy' | 'reviewMs' | 'secret'>;
   readonly starts: Starts;
   readonly screening: Screening;
   readonly steering: Steering;
@@ -305,7 +306,7 @@ function reviewRoute(
 const reviewOf = ({
   riskPolicy,
   reviewMs,
-}: Pick<Config, 'riskPolicy' | 'reviewMs'>): Pick<RefundInput, 'review'> =>
+}: Pick<ShopSettings, 'riskPolicy' | 'reviewMs'>): Pick<RefundInput, 'review'> =>
   riskPolicy.chargebackReview
     ? { review: { above: riskPolicy.chargebackReview, withinMs: reviewMs } }
     : {};

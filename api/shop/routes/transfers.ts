@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { businessIdOf } from '../../../contracts/engine/ids';
 import type { TransferInput } from '../../../contracts/flows/transfer';
 import type { Config } from '../../config';
+import type { ShopSettings } from '../config';
 import { currencyAt, deadlineFaults, refuse, sameAccountFaults } from '../../http/refusals';
 import type { Api } from '../../http/route-rules';
 import { lifeMs, money, reference } from '../../http/schemas';
@@ -33,7 +34,7 @@ const transferBody = z
   });
 
 interface TransferRoutes {
-  readonly config: Pick<Config, 'clearingAccounts' | 'secret'>;
+  readonly config: Pick<Config & ShopSettings, 'clearingAccounts' | 'secret'>;
   readonly starts: Starts;
   readonly screening: Screening;
 }

@@ -10,6 +10,8 @@ import { openDependencies, type Dependencies } from '../../../api/dependencies';
 import type { DeliveryPoints } from '../../../runtime/faults/points';
 import type { Realm } from '../../../api/http/realms';
 import { scopes, type Scope } from '../../../api/http/scopes';
+import { shopApi } from '../../../api/shop';
+import type { ShopStores } from '../../../api/shop/stores';
 import { buildServer, type Server } from '../../../api/server';
 import type { Temporal } from '../../../api/transactions/temporal';
 import type { Flow } from '../../../contracts/engine/ids';
@@ -31,7 +33,7 @@ export interface OwnApis {
   close(): Promise<void>;
 }
 export interface OwnApi extends Server {
-  readonly dependencies: Dependencies;
+  readonly dependencies: Dependencies<ShopStores>;
   /** Those that a process would ask; tests share servers that do not hold all of them. */
   readonly ownPremises: Dependencies['premises'];
   /**
@@ -61,7 +63,7 @@ export async function ownApis(): Promise<OwnApis> {
   return {
     databases,
     async start(variables = {}, { temporal, now, ...more } = {}) {
-      const config = loadConfig({
+      const config = loadConfig(shopApi.variables, {
         API_DATABASE_URL: databases.urls.API_DATABASE_URL,
         API_ORDERS_DATABASE_URL: databases.urls.API_ORDERS_DATABASE_URL,
         API_ACCOUNTS_DATABASE_URL: databases.urls.API_ACCOUNTS_DATABASE_URL,
@@ -77,7 +79,12 @@ export async function ownApis(): Promise<OwnApis> {
         ...variables,
       });
       const queueOf = (flow: Flow): string => `test-${databases.prefix}${taskQueueOf(flow)}`;
-      const real = openDependencies(config, () => undefined, queueOf, now);
+      const real = openDependencies(config, {
+        onError: () => undefined,
+        openStores: (open) => shopApi.stores(config, open),
+        queueOf,
+        localNow: now,
+      });
       await real.clock.premises.ask().catch(() => undefined); // MySQL may be away: a process asks again, too.
       const dependencies = {
         ...real,
@@ -88,6 +95,7 @@ export async function ownApis(): Promise<OwnApis> {
       };
       const server = await buildServer({
         config,
+        routes: shopApi.routes,
         dependencies,
         logger: pino({ level: 'silent' }),
         ...more,

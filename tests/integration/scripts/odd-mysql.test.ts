@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 
 import { makerAtHand, newKey } from '../../../api/http/authentication';
-import { loadConfig, type Config } from '../../../api/config';
-import { openDependencies } from '../../../api/dependencies';
+import { loadConfig } from '../../../api/config';
+import { openDependencies, type Dependencies } from '../../../api/dependencies';
 import type { Check } from '../../../api/health';
 import { scopes } from '../../../api/http/scopes';
+import { shopApi } from '../../../api/shop';
 import { buildServer } from '../../../api/server';
 import { openConnection } from '../../../runtime/mysql/door';
 import type { DatabaseUrls } from '../../../runtime/databases/names';
@@ -35,10 +36,12 @@ const odd = [
 /** What only `SET GLOBAL` can change. */
 const oddGlobals = `SET GLOBAL foreign_key_checks = 0, GLOBAL unique_checks = 0, GLOBAL lc_messages = 'de_DE'`;
 
+type Config = ReturnType<typeof loadConfig<ReturnType<typeof shopApi.variables.settings>>>;
+
 describe('a MySQL whose defaults are others', () => {
   let mysql: OwnMySql;
   let api: Awaited<ReturnType<typeof buildServer>>;
-  let dependencies: ReturnType<typeof openDependencies>;
+  let dependencies: Dependencies;
   let authorization: string;
   let config: Config;
   let urls: DatabaseUrls;
@@ -50,13 +53,15 @@ describe('a MySQL whose defaults are others', () => {
   };
   const anApi = async (of: Config) => {
     const queue = `odd-${randomBytes(6).toString('hex')}`;
-    const own = openDependencies(
-      of,
-      () => undefined,
-      () => queue,
-    );
+    const own = openDependencies(of, {
+      onError: () => undefined,
+      openStores: (open) => shopApi.stores(of, open),
+      queueOf: () => queue,
+    });
     const logger = pino({ level: 'silent' });
-    return { dependencies: own, api: await buildServer({ config: of, dependencies: own, logger }) };
+    const { routes } = shopApi;
+    const server = await buildServer({ config: of, dependencies: own, logger, routes });
+    return { dependencies: own, api: server };
   };
 
   beforeAll(async () => {
@@ -67,7 +72,7 @@ describe('a MySQL whose defaults are others', () => {
     await server.query(`SET GLOBAL validate_password.policy = 'STRONG'`);
     await server.end();
     urls = await provision(mysql.adminUrl, { prefix: '', secret });
-    config = loadConfig({
+    config = loadConfig(shopApi.variables, {
       ...urls,
       API_SECRET: 'a secret that every process of a test shares',
       REDIS_URL: `redis://${deadPort}`, // Starts are accepted without either of them.

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { loadConfig } from '../../../api/config';
+import { shopVariables } from '../../../api/shop/config';
 import { currencies } from '../../../contracts/engine/money';
 import { ConfigurationError } from '../../../runtime/environment';
 import { aConfig } from './fake-api';
@@ -11,7 +12,9 @@ import { aConfig } from './fake-api';
 describe('the configuration of the API', () => {
   it('names every variable that is wrong in one error, and no value', () => {
     const load = () =>
-      loadConfig({ API_PORT: 'eighty', API_SECRET: 'short-secret', TEMPORAL_ADDRESS: '' });
+      loadConfig(shopVariables, {
+        ...{ API_PORT: 'eighty', API_SECRET: 'short-secret', TEMPORAL_ADDRESS: '' },
+      });
     expect(load).toThrow(/API_PORT[^]*API_DATABASE_URL|API_DATABASE_URL[^]*API_PORT/);
     expect(load).toThrow(/API_SECRET/);
     expect(load).toThrow(/TEMPORAL_ADDRESS/);

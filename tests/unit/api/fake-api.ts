@@ -6,6 +6,8 @@ import { makerAtHand, newKey, type Maker } from '../../../api/http/authenticatio
 import { loadConfig } from '../../../api/config';
 import type { Environment } from '../../../runtime/environment';
 import type { Dependencies } from '../../../api/dependencies';
+import { shopApi } from '../../../api/shop';
+import type { ShopStores } from '../../../api/shop/stores';
 import type { Realm } from '../../../api/http/realms';
 import { scopes, type Scope } from '../../../api/http/scopes';
 import { buildServer, type Server } from '../../../api/server';
@@ -26,7 +28,7 @@ import { fakeSteeringCalls } from './fake-steering-calls';
 
 /** A configuration that names no server: for APIs over fakes. */
 export const aConfig = (more: Environment = {}) =>
-  loadConfig({
+  loadConfig(shopApi.variables, {
     API_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/accord',
     API_ORDERS_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/orders',
     API_ACCOUNTS_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/accounts',
@@ -144,10 +146,11 @@ export interface FakeApi extends Server {
   ): string;
 }
 
-/** Fakes of everything behind the API; `dependencies` replaces some of them. */
+/** Fakes of everything behind the API of the shop; `dependencies` and `stores` replace some of them. */
 export async function fakeApi(
-  dependencies: Partial<Dependencies> = {},
+  dependencies: Partial<Dependencies<ShopStores>> = {},
   variables: Environment = {},
+  stores: Partial<ShopStores> = {},
 ): Promise<FakeApi> {
   const rows = new Map<string, RunRow>();
   const inputs = new Map<string, TransactionInput>();
@@ -167,6 +170,7 @@ export async function fakeApi(
   };
   const server = await buildServer({
     config: aConfig(variables),
+    routes: shopApi.routes,
     logger: pino({ level: 'silent' }),
     dependencies: {
       runs: {
@@ -242,17 +246,7 @@ export async function fakeApi(
           }),
       },
       heartbeat: { beat: () => Promise.resolve() },
-      orderViews: { find: nothing, ofCustomer: () => Promise.resolve([]) },
-      accountViews: {
-        find: nothing,
-        standings: (ids) =>
-          Promise.resolve(ids.map((accountId) => ({ accountId, currency: 'EUR', status: 'open' }))),
-        entries: () => Promise.resolve([]),
-      },
-      paymentViews: { find: nothing, balance: nothing },
-      settlementViews: { find: nothing, positions: () => Promise.resolve([]) },
-      stockViews: { find: nothing },
-      couponViews: { find: nothing },
+      stores: { ...shopStores, ...stores },
       temporal: aTemporal({ cancel: update, resolve: update, park: update, review: update }),
       redis: absentRedis(),
       redisCommands: absentRedis(),
@@ -304,6 +298,20 @@ export async function fakeApi(
     },
   };
 }
+
+const shopStores: ShopStores = {
+  orderViews: { find: () => nothing(), ofCustomer: () => Promise.resolve([]) },
+  accountViews: {
+    find: () => nothing(),
+    standings: (ids) =>
+      Promise.resolve(ids.map((accountId) => ({ accountId, currency: 'EUR', status: 'open' }))),
+    entries: () => Promise.resolve([]),
+  },
+  paymentViews: { find: () => nothing(), balance: () => nothing() },
+  settlementViews: { find: () => nothing(), positions: () => Promise.resolve([]) },
+  stockViews: { find: () => nothing() },
+  couponViews: { find: () => nothing() },
+};
 
 const nothing = () => Promise.resolve(undefined);
 

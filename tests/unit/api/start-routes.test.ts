@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 
-import type { Dependencies } from '../../../api/dependencies';
 import { dependencyUnavailable } from '../../../api/http/errors';
 import type { AccountStanding } from '../../../api/shop/stores/account-views-store';
 import type { CouponView } from '../../../api/shop/stores/coupon-views-store';
 import type { PaymentBalance } from '../../../api/shop/stores/payment-views-store';
+import type { ShopStores } from '../../../api/shop/stores';
 import { anEndedRun, anOrder, aRun, fakeApi, type FakeApi } from './fake-api';
 
 const euros = (minorUnits: number) => ({ currency: 'EUR', minorUnits });
@@ -61,7 +61,7 @@ describe('every start', () => {
   const paid: PaymentBalance = { status: 'completed', currency: 'EUR', leftMinor: '100' };
 
   it('a chargeback is booked whatever is left of its payment', async () => {
-    api = await anApi({ paymentViews: aPaymentOf({ ...paid, leftMinor: '-30' }) });
+    api = await anApi({}, {}, { paymentViews: aPaymentOf({ ...paid, leftMinor: '-30' }) });
     const asked = aRefund({ kind: 'chargeback', amount: euros(130) });
     const answer = await post('/v1/payments/P-1/refunds', asked);
     expect(answer.statusCode).toBe(202);
@@ -69,7 +69,7 @@ describe('every start', () => {
 
   it('a chargeback carries the limits above which a person decides, and a refund none', async () => {
     const policy = { RISK_POLICY: '{"chargebackReview":{"EUR":100000}}', REVIEW_MS: '5000' };
-    api = await anApi({ paymentViews: aPaymentOf(paid) }, policy);
+    api = await anApi({}, policy, { paymentViews: aPaymentOf(paid) });
     await post('/v1/payments/P-1/refunds', aRefund({ kind: 'chargeback', amount: euros(130) }));
     expect(api.inputs.get('refund:acme.R-1')).toMatchObject({
       review: { above: { EUR: 100_000 }, withinMs: 5_000 },
@@ -80,7 +80,7 @@ describe('every start', () => {
 
   it('a plan of a refund has a review only where the policy may ask for one', async () => {
     const planned = async (kind: string, policy = {}) => {
-      api = await anApi({ paymentViews: aPaymentOf(paid) }, policy);
+      api = await anApi({}, policy, { paymentViews: aPaymentOf(paid) });
       const answer = await post('/v1/payments/P-1/refunds?dryRun=true', aRefund({ kind }));
       return answer.json<{ steps: { name: string }[] }>().steps.map(({ name }) => name);
     };
@@ -95,14 +95,14 @@ describe('every start', () => {
     ['authorised', '1'],
     ['review', '60'],
   ] as const)('a refund of a payment that is %s is to come again', async (status, seconds) => {
-    api = await anApi({ paymentViews: aPaymentOf({ ...paid, status }) });
+    api = await anApi({}, {}, { paymentViews: aPaymentOf({ ...paid, status }) });
     const answer = await post('/v1/payments/P-1/refunds', aRefund({}));
     expect(answer.json()).toMatchObject({ status: 409, code: 'not_yet', retryable: true });
     expect(answer.headers['retry-after']).toBe(seconds);
   });
 
   it.each(starts)('%s is accepted under its gid', async (url, body, gid) => {
-    api = await anApi({ paymentViews: aPaymentOf(paid) });
+    api = await anApi({}, {}, { paymentViews: aPaymentOf(paid) });
     const answer = await post(url, body);
     expect(answer.statusCode).toBe(202);
     expect(answer.json()).toMatchObject({ gid, early: null });
@@ -249,7 +249,7 @@ describe('a start that is screened', () => {
     ['/v1/payments', aPayment(), [closed], '/fromAccount', 'account_unknown'],
     ['/v1/checkouts', anOrder(), [], '/payment/accountId', 'account_unknown'],
   ])('is refused for an account: %s, %j, %j', async (url, body, standings, pointer, code) => {
-    api = await anApi({ accountViews: accountsOf(() => Promise.resolve(standings)) });
+    api = await anApi({}, {}, { accountViews: accountsOf(() => Promise.resolve(standings)) });
     const answer = await post(url, body);
     expect(answer.statusCode).toBe(422);
     expect(answer.json()).toMatchObject({
@@ -272,7 +272,7 @@ describe('a start that is screened', () => {
     [{ ...coupon, discountMinor: '11' }, '/payment/amount/minorUnits', 'sum_differs'],
   ])('is refused for a coupon: %j', async (found, pointer, code) => {
     for (const url of ['/v1/checkouts', '/v1/orders']) {
-      api = await anApi({ couponViews: { find: () => Promise.resolve(found) } });
+      api = await anApi({}, {}, { couponViews: { find: () => Promise.resolve(found) } });
       const answer = await post(url, aPurchase('TEN', 1240));
       expect(answer.statusCode).toBe(422);
       expect(answer.json()).toMatchObject({ errors: [{ pointer, code }] });
@@ -282,7 +282,7 @@ describe('a start that is screened', () => {
 
   it.each(['/v1/orders', '/v1/checkouts'])('may be free by its coupon: %s', async (url) => {
     const all = { ...coupon, discountMinor: '1250' };
-    api = await anApi({ couponViews: { find: () => Promise.resolve(all) } });
+    api = await anApi({}, {}, { couponViews: { find: () => Promise.resolve(all) } });
     const answer = await post(url, aPurchase('ALL', 0));
     expect(answer.statusCode).toBe(202);
     const plan = await post(`${url}?dryRun=true`, aPurchase('ALL', 0));
@@ -294,7 +294,7 @@ describe('a start that is screened', () => {
     'is free also where its coupon is worth more, and never cheaper than by it: %s',
     async (url) => {
       const more = { ...coupon, discountMinor: '2000' };
-      api = await anApi({ couponViews: { find: () => Promise.resolve(more) } });
+      api = await anApi({}, {}, { couponViews: { find: () => Promise.resolve(more) } });
       expect((await post(url, aPurchase('MORE', 0))).statusCode).toBe(202);
       const [input] = [...api.inputs.values()];
       expect(input).toMatchObject({ coupon: { discount: euros(1250), isWholePrice: true } });
@@ -312,7 +312,7 @@ describe('a start that is screened', () => {
 
   it('takes the discount of the coupon off the price', async () => {
     const own = { ...coupon, customerId: 'acme.C-7' };
-    api = await anApi({ couponViews: { find: () => Promise.resolve(own) } });
+    api = await anApi({}, {}, { couponViews: { find: () => Promise.resolve(own) } });
     await post('/v1/checkouts', aPurchase('TEN', 1240));
     await post('/v1/orders', aPurchase('TEN', 1240));
     const use = { couponId: 'acme.TEN', discount: euros(10) };
@@ -333,7 +333,7 @@ describe('a start that is screened', () => {
     [{ ...paid, leftMinor: '0' }, {}, '/amount', 'over_refunded'],
     [{ ...paid, leftMinor: '0' }, { kind: 'chargeback' }, '/amount', 'over_refunded'],
   ])('is refused for a payment: %j %j', async (payment, more, pointer, code) => {
-    api = await anApi({ paymentViews: aPaymentOf(payment) });
+    api = await anApi({}, {}, { paymentViews: aPaymentOf(payment) });
     const answer = await post('/v1/payments/P-1/refunds', aRefund(more));
     expect(answer.statusCode).toBe(422);
     expect(answer.json()).toMatchObject({ errors: [{ pointer, code }] });
@@ -344,11 +344,15 @@ describe('a start that is screened', () => {
     const away = () => Promise.reject(dependencyUnavailable('mysql'));
     const silent = () => new Promise<never>(() => undefined);
     for (const look of [away, silent]) {
-      api = await anApi({
-        accountViews: accountsOf(look),
-        couponViews: { find: look },
-        paymentViews: { find: look, balance: look },
-      });
+      api = await anApi(
+        {},
+        {},
+        {
+          accountViews: accountsOf(look),
+          couponViews: { find: look },
+          paymentViews: { find: look, balance: look },
+        },
+      );
       const answers = [
         await post('/v1/checkouts', aPurchase('TEN', 1240)),
         await post('/v1/transfers', aTransfer()),
@@ -361,12 +365,16 @@ describe('a start that is screened', () => {
   it('is answered from its row where the key is known, whatever a screening would say by now', async () => {
     let looks = 0;
     const gid = 'transfer:acme.T-1';
-    api = await anApi({
-      accountViews: accountsOf(() => {
-        looks += 1;
-        return Promise.resolve([]);
-      }),
-    });
+    api = await anApi(
+      {},
+      {},
+      {
+        accountViews: accountsOf(() => {
+          looks += 1;
+          return Promise.resolve([]);
+        }),
+      },
+    );
     api.rows.set(gid, aRun({ gid, flow: 'transfer' }));
     api.claims.set('k', { kind: 'attached', gid });
     const answer = await post('/v1/transfers', aTransfer());
@@ -434,7 +442,7 @@ function aLine(_: unknown, at: number) {
 
 function accountsOf(
   standings: () => Promise<readonly AccountStanding[]>,
-): Dependencies['accountViews'] {
+): ShopStores['accountViews'] {
   return {
     find: () => Promise.resolve(undefined),
     standings,
@@ -442,6 +450,6 @@ function accountsOf(
   };
 }
 
-function aPaymentOf(balance: PaymentBalance): Dependencies['paymentViews'] {
+function aPaymentOf(balance: PaymentBalance): ShopStores['paymentViews'] {
   return { find: () => Promise.resolve(undefined), balance: () => Promise.resolve(balance) };
 }

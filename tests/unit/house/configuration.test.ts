@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 
 import { apiVariables, loadConfig } from '../../../api/config';
+import { shopVariables } from '../../../api/shop/config';
 import { relayed } from '../../../runtime/databases/names';
 import {
   loadConsumerConfig,
@@ -19,7 +20,7 @@ const checkout = join(__dirname, '..', '..', '..');
 const read = (file: string): string => readFileSync(join(checkout, file), 'utf8');
 
 const variables = [
-  ...new Set([...apiVariables, ...Object.values(workerVariables()).flat()]),
+  ...new Set([...apiVariables(shopVariables), ...Object.values(workerVariables()).flat()]),
 ].sort();
 
 /** Also those that are commented out: they are for some installations alone. */
@@ -37,7 +38,7 @@ describe('.env.example', () => {
 
   it('is a configuration of every process, but for the secrets', () => {
     const given = { ...example, API_SECRET: 'made up for this test, and long enough' };
-    expect(() => loadConfig(given)).not.toThrow();
+    expect(() => loadConfig(shopVariables, given)).not.toThrow();
     expect(() => loadTransactionWorkerConfig(given)).not.toThrow();
     expect(() => loadConsumerConfig(given)).not.toThrow();
   });

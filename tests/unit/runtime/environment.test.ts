@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { apiVariables } from '../../../api/config';
+import { apiVariables as apiVariablesWith } from '../../../api/config';
+import { shopVariables } from '../../../api/shop/config';
 import { warningsOfUnknown } from '../../../runtime/environment';
 import { workerVariables } from '../../../workers/config';
 
+const apiVariables = apiVariablesWith(shopVariables);
 const processes = { api: apiVariables, ...workerVariables() };
 const everyVariable = Object.values(processes).flat();
 const given = (...names: readonly string[]) =>

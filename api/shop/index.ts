@@ -1,0 +1,13 @@
+/** What the shop adds to the API: its variables, what it reads of its participants, and its routes. */
+import { shop } from '../../contracts/shop';
+import type { ApiParts } from '../parts';
+import { shopVariables, type ShopSettings } from './config';
+import { shopRoutes } from './routes';
+import { openShopStores, type ShopStores } from './stores';
+
+export const shopApi = {
+  application: shop,
+  variables: shopVariables,
+  stores: openShopStores,
+  routes: shopRoutes,
+} as const satisfies ApiParts<ShopSettings, ShopStores>;

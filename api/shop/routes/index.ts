@@ -1,0 +1,31 @@
+import type { Api } from '../../http/route-rules';
+import type { ApiServices } from '../../parts';
+import type { ShopSettings } from '../config';
+import { createScreening } from '../screening';
+import type { ShopStores } from '../stores';
+import { accountRoutes } from './accounts';
+import { checkoutRoutes } from './checkouts';
+import { orderRoutes } from './orders';
+import { paymentRoutes } from './payments';
+import { settlementRoutes } from './settlements';
+import { stockRoutes } from './stock';
+import { transferRoutes } from './transfers';
+
+/** Starts of orders, checkouts, transfers, payments, refunds and settlements, and what became of them. */
+export function shopRoutes(
+  api: Api,
+  { config, stores, starts, steering, cursors, logger }: ApiServices<ShopSettings, ShopStores>,
+): void {
+  const { accountViews, couponViews, orderViews, paymentViews, settlementViews, stockViews } =
+    stores;
+  const screening = createScreening({ accountViews, couponViews, paymentViews }, (error) =>
+    logger.warn({ err: error }, 'A start was not screened.'),
+  );
+  orderRoutes(api, { config, starts, screening, orderViews, cursors });
+  checkoutRoutes(api, { config, starts, screening });
+  transferRoutes(api, { config, starts, screening });
+  paymentRoutes(api, { config, starts, screening, steering, paymentViews });
+  settlementRoutes(api, { config, starts, settlementViews, cursors });
+  accountRoutes(api, { accountViews, cursors });
+  stockRoutes(api, { stockViews });
+}
