@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { backoffMs } from './backoff';
+
 /** A step that is repeated until it is stopped, or says that it was the last one. */
 export interface Repetition {
   /** Resolves when the step under way has ended; none follows it. */
   stop(): Promise<void>;
 }
 
-/** Pause after the first failure; doubled with each further one, up to the second number. */
 const failurePauseMs = { first: 100, max: 5_000 } as const;
 
 /**
@@ -49,7 +50,7 @@ async function repeatUntil(
     } catch (error) {
       failures += 1;
       onFailure(error, failures);
-      pauseMs = Math.min(failurePauseMs.first * 2 ** (failures - 1), maxPauseMs);
+      pauseMs = backoffMs(failures, { first: failurePauseMs.first, max: maxPauseMs });
     }
     if (pauseMs === null) return;
     await delay(pauseMs, undefined, { signal }).catch(() => undefined); // Stopped: the loop sees it.

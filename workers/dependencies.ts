@@ -9,6 +9,7 @@ import type { FencedDatabases } from '../activities/fence/databases';
 import type { SqlPool } from '../activities/fence/sql-transaction';
 import { createSqlPool } from '../activities/fence/sql-transaction';
 import type { TransactionWorkerConfig } from './config';
+import { backoffMs } from '../runtime/backoff';
 import type { Logger } from '../runtime/logger';
 import {
   clusterPremise,
@@ -94,12 +95,14 @@ export async function openTransactionDependencies(
   };
 }
 
+const temporalPauseMs = { first: 100, max: 5_000 } as const;
+
 /** Tries until Temporal answers: a worker may be started before its server. */
 export async function connectTemporal(
   { address, apiKey }: TransactionWorkerConfig['temporal'],
   logger: Logger,
 ): Promise<NativeConnection> {
-  for (let wait = 100; ; wait = Math.min(wait * 2, 5_000)) {
+  for (let failures = 1; ; failures += 1) {
     try {
       return await NativeConnection.connect({
         address,
@@ -107,8 +110,9 @@ export async function connectTemporal(
         ...(apiKey !== undefined && { apiKey, tls: true }),
       });
     } catch (error) {
-      logger.warn({ err: error, retryInMs: wait }, `Temporal at ${address} does not answer yet.`);
-      await delay(wait);
+      const retryInMs = backoffMs(failures, temporalPauseMs);
+      logger.warn({ err: error, retryInMs }, `Temporal at ${address} does not answer yet.`);
+      await delay(retryInMs);
     }
   }
 }

@@ -1,10 +1,11 @@
 /** What `npm start` does while it runs: it starts again what has died, and tells once what goes on. */
 import type { Application, Role } from './application';
+import { backoffMs } from '../../runtime/backoff';
 import { reasonOf } from '../../runtime/waiting';
 
 /** Between two looks. */
 export const superviseEveryMs = 1_000;
-const retryAtMostMs = 60_000;
+const retryMs = { first: 2 * superviseEveryMs, max: 60_000 } as const;
 
 /** A server of the stack that was up and whose process is gone. */
 export interface DeadServer {
@@ -29,7 +30,7 @@ export interface Supervised {
 }
 
 interface Failing {
-  readonly waitMs: number;
+  readonly failures: number;
   readonly againAt: number;
 }
 
@@ -51,8 +52,8 @@ export function createSupervision(supervised: Supervised): { look(): Promise<voi
       failing.delete(name);
     } catch (error) {
       if (!failed) say(`${reasonOf(error)}\n${name} is tried again and again.`);
-      const waitMs = Math.min((failed?.waitMs ?? superviseEveryMs) * 2, retryAtMostMs);
-      failing.set(name, { waitMs, againAt: now() + waitMs });
+      const failures = (failed?.failures ?? 0) + 1;
+      failing.set(name, { failures, againAt: now() + backoffMs(failures, retryMs) });
     }
   }
 

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../runtime/backoff';
 import type { ConsumedRecord, DeadLetterStore } from './dead-letter-store';
 
 /** What a consumer does with its events. */
@@ -91,7 +92,7 @@ export function createEventProcessor<Change>({
           return;
         }
       }
-      await context.pause(backoff(attempts));
+      await context.pause(backoffMs(attempts, pauseMs));
     }
   };
 
@@ -116,15 +117,12 @@ export function createEventProcessor<Change>({
           observer.failed(error, failures);
         }
         await context.heartbeat();
-        await context.pause(backoff(failures));
+        await context.pause(backoffMs(failures, pauseMs));
       }
       return false;
     },
   };
 }
-
-const backoff = (failures: number): number =>
-  Math.min(pauseMs.first * 2 ** (failures - 1), pauseMs.max);
 
 const describe = (error: unknown): string =>
   error instanceof Error ? `${error.name}: ${error.message}` : String(error);

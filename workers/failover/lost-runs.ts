@@ -12,6 +12,7 @@ import { application } from '../../contracts/engine/application';
 import { partsOfGid, type Gid } from '../../contracts/engine/ids';
 import { searchAttributes } from '../../contracts/engine/search-attributes';
 import { failoverTaskQueue } from '../../contracts/engine/task-queues';
+import { backoffMs } from '../../runtime/backoff';
 import { callWithin } from '../../runtime/temporal-call';
 import { repeat, type Repetition } from '../../runtime/repeat';
 
@@ -41,7 +42,7 @@ export function createLostRuns({
   now = () => performance.now(),
   taskQueue = failoverTaskQueue,
 }: LostRunsParts) {
-  const pauses = new Map<Gid, { readonly ms: number; readonly until: number }>();
+  const pauses = new Map<Gid, { readonly starts: number; readonly until: number }>();
   const bounded = <Result>(work: () => Promise<Result>): Promise<Result> =>
     callWithin(client, callMs, work);
 
@@ -91,8 +92,8 @@ export function createLostRuns({
       return false;
     }
     if (!(await moves.claim(gid)) || !(await start(move))) return false;
-    const ms = pause ? Math.min(pause.ms * 2, pauseMs.max) : pauseMs.first;
-    pauses.set(gid, { ms, until: now() + ms });
+    const starts = (pause?.starts ?? 0) + 1;
+    pauses.set(gid, { starts, until: now() + backoffMs(starts, pauseMs) });
     await tell(gid, gone);
     return true;
   }
