@@ -167,11 +167,11 @@ function register(calls: readonly Call[]): Looked {
     (call) => gidOf(call) ?? '',
   );
   const wrong = [...byGid].flatMap(([gid, ofGid]): readonly Wrong[] => {
-    const telling = ofGid.filter((call) => isStart(call) || toldState(call) !== undefined);
+    const transitions = ofGid.filter((call) => isStart(call) || toldState(call) !== undefined);
     const initial = ofGid.some(isStart) ? absent : 'accepted';
-    const culprit = firstUnexplained(telling, initial, afterCall);
+    const culprit = firstUnexplained(transitions, initial, afterCall);
     if (!culprit) return [];
-    const told = telling.map((call) => toldState(call)).filter(isText);
+    const told = transitions.map((call) => toldState(call)).filter(isText);
     const sentence = `${culprit.f} was told ${toldState(culprit) ?? 'nothing'}, which no order of ${told.join(', ')} explains.`;
     return [{ gid, sentence }];
   });

@@ -16,7 +16,7 @@ export type Call = <Request extends object, Result>(
 
 /**
  * The calls of one transaction. A call belongs to the step that it is made in: the step receives the fence verdict and
- * its patience decides how long the call is tried. A verdict's "no" is thrown as a non-retryable
+ * its budget decides how long the call is tried. A verdict's "no" is thrown as a non-retryable
  * `ApplicationFailure` of that type.
  */
 export function createCalls(run: Run, lane: Lane): Call {
@@ -29,7 +29,7 @@ export function createCalls(run: Run, lane: Lane): Call {
     const context = lane.calls.getStore();
     if (!context)
       throw new Error(`${activity} was called outside of a step: nothing would undo it.`);
-    const { step, patience } = context;
+    const { step, budget } = context;
     step.effect = key;
     if (verb !== 'undo') step.wasCalled = true;
     const verdict = await lane
@@ -37,7 +37,7 @@ export function createCalls(run: Run, lane: Lane): Call {
         activity,
         verb,
         request: { ...request, key, minEpoch: run.epoch },
-        budget: patience,
+        budget,
         summary: `${step.name} · ${run.input.gid}`,
       })
       .catch((error: unknown) => {
@@ -71,6 +71,6 @@ const lastFailureOf = ({
 export const inStep = <Result>(
   lane: Lane,
   step: StepRecord,
-  patience: RetryBudget,
+  budget: RetryBudget,
   call: () => Promise<Result>,
-): Promise<Result> => lane.calls.run({ step, patience }, call);
+): Promise<Result> => lane.calls.run({ step, budget }, call);

@@ -238,8 +238,8 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
   ): Promise<Result> {
     for (let grant = 1; ; grant += 1) {
       try {
-        const patience: RetryBudget = { kind: 'act', timeLeftMs: kernel.timeLeftMs() };
-        const result = await inStep(lane, step, patience, () => act(step.key));
+        const budget: RetryBudget = { kind: 'act', timeLeftMs: kernel.timeLeftMs() };
+        const result = await inStep(lane, step, budget, () => act(step.key));
         endStep(run, step, 'done');
         return result;
       } catch (error) {

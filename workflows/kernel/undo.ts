@@ -25,7 +25,7 @@ export async function undoAll(kernel: Kernel): Promise<void> {
     const attempt = tryOnce(step).finally(() => (progress.isDone = true));
     tried.push(attempt);
     if (tried.length === 1 && !isContinued) kernel.announce(); // Once there is a step to name.
-    await Promise.race([attempt, lane.patience(() => progress.isDone)]);
+    await Promise.race([attempt, lane.pauseForUndo(() => progress.isDone)]);
   }
   if (tried.length === 0 && !isContinued) kernel.announce();
   const answers = [...broken, ...(await Promise.all(tried))];

@@ -23,13 +23,13 @@ function aKernel() {
     run,
     call: () => Promise.resolve(null),
     lane: { show: () => undefined },
-    persistence: {
+    retryUntilDone: {
       persist: async (one: (typeof owed)[number] & { readonly call: () => Promise<unknown> }) => {
         owed.push(one);
         return one.call();
       },
     },
-  } as unknown as Kernel; // What a telling asks of it outside of a workflow.
+  } as unknown as Kernel; // What a execution asks of it outside of a workflow.
   return { kernel, run, owed };
 }
 
@@ -82,7 +82,7 @@ describe('a step that its flow has no more, behind the decision', () => {
     expect(run.steps.get('room-retired')).toMatchObject({ kind: 'retriable', atRisk: held });
   });
 
-  it('is not told twice of an amount that an earlier run knows', async () => {
+  it('is not executable twice of an amount that an earlier run knows', async () => {
     const { kernel, run } = aKernel();
     begun(run, 'room');
     run.phase = 'forward';
@@ -103,9 +103,9 @@ describe('a step that was added while runs were open', () => {
     'decides nothing by its refusal where it is run again: %s',
     async (isAdded) => {
       const { kernel } = aKernel();
-      const telling = createExecution(kernel, true);
-      await expect(telling.tx.step('room', { ...act, isAdded })).rejects.toThrow();
-      expect(telling.reach().isLasting).toBe(!isAdded);
+      const execution = createExecution(kernel, true);
+      await expect(execution.tx.step('room', { ...act, isAdded })).rejects.toThrow();
+      expect(execution.reach().isLasting).toBe(!isAdded);
     },
   );
 });
@@ -124,7 +124,7 @@ describe('a word for a step that its input does not have', () => {
 
   it.each(['rooms', 'pay'] as const)('says so: %s', async (name) => {
     const input = anOrder();
-    const told = executableOf(
+    const executable = executableOf(
       flow,
       {
         async run(tx) {
@@ -134,6 +134,6 @@ describe('a word for a step that its input does not have', () => {
       },
       input,
     );
-    await expect(told.run(nobody)).rejects.toThrow(`${name} is no step of this input.`);
+    await expect(executable.run(nobody)).rejects.toThrow(`${name} is no step of this input.`);
   });
 });

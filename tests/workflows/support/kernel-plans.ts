@@ -337,7 +337,7 @@ function createWorld(plan: Plan) {
     const lane: Lane = {
       calls: new AsyncLocalStorage(),
       locks: undefined,
-      patience: (isDone) => condition(isDone),
+      pauseForUndo: (isDone) => condition(isDone),
       show: () => undefined,
       async send(call) {
         if (lostAt !== null && calls.length >= lostAt) return never(); // It is not even asked.

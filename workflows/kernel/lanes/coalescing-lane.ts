@@ -39,7 +39,7 @@ export function createCoalescingLane(): CoalescingLane {
     calls: new AsyncLocalStorage<StepContext>(),
     send: enqueue,
     locks: undefined, // The lane never waits: createOrder decides the items of one customer on the locked row.
-    patience: (isDone) => condition(isDone), // No timers: one for each item costs a fifth of the throughput.
+    pauseForUndo: (isDone) => condition(isDone), // No timers: one for each item costs a fifth of the throughput.
     show: () => undefined, // Its items have no workflow of their own to show: their row tells.
     flush,
   };
@@ -71,9 +71,9 @@ export function createCoalescingLane(): CoalescingLane {
  * to ask. More than 4 MiB of commands in one task would terminate the run without undo.
  */
 function takeSets(queues: Map<string, Waiting[]>): readonly (readonly Waiting[])[] {
-  const budget = { bytes: taskBytesMax };
+  const room = { bytes: taskBytesMax };
   const sets = [...queues.keys()].sort().map((name) => {
-    const { set, rest } = split(queues.get(name) ?? [], budget);
+    const { set, rest } = split(queues.get(name) ?? [], room);
     if (rest.length > 0) queues.set(name, rest);
     else queues.delete(name);
     return set;
@@ -85,7 +85,7 @@ function takeSets(queues: Map<string, Waiting[]>): readonly (readonly Waiting[])
 const taskBytesMax = setBytesMax - 64;
 
 /** One set of distinct keys within the bounds. A single item always goes: a large one would wait for ever. */
-function split(queue: readonly Waiting[], budget: { bytes: number }) {
+function split(queue: readonly Waiting[], room: { bytes: number }) {
   const set: Waiting[] = [];
   const rest: Waiting[] = [];
   const keys = new Set<string>();
@@ -94,14 +94,14 @@ function split(queue: readonly Waiting[], budget: { bytes: number }) {
     const { key } = waiting.call.request;
     const rowsThen = rows + rowsOf(waiting.call);
     const isFull = set.length === batchItemsMax || (set.length > 0 && rowsThen > setRowsMax);
-    const fits = waiting.bytes <= budget.bytes || budget.bytes === taskBytesMax;
+    const fits = waiting.bytes <= room.bytes || room.bytes === taskBytesMax;
     if (isFull || !fits || keys.has(key)) {
       rest.push(waiting);
       continue;
     }
     keys.add(key);
     rows = rowsThen;
-    budget.bytes -= waiting.bytes;
+    room.bytes -= waiting.bytes;
     set.push(waiting);
   }
   return { set, rest };
@@ -138,8 +138,8 @@ async function sendSet(set: readonly Waiting[]): Promise<void> {
 /** The time of one set of acts. An item's own deadline takes effect at its next call, and spoils no other's. */
 const setActMs = 10_000;
 
-const budgetOf = ({ budget: patience }: ItemCall): RetryBudget =>
-  patience.kind === 'act' ? { kind: 'act', timeLeftMs: setActMs } : patience;
+const budgetOf = ({ budget }: ItemCall): RetryBudget =>
+  budget.kind === 'act' ? { kind: 'act', timeLeftMs: setActMs } : budget;
 
 /** Business rows that a request may touch: its lines, and what comes with them. */
 const rowsOf = ({ request }: ItemCall): number =>

@@ -20,7 +20,7 @@ export interface ItemCall {
 /** The step that a facade call belongs to: it receives the verdict. */
 export interface StepContext {
   readonly step: StepRecord;
-  readonly patience: RetryBudget;
+  readonly budget: RetryBudget;
 }
 
 /** Locks as a lane takes them: `acquire` waits for at most `timeLeftMs`. */
@@ -42,7 +42,7 @@ export interface Lane {
    * Resolves when it is done, or when the next undo need not wait for it any longer. A lane without timers waits until
    * it is done.
    */
-  patience(isDone: () => boolean): Promise<unknown>;
+  pauseForUndo(isDone: () => boolean): Promise<unknown>;
   /** Shows state and step where people look (search attributes, details). */
   show(run: Run): void;
 }

@@ -34,7 +34,8 @@ export function createSingleLane(): Lane {
       release: (request) =>
         locksWith(leaseOptions(`give back ${nameOf(request)}`)).releaseLock(request),
     },
-    patience: (isDone) => condition(isDone, undoPauseMs, { summary: 'until the next undo begins' }),
+    pauseForUndo: (isDone) =>
+      condition(isDone, undoPauseMs, { summary: 'until the next undo begins' }),
     show: createShow(),
   };
 }
