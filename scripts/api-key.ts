@@ -1,6 +1,6 @@
 /**
- * npm run api-key: makes, lists and revokes keys of the API, also those that may administer keys, which nobody gets over
- * HTTP. A secret is printed once, when it is made.
+ * npm run api-key: makes, lists and revokes keys of the API, also those that may administer keys, which nobody gets
+ * over HTTP. A secret is printed once, when it is made.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 
@@ -19,7 +19,7 @@ import { provisioned } from '../testing/environment/provisioned';
 import { givenVariable } from '../testing/stack/config';
 import { stackProfiles, type Profile } from '../testing/stack/profile';
 
-/** Of a tenant or of a cluster: exactly one of them is named. */
+/** The key belongs to a tenant or to a cluster: exactly one of them is given. */
 interface Options {
   readonly tenant?: string;
   readonly cluster?: string;
@@ -111,7 +111,10 @@ const revoke = (keyId: string, options: ChangeOptions): Promise<void> =>
     console.error(`Revoked; a running API takes it for five more seconds at most.`);
   });
 
-/** Before it is done, with whom the machine knows at this command line: the name behind `--by` is that person's own word. */
+/**
+ * Before it is done, with whom the machine knows at this command line: the name behind `--by` is that person's own
+ * word.
+ */
 const writeDown = async (
   { audit, now }: Pick<ReturnType<typeof openKeys>, 'audit' | 'now'>,
   { tenant }: Place,

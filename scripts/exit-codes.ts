@@ -1,9 +1,9 @@
-/** The exit of a tool whose exit code is a verdict: what kept it from one is 2, and never taken for it. */
+/** The exit of a tool whose exit code is a verdict. Exit code 2 means: an error prevented a verdict. */
 import { CommanderError } from 'commander';
 
 import { fail } from './report';
 
-/** Of a Command with `exitOverride()`. A verdict that was reached before the error stands; help is 0. */
+/** Ends a Command with `exitOverride()`. A verdict that was reached before the error stands; help exits with 0. */
 export function exitWithoutVerdict(error: unknown): never {
   // Commander has said already what was wrong.
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);

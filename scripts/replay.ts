@@ -1,6 +1,6 @@
 /**
- * npm run replay: replays histories, recorded or fetched from a server, on the workflow code that production would load.
- * Ends with 0 where all of them replay, 1 where one does not, 3 where there was none, 2 where it could not try.
+ * npm run replay: replays histories, recorded or fetched from a server, on the workflow code that production would
+ * load. Ends with 0 where all of them replay, 1 where one does not, 3 where there was none, 2 where it could not try.
  */
 import { existsSync } from 'node:fs';
 
@@ -39,7 +39,7 @@ interface Options {
 
 const exitCodes = { replayed: 0, refused: 1, couldNotTry: 2, nothing: 3 } as const;
 
-/** Of the closed runs that are replayed where nobody says which. */
+/** Number of closed runs that are replayed by default. */
 const newestClosed = 1_000;
 
 async function replay(options: Options): Promise<number> {

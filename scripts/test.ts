@@ -1,6 +1,7 @@
 /**
- * npm test: every test of the house, on servers of its own. Each project is a Jest run, one after the other: the machine
- * is small, and what is slow shows. Arguments go to Jest as they are, in one run: npm test -- tests/unit/contracts
+ * npm test: every test of the house, on servers of its own. Each project is a Jest run, one after the other: the
+ * machine is small, and what is slow shows. Arguments go to Jest as they are, in one run: npm test --
+ * tests/unit/contracts
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -23,7 +24,7 @@ const projects = ['unit', 'replay', 'workflows', 'integration', 'e2e'] as const;
 /** From Jest's report to its end; idle connections of the drivers take seconds. */
 const endsWithinMs = 20_000;
 
-/** Of one Jest run, as its `--json` says it. */
+/** Result of one Jest run, as its option `--json` writes it. */
 const resultSchema = z.object({
   numPassedTests: z.number(),
   numFailedTests: z.number(),

@@ -1,4 +1,4 @@
-/** What an application is made of: its participants and flows, and what follows from their definitions. */
+/** The parts of an application: its participants and flows, and what follows from their definitions. */
 import { operationsOf, type AnyOperation, type Participating } from './definition';
 import type { Refusal } from './failures';
 import { isOperatorFlow, type Flow } from './ids';
@@ -8,13 +8,13 @@ import type { FlowDefinition } from './steps';
 import type { TransactionInput } from './transaction';
 
 export interface Application {
-  /** Those with a database of their own, and a fence in it; `accord`, the last, is every application's. */
+  /** Databases with a fence: one for each such participant, and last `accord`, which every application has. */
   readonly fenced: readonly string[];
-  /** `fenced` without `accord`: those whose acts may only reserve. */
+  /** `fenced` without `accord`. Acts in these databases may only reserve. */
   readonly reserving: readonly string[];
   /** By name. */
   readonly flows: Readonly<Record<Flow, FlowDefinition>>;
-  /** Those that callers start; the others move regions. */
+  /** Flows that callers start. The other flows move regions. */
   readonly businessFlows: readonly Flow[];
   /** Every operation of every participant, by activity type. */
   readonly operations: ReadonlyMap<string, AnyOperation>;
@@ -22,7 +22,7 @@ export interface Application {
   readonly refusals: readonly Refusal[];
   /** @throws a plain error for a flow that the application does not have. */
   readonly workflowOf: (flow: Flow) => string;
-  /** The steps that a flow may have, whatever its input; none of a flow that the application does not have. */
+  /** All steps that a flow may have, for any input. An unknown flow has none. */
   readonly stepsOfFlow: (flow: Flow) => readonly PlannedStep[];
   /** The steps that a transaction with this input has. */
   readonly stepsOfInput: (input: TransactionInput) => readonly PlannedStep[];
@@ -32,9 +32,9 @@ export interface Application {
 
 /** What an application is made of. */
 export interface ApplicationParts {
-  /** With a database of their own each. */
+  /** Each has a database of its own. */
   readonly participants: readonly Participating[];
-  /** Without a fence: what they do is made so, and looked at. Left out: none. */
+  /** Participants without a fence: they bring about a state and verify it. Left out: none. */
   readonly unfenced?: readonly Participating[];
   readonly flows: readonly FlowDefinition[];
 }
@@ -42,7 +42,8 @@ export interface ApplicationParts {
 /**
  * Declares an application.
  *
- * @throws a plain error where two participants or two flows have one name, two flows one workflow, or a flow's step calls
+ * @throws a plain error where two participants or two flows have one name, two flows one workflow, or a flow's step
+ *   calls
  *   a participant that is not among them.
  */
 export function defineApplication({
@@ -107,7 +108,7 @@ function demandKnown(flow: FlowDefinition, operations: ReadonlyMap<string, AnyOp
 let installed: Application | undefined;
 
 /**
- * Makes it the application of this process: what every part of the engine asks for. A process has one, from its start on.
+ * Makes it the application of this process, which every part of the engine reads. A process has one from its start on.
  *
  * @throws a plain error where another one is installed already.
  */

@@ -1,8 +1,8 @@
 /**
- * The one table of currencies: ISO 4217, list one, amended to the end of 2025, by digits after the decimal point. In it
- * is every code whose minor unit is a number: currencies in circulation, funds, units of account. Metals, drawing rights
- * and test codes have none ("N.A."), so no amount of theirs is a whole number of minor units: they are left out. A code
- * that ISO withdraws stays: accounts may still hold it.
+ * The one table of currencies, by digits after the decimal point: ISO 4217, list one, amended to the end of 2025. It
+ * has every code whose minor unit is a number: currencies in circulation, funds, units of account. It leaves out
+ * metals, drawing rights and test codes: their minor unit is "N.A.", so no amount is a whole number of minor units. A
+ * code that ISO withdraws stays in the table, because accounts may still hold it.
  */
 const codesByDigits = {
   0: ['BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF'],

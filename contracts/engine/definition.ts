@@ -1,30 +1,30 @@
 /**
- * What a participant is, declared once: its operations, what each asks of the fence, and what follows from it. Pure, so
- * that workflows, activities, the API and tools read the same words.
+ * Declares a participant once: its operations, their fence verbs, and what follows from them. This file is pure, so
+ * workflows, activities, the API and tools read the same definitions.
  */
 import { whyNoRefusal, type Refusal } from './failures';
 import type { AmountAtRisk } from './money';
 import type { Keyed, SealAnswer, SetActivity, Verb } from './verdict';
 
-/** What an operation is, beside its name. `Request` and `Result` are types alone: no value of them is kept here. */
+/** All of an operation except its name. `Request` and `Result` are only types: no value of them is stored here. */
 export interface OperationTraits<V extends Verb, Request extends object, Result> {
   readonly verb: V;
   /**
-   * `recorded`: before the pivot and at it, so that a delayed first attempt meets the refusal. `rolledBack`: after it, so
+   * `recorded`: up to the pivot, so that a delayed first attempt gets the refusal. `rolledBack`: after the pivot, so
    * that an operator may try again.
    */
   readonly refusalsAre: 'recorded' | 'rolledBack';
-  /** What the business may say no with, and nothing else. The failures of the protocol come with every operation. */
+  /** The complete list of refusals. Every operation may also fail with the failures of the protocol. */
   readonly refusals: readonly Refusal[];
   /** The act only reserves: a confirm or an undo must follow. */
   readonly reserves: boolean;
-  /** A person who skips it moves money, or leaves it where it is. */
+  /** A person who skips this step decides where money is. */
   readonly movesMoney: boolean;
-  /** What the act puts at risk, as far as its request says; with the result, as the answer says. */
+  /** Amounts that the act puts at risk: by its request, or by its result once there is one. */
   readonly amounts: (request: Request, result?: Result) => readonly AmountAtRisk[];
 }
 
-/** An operation of a participant: an activity, the words of a flow, and the fence's verb. */
+/** An operation of a participant: its activity, its name in a flow, and its fence verb. */
 export interface Operation<V extends Verb, Request extends object, Result> extends OperationTraits<
   V,
   Request,
@@ -36,20 +36,20 @@ export interface Operation<V extends Verb, Request extends object, Result> exten
   readonly type: string;
 }
 
-/** No more of its types than every operation has. */
+/** An operation of any request and result. */
 export type AnyOperation = Operation<Verb, never, never>;
-/** No more than this, or the compiler would take what a request is from here. */
+/** Nothing more stands here, or the compiler would infer the request type from it. */
 interface AnyTraits {
   readonly verb: Verb;
   readonly refusals: readonly Refusal[];
 }
 
 export interface ActTraits<Request extends object, Result> {
-  /** Left out: it refuses nothing of its own. */
+  /** Left out: no refusals of its own. */
   readonly refusals?: readonly Refusal[];
-  /** Left out: it does not. */
+  /** Left out: `false`. */
   readonly reserves?: true;
-  /** Left out: it does not. */
+  /** Left out: `false`. */
   readonly movesMoney?: true;
   /** Left out: nothing. */
   readonly amounts?: (request: Request, result?: Result) => readonly AmountAtRisk[];
@@ -64,11 +64,11 @@ function traits<V extends Verb, Request extends object, Result>(
   return { verb, refusalsAre, refusals, reserves, movesMoney, amounts };
 }
 
-/** What takes effect before the pivot, or is it: may be undone, confirmed or sealed. */
+/** An act before the pivot, or the pivot itself. It may be undone, confirmed or sealed. */
 export const act = <Request extends object, Result = null>(given?: ActTraits<Request, Result>) =>
   traits<'act', Request, Result>('act', given);
 
-/** What takes effect after the pivot only: retried until it has. */
+/** An act after the pivot. It is retried until it has taken effect. */
 export const retriableAct = <Request extends object, Result = null>(
   given?: Omit<ActTraits<Request, Result>, 'reserves'>,
 ) => traits<'act', Request, Result>('act', given, 'rolledBack');
@@ -77,10 +77,10 @@ export const retriableAct = <Request extends object, Result = null>(
 export const confirm = <Request extends object = object>(given?: { readonly movesMoney?: true }) =>
   traits<'confirm', Request, null>('confirm', given);
 
-/** Takes an act back, on its branch; one that never came is fenced for good. */
+/** Takes an act back, on its branch. An act that never arrived is fenced for good. */
 export const undo = <Request extends object = object>() => traits<'undo', Request, null>('undo');
 
-/** Answers whether the act of a branch has happened; where it has not, it never will. */
+/** Answers whether the act of a branch has happened. If it has not, it never will. */
 export const seal = <Request extends object = object>() =>
   traits<'seal', Request, SealAnswer>('seal');
 
@@ -94,7 +94,7 @@ type Named<Operations> = {
     : never;
 };
 
-/** A participant: its operations under their names, beside its own. */
+/** A participant: its name, and its operations under their names. */
 export interface Participating {
   readonly participant: string;
 }
@@ -121,7 +121,7 @@ export type ActivitiesOf<Definition extends Participating> = {
 };
 
 /**
- * Declares a participant. All that is said of its operations anywhere else follows from this.
+ * Declares a participant. Everything else about its operations is derived from this declaration.
  *
  * @param participant its name, `/^[a-z][A-Za-z]*$/`: it begins the activity types.
  * @throws an error for a refusal that could be taken for something else: `whyNoRefusal`.

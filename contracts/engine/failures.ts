@@ -1,8 +1,8 @@
 /**
- * A business "no", such as `OutOfStock`: the step left nothing behind and the fence keeps it. It leads to undo. Open: each
- * operation declares its own (contracts/engine/definition.ts), and a name is a refusal only where its operation does.
+ * A business "no", such as `OutOfStock`. The step left nothing behind, and the fence keeps the refusal. It leads to
+ * undo. The list is open: a name is a refusal only where its operation declares it (contracts/engine/definition.ts).
  */
-export type Refusal = string & Record<never, never>; // Not `string`: a union with it keeps the names that are known.
+export type Refusal = string & Record<never, never>; // Not `string`: a union with this type keeps the known names.
 
 /** Failures of the protocol between kernel and fence; what each leads to: docs/guarantees.md. */
 export const protocolFailures = [
@@ -13,7 +13,7 @@ export const protocolFailures = [
   'PostconditionFailed',
 ] as const;
 
-/** Come again: nothing is wrong with the transaction. Retried, never shown as an ending. */
+/** Nothing is wrong with the transaction: the call is retried. Never the reason of an ending. */
 export const comeAgainFailures = ['StaleEpoch', 'StaleAttempt', 'LockHeld', 'NotYet'] as const;
 
 /** Reasons that the kernel itself gives. */
@@ -37,7 +37,7 @@ export const messageFailures = [
   'StateChanged',
 ] as const;
 
-/** The closed list: every name that the engine itself gives a failure. No refusal bears one of them. */
+/** All names of the engine's own failures. No refusal may have one of these names. */
 export const failureTypes = [
   ...protocolFailures,
   ...comeAgainFailures,
@@ -51,7 +51,7 @@ export type ProtocolFailure = (typeof protocolFailures)[number];
 /** What a verdict may carry: a refusal, or a failure of the protocol. */
 export type VerdictFailure = Refusal | ProtocolFailure;
 
-/** What a verdict on one item may carry: a failure, or that the same request may be granted later. */
+/** The failure in the verdict on one item. `NotYet`: the same request may be granted later. */
 export type ItemFailure = VerdictFailure | 'NotYet';
 
 /** Why a transaction was compensated. */
@@ -82,14 +82,15 @@ export const isProtocolFailure = (type: unknown): type is ProtocolFailure =>
 export const codeOfFailure = (type: string): string =>
   type.replace(/[A-Z]/g, (letter, at: number) => `${at === 0 ? '' : '_'}${letter.toLowerCase()}`);
 
-/** Deepest cause chain that is walked: an error that causes itself must not hang a workflow task. */
+/** Maximum depth of a cause chain. An error that causes itself must not hang a workflow task. */
 const causeDepthMax = 8;
 
 /**
- * The failure of the engine that an error carries, looked for along its causes (Temporal wraps an activity's failure in an
- * `ActivityFailure`, a timeout once more). By `type`, never by class or message: classes differ across bundles.
+ * Finds the engine's failure in an error or its causes. Temporal wraps an activity's failure in an `ActivityFailure`,
+ * and a timeout once more. The match is by `type`, never by class or message: classes differ across bundles.
  *
- * @returns a type from the list, or `undefined`: a refusal (workflows/kernel/step-failure.ts), or the outcome is unknown.
+ * @returns a type from the list, or `undefined`: a refusal (workflows/kernel/step-failure.ts), or the outcome is
+ *   unknown.
  */
 export function failureTypeOf(error: unknown): FailureType | undefined {
   let current: unknown = error;
@@ -106,10 +107,10 @@ const refusalCodeMax = 64;
 const refusalPattern = /^[A-Z][A-Za-z0-9]*$/;
 
 /**
- * Why a name cannot be a refusal: nobody could tell it from a failure of the engine, or from a reason to park, or it has
- * no code that fits.
+ * Why a name cannot be a refusal: it is malformed, its code is too long, or the engine uses it for a failure or a
+ * reason to park.
  *
- * @returns undefined: it can.
+ * @returns undefined: the name can be a refusal.
  */
 export function whyNoRefusal(name: string): string | undefined {
   if (!refusalPattern.test(name)) return 'it must be letters and digits that begin with a capital';

@@ -1,7 +1,7 @@
-/** First part of a gid: one word a flow, `flowPattern`. Each application declares its own. */
+/** First part of a gid: the word of the flow, `flowPattern`. Each application declares its own. */
 export type Flow = string;
 export const flowPattern = /^[a-z][a-z0-9]{0,13}$/;
-/** What operators do to a cluster: its name stands in the place of the tenant, and no tenant may have it. */
+/** Flows of operators on a cluster. The cluster's name takes the place of the tenant, so no tenant may have it. */
 export const operatorFlows = ['failover', 'failback'] as const;
 export type OperatorFlow = (typeof operatorFlows)[number];
 export const isOperatorFlow = (flow: Flow): flow is OperatorFlow =>
@@ -19,7 +19,7 @@ export type Branch = string;
 export type StepKey = string;
 
 export const tenantPattern = /^[a-z0-9]{1,16}$/;
-/** Never `.` or `..`: as a segment of a path each is taken away by every client and proxy before the request arrives. */
+/** Never `.` or `..`: clients and proxies remove these segments from a path before the request arrives. */
 export const referencePattern = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64}$/;
 export const branchLengthMax = 64;
 export const branchPattern = /^[A-Za-z0-9-]{1,64}$/;

@@ -3,9 +3,9 @@ import { currencyDigits, type Currency } from './currency-digits';
 export type { Currency };
 
 /** Currencies that Accord moves: all of ISO 4217 that have a minor unit. */
-export const currencies = Object.keys(currencyDigits) as readonly Currency[]; // Its own keys.
+export const currencies = Object.keys(currencyDigits) as readonly Currency[]; // The table has no other keys.
 
-/** `false` for what no amount can be told in: unknown codes, metals, drawing rights. */
+/** `false` for a code without a minor unit, or unknown: no amount can have this currency. */
 export const isCurrency = (code: string): code is Currency => Object.hasOwn(currencyDigits, code);
 
 const digitsOf = (code: string): number | undefined =>
@@ -20,10 +20,10 @@ export interface Money {
   readonly minorUnits: number;
 }
 
-/** Nothing is paid: a coupon takes off all of the price. Only the amount of an order or a checkout may be so. */
+/** Zero: a coupon covers the whole price. Only the amount of an order or a checkout may be zero. */
 export const isFree = ({ minorUnits }: Money): boolean => minorUnits === 0;
 
-/** What a transaction may still lose if nobody acts: money or pieces of stock, and what holds it. */
+/** Money or pieces of stock that a transaction may still lose if it is left alone, and what holds them. */
 export type AmountAtRisk =
   | { readonly kind: 'hold' | 'captured'; readonly currency: Currency; readonly minorUnits: number }
   | { readonly kind: 'stock'; readonly sku: string; readonly quantity: number };
@@ -34,7 +34,7 @@ interface StoredAmount {
   readonly minorUnits: number | bigint | string;
 }
 
-/** An amount in major units for the eyes of people, such as `12.50`; a currency that is unknown keeps minor units. */
+/** An amount in major units for people, such as `12.50`. An unknown currency keeps minor units. */
 export function decimalOf({ currency, minorUnits }: StoredAmount): string {
   const digits = digitsOf(currency) ?? 0;
   const units = BigInt(minorUnits);
@@ -50,7 +50,7 @@ export const moneyText = (amount: StoredAmount): string =>
     ? `${decimalOf(amount)} minor units of ${amount.currency}`
     : `${decimalOf(amount)} ${amount.currency}`;
 
-/** What is at risk or was found, as people read it: money, or pieces of stock. */
+/** An amount at risk, or of a finding, as people read it: money, or pieces of stock. */
 export const amountText = (
   amount: StoredAmount | { readonly sku: string; readonly quantity: number },
 ): string => ('sku' in amount ? `${amount.quantity} of ${amount.sku}` : moneyText(amount));

@@ -1,29 +1,37 @@
-/** The plan of a flow: what follows from its steps without running it, for dry runs, explanations, repairs and the rule of two persons. */
+/**
+ * The plan of a flow, derived from its steps without running it. Dry runs, explanations, repairs and the rule of two
+ * persons use it.
+ */
 import { accord, decideBranch } from './runs';
 import { pivot, retiredNameOf, type AnyStep, type FlowDefinition } from './steps';
 import type { StepKind, TransactionInput } from './transaction';
 
 /** One step of a flow as it is planned. */
 export interface PlannedStep {
-  /** The branch of its effect, unless it confirms another step's. Of one that is repeated: of its first time. */
+  /**
+   * Name of the step. It is the branch of its effect, unless the step confirms another one. If repeated: its first
+   * name.
+   */
   readonly name: string;
   readonly kind: StepKind;
   readonly participant: string;
-  /** Activities of the step by what they are for; `confirms`: the step whose branch a forward step confirms, or takes back. */
+  /**
+   * Activities of the step by their purpose. `confirms`: the step whose branch a forward step confirms or takes back.
+   */
   readonly act: string;
   readonly undo: string | null;
   readonly seal: string | null;
   readonly confirms: string | null;
-  /** Skipping it by hand moves money, or leaves it where it is: never the decision of one person. */
+  /** To skip this step by hand decides where money is, so it needs two persons. */
   readonly movesMoney: boolean;
-  /** Whether a transaction with this input has it, and how often; `undefined`: once, under its own name. */
+  /** Whether, and how often, a transaction with this input has the step. `undefined`: once, under its own name. */
   readonly when: AnyStep['when'];
   readonly times: AnyStep['times'];
-  /** No run begins it any more. */
+  /** A retired step: no run begins it any more. */
   readonly isRetired: boolean;
 }
 
-/** In the order of the business; undone last first. A flow without a pivot of its own is decided by `decide`. */
+/** Steps in the order of the flow; undo goes backwards. The branch `decide` decides a flow without a pivot. */
 export function planStepsOf({ steps }: FlowDefinition): readonly PlannedStep[] {
   const entries = Object.entries(steps);
   const planned = entries.map(([name, step]) => planOf(name, step));
@@ -73,7 +81,7 @@ function confirmOf(name: string, step: AnyStep): readonly PlannedStep[] {
   ];
 }
 
-/** The forward step that takes back a retired step, where an earlier build has acted it. */
+/** The forward step that takes back a retired step that an earlier build has acted. */
 function takenBackOf(step: PlannedStep): readonly PlannedStep[] {
   const { name, undo, isRetired } = step;
   if (!isRetired || undo === null) return [];
@@ -101,7 +109,7 @@ export function stepsOfPlan(
   input: TransactionInput,
 ): readonly PlannedStep[] {
   return plan.flatMap((step) => {
-    const own = input as never; // An input bears the name of the flow whose it is.
+    const own = input as never; // An input names its flow.
     if (step.isRetired) return [];
     if (step.when(own)) return eachTimeOf(step, step.times?.(own) ?? 1);
     return step.kind === 'pivot' ? [decideStep] : [];
@@ -122,7 +130,7 @@ const nameAt = (name: string, time: number): string => name.replace(timePattern,
 /** End of the name of a step that runs many times: its number, and the suffix that the kernel added. */
 const timePattern = /-(\d+)(-retired)?$/;
 
-/** @param plan declares the first time of a step that runs many times: the others follow from it. */
+/** @param plan has a step that runs many times only once, as its first time. The other times are derived from it. */
 export function plannedStepIn(plan: readonly PlannedStep[], step: string): PlannedStep | undefined {
   const asDeclared = plan.find(({ name }) => name === step);
   if (asDeclared) return asDeclared;
@@ -132,7 +140,7 @@ export function plannedStepIn(plan: readonly PlannedStep[], step: string): Plann
   return first && timeOf(first, Number(time));
 }
 
-/** The step of a plan that makes a branch final, or takes it back, once its transaction has completed. */
+/** The step that makes a branch final, or takes it back, after its transaction has completed. */
 export function finisherIn(plan: readonly PlannedStep[], branch: string): PlannedStep | undefined {
   const of = (name: string) => plan.find(({ confirms }) => confirms === name);
   return of(branch) ?? of(nameAt(branch, 1));

@@ -1,26 +1,26 @@
 import type { Branch, Gid } from './ids';
 import type { Currency } from './money';
 
-/** What reconciliation looks for; the first two are put right, the others are left to an operator. */
+/** Kinds of findings. Reconciliation repairs the first two, and leaves the others to an operator. */
 export const findingKinds = [
   /** A branch that only reserves is still acted although its transaction has ended. */
   'leaked_reservation',
   /** An open row of `accord.runs` that no run in Temporal brings to its ending. */
   'run_without_owner',
-  /** A reservation of a transaction that `accord` has never accepted. */
+  /** A reservation of a transaction that `accord` never accepted. */
   'unknown_transaction',
-  /** An account, SKU or coupon whose sums are not those of its rows. */
+  /** An account, SKU or coupon whose sums differ from its rows. */
   'books_differ',
-  /** A step that persons have skipped: it stays until somebody has booked what it left. */
+  /** A step that persons have skipped. The finding stays until a person has booked what the step left. */
   'skipped_by_hand',
 ] as const;
 export type FindingKind = (typeof findingKinds)[number];
 
-/** What was done about a finding. `would`: what a round that is no dry run would do. */
+/** The action on a finding. `would`: a dry run found what a real round would repair. */
 export type FindingAction =
   'confirmed' | 'undone' | 'recovered' | 'left' | 'would_confirm' | 'would_undo' | 'would_recover';
 
-/** What is at stake; money as digits. */
+/** An amount of a finding; money as digits. */
 export type FoundAmount =
   | { readonly kind: 'hold' | 'captured'; readonly currency: string; readonly minorUnits: string }
   | { readonly kind: 'stock'; readonly sku: string; readonly quantity: number };
@@ -28,13 +28,13 @@ export type FoundAmount =
 export interface Finding {
   readonly kind: FindingKind;
   readonly participant: string;
-  /** `null`: no single transaction is to blame. */
+  /** `null`: the finding belongs to no single transaction. */
   readonly gid: Gid | null;
   readonly branch: Branch | null;
-  /** What the finding is about, once in its kind and participant: a step key, gid, account, SKU or coupon. */
+  /** Subject of the finding, unique in its kind and participant: a step key, gid, account, SKU or coupon. */
   readonly subject: string;
   readonly amounts: readonly FoundAmount[];
-  /** For how long it has been so; `null`: nobody knows. */
+  /** Age of the fault; `null`: unknown. */
   readonly ageSeconds: number | null;
   readonly detail: string;
 }
@@ -44,67 +44,67 @@ export interface ReportedFinding extends Finding {
 }
 
 export interface ReconcileInput {
-  /** Writes no finding, repairs nothing. */
+  /** `true`: the round writes no finding and repairs nothing. */
   readonly dryRun: boolean;
 }
 
 export interface ReconcileReport {
   readonly dryRun: boolean;
-  /** Rows that were looked at. */
+  /** Rows that were checked. */
   readonly looked: number;
-  /** How many of each action there were. */
+  /** Number of findings by action. */
   readonly actions: Readonly<Partial<Record<FindingAction, number>>>;
   /** At most `findingsListedMax` of them. */
   readonly findings: readonly ReportedFinding[];
-  /** False: something was not looked at; the next round begins anew. */
+  /** `false`: something was not checked. The next round begins from the start. */
   readonly isComplete: boolean;
 }
 
 export const findingsListedMax = 500;
 /**
- * Rows of one page; pages after which a round goes on in a new run: what a history has room for; pages of accounts, SKUs
- * and coupons that a round looks at in their turn.
+ * Rows of a page; pages of one workflow run, bounded by the size of its history; pages of accounts, SKUs and coupons
+ * that one round checks in turn.
  */
 export const reconcileRows = { page: 200, pagesOfRun: 25, pagesOfWalk: 10 } as const;
 
-/** How old a row is before it is looked at: what is under way is nobody's finding. */
+/** Age of a row before it is checked: a transaction that is under way is no finding. */
 export const reconcileAgeSeconds = {
-  /** A transaction that `accord` does not know after this is unknown to it for good. */
+  /** After this time `accord` will never know a transaction that it does not know yet. */
   unknown: 60,
-  /** After the deadline: the longest that a living run may need until its next move. */
+  /** Time after the deadline: the longest time that a live run may need until its next move. */
   overdue: 60,
-  /** Without a move. */
+  /** Time without a move. */
   idle: 300,
-  /** Without a move where that is no wonder: parked, or in review. */
+  /** Time without a move for a parked run or one in review, which waits for a person. */
   waiting: 3_600,
 } as const;
 
-/** Where a page begins: behind this row. */
+/** A page begins after this row. */
 export interface ReservationPosition {
   readonly createdAt: string;
   readonly gid: Gid;
   readonly branch: Branch;
 }
 
-/** How far a round has looked at the books of a participant. */
+/** Progress of a round in the books of a participant. */
 export interface BooksPosition {
   readonly effects?: ReservationPosition;
-  /** The last key that had its turn; empty: the first is next. */
+  /** The last key that was checked in turn; empty: the first key is next. */
   readonly walkedTo?: string;
 }
 
-/** A reservation that should not be there, and the activity that puts it right, if one may. */
+/** A reservation that should not exist, and the activity that repairs it, if one may. */
 export interface JudgedReservation {
   readonly finding: Finding;
   readonly repair: { readonly activity: string; readonly verb: 'confirm' | 'undo' } | null;
 }
 
-/** A row that is open and has not moved, with what its run was started with. */
+/** An open row that has not moved, with the input of its run. */
 export interface OpenRun {
   readonly finding: Finding;
   readonly gid: Gid;
   readonly workflow: string;
-  /** `null`: it was not kept, so nobody can run the flow again. */
+  /** `null`: the input was not kept, so the flow cannot run again. */
   readonly input: object | null;
 }
 
@@ -113,14 +113,14 @@ export interface RecordedFinding {
   readonly state: 'open' | 'repaired';
 }
 
-/** Reads the participants' rows, judges them by the rows of `accord`, and keeps what was found. Registered as `reconciliation.*`. */
+/** Compares rows of the participants with rows of `accord`, and stores findings. Registered as `reconciliation.*`. */
 export interface ReconciliationActivities {
   /**
-   * `since`: the time of `accord`, as text; findings that are seen from now on are seen later than this. `participants`:
-   * those whose acts may only reserve.
+   * `since`: the time of `accord`, as text. Findings from now on have a later time. `participants`: those whose acts
+   * may only reserve.
    */
   beginRound(): Promise<{ readonly since: string; readonly participants: readonly string[] }>;
-  /** One page of reservations of ended or unknown transactions; those of open ones are passed over. */
+  /** One page of reservations of ended or unknown transactions. Reservations of open ones are left out. */
   reservations(request: {
     readonly participant: string;
     readonly after: ReservationPosition | null;
@@ -131,33 +131,32 @@ export interface ReconciliationActivities {
     /** `null`: that was the last page. */
     readonly next: ReservationPosition | null;
   }>;
-  /** One page of open rows that have not moved for long; it may have none of them, and not be the last. */
+  /** One page of open rows without a move for long. A page may be empty without being the last. */
   openRuns(request: {
     readonly after: Gid | null;
     readonly rows: number;
   }): Promise<{ readonly runs: readonly OpenRun[]; readonly next: Gid | null }>;
-  /** One page of ended transactions with a skipped step that nobody has booked. */
+  /** One page of ended transactions with a skipped step that is not booked. */
   unbookedSteps(request: {
     readonly after: Gid | null;
     readonly rows: number;
   }): Promise<{ readonly findings: readonly Finding[]; readonly next: Gid | null }>;
   /**
-   * Marks open rows as sent, before their runs are started: from then on a cancel asks the run, and no longer ends the
-   * row alone. Safe to repeat.
+   * Marks open rows as sent, before their runs are started. From then on a cancel goes to the run, and no longer ends
+   * the row by itself. Safe to repeat.
    *
    * @param gids at most a page.
-   * @returns those that are open still; no other may be started.
+   * @returns the gids that are still open. No other one may be started.
    */
   claimStarts(request: { readonly gids: readonly Gid[] }): Promise<readonly Gid[]>;
-  /** Has Temporal an open run of it? Asked by a dry run alone: who starts needs no answer that may be old. */
+  /** Whether Temporal has an open run. Only a dry run needs this: a start finds it out by itself, and up to date. */
   isRunning(gid: Gid): Promise<boolean>;
   /**
-   * One page of accounts, stock and coupons whose sums are not those of their rows: of those that are findings, that
-   * effects have touched since the last round, and of some more, in their turn. It keeps sums of what is final, and
-   * nothing else.
+   * One page of accounts, stock and coupons whose sums differ from their rows. It checks known findings, keys that
+   * effects have touched since the last round, and some more keys in turn. It writes only sums of final rows.
    *
    * @param after `next` of the page before, as it is.
-   * @returns `seen`: for `noteBooks`, once the findings are written down.
+   * @returns `seen`: for `noteBooks`, once the findings are stored.
    */
   differingBooks(request: {
     readonly participant: string;
@@ -168,23 +167,23 @@ export interface ReconciliationActivities {
     readonly seen: BooksPosition | null;
     readonly next: string | null;
   }>;
-  /** The next round goes on behind it. Safe to repeat. */
+  /** Stores the progress: the next round continues after it. Safe to repeat. */
   noteBooks(request: { readonly participant: string; readonly seen: BooksPosition }): Promise<null>;
   record(request: { readonly findings: readonly RecordedFinding[] }): Promise<null>;
-  /** Findings of these kinds that are open, and were not seen since: gone. */
+  /** Closes open findings of these kinds that were not seen since. */
   closeUnseen(request: {
     readonly since: string;
     readonly kinds: readonly FindingKind[];
   }): Promise<null>;
 }
 
-/** What one settlement of a day takes: movements of one tenant in one currency. */
+/** One settlement of a day: the movements of one tenant in one currency. */
 export interface SettlementScope {
   readonly tenant: string;
   readonly currency: Currency;
 }
 
-/** Job `settleDay`: settles every currency of every tenant that gained something up to the end of the day. */
+/** Job `settleDay`: settles every currency of every tenant with unsettled movements up to the end of the day. */
 export interface SettleDayInput {
   /** UTC, `2026-11-20`; `null`: yesterday. */
   readonly day: string | null;
@@ -194,17 +193,17 @@ export interface SettleDayReport {
   readonly day: string;
   /** Settlements that were started, or found running: at most `settlementsListedMax` of them. */
   readonly settlements: readonly Gid[];
-  /** How many there were. */
+  /** Number of settlements that were started, or found running. */
   readonly count: number;
-  /** False: something was left out; what is open of it is settled with the next day. */
+  /** `false`: something was left out. The settlement of the next day takes its movements. */
   readonly isComplete: boolean;
 }
 
 export const settlementsListedMax = 500;
 
-/** What a scheduled settlement is accepted with. Registered as `reconciliation.*`, too. */
+/** Activities that accept scheduled settlements. Registered as `reconciliation.*`, too. */
 export interface SettleDayActivities {
-  /** One page of what has movements that no settlement has, up to the end of the day. */
+  /** One page of tenants and currencies with unsettled movements up to the end of the day. */
   settlementsDue(request: {
     readonly day: string;
     readonly after: SettlementScope | null;
@@ -214,8 +213,8 @@ export interface SettleDayActivities {
     readonly next: SettlementScope | null;
   }>;
   /**
-   * Writes the row of the settlement, unless it is there; either way it is marked as sent.
-   * @returns what its run is to be started with; `null`: it has ended.
+   * Writes the row of the settlement, unless it exists, and marks it as sent in either case.
+   * @returns the input of its run; `null`: the settlement has ended.
    */
   acceptSettlement(
     request: SettlementScope & { readonly day: string; readonly deadlineAt: number },

@@ -1,7 +1,7 @@
 import { amountText, type AmountAtRisk } from './money';
 import type { Consent, Evidence, HandResolution } from './transaction';
 
-/** A person's word that what a skipped step left behind is in the books now. */
+/** A person's statement that what a skipped step left behind is accounted for. */
 export interface Booking {
   readonly by: string;
   /** `null`: one person was enough. */
@@ -18,11 +18,11 @@ export interface KeptResolution extends HandResolution {
   readonly booked: Booking | null;
 }
 
-/** `open`: something was skipped that nobody has booked. `closed`: all was done by hand, or is booked. */
+/** `open`: a skipped step is not booked. `closed`: every step was done by hand, or is booked. */
 export const handStates = ['open', 'closed'] as const;
 export type HandState = (typeof handStates)[number];
 
-/** A skipped step that nobody has booked: its amounts stay at risk. */
+/** A skipped step that is not booked. Its amounts stay at risk. */
 export const isUnbooked = ({ decision, booked }: KeptResolution): boolean =>
   decision === 'skip' && booked === null;
 
@@ -33,7 +33,7 @@ export const handStateOf = (resolutions: readonly KeptResolution[]): HandState =
 export const unbookedAmounts = (resolutions: readonly KeptResolution[]): readonly AmountAtRisk[] =>
   resolutions.filter(isUnbooked).flatMap(({ amounts }) => amounts);
 
-/** Who decided what, with whom and by which evidence: for endings and explanations. */
+/** A sentence for endings and explanations: the person, the decision, the second person and the evidence. */
 export function resolutionText({
   step,
   decision,
@@ -49,7 +49,7 @@ export function resolutionText({
     : `${by} said that ${step} was done by hand ${proof}${what && `; claimed: ${what}`}.`;
 }
 
-/** What has become of it since. */
+/** What became of the step since: booked or not. Empty if nothing has to be booked. */
 export function bookingText(resolution: KeptResolution): string {
   const { step, booked } = resolution;
   if (isUnbooked(resolution)) return `Nobody has booked what ${step} left.`;
@@ -58,7 +58,7 @@ export function bookingText(resolution: KeptResolution): string {
   return `${by} booked what ${step} left (${evidence.kind} ${evidence.ref})${consentText(consent)}.`;
 }
 
-/** Behind the name of who acted. */
+/** Text after the name of the person who acted. */
 export function consentText(consent: Consent | null | undefined): string {
   switch (consent?.kind) {
     case undefined:

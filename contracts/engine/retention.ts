@@ -1,6 +1,6 @@
-/** Where a page of fence rows ended; rows are looked at from the oldest on. */
+/** Last fence row of a page. Pages go from the oldest row to the newest. */
 export interface FenceCursor {
-  /** As the database writes it, UTC with milliseconds. */
+  /** Time as the database writes it, UTC with milliseconds. */
   readonly createdAt: string;
   readonly gid: string;
   readonly branch: string;
@@ -12,9 +12,9 @@ export interface StampFence {
 }
 export interface StampedFence {
   readonly stamped: number;
-  /** Reservations that are still open although their transaction has ended: protected, and for `reconcile` to mend. */
+  /** Open reservations of ended transactions. Retention keeps them, and `reconcile` repairs them. */
   readonly leaked: number;
-  /** `null`: there are no more rows to look at. */
+  /** `null`: no more rows. */
   readonly next: FenceCursor | null;
 }
 
@@ -24,24 +24,23 @@ export interface RetentionReport {
   readonly leaked: number;
   readonly deleted: number;
   readonly expiredKeys: number;
-  /** False: a participant was away; the next round makes up for it. */
+  /** `false`: a participant did not answer. The next round does its part. */
   readonly isComplete: boolean;
 }
 
 /**
- * The job `retention`. A fence row may be the only witness that its act has happened, so a row is given an end only
- * once `accord` says that its transaction has ended, never while it reserves something, and every delivery takes the
- * end away again.
+ * The job `retention`. A fence row may be the only proof that its act has happened. So a row gets an expiry only after
+ * its transaction has ended in `accord`, and never while it reserves something. Every delivery removes the expiry.
  */
 export interface RetentionActivities {
-  /** Every participant with a fence, in the order in which a round looks at them. */
+  /** Every participant with a fence, in the order of a round. */
   participants(): Promise<readonly string[]>;
-  /** Gives an end to the rows of one page whose transaction has ended. */
+  /** Gives an expiry to the rows of one page whose transaction has ended. */
   stampFence(page: StampFence): Promise<StampedFence>;
-  /** Deletes rows whose end has come, a bounded number at a time. */
+  /** Deletes expired rows, a bounded number at a time. */
   deleteExpired(of: {
     readonly participant: string;
   }): Promise<{ readonly deleted: number; readonly more: boolean }>;
-  /** Forgets the idempotency keys of transactions that ended long ago; their rows stay for good. */
+  /** Deletes the idempotency keys of transactions that ended long ago. The rows of the transactions stay for good. */
   expireKeys(): Promise<{ readonly expired: number; readonly more: boolean }>;
 }

@@ -12,7 +12,7 @@ export const searchAttributes = {
   reason: defineSearchAttributeKey('AccordReason', SearchAttributeType.KEYWORD),
 } as const;
 
-/** Name → type of every attribute, for those who register them. */
+/** Name → type of every attribute, for their registration. */
 export const searchAttributeTypes: Readonly<Record<string, 'KEYWORD'>> = Object.fromEntries(
   Object.values(searchAttributes).map((key) => [key.name, 'KEYWORD'] as const),
 );

@@ -1,4 +1,6 @@
-/** Stock, money, coupons, payments, order views and events of the demo's tenant: what there is, and what there must be. */
+/**
+ * Stock, money, coupons, payments, order views and events of the demo's tenant: what there is, and what there must be.
+ */
 import { topics } from '../../contracts/engine/events';
 import { moneyText } from '../../contracts/engine/money';
 import { orderStatuses } from '../../contracts/participants/orders';
@@ -141,7 +143,7 @@ async function reservationsLeft(scene: Scene): Promise<Entries> {
   return Promise.all(entries);
 }
 
-/** Of `accord.transactions` the endings alone: what happens in between depends on how quick the machine is. */
+/** Only endings count of `accord.transactions`. The events before them depend on the speed of the machine. */
 function eventsOf(records: EventRecords): Entries {
   const of = participants.map((database) => topics[database]);
   const endings = [...records.eventIds(topics.transactions)].filter((id) =>

@@ -42,7 +42,7 @@ export type Told = z.infer<typeof answerSchema>;
 
 const startedSchema = z.looseObject({
   gid: z.string(),
-  /** Of a payment: what its caller is told before the ending. */
+  /** Payments only: the early status. */
   payment: z.looseObject({ status: z.string() }).optional(),
 });
 type Started = z.infer<typeof startedSchema>;
@@ -59,7 +59,10 @@ export interface CallInHand {
 export interface Scene {
   readonly tenant: string;
   gidOf(start: Start): Gid;
-  /** Starts a transaction; answers with its ending or, a payment, as soon as it is decided; at once where `waitSeconds` is 0. */
+  /**
+   * Starts a transaction; answers with its ending or, a payment, as soon as it is decided; at once where `waitSeconds`
+   * is 0.
+   */
   start(start: Start, waitSeconds: number): Promise<Started>;
   /** Waits for the ending, or for being parked. */
   settled(gid: Gid): Promise<Told>;

@@ -1,4 +1,6 @@
-/** What one transaction costs the database: statements, durable commits and flushes of logs, counted by MySQL itself. */
+/**
+ * What one transaction costs the database: statements, durable commits and flushes of logs, counted by MySQL itself.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -13,7 +15,7 @@ import { openConnection } from '../../runtime/mysql/door';
 export interface CostFigures {
   readonly flow: string;
   readonly transactions: number;
-  /** Of one transaction, by all processes; what they do without any is taken off. */
+  /** Statements of all processes for one transaction. What they send while idle is subtracted. */
   readonly statements: number;
   readonly commits: number;
   readonly logFlushes: number;

@@ -16,7 +16,7 @@ const newest = 3_300;
 
 const hash = `UNHEX(REPEAT('00', 32))`;
 const token = 'UNHEX(REPEAT("00", 16))';
-/** Of transaction `i`: an even number is an order, an odd one a payment. */
+/** An even `i` is an order, an odd `i` a payment. */
 const isOrder = 'i % 2 = 0';
 const isPayment = 'i % 2 = 1';
 const gid = `CONCAT(IF(${isOrder}, 'order:bench.T-', 'payment:bench.T-'), i)`;

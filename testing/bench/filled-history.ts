@@ -29,7 +29,7 @@ const tablesOf = (rows: number): readonly Table[] => {
         IF(${isDone}, UTC_TIMESTAMP(3) - INTERVAL 1 HOUR, NULL)`,
     },
     {
-      // Of what is done, a tenth has come to its end.
+      // A tenth of the rows that are done have expired.
       database: 'inventory',
       into: 'fence (gid, branch, state, reserves, attempt_token, epoch, created_at, expires_at, amounts)',
       select: `${gid}, 'reserveStock', IF(${isDone}, 'confirmed', 'acted'), 1, UNHEX(REPEAT('00', 16)), 1, at,

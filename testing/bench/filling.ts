@@ -1,7 +1,7 @@
 /** Tables as they are after a long time, filled by the server itself. */
 import { sqlLimits, type SqlLimits, type SqlPool } from '../../activities/fence/sql-transaction';
 
-/** Of whoever fills on a busy machine: ten thousand rows with many indexes take their time. */
+/** Limits for filling on a busy machine. Ten thousand rows with many indexes take long. */
 export const patient: SqlLimits = {
   ...sqlLimits,
   ...{ statementMs: 60_000, transactionMs: 60_000, triesMs: 60_000 },

@@ -22,7 +22,7 @@ export interface InvariantFigures {
   readonly fillSeconds: number;
   readonly rounds: readonly RoundFigures[];
   readonly plans: readonly Plan[];
-  /** Of all rounds. */
+  /** Violations of all rounds. */
   readonly violations: number;
 }
 

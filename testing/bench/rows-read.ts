@@ -15,7 +15,7 @@ interface AnyStatements {
   change(sql: string, values?: never): Promise<number>;
 }
 
-/** Of this connection, since it was opened. The server counts, so a busy machine changes nothing. */
+/** Rows read by this connection since it was opened. The server counts, so a busy machine changes nothing. */
 async function rowsSoFar(sql: AnyStatements): Promise<number> {
   const rows = await sql.select(`SHOW SESSION STATUS LIKE 'Handler\\_read%'`);
   return rows.reduce((sum, row) => sum + Number('Value' in row ? row.Value : 0), 0);

@@ -77,7 +77,7 @@ interface Source {
   readonly reads: StatementReads[];
 }
 
-/** Of a subquery that is counted: as it is read, and as it is counted. */
+/** Bound of a counted subquery: its rows are read once, and counted once. */
 const countedTwice = (rows: number): number => 2 * rows + 10;
 
 const timesEach = 5;

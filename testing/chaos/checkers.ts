@@ -103,7 +103,9 @@ const startsByKey = (calls: readonly Call[]) => grouped(calls.filter(isStart), (
 /** The gid that a call is about. */
 const gidOf = ({ asked, told }: Call): string | undefined => told.gid ?? asked.gid;
 
-/** Every start that was taken is there once, every refused one is not, and an unknown one is there once or not at all. */
+/**
+ * Every start that was taken is there once, every refused one is not, and an unknown one is there once or not at all.
+ */
 function setOfStarts(calls: readonly Call[], { runs }: Facts): Looked {
   const starts = startsByKey(calls);
   const gids = new Set(runs.map(({ gid }) => gid));
@@ -160,7 +162,9 @@ const reachable: Readonly<Record<RunState, readonly RunState[]>> = {
 };
 const absent = 'absent';
 
-/** The states told of one transaction, by starts, words and looks that overlap, are those of one row that goes forward. */
+/**
+ * The states told of one transaction, by starts, words and looks that overlap, are those of one row that goes forward.
+ */
 function register(calls: readonly Call[]): Looked {
   const byGid = grouped(
     calls.filter((call) => call.outcome !== 'fail' && gidOf(call) !== undefined),
@@ -213,7 +217,7 @@ function toldEndings(calls: readonly Call[], { runs }: Facts): Looked {
   return { looked: told.size, wrong };
 }
 
-/** Of no stock more was sold than there ever was: by what clients were told, after each line, and by the rows. */
+/** No SKU is sold beyond its total: by the answers to clients, after each line, and by the rows. */
 function boundedCounter(calls: readonly Call[], { runs, stock }: Facts): Looked {
   const totals = new Map(stock.map(({ sku, total }) => [sku, total]));
   const uses = new Map(

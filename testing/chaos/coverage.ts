@@ -19,7 +19,7 @@ const ofEachKind = { perMinute: 8, most: 20 } as const;
 export const eachAtLeast = (minutes: number): number =>
   Math.min(ofEachKind.most, Math.ceil(ofEachKind.perMinute * minutes));
 
-/** Of calls, whatever came of them. */
+/** Number of calls by kind, whatever their outcome. */
 type ByKind = ReadonlyMap<string, number>;
 
 export const isCovered = (taken: number, byKind: ByKind, minutes: number): boolean =>

@@ -128,7 +128,10 @@ const slow = (line: Line, latencyMs: number, ms: number): Fault => ({
   },
 });
 
-/** Who starts again after the fault before has no connection yet, and none could be cut off. @returns how many there are. */
+/**
+ * Who starts again after the fault before has no connection yet, and none could be cut off. @returns how many there
+ * are.
+ */
 async function untilOpen(proxy: Proxy): Promise<number> {
   const deadline = Date.now() + openWithinMs;
   while (proxy.counters().open === 0 && Date.now() < deadline) await pause(100);
@@ -246,7 +249,7 @@ async function lockCrosswise(isolated: IsolatedEnvironment): Promise<'passed' | 
   }
 }
 
-/** Of this server, since it was started. */
+/** Deadlocks of this server since it was started. */
 async function deadlocksOf(session: Connection): Promise<number> {
   const [rows] = await session.query<(RowDataPacket & { readonly count: number })[]>(
     `SELECT count FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'`,
@@ -274,8 +277,8 @@ const redisEmptied: Fault = {
 };
 
 /**
- * A promotion, as far as the databases see it: the hub burns a new epoch, then each participant is moved into it. What is
- * under way carries the old one for a moment.
+ * A promotion, as far as the databases see it: the hub burns a new epoch, then each participant is moved into it. What
+ * is under way carries the old one for a moment.
  */
 const promotion: Fault = {
   ms: 300,

@@ -1,14 +1,14 @@
 /**
- * What clients asked and what they were told, one JSON line each, in the order in which it happened. The line of a call
- * is on its way to the disk before the call leaves, so a client that is killed leaves a call of unknown outcome behind,
- * never a call that nobody knows of.
+ * Requests of clients and the answers to them, one JSON line each, in the order in which they happened. The line of a
+ * call is written before the call is sent. So a client that is killed leaves a call of unknown outcome, never a call
+ * without a line.
  */
 import { flowNames } from '../../contracts/flows';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { z } from 'zod';
 
 export const kinds = [...flowNames, 'cancel', 'review', 'read'] as const;
-/** A start of a flow, a word to a transaction, or a look at it. */
+/** A start of a flow, a cancel or review of a transaction, or a read of it. */
 export type Kind = (typeof kinds)[number];
 
 const outcomes = ['ok', 'fail', 'unknown'] as const;
@@ -19,24 +19,24 @@ const outcomes = ['ok', 'fail', 'unknown'] as const;
 export type Outcome = (typeof outcomes)[number];
 
 const valueSchema = z.looseObject({
-  /** Of an invoke: the one that the call should lead to. Of an answer: the one that it named. */
+  /** In an invoke: the gid that the call should lead to. In an answer: the gid that it named. */
   gid: z.string().optional(),
-  /** Of a start: what it takes of a stock that may run out. */
+  /** In a start: what it takes of a stock that may run out. */
   uses: z.object({ sku: z.string(), quantity: z.number() }).optional(),
   status: z.number().optional(),
-  /** Of a start that was taken: the early status or the state, as it was told. */
+  /** In the answer to an accepted start: the early status or the state. */
   answer: z.string().optional(),
-  /** Of a look or a word: the state, as it was told. */
+  /** In the answer to a read, cancel or review: the state. */
   state: z.string().optional(),
 });
 export type Value = z.infer<typeof valueSchema>;
 
 const lineSchema = z.object({
-  /** Of the call: its invoke and its outcome bear the same one. */
+  /** Number of the call. Its invoke and its outcome have the same one. */
   n: z.number(),
   proc: z.string(),
   f: z.enum(kinds),
-  /** The idempotency key of a start or a word, the gid of a look. */
+  /** The idempotency key of a start, cancel or review; the gid of a read. */
   key: z.string(),
   type: z.enum(['invoke', ...outcomes]),
   value: valueSchema,

@@ -32,7 +32,7 @@ export interface Load {
 
 interface LoadOptions {
   readonly api: ApiClient;
-  /** Of another person than the one who starts. */
+  /** Client of another person than the one who starts. */
   readonly reviewer: ApiClient;
   readonly history: History;
   readonly random: Random;
@@ -255,7 +255,7 @@ export function startLoad({ api, reviewer, history, random, clients }: LoadOptio
     return hasEnded ? [] : [`${request.gid} has not ended: ${String(state)}`];
   }
 
-  /** Of a payment of its own, which has to be completed first. */
+  /** A refund of a new payment, which has to complete first. */
   async function refundRequest(proc: string): Promise<StartRequest | undefined> {
     const paid = plainPayment(random, nextReference());
     await start(proc, paid, { until: Date.now() + takenWithinMs });

@@ -1,6 +1,7 @@
 /**
- * Messages in a hostile order, straight to a participant: an act and its undo at once, and each of them twice. The network
- * may deliver so; a workflow does only where nobody hears an attempt any more, which a short run can not wait for.
+ * Messages in a hostile order, straight to a participant: an act and its undo at once, and each of them twice. The
+ * network may deliver so; a workflow does only where nobody hears an attempt any more, which a short run can not wait
+ * for.
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -30,7 +31,7 @@ const measured = () => Promise.reject(new Error('A race measures nothing.'));
 const unmetered = { take: measured, giveBack: measured };
 
 export interface Races {
-  /** Of no transaction: nobody tells their story. */
+  /** Gids of the races. No workflow runs for them. */
   readonly gids: readonly Gid[];
   /** Acts that came after their undo and were told that they were done, a sentence each. */
   readonly wrong: readonly string[];

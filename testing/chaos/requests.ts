@@ -110,7 +110,7 @@ const paymentOf = (reference: string, fromAccount: string, minorUnits: number): 
   body: { paymentId: reference, fromAccount, toAccount: merchant, amount: eur(minorUnits) },
 });
 
-/** Of a part, so that one payment may see several. */
+/** A partial refund, so that one payment may have several. */
 export const refundOf = (
   paymentId: string,
   reference: string,

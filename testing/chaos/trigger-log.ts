@@ -1,12 +1,12 @@
 /**
  * Triggers that only a drill installs: they write down, inside of the SQL transaction itself, what it does to a fence
- * row, to a customer's token and to a run's ending. A write that rolls back takes its line along, and each row is locked
- * until its commit, so the lines of one row stand in the order of their commits.
+ * row, to a customer's token and to a run's ending. A write that rolls back takes its line along, and each row is
+ * locked until its commit, so the lines of one row stand in the order of their commits.
  */
 import { databases as allDatabases, type Database } from '../../runtime/databases/names';
 import type { EndingWrite, Facts, Transition } from './checkers';
 
-/** Of the administrator: with the rights of who creates them the triggers write, whoever makes them fire. */
+/** SQL as the administrator. Triggers write with the rights of the user who created them. */
 export type AdminSql = <Row extends object>(
   database: Database,
   statement: string,
@@ -152,8 +152,8 @@ export async function readTransitions(
 
 /**
  * The fence enters a row as acted before it knows the answer, and refuses, seals or removes it in the same SQL
- * transaction. A trigger is not told of transactions. But every one that may do so enters the row first, which is a line
- * of its own; so the session that entered the row, with nobody at it in between, is still in the same one.
+ * transaction. A trigger is not told of transactions. But every one that may do so enters the row first, which is a
+ * line of its own; so the session that entered the row, with nobody at it in between, is still in the same one.
  */
 const isOfOneTransaction = (entered: Logged, line: Logged): boolean =>
   entered.from === null &&

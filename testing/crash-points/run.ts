@@ -48,12 +48,12 @@ export type Outcome = 'proven' | 'violated' | 'not proven';
 export interface PlayedPoint {
   readonly point: CrashPoint;
   readonly gid: string;
-  /** Of the run; `null`: it has not ended. */
+  /** State of the run. `null`: it has not ended. */
   readonly state: string | null;
   readonly outcome: Outcome;
   /** Why it is not proven, or violated. */
   readonly detail: string | null;
-  /** Of a zombie: its act came to the fence after its undo, and was turned away. */
+  /** Zombies only: the act reached the fence after its undo, and the fence refused it. */
   readonly wasFenced: boolean;
 }
 
@@ -66,9 +66,14 @@ export interface CrashReport {
 
 /** Transactions under way at one time: each holds at most one delivery, of forty that a worker has. */
 const underWayMax = 40;
-/** Nobody has ended for so long: those who are under way do not. Never how long one takes, for that is the speed of the machine. */
+/**
+ * Nobody has ended for so long: those who are under way do not. Never how long one takes, for that is the speed of the
+ * machine.
+ */
 const endsWithinMs = 240_000;
-/** Which worker takes a delivery nobody decides: of the zombies each round meets a part, the smaller the more there are. */
+/**
+ * Which worker takes a delivery nobody decides: of the zombies each round meets a part, the smaller the more there are.
+ */
 const roundsMax = 24;
 const lookEveryMs = 250;
 const sayEveryMs = 15_000;
@@ -429,7 +434,7 @@ async function openGame(
 }
 
 const problemSchema = z.looseObject({ retryable: z.boolean() });
-/** Of a problem of the API. */
+/** Reads `retryable` from a problem of the API. */
 const retryableIn = (text = ''): boolean => problemSchema.parse(JSON.parse(text)).retryable;
 
 /** What a zombie can still do, it does within an attempt's time. */

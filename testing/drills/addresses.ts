@@ -7,13 +7,13 @@ import { contextOf } from '../stack/stack';
 /** What an operator of a region uses. */
 export interface RegionAddresses {
   readonly region: Region;
-  /** Of the administrator, from the hub: a route that can be cut. */
+  /** Address for the administrator, from the hub, by a route that can be cut. */
   readonly mysqlUrl: string;
   readonly redisUrl: string;
   readonly brokers: readonly string[];
-  /** Of its MySQL and its Redis, straight: round the router, as a client may that knows them. */
+  /** Direct addresses of its MySQL and Redis, past the router: a client may know them. */
   readonly straight: { readonly mysqlUrl: string; readonly redisUrl: string };
-  /** Of the process that can kill and start its MySQL. */
+  /** Address of the process that can kill and start its MySQL. */
   readonly agent: string;
   /** Where the other region pulls from it. */
   readonly links: { readonly mysql: number; readonly redis: number };
@@ -22,7 +22,7 @@ export interface RegionAddresses {
 export interface ClusterAddresses {
   /** The router's control. */
   readonly router: string;
-  /** Of the administrator, to the active region's MySQL. */
+  /** Address of the active region's MySQL, for the administrator. */
   readonly mysqlUrl: string;
   readonly regions: Readonly<Record<Region, RegionAddresses>>;
 }

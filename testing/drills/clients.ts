@@ -1,6 +1,6 @@
 /**
- * Clients of the API while regions are switched. What was accepted is written down outside of every database, line by
- * line; what nobody can say is asked again with its key until it is known.
+ * Clients of the API while regions are switched. Each accepted start is written to a file outside of every database.
+ * A start of unknown outcome is sent again with its key until its outcome is known.
  */
 import { appendFileSync, writeFileSync } from 'node:fs';
 
@@ -10,9 +10,9 @@ import { pause } from '../../runtime/waiting';
 export interface ClientRecord {
   /** gids of what the API has accepted. */
   readonly accepted: readonly string[];
-  /** Of unknown outcome to this day, though asked again. */
+  /** Starts whose outcome is still unknown after every retry. */
   readonly undecided: number;
-  /** Answers of 503 while nobody could be let in. */
+  /** Answers 503 while no start was accepted. */
   readonly refused: number;
 }
 

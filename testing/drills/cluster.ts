@@ -111,9 +111,9 @@ const applicationOn = async (
   });
 
 /**
- * Everything was stopped in the middle of a switch, or is started beside one: its own run gives the regions their roles.
- * Who gave them what the hub says meanwhile would open a region that the switch has fenced. So its failover worker goes
- * on with it first, alone with an API for who has to decide.
+ * Everything was stopped in the middle of a switch, or is started beside one: its own run gives the regions their
+ * roles. Who gave them what the hub says meanwhile would open a region that the switch has fenced. So its failover
+ * worker goes on with it first, alone with an API for who has to decide.
  *
  * @throws where it has not ended in time.
  */
@@ -195,7 +195,7 @@ export async function regionServersOf(stack: Stack): Promise<RegionServers> {
   };
 }
 
-/** Of the administrator, into the hub's own database. */
+/** Address of the hub's own database, for the administrator. */
 export function hubUrlOf({ mysql }: Stack): string {
   const url = new URL(mysql.adminUrl);
   url.pathname = `/${databasePrefix}accord`;

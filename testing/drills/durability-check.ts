@@ -91,7 +91,7 @@ export const untilAllEnded = (hubUrl: string, withinMs: number): Promise<number>
     }
   });
 
-/** Of orders that were taken back because their time for acting was over. */
+/** Count of orders that were compensated because their time for acting was over. */
 export const outOfTime = 'out of time';
 
 /** @returns how many of them are in each state, or `outOfTime`; `unheard of`: there is no row. */

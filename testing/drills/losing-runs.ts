@@ -21,9 +21,9 @@ const startedState: number = 2;
 /** Where the runs are, and their rows. */
 export interface RunsSite {
   readonly stack: Stack;
-  /** Of the administrator, into the hub's database. */
+  /** Address of the hub's database, for the administrator. */
   readonly hubUrl: string;
-  /** Lets go whatever holds the switch: ends its worker, which is started again without its faults behind `meanwhile`. */
+  /** Ends the worker that a fault holds. After `meanwhile`, the worker starts again without its faults. */
   readonly release: (meanwhile: () => Promise<void>) => Promise<void>;
   /** Stops everything, and brings it up. */
   readonly restartAll: () => Promise<void>;

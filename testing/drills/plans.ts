@@ -152,7 +152,7 @@ export const lostRuns: readonly LostRun[] = [
   ...everythingStopped,
 ];
 
-/** Of them each place, each way and each fault once. */
+/** A selection of the lost runs: each place, each way and each fault once. */
 export const fewLostRuns: readonly LostRun[] = [
   forward('regions.advanceEpoch:beforeAck', 'alone', 'crash'),
   forward('regions.promoteRegion:before', 'restart', 'partition'),

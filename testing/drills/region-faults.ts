@@ -22,7 +22,7 @@ export interface Struck {
 
 export interface RegionFault {
   strike(struck: Struck): Promise<void>;
-  /** Of what the way back does not mend by itself. Safe where nothing has struck. */
+  /** Mends what a failback does not mend by itself. Safe if the fault was never injected. */
   heal(struck: Struck): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Clients of a cluster's database, with a record of their own: what was acknowledged to them, what was refused, and what
- * nobody can say. Some carry the epoch of the day, some one that is over, and some go round the router.
+ * Clients of a cluster's database, with a record of their own: what was acknowledged to them, what was refused, and
+ * what nobody can say. Some carry the epoch of the day, some one that is over, and some go round the router.
  */
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 
@@ -39,9 +39,9 @@ const restMs = 20;
 const refusedRestMs = 100;
 
 interface Site {
-  /** Of the application, along the router. */
+  /** Address for the application, by the router. */
   readonly routed: string;
-  /** Of the application, straight to the region that is active at the beginning. */
+  /** Address for the application, directly to the region that is active at the beginning. */
   readonly straight: string;
   /** The epoch that a write has to carry now. */
   readonly epoch: () => Promise<number>;

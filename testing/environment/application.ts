@@ -1,6 +1,7 @@
 /**
  * The application's processes on the servers of one profile: API, transaction workers, relay, consumer, as production
- * runs them, from `dist/` by plain Node. They are recorded as the profile's own, so that `stack down` stops them as well.
+ * runs them, from `dist/` by plain Node. They are recorded as the profile's own, so that `stack down` stops them as
+ * well.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -69,13 +70,15 @@ export interface ApplicationSite {
   readonly variables?: Variables;
   /** Whether its processes end with this one, however it ends; left out: they outlive it. */
   readonly endsWithUs?: boolean;
-  /** Whether the shell's variables tune its processes, such as LOG_LEVEL; where they are is never the shell's affair. */
+  /**
+   * Whether the shell's variables tune its processes, such as LOG_LEVEL; where they are is never the shell's affair.
+   */
   readonly isTunedByShell?: boolean;
 }
 
 export type Variables = Readonly<Record<string, string>>;
 
-/** Of an application that is broken on purpose. */
+/** Variables of an application that is broken on purpose. */
 export const allowFaults: Variables = { ACCORD_DEVELOPMENT: 'allow-faults' };
 
 export interface Application {

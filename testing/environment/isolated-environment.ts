@@ -1,6 +1,7 @@
 /**
- * The application of one isolated alone: processes from `dist/` as production runs them, on servers that it shares, with
- * databases, users, namespace, topics and keys that nobody else has. What a isolated breaks is its own, and goes with it.
+ * The application of one isolated alone: processes from `dist/` as production runs them, on servers that it shares,
+ * with databases, users, namespace, topics and keys that nobody else has. What a isolated breaks is its own, and goes
+ * with it.
  */
 import { randomBytes } from 'node:crypto';
 
@@ -31,7 +32,7 @@ export interface IsolatedEnvironment {
   readonly application: Application;
   readonly temporal: Client;
   readonly topicPrefix: string;
-  /** Of the administrator, into one of the databases. */
+  /** Address of one of the databases, for the administrator. */
   adminUrl(database: Database): string;
   /** Rows as the administrator reads them, on a connection that outlives a restart of the server. Bytes are text. */
   sql<Row extends object>(
@@ -39,7 +40,9 @@ export interface IsolatedEnvironment {
     statement: string,
     values?: readonly unknown[],
   ): Promise<Row[]>;
-  /** Ends what was opened, and drops databases, users, namespace and topics. The processes are stopped by the caller. */
+  /**
+   * Ends what was opened, and drops databases, users, namespace and topics. The processes are stopped by the caller.
+   */
   close(): Promise<void>;
 }
 
@@ -47,7 +50,7 @@ export interface IsolatedEnvironmentOptions {
   readonly stack: Stack;
   /** Begins its name: lower-case letters, at most eight. */
   readonly kind: string;
-  /** What the processes are told instead of the addresses that are true: of a proxy. */
+  /** Addresses of a proxy that the processes get instead of the true ones. */
   readonly through?: (addresses: {
     readonly urls: DatabaseUrls;
     readonly stack: Stack;

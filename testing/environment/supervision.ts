@@ -17,7 +17,7 @@ export interface Supervised {
   /** Every process that shall run, by name. */
   readonly processes: ReadonlyMap<string, Role>;
   readonly application: Pick<Application, 'start'> & {
-    /** Of a living process; undefined: none of that name. */
+    /** Finds a living process by its name. `undefined`: there is none. */
     process(name: string): object | undefined;
   };
   readonly deadServers: () => readonly DeadServer[];

@@ -117,7 +117,7 @@ function firstChange(
   return ['', was, is];
 }
 
-/** Of JSON alone, whichever sandbox its arrays were made in. */
+/** Compares JSON values only. Their arrays may come from another sandbox. */
 function isSame(one: unknown, other: unknown): boolean {
   if (!isTree(one) || !isTree(other)) return Object.is(one, other);
   const keys = new Set([...Object.keys(one), ...Object.keys(other)]);

@@ -21,7 +21,7 @@ export function givenAddresses(): GivenAddresses {
   };
 }
 
-/** Of the given Temporal service: its namespace, its API key (which implies TLS), the address of its UI. */
+/** Namespace, API key (which implies TLS) and UI address of the given Temporal service. */
 export function givenTemporal() {
   return {
     namespace: variable('TEMPORAL_NAMESPACE'),
@@ -52,7 +52,7 @@ export const environmentWith = (more: Readonly<Record<string, string>>): NodeJS.
 export const unlessSet = (name: string, value: string): Readonly<Record<string, string>> =>
   variable(name) === undefined ? { [name]: value } : {};
 
-/** Of a terminal (https://no-color.org). */
+/** Whether the terminal may show colours (https://no-color.org). */
 export const areColoursWanted = (): boolean =>
   variable('NO_COLOR') === undefined && variable('TERM') !== 'dumb';
 

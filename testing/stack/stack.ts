@@ -48,7 +48,7 @@ export interface Stack {
     readonly namespace: string;
     readonly uiUrl: string | undefined;
   };
-  /** Of the administrator: for migrations and drills, never for the application. */
+  /** Address for the administrator: for migrations and drills, never for the application. */
   readonly mysql: { readonly adminUrl: string };
   readonly redis: { readonly url: string };
   readonly kafka: { readonly brokers: readonly string[] };
@@ -200,7 +200,10 @@ export function contextOf(profile: Profile, progress: Progress = silent): Contex
   };
 }
 
-/** Where there are regions, clients meet the active Redis at the router, and Kafka in the region that is active at first. */
+/**
+ * Where there are regions, clients meet the active Redis at the router, and Kafka in the region that is active at
+ * first.
+ */
 function portsOf(profile: Profile): Readonly<Record<string, number>> {
   const { ports } = readStackFile(profile);
   const { [routePort('redis')]: redisRoute, [routePort('kafka-a')]: kafkaRoute } = ports;

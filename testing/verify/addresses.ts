@@ -4,11 +4,11 @@ import { environmentWith } from '../stack/config';
 
 const shape = { VERIFY_DATABASE_URLS: databaseUrls().optional() };
 
-/** Of a user who may read, separated by commas; `undefined`: not given. @throws ConfigurationError */
+/** Addresses for a user who may read, separated by commas. `undefined`: not given. @throws ConfigurationError */
 export const givenVerifyUrls = (): string | undefined =>
   readEnvironment(shape, environmentWith({})).VERIFY_DATABASE_URLS?.join(',');
 
-/** The same error, of an address that was given: it names the variable. */
+/** The same error for a given address. It names the variable. */
 export const asGiven = (error: unknown): unknown =>
   error instanceof DatabaseNotOpened
     ? new Error(`VERIFY_DATABASE_URLS: ${error.message}`, { cause: error })

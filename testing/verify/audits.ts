@@ -4,9 +4,9 @@ import { readAuditChain, readPaymentChains, type ChainsRead } from './chains';
 
 /** Both audits, as they were read. */
 export interface Audits {
-  /** Of operators, in `accord`. */
+  /** Audit of operators, in `accord`. */
   readonly audit: ChainsRead;
-  /** Of payments, in `accounts`. */
+  /** Audit of payments, in `accounts`. */
   readonly paymentAudit: ChainsRead;
 }
 

@@ -36,7 +36,7 @@ export const chainPrograms: readonly Program[] = [
 
 const pageRows = 1_000;
 const pagePayments = 200;
-/** Of payments, at most: the first of many already say that something is wrong. */
+/** Maximum broken payments of a report. The first ones already show that something is wrong. */
 const brokenMax = 100;
 
 /**

@@ -1,12 +1,12 @@
 /**
- * I19: what stands by has nothing that the active region has not. MySQL itself would take such a transaction along
- * without a word, and bring it back at the next promotion.
+ * I19: a standby has no SQL transaction that the active region lacks. MySQL itself would keep such a transaction
+ * without an error, and bring it back at the next promotion.
  */
 import { missingFrom, stateOf, withRegion } from '../../activities/regions/switch/mysql-region';
 import { pause } from '../../runtime/waiting';
 import type { Finding } from './findings';
 
-/** Of administrators. */
+/** Addresses for the administrator. */
 export interface RegionServers {
   readonly active: string;
   /** By name. */

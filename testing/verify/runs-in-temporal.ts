@@ -25,7 +25,7 @@ interface Row {
   readonly state: string;
   readonly isOpen: 0 | 1;
   readonly isStarted: 0 | 1;
-  /** Of the last that was heard of its start. */
+  /** Age of the newest sign of its start. */
   readonly ageSeconds: number;
 }
 
@@ -111,7 +111,7 @@ async function retentionSecondsOf({ workflowService, options }: Client): Promise
   return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0);
 }
 
-/** Of transactions alone; a list lags behind, so what it lacks is asked for by name. */
+/** Ids of the runs of transactions. A list lags, so the caller looks up each missing id. */
 async function listRuns(temporal: Client): Promise<ReadonlySet<string>> {
   const types = [...new Set(Object.values(application().flows).map(({ workflow }) => workflow))];
   const ids = new Set<string>();

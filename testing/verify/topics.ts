@@ -56,7 +56,7 @@ export interface BeforeScan {
   /** Rows of outboxes that are marked as published. */
   readonly published: ReadonlyMap<string, Database>;
   readonly consumed: readonly string[];
-  /** Of the consumer of orders, by partition: the next record that it takes. */
+  /** The next record that the consumer of orders takes, by partition. */
   readonly offsets: ReadonlyMap<number, bigint>;
 }
 

@@ -1,7 +1,7 @@
 /**
  * The books of an application: what is wrong with its databases and between them and the other servers, so an empty
- * answer is sound (docs/guarantees.md). SQL is asked by `invariants/`, as the API asks it; what needs Kafka, Temporal or the
- * API is asked here, and only where its address is given.
+ * answer is sound (docs/guarantees.md). SQL is asked by `invariants/`, as the API asks it; what needs Kafka, Temporal
+ * or the API is asked here, and only where its address is given.
  */
 import type { Client } from '@temporalio/client';
 
@@ -31,14 +31,14 @@ import { askTopics } from './topics';
 export type { Books, Check, Violation };
 
 /**
- * What a round looks at. `moment`, `ended`: what changed, or ended, lately; cheap, and sound beside a load. `whole`: all
- * that SQL says, whatever its age. `quiescent`: that, and everything that needs the other servers.
+ * What a round looks at. `moment`, `ended`: what changed, or ended, lately; cheap, and sound beside a load. `whole`:
+ * all that SQL says, whatever its age. `quiescent`: that, and everything that needs the other servers.
  */
 export type Scope = 'moment' | 'ended' | 'whole' | 'quiescent';
 
 /** What is left out is not asked, and reported so. */
 export interface BooksAddresses {
-  /** Of a user who may read, separated by commas: VERIFY_DATABASE_URLS. */
+  /** Addresses for a user who may read, separated by commas: VERIFY_DATABASE_URLS. */
   readonly verifyUrls: string;
   readonly kafka?: KafkaSettings | undefined;
   /** Bound to the application's namespace. */
@@ -59,7 +59,10 @@ export interface RoundOfBooks extends Books {
 }
 
 export interface OpenBooks {
-  /** @throws PremisesBroken where databases or the namespace are of several installations: books of two agree in nothing. */
+  /**
+   * @throws PremisesBroken where databases or the namespace are of several installations: books of two agree in
+   * nothing.
+   */
   demandOneInstallation(): Promise<void>;
   /** One round at a time: a second one waits for the first. @throws where a server is away. */
   check(scope: Scope): Promise<RoundOfBooks>;

@@ -47,7 +47,7 @@ export const alterations: readonly Alteration[] = [
         event === step || JSON.stringify(event).includes(`"scheduledEventId":"${step.eventId}"`);
       const left = renumbered(events.filter((event) => !isOfStep(event)));
       events.splice(0, events.length, ...left);
-      // Of two that are called at once, the second one stands in the place of the first.
+      // If two steps are called at once, the second one takes the place of the first.
       return `(today's code calls ${name}|calls ${name} first with)`;
     },
   },

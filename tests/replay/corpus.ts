@@ -29,7 +29,7 @@ export function aRecording(scenario: string): Recording {
   return { ...found, history: structuredClone(found.history) };
 }
 
-/** Of today's sources, as `npm run build` makes the one that production loads. */
+/** A bundle of today's sources, made as `npm run build` makes the one for production. */
 export const bundleOfToday = (): Promise<string> =>
   bundleWorkflows('workflows/index.ts', 'dist/test-bundles/replay.js');
 

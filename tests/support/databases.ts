@@ -11,10 +11,10 @@ import { testStack } from './stack';
 
 /** Databases of one test file alone, and what was opened to them. */
 export interface OwnDatabases {
-  /** Of the processes' users, with the rights that they have in production. */
+  /** Addresses for the users of the processes, with their rights of production. */
   readonly urls: DatabaseUrls;
   readonly prefix: string;
-  /** Of the administrator, into one of the databases: for what no process may do. */
+  /** Address of one of the databases for the administrator, for what no process may do. */
   adminUrl(database: Database): string;
   /** Closed with the databases. */
   pool(

@@ -47,7 +47,7 @@ export type Participant = AccountsActivities & { readonly fence: Fence };
 /** The participant `accounts` on databases of its own: the fence with a real business behind it. */
 export interface FencedAccounts {
   readonly own: OwnDatabases;
-  /** Of the worker's user. */
+  /** Pool of the worker's user. */
   readonly pool: SqlPool;
   readonly admin: SqlPool;
   /** A worker; by default one to which nothing happens. */

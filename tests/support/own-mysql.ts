@@ -16,7 +16,7 @@ export interface OwnMySql {
   readonly data: string;
   /** Dead at once, as by a fault. */
   kill(): Promise<void>;
-  /** Of one that was killed: on its data, with what it was first told. */
+  /** Starts a killed server again, on its data and with its first options. */
   start(): Promise<void>;
   stop(): Promise<void>;
 }

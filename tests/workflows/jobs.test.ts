@@ -166,7 +166,7 @@ describe('the jobs', () => {
       const kinds = findingKinds.filter(
         (kind) => (kind === 'run_without_owner') === (type === 'recover'),
       );
-      // Of the run that began the round.
+      // The time and the kinds are those of the run that began the round.
       expect(closed).toEqual([{ since: '2026-01-01 00:00:00.000', kinds }]);
     },
     120_000,

@@ -18,7 +18,7 @@ import {
   type OwnApis,
 } from './own-api';
 
-/** Of this file alone: Temporal is shared, and a gid there is taken for good. */
+/** A cluster of this file only. Tests share Temporal, and a gid there is never free again. */
 const cluster = `c${randomBytes(6).toString('hex')}`;
 
 let apis: OwnApis;

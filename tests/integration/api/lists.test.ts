@@ -22,7 +22,7 @@ import {
   type StatementReads,
 } from '../../../testing/bench/rows-read';
 
-/** Of the tenant, all of them ended. */
+/** Ended transactions of the tenant. */
 const history = 50_000;
 const limit = 20;
 
@@ -219,7 +219,7 @@ describe('a round of the starter', () => {
 });
 
 describe('a list of approvals', () => {
-  /** Of a tenant's month, a question each minute; the newest three have time, and one of them is of a moved run. */
+  /** Approvals of a tenant, one a minute. The newest three are still valid; one of them belongs to a moved run. */
   const asked = 10_000;
   const open = 3;
   const action = JSON.stringify({

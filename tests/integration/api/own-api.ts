@@ -89,7 +89,8 @@ export async function ownApis(): Promise<OwnApis> {
       const dependencies = {
         ...real,
         temporal: { ...real.temporal, ...temporal },
-        // The namespace is that of all tests of the API: their queues are their own, so nobody else runs their workflows.
+        // The namespace is that of all tests of the API: their queues are their own, so nobody else runs their
+        // workflows.
         premises: [],
         namespace: { ...real.namespace, demand: () => Promise.resolve() },
       };
@@ -165,7 +166,7 @@ async function endRuns(gids: readonly string[]): Promise<void> {
   await connection.close();
 }
 
-/** Of this test alone: Temporal is shared, and a gid there is taken for good. */
+/** A reference of this test only. Tests share Temporal, and a gid there is never free again. */
 export const aReference = (): string => `O-${randomBytes(8).toString('hex')}`;
 
 /** Without an id the API makes one. */

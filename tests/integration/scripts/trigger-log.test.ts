@@ -16,7 +16,7 @@ import { bytesAsText, openConnection } from '../../../runtime/mysql/door';
 describe('the log of triggers', () => {
   let own: OwnDatabases;
   const admins = new Map<Database, Promise<Connection>>();
-  /** Of the workers, with the rights that they have in production: they know nothing of the log's tables. */
+  /** Pool of the workers, with their rights of production. They have no right to the tables of the log. */
   let accounts: SqlPool;
   let orders: SqlPool;
   let accord: SqlPool;

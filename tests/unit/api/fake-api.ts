@@ -128,11 +128,11 @@ export interface FakeApi extends Server {
   /** What the watch sees of the regions; fresh. */
   readonly observations: RegionObservation[];
   readonly services: ServiceObservation[];
-  /** Of the watch, as they were changed. */
+  /** Changes of the policy of the watch. */
   readonly policies: readonly { readonly policy: WatchPolicy; readonly by: string }[];
-  /** Of accepted starts, by gid. */
+  /** Inputs of accepted starts, by gid. */
   readonly inputs: ReadonlyMap<string, TransactionInput>;
-  /** Of keys that came before. */
+  /** Earlier claims of keys. */
   readonly claims: Map<string, EarlierClaim>;
   readonly audited: AuditEntry[];
   readonly updates: unknown[];

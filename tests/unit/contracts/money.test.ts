@@ -49,8 +49,8 @@ describe('money in sentences', () => {
 });
 
 /**
- * List one as ISO published it, kept by the package currency-codes. Of each code the digits of its minor unit; `N.A.`: it
- * has none.
+ * List one as ISO published it, kept by the package currency-codes. Of each code the digits of its minor unit; `N.A.`:
+ * it has none.
  */
 const listOne = Object.fromEntries(
   [
@@ -59,7 +59,7 @@ const listOne = Object.fromEntries(
     ),
   ].map(([, code = '', digits = '']) => [code, digits] as const),
 );
-/** Of 2024-06-25; by amendment since: the guilder of Curaçao has another code, and the convertible peso is gone. */
+/** Changes since the list of 2024-06-25: the guilder of Curaçao has another code, the convertible peso is withdrawn. */
 const amended = { added: { XAD: 2, XCG: 2 }, withdrawn: ['ANG', 'CUC'] };
 
 describe('the currencies that Accord moves', () => {

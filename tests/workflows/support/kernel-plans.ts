@@ -65,7 +65,9 @@ export interface PlannedAct {
   readonly isCaught: boolean;
   /** This input does not have it. */
   readonly isSkipped: boolean;
-  /** `retired`: the build of the second life declares it, and does not run it any more. `added`: only that build has it. */
+  /**
+   * `retired`: the build of the second life declares it, and does not run it any more. `added`: only that build has it.
+   */
   readonly build: 'both' | 'retired' | 'added';
 }
 /** Acts of a group run at once, groups one after the other. */
@@ -81,9 +83,10 @@ export interface Plan {
 }
 
 /**
- * How a second life of a transaction begins, once the first has made `atCall` calls. `lost`: nobody hears of the first any
- * more, and the second, of the next build, knows nothing. `reset`: nobody hears of it either, or it has ended; the second
- * knows the answers of its first `known` calls, as Temporal resets a run to one of its events. `beside`: both go on.
+ * How a second life of a transaction begins, once the first has made `atCall` calls. `lost`: nobody hears of the first
+ * any more, and the second, of the next build, knows nothing. `reset`: nobody hears of it either, or it has ended; the
+ * second knows the answers of its first `known` calls, as Temporal resets a run to one of its events. `beside`: both go
+ * on.
  */
 export type SecondLife =
   | { readonly how: 'lost' | 'beside'; readonly atCall: number }
@@ -94,7 +97,7 @@ export const countedTimes = 3;
 
 type RowState = 'acted' | 'confirmed' | 'undone' | 'empty' | 'refused';
 export interface PlanOutcome {
-  /** Of the last life. */
+  /** Ending of the last life. */
   readonly outcome: Ending;
   /** `start <branch>` of each act, `<verb> <branch>` of each answer, in order; `end <outcome>` last. */
   readonly trace: readonly string[];
@@ -107,7 +110,7 @@ export interface LifeOutcome {
   readonly build: Build;
   readonly outcome: Ending;
   readonly reason: string | null;
-  /** Of this life alone, with what it knew when it began. */
+  /** Trace of this life only, with what it knew when it began. */
   readonly trace: readonly string[];
 }
 

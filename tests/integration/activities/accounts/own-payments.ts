@@ -57,7 +57,7 @@ export interface OwnPayments {
     readonly velocity?: VelocityMeter;
     readonly faults?: FaultPoints;
   }): Participant;
-  /** Of a new customer with 1,000 to a new merchant, unless it is said otherwise. */
+  /** A payment from a new customer with 1,000 to a new merchant, except for what `change` says. */
   payment(change?: Partial<OpenPayment>): Promise<OwnPayment>;
   /** Opened and assessed; answers with it. */
   assessed(change?: Partial<OpenPayment>, policy?: RiskPolicy): Promise<OwnPayment>;
@@ -69,7 +69,7 @@ export interface OwnPayments {
   failed(): Promise<OwnPayment>;
   row(paymentId: BusinessId): Promise<PaymentSeen | undefined>;
   audit(paymentId: BusinessId): Promise<readonly AuditRow[]>;
-  /** Of the books, of the sums of refunds, of holds that nobody needs, of the audit: nothing, in a sound database. */
+  /** Violations in books, sums of refunds, holds and audit. A sound database has none. */
   violations(): Promise<readonly unknown[]>;
   forgetKeys(pattern: string): Promise<void>;
   /** @throws where something is not sound: whatever the tests of a file have done together. */

@@ -193,7 +193,7 @@ describe('a fence', () => {
 describe('a MySQL', () => {
   it('is started again where the pid of its socket is somebody else by now, or is dead and not collected', async () => {
     await region.kill();
-    // Of nobody who has started it: its parent it would let be.
+    // The pid of a living process that did not start this MySQL. MySQL ignores the pid of its own parent.
     writeFileSync(join(region.data, 'mysqld.sock.lock'), `${process.ppid}\n`);
     await region.start();
     expect(await isClosed()).toBe(true);

@@ -25,7 +25,7 @@ let pool: SqlPool;
 let admin: SqlPool;
 let kafka: OwnKafka;
 let producer: Producer;
-/** Of this test alone. */
+/** A topic of this test only. */
 let topic: string;
 let groupId: string;
 const consumers: Consumer[] = [];

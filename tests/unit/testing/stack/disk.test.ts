@@ -73,7 +73,7 @@ describe('a disk that takes no more', () => {
   });
 
   it('is believed of a server whose half-made data are cleared away by the time of the look', () => {
-    // Of its last lines, which are all that is kept, these alone say why.
+    // Only the last lines of the log are kept. Among them only these name the cause.
     for (const line of [
       '0 [Warning] [MY-012638] [InnoDB] Retry attempts for writing partial data failed.',
       '0 [ERROR] [MY-012888] [InnoDB] Cannot resize redo log file ./#ib_redo2_tmp to 3 MB (Failed to set size)',
