@@ -12,10 +12,10 @@ export const topics = {
 } as const;
 export type Topic = (typeof topics)[keyof typeof topics];
 
-/** Partitions of every topic: the key is the aggregate, so order holds within one. */
+/** Partitions of every topic. The key of a record is its aggregate, so the order holds within an aggregate. */
 export const topicPartitions = 6;
 
-/** Header of a record that bears the event's id: consumers deduplicate by it. */
+/** Header of a record with the id of its event. Consumers deduplicate by it. */
 export const eventIdHeader = 'event-id';
 export const eventTypeHeader = 'event-type';
 

@@ -6,13 +6,13 @@ import type { Keyed } from './verdict';
 
 /** Branch of the fenced decision of a flow without a pivot of its own. */
 export const decideBranch = 'decide';
-/** Branch that names the moves of a run's row; no fence row bears it, the row guards itself by compare-and-set. */
+/** Branch of the moves of a run's row. It has no fence row: the row guards itself by compare-and-set. */
 export const rowBranch = 'row';
 
-/** Redis channel that says "look at this row": the message is the gid. Best effort; whoever waits also polls. */
+/** Redis channel of changed rows: a message is the gid. Best effort: waiting processes also poll. */
 export const runsChannel = 'accord:runs';
 
-/** A move of a run's row between its start and its ending. A later move wins, whatever order they arrive in. */
+/** A move of a run's row between its start and its ending. The later move wins, in whichever order they arrive. */
 export interface MoveRun extends Keyed {
   readonly to: 'running' | 'undoing' | 'parked';
   /** Workflow time in milliseconds, larger than that of every earlier move of this run. */
@@ -21,9 +21,9 @@ export interface MoveRun extends Keyed {
   readonly reason: ParkReason | null;
   readonly pivotPassed: boolean;
   readonly atRisk: readonly AmountAtRisk[];
-  /** Told to callers from now on; the row keeps the first one. Left out: nothing is told. */
+  /** Early status for callers from now on. The row keeps the first one. Left out: none. */
   readonly early?: EarlyStatus;
-  /** The deadline, put off by a review; left out: as it was. Milliseconds since 1970. */
+  /** The deadline after a review has put it off, in milliseconds since 1970. Left out: unchanged. */
   readonly deadlineAt?: number;
 }
 
@@ -39,23 +39,23 @@ export interface EndRun extends Keyed {
   readonly resolvedByHand?: readonly HandResolution[];
 }
 export interface RunEnding {
-  /** The ending that stands: ours, or an equal one that another coordinator wrote first. */
+  /** The ending that stands: this one, or an equal one that another coordinator wrote first. */
   readonly ending: string;
 }
 
 export const endingBytesMax = 262_144;
 
-/** Participant `accord`: the row of `accord.runs`, the truth about a transaction towards the outside. */
+/** Participant `accord`: the row of `accord.runs`. The API answers about a transaction from this row. */
 export const accord = defineParticipant('accord', {
-  /** The decision of a flow without a pivot: an act on the branch `decide`; moves the row to decided. */
+  /** The decision of a flow without a pivot: an act on the branch `decide`. It marks the row as decided. */
   decide: act(),
-  /** Was it decided? If not, it never will be. */
+  /** Answers whether `decide` has happened. If not, it never will. */
   sealDecision: seal(),
-  /** Moves the row; a move that is older than the row's last one, or comes after the ending, changes nothing. */
+  /** Moves the row. A move that is older than the last one, or comes after the ending, changes nothing. */
   moveRun: act<MoveRun>(),
   /**
-   * Writes the ending, once. An equal outcome that is there already stands, byte for byte.
-   * @returns fails with InvariantBroken where the other ending is there: an alarm, and no effect.
+   * Writes the ending once. If an equal outcome is there already, that one stands, byte for byte.
+   * @returns fails with InvariantBroken if the other outcome is there: an alarm, and no effect.
    */
   endRun: act<EndRun, RunEnding>(),
 });

@@ -1,6 +1,6 @@
 /**
- * What the steps of a flow are, declared once: pure, so that workflows run them and the API plans and explains them. How
- * the business goes stands in the workflow.
+ * Declares the steps of a flow once. This file is pure, so workflows run the steps, and the API plans and explains
+ * them. The order of the calls stands in the workflow.
  */
 import type { AnyOperation, Operation } from './definition';
 import { flowPattern, type Flow } from './ids';
@@ -9,7 +9,7 @@ import type { AmountAtRisk } from './money';
 import { decideBranch, rowBranch } from './runs';
 import type { Keyed, SealAnswer } from './verdict';
 
-/** How a step is told in the workflow: `tx.<name>(…)`. */
+/** Kind of a declared step. It decides how the workflow calls it: `tx.<name>(…)`. */
 type Wording =
   | 'compensable'
   | 'counted'
@@ -21,7 +21,7 @@ type Wording =
   | 'confirms'
   | 'retired';
 
-/** One step as it is declared. `Request`, `Result` and `Input` are types alone, for the words of the workflow. */
+/** One declared step. `Request`, `Result` and `Input` are only types, for the calls in the workflow. */
 export interface Step<W extends Wording, Request extends object, Result, Input> {
   readonly wording: W;
   readonly act: AnyOperation;
@@ -31,9 +31,9 @@ export interface Step<W extends Wording, Request extends object, Result, Input> 
   /** The step whose effect it confirms. */
   readonly confirms: string | null;
   readonly when: (input: Input) => boolean;
-  /** How often an input has it; `undefined`: once, under its own name. */
+  /** How often a transaction with this input has the step. `undefined`: once, under its own name. */
   readonly times: ((input: Input) => number) | undefined;
-  /** What may stand of it where nobody knows its request: of a run that never came to it. */
+  /** Amounts that the step may have put at risk while its request is unknown: the run never reached it. */
   readonly atRisk: (input: Input) => readonly AmountAtRisk[];
   /** A build without it may have run a transaction that this one runs now. */
   readonly isAdded: boolean;
@@ -43,28 +43,28 @@ export interface Step<W extends Wording, Request extends object, Result, Input> 
   readonly gives?: Result;
 }
 
-/** No more of its types than every step has. */
+/** A step of any request and result. */
 export type AnyStep<Input = never> = Step<Wording, never, unknown, Input>;
 
 type Act<Request extends object, Result> = Operation<'act', Request, Result>;
 type Undo<Request extends object> = Operation<'undo', Request, null>;
 
 export interface StepTraits<Input> {
-  /** Whether this input has the step at all; left out: every one has it. It reads the input and nothing else. */
+  /** Whether a transaction with this input has the step. It reads the input only. Left out: every one has it. */
   readonly when?: (input: Input) => boolean;
   /**
-   * What may stand of the step where this run never came to it, and an earlier life of it may have. Left out: nothing, or
-   * nobody knows. Once it is asked for, its participant says.
+   * Amounts that the step may have put at risk if this run never reached it, but an earlier run of the same gid may
+   * have. Left out: nothing, or unknown. After a call the answer of the participant counts instead.
    */
   readonly atRisk?: (input: Input) => readonly AmountAtRisk[];
   /**
-   * The step came to its flow while runs of it may have been open: a build without it may have come further than one that
-   * is refused here, so its refusal decides nothing. May go once none of those runs is left.
+   * The step was added while runs of its flow may have been open. A run of a build without the step may have passed
+   * this place, so a refusal of the step decides nothing. Remove this once none of those runs is left.
    */
   readonly isAdded?: true;
 }
 
-/** What an undo or a seal asks for beside its key: nothing, or what the flow's input says of it. */
+/** Fields of the request of an undo or a seal beside its key: none, or derived from the input of the flow. */
 type Asked<Name extends string, Request extends object, Input> = keyof Omit<
   Request,
   keyof Keyed
@@ -72,7 +72,7 @@ type Asked<Name extends string, Request extends object, Input> = keyof Omit<
   ? object
   : { readonly [N in Name]: (input: Input) => Omit<Request, keyof Keyed> };
 
-/** How a step is taken back, and which inputs have it. */
+/** The undo of a step, and the inputs that have the step. */
 type Undone<UndoRequest extends object, Input> = { readonly undo: Undo<UndoRequest> } & Asked<
   'undoRequest',
   UndoRequest,
@@ -97,7 +97,7 @@ interface GivenStep<W extends Wording> extends Pick<AnyStep, 'act'> {
   readonly sealRequest?: unknown;
 }
 
-/** The compiler checks each builder's parameters; what they are of is kept in its type. */
+/** The compiler checks the parameters of each builder. The type of the step keeps their types. */
 const step = <W extends Wording, Request extends object, Result, Input>(given: GivenStep<W>) => {
   demandFitting(given);
   return {
@@ -115,7 +115,7 @@ const step = <W extends Wording, Request extends object, Result, Input>(given: G
   } as Step<W, Request, Result, Input>;
 };
 
-/** What the compiler cannot see: whose operations they are, and whether the step may stand where it does. */
+/** Checks what the compiler cannot: the operations belong to one participant, and suit the place of the step. */
 function demandFitting({ wording, act, undo, confirm: confirmed, seal }: GivenStep<Wording>): void {
   for (const other of [undo, confirmed, seal]) {
     if (!other || other.participant === act.participant) continue;
@@ -134,7 +134,7 @@ function demandFitting({ wording, act, undo, confirm: confirmed, seal }: GivenSt
   if (act.reserves && !isEnded) throw new Error(`${act.type} reserves, and nothing would end it.`);
 }
 
-/** A step that is taken back by its undo, should the transaction not come to its pivot. */
+/** A step that its undo takes back if the transaction does not reach its pivot. */
 export const compensable = <
   Request extends object,
   Result,
@@ -146,8 +146,8 @@ export const compensable = <
 ) => step<'compensable', Request, Result, Input>({ ...given, wording: 'compensable', act });
 
 /**
- * A compensable step that an input has many times: `tx.<name>.at(n, …)`, n from 1 to `times(input)`, on the branch
- * `<name>-<n>`. The input alone says how often, so that a life which came to none of them can undo them all.
+ * A compensable step that runs many times: `tx.<name>.at(n, …)`, n from 1 to `times(input)`, on the branch
+ * `<name>-<n>`. Only the input decides how often, so a later run that reached none of them can undo all of them.
  */
 export const counted = <
   Request extends object,
@@ -159,13 +159,13 @@ export const counted = <
   given: Undone<UndoRequest, Input> & { readonly times: (input: Input) => number },
 ) => step<'counted', Request, Result, Input>({ ...given, wording: 'counted', act });
 
-/** A step before the pivot that leaves nothing behind which could be taken back: it looks, or writes once for all. */
+/** A step before the pivot that leaves nothing to take back: it only reads, or its write stands for good. */
 export const withoutUndo = <Request extends object, Result, Input = unknown>(
   act: Act<Request, Result>,
   given: StepTraits<Input> = {},
 ) => step<'compensable', Request, Result, Input>({ ...given, wording: 'compensable', act });
 
-/** A compensable step that records what a person decides, and waits for it. */
+/** A compensable step that waits for the decision of a person, and records it. */
 export const reviewed = <
   Request extends Decided,
   Result,
@@ -208,8 +208,9 @@ export const tcc = <Request extends object, Result, Input = unknown>(
   });
 
 /**
- * The point of no return. With a seal an unknown outcome is asked for, and undone where it never will be; without one
- * the act is repeated until it is known. Where an input does not have it, the transaction is decided in `accord`.
+ * The point of no return. If its outcome is unknown, the seal finds out whether it has happened; if not, the
+ * transaction is undone. Without a seal the act is repeated until its outcome is known. If an input does not have the
+ * pivot, the transaction is decided in `accord`.
  */
 export const pivot = <
   Request extends object,
@@ -224,7 +225,7 @@ export const pivot = <
     StepTraits<Input>,
 ) => step<'pivot', Request, Result, Input>({ ...given, wording: 'pivot', act });
 
-/** A step after the pivot: repeated until it has taken effect. */
+/** A step after the pivot. It is repeated until it has taken effect. */
 export const retriable = <Request extends object, Result>(act: Act<Request, Result>) =>
   step<'retriable', Request, Result, unknown>({ wording: 'retriable', act });
 
@@ -232,7 +233,7 @@ export const retriable = <Request extends object, Result>(act: Act<Request, Resu
 export const repeated = <Request extends object, Result>(act: Act<Request, Result>) =>
   step<'repeated', Request, Result, unknown>({ wording: 'repeated', act });
 
-/** A step after the pivot that makes final what an earlier one has reserved, on that one's branch. */
+/** A step after the pivot that makes the reservation of an earlier step final, on the branch of that step. */
 export const confirms = <const Name extends string>(
   name: Name,
   confirm: Operation<'confirm', object, null>,
@@ -242,8 +243,8 @@ export const confirms = <const Name extends string>(
 });
 
 /**
- * A step that its flow has no more. It has no word; what an earlier build has acted of it is taken back, also where the
- * transaction completes. May go once none of those runs is left.
+ * A step that its flow no longer has, so the workflow cannot call it. Its effects of an earlier build are taken back,
+ * even if the transaction completes. Remove it once none of those runs is left.
  */
 export const retired = <Request extends object, Result, Input>(
   former: Step<'compensable' | 'counted' | 'reviewed' | 'tcc', Request, Result, Input>,
@@ -254,10 +255,10 @@ type PivotsOf<S> = {
 }[keyof S];
 type IsUnion<T, U = T> = T extends unknown ? ([U] extends [T] ? false : true) : never;
 
-/** Words of the kernel beside the steps. */
+/** Names of the kernel on `tx`, beside the steps. */
 type KernelWord = 'gid' | 'lock' | 'decide' | 'reportStatus';
 
-/** A flow has one pivot at most, what is confirmed is a step of it, and no step hides a word of the kernel. */
+/** A flow has at most one pivot, a confirm names a step of the flow, and no step hides a name of the kernel. */
 type Checked<S> = (true extends IsUnion<PivotsOf<S>>
   ? { readonly error: 'a flow has one pivot' }
   : unknown) & {
@@ -270,7 +271,7 @@ type Checked<S> = (true extends IsUnion<PivotsOf<S>>
       : unknown;
 };
 
-/** A flow: what its steps are. */
+/** A flow and its steps. */
 export interface FlowDefinition<
   Input = never,
   S = Readonly<Record<string, AnyStep>>,
@@ -283,17 +284,19 @@ export interface FlowDefinition<
   readonly workflow: string;
   /** Kinds that its run may lock. */
   readonly locks: readonly Lock[];
-  /** In the order of the business; undone last first. */
+  /** In the order of the flow. Undo goes backwards. */
   readonly steps: S;
   readonly input?: (input: Input) => void;
 }
 
 /**
- * Declares a flow; its workflow is made of it by `runFlow`. Steps are append-only: one that an open run has acted would
- * be forgotten by a build that no longer has it.
+ * Declares a flow; `runFlow` makes its workflow. Steps are append-only: a build without a step could not undo it for an
+ * open run that has acted it.
  *
- * @throws an error for a name that is no part of a gid, for a kind of lock that is no part of a key, for a step whose name cannot name its branches or clashes
- *   with another name of the run, for a confirm without its reservation, and for an added step before an unsealed pivot.
+ * @throws an error for a name that is no part of a gid, for a kind of lock that is no part of a key, for a step whose
+ *   name cannot name its branches or clashes
+ *   with another name of the run, for a confirm without its reservation, and for an added step before an unsealed
+ * pivot.
  */
 export const defineFlow =
   <Input>() =>
@@ -321,22 +324,22 @@ export const defineFlow =
     return { ...flow, locks };
   };
 
-/** Under which name a completed run takes a retired step back. @param branch of the step. */
+/** Name under which a completed run takes back a retired step. @param branch of the step. */
 export const retiredNameOf = (branch: string): string => `${branch}-retired`;
 
-/** Words of the kernel, and branches of its own. */
+/** Names and branches of the kernel. */
 const kernelNames = [
   ...(['gid', 'lock', 'decide', 'reportStatus'] as const satisfies readonly KernelWord[]),
   ...[decideBranch, rowBranch, `seal-${decideBranch}`],
 ];
 
-/** Leaves room for what the kernel makes of a name: `seal-<name>`, `<name>-<n>`, `<name>-<n>-retired`. */
+/** Leaves room for the names that the kernel derives: `seal-<name>`, `<name>-<n>`, `<name>-<n>-retired`. */
 const stepNameMax = 40;
 
-/** It begins with a letter: JavaScript would sort one of digits before all others, and undo follows the order. */
+/** A name begins with a letter. JavaScript sorts keys of digits first, and undo follows the order of the keys. */
 const namePattern = /^[A-Za-z][A-Za-z0-9-]*$/;
 
-/** Each name that a run makes of its steps is a branch or a record of its own. */
+/** Each name that a run derives from its steps must be unique, because it names a branch or a record. */
 function demandNames(flow: string, steps: Readonly<Record<string, AnyStep>>): void {
   const taken = new Map(kernelNames.map((name) => [name, 'the kernel']));
   for (const [own, { wording, times, confirm: confirmed }] of Object.entries(steps)) {
@@ -359,7 +362,7 @@ function demandNames(flow: string, steps: Readonly<Record<string, AnyStep>>): vo
   }
 }
 
-/** `x-<n>` is the name of every `x-1`. */
+/** `x-<n>` stands for `x-1`, `x-2` and so on. */
 function ownerOf(taken: ReadonlyMap<string, string>, name: string): string | undefined {
   const same = ([one]: readonly [string, string]) =>
     one === name || isTimeOf(one, name) || isTimeOf(name, one);
@@ -372,8 +375,8 @@ const isTimeOf = (name: string, many: string): boolean =>
 const nameRule = `a name is up to ${stepNameMax} letters, digits and dashes, and begins with a letter`;
 
 /**
- * A refusal of an added step is no proof that nobody has decided, so the pivot must be one that can be asked about:
- * without a seal what was decided would be undone.
+ * A refusal of an added step does not prove that the transaction is undecided. So its pivot needs a seal: without one,
+ * a decided transaction could be undone.
  */
 function demandAskable(flow: string, steps: Readonly<Record<string, AnyStep>>): void {
   const entries = Object.entries(steps);
@@ -385,7 +388,7 @@ function demandAskable(flow: string, steps: Readonly<Record<string, AnyStep>>): 
   );
 }
 
-/** A confirm goes to the branch of the step that it names, so that step has one branch, and a reservation on it. */
+/** A confirm uses the branch of the step that it names. So that step has one branch, with a reservation. */
 function demandConfirmable(flow: string, steps: Readonly<Record<string, AnyStep>>): void {
   for (const [name, { confirms: confirmed, act }] of Object.entries(steps)) {
     const target = confirmed === null ? undefined : steps[confirmed];

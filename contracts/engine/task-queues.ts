@@ -6,6 +6,6 @@ export const transactionsTaskQueue = 'accord-transactions';
 /** Task queue of the failover worker. It runs in the hub, so it works while no region does. */
 export const failoverTaskQueue = 'accord-failover';
 
-/** Where the workers of a flow listen. */
+/** Task queue of the workers of a flow. */
 export const taskQueueOf = (flow: Flow): string =>
   isOperatorFlow(flow) ? failoverTaskQueue : transactionsTaskQueue;

@@ -5,20 +5,20 @@ import type { Branch, Flow, Gid, StepKey, Tenant } from './ids';
 import type { AmountAtRisk } from './money';
 import type { FenceVerdict } from './verdict';
 
-/** What every flow's input begins with: settings travel in it, so that history, replay and tests see them. */
+/** Base of the input of every flow. Settings are part of it, so that history, replay and tests see them. */
 export interface TransactionInput {
   readonly gid: Gid;
   readonly tenant: Tenant;
   readonly flow: Flow;
-  /** End of the transaction's time, in milliseconds since 1970; work stops `undoBudgetMs` before it. */
+  /** Deadline, in milliseconds since 1970. Acts stop `undoBudgetMs` before it. */
   readonly deadlineAt: number;
-  /** Share of the time that is kept for undoing. */
+  /** Time before the deadline that is kept for undo. */
   readonly undoBudgetMs: number;
 }
 
-/** Default life of a transaction, and the bounds of what a caller may ask for. */
+/** Default time of a transaction, and the bounds of what a caller may ask for. */
 export const deadlineMs = { default: 120_000, min: 1_000, max: 43_200_000 } as const;
-/** The undo budget is this share of the life: undo has as much to do as the acts had. */
+/** Undo gets this share of the time: it has as much work as the acts. */
 export const undoBudgetShare = 0.5;
 
 export const runStates = [
@@ -35,7 +35,7 @@ export const isEnding = (state: RunState): state is Ending =>
   state === 'completed' || state === 'compensated';
 
 /**
- * What a caller is told before the ending, as soon as it is decided. The first one stands on the row for good: every
+ * Status that a caller gets before the ending, as soon as it is decided. The first one stays on the row for good: every
  * retry of the call gets it again. `review`: a person decides.
  */
 export const earlyStatuses = ['authorised', 'declined', 'review'] as const;
@@ -43,8 +43,8 @@ export type EarlyStatus = (typeof earlyStatuses)[number];
 
 export type StepKind = 'compensable' | 'pivot' | 'retriable';
 /**
- * `unknown`: it may have taken effect. `refused`: it surely has not. `undone` also where the undo found nothing to do.
- * `doneByHand`, `skipped`: an operator said so, and no program has done what was owed.
+ * `unknown`: it may have taken effect. `refused`: it surely has not. `undone`: also if the undo found nothing to do.
+ * `doneByHand`, `skipped`: an operator decided so; no program has done the work of the step.
  */
 export type StepState =
   | 'running'
@@ -67,41 +67,41 @@ export interface StepView {
   readonly endedAt: number | null;
   readonly fence: FenceVerdict | null;
   /**
-   * How it failed last, if it did and has not succeeded since: a refusal, a failure of the protocol, or `unknown`. Of a step that is being
-   * undone, or was: how its act failed.
+   * Last failure, unless the step has succeeded since: a refusal, a failure of the protocol, or `unknown`. For a step
+   * that is being undone, or was: the failure of its act.
    */
   readonly failure: string | null;
-  /** For everybody who may see the transaction: a sentence of ours, never what a driver or a server said. */
+  /** For everybody who may see the transaction: Accord's own sentence, never the text of a driver or a server. */
   readonly detail: string | null;
-  /** For operators alone: what was said. Left out: nothing beyond the detail. */
+  /** For operators only: the text of a driver or a server. Left out: nothing beyond the detail. */
   readonly text?: string;
-  /** Calls of the step that have ended; left out: each was answered at its first attempt. */
+  /** Calls of the step that have ended. Left out: each was answered at its first attempt. */
   readonly calls?: readonly StepCall[];
-  /** Left out: it never waited for a person. */
+  /** Left out: the step never waited for a person. */
   readonly parking?: StepParking;
 }
 
 /**
- * That a step has waited for a person, also once it has succeeded: counts, and the newest of each. No list: a step may be
- * retried for months.
+ * Record that a step has waited for a person, kept also after it has succeeded: counts and newest values. It is no
+ * list, because a step may be retried for months.
  */
 export interface StepParking {
-  /** How often it was parked. */
+  /** Number of times that the step was parked. */
   readonly times: number;
-  /** When it was parked first and last, in milliseconds since 1970. */
+  /** First and last time of parking, in milliseconds since 1970. */
   readonly firstAt: number;
   readonly lastAt: number;
-  /** Why it was parked last, and the failure that did it: a refusal, a failure of the protocol, or `unknown`. */
+  /** Reason of the last parking, and its failure: a refusal, a failure of the protocol, or `unknown`. */
   readonly reason: ParkReason;
   readonly failure: CompensationReason | 'unknown';
   readonly detail: string;
-  /** For operators alone: what was said of it. Left out: nothing beyond the detail. */
+  /** For operators only: the text of a driver or a server. Left out: nothing beyond the detail. */
   readonly text?: string;
-  /** What a person has decided last; `null`: nobody has yet. */
+  /** The last decision of a person; `null`: none yet. */
   readonly lastDecision: ParkingDecision | null;
 }
 
-/** A decision on a parked step, as it was taken. */
+/** A decision that was taken on a parked step. */
 export interface ParkingDecision {
   readonly decision: Decision;
   /** Subject of the person. */
@@ -110,30 +110,30 @@ export interface ParkingDecision {
   readonly at: number;
 }
 
-/** Calls of one activity for one step, those of an operator's retry included. */
+/** Calls of one activity for one step, with those of an operator's retry. */
 export interface StepCall {
   /** `<participant>.<activity>`. */
   readonly activity: string;
-  /** Attempts of all of them; `null`: one ended without an answer, and nobody has counted. */
+  /** Attempts of all calls; `null`: a call ended without an answer, so its attempts are unknown. */
   readonly attempts: number | null;
-  /** How the last attempt before an answer failed: a failure of the engine, or `unknown`. Left out: none did. */
+  /** Failure of the last attempt before an answer: a failure of the engine, or `unknown`. Left out: none failed. */
   readonly lastFailure?: string;
-  /** For operators alone: what was said of it. Left out: nothing. */
+  /** For operators only: the text of a driver or a server. Left out: none. */
   readonly text?: string;
 }
 
-/** What a parked transaction waits for: the decision of an operator on one step. */
+/** A step of a parked transaction that waits for the decision of an operator. */
 export interface ParkedStep {
   readonly step: string;
   readonly reason: ParkReason;
   readonly detail: string;
   readonly decisions: readonly Decision[];
-  /** How often the step has failed in a way that parks. */
+  /** Number of failures of the step that led to parking. */
   readonly failures: number;
   readonly parkedAt: number;
 }
 
-/** The reason of an ending, as the caller reads it. */
+/** The reason of an ending, as the caller gets it. */
 export interface EndingReason {
   readonly code: string;
   readonly type: CompensationReason;
@@ -141,7 +141,7 @@ export interface EndingReason {
   readonly detail: string;
 }
 
-/** Something that happened to the run itself: a cancel that came too late, a decision, a lost lock. */
+/** An event of the run itself, such as a cancel that came too late, a decision, or a lost lock. */
 export interface TimelineNote {
   readonly at: number;
   readonly text: string;
@@ -156,23 +156,23 @@ export interface Timeline {
   readonly parked: readonly ParkedStep[];
   readonly atRisk: readonly AmountAtRisk[];
   readonly reason: EndingReason | null;
-  /** Steps that an operator resolved in the place of a program, in order. */
+  /** Steps that an operator resolved by hand, in order. */
   readonly resolvedByHand: readonly HandResolution[];
-  /** Approvals that a decision was taken for, newest last. */
+  /** Approvals whose decisions were taken, newest last. */
   readonly approvals: readonly string[];
   readonly notes: readonly TimelineNote[];
-  /** Notes of earlier runs of a long transaction that did not come along. */
+  /** Number of notes that later workflow runs of a long transaction did not take over. */
   readonly notesLeftOut: number;
-  /** Until when a person may decide, in milliseconds since 1970; `null`: nothing is in review. */
+  /** End of the time for a review, in milliseconds since 1970; `null`: nothing is in review. */
   readonly reviewUntil: number | null;
   readonly epoch: number;
-  /** This run was reset: it lives again what another run of the same id has done. */
+  /** This run was reset: it executes again what another run of the same id has done. */
   readonly wasReset: boolean;
 }
 
 /**
- * How a transaction ended. A parked transaction has no result yet: it waits for an operator. With `resolvedByHand` a
- * person has answered for some of it, so not all of it was done, or undone, by Accord.
+ * Result of a transaction. A parked transaction has none yet: it waits for an operator. With `resolvedByHand` a person
+ * has resolved some steps, so Accord has not done, or undone, all of them.
  */
 export type TransactionResult = (
   | { readonly outcome: 'completed'; readonly steps: readonly StepView[] }
@@ -185,7 +185,7 @@ export type TransactionResult = (
 
 export const timelineQuery = defineQuery<Timeline>('timeline');
 
-/** A person or key that steers, for the record. */
+/** The person or key that steers, for the record. */
 export interface Actor {
   readonly subject: string;
 }
@@ -194,30 +194,32 @@ export interface CancelTransaction {
   readonly actor: Actor;
   readonly note: string | null;
 }
-/** Undo before the pivot. Refused with PastPivot after it (also if `seal` finds that it has happened), AlreadyEnded. */
+/**
+ * Undoes before the pivot. Refused with PastPivot after it (also if `seal` finds that it has happened), AlreadyEnded.
+ */
 export const cancelTransactionUpdate = defineUpdate<
   { readonly state: RunState },
   [CancelTransaction]
 >('cancelTransaction');
 
-/** What a person says to a transaction in review. */
+/** The decision of a person on a transaction in review. */
 export interface ReviewDecision {
   readonly decision: 'approve' | 'reject';
   readonly actor: Actor;
   readonly note: string | null;
 }
-/** Decides a review. Refused with NotInReview: it waits for none, or was decided. */
+/** Decides a review. Refused with NotInReview if the transaction is not in review, or was decided already. */
 export const reviewTransactionUpdate = defineUpdate<{ readonly state: RunState }, [ReviewDecision]>(
   'reviewTransaction',
 );
 
 export const decisions = ['retry', 'done', 'skip'] as const;
-/** `retry`: call again. `done`: it has been done by hand. `skip`: it will not be done. The last two need evidence. */
+/** `retry`: call again. `done`: done by hand. `skip`: it will not be done. The last two need evidence. */
 export type Decision = (typeof decisions)[number];
 
 /**
- * Why a decision on a step cannot be taken: what is parked, and what may be decided there.
- * @returns undefined: it is one of those that the step offers.
+ * Explains why a decision on a step cannot be taken: names the parked steps and their possible decisions.
+ * @returns undefined: the step offers this decision.
  */
 export function whyNotOffered(
   parked: readonly Pick<ParkedStep, 'step' | 'decisions'>[],
@@ -235,22 +237,22 @@ export interface Evidence {
   readonly ref: string;
   readonly note: string | null;
 }
-/** How a decision that wants two persons came about: a second one approved it, or the first one had to act alone. */
+/** How a decision that needs two persons was taken: a second person approved it, or the first one acted alone. */
 export type Consent =
   | { readonly kind: 'approved'; readonly by: string; readonly approval: string }
   | { readonly kind: 'brokenGlass'; readonly reason: string };
 
-/** What a person may decide in the place of a program. */
+/** Decisions that resolve a step by hand. */
 export type HandDecision = Exclude<Decision, 'retry'>;
 
 /**
- * A step that a person resolved in the place of a program. One shape in the ending, in the row, in events and over HTTP.
+ * A step that a person resolved by hand. It has one shape in the ending, in the row, in events and over HTTP.
  */
 export interface HandResolution {
   readonly step: string;
   /** Branch of the effect: the branch of this step, or of the step that this one confirms. */
   readonly branch: Branch;
-  /** `done`: the person says that it has been done by hand. `skip`: it was not done, and Accord will not do it. */
+  /** `done`: the person states that it was done by hand. `skip`: it was not done, and Accord will not do it. */
   readonly decision: HandDecision;
   readonly by: string;
   /** `null`: one person was enough. */
@@ -271,7 +273,7 @@ export interface ResolveTransaction {
   /** Absent: the decision of one person was enough. */
   readonly consent?: Consent;
 }
-/** Decides a parked step. Refused with NotParked, BadDecision; the decision is kept in the run's history. */
+/** Decides a parked step. Refused with NotParked, BadDecision. The history of the run keeps the decision. */
 export const resolveTransactionUpdate = defineUpdate<
   { readonly state: RunState },
   [ResolveTransaction]

@@ -1,11 +1,11 @@
 import type { FailureType, ItemFailure } from './failures';
 import type { Branch, Gid, StepKey } from './ids';
 
-/** What a delivery asks of the fence: activities/fence/fence.ts, section "verbs" of docs/guarantees.md. */
+/** The verb of a delivery at the fence: activities/fence/fence.ts, section "verbs" of docs/guarantees.md. */
 export const verbs = ['act', 'confirm', 'undo', 'seal'] as const;
 export type Verb = (typeof verbs)[number];
 
-/** What the fence saw. For the timeline; nothing is decided on it. */
+/** What the fence found. It is only shown in the timeline; no decision depends on it. */
 export type FenceVerdict =
   | 'first'
   | 'duplicate'
@@ -21,11 +21,11 @@ export type FenceVerdict =
 /** The part of a request that names its effect and the oldest epoch that may still write it. */
 export interface Keyed {
   readonly key: StepKey;
-  /** Highest epoch that this transaction has been answered from; set by the kernel's facade. */
+  /** Highest epoch in the answers to this transaction so far. The kernel sets it. */
   readonly minEpoch: number;
 }
 
-/** A verdict's name: it is matched by it, never by its position in the set. */
+/** Identity of a verdict. A verdict is matched by it, never by its position in the set. */
 export interface VerdictName {
   readonly gid: Gid;
   readonly branch: Branch;
@@ -34,37 +34,38 @@ export interface VerdictName {
 
 /** How an attempt failed. */
 export interface AttemptFailure {
-  /** For everybody who may see the transaction; `unknown`: none of the engine's, or it ended without a word. */
+  /** For everybody who may see the transaction. `unknown`: no failure of the engine, or no answer at all. */
   readonly type: FailureType | 'unknown';
-  /** For operators alone: what was said. Left out: nothing. */
+  /** For operators only: the text of a driver or a server. Left out: none. */
   readonly text?: string;
 }
 
-/** The answer for one request of a set: a refusal is a value, so that it cannot fail its neighbours. */
+/** The answer to one request of a set. A refusal is a value, so it does not fail the other requests. */
 export type Verdict<Result> = VerdictName & {
   readonly fence: FenceVerdict;
-  /** Region epoch that the answer was written in; the next request carries the highest as `minEpoch`. */
+  /** Epoch in which the answer was written. The next request has the highest one as `minEpoch`. */
   readonly epoch: number;
   /** Attempt of the activity that was answered; left out: the first. */
   readonly attempt?: number;
-  /** How the attempt before it failed; left out: there was none. */
+  /** Failure of the attempt before it. Left out: there was none. */
   readonly lastFailure?: AttemptFailure;
 } & (
     | { readonly ok: true; readonly result: Result }
     | {
         readonly ok: false;
         readonly failure: ItemFailure;
-        /** For everybody who may see the transaction: a sentence of ours. */
+        /** For everybody who may see the transaction: Accord's own sentence. */
         readonly detail: string;
-        /** For operators alone: what a driver or a server said. Left out: nothing beyond the detail. */
+        /** For operators only: the text of a driver or a server. Left out: nothing beyond the detail. */
         readonly text?: string;
       }
   );
 
 /**
- * An activity of a participant: requests in, one verdict out for each, one SQL transaction for the set.
- * 1 … `batchItemsMax` requests with distinct keys. Throws the driver's error (none of the set is committed, or all of
- * it and the answer was lost), `StaleEpoch`, `StaleAttempt`, for a set of one `NotYet`: all of them retried by Temporal.
+ * An activity of a participant. It takes 1 … `batchItemsMax` requests with distinct keys, runs them in one SQL
+ * transaction, and returns one verdict for each. It throws the driver's error (none of the set is committed, or all of
+ * it and the answer was lost), `StaleEpoch`, `StaleAttempt`, and `NotYet` for a set of one. Temporal retries all of
+ * them.
  */
 export type SetActivity<Request extends Keyed, Result> = (
   requests: readonly Request[],
@@ -73,7 +74,7 @@ export type SetActivity<Request extends Keyed, Result> = (
 /** Answer of `seal`: did the decision happen? If not, it never will. */
 export type SealAnswer = { readonly happened: true } | { readonly happened: false };
 
-/** Bounds of one set, refused before any SQL: above them a workflow task or a SQL statement grows without limit. */
+/** Bounds of one set. A larger set is refused before any SQL, so workflow tasks and SQL statements stay bounded. */
 export const batchItemsMax = 1_000;
 export const setBytesMax = 1_048_576;
 export const setRowsMax = 5_000;

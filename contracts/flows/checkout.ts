@@ -16,12 +16,14 @@ export interface CheckoutInput extends TransactionInput {
   /** The tenant's merchant account of the amount's currency: configuration, resolved by the API. */
   readonly merchantAccountId: BusinessId;
   readonly lines: readonly OrderLine[];
-  /** What is paid: the sum of the lines, less the coupon's discount; 0 where that is all of it: then no money moves. */
+  /**
+   * Amount to pay: the sum of the lines, less the discount of the coupon. 0: the coupon covers all, and no money moves.
+   */
   readonly amount: Money;
   readonly coupon: CouponUse | null;
 }
 
-/** A checkout: all participants are tried at once, then all confirmed. One that is free asks nothing of accounts. */
+/** A checkout: all participants are tried at once, then all are confirmed. A free checkout does not call `accounts`. */
 export const checkout = defineFlow<CheckoutInput>()({
   name: 'checkout',
   workflow: 'checkout',

@@ -1,12 +1,12 @@
 import { regions, type FailbackInput } from '../participants/regions';
 import { defineFlow, pivot, retriable } from '../engine/steps';
 
-/** What every step of a rejoin is told. */
+/** Request of every step of a rejoin. */
 export const rejoinOf = ({ cluster, region, active, epoch }: FailbackInput) => ({
   ...{ cluster, region, active, epoch },
 });
 
-/** A rejoin. Only forward: there is nothing to take back from a region that is of no use. */
+/** A rejoin. It only goes forward: in a region that does not stand by, there is nothing to take back. */
 export const failback = defineFlow<FailbackInput>()({
   name: 'failback',
   workflow: 'regionFailback',

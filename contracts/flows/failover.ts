@@ -1,14 +1,14 @@
 import { regions, type FailoverInput } from '../participants/regions';
 import { compensable, defineFlow, pivot, retriable, withoutUndo } from '../engine/steps';
 
-/** What every step of a switch is told. */
+/** Request of every step of a switch. */
 export const switchOf = ({ cluster, from, to, kind, epoch }: FailoverInput) => ({
   ...{ cluster, from, to, kind, epoch },
 });
 
 /**
- * A switch of the active region. Until the epoch is burnt all of it can be taken back; from then on it only goes forward.
- * Its undos say what they take back: a region has no fence that would know it.
+ * A switch of the active region. It can be taken back until the epoch advances; from then on it only goes forward.
+ * Its undos have full requests, because a region has no fence with the requests of the acts.
  */
 export const failover = defineFlow<FailoverInput>()({
   name: 'failover',
@@ -32,7 +32,7 @@ export const failover = defineFlow<FailoverInput>()({
     }),
     measureLoss: withoutUndo(regions.measureLoss),
     advanceEpoch: withoutUndo(regions.advanceEpoch), // An epoch never goes back.
-    // Nobody can seal a promotion in a server that does not answer: the epoch that it needs is the hub's.
+    // A server that does not answer cannot seal its promotion. So the seal is in the hub, on the epoch that it needs.
     promoteRegion: pivot(regions.promoteRegion, {
       seal: regions.sealSwitch,
       sealRequest: switchOf,

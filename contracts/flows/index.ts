@@ -1,4 +1,4 @@
-/** The register of flows. A name, once used, stays: open transactions bear it. */
+/** The register of flows. A name that was used stays, because open transactions have it. */
 import { checkout } from './checkout';
 import { failback } from './failback';
 import { failover } from './failover';
@@ -8,9 +8,9 @@ import { refund } from './refund';
 import { settlement } from './settlement';
 import { transfer } from './transfer';
 
-/** What customers' transactions are. */
+/** Flows of customers' transactions. */
 export const shopFlows = [order, checkout, transfer, payment, refund, settlement] as const;
-/** What operators do to a cluster: its name stands in the place of the tenant, and no tenant may have it. */
+/** Flows of operators on a cluster. The cluster's name takes the place of the tenant, so no tenant may have it. */
 export const regionFlows = [failover, failback] as const;
 
 export type ShopFlow = (typeof shopFlows)[number]['name'];

@@ -16,15 +16,17 @@ export interface OrderSagaInput extends TransactionInput {
   /** The tenant's merchant account of the amount's currency: configuration, resolved by the API. */
   readonly merchantAccountId: BusinessId;
   readonly lines: readonly OrderLine[];
-  /** What is paid: the sum of the lines, less the coupon's discount; 0 where that is all of it: then no money moves. */
+  /**
+   * Amount to pay: the sum of the lines, less the discount of the coupon. 0: the coupon covers all, and no money moves.
+   */
   readonly amount: Money;
-  /** Left out: none. A TCC participant beside the saga's steps. */
+  /** The coupon: a TCC participant beside the steps of the saga. Left out: none. */
   readonly coupon?: CouponUse;
 }
 
 const isPaid = ({ amount }: OrderSagaInput): boolean => !isFree(amount);
 
-/** An order. One that its coupon makes free has no money to take: it is decided in `accord`. */
+/** An order. An order that its coupon makes free moves no money, so it is decided in `accord`. */
 export const order = defineFlow<OrderSagaInput>()({
   name: 'order',
   workflow: 'orderSaga',

@@ -3,7 +3,7 @@ import { accounts } from '../participants';
 import type { PaymentInput } from '../participants/payments';
 import { compensable, defineFlow, pivot, retriable, reviewed } from '../engine/steps';
 
-/** A payment. Nobody is asked where the assessment lets it through. */
+/** A payment. It is reviewed by a person only if the assessment demands it. */
 export const payment = defineFlow<PaymentInput>()({
   name: 'payment',
   workflow: 'payment',

@@ -3,7 +3,7 @@ import { accounts } from '../participants';
 import type { RefundInput } from '../participants/payments';
 import { compensable, defineFlow, pivot, retriable, reviewed } from '../engine/steps';
 
-/** A refund, or a chargeback that a person may have to look at. */
+/** A refund, or a chargeback that a person may have to review. */
 export const refund = defineFlow<RefundInput>()({
   name: 'refund',
   workflow: 'refund',

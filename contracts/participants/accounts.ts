@@ -38,9 +38,10 @@ export interface ReserveCredit extends Keyed {
 /** Participant `accounts`. Every activity is safe to repeat: a key that took effect answers with its first result. */
 export const moneyOperations = {
   /**
-   * Sets money of one account aside. Undone by `releaseFunds`, consumed by `captureFunds`.
+   * Sets money of one account aside. `releaseFunds` undoes it, `captureFunds` consumes it.
    *
-   * @returns refuses with InsufficientFunds (detail: account, minor units asked), AccountUnavailable (unknown, closed, or
+   * @returns refuses with InsufficientFunds (detail: account, minor units asked), AccountUnavailable (unknown, closed,
+   *   or
    *   of another currency), Fenced, IdempotencyConflict.
    */
   holdFunds: act<HoldFunds, FundsHold>({
@@ -83,12 +84,12 @@ export const moneyOperations = {
   reserveCredit: act<ReserveCredit>({
     refusals: ['AccountUnavailable'],
     reserves: true,
-    movesMoney: true, // Its money is at risk where it is held: by the debit.
+    movesMoney: true, // The debit holds this money, so only the debit reports it as at risk.
   }),
   /** Confirm: books both legs, out of the source to the account. On the branch of `reserveCredit`. */
   confirmCredit: confirm({ movesMoney: true }),
-  /** Cancel: the promise is taken back. */
+  /** Cancel: takes the promise back. */
   cancelCredit: undo(),
-  /** Did the act on this branch happen? If not, it never will. */
+  /** Answers whether the act on this branch has happened. If not, it never will. */
   sealBranch: seal(),
 };

@@ -3,17 +3,17 @@ import type { BusinessId } from '../engine/ids';
 import type { Money } from '../engine/money';
 import type { Keyed } from '../engine/verdict';
 
-/** A coupon as an order carries it: which one, and what it takes off the price. */
+/** A coupon of an order: its id, and its discount on the price. */
 export interface CouponUse {
   /** `<tenant>.<coupon>`. */
   readonly couponId: BusinessId;
   readonly discount: Money;
-  /** The discount is the whole price, which the coupon may be worth more than. */
+  /** The discount is the whole price. The coupon may be worth more. */
   readonly isWholePrice?: true;
 }
 
 export interface ReserveCoupon extends Keyed, CouponUse {
-  /** Who wants to use it: a coupon may belong to one customer. `<tenant>.<customer>`. */
+  /** Customer who uses the coupon, `<tenant>.<customer>`. A coupon may belong to one customer. */
   readonly customerId: BusinessId;
 }
 
@@ -22,8 +22,10 @@ export const coupons = defineParticipant('coupons', {
   /**
    * Try: sets one piece of the coupon aside.
    *
-   * @returns refuses with CouponUnusable (unknown, expired, another customer's, used up, or of another discount than the
-   *   request's, unless that is the whole price and the coupon is worth more; the detail says which), Fenced, IdempotencyConflict.
+   * @returns refuses with CouponUnusable (unknown, expired, another customer's, used up, or of another discount than
+   *   the
+   *   request's, unless that is the whole price and the coupon is worth more; the detail says which), Fenced,
+   * IdempotencyConflict.
    */
   reserveCoupon: act<ReserveCoupon>({ refusals: ['CouponUnusable'], reserves: true }),
   /** Cancel: the piece is free again. */

@@ -7,7 +7,7 @@ import { orders } from './orders';
 import { paymentOperations } from './payments';
 import { settlementOperations } from './settlements';
 
-/** All that is done in the database `accounts`. */
+/** All operations in the database `accounts`. */
 export const accounts = defineParticipant('accounts', {
   ...moneyOperations,
   ...paymentOperations,
@@ -15,6 +15,6 @@ export const accounts = defineParticipant('accounts', {
 });
 export type AccountsActivities = ActivitiesOf<typeof accounts>;
 
-/** Each with a database of its own, and a fence in it. */
+/** Each has a database of its own, with a fence. */
 export const shopParticipants = [inventory, accounts, coupons, orders] as const;
 export type ShopParticipant = (typeof shopParticipants)[number]['participant'];

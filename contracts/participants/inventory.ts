@@ -3,7 +3,7 @@ import type { BusinessId } from '../engine/ids';
 import type { AmountAtRisk } from '../engine/money';
 import type { Keyed } from '../engine/verdict';
 
-/** Lines of one order, at most. */
+/** Maximum lines of one order. */
 export const linesMax = 200;
 
 export interface StockLine {
@@ -31,7 +31,8 @@ export const inventory = defineParticipant('inventory', {
    * Freezes stock: for each request all of its lines, or none. Undone by `releaseStock`, made final by `confirmStock`.
    *
    * @param requests each 1 to `linesMax` lines with distinct SKUs.
-   * @returns refuses with OutOfStock (detail: SKU, pieces asked, pieces left), Fenced (`releaseStock` with this key came
+   * @returns refuses with OutOfStock (detail: SKU, pieces asked, pieces left), Fenced (`releaseStock` with this key
+   *   came
    *   first), IdempotencyConflict (this key came before with other lines).
    */
   reserveStock: act<ReserveStock, StockReservation>({
@@ -39,7 +40,7 @@ export const inventory = defineParticipant('inventory', {
     reserves: true,
     amounts: ({ lines }) => stockAtRisk(lines),
   }),
-  /** Undoes `reserveStock` from the participant's own rows; an act that never came is fenced for good. */
+  /** Undoes `reserveStock` from the participant's own rows. An act that never arrived is fenced for good. */
   releaseStock: undo(),
   /** Makes a reservation a sale: frozen becomes sold. On the branch of `reserveStock`. InvariantBroken without it. */
   confirmStock: confirm(),

@@ -15,13 +15,13 @@ export interface CreateOrder extends Keyed {
   /** `<tenant>.<customer>`. */
   readonly customerId: BusinessId;
   readonly lines: readonly OrderLine[];
-  /** What is paid: the sum of the lines, less the discount; 0 where that is all of it. */
+  /** Amount to pay: the sum of the lines, less the discount. 0: the discount covers all. */
   readonly amount: Money;
-  /** What a coupon takes off; left out: nothing. */
+  /** Discount of a coupon. Left out: none. */
   readonly discount?: Money;
   /**
-   * Digits of the customer lock's fencing token; `null` where no lock was taken (batch lane, Redis away). Compared with
-   * the customer's row, no part of the content: the same order comes again under a newer token.
+   * Digits of the fencing token of the customer lock; `null`: no lock was taken (batch lane, Redis away). It is
+   * compared with the customer's row. It is no part of the content: a repeated order may have a newer token.
    */
   readonly fencingToken: string | null;
 }
@@ -34,11 +34,12 @@ export const orders = defineParticipant('orders', {
   /**
    * Writes the order with its lines, first event of its stream. Undone by `cancelOrder`.
    *
-   * @returns refuses with ParticipantRefused (the order exists already); fails with LockLost (the customer's row holds a newer fencing token: nothing is written, acquire and act
+   * @returns refuses with ParticipantRefused (the order exists already); fails with LockLost (the customer's row holds
+   *   a newer fencing token: nothing is written, acquire and act
    *   again), Fenced, IdempotencyConflict.
    */
   createOrder: act<CreateOrder>({ refusals: ['ParticipantRefused'], reserves: true }),
-  /** Undoes `createOrder`: the order stays, as cancelled. */
+  /** Undoes `createOrder`: the order stays, with the status cancelled. */
   cancelOrder: undo(),
   /** Completes the order; a confirm, on the branch of `createOrder`. InvariantBroken without it. */
   completeOrder: confirm(),

@@ -16,7 +16,9 @@ export const paymentStatuses = [
 ] as const;
 export type PaymentStatus = (typeof paymentStatuses)[number];
 
-/** The legal moves of a payment. The table `payment_transitions` of `accounts` says the same, and SQL enforces it. */
+/**
+ * The legal moves of a payment. The table `payment_transitions` of `accounts` has the same ones, and SQL enforces it.
+ */
 export const paymentTransitions: Readonly<Record<PaymentStatus, readonly PaymentStatus[]>> = {
   pending: ['review', 'authorised', 'declined', 'failed'],
   review: ['authorised', 'declined', 'failed'],
@@ -26,7 +28,7 @@ export const paymentTransitions: Readonly<Record<PaymentStatus, readonly Payment
   failed: [],
 };
 
-/** Payments whose money may still be booked: what wants it booked comes too early. */
+/** States of a payment whose money may still be booked. A refund in these states comes too early. */
 export const bookingUnderWay = [
   'pending',
   'review',
@@ -37,14 +39,14 @@ export const isBookingUnderWay = (
 ): status is (typeof bookingUnderWay)[number] =>
   (bookingUnderWay as readonly PaymentStatus[]).includes(status);
 
-/** What callers are told of a payment as soon as it is decided; a part of `EarlyStatus`. */
+/** Early status of a payment: callers get it as soon as it is decided. */
 export const paymentAnswers = [
   'authorised',
   'declined',
   'review',
 ] as const satisfies readonly EarlyStatus[];
 
-/** Longest text that a caller may add to a payment or a refund, in characters. */
+/** Maximum length of a text that a caller may add to a payment or a refund, in characters. */
 export const descriptionMax = 140;
 
 /** Flow `payment`, workflow `payment`. */
@@ -57,14 +59,14 @@ export interface PaymentInput extends TransactionInput {
   /** Subject of the credential, for the audit log. */
   readonly requestedBy: string;
   readonly risk: RiskPolicy;
-  /** How long a review may wait for a person. The transaction's deadline is put off by what it took. */
+  /** How long a review may wait for a person. The time of the review is added to the deadline of the transaction. */
   readonly reviewMs: number;
 }
 
-/** When a chargeback waits for a person. */
+/** Conditions under which a chargeback waits for a person. */
 export interface ChargebackReview {
   readonly above: ChargebackLimits;
-  /** How long the person may take. The transaction's deadline is put off by what it took. */
+  /** How long a review may wait for a person. The time of the review is added to the deadline of the transaction. */
   readonly withinMs: number;
 }
 
@@ -80,7 +82,7 @@ export interface RefundInput extends TransactionInput {
   readonly kind: RefundKind;
   readonly reason: string;
   readonly requestedBy: string;
-  /** Left out: no person is asked. */
+  /** Left out: no review. */
   readonly review?: ChargebackReview;
 }
 
@@ -108,7 +110,7 @@ export interface RecordReview extends Keyed {
 }
 export interface AuthorisePayment extends Keyed {
   readonly paymentId: BusinessId;
-  /** The payment's. */
+  /** Amount of the payment. */
   readonly amount: Money;
 }
 export interface CompletePayment extends Keyed {
@@ -130,11 +132,11 @@ export interface ReserveRefund extends Keyed {
   readonly requestedBy: string;
 }
 export interface RefundReservation {
-  /** The hold on the payee's account, as `captureFunds` wants it. */
+  /** The hold on the payee's account, for `captureFunds`. */
   readonly holdKey: StepKey;
-  /** Who gets the money back: the payment's payer. */
+  /** Account that gets the money back: the payer of the payment. */
   readonly payerId: BusinessId;
-  /** What was asked, or all that was left. */
+  /** The requested amount, or all that was left. */
   readonly amount: Money;
 }
 export interface CompleteRefund extends Keyed {
@@ -152,24 +154,25 @@ export const paymentOperations = {
    *   IdempotencyConflict.
    */
   openPayment: act<OpenPayment>({ refusals: ['AccountUnavailable'] }),
-  /** Undo: the payment ends as `declined` where risk or a person said no, else as `failed`. */
+  /** Undo: the payment ends as `declined` if risk or a person rejected it, otherwise as `failed`. */
   closePayment: undo(),
   /**
-   * Runs every rule, stores the decision with its reasons, and moves the payment to `review` where a person must decide.
-   * Never refuses for what it finds: `authorisePayment` does. Undone by `clearRisk`.
+   * Runs every rule, stores the decision with its reasons, and moves the payment to `review` where a person must
+   * decide. Never refuses for what the rules find: `authorisePayment` does. Undone by `clearRisk`.
    */
   assessRisk: act<AssessRisk, RiskAssessment>(),
-  /** Undo: the assessment stays as written, marked as cleared; the payer's velocity gets its count back. */
+  /** Undo: the assessment stays, marked as cleared. The payment no longer counts in the payer's velocity. */
   clearRisk: undo(),
-  /** Stores what a person decided on a payment in review; the first word stands. Undone by `withdrawReview`. */
+  /** Stores the decision of a person on a payment in review. The first decision stands. Undone by `withdrawReview`. */
   recordReview: act<RecordReview>(),
-  /** Undo: the decision stays as written, marked as withdrawn. */
+  /** Undo: the decision stays, marked as withdrawn. */
   withdrawReview: undo(),
   /**
-   * Sets the payer's money aside and moves the payment to `authorised`. Undone by `voidAuthorisation`, the hold is
-   * consumed by `captureFunds`.
+   * Sets the payer's money aside and moves the payment to `authorised`. `voidAuthorisation` undoes it, and
+   * `captureFunds` consumes the hold.
    * @returns refuses with RiskRejected (the stored assessment says decline), ReviewRejected (the stored review says
-   *   reject), InsufficientFunds, AccountUnavailable; InvariantBroken (no payment, of another amount, no assessment, or none of an open
+   *   reject), InsufficientFunds, AccountUnavailable; InvariantBroken (no payment, of another amount, no assessment, or
+   * none of an open
    *   review), Fenced, IdempotencyConflict.
    */
   authorisePayment: act<AuthorisePayment, FundsHold>({
@@ -183,31 +186,32 @@ export const paymentOperations = {
   /** After the capture: the payment is `completed`, and its notification is requested as an event. */
   completePayment: retriableAct<CompletePayment>(),
   /**
-   * Sets aside what goes back, on the payment and on the payee's account. The payment's row is locked, so that refunds
-   * that arrive together never pass what was captured. A chargeback that names its amount may: the payer's bank has
-   * taken it. Undone by `cancelRefund`.
+   * Sets the refunded amount aside, on the payment and on the payee's account. The row of the payment is locked, so
+   * concurrent refunds never exceed the captured amount. A chargeback with an amount may exceed it: the payer's bank
+   * has already taken the money. Undone by `cancelRefund`.
    * @throws retryable NotYet while the payment's money may still be booked.
    * @returns refuses with LimitExceeded (more than is left), PaymentUnavailable (unknown, or not completed),
-   *   InsufficientFunds (a chargeback on a merchant may go below zero), AccountUnavailable; Fenced, IdempotencyConflict.
+   *   InsufficientFunds (a chargeback on a merchant may go below zero), AccountUnavailable; Fenced,
+   * IdempotencyConflict.
    */
   reserveRefund: act<ReserveRefund, RefundReservation>({
     refusals: ['LimitExceeded', 'PaymentUnavailable', 'InsufficientFunds', 'AccountUnavailable'],
     reserves: true,
     movesMoney: true,
     amounts: ({ amount }, reserved) => {
-      const held = reserved?.amount ?? amount; // `null`: all that is left, and only the answer says how much.
+      const held = reserved?.amount ?? amount; // `null`: all that is left. Only the answer has the amount.
       return held ? heldAmount(held) : [];
     },
   }),
   cancelRefund: undo(),
   /**
-   * Writes what a person decided on a chargeback into the audit of its payment; the first word stands. Undone by
+   * Writes the decision of a person on a chargeback into the audit of its payment. The first decision stands. Undone by
    * `withdrawRefundReview`.
    * @returns refuses with ReviewRejected; InvariantBroken (not of this transaction, or not reserved), Fenced.
    */
   recordRefundReview: act<RecordRefundReview>({ refusals: ['ReviewRejected'] }),
-  /** Undo: the decision stays as written, and the audit says that it no longer stands. */
+  /** Undo: the decision stays in the audit, with an entry that withdraws it. */
   withdrawRefundReview: undo(),
-  /** After the capture: the refund is `completed`, the payment's refunded sum has grown. */
+  /** After the capture: the refund is `completed`, and the refunded sum of the payment has grown. */
   completeRefund: retriableAct<CompleteRefund>(),
 };

@@ -1,17 +1,17 @@
-/** The watch of a cluster: what is seen of its regions, from where, and what may be done about it. */
+/** The watch of a cluster: observations of its regions from several vantage points, and the decisions on them. */
 import type { Gid } from '../engine/ids';
 import type { FailbackInput, FailoverInput } from './regions';
 
-/** What a watch may do by itself. Validated where it is changed. */
+/** Actions that a watch may take by itself. The route that changes the policy validates it. */
 export interface WatchPolicy {
-  /** `false`: a switch that the watch would make is asked for, and a person approves. */
+  /** `false`: the watch asks for a switch, and a person approves it. */
   readonly autoFailover: boolean;
-  /** Misses in a row before something counts as silent, and for how long it must have been missed at least. */
+  /** A service is silent after this many consecutive misses, which must last at least `unhealthyMs`. */
   readonly failureThreshold: number;
   readonly unhealthyMs: number;
-  /** Switches of the watch in an hour; then it only pages. */
+  /** Maximum switches of the watch in an hour. After them it only pages. */
   readonly maxAttempts: number;
-  /** Regions, the first target first; the others come behind these, in their own order. */
+  /** Regions in the order of promotion. Regions that are not listed follow in their own order. */
   readonly priorities: readonly string[];
   /** Limit of the drain. */
   readonly dataSyncTimeoutSeconds: number;
@@ -28,31 +28,31 @@ export const defaultWatchPolicy: WatchPolicy = {
 };
 
 /**
- * Where a cluster is watched from. `hub`: a failover worker. `link`: the agent of the region that would be promoted,
- * along the way that it pulls from the active one.
+ * Vantage points of the watch. `hub`: a failover worker. `link`: the agent of the region that would be promoted, over
+ * the route of its replication from the active region.
  */
 export const vantages = ['hub', 'link'] as const;
 export type Vantage = (typeof vantages)[number];
 
-/** For how long something has been the same, in milliseconds since 1970 by the hub's clock, and how often it was missed. */
+/** Consecutive misses, and the time of the last change, in milliseconds since 1970 by the hub's clock. */
 export interface Streak {
-  /** In a row; 0: the last look has seen it. */
+  /** Consecutive misses; 0: the last observation succeeded. */
   readonly misses: number;
   readonly since: number;
 }
 
 /**
- * What one vantage point sees of a cluster in one epoch. It is carried from look to look, so that a miss counts however
- * often the looking moves to another process.
+ * Observation of a cluster from one vantage point, in one epoch. Each observation continues the one before it. So
+ * misses add up, even if another process takes over.
  */
 export interface Observation {
   readonly epoch: number;
   readonly active: string;
-  /** The one that would be promoted; `null`: the cluster has none. */
+  /** The region that would be promoted; `null`: the cluster has none. */
   readonly standby: string | null;
   /** Time of the last observation. */
   readonly at: number;
-  /** The vantage point itself: where it does not answer, nobody knows what it would have seen. */
+  /** Consecutive missed answers of the vantage point itself. While it does not answer, its other values are unknown. */
   readonly answers: Streak;
   /** Consecutive missed reads of the active region. */
   readonly reads: Streak;
@@ -64,7 +64,7 @@ export interface Observation {
   readonly standbyFollows: Streak | null;
 }
 
-/** Nothing that it looks at was missed by its last look. */
+/** Whether the last observation missed nothing. */
 export const isWell = ({
   answers,
   reads,
@@ -79,14 +79,14 @@ export const isWell = ({
 export const healthLevels = ['HEALTHY', 'DEGRADED', 'UNHEALTHY'] as const;
 export type HealthLevel = (typeof healthLevels)[number];
 
-/** What a region is made of. */
+/** Services of a region. */
 export const regionServices = ['mysql', 'redis', 'kafka'] as const;
 export type RegionService = (typeof regionServices)[number];
 
 export interface ObserveCluster {
   readonly cluster: string;
   readonly vantage: Vantage;
-  /** What this vantage point told last. */
+  /** The last observation from this vantage point. */
   readonly since: Observation | null;
 }
 
@@ -95,7 +95,7 @@ export interface DecideOnCluster {
   readonly observations: Readonly<Partial<Record<Vantage, Observation>>>;
 }
 
-/** What a switch is asked for with: for the cluster as it was decided on. */
+/** A switch that the watch decided on, with the state of the cluster at that time. */
 export interface WantedSwitch {
   readonly epoch: number;
   /** Number of the last switch or rejoin. This one gets the next number. */
@@ -103,20 +103,20 @@ export interface WantedSwitch {
   readonly from: string;
   readonly to: string;
   readonly reason: string;
-  /** No standby acknowledges: it may begin all the same where a person says so. */
+  /** No standby acknowledges commits. The switch may begin only if a person allows it. */
   readonly force: boolean;
-  /** When the active region was first missed. */
+  /** Time of the first miss of the active region. */
   readonly since: number;
 }
 
 export type WatchDecision =
   | { readonly kind: 'nothing' }
-  /** Somebody should look, and nothing is done. `code` says why, in one word. */
+  /** Calls an operator and does nothing else. `code` is the reason, in one word. */
   | { readonly kind: 'page'; readonly code: string; readonly detail: string }
-  /** The active region goes on alone. */
+  /** The active region continues without a standby. */
   | { readonly kind: 'degrade'; readonly epoch: number; readonly detail: string }
   | ({ readonly kind: 'failover' | 'ask' } & WantedSwitch)
-  /** A standby that is back stands by again. */
+  /** A standby that answers again rejoins. */
   | {
       readonly kind: 'resync';
       readonly epoch: number;
@@ -125,13 +125,13 @@ export type WatchDecision =
       readonly active: string;
     };
 
-/** With `againMs` the decision may become another one by time alone. */
+/** After `againMs` the decision may change without a new observation, because time has passed. */
 export interface Decided {
   readonly decision: WatchDecision;
   readonly againMs: number;
 }
 
-/** A transaction that is accepted; its run is to be started, under its gid. */
+/** An accepted transaction. The caller starts its run under its gid. */
 export interface AcceptedSwitch<Input> {
   readonly gid: Gid;
   readonly input: Input;
@@ -142,28 +142,31 @@ type DecisionOf<Kind extends WatchDecision['kind']> = Extract<
   { readonly kind: Kind }
 >;
 
-/** Registered as `watch.<name>`, on the failover worker. Each may be repeated, and may come late. */
+/** Registered as `watch.<name>`, on the failover worker. Each activity may be repeated, and may arrive late. */
 export interface WatchActivities {
   /**
-   * Looks again and again, and writes down what it sees. Returns on a change of what is seen or of whom it is about, and
-   * otherwise after a minute; within seconds where anything is missed, so that what it told is never old.
+   * Probes repeatedly, and stores the observations. It returns when the result or the roles of the regions change, and
+   * otherwise after a minute. While something is missed it returns within seconds, so its result is never old.
    *
-   * @returns `null`: there is nothing to watch, for the cluster is in one place.
+   * @returns `null`: the cluster has one region, so there is nothing to watch.
    */
   observe(request: ObserveCluster): Promise<Observation | null>;
-  /** Holds what is seen against policy and history, as the hub has them now. */
+  /** Decides on the observations by policy and history, as the hub has them now. */
   decide(request: DecideOnCluster): Promise<Decided>;
-  /** Writes it down, tells the log, counts it. */
+  /** Stores the page, logs it, and counts it. */
   page(page: DecisionOf<'page'> & { readonly cluster: string }): Promise<null>;
-  /** The hub's row first, by compare-and-set; then the active region acknowledges alone. @returns false: it came too late. */
+  /**
+   * Changes the hub's row first, by compare-and-set. Then the active region acknowledges without a standby.
+   * @returns false: the state had changed before.
+   */
   degrade(request: DecisionOf<'degrade'> & { readonly cluster: string }): Promise<boolean>;
-  /** Accepts a switch as the API does. @returns `null`: it has ended, or the cluster has moved. */
+  /** Accepts a switch as the API does. @returns `null`: the switch has ended, or the cluster has moved. */
   requestFailover(
     wanted: WantedSwitch & { readonly cluster: string },
   ): Promise<AcceptedSwitch<FailoverInput> | null>;
-  /** Asks a person for a switch: one question for one outage. */
+  /** Asks a person to approve a switch: one approval for one outage. */
   askFailover(wanted: WantedSwitch & { readonly cluster: string }): Promise<null>;
-  /** Accepts a rejoin as the API does. @returns `null`: it has ended, or the cluster has moved. */
+  /** Accepts a rejoin as the API does. @returns `null`: the rejoin has ended, or the cluster has moved. */
   requestResync(
     wanted: DecisionOf<'resync'> & { readonly cluster: string },
   ): Promise<AcceptedSwitch<FailbackInput> | null>;
@@ -173,15 +176,15 @@ export interface WatchInput {
   readonly cluster: string;
 }
 
-/** How a watch ends, where it does. */
+/** Result of a watch that has ended. */
 export interface WatchReport {
   readonly ended: 'nothing_to_watch';
 }
 
-/** One for each cluster. */
+/** Workflow id of the watch: one for each cluster. */
 export const watchIdOf = (cluster: string): string => `watch:${cluster}`;
 
-/** Numbers that no policy changes, each in milliseconds. */
+/** Fixed times of the watch, in milliseconds. No policy changes them. */
 export const watchTimes = {
   probeEvery: 500,
   /** A write that takes longer is a miss. */
@@ -191,9 +194,9 @@ export const watchTimes = {
   lagging: 1_000,
   observe: 60_000,
   observeUnwell: 4_000,
-  /** What was seen longer ago decides nothing. */
+  /** An older observation is not used for a decision. */
   fresh: 10_000,
-  /** From a completed switch on, the watch makes none. */
+  /** Time after a completed switch in which the watch starts none. */
   antiFlap: 600_000,
   /** Silence at one vantage point before an operator is paged. The other one may be one observation behind. */
   pageAfter: 5_000,
@@ -201,10 +204,10 @@ export const watchTimes = {
   resyncAfter: 5_000,
 } as const;
 
-/** Rejoins of the watch in an hour; a link that flaps slowly would be copied along for ever. */
+/** Maximum rejoins of the watch in an hour. Without it, a slowly flapping link would cause copies for ever. */
 export const resyncsMax = 6;
 
-/** Life of a switch or rejoin, half of it for undoing: it takes seconds, and whoever waits for its end shall not wait for hours. */
+/** Time of a switch or rejoin, half of it for undo. It takes seconds, and a caller must not wait for hours. */
 export const switchLifeMs = 600_000;
 /** Limit of a drain. It must end within one attempt of its activity. */
 export const drainSecondsMax = 8;

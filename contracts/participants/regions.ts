@@ -1,4 +1,4 @@
-/** Regions of a cluster, and who moves the active one. */
+/** Regions of a cluster, and the operations that make another region active. */
 import {
   act,
   defineParticipant,
@@ -13,7 +13,7 @@ import type { Keyed } from '../engine/verdict';
 export const regionStatuses = ['ACTIVE', 'STANDBY', 'FAILED', 'RECOVERING'] as const;
 export type RegionStatus = (typeof regionStatuses)[number];
 
-/** `planned`: nothing is wrong, so nothing may be lost, and no outcome may be unknown. */
+/** `planned`: no region has failed. So nothing may be lost, and no outcome may be unknown. */
 export const failoverKinds = ['planned', 'unplanned'] as const;
 export type FailoverKind = (typeof failoverKinds)[number];
 
@@ -27,15 +27,15 @@ export interface FailoverInput extends TransactionInput {
   readonly reason: string;
   /** Limit of the drain. */
   readonly dataSyncSeconds: number;
-  /** What a person has allowed to be lost, in milliseconds of writes; 0: nothing. */
+  /** Loss that a person has allowed, in milliseconds of writes; 0: none. */
   readonly lossAllowedMs: number;
-  /** A person has said that it may begin although commits are acknowledged by the active region alone. */
+  /** A person has allowed the switch to begin although no standby acknowledges commits. */
   readonly mayBeginAlone: boolean;
 }
 
 export interface FailbackInput extends TransactionInput {
   readonly cluster: string;
-  /** The one that shall stand by again. */
+  /** The region that shall stand by again. */
   readonly region: string;
   readonly active: string;
   /** Epoch of the cluster when the request was made. */
@@ -49,15 +49,15 @@ export interface RejoinRegion extends Keyed {
   readonly epoch: number;
 }
 
-/** What a lost region alone had: commits that nobody was told of, most likely. Evidence, replayed by nobody. */
+/** SQL transactions that only a lost region has. Probably no caller got an answer to them. Evidence: never replayed. */
 export interface ErrantTransactions {
   /** Empty: none. */
   readonly gtids: string;
-  /** Where they were written down, on the region's own machine. */
+  /** File with these transactions, on the region's own machine. */
   readonly file: string | null;
 }
 
-/** One step of a switch, as its activity is told. */
+/** Request of one step of a switch. */
 export interface SwitchRegions extends Keyed {
   readonly cluster: string;
   readonly from: string;
@@ -66,80 +66,82 @@ export interface SwitchRegions extends Keyed {
   readonly epoch: number;
 }
 
-/** How the old region was fenced: by its own word, or by the death of its process. */
+/** How the old region was fenced. `sql`: its server took the order. `kill`: its process was killed. */
 export interface FenceProof {
   readonly way: 'sql' | 'kill';
   readonly ms: number;
 }
 
-/** What is lost: writes that were acknowledged to the hub, and that the new region does not have. */
+/** Writes that were acknowledged to the hub, and that the new region does not have. */
 export interface MeasuredLoss {
   readonly ms: number;
 }
 
 /**
- * Participant `regions`: no SQL fence of its own. Each activity makes something so and looks whether it is, so that it may
- * be repeated and may come late. Its one decision is fenced, in the hub: a switch has happened once it has burnt its
- * epoch, a rejoin once it has begun.
+ * Participant `regions`. It has no SQL fence of its own. Each activity brings about a state and verifies it, so it may
+ * be repeated and may arrive late. Its one decision is fenced in the hub: a switch has happened once its epoch has
+ * advanced, a rejoin once it has begun.
  *
- * A postcondition that has failed three times is PostconditionFailed; whatever else goes wrong is tried again. Only what
- * begins refuses (ParticipantRefused): the hub has said no, and nothing was done that an undo could take back.
+ * A postcondition that has failed three times is PostconditionFailed. Every other error is retried. Only the two steps
+ * that begin may refuse (ParticipantRefused): the hub did not allow it, and there is nothing to undo.
  *
- * A switch: what comes before its decision answers `null` at once where it is decided, and PostconditionFailed where it
- * was sealed. What comes behind it is PostconditionFailed unless it is decided, and answers `null` at once where it has
- * ended. An undo is PostconditionFailed unless it was sealed: a region that was promoted is never taken back.
+ * A step before the decision of a switch answers `null` at once if the switch is decided, and PostconditionFailed
+ * if it was sealed. A step after the decision is PostconditionFailed unless the switch is decided, and answers `null`
+ * at once if it has ended. An undo is PostconditionFailed unless the switch was sealed: a promotion is never taken
+ * back.
  */
 export const regions = defineParticipant('regions', {
   /**
-   * The mutex: the hub's row is this failover's from now on, and starts are refused. Refuses, for good, where another
-   * holds it, where region or epoch are others, and where nobody has allowed to begin alone.
+   * The mutex: this failover holds the hub's row from now on, and starts are refused. It refuses for good if another
+   * one holds the row, if region or epoch have changed, or if it would begin without a standby and no person allowed
+   * it.
    */
   beginSwitch: act<SwitchRegions & { readonly mayBeginAlone: boolean }>({
     refusals: ['ParticipantRefused'],
   }),
   /**
-   * Has it burnt its epoch for the new region? If not, it never will: the same epoch is burnt for the old one, by the same
-   * compare-and-set.
+   * Answers whether the epoch has advanced for the new region. If not, it never will: the same epoch goes to the old
+   * region, by the same compare-and-set.
    */
   sealSwitch: seal<SwitchRegions>(),
-  /** Gives the row back: the cluster is as it was, in the epoch that the seal has burnt. */
+  /** Gives the row back. The cluster is as before, in the epoch to which the seal has advanced. */
   abortSwitch: undo<SwitchRegions>(),
-  /** Nobody new comes to the old region. Planned: who is there may finish; unplanned: everybody is cut. */
+  /** The old region gets no new connections. Planned: open connections may finish. Unplanned: all are cut. */
   closeRoutes: act<SwitchRegions>(),
   reopenRoutes: undo<SwitchRegions>(),
-  /** The old region takes no write any more, which a failing one proves. */
+  /** The old region takes no writes any more. A refused write proves it. */
   fenceRegion: act<SwitchRegions, FenceProof | null>(),
-  /** It takes writes again, in the epoch of the hub. */
+  /** The old region takes writes again, in the epoch of the hub. */
   unfenceRegion: undo<SwitchRegions>(),
-  /** All that has come to the new region is applied, and nothing more comes. */
+  /** The new region has applied all that it received, and receives no more. */
   drainRegion: act<SwitchRegions & { readonly seconds: number }>(),
   resumeReplication: undo<SwitchRegions>(),
-  /** PostconditionFailed above `allowedMs`. */
+  /** Measures the loss. PostconditionFailed above `allowedMs`. */
   measureLoss: act<SwitchRegions & { readonly allowedMs: number }, MeasuredLoss | null>(),
   /** The decision: the next epoch and the new region, in the hub's row, by compare-and-set. Never taken back. */
   advanceEpoch: act<SwitchRegions>(),
   /** The new region takes writes, in the new epoch and in no earlier one. */
   promoteRegion: act<SwitchRegions>(),
-  /** Redis of the new region leads, without a lock of the old one; emptied once an epoch. */
+  /** Redis of the new region is the primary. It is emptied once an epoch, so it has no lock of the old region. */
   promoteRedis: retriableAct<SwitchRegions>(),
-  /** Events that the new region's consumers may not have seen will be published again. @returns how many. */
+  /** Marks events for publishing again that the consumers of the new region may have missed. @returns how many. */
   republish: retriableAct<SwitchRegions, { readonly events: number } | null>(),
-  /** Everybody is led to the new region. Where they are, nobody is cut. */
+  /** All routes lead to the new region. Connections that are there already are not cut. */
   openRoutes: retriableAct<SwitchRegions>(),
-  /** Starts are taken again; what became of the regions is written down. */
+  /** Starts are accepted again. The status of each region is stored. */
   endSwitch: retriableAct<SwitchRegions>(),
 
-  /** The decision of a rejoin. Refuses, for good, where it is the active one, or the epoch is another one. */
+  /** The decision of a rejoin. It refuses for good if the region is the active one, or if the epoch has changed. */
   beginRejoin: act<RejoinRegion>({ refusals: ['ParticipantRefused'] }),
-  /** Has it begun? If not, it never will. */
+  /** Answers whether the rejoin has begun. If not, it never will. */
   sealRejoin: seal<RejoinRegion>(),
-  /** This and what follows: `null` at once where it has ended, and the regions have moved since. */
+  /** This step and the next ones answer `null` at once if the rejoin has ended and the regions have moved since. */
   exportErrant: retriableAct<RejoinRegion, ErrantTransactions | null>(),
-  /** A copy of the active region, where it had anything of its own. */
+  /** Replaces the region by a copy of the active one, if it had SQL transactions of its own. */
   rebuildRegion: retriableAct<RejoinRegion>(),
-  /** Pulls from the active region, and has all that this one had when it was asked. */
+  /** The region replicates from the active one, and has all that the active one had at the time of the call. */
   followActive: retriableAct<RejoinRegion>(),
-  /** Commits of the active region are acknowledged when this one has them. */
+  /** From now on the active region acknowledges a commit only when this region has it. */
   acknowledge: retriableAct<RejoinRegion>(),
 });
 export type RegionsActivities = ActivitiesOf<typeof regions>;

@@ -4,9 +4,9 @@ import type { Currency } from '../engine/money';
 import type { TransactionInput } from '../engine/transaction';
 import type { Keyed } from '../engine/verdict';
 
-/** Rows that one page claims, at most: one SQL transaction each. */
+/** Maximum rows of one page. Each page is one SQL transaction. */
 export const settlementPageRows = 1_000;
-/** Pages of one settlement, at most; what is left then goes to the next, as a late payment does. */
+/** Maximum pages of one settlement. The remaining movements go to the next settlement, as late payments do. */
 export const settlementPagesMax = 1_000;
 
 /** Flow `settlement`, workflow `settlement`: one currency and day of one tenant. */
@@ -39,14 +39,18 @@ export interface CloseSettlement extends Keyed {
 }
 
 /**
- * Settlements, in the database `accounts`. What is settled are the movements of merchant accounts (table
- * `merchant_movements`, written with the ledger entry): each belongs to one settlement for good.
+ * Settlements, in the database `accounts`. They settle the movements of merchant accounts (table `merchant_movements`,
+ * written with the ledger entry). Each movement belongs to one settlement for good.
  */
 export const settlementOperations = {
-  /** Pivot: writes the settlement, once for a tenant, currency and day. Throws retryable NotYet before the day is over. */
+  /**
+   * Pivot: writes the settlement, once for a tenant, currency and day. Throws retryable NotYet before the day is over.
+   */
   openSettlement: act<OpenSettlement>(),
-  /** Claims the oldest movements up to the day's end that no settlement has, and adds them to the merchants' positions. */
+  /**
+   * Claims the oldest unsettled movements up to the end of the day, and adds them to the positions of the merchants.
+   */
   claimSettlementPage: retriableAct<ClaimSettlementPage, { readonly claimed: number }>(),
-  /** Nets the positions and closes the settlement: from now on its report is final. */
+  /** Nets the positions and closes the settlement. From now on its report is final. */
   closeSettlement: retriableAct<CloseSettlement>(),
 };

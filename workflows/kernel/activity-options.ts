@@ -1,8 +1,8 @@
 import type { ActivityOptions } from '@temporalio/workflow';
 
 /**
- * How long a call is tried. `act`: until the time before the undo budget is used up. `forever`: undo, seal and every
- * step after the decision; an outage must not end them.
+ * How long a call is tried. `act`: until the time for acting is over. `forever`: undo, seal and every step after the
+ * decision; an outage must not end them.
  */
 export type RetryBudget =
   { readonly kind: 'act'; readonly timeLeftMs: number } | { readonly kind: 'forever' };
@@ -10,8 +10,8 @@ export type RetryBudget =
 /** One short SQL transaction of one participant. */
 const attempt = {
   startToCloseTimeout: '10s', // All tries of one attempt (8 s) and the report.
-  heartbeatTimeout: '2s', // Beaten each second by the activity interceptor: a killed worker costs 2 s, not 10.
-  cancellationType: 'WAIT_CANCELLATION_COMPLETED', // A known answer is worth the wait; the SDK's default drops it.
+  heartbeatTimeout: '2s', // The activity interceptor sends a heartbeat each second: a killed worker costs 2 s, not 10.
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED', // The kernel waits for the answer; the SDK's default would drop it.
 } as const satisfies ActivityOptions;
 
 /** The options of a participant's activity. */
@@ -27,30 +27,31 @@ export function activityOptions(budget: RetryBudget, summary: string): ActivityO
   return {
     ...attempt,
     summary,
-    retry: { initialInterval: '50ms', maximumInterval: '30s' }, // For as long as it takes; at most 30 s after the outage.
+    // For ever; the call succeeds at most 30 s after the outage.
+    retry: { initialInterval: '50ms', maximumInterval: '30s' },
   };
 }
 
-/** Taking a lock: waits for its owner, so the calls are short and many. */
+/** Options to take a lock. The call waits for the owner of the lock, so calls are short and many. */
 export const acquireOptions = (timeLeftMs: number, summary: string): ActivityOptions => ({
   summary,
   startToCloseTimeout: '3s',
   scheduleToCloseTimeout: timeLeftMs,
-  cancellationType: 'TRY_CANCEL', // It waits on others; an unneeded lease ends by itself.
+  cancellationType: 'TRY_CANCEL', // The call waits for another transaction; an unneeded lease ends by itself.
   retry: { initialInterval: '50ms', maximumInterval: '1s' },
 });
 
-/** Keeping and giving back a lock: a lease ends by itself, so nobody waits for these. */
+/** Options to renew or give back a lock. A lease ends by itself, so these calls may fail. */
 export const leaseOptions = (summary: string): ActivityOptions => ({
   summary,
   startToCloseTimeout: '2s',
   cancellationType: 'TRY_CANCEL',
-  retry: { initialInterval: '50ms', maximumAttempts: 3 }, // No effect on money hangs on it: the fencing token decides.
+  retry: { initialInterval: '50ms', maximumAttempts: 3 }, // Money does not depend on it: the fencing token decides.
 });
 
 /**
- * A bounded piece of a job: reads and repairs that may be made again. What fails for so long is left to the next round:
- * a job that waits for ever keeps every later one from its start.
+ * Options of a bounded part of a job: reads and repairs that may be repeated. After this time the next round does the
+ * work: a job that waits for ever would block every later one.
  */
 export const jobOptions: ActivityOptions = {
   startToCloseTimeout: '30s',
@@ -59,18 +60,19 @@ export const jobOptions: ActivityOptions = {
   retry: { initialInterval: '1s', maximumInterval: '30s' },
 };
 
-/** The same of a job that has one round a day: an outage of an hour must not cost the day. */
+/** The same for a job with one round a day: an outage of less than an hour must not cost the day. */
 export const dailyJobOptions: ActivityOptions = { ...jobOptions, scheduleToCloseTimeout: '1h' };
 
-/** Looks for a minute: longer than that nobody hears of a worker that is gone, but for the heartbeat. */
+/** Options of `observe`, which runs for a minute. The heartbeat reports a dead worker sooner. */
 export const observeOptions: ActivityOptions = {
-  startToCloseTimeout: '90s', // The last look may wait for a database of the hub.
-  heartbeatTimeout: '3s', // Beaten each second by the activity interceptor: nobody watches meanwhile.
+  startToCloseTimeout: '90s', // The last observation may wait for a database of the hub.
+  // The activity interceptor sends a heartbeat each second: without a worker the cluster is not watched.
+  heartbeatTimeout: '3s',
   cancellationType: 'TRY_CANCEL',
-  retry: { initialInterval: '500ms', maximumInterval: '2s' }, // For ever: a watch that gives up is none.
+  retry: { initialInterval: '500ms', maximumInterval: '2s' }, // For ever: a watch must not give up.
 };
 
-/** What a watch decides and does: of what is seen now. Later something else is seen, and decided again. */
+/** Options of the decisions and actions of a watch. They use the observations of now; later ones are decided anew. */
 export const watchOptions: ActivityOptions = {
   startToCloseTimeout: '8s',
   heartbeatTimeout: '3s',

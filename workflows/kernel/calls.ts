@@ -8,15 +8,15 @@ import type { CallRecord, Run, StepRecord } from './run';
 import { countCall } from './run';
 import { failureOf, failureOfVerdict } from './step-failure';
 
-/** Calls an operation of a participant for one item, and answers with its result. */
+/** Calls an operation of a participant for one item, and returns its result. */
 export type Call = <Request extends object, Result>(
   operation: Operation<Verb, Request, Result>,
   request: Omit<Request & Keyed, 'minEpoch'>,
 ) => Promise<Result>;
 
 /**
- * The calls of one transaction. A call belongs to the step that it is made in: the step receives the fence verdict and
- * its budget decides how long the call is tried. A verdict's "no" is thrown as a non-retryable
+ * The calls of one transaction. A call belongs to the step that makes it. The step receives the fence verdict, and its
+ * retry budget decides how long the call is tried. A refusal or failure in a verdict is thrown as a non-retryable
  * `ApplicationFailure` of that type.
  */
 export function createCalls(run: Run, lane: Lane): Call {
@@ -47,19 +47,19 @@ export function createCalls(run: Run, lane: Lane): Call {
     countCall(step, activity, { attempts: verdict.attempt ?? 1, ...lastFailureOf(verdict) });
     run.epoch = Math.max(run.epoch, verdict.epoch);
     step.fence = verdict.fence;
-    if (verdict.ok) return verdict.result as Result; // By its operation's own implementation.
+    if (verdict.ok) return verdict.result as Result; // The implementation of the operation has this type.
     throw failureOfVerdict(operation, verdict);
   };
 }
 
-/** How the last attempt of a call without an answer failed. One that we have ended ourselves says nothing of it. */
+/** Failure of the last attempt of a call without an answer. None if the kernel has cancelled the call. */
 function lastFailureIn(error: unknown): Pick<CallRecord, 'lastFailure' | 'text'> {
   if (isCancellation(error)) return {};
   const { type, text } = failureOf(error);
   return { lastFailure: type, ...(text !== null && { text }) };
 }
 
-/** How the attempt before the one that was answered failed. */
+/** Failure of the attempt before the answered one. */
 const lastFailureOf = ({
   lastFailure,
 }: Verdict<unknown>): Pick<CallRecord, 'lastFailure' | 'text'> => ({
@@ -67,7 +67,7 @@ const lastFailureOf = ({
   ...(lastFailure?.text !== undefined && { text: lastFailure.text }),
 });
 
-/** Runs a step's call so that the facade knows whose it is. */
+/** Runs the call of a step, so that the lane knows the step. */
 export const inStep = <Result>(
   lane: Lane,
   step: StepRecord,

@@ -12,9 +12,9 @@ import type { Carried } from './run';
 import { carriedOf, isAtRest } from './run';
 
 /**
- * Goes on in a new run once Temporal says that the history of this one is long: decisions by hand and pauses of the
- * kernel cost events and updates, of which a run may have so many and no more. Only where nothing but persons or pauses
- * is waited for, so that no call is lost on the way. Costs no command before.
+ * Continues in a new workflow run when Temporal reports a long history. Decisions by hand and pauses of the kernel cost
+ * events and updates, and both are bounded for a workflow run. It continues only while the run waits for persons or
+ * pauses, so no call is lost. Until then it sends no command.
  */
 export function continueWhenLong(kernel: Kernel, input: TransactionInput): Promise<never> {
   const { run } = kernel;
@@ -22,7 +22,7 @@ export function continueWhenLong(kernel: Kernel, input: TransactionInput): Promi
   return CancellationScope.nonCancellable(async () => {
     for (;;) {
       await condition(() => workflowInfo().continueAsNewSuggested && isSafe());
-      await kernel.announced(); // The row is to be what the next run believes that it is.
+      await kernel.announced(); // The row must have the state that the next workflow run expects.
       if (!isSafe()) continue;
       await continueAsNew<(input: TransactionInput, carried: Carried) => Promise<unknown>>(
         input,

@@ -16,12 +16,12 @@ import { createExecution, registerUndos, type Reach } from './execution';
 import { undoAll } from './undo';
 
 /**
- * Runs a transaction to its ending. The ending is the fenced decision, never a variable of this run: whatever went
- * wrong, undo begins with asking whether the decision has happened, so two coordinators of one gid, or a run that was
- * reset to before its pivot, come to the same ending.
+ * Runs a transaction to its ending. The fenced decision determines the ending, never a variable of this run. After any
+ * failure, undo begins with the seal of the decision. So two coordinators of one gid come to the same ending, and so
+ * does a run that was reset to before its pivot.
  *
- * @throws a plain error for a bug of the flow (the workflow task waits for a mended build); InvariantBroken where
- *   another ending stands already.
+ * @throws a plain error for a bug of the flow (the workflow task waits for a repaired build); InvariantBroken if the
+ *   other ending is written already.
  */
 export async function coordinate(
   kernel: Kernel,
@@ -34,7 +34,7 @@ export async function coordinate(
   return CancellationScope.nonCancellable(() => turn(kernel, flow, unwound));
 }
 
-/** In a new run: what the earlier one has learnt is carried, so nothing is asked or tried again before it is owed. */
+/** Continues in a new workflow run, with the knowledge of the earlier one. So no finished call is repeated. */
 async function goOn(kernel: Kernel, flow: ExecutableFlow): Promise<TransactionResult> {
   const { phase, reason, unwound } = kernel.run;
   if (phase === 'undoing' && reason) {
@@ -45,7 +45,7 @@ async function goOn(kernel: Kernel, flow: ExecutableFlow): Promise<TransactionRe
   return turned ? turn(kernel, flow, turned) : complete(kernel);
 }
 
-/** Where the flow has ended without a decision of its own: forward if there is one all the same, or back. */
+/** After the flow ended without its decision: goes forward if the seal finds a decision, and back otherwise. */
 async function turn(
   kernel: Kernel,
   flow: ExecutableFlow,
@@ -56,7 +56,7 @@ async function turn(
     await executeForward(kernel, flow);
     return complete(kernel);
   }
-  // Also after a change of runs: the records of the steps have come along, their undos have not.
+  // Also in a new workflow run: it has the records of the steps, but not their undos.
   const isWhollyKnown = unwound.isWhollyKnown && flow.retired.length === 0;
   if (!isWhollyKnown || lacksUndo(kernel.run)) registerUndos(kernel, flow, isWhollyKnown);
   return compensate(kernel, flow, reasonFor(kernel, unwound));
@@ -65,8 +65,8 @@ async function turn(
 const lacksUndo = ({ steps }: Run): boolean => [...steps.values()].some(isWithoutUndo);
 
 /**
- * @param isContinued an earlier run has come as far as its pivot: what it did is answered by the fence.
- * @returns `undefined`: the flow came to its end, and the transaction is decided.
+ * @param isContinued an earlier run has reached its pivot. The fence answers its calls with their first answers.
+ * @returns `undefined`: the flow reached its end, and the transaction is decided.
  */
 async function execute(
   kernel: Kernel,
@@ -82,15 +82,15 @@ async function execute(
     return undefined;
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
-    kernel.body.cancel(); // Steps that run concurrently end before any of them is undone.
+    kernel.body.cancel(); // Concurrent steps must end before any of them is undone.
     await CancellationScope.nonCancellable(() => execution.close());
     return unwoundBy(error, execution.reach());
   }
 }
 
 /**
- * A recorded refusal in a sequence of steps stops every life of the transaction at the same step, so this life knows
- * all that was done. After anything else another life may have come further.
+ * A recorded refusal in a sequence of steps stops every run of the transaction at the same step. So this run knows all
+ * effects. After any other failure another run may have gone further.
  */
 function unwoundBy(cause: TemporalFailure, { wasConcurrent, isLasting }: Reach): Unwound {
   const refusedAt = refusedBranchOf(cause) ?? null;
@@ -115,22 +115,22 @@ async function decideIfOpen(
   await tx.pivot(decision.step, (key) => call(accord.decide, { key }));
 }
 
-/** Once more, shielded from cancel and deadline: every step before the pivot is answered by the fence. */
+/** Executes the flow again, shielded from cancel and deadline. The fence answers every step before the pivot. */
 async function executeForward(kernel: Kernel, flow: ExecutableFlow): Promise<void> {
   const execution = createExecution(kernel);
   await flow.run(execution.tx).catch((error: unknown) => {
-    // Every life meets the same recorded refusals, so the one that decided has caught it as well: a bug of the flow.
+    // Every run gets the same recorded refusals, so the run that decided has caught it too: a bug of the flow.
     if (refusalOf(error) !== undefined) throw new Error(sentenceOf(error));
     throw error;
   });
   await execution.confirm(flow.retired);
 }
 
-/** Asks the fence: has the decision happened? If not, it never will. */
+/** Finds out by the seal whether the decision has happened. If not, it never will. */
 async function wasDecided(kernel: Kernel, { isFinal }: Unwound): Promise<boolean> {
   const { run, decision, call, retryUntilDone } = kernel;
   run.phase = 'deciding';
-  // A recorded refusal needs no question: every coordinator meets it, none gets past it.
+  // After a recorded refusal no seal is needed: no coordinator gets past it.
   if (isFinal || !decision.seal) return false;
   const { seal } = decision;
   const name = `seal-${decision.step}`;
@@ -174,7 +174,7 @@ async function compensate(
 const byHand = ({ resolvedByHand }: Run): Pick<TransactionResult, 'resolvedByHand'> =>
   resolvedByHand.length > 0 ? { resolvedByHand } : {};
 
-/** The cause, if there is one, and who has answered for what no program has done. */
+/** The cause, with the resolutions by hand in its detail. Without a cause, the resolutions are the reason. */
 function reasonWithHands(run: Run, caused: EndingReason | null): EndingReason | null {
   const [first] = run.resolvedByHand;
   if (!first) return caused;
@@ -183,7 +183,7 @@ function reasonWithHands(run: Run, caused: EndingReason | null): EndingReason | 
   return { ...caused, detail: `${caused.detail.replace(/[.\s]*$/, '')}. ${told}` };
 }
 
-/** The ending is written last, after every participant has answered. */
+/** Writes the ending. It is the last call, after every participant has answered. */
 async function end(kernel: Kernel, outcome: 'completed' | 'compensated'): Promise<void> {
   const { run, lane, call } = kernel;
   await CancellationScope.nonCancellable(async () => {
@@ -206,7 +206,7 @@ async function end(kernel: Kernel, outcome: 'completed' | 'compensated'): Promis
   });
 }
 
-/** The reason that the caller reads. A refusal comes first: it stands whatever else was asked meanwhile. */
+/** The reason for the caller. A refusal comes first, also if a cancel or the deadline came meanwhile. */
 function reasonFor({ run }: Kernel, { type, refusedAt, detail, isCancel }: Unwound): EndingReason {
   if (type && refusedAt !== null) return reasonOf(type, refusedAt, detail);
   const step = failedStepOf(run);
@@ -219,7 +219,7 @@ function reasonFor({ run }: Kernel, { type, refusedAt, detail, isCancel }: Unwou
   return reasonOf('StepExhausted', step, `${step ?? 'A step'} had no usable answer in its time.`);
 }
 
-/** One that was refused has not ended the transaction: the flow has caught it, and went on. */
+/** The step that has failed. A refused step is none: the flow has caught its refusal and continued. */
 const failedStepOf = ({ steps }: Run): string | null =>
   [...steps.values()].find(({ failure, state }) => failure !== null && state !== 'refused')?.name ??
   null;

@@ -3,7 +3,7 @@ import { resolutionText } from '../../contracts/engine/resolutions';
 import type { Run, StepRecord } from './run';
 import { atRiskOf } from './run';
 
-/** What the Temporal UI shows of a run, as Markdown: state, steps, and what a parked one waits for. */
+/** Text about a run for the Temporal UI, as Markdown: state, steps, and the decisions that a parked step waits for. */
 export function detailsOf(run: Run): string {
   return [
     headline(run),
@@ -41,7 +41,7 @@ function handLines({ resolvedByHand }: Run): readonly string[] {
   return ['', ...resolvedByHand.map((each) => `- **resolved by hand**: ${resolutionText(each)}`)];
 }
 
-/** A list, and no table: the Temporal UI sets the columns of a table without space between them. */
+/** A list instead of a table: the Temporal UI shows the columns of a table without space between them. */
 function stepLines(run: Run): readonly string[] {
   return [...run.steps.values()].map(
     ({ name, kind, state, fence, detail, atRisk }, at) =>

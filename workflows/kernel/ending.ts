@@ -3,14 +3,14 @@ import type { StepCall, StepParking, StepView } from '../../contracts/engine/tra
 import type { Run } from './run';
 import { atRiskOf, endsOf, stepViewsOf } from './run';
 
-/** Steps and notes of one ending, at most: the first and the last of more. A settlement has a step for each page. */
+/** Maximum steps and notes of one ending: it has the first and the last ones. A settlement has a step for each page. */
 const stepsMax = 400;
 const notesMax = 100;
 const noteLengthMax = 600;
 
 /**
- * The answer that callers get from now on, byte for byte: JSON in the form of docs/http.md, `endingBytesMax` at most. It
- * tells everything, for nobody asks the run once it has ended.
+ * The answer that callers get from now on, byte for byte: JSON in the form of docs/http.md, at most `endingBytesMax`
+ * bytes. It is complete, because the API does not query a run that has ended.
  *
  * @param at workflow time of the ending in milliseconds.
  */
@@ -21,7 +21,7 @@ export function endingOf(run: Run, at: number): string {
   }
 }
 
-/** @param share of the steps and notes that are told. */
+/** @param share of the maximum of steps and notes. */
 function endingWith(run: Run, at: number, share: number): string {
   const { gid, flow } = run.input;
   const steps = stepViewsOf(run);
@@ -50,7 +50,7 @@ function endingWith(run: Run, at: number, share: number): string {
   });
 }
 
-// Each UTF-16 unit is at most three bytes, so that nearly every ending need not be encoded.
+// A UTF-16 unit is at most three bytes, so this bound is enough for nearly every ending, without encoding it.
 const fits = (ending: string): boolean =>
   ending.length * 3 <= endingBytesMax ||
   new TextEncoder().encode(ending).byteLength <= endingBytesMax;
@@ -79,11 +79,11 @@ function stepOf({
   };
 }
 
-/** Everybody who may see the transaction reads its ending: what was said of a failure is for operators alone. */
+/** Leaves out the text of a failure: it is for operators only, and more people may read the ending. */
 const callOf = ({ activity, attempts, lastFailure }: StepCall): object => ({
   activity,
   attempts,
-  lastFailure, // Left out of the JSON where nothing has failed.
+  lastFailure, // `undefined`, and so left out of the JSON, if nothing has failed.
 });
 
 const parkingOf = ({

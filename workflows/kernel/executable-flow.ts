@@ -5,16 +5,16 @@ import type { EarlyStatus, ReviewDecision } from '../../contracts/engine/transac
 import type { SealAnswer } from '../../contracts/engine/verdict';
 import type { Call } from './calls';
 
-/** What a compensable step does, how it is taken back, and what is at risk in between. */
+/** A compensable step: its act, its undo, and the amounts at risk in between. */
 export interface CompensableStep<Result> {
   readonly act: (key: StepKey) => Promise<Result>;
-  /** Asked for the key alone: the fence makes an unneeded undo harmless. */
+  /** It needs only the key: the fence makes an unneeded undo harmless. */
   readonly undo: (key: StepKey) => Promise<unknown>;
-  /** Before its answer; left out: nothing, or nobody knows it yet. */
+  /** Amounts at risk before the answer. Left out: none, or not yet known. */
   readonly atRisk?: readonly AmountAtRisk[];
-  /** What the answer says is at risk, in the place of `atRisk`; left out: it says nothing of that. */
+  /** Amounts at risk by the answer, instead of `atRisk`. Left out: the answer does not change them. */
   readonly answers?: (result: Result) => readonly AmountAtRisk[];
-  /** A build without the step may have come further than one that is refused here. */
+  /** A run of a build without this step may have gone further, also if the step is refused here. */
   readonly isAdded?: boolean;
 }
 
@@ -34,19 +34,19 @@ export interface Done<Result> {
   readonly result: Result;
 }
 
-/** A lock as the flow holds it; `token` is always that of the latest grant. `null`: no isolation, safety as ever. */
+/** A lock of the flow. `token` is that of the latest grant. `null`: no isolation, but no risk for money or stock. */
 export interface HeldLock {
   readonly token: string | null;
 }
 
-/** A question to a person. */
+/** A request for the decision of a person. */
 export interface ReviewRequest {
   readonly withinMs: number;
-  /** What the person decides about, in business words: amount and payer. Shown in the Temporal UI. */
+  /** Subject of the decision in business words: amount and payer. Shown in the Temporal UI. */
   readonly about: string;
 }
 
-/** What a person said to a transaction in review. */
+/** The decision of a person on a transaction in review. */
 export interface Reviewed {
   readonly decision: ReviewDecision['decision'];
   /** Subject of the person. */
@@ -54,31 +54,32 @@ export interface Reviewed {
   readonly note: string | null;
 }
 
-/** The words of a flow. Step names are unique within one transaction: they name branches. */
+/** Functions for a flow. Step names are unique within one transaction, because they name branches. */
 export interface Transaction {
   readonly gid: Gid;
   readonly call: Call;
-  /** Takes a lock for isolation; waits while another transaction has it. Given back at the end. */
+  /** Takes a lock for isolation, and waits while another transaction has it. The kernel gives it back at the end. */
   lock(kind: LockKind, id: BusinessId): Promise<HeldLock>;
   /** A step that can be undone. Its undo is registered before the act runs. */
   step<Result>(name: string, step: CompensableStep<Result>): Promise<Done<Result>>;
   /** A TCC participant: `cancel` is registered as the undo, `confirm` as a forward step after the decision. */
   participant<Result>(name: string, participant: TccParticipant<Result>): Promise<Done<Result>>;
-  /** The point of no return; its name is that of the flow's decision. */
+  /** The point of no return. Its name is the name of the flow's decision. */
   pivot<Result>(name: string, act: (key: StepKey) => Promise<Result>): Promise<Done<Result>>;
   /**
-   * A step after the pivot: only forward. Transient failures are retried for ever, a verdict's "no" parks.
-   * @returns the act's result, or `undefined` where an operator resolved the step by hand.
+   * A step after the pivot. Transient failures are retried for ever; a refusal or failure in a verdict parks.
+   * @returns the result of the act, or `undefined` if an operator resolved the step by hand.
    */
   finish<Result>(name: string, act: (key: StepKey) => Promise<Result>): Promise<Result | undefined>;
   /**
-   * Inside of an act, once a transaction: waits until a person has decided, and puts the deadline off meanwhile. Fails
-   * with ReviewExpired after `withinMs`, as any act with a cancel.
-   * @returns `undefined` where the flow runs again after its decision: nobody is asked, and there is nothing to
-   *   record, because what the person said was recorded before the decision.
+   * Waits until a person has decided, and puts the deadline off meanwhile. Call it inside of an act, once a
+   * transaction. It fails with ReviewExpired after `withinMs`, and as any act after a cancel.
+   * @returns `undefined` if the flow runs again after its decision. Then there is nothing to record: the decision of
+   *   the
+   *   person was recorded before.
    */
   review(request: ReviewRequest): Promise<Reviewed | undefined>;
-  /** Tells callers before the ending; the first of all that is told stands for good. Waits for nobody. */
+  /** Reports an early status to callers, without waiting. The first status stands for good. */
   reportStatus(status: EarlyStatus): void;
 }
 
@@ -86,30 +87,30 @@ export interface Transaction {
 export interface DecisionStep {
   readonly step: string;
   /**
-   * Did it happen? If not, it never will. Asked before any undo whose cause is not a recorded refusal, so also where
-   * this run never came to the pivot: an earlier life of it, or another coordinator, may have.
-   * Left out where the pivot's participant offers none: then the pivot is repeated until it is known, never undone.
+   * Answers whether the decision has happened. If not, it never will. Called before any undo whose cause is not a
+   * recorded refusal. That includes runs that never reached the pivot: an earlier run, or another coordinator, may
+   * have. Left out if the participant of the pivot has no seal: then the pivot is repeated until its outcome is known.
    */
   readonly seal?: (call: Call, key: StepKey) => Promise<SealAnswer>;
 }
 
-/** How a step is taken back by a life of the transaction that never came to it. */
+/** Undo of a step that this run never reached. */
 export interface UndoOfStep {
   readonly step: string;
-  /** What it would have put at risk. */
+  /** Amounts that the step would have put at risk. */
   readonly atRisk: readonly AmountAtRisk[];
   readonly undo: (call: Call, key: StepKey) => Promise<unknown>;
 }
 
-/** A flow with one input: run by every lane. Deterministic; may run again, when every act is answered by the fence. */
+/** A flow with one input. Every lane can run it. It is deterministic and may run again: the fence answers its acts. */
 export interface ExecutableFlow {
-  /** Left out: the branch `decide` in `accord` decides, after the last step and before the first confirm. */
+  /** Left out: the branch `decide` in `accord` is the decision, after the last step and before the first confirm. */
   readonly decision?: DecisionStep;
   /** Undos of every step that may have acted for an input of this kind, in the order of the flow. */
   readonly undos: readonly UndoOfStep[];
   /** Undos of steps that only an earlier build had. Every ending runs them. */
   readonly retired: readonly UndoOfStep[];
-  /** Told to callers as soon as the transaction is being undone, whatever the cause, if they were told nothing before. */
+  /** Early status for callers as soon as undo begins, for any cause, unless they have got one before. */
   readonly statusWhenCompensated?: EarlyStatus;
   run(tx: Transaction): Promise<void>;
 }

@@ -21,44 +21,44 @@ import type {
   UndoOfStep,
 } from './executable-flow';
 
-/** How often a lost lock is taken again for one step before the transaction is undone. */
+/** How often one step takes a lost lock again before the transaction is undone. */
 const lockGrantsMax = 3;
 
-/** What an act did, or why it surely did not. */
+/** The result of an act, or the refusal that proves that it had no effect. */
 type KnownAnswer<Result> =
   { readonly result: Result; readonly refusal: undefined } | { readonly refusal: TemporalFailure };
 
-/** Leaves room for what the kernel makes of a step's name: `seal-<name>`, `<name>-confirm`. */
+/** Leaves room for names that the kernel derives from a step: `seal-<name>`, `<name>-confirm`. */
 const stepNameMax = 48;
 
-/** One execution of a flow: the words, and what is left to do when the flow has run. */
+/** One execution of a flow: the functions for the flow, and the work that remains when the flow has run. */
 export interface Execution {
   readonly tx: Transaction;
-  /** What is owed once the transaction is decided: confirms of TCC participants, and undos of steps that are no more. */
+  /** Runs the work after the decision: confirms of TCC participants, and undos of retired steps. */
   confirm(retired: readonly UndoOfStep[]): Promise<void>;
-  /** Resolves when no act is under way any more; from then on the words of this execution answer with a cancel. */
+  /** Resolves when no act is under way any more. From then on every function of `tx` fails with a cancel. */
   close(): Promise<void>;
-  /** Throws what has ended the acts, where the flow has gone on as if it had not. */
+  /** Throws the failure that ended the acts, if the flow has caught it and continued. */
   demandUnbroken(): void;
-  /** How far it tells what other lives may have done. */
+  /** What this execution proves about the effects of other runs. */
   reach(): Reach;
 }
 
 export interface Reach {
-  /** Two acts were under way at once: a refusal of one says nothing about how far the other has come in another life. */
+  /** Two acts were under way at once. A refusal of one does not prove how far the other went in another run. */
   readonly wasConcurrent: boolean;
-  /** Every build meets the refusals that this one has met. */
+  /** Every build gets the refusals that this one has got. */
   readonly isLasting: boolean;
 }
 
-/** @param isContinued an earlier run has come as far as the pivot: whatever is before it is answered by the fence. */
+/** @param isContinued an earlier run has reached the pivot, so the fence answers every step before it. */
 export function createExecution(kernel: Kernel, isContinued = false): Execution {
   const { run, lane, locks, call, retryUntilDone } = kernel;
   const isRerun = () => isContinued || isDecided(run);
   const named = new Set<string>();
   const acting = new Set<Promise<unknown>>();
   const confirms: ((() => Promise<unknown>) | undefined)[] = [];
-  /** What has ended the acts; the flow may not go on as if it had not. */
+  /** The failure that ended the acts. The flow may not continue after it. */
   let failed: Error | undefined;
   let closed = false;
   let concurrent = false;
@@ -70,7 +70,7 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
 
     async lock(kind, id) {
       demandOpen();
-      if (isRerun() || !locks) return { token: null }; // Run again: or a lane that never waits.
+      if (isRerun() || !locks) return { token: null }; // The flow runs again, or the lane has no locks.
       mayAct();
       return track(
         kernel.body.run(() => locks.acquire({ kind, id, gid: run.input.gid }, kernel.timeLeftMs())),
@@ -92,7 +92,7 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
         return done;
       }
       mayAct();
-      // Registered before the act: if it takes effect but its answer is lost, undoing is still owed.
+      // The undo is registered before the act: if the act takes effect but its answer is lost, it must be undone.
       const step = begin(name, 'compensable', atRisk, undo);
       const result = await track(kernel.body.run(() => actOn(step, act))).catch(failing);
       learn(name, answers(result));
@@ -101,7 +101,7 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
 
     async participant(name, tcc) {
       const { atRisk = [], answers = () => atRisk, isAdded = false } = tcc;
-      const place = confirms.push(undefined) - 1; // In the order of the flow, whichever try ends first.
+      const place = confirms.push(undefined) - 1; // Confirms run in the order of the flow, whichever try ends first.
       const done = await tx.step(name, {
         act: tcc.try,
         undo: tcc.cancel,
@@ -122,7 +122,7 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
       if (!isContinued) mayAct();
       if (acting.size > 0) throw new Error(`${name} would decide while a step is still acting.`);
       const step = begin(name, 'pivot', []);
-      run.phase = 'deciding'; // From here on no cancel reaches the act: its answer decides.
+      run.phase = 'deciding'; // From here on no cancel reaches the act, because its answer is the decision.
       const result = await track(CancellationScope.nonCancellable(() => decide(step, act)));
       kernel.decided();
       return { key: step.key, result };
@@ -136,7 +136,7 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
 
     async review(request) {
       demandOpen();
-      // Run again: what the person said led to the decision, and was recorded on its way there.
+      // The flow runs again: the decision of the person was recorded before the pivot.
       if (isRerun()) return undefined;
       mayAct();
       return kernel.review.wait(request);
@@ -166,9 +166,9 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
     ]);
   }
 
-  /** What an earlier build has acted of a step that this one has no more. */
+  /** Takes back the effect of a step that only an earlier build has. */
   function takeBack({ step, atRisk, undo }: UndoOfStep): Promise<unknown> {
-    const isKnown = run.steps.has(step); // By an earlier run: its record says what stands of it.
+    const isKnown = run.steps.has(step); // An earlier run has called it, and its record has the amounts.
     return persist(
       retiredNameOf(step),
       () => undo(call, stepKeyOf(run.input.gid, step)),
@@ -177,7 +177,7 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
     );
   }
 
-  /** An answer says what stands of its step from now on. */
+  /** Replaces the amounts at risk of a step by those of its answer. */
   function learn(name: string, atRisk: readonly AmountAtRisk[]): void {
     const step = run.steps.get(name);
     if (step) step.atRisk = atRisk;
@@ -222,7 +222,7 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
     try {
       return await act;
     } catch (error) {
-      // A recorded refusal is an answer, met by every life of the transaction; after anything else nobody knows.
+      // A recorded refusal is an answer that every run gets. After any other failure the outcome is unknown.
       if (refusalOf(error) === undefined)
         failed ??= error instanceof Error ? error : new Error(String(error));
       throw error;
@@ -231,7 +231,7 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
     }
   }
 
-  /** One act, with the lock taken again where its token was too old. */
+  /** Runs one act. Takes the lock again if its token was too old. */
   async function actOn<Result>(
     step: StepRecord,
     act: (key: StepKey) => Promise<Result>,
@@ -256,7 +256,7 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
     }
   }
 
-  /** The pivot. One that cannot be sealed is repeated until it is known: nobody could tell whether to undo. */
+  /** Runs the pivot. Without a seal it is repeated until its outcome is known: before, undo would not be safe. */
   async function decide<Result>(
     step: StepRecord,
     act: (key: StepKey) => Promise<Result>,
@@ -265,7 +265,7 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
     return knownAnswer(step, act, 'pivot_unknown');
   }
 
-  /** Repeats an act until its answer is known; a recorded refusal is one, and is thrown as it was. */
+  /** Repeats an act until its answer is known. A recorded refusal is an answer, and is thrown unchanged. */
   async function knownAnswer<Result>(
     step: StepRecord,
     act: (key: StepKey) => Promise<Result>,
@@ -287,7 +287,7 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
     throw answer.refusal;
   }
 
-  /** A step of a flow that runs again after its decision: the fence answers with what it answered before. */
+  /** Runs a step again after the decision of the flow. The fence gives the same answer as before. */
   async function again<Result>(
     name: string,
     kind: StepKind,
@@ -305,14 +305,15 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
     return persist(name, act, { reason: 'finish_failed', leaves: 'done' });
   }
 
-  /** A step behind the decision, until it has succeeded or a person has answered for it. */
+  /** Runs a step after the decision until it succeeds, or a person resolves it. */
   async function persist<Result>(
     name: string,
     act: (key: StepKey) => Promise<Result>,
     owed: Pick<OwedCall<Result>, 'reason' | 'leaves'>,
     atRisk: readonly AmountAtRisk[] = [],
   ): Promise<Result | undefined> {
-    if (run.resolvedByHand.some(({ step }) => step === name)) return undefined; // In an earlier run of it.
+    // An operator resolved it in an earlier run.
+    if (run.resolvedByHand.some(({ step }) => step === name)) return undefined;
     const step = begin(name, 'retriable', atRisk);
     return retryUntilDone.persist({
       ...owed,
@@ -323,7 +324,7 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
   }
 }
 
-/** Enters a step, or finds it as an earlier execution of this run has left it. */
+/** Adds a record for a step, or finds the record of an earlier execution of this run. */
 function beginStep(
   run: Run,
   name: string,
@@ -360,11 +361,11 @@ function beginStep(
 }
 
 /**
- * Registers the undos of the steps that this life never came to: an earlier life of this run, or another coordinator, may
- * have acted them. What was never done is undone as well: the fence makes that a row that says so.
+ * Registers undos of the steps that this run never reached: an earlier run, or another coordinator, may have acted
+ * them. An act that never happened is undone as well: the fence then stores an empty undo.
  *
- * @param isContinued an earlier run has learnt them all: only the undos of its steps are wanted.
- * @throws a plain error where a step was begun that this build does not know: it would be forgotten.
+ * @param isContinued an earlier run knows all steps, so only the undos of its steps are registered.
+ * @throws a plain error for a begun step that this build does not know: it would never be undone.
  */
 export function registerUndos(
   { run, call }: Kernel,

@@ -1,4 +1,4 @@
-/** A flow as a workflow: its words follow from its steps, and so does what is owed where it does not come to its pivot. */
+/** A flow as a workflow. The functions of `tx`, and the undos before the pivot, are derived from the declared steps. */
 import type { AnyOperation, Operation } from '../../contracts/engine/definition';
 import { stepKeyOf, type BusinessId, type Gid, type StepKey } from '../../contracts/engine/ids';
 import type { LockKind } from '../../contracts/engine/locks';
@@ -23,37 +23,37 @@ import type {
 } from './executable-flow';
 import { runTransaction } from './transaction';
 
-/** A request, or how it is made at each try: a lock that was lost and taken again has a newer token. */
+/** A request, or a function that makes it for each try: a lock that was taken again has a newer token. */
 type Asked<Request> = Request | (() => Request);
 
-/** What a word takes: nothing, where its request has nothing of its own. */
+/** Parameters of a step's function: none, if the request has no fields of its own. */
 type Arguments<Request> = keyof Omit<Request, keyof Keyed> extends never
   ? []
   : [request: Asked<Omit<Request, keyof Keyed>>];
 
-/** A step as the workflow tells it. It answers once the step has taken effect. */
+/** The function of a step on `tx`. It resolves when the step has taken effect. */
 interface WordOf<Request, Result> {
   readonly compensable: (...asked: Arguments<Request>) => Promise<Result>;
   readonly tcc: (...asked: Arguments<Request>) => Promise<Result>;
   readonly pivot: (...asked: Arguments<Request>) => Promise<Result>;
   /**
-   * Waits for a person, and records what was said. Fails with ReviewExpired where nobody has decided in time. Run again
-   * after its decision, nobody is asked.
+   * Waits for a person, and records the decision. Fails with ReviewExpired without a decision in time. If the flow runs
+   * again after its own decision, it asks no person.
    */
   readonly reviewed: (
     request: Omit<Request, keyof Keyed>,
     question: ReviewRequest,
   ) => Promise<void>;
-  /** `undefined`: an operator has answered for the step. */
+  /** `undefined`: an operator has resolved the step by hand. */
   readonly retriable: (...asked: Arguments<Request>) => Promise<Result | undefined>;
   readonly confirms: () => Promise<void>;
   readonly repeated: {
-    /** @param time from 1: it names the branch. */
+    /** @param time from 1. It is part of the branch. */
     at(time: number, ...asked: Arguments<Request>): Promise<Result | undefined>;
   };
   readonly retired: never;
   readonly counted: {
-    /** @param time from 1 to what the flow declares: it names the branch. */
+    /** @param time from 1 to the `times` that the flow declares. It is part of the branch. */
     at(time: number, ...asked: Arguments<Request>): Promise<Result>;
   };
 }
@@ -69,20 +69,20 @@ type Words<Steps> = {
     : never;
 };
 
-/** Words of the kernel, beside the steps. */
+/** Functions of the kernel on `tx`, beside the steps. */
 export interface KernelWords<Lock extends LockKind = never> {
   readonly gid: Gid;
-  /** Takes a lock for isolation; waits while another transaction has it. Given back at the end. */
+  /** Takes a lock for isolation, and waits while another transaction has it. The kernel gives it back at the end. */
   lock(kind: Lock, id: BusinessId): Promise<HeldLock>;
-  /** The pivot in `accord`, of an input that has none of its own. Left out, it comes at the end. */
+  /** The decision in `accord`, for an input without a pivot. If it is not called, it happens at the end. */
   decide(): Promise<void>;
-  /** Tells callers before the ending; the first of all that is told stands for good. Waits for nobody. */
+  /** Reports an early status to callers, without waiting. The first status stands for good. */
   reportStatus(status: EarlyStatus): void;
 }
 
-/** How the business goes. Deterministic; may run again, when every act is answered by the fence. */
+/** The business logic of a flow. It is deterministic and may run again: the fence answers its acts. */
 export interface FlowRun<Input, Steps, Lock extends LockKind = never> {
-  /** Told to callers as soon as the transaction is being undone, whatever the cause, if they were told nothing before. */
+  /** Early status for callers as soon as undo begins, for any cause, unless they have got one before. */
   readonly statusWhenCompensated?: EarlyStatus;
   readonly run: (tx: KernelWords<Lock> & Words<Steps>, input: Input) => Promise<void>;
 }
@@ -96,13 +96,13 @@ export const runFlow =
   (input: Input, carried?: Carried): Promise<TransactionResult> =>
     runTransaction(input, executableOf(flow, given, input), carried);
 
-/** The flow as the kernel runs it. @param input whose steps it has. */
+/** The flow in the form that the kernel runs. @param input decides which steps it has. */
 export function executableOf<Input extends TransactionInput, Steps, Lock extends LockKind>(
   { steps }: FlowDefinition<Input, Steps, Lock>,
   { statusWhenCompensated, run }: FlowRun<Input, Steps, Lock>,
   input: Input,
 ): ExecutableFlow {
-  const all = Object.entries(steps as Readonly<Record<string, AnyStep<Input>>>); // As `defineFlow` has checked them.
+  const all = Object.entries(steps as Readonly<Record<string, AnyStep<Input>>>); // `defineFlow` has checked them.
   const planned = all.filter(([, step]) => step.when(input));
   const pivot = planned.find(([, { wording }]) => wording === 'pivot');
   return {
@@ -154,7 +154,7 @@ function undosOf<Input>(
 const branchesOf = (name: string, times: number | undefined): readonly string[] =>
   times === undefined ? [name] : Array.from({ length: times }, (_, at) => `${name}-${at + 1}`);
 
-/** Nothing is called where there is nothing to take back. */
+/** A step without an undo needs no call. */
 const undoing =
   <Input>(
     undo: AnyOperation | null,
@@ -164,7 +164,7 @@ const undoing =
   (call, key) =>
     undo ? call(undo as Of<object>, { ...requestOf(input), key }) : Promise.resolve();
 
-/** An operation of a declared step: its word has checked the request. */
+/** An operation of a declared step. The type of the step's function has checked the request. */
 type Of<Request extends object> = Operation<Verb, Request, unknown>;
 
 function wordsOf<Input, Steps, Lock extends LockKind>(
@@ -185,11 +185,11 @@ function wordsOf<Input, Steps, Lock extends LockKind>(
     },
     reportStatus: (status) => tx.reportStatus(status),
   };
-  // Each word is made of the step that types it.
+  // Each function is made from the step that gives it its type.
   return { ...kernelWords, ...Object.fromEntries(words) } as KernelWords<Lock> & Words<Steps>;
 }
 
-/** In both forms of a word. */
+/** Rejects every call of a step that this input does not have, in both forms. */
 function notItsOwn(name: string) {
   const refuse = () => Promise.reject(new Error(`${name} is no step of this input.`));
   return Object.assign(refuse, { at: refuse });
@@ -199,7 +199,7 @@ type AnyAsked = object | (() => object) | undefined;
 const isMade = (asked: AnyAsked): asked is () => object => typeof asked === 'function';
 const given = (asked: AnyAsked): object => (isMade(asked) ? asked() : (asked ?? {}));
 
-/** One step of one run, as its word is made of it. */
+/** One step of one run, from which its function is made. */
 interface Place<Input> {
   readonly tx: Transaction;
   readonly name: string;
@@ -252,7 +252,7 @@ function wordOf<Input>(place: Place<Input>): unknown {
   }
 }
 
-/** A step that is taken back as it was declared, with what its participant says is at risk. */
+/** A compensable step with the declared undo, and the amounts at risk by its participant. */
 function compensating<Input, Result>(
   { tx, step: { act, undo, undoRequest, isAdded }, input }: Place<Input>,
   asked: AnyAsked,
@@ -269,7 +269,7 @@ function compensating<Input, Result>(
   };
 }
 
-/** Waits for a person, and records what was said. */
+/** Waits for a person, and records the decision. */
 const reviewing =
   <Input>(
     { tx }: Place<Input>,

@@ -18,7 +18,7 @@ import type { Run, StepRecord } from './run';
 import { actingEndsAt, atRiskOf, currentStepOf, deadlineOf, isDecided } from './run';
 import type { DecisionStep, ExecutableFlow } from './executable-flow';
 
-/** What the parts of the kernel share for one transaction. */
+/** State and functions that the parts of the kernel share for one transaction. */
 export interface Kernel {
   readonly run: Run;
   readonly lane: Lane;
@@ -30,13 +30,13 @@ export interface Kernel {
   readonly parking: Parking;
   readonly retryUntilDone: RetryUntilDone;
   readonly review: Review;
-  /** Nothing has ended the acts: no decision, no undo, no cancel. */
+  /** Whether acts may still run: no decision, no undo and no cancel has ended them. */
   mayAct(): boolean;
   /** Time left for acting. Throws DeadlineExceeded when there is none. */
   timeLeftMs(): number;
-  /** From here on only forward. */
+  /** Marks the transaction as decided: from here on it only goes forward. */
   decided(): void;
-  /** Moves the row of `accord.runs` to what the run is now, without waiting. */
+  /** Moves the row of `accord.runs` to the present state of the run, without waiting. */
   announce(): void;
   /** Resolves when every announced move is written. */
   announced(): Promise<void>;
@@ -133,7 +133,7 @@ export function createKernel(run: Run, lane: Lane, flow: Pick<ExecutableFlow, 'd
 
 type RowMove = Omit<MoveRun, keyof Keyed>;
 
-/** Taken at once: by the time it is sent the run may have moved on. */
+/** Copies the state at once: the run may have moved on before the call is sent. */
 function rowMoveOf(run: Run): RowMove {
   const [parked] = run.parked.values();
   const reason: ParkReason | null = parked?.reason ?? null;
@@ -144,7 +144,7 @@ function rowMoveOf(run: Run): RowMove {
     reason,
     pivotPassed: isDecided(run),
     atRisk: atRiskOf(run),
-    // In every move from then on: one that is overtaken by a later move changes nothing.
+    // Every later move has it too, because a move that a later one overtakes changes nothing.
     ...(run.early !== null && { early: run.early }),
     ...(run.extendedMs > 0 && { deadlineAt: deadlineOf(run) }),
   };

@@ -7,14 +7,14 @@ import type { Run } from './run';
 import { note } from './run';
 import type { HeldLock } from './executable-flow';
 
-/** Renewals of one run, an hour's: a transaction that acts for longer goes on without isolation. */
+/** Maximum renewals of one run, which is an hour. A transaction that acts for longer continues without isolation. */
 const lockRenewalsMax = 360;
 
-/** The locks of one transaction. Isolation only: no failure in here ends a transaction. */
+/** The locks of one transaction. They give isolation only: no failure of a lock ends a transaction. */
 export interface HeldLocks {
   /** @param timeLeftMs how long to wait while another transaction has it. */
   acquire(request: LockRequest, timeLeftMs: number): Promise<HeldLock>;
-  /** Takes all locks again: a participant has seen a newer fencing token than ours. */
+  /** Takes all locks again, after a participant has seen a newer fencing token than ours. */
   acquireAgain(timeLeftMs: number): Promise<void>;
   release(): Promise<void>;
 }
@@ -27,7 +27,7 @@ export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
   return { acquire, acquireAgain, release };
 
   async function acquire(request: LockRequest, timeLeftMs: number): Promise<HeldLock> {
-    // Entered before it is asked for: a grant whose answer was lost is given back as well.
+    // Stored before the call: a grant whose answer was lost must be given back, too.
     const lock: { request: LockRequest; token: string | null } = { request, token: null };
     held.set(`${request.kind}:${request.id}`, lock);
     lock.token = (await locks.acquire(request, timeLeftMs)).token;
@@ -47,14 +47,15 @@ export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
     }
   }
 
-  /** Ends with its scope, at the release, or earlier: each renewal costs a dozen events of a bounded history. */
+  /** Renews while acts run, up to the maximum: each renewal costs a dozen events of a bounded history. */
   async function renew(): Promise<void> {
     for (let renewal = 0; renewal < lockRenewalsMax; renewal += 1) {
       await sleep(lockRenewalMs, { summary: 'until the locks are renewed' });
-      if (run.phase === 'forward' || run.phase === 'undoing') return; // Isolation has done its work: the lease may end.
+      // Isolation is no longer needed: the lease may end.
+      if (run.phase === 'forward' || run.phase === 'undoing') return;
       for (const { request } of held.values()) {
         const kept = await locks.renew(request).catch(ignoreFailure);
-        // Nothing is done about it here: where the fencing token is compared, its loss is found for sure.
+        // No action here: the comparison of the fencing token finds the loss for sure.
         if (kept === false && !lost.has(request.id)) {
           lost.add(request.id);
           note(run, `The lease on ${request.kind} ${request.id} ran out.`);
@@ -73,7 +74,7 @@ export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
   }
 }
 
-/** A lease that nobody renews or gives back ends by itself. A bug is no such failure. */
+/** Ignores failures of Temporal: a lease ends by itself. Throws bugs and cancels on. */
 function ignoreFailure(error: unknown): void {
   if (!(error instanceof TemporalFailure) || isCancellation(error)) throw error;
 }

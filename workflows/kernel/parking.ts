@@ -22,8 +22,8 @@ export interface ParkingReason {
 }
 
 /**
- * @param announce tells the outside that the run's state has changed; `false`: only those who look into the run.
- * @param release gives the locks back: nobody shall wait for a transaction that waits for a person.
+ * @param announce publishes the changed state of the run; `false`: only in Temporal, not in the row.
+ * @param release gives the locks back: other transactions must not wait while this one waits for a person.
  */
 export function createParking(
   run: Run,
@@ -39,7 +39,7 @@ export function createParking(
     step.state = 'parked';
     run.state = 'parked';
     run.parked.set(step.name, before ?? parkedOnceMore(step, why, run.now()));
-    announce(before === undefined); // The row says so already: nobody's look at it grows old.
+    announce(before === undefined); // If it was parked before, the row has this state already.
     run.resting += 1;
     await Promise.all([condition(() => decided.has(step.name)), release()]);
     const decision = decided.get(step.name);
@@ -73,7 +73,7 @@ export function createParking(
   }
 }
 
-/** Kept in the step as well, where it outlives the decision. @returns what waits. */
+/** Also stores the parking in the step, where it stays after the decision. @returns the parked step. */
 function parkedOnceMore(
   step: StepRecord,
   { reason, failed, decisions }: ParkingReason,

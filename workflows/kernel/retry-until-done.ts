@@ -9,31 +9,33 @@ import type { Run, StepFailure, StepRecord } from './run';
 import { resolveByHand, endStep } from './run';
 import { failureOf, verdictFailureOf } from './step-failure';
 
-/** Between calls that failed for good in a way that nobody has foreseen; what is retried by Temporal never comes here. */
+/** Pause between calls after a permanent failure of an unknown kind. Temporal itself retries transient failures. */
 const oddPauseMs = { first: 1_000, max: 30_000 } as const;
 
-/** How a call ended that may not be given up. */
+/** The outcome of one try of a call that must succeed. */
 export type Attempt<Result> =
   | { readonly ok: true; readonly result: Result }
   | { readonly ok: false; readonly reason: ParkReason; readonly failed: StepFailure };
 
-/** A call that is owed: undo, seal, and every step after the decision. */
+/** A call that must succeed: undo, seal, and every step after the decision. */
 export interface OwedCall<Result> {
   readonly step: StepRecord;
   readonly call: () => Promise<Result>;
-  /** The reason to park with when a verdict says no. */
+  /** The reason for parking after a refusal or failure in a verdict. */
   readonly reason: ParkReason;
   readonly decisions: readonly Decision[];
-  /** The state that the call leaves its step in. */
+  /** The state of the step after a successful call. */
   readonly leaves: StepRecord['state'];
 }
 
 export interface RetryUntilDone {
-  /** Once: transient failures are tried for as long as it takes, a verdict's "no" is the answer. */
+  /**
+   * Calls until there is a verdict: transient failures are retried for ever. A refusal or failure in it is the answer.
+   */
   attempt<Result>(owed: OwedCall<Result>): Promise<Attempt<Result>>;
   /**
-   * Until it has succeeded, or an operator has decided that it need not. Shielded from every cancel.
-   * @returns the result, or `undefined` where an operator resolved it by hand.
+   * Calls until it succeeds, or an operator resolves the step by hand. Shielded from every cancel.
+   * @returns the result, or `undefined` if an operator resolved the step by hand.
    */
   persist<Result>(owed: OwedCall<Result>, last?: Attempt<Result>): Promise<Result | undefined>;
 }
@@ -77,7 +79,7 @@ export function createRetryUntilDone(run: Run, lane: Lane, parking: Parking): Re
     const operator = { asked: false };
     try {
       const result = await CancellationScope.nonCancellable(() => {
-        const scope = new CancellationScope(); // The operator's way to end a call that is retried for ever.
+        const scope = new CancellationScope(); // With it an operator can end a call that is retried for ever.
         step.interrupt = () => {
           operator.asked = true;
           scope.cancel();
@@ -85,7 +87,8 @@ export function createRetryUntilDone(run: Run, lane: Lane, parking: Parking): Re
         return scope.run(() => callUntilKnown(owed));
       });
       endStep(run, step, owed.leaves);
-      if (!isUndo(owed)) [step.failure, step.detail, step.text] = [null, null, null]; // What failed before has succeeded.
+      // An earlier failure no longer counts: the call has succeeded.
+      if (!isUndo(owed)) [step.failure, step.detail, step.text] = [null, null, null];
       return { ok: true, result };
     } catch (error) {
       const type = fail(owed, error);
@@ -101,8 +104,8 @@ export function createRetryUntilDone(run: Run, lane: Lane, parking: Parking): Re
   }
 
   /**
-   * Throws only a verdict's "no", or the cancel that an operator asked for. Any other is not one to ask a person
-   * about: it is called again, and shows as stuck.
+   * Throws only a refusal or failure of a verdict, or the cancel of an operator. No person can decide about any other
+   * failure: the call is repeated, and the step is shown as stuck.
    */
   async function callUntilKnown<Result>(owed: OwedCall<Result>): Promise<Result> {
     const { step, call } = owed;
@@ -125,8 +128,8 @@ export function createRetryUntilDone(run: Run, lane: Lane, parking: Parking): Re
   }
 
   /**
-   * An undo that fails leaves its step as its act did: how that failed is why it is undone.
-   * @returns what a verdict said, if one did. Throws a bug on: its task waits for a mended build.
+   * A failed undo keeps the failure of the act in its step, because that is the reason for the undo.
+   * @returns the failure of a verdict, if there is one. Throws a bug on: its task waits for a repaired build.
    */
   function fail(owed: OwedCall<unknown>, error: unknown): VerdictFailure | undefined {
     if (!(error instanceof TemporalFailure)) throw error;
@@ -138,7 +141,7 @@ export function createRetryUntilDone(run: Run, lane: Lane, parking: Parking): Re
 
 const isUndo = ({ leaves }: OwedCall<unknown>): boolean => leaves === 'undone';
 
-/** How a step ended in an earlier run of this transaction, where it is parked since. */
+/** The outcome of a step that an earlier run of this transaction has parked. */
 export function restoredAttempt(
   run: Run,
   { name, parking }: StepRecord,

@@ -5,9 +5,9 @@ import type { Run } from './run';
 import { note } from './run';
 import type { Reviewed, ReviewRequest } from './executable-flow';
 
-/** The decision of a person that a transaction waits for: one at most. */
+/** The review of a transaction: at most one decision of a person. */
 export interface Review {
-  /** Throws ReviewExpired when nobody has decided in time; asked again, it answers with what was decided. */
+  /** Throws ReviewExpired without a decision in time. A second call returns the first decision. */
   wait(request: ReviewRequest): Promise<Reviewed>;
   /** Throws NotInReview; changes nothing. */
   validate(decision: ReviewDecision): void;
@@ -15,8 +15,8 @@ export interface Review {
 }
 
 /**
- * @param announce tells the outside that the run waits, and until when.
- * @param mayAct nothing has ended the acts, so that a decision still counts.
+ * @param announce publishes that the run waits, and until when.
+ * @param mayAct whether acts may still run, so that a decision still counts.
  */
 export function createReview(run: Run, announce: () => void, mayAct: () => boolean): Review {
   const answer: { reviewed?: Reviewed } = {};
@@ -49,7 +49,7 @@ export function createReview(run: Run, announce: () => void, mayAct: () => boole
   }
 
   function validate({ actor }: ReviewDecision): void {
-    // A reset run is given the messages of its earlier life at once, before it comes to its review again.
+    // A reset run gets the messages of the earlier run at once, before it reaches its review again.
     const isAwaited = run.reviewUntil !== null || run.wasReset;
     if (isAwaited && mayAct() && !given()) return;
     throw ApplicationFailure.nonRetryable(

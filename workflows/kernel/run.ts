@@ -22,27 +22,27 @@ import type {
 } from '../../contracts/engine/transaction';
 import type { FenceVerdict } from '../../contracts/engine/verdict';
 
-/** One step of this execution, with what the kernel needs to take it back. */
+/** One step of this execution, with the data that the kernel needs for its undo. */
 export interface StepRecord {
   readonly name: string;
   readonly kind: StepKind;
   readonly key: StepKey;
   atRisk: readonly AmountAtRisk[];
   readonly startedAt: number;
-  /** Whose effect its calls are about: its own, or that of the step that it confirms. */
+  /** Key of the effect of its calls: its own, or that of the step that it confirms. */
   effect: StepKey;
   state: StepState;
   endedAt: number | null;
   fence: FenceVerdict | null;
   failure: CompensationReason | 'unknown' | null;
   detail: string | null;
-  /** What was said of the failure, for operators alone. */
+  /** Text of the failure, for operators only. */
   text: string | null;
-  /** Something but its undo was called: this run has had the step, or asked for it. */
+  /** An operation other than the undo was called: this run has begun the step, or sealed it. */
   wasCalled: boolean;
-  /** By activity, the calls that have ended. */
-  readonly calls: Record<string, CallRecord>; // No Map: it goes as JSON into the next run.
-  /** `null`: it never waited for a person. */
+  /** Ended calls, by activity. */
+  readonly calls: Record<string, CallRecord>; // No Map: the next workflow run gets it as JSON.
+  /** `null`: the step never waited for a person. */
   parking: StepParking | null;
   /** Takes the step back; `undefined` for a pivot and a forward step. */
   undo: (() => Promise<unknown>) | undefined;
@@ -50,73 +50,73 @@ export interface StepRecord {
   interrupt: (() => void) | undefined;
 }
 
-/** What is kept of the calls of one activity. */
+/** Record of the calls of one activity. */
 export type CallRecord = Omit<StepCall, 'activity'>;
 
 /**
- * Where the transaction stands. `acting`: undo is possible. `deciding`: the pivot is under way. `forward`: decided, only
- * forward. `undoing`: only back.
+ * Phase of the transaction. `acting`: undo is possible. `deciding`: the pivot is under way. `forward`: decided, it only
+ * goes forward. `undoing`: it only goes back.
  */
 type Phase = 'acting' | 'deciding' | 'forward' | 'undoing';
 
-/** Why a flow did not come to its end, as it is kept until the decision is known; JSON, for it may go into the next run. */
+/** Why a flow did not reach its end. Kept until the decision is known. JSON: the next workflow run may get it. */
 export interface Unwound {
-  /** A refusal, or a failure of the engine; `null`: nobody knows what has ended it. */
+  /** A refusal, or a failure of the engine; `null`: the cause is unknown. */
   readonly type: Refusal | FailureType | null;
-  /** The step that has refused, and its refusal is recorded; `null`: none has. No name of a failure would say it. */
+  /** Branch of the step with a recorded refusal; `null`: none. The name of a failure does not show it. */
   readonly refusedAt: string | null;
-  /** What everybody may read of it. */
+  /** Text for everybody who may see the transaction. */
   readonly detail: string;
   readonly isCancel: boolean;
-  /** Every life of the transaction ends at the same step, so this one knows all that was done. */
+  /** Every run of the transaction ends at the same step, so this run knows all effects. */
   readonly isWhollyKnown: boolean;
-  /** Nobody gets past it, so nobody has decided: the seal need not be asked. */
+  /** No run gets past this failure, so none has decided. No seal is needed. */
   readonly isFinal: boolean;
 }
 
-/** The state of one transaction inside its workflow; written by the kernel alone, read by queries. */
+/** The state of one transaction inside its workflow. Only the kernel writes it; queries read it. */
 export interface Run {
   readonly input: TransactionInput;
-  /** By name, in order of start. A flow that runs again meets its own records. */
+  /** By name, in order of start. A flow that runs again finds its own records. */
   readonly steps: Map<string, StepRecord>;
   readonly parked: Map<string, ParkedStep>;
   readonly resolvedByHand: HandResolution[];
-  /** Approvals that a decision was taken for, newest last: asked again, each has been. */
+  /** Approvals whose decision was taken, newest last. A repeated message finds its approval here. */
   readonly approvals: string[];
   readonly notes: TimelineNote[];
-  /** Notes of earlier runs of this transaction that did not come along. */
+  /** Number of notes of earlier workflow runs that this run did not take over. */
   notesLeftOut: number;
-  /** Owed calls that have not succeeded yet, and how many of them wait for a person or pause. */
+  /** Number of calls that must succeed and have not yet; `resting`: those that wait for a person, or pause. */
   owing: number;
   resting: number;
-  /** As an earlier run of this transaction left them parked: they wait on, and are not tried before. */
+  /** Steps that an earlier workflow run has parked. They keep waiting, and are not tried before a decision. */
   readonly restored: Map<string, ParkedStep>;
   phase: Phase;
-  /** The flow has ended without a decision of its own; `null`: it goes on, or came to its end. */
+  /** Why the flow ended without its decision; `null`: it still runs, or has reached its end. */
   unwound: Unwound | null;
   state: RunState;
-  /** Highest epoch that a participant has answered from. */
+  /** Highest epoch in an answer of a participant. */
   epoch: number;
   reason: EndingReason | null;
-  /** What callers were told before the ending: the first one stands. */
+  /** Early status that callers got. The first one stands. */
   early: EarlyStatus | null;
-  /** Until when a person may decide; `null`: nobody is asked. */
+  /** End of the time for a review; `null`: no review. */
   reviewUntil: number | null;
-  /** What the person decides about, in business words; `''` before a review. */
+  /** Subject of the review, in business words; `''` before a review. */
   reviewAbout: string;
-  /** What a review puts the deadline off by: the time that it may take, and once it is over the time that it took. */
+  /** Extension of the deadline by a review: the time that it may take, and after it the time that it took. */
   extendedMs: number;
-  /** Who asked for the cancel, once one was asked. */
+  /** Person or key that asked for a cancel; `null`: none. */
   cancelAsked: string | null;
   /** The time for acting is over. */
   expired: boolean;
-  /** Time of the last move that was announced, so that the next one is later. */
+  /** Time of the last announced move, so that the next one is later. */
   movedAt: number;
   readonly wasReset: boolean;
   now(): number;
 }
 
-/** What goes with a transaction into its next run. */
+/** State of a transaction that its next workflow run gets. */
 export interface Carried extends Pick<
   Run,
   | 'phase'
@@ -162,7 +162,7 @@ export function carriedOf(run: Run): Carried {
   };
 }
 
-/** A run that goes on where an earlier one has stopped. */
+/** A run that continues where an earlier one stopped. */
 export function continuedRun(
   input: TransactionInput,
   { steps, parked, resolvedByHand, approvals, notes, ...same }: Carried,
@@ -178,13 +178,13 @@ export function continuedRun(
   return Object.assign(run, same, { state: same.phase === 'undoing' ? 'undoing' : 'running' });
 }
 
-/** What waits for a person, also where an earlier run has parked it and this one has not come to it yet. */
+/** Steps that wait for a person, with those of an earlier run that this run has not reached yet. */
 export const waitingOf = ({ parked, restored }: Run): readonly ParkedStep[] => [
   ...parked.values(),
   ...restored.values(),
 ];
 
-/** Nothing is under way: all that is owed waits for a person, or pauses. */
+/** Whether no call is under way: every call that must succeed waits for a person, or pauses. */
 export const isAtRest = (run: Run): boolean =>
   run.phase !== 'acting' && !isEnding(run.state) && run.owing > 0 && run.resting === run.owing;
 
@@ -224,14 +224,14 @@ export function note(run: Run, text: string): void {
   run.notes.push({ at: run.now(), text });
 }
 
-/** The first half and the last half of what may be told: how something began, and what became of it. */
+/** The first and the last items, half of `max` each: the beginning of something, and its end. */
 export function endsOf<Item>(items: readonly Item[], max: number): readonly Item[] {
   if (items.length <= max) return items;
   const first = Math.ceil(max / 2);
   return [...items.slice(0, first), ...items.slice(items.length - (max - first))];
 }
 
-/** Marks a step's end and how its act failed. */
+/** Marks the end of a step, and the failure of its act. */
 export function endStep(run: Run, step: StepRecord, state: StepState, failure?: StepFailure): void {
   step.state = state;
   step.endedAt = run.now();
@@ -239,7 +239,7 @@ export function endStep(run: Run, step: StepRecord, state: StepState, failure?: 
     [step.failure, step.detail, step.text] = [failure.type, failure.detail, failure.text];
 }
 
-/** A person answers for the step: it needs no more calls, and the ending will say so. */
+/** Resolves a step by hand: it needs no more calls, and the ending shows it. */
 export function resolveByHand(
   run: Run,
   step: StepRecord,
@@ -261,20 +261,20 @@ export function resolveByHand(
   });
 }
 
-/** Nothing would take it back, and it may have been done: nobody has answered for it. */
+/** A step that may have acted, without an undo and without a resolution. */
 export const isWithoutUndo = ({ kind, undo, state }: StepRecord): boolean =>
   kind === 'compensable' && !undo && !endedForGood.includes(state);
 
 const endedForGood: readonly StepState[] = ['refused', 'undone', 'doneByHand', 'skipped'];
 
-/** A failure as a step keeps it. */
+/** A failure in the form that a step keeps. */
 export interface StepFailure {
   readonly type: NonNullable<StepRecord['failure']>;
   readonly detail: string;
   readonly text: string | null;
 }
 
-/** Counts a call that has ended, one without an answer as well. How an attempt failed last stays, whatever is answered later. */
+/** Counts an ended call, also one without an answer. The last failure of an attempt stays after later answers. */
 export function countCall(step: StepRecord, activity: string, call: CallRecord): void {
   const { [activity]: before } = step.calls;
   const failed = call.lastFailure === undefined ? before : call;
@@ -288,20 +288,19 @@ export function countCall(step: StepRecord, activity: string, call: CallRecord):
 const sumOf = (one: number | null, other: number | null): number | null =>
   one === null || other === null ? null : one + other;
 
-/** A step that nobody was called for, such as the review of a payment that needed none, has not happened. */
+/** Whether a step has happened. The review of a payment that needs none has not: it made no call. */
 const hasHappened = ({ wasCalled, failure, parking, state, fence }: StepRecord): boolean =>
   wasCalled ||
   failure !== null ||
   parking !== null ||
   !((state === 'done' && fence === null) || (state === 'undone' && fence === 'empty'));
 
-/** A step whose effect may stand, and would be lost if the run ended here. */
+/** A step whose effect may exist, and would be lost if the run ended here. */
 const isOpen = ({ state }: StepRecord): boolean =>
   state !== 'undone' && state !== 'refused' && state !== 'doneByHand';
 
 /**
- * What would be lost if nobody acted: amounts of the steps that stand while the ending is open, and ever after of those
- * that were skipped.
+ * Amounts at risk: those of the steps whose effect may exist, until the ending; after it, those of the skipped steps.
  */
 export function atRiskOf(run: Run): readonly AmountAtRisk[] {
   if (isEnding(run.state)) {
@@ -312,7 +311,7 @@ export function atRiskOf(run: Run): readonly AmountAtRisk[] {
   return [...run.steps.values()].filter(isOpen).flatMap(({ atRisk }) => atRisk);
 }
 
-/** The step that the run is at: the last that was started and has not ended. */
+/** The current step: the last one that was started and has not ended. */
 export function currentStepOf(run: Run): string | null {
   const [parked] = run.parked.keys();
   const open = [...run.steps.values()].filter(
@@ -321,10 +320,10 @@ export function currentStepOf(run: Run): string | null {
   return parked ?? open.at(-1)?.name ?? null;
 }
 
-/** The deadline, as a review has put it off. */
+/** The deadline with the extension by a review. */
 export const deadlineOf = ({ input, extendedMs }: Run): number => input.deadlineAt + extendedMs;
 
-/** When acting ends: the undo budget is kept free. */
+/** End of the time for acting. The undo budget after it stays free. */
 export const actingEndsAt = (run: Run): number => deadlineOf(run) - run.input.undoBudgetMs;
 
 export const isDecided = (run: Run): boolean => run.phase === 'forward';

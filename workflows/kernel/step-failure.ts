@@ -13,24 +13,24 @@ import {
 import type { Verdict } from '../../contracts/engine/verdict';
 import type { StepFailure } from './run';
 
-/** Letters of a sentence or a text, at most: both travel through Temporal and into the row. */
+/** Maximum length of a sentence or a text: both are stored in Temporal and in the row. */
 const lengthMax = 300;
-/** Deepest cause that is looked at. */
+/** Maximum depth of a cause chain. */
 const depthMax = 8;
 
-/** What an error tells beside its type and its sentence. */
+/** Details of an error beside its type and its sentence. */
 interface Told {
-  /** Activity type of the operation that declares it: the error is its refusal. */
+  /** Activity type of the operation that declares the refusal. Present: the error is a refusal. */
   readonly refusedBy?: string;
   /** Branch that has refused. */
   readonly branch?: string;
-  /** For operators alone. */
+  /** For operators only. */
   readonly text?: string;
 }
 
 /**
- * A verdict's "no", as a flow meets it. It is a refusal where its operation declares it, and is marked so. Any other
- * name that the protocol does not know is InvariantBroken: nobody may undo on its word.
+ * The error that a flow gets for a refusal or failure in a verdict. It is marked as a refusal if the operation declares
+ * it. Any other name outside of the protocol becomes InvariantBroken: an unknown name must not lead to undo.
  */
 export function failureOfVerdict(
   { type: activity, refusals }: Pick<AnyOperation, 'type' | 'refusals'>,
@@ -50,9 +50,8 @@ const failureAs = (type: ItemFailure, sentence: string, told: Told): Application
   ApplicationFailure.nonRetryable(sentence, type, told);
 
 /**
- * The refusal that an error carries, looked for along its causes. It is one because its operation declares it, never by
- * its name. Not below an activity's failure: participants refuse by a verdict, and whatever else an activity says is its
- * own word.
+ * Finds the refusal in an error or its causes. The mark of its operation makes it a refusal, never its name. The search
+ * stops at the failure of an activity: participants refuse only by a verdict.
  */
 export function refusalOf(error: unknown): Refusal | undefined {
   const refused = causesAboveActivity(error).find((cause) => refusalIn(cause) !== undefined);
@@ -70,19 +69,19 @@ function refusalIn(cause: Error): Refusal | undefined {
   return toldIn(cause.details).refusedBy === undefined ? undefined : (cause.type ?? undefined);
 }
 
-/** Refusal, or failure of the engine, by which an act ended; `undefined`: the outcome is unknown. */
+/** Refusal, or failure of the engine, that ended an act; `undefined`: the outcome is unknown. */
 export const knownFailureOf = (error: unknown): Refusal | FailureType | undefined =>
   refusalOf(error) ?? failureTypeOf(error);
 
-/** What a verdict said: a refusal, or a failure of the protocol. */
+/** The refusal, or failure of the protocol, of a verdict. */
 export function verdictFailureOf(error: unknown): Refusal | ProtocolFailure | undefined {
   const type = failureTypeOf(error);
   return refusalOf(error) ?? (isProtocolFailure(type) ? type : undefined);
 }
 
 /**
- * What a step keeps of a failure. A refusal, or a failure of the engine, says what is the matter in a sentence of ours,
- * which everybody may read; whatever else was said, by a driver or a server, is for operators alone.
+ * The failure in the form that a step keeps. A refusal, or a failure of the engine, has Accord's own sentence, which
+ * everybody may read. Any other text, of a driver or a server, is for operators only.
  */
 export function failureOf(error: unknown): StepFailure {
   return {
@@ -92,7 +91,7 @@ export function failureOf(error: unknown): StepFailure {
   };
 }
 
-/** What everybody may read of a failure. */
+/** The sentence about a failure that everybody may read. */
 export function sentenceOf(error: unknown): string {
   const own = ownCauseOf(error);
   return own
@@ -100,7 +99,7 @@ export function sentenceOf(error: unknown): string {
     : 'It is not known whether it took effect: no answer came.';
 }
 
-/** The innermost message, where it is not the sentence itself. */
+/** The innermost message, if it is not the sentence itself. */
 function textOf(error: unknown): string | null {
   const own = ownCauseOf(error);
   const told = own instanceof ApplicationFailure ? toldIn(own.details).text : undefined;
@@ -109,7 +108,7 @@ function textOf(error: unknown): string | null {
   return !innermost || innermost === own ? null : innermost.message.slice(0, lengthMax);
 }
 
-/** Whose sentence is ours. What an activity throws is its own word, under whatever name. */
+/** The cause with Accord's own sentence. An error that an activity throws is never one, whatever its name. */
 const ownCauseOf = (error: unknown): Error | undefined =>
   causesAboveActivity(error).find(
     (cause) => refusalIn(cause) !== undefined || ('type' in cause && isFailureType(cause.type)),

@@ -36,7 +36,7 @@ import type { ExecutableFlow } from './executable-flow';
  * Runs one transaction as a workflow of its own: completed, compensated, or parked until an operator has decided.
  * Never fails for a business reason; *Failed* in Temporal means a defect.
  *
- * @param carried of the run that this one continues.
+ * @param carried state of the workflow run that this one continues.
  */
 export async function runTransaction(
   input: TransactionInput,
@@ -45,7 +45,7 @@ export async function runTransaction(
 ): Promise<TransactionResult> {
   const { runId, originalExecutionRunId, continuedFromExecutionRunId } = workflowInfo();
   if (continuedFromExecutionRunId && !carried) {
-    throw new Error('This workflow does not take what its earlier run has learnt.'); // It would begin anew.
+    throw new Error('This workflow does not take what its earlier run has learnt.'); // It would begin from the start.
   }
   const wasReset = runId !== originalExecutionRunId;
   const run = carried
@@ -63,7 +63,9 @@ export async function runTransaction(
   return result;
 }
 
-/** A timer in the workflow, not Temporal's run timeout: that one kills without undo. Set anew where a review puts it off. */
+/**
+ * A timer in the workflow: Temporal's run timeout would kill without undo. It is set again when a review extends it.
+ */
 function watchDeadline({ run, body }: Kernel): void {
   const isUndecided = () => run.phase === 'acting' || run.phase === 'deciding';
   void CancellationScope.nonCancellable(async () => {
@@ -80,7 +82,7 @@ function watchDeadline({ run, body }: Kernel): void {
   });
 }
 
-/** Temporal's own cancel cannot be refused: before the decision it undoes, after it is noted and ignored. */
+/** Temporal's own cancel cannot be refused. Before the decision it leads to undo; after it, it is noted and ignored. */
 function watchCancel({ run }: Kernel): void {
   CancellationScope.current().cancelRequested.catch(() => {
     if (isDecided(run)) note(run, 'A cancel in Temporal came after the pivot and was ignored.');
@@ -97,10 +99,10 @@ function answerMessages(kernel: Kernel): void {
       if (run.phase !== 'undoing') {
         run.cancelAsked ??= actor.subject;
         body.cancel();
-        // The pivot may be under way, or have happened in an earlier life of this run: the decision answers.
-        // Shielded: Temporal's own cancel may have come first, and this caller is owed an answer as well.
+        // The pivot may be under way, or have happened in an earlier run: the decision is the answer.
+        // Shielded: after Temporal's own cancel this caller must get an answer, too.
         await CancellationScope.nonCancellable(() =>
-          // Parked, it may wait for months: the caller has asked, and the run remembers it.
+          // A parked run may wait for months, so the caller gets its answer now. The run has noted the cancel.
           condition(() => run.phase === 'undoing' || isDecided(run) || run.parked.size > 0),
         );
       }

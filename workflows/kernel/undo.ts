@@ -5,9 +5,9 @@ import { restoredAttempt } from './retry-until-done';
 import type { Run, StepRecord } from './run';
 
 /**
- * Undoes every step that may have been done, last first. A transient failure is tried for ever and shown as stuck; a
- * verdict's "no" parks, with its reason and the amounts at risk. Neither stops the others: an undo that takes longer than
- * the lane waits is joined by the next one, and what parks is decided after the others were tried.
+ * Undoes every step that may have acted, last first. A transient failure is retried for ever and shown as stuck. A
+ * refusal or failure in a verdict parks, with its reason and the amounts at risk. Neither stops the other undos: the
+ * next undo begins beside a slow one, and a parked step waits for its decision after the others were tried.
  */
 export async function undoAll(kernel: Kernel): Promise<void> {
   const { run, lane, retryUntilDone } = kernel;
@@ -18,13 +18,14 @@ export async function undoAll(kernel: Kernel): Promise<void> {
   const parkedBefore = waitingIn(run, owed);
   const waiting = parkedBefore.map(persistFrom);
   const rest = stepsBeside(owed, parkedBefore);
-  const broken = brokenOf(rest); // Before the first undo: one that breaks is tried, and parks by its own answer.
+  // Read before the first undo: a step whose undo breaks an invariant parks by its own answer.
+  const broken = brokenOf(rest);
   const tried: Promise<Tried>[] = [];
   for (const step of stepsBeside(rest, broken)) {
     const progress = { isDone: false };
     const attempt = tryOnce(step).finally(() => (progress.isDone = true));
     tried.push(attempt);
-    if (tried.length === 1 && !isContinued) kernel.announce(); // Once there is a step to name.
+    if (tried.length === 1 && !isContinued) kernel.announce(); // From now on the row can name a step.
     await Promise.race([attempt, lane.pauseForUndo(() => progress.isDone)]);
   }
   if (tried.length === 0 && !isContinued) kernel.announce();
@@ -47,26 +48,27 @@ interface Tried {
   readonly attempt: Attempt<unknown>;
 }
 
-/** A refused step left nothing behind, and its refusal is recorded: its own undo is not run. */
+/** Whether a step needs an undo. A refused step left nothing behind, and its refusal is recorded. */
 const isOwed = (step: StepRecord): boolean =>
   brokenBefore(step) !== undefined
     ? !resolved.includes(step.state)
     : step.undo !== undefined && step.state !== 'refused' && !resolved.includes(step.state);
 
-/** By an earlier run of this transaction. */
+/** States in which an earlier run may have left a step that needs no undo any more. */
 const resolved: readonly StepState[] = ['undone', 'doneByHand', 'skipped'];
 
 function undoOf(step: StepRecord): OwedCall<unknown> {
   return {
     step,
-    call: step.undo ?? (() => Promise.resolve()), // A pivot has no undo: it is sealed, only a person's look is owed.
+    // A pivot has no undo. It is sealed, and needs only a person's decision.
+    call: step.undo ?? (() => Promise.resolve()),
     reason: 'undo_failed',
     decisions: ['retry', 'done', 'skip'],
     leaves: 'undone',
   };
 }
 
-/** Parked by an earlier run: they wait on beside what is tried, and are not tried themselves. */
+/** Steps that an earlier run has parked. They keep waiting beside the others, and are not tried. */
 const waitingIn = (run: Run, steps: readonly StepRecord[]): readonly Tried[] =>
   steps.flatMap((step) => {
     const attempt = restoredAttempt(run, step);
@@ -82,7 +84,7 @@ const brokenOf = (steps: readonly StepRecord[]): readonly Tried[] =>
     return attempt ? [{ owed: undoOf(step), attempt }] : [];
   });
 
-/** An act that found an invariant broken is not undone before a person has looked. */
+/** An act that found a broken invariant is not undone before a person has decided. */
 function brokenBefore(step: StepRecord): (Attempt<unknown> & { ok: false }) | undefined {
   if (step.failure !== 'InvariantBroken') return undefined;
   return {

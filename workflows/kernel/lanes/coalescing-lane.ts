@@ -15,7 +15,7 @@ import { isNamed, verdictNameOf } from './lane';
 interface Waiting {
   readonly call: ItemCall;
   readonly bytes: number;
-  /** Asked as the how-manieth of the workflow: calls of one key go in this order. */
+  /** Number of the call in the workflow. Calls of one key are sent in this order. */
   readonly order: number;
   readonly resolve: (verdict: Verdict<unknown>) => void;
   readonly reject: (error: unknown) => void;
@@ -23,14 +23,14 @@ interface Waiting {
 
 /** A lane that carries many transactions in one workflow. */
 export interface CoalescingLane extends Lane {
-  /** Sends what the items ask for, a set at a time; ends with its scope. */
+  /** Sends the calls of the items, a set at a time. It ends with its scope. */
   flush(): Promise<never>;
 }
 
 /**
- * Runs one flow per item as concurrent coroutines of one workflow and sends the calls that they make meanwhile as one
- * activity call for each activity, like a data loader. `condition` is looked at only when all microtasks have drained,
- * so every coroutine has asked by then: no timers, deterministic.
+ * Runs one flow per item as concurrent coroutines of one workflow. It sends their calls as one activity call for each
+ * activity, like a data loader. Temporal checks a `condition` only when all microtasks have drained. By then every
+ * coroutine has made its call, so the lane needs no timers and is deterministic.
  */
 export function createCoalescingLane(): CoalescingLane {
   const queues = new Map<string, Waiting[]>();
@@ -38,9 +38,9 @@ export function createCoalescingLane(): CoalescingLane {
   return {
     calls: new AsyncLocalStorage<StepContext>(),
     send: enqueue,
-    locks: undefined, // The lane never waits: createOrder decides the items of one customer on the locked row.
+    locks: undefined, // The lane takes no locks: createOrder decides the items of one customer on the locked row.
     pauseForUndo: (isDone) => condition(isDone), // No timers: one for each item costs a fifth of the throughput.
-    show: () => undefined, // Its items have no workflow of their own to show: their row tells.
+    show: () => undefined, // The items have no workflow of their own to show: their row has the state.
     flush,
   };
 
@@ -61,14 +61,14 @@ export function createCoalescingLane(): CoalescingLane {
       const sent = takeSets(queues).map((set) =>
         CancellationScope.nonCancellable(() => sendSet(set)),
       );
-      if (queues.size > 0) await Promise.race(sent); // What is beyond the bounds goes with a later workflow task.
+      if (queues.size > 0) await Promise.race(sent); // Calls beyond the bounds go with a later workflow task.
     }
   }
 }
 
 /**
- * Takes what one workflow task may send. Sorted, so that its commands do not hang on the order in which coroutines came
- * to ask. More than 4 MiB of commands in one task would terminate the run without undo.
+ * Takes the calls that one workflow task may send. They are sorted, so the commands do not depend on the order of the
+ * coroutines. More than 4 MiB of commands in one task would terminate the run without undo.
  */
 function takeSets(queues: Map<string, Waiting[]>): readonly (readonly Waiting[])[] {
   const room = { bytes: taskBytesMax };
@@ -84,7 +84,7 @@ function takeSets(queues: Map<string, Waiting[]>): readonly (readonly Waiting[])
 /** Maximum bytes of all sets of one workflow task, with the brackets of each set. */
 const taskBytesMax = setBytesMax - 64;
 
-/** One set of distinct keys within the bounds. A single item always goes: a large one would wait for ever. */
+/** One set of distinct keys within the bounds. A single item always goes, or a large one would wait for ever. */
 function split(queue: readonly Waiting[], room: { bytes: number }) {
   const set: Waiting[] = [];
   const rest: Waiting[] = [];
@@ -124,7 +124,8 @@ async function sendSet(set: readonly Waiting[]): Promise<void> {
     if (verdicts.length !== set.length) {
       throw new Error(`${activity} gave ${verdicts.length} verdicts for ${set.length} requests.`);
     }
-    // All are matched before any is told: one that is missing or foreign must not leave half of the set resolved.
+    // All verdicts are matched before any call resolves: a missing or foreign one must not leave half of the set
+    // resolved.
     const answers = set.map(({ call }) => verdictOf(call, verdicts));
     set.forEach(({ resolve }, at) => {
       const answer = answers[at];
@@ -135,17 +136,17 @@ async function sendSet(set: readonly Waiting[]): Promise<void> {
   }
 }
 
-/** The time of one set of acts. An item's own deadline takes effect at its next call, and spoils no other's. */
+/** Time of one set of acts. The deadline of an item takes effect at its next call, and does not end other items. */
 const setActMs = 10_000;
 
 const budgetOf = ({ budget }: ItemCall): RetryBudget =>
   budget.kind === 'act' ? { kind: 'act', timeLeftMs: setActMs } : budget;
 
-/** Business rows that a request may touch: its lines, and what comes with them. */
+/** Bound of the business rows that a request may touch: its lines and one more, or three. */
 const rowsOf = ({ request }: ItemCall): number =>
   'lines' in request && Array.isArray(request.lines) ? request.lines.length + 1 : 3;
 
-/** By its name, never by its position: by position one more `await` in a new build gives items each other's answers. */
+/** Matched by name, never by position: one more `await` in a new build would give an item the answer of another. */
 function verdictOf(call: ItemCall, verdicts: readonly Verdict<unknown>[]): Verdict<unknown> {
   const name = verdictNameOf(call);
   const verdict = verdicts.find((candidate) => isNamed(name, candidate));

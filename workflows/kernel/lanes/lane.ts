@@ -17,37 +17,39 @@ export interface ItemCall {
   readonly summary: string;
 }
 
-/** The step that a facade call belongs to: it receives the verdict. */
+/** The step that a call belongs to. It receives the verdict. */
 export interface StepContext {
   readonly step: StepRecord;
   readonly budget: RetryBudget;
 }
 
-/** Locks as a lane takes them: `acquire` waits for at most `timeLeftMs`. */
+/** Locks of a lane. `acquire` waits for at most `timeLeftMs`. */
 export interface LaneLocks {
   acquire(request: LockRequest, timeLeftMs: number): Promise<LockGrant>;
   renew(request: LockRequest): Promise<boolean>;
   release(request: LockRequest): Promise<void>;
 }
 
-/** How the calls of a transaction reach Temporal: a workflow each, or many in one. A flow does not see it. */
+/**
+ * Sends the calls of transactions to Temporal: one workflow for each transaction, or one for many. Flows do not see it.
+ */
 export interface Lane {
-  /** Whose call is it? One storage a workflow: each more would cost every promise of the workflow. */
+  /** The step of the present call. One storage for a workflow: each more would cost every promise of the workflow. */
   readonly calls: InstanceType<typeof AsyncLocalStorage<StepContext>>;
-  /** Sends one item and answers with its own verdict. Throws what the activity threw. */
+  /** Sends one item and returns its own verdict. Throws the error of the activity. */
   send(call: ItemCall): Promise<Verdict<unknown>>;
-  /** Locks, where the lane takes any: the batch lane never waits. */
+  /** Locks, if the lane takes any. The batch lane takes none, because it never waits. */
   readonly locks: LaneLocks | undefined;
   /**
-   * Resolves when it is done, or when the next undo need not wait for it any longer. A lane without timers waits until
-   * it is done.
+   * Resolves when an undo is done, or when the next undo need not wait for it any longer. A lane without timers waits
+   * until it is done.
    */
   pauseForUndo(isDone: () => boolean): Promise<unknown>;
-  /** Shows state and step where people look (search attributes, details). */
+  /** Shows state and step in Temporal: search attributes and details. */
   show(run: Run): void;
 }
 
-/** The name that an item's verdict must bear. */
+/** Name that the verdict of an item must have. */
 export function verdictNameOf({ request, verb }: Pick<ItemCall, 'request' | 'verb'>): VerdictName {
   const parts = partsOfStepKey(request.key);
   if (!parts) throw new Error(`${request.key} is no step key.`);

@@ -17,7 +17,7 @@ import { isNamed, verdictNameOf } from './lane';
 import type { Run } from '../run';
 import { currentStepOf } from '../run';
 
-/** A participant that is away must not keep the others' money and stock: after this the next undo begins beside. */
+/** After this time the next undo begins beside a slow one: other money and stock must not wait for one participant. */
 const undoPauseMs = 5_000;
 
 type AnySetActivity = SetActivity<Keyed, unknown>;
@@ -52,12 +52,12 @@ async function sendAlone(call: ItemCall): Promise<Verdict<unknown>> {
   const verdicts = await activity([call.request]);
   const name = verdictNameOf(call);
   const verdict = verdicts.find((candidate) => isNamed(name, candidate));
-  // A plain error: the workflow task fails and waits for a mended worker, nothing is decided on a foreign verdict.
+  // A plain error: the workflow task fails and waits for a repaired worker. A foreign verdict decides nothing.
   if (!verdict) throw new Error(`${call.activity} gave no verdict for ${call.request.key}.`);
   return verdict;
 }
 
-/** Upserts only what has changed: every upsert is an event of the history. */
+/** Upserts only changed values: every upsert is an event of the history. */
 function createShow(): (run: Run) => void {
   let shown = '';
   return (run) => {
