@@ -1,6 +1,6 @@
 /**
- * Rows of transactions as a worker accepts them, where no caller has asked for one, and what a row has kept for who has to
- * run the flow again.
+ * Rows of transactions that a worker accepts without a caller, and the input that a row keeps for another run of its
+ * flow.
  */
 import { createHash } from 'node:crypto';
 
@@ -13,16 +13,16 @@ import type { SqlTransaction } from './participant';
 export interface AcceptedRun {
   readonly input: TransactionInput;
   readonly reference: string;
-  /** In the place of a method and a route: the row has no key. */
+  /** Name of the operation instead of a method and a route. The row has no idempotency key. */
   readonly operation: string;
-  /** Where the cluster is: locked by the caller until this is committed. */
+  /** Active region of the cluster. The caller has locked it until the commit. */
   readonly region: string;
   readonly epoch: number;
 }
 
 /**
- * Writes row and event, marked as sent before anybody sends it: a cancel that found it unsent would end the row alone,
- * beside its run. Fails where the gid is taken.
+ * Writes row and event. The row is marked as sent before the start is sent: a cancel that finds it unsent would end the
+ * row without its run. Fails if the gid exists.
  */
 export async function insertAccepted(
   sql: SqlTransaction,
@@ -65,9 +65,9 @@ export async function insertAccepted(
 }
 
 /**
- * What another run of a row is started with, its deadline as the row has it: a review puts that one off, and a run that
- * waits for a person again must not find its time over. A switch of regions that has begun has its time anew: nobody else
- * may move them until it has ended, and a region that is dead cannot be switched back to.
+ * Input for another run of a row. It has the deadline of the row, which a review may have put off: a run that waits for
+ * a person again must not start after its deadline. A switch of regions that has begun gets its full time again: no
+ * other switch may begin before it has ended, and a dead region cannot become active again.
  *
  * @param isUnderWay it holds the row of its cluster.
  * @param now in milliseconds since 1970.
@@ -79,7 +79,7 @@ export function inputOfNextRun(
   now: number,
 ): TransactionInput | null {
   if (input === null) return null;
-  const kept = JSON.parse(input.toString('utf8')) as TransactionInput; // Written as it was validated.
+  const kept = JSON.parse(input.toString('utf8')) as TransactionInput; // It was validated before it was written.
   const anew = isUnderWay ? now + kept.undoBudgetMs / undoBudgetShare : 0;
   return { ...kept, deadlineAt: Math.max(kept.deadlineAt, deadline_at.getTime(), anew) };
 }

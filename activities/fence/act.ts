@@ -1,4 +1,4 @@
-/** `act`, the verb of steps and pivots: the first delivery runs the business, every later one gets its answer. */
+/** `act`, the verb of steps and pivots. The first delivery runs the business; every later one gets its answer. */
 import { isProtocolFailure, type ItemFailure } from '../../contracts/engine/failures';
 import type { StepKey } from '../../contracts/engine/ids';
 import type { FenceVerdict, Keyed, Verdict } from '../../contracts/engine/verdict';
@@ -50,7 +50,7 @@ export async function act<Request extends Keyed, Result>(
   return fresh.length === 0 ? verdicts : [...verdicts, ...(await actFirst(session, spec, fresh))];
 }
 
-/** The answer for an act whose row was there before. */
+/** The answer to an act whose row existed before. */
 function repeatedAct<Request extends Keyed, Result>(
   spec: ActSpec<Request, Result>,
   item: Item<Keyed>,
@@ -71,7 +71,7 @@ function repeatedAct<Request extends Keyed, Result>(
   switch (row.state) {
     case 'acted':
     case 'confirmed':
-      // Written by this very spec: the act and its result are one type. JSON, so what it returned survives as it was.
+      // The same spec has written it, so it has this type. JSON keeps the result unchanged.
       return succeeded(item, 'act', epoch, 'duplicate', row.result as Result);
     case 'refused':
       return storedRefusal(spec, item, row, epoch);
@@ -88,7 +88,7 @@ function repeatedAct<Request extends Keyed, Result>(
   }
 }
 
-/** A refusal that this build does not declare any more tells nobody what to do: a person must look. */
+/** A stored refusal that this build no longer declares becomes InvariantBroken: a person must decide. */
 function storedRefusal(
   { activity, refusals }: Pick<ActSpec<never, unknown>, 'activity' | 'refusals'>,
   item: Effect,
@@ -106,7 +106,7 @@ function storedRefusal(
 const undeclared = (activity: string, refusal: string): string =>
   `${activity} refused with ${refusal}, which it does not declare.`;
 
-/** Acts that nobody has delivered before: consumed rows first, then the business, then what it decided. */
+/** First deliveries of acts. It locks the consumed rows first, runs the business, and then stores its decisions. */
 async function actFirst<Request extends Keyed, Result>(
   session: Session,
   spec: ActSpec<Request, Result>,
@@ -154,7 +154,7 @@ async function actFirst<Request extends Keyed, Result>(
   ];
 }
 
-/** Nothing to write where the answer is nothing: the row says so by itself. */
+/** An empty answer needs no write: the row already means it. */
 function answerToStore<Result>(item: Effect, decided: Decided<Result>): readonly Answer[] {
   const { gid, branch } = item;
   if (!decided.ok) {
@@ -185,7 +185,7 @@ interface Decision<Request extends Keyed, Result> {
   readonly decided: Decided<Result>;
 }
 
-/** @throws where the business does not give each request exactly one answer: that is no answer at all. */
+/** @throws if the business does not give exactly one answer to each request: no answer is usable then. */
 async function decide<Request extends Keyed, Result>(
   sql: SqlTransaction,
   spec: ActSpec<Request, Result>,
@@ -204,7 +204,7 @@ async function decide<Request extends Keyed, Result>(
   });
 }
 
-/** A name that the operation does not declare is no business "no": nobody may undo on its word. */
+/** A name that the operation does not declare is no refusal, and must not lead to undo. */
 function asDeclared<Request extends Keyed, Result>(
   { activity, refusals }: ActSpec<Request, Result>,
   decided: Decided<Result>,
@@ -217,14 +217,14 @@ function asDeclared<Request extends Keyed, Result>(
   return { key, ok: false, failure: 'InvariantBroken', detail: undeclared(activity, failure) };
 }
 
-/** Fresh acts by what the row that they consume allows. */
+/** First deliveries of acts, sorted by the state of the row that they consume. */
 interface SortedOut<Request extends Keyed, Result> {
   readonly able: readonly Item<Request>[];
-  /** For the others. */
+  /** Verdicts on the other acts. */
   readonly verdicts: readonly Verdict<Result>[];
-  /** What would be consumed was undone: their own rows become empty, so later deliveries meet the same. */
+  /** The consumed act was undone. Their own rows become empty, so later deliveries get the same answer. */
   readonly fenced: readonly Item<Request>[];
-  /** Nothing to consume: their own rows go. */
+  /** The consumed row does not exist. Their own rows are removed. */
   readonly broken: readonly Item<Request>[];
 }
 
@@ -244,7 +244,7 @@ async function sortOutConsumed<Request extends Keyed, Result>(
     const key = keys.get(item.key) ?? '';
     const state = rows.get(key)?.state ?? 'missing';
     if (state === 'acted' && !taken.has(key)) {
-      taken.add(key); // One row is consumed once, also within a set.
+      taken.add(key); // A row is consumed only once, also within a set.
       able?.push(item);
     } else if (state === 'undone' || state === 'empty') {
       fenced?.push(item);

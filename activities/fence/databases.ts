@@ -1,6 +1,6 @@
 import type { SqlPool } from './sql-transaction';
 
-/** A pool for each database with a fence, by its participant; `accord` is every application's. */
+/** A pool for each database with a fence, by its participant. Every application has `accord`. */
 export type FencedDatabases = Readonly<Record<string, SqlPool>> & { readonly accord: SqlPool };
 
 /** @throws RangeError for a participant without a fence of its own. */

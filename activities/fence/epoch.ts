@@ -1,6 +1,6 @@
 /**
- * Promotions counted: every write carries the epoch that the hub told, and the database that is written to must be in
- * it. So a write from before a promotion cannot land after it, and no two regions accept writes in one epoch.
+ * The epoch counts promotions. Every write carries the epoch of the hub, and the written database must be in that
+ * epoch. So no write from before a promotion takes effect after it, and no two regions accept writes in one epoch.
  */
 import { ApplicationFailure } from '@temporalio/common';
 
@@ -10,32 +10,34 @@ import type { SqlPool } from './sql-transaction';
 
 /** The epoch that writes carry, taken when an activity starts. */
 export interface EpochSource {
-  /** As the hub told last; asked again after `forget`. Never from the database that is written to. */
+  /** The epoch that was last read from the hub, and never from the written database. `forget` makes it read again. */
   carried(): Promise<number>;
-  /** What the hub told is out of date. */
+  /** Forgets the epoch, because it is out of date. */
   forget(): void;
 }
 
-/** The row that a database's writes are compared with. */
+/** The row with the epoch of a database. Every write is compared with it. */
 export interface EpochRow {
-  /** SELECT of one column `epoch`, locked FOR SHARE: a promotion waits for open writers, later ones see its epoch. */
+  /**
+   * SELECT of one column `epoch`, locked FOR SHARE. A promotion waits for open writers; later writers see its epoch.
+   */
   readonly sql: string;
   readonly values: readonly string[];
 }
 
-/** A participant's, replicated like any row and moved by a promotion alone. */
+/** The row of a participant. It is replicated like any row, and only a promotion changes it. */
 export const regionEpoch: EpochRow = {
   sql: 'SELECT epoch FROM region_epoch WHERE id = 1 FOR SHARE',
   values: [],
 };
 
-/** The hub's own: `accord` is in no region. */
+/** The row of the hub: `accord` belongs to no region. */
 export const clusterEpoch = (cluster: string): EpochRow => ({
   sql: 'SELECT epoch FROM cluster_state WHERE cluster = ? FOR SHARE',
   values: [cluster],
 });
 
-/** Reads the hub, `accord`, and keeps what it said. */
+/** Reads the epoch from the hub, `accord`, and keeps it. */
 export function createEpochSource(hub: Pick<SqlPool, 'select'>, cluster: string): EpochSource {
   let known: Promise<number> | undefined;
   const ask = async (): Promise<number> => {
@@ -53,14 +55,14 @@ export function createEpochSource(hub: Pick<SqlPool, 'select'>, cluster: string)
     carried() {
       if (known) return known;
       known = ask();
-      known.catch(forget); // A failure is not kept: the next one asks again.
+      known.catch(forget); // A failure is not kept: the next call reads again.
       return known;
     },
     forget,
   };
 }
 
-/** Locks the epoch until COMMIT. @throws StaleEpoch where the database is not in the epoch that is carried. */
+/** Locks the epoch until COMMIT. @throws StaleEpoch if the database is not in the carried epoch. */
 export async function demandEpoch(
   sql: SqlTransaction,
   row: EpochRow,
@@ -73,7 +75,7 @@ export async function demandEpoch(
   }
 }
 
-/** @throws StaleEpoch where the transaction has been answered from a later epoch than the one that is carried. */
+/** @throws StaleEpoch if the transaction has got an answer in a later epoch than the carried one. */
 export function demandAtLeast(carried: number, minEpoch: number): void {
   if (carried < minEpoch) {
     throw staleEpoch(`The call carries epoch ${carried}, its transaction has seen ${minEpoch}.`);

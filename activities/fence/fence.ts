@@ -1,6 +1,6 @@
 /**
- * The fence: one row `(gid, branch)`, written in the SQL transaction of its effect, decides what each delivery means.
- * The table of verbs and states that is implemented here: docs/guarantees.md.
+ * The fence: one row `(gid, branch)`, written in the SQL transaction of its effect, decides on each delivery. It
+ * implements the table of verbs and states in docs/guarantees.md.
  *
  *   arrives ↓ row →  none        acted          confirmed      undone      empty    refused
  *   act              runs        first answer   first answer   Fenced      Fenced   first refusal
@@ -8,7 +8,7 @@
  *   undo             → empty     runs           broken         ok          ok       ok
  *   seal             → empty     happened       happened       never       never    never
  *
- * Locks are taken in one order everywhere: epoch, own fence rows by (gid, branch), consumed ones, business rows.
+ * All code locks in one order: epoch, own fence rows by (gid, branch), consumed fence rows, business rows.
  */
 import { randomBytes } from 'node:crypto';
 
@@ -25,16 +25,16 @@ import { dividing, sortedSet, type Item } from './fenced-set';
 import type { ActSpec, Fence } from './participant';
 import { inSqlTransaction, isContentError, type SqlPool } from './sql-transaction';
 
-/** The step of a verdict, and what the fence saw. */
+/** The step of a verdict, and the fence verdict. */
 export type FencedStep = Pick<Verdict<unknown>, 'gid' | 'branch' | 'fence'>;
 
-/** What is counted: without `Fenced`, duplicates and retries that really happened, a drill has proved nothing. */
+/** Counters. A drill proves nothing unless `Fenced`, duplicates and retries have really happened. */
 export interface FenceMetrics {
-  /** One a verdict; `fenced` and `broken` raise an alarm that names gid and branch. */
+  /** Called once for each verdict. `fenced` and `broken` raise an alarm with gid and branch. */
   verdict(activity: string, verdict: FencedStep): void;
   /** A SQL transaction is tried again after MySQL's error `errno`. */
   sqlRetry(activity: string, errno: number): void;
-  /** A delivery was refused: its epoch, or the database's, was over. */
+  /** A delivery was refused, because its epoch, or the epoch of the database, was over. */
   staleEpoch(activity: string): void;
 }
 
@@ -46,11 +46,11 @@ export const inertFenceMetrics: FenceMetrics = {
 
 export interface FenceDependencies {
   readonly pool: SqlPool;
-  /** Row of the same database that writes are compared with. */
+  /** Row of the same database with its epoch. */
   readonly epochRow: EpochRow;
   readonly epochs: EpochSource;
   readonly faults: FaultPoints;
-  /** The delivery at hand. */
+  /** The present delivery. */
   readonly delivery: () => Delivery;
   readonly metrics: FenceMetrics;
 }
@@ -114,7 +114,7 @@ export function createFence(dependencies: FenceDependencies): Fence {
   }
 
   return {
-    // Async for its bounds: what they refuse rejects, as everything else does.
+    // `async`, so that a refused set rejects like every other error.
     async act(spec, requests) {
       const items = sortedSet(requests);
       boundRows(spec, requests);
@@ -140,7 +140,7 @@ export function createFence(dependencies: FenceDependencies): Fence {
   };
 }
 
-/** Alone, what may be granted later is retried by Temporal; in a set it is a verdict, for its neighbours have theirs. */
+/** `NotYet` in a set of one is thrown, and Temporal retries it. In a larger set it is a verdict beside the others. */
 function demandKnown(verdicts: readonly Verdict<unknown>[]): void {
   const [only, another] = verdicts;
   if (!only || another || only.ok || only.failure !== 'NotYet') return;
@@ -159,5 +159,5 @@ function boundRows<Request extends Keyed, Result>(
 
 const refusedByDatabase = 'The database does not take what would be written.';
 
-/** Enough of a driver's message to find the cause; a verdict travels through Temporal. */
+/** The first part of a driver's message is enough to find the cause. A verdict is stored in Temporal. */
 const textOf = (error: unknown): string => String(error).slice(0, 500);

@@ -1,11 +1,11 @@
-/** A set of requests on its way to the fence: bounded, named, sorted; and divided when one of it fails the others. */
+/** A set of requests for the fence: bounded, named and sorted. It is divided if one request fails the others. */
 import { createHash } from 'node:crypto';
 
 import { gidLengthMax, partsOfStepKey, type StepKey } from '../../contracts/engine/ids';
 import { batchItemsMax, setBytesMax, type Keyed } from '../../contracts/engine/verdict';
 import type { Effect } from './rows';
 
-/** A request with the effect that its key names. */
+/** A request with the effect of its key. */
 export interface Item<Request extends Keyed> extends Effect {
   readonly key: StepKey;
   readonly request: Request;
@@ -14,8 +14,8 @@ export interface Item<Request extends Keyed> extends Effect {
 /**
  * The items of a set by (gid, branch), the order in which every set locks its rows.
  *
- * @throws RangeError, before any SQL, for an empty set or one over a bound, for a key twice, for a key that `stepKeyOf`
- *   cannot have made: too long for its column, or with letters that a column might confuse.
+ * @throws RangeError, before any SQL, for an empty set or one over a bound, for a repeated key, and for a key that
+ *   `stepKeyOf` cannot have made: too long for its column, or with letters that a column might confuse.
  */
 export function sortedSet<Request extends Keyed>(
   requests: readonly Request[],
@@ -52,17 +52,17 @@ export function effectNamed(key: StepKey): Effect {
   return effect;
 }
 
-/** The keys are ASCII: code units are the bytes that MySQL compares. */
+/** Keys are ASCII, so code units are the bytes that MySQL compares. */
 const compareBytes = (one: string, other: string): number =>
   one < other ? -1 : one > other ? 1 : 0;
 
 /**
- * Runs `work` on the whole set. Where it fails twice by what is in the set, halves are tried alone, down to the culprit
- * itself, so that one item never fails its neighbours.
+ * Runs `work` on the whole set. If it fails twice because of its content, each half runs alone, down to the item that
+ * causes the failure. So one item never fails the others.
  *
- * @param isContent tells such a failure from one of the infrastructure, which is thrown and retried from outside.
- * @param blame answers for a culprit. A set of one has no neighbours: its failure is thrown, and retried from outside
- *   until a deploy mends it or its transaction's deadline passes.
+ * @param isContent whether the content causes a failure. A failure of the infrastructure is thrown and retried outside.
+ * @param blame makes the answer for the failing item. The failure of a set of one is thrown, and retried outside until
+ *   a deploy repairs it or the deadline of its transaction passes.
  */
 export async function dividing<Member, Answer>(
   set: readonly Member[],
@@ -77,7 +77,7 @@ export async function dividing<Member, Answer>(
     const [first, second] = part;
     if (first !== undefined && second === undefined) return [blame(first, outcome.error)];
     const middle = Math.ceil(part.length / 2);
-    const left = await solve(part.slice(0, middle)); // One after the other: they may want the same rows.
+    const left = await solve(part.slice(0, middle)); // One after the other: both halves may lock the same rows.
     return [...left, ...(await solve(part.slice(middle)))];
   };
   return solve(set);
@@ -103,7 +103,7 @@ async function attemptTwice<Answer>(
   return outcome ?? { ok: false, error: undefined };
 }
 
-/** SHA-256 of the canonical JSON: two requests with equal content have equal hashes, in whatever order keys stand. */
+/** SHA-256 of the canonical JSON: requests with equal content have equal hashes, in any order of keys. */
 export const contentHashOf = (content: object): Buffer =>
   createHash('sha256').update(canonicalJson(content)).digest();
 

@@ -1,4 +1,4 @@
-/** `confirm`, `undo` and `seal`: what comes after an act, or instead of one that never came. */
+/** `confirm`, `undo` and `seal`: the verbs after an act, or instead of one that never arrived. */
 import type { Keyed, SealAnswer, Verdict } from '../../contracts/engine/verdict';
 import { lockRows, moveRows, type Effect, type FenceRow } from './rows';
 import {
@@ -75,7 +75,7 @@ export async function seal(
   });
 }
 
-/** Runs the business of a confirm or an undo on the rows that are acted. */
+/** Runs the business of a confirm or an undo on the acted rows. */
 async function followUp(
   session: Session,
   spec: FollowUpSpec,

@@ -9,7 +9,7 @@ import {
 import type { Keyed, Verb, Verdict } from '../../contracts/engine/verdict';
 import type { ActSpec, Fence, FollowUpSpec } from './participant';
 
-/** The business of an act: what its definition does not say. */
+/** The business of an act: everything that its definition does not have. */
 export type ActImplementation<Request extends object, Result> = Omit<
   ActSpec<Request & Keyed, Result>,
   'activity' | 'reserves' | 'refusals' | 'refusalsAre' | 'amounts'
@@ -29,7 +29,7 @@ type SealName<Operations> = {
   [Name in keyof Operations]: Operations[Name] extends { readonly verb: 'seal' } ? Name : never;
 }[keyof Operations];
 
-/** An implementation for each operation but the seals, which the fence answers alone. */
+/** An implementation for each operation except the seals: the fence answers them by itself. */
 export type ImplementationsOf<Definition extends Participating> = {
   readonly [
     Name in Exclude<keyof OperationsOf<Definition>, SealName<OperationsOf<Definition>>>
@@ -51,7 +51,8 @@ export const implement =
       const implementation = (implementations as Implementations)[operation.name];
       return [operation.name, activityOf(operation, implementation, fence)];
     });
-    // The compiler cannot follow names through Object.entries; the parameter's type holds both ends together.
+    // The compiler cannot follow names through Object.entries. The type of the parameter links names and
+    // implementations.
     return Object.fromEntries(activities) as ActivitiesOf<Definition>;
   };
 
@@ -76,7 +77,7 @@ function activityOf(
   return (requests) => fence[verb](spec, requests);
 }
 
-/** An act as the fence takes it. */
+/** An act in the form that the fence takes. */
 export const actSpecOf = <Request extends object, Result>(
   { type, reserves, refusals, refusalsAre, amounts }: Operation<Verb, Request, Result>,
   implementation: ActImplementation<Request, Result>,

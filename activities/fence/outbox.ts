@@ -2,26 +2,26 @@ import { eventIdOf, type Branch, type Gid } from '../../contracts/engine/ids';
 import type { OutboxEvent, SqlTransaction } from './participant';
 import { chunksOf } from './set-statements';
 
-/** An event with the effect that it tells of. */
+/** An event with its effect. */
 export interface EffectEvent {
   readonly gid: Gid;
   readonly branch: Branch;
-  /** What was done: act, confirm, undo; in `accord` the move of a run. */
+  /** Verb of the effect: act, confirm, undo; in `accord` the move of a run. */
   readonly op: string;
-  /** Tells events of one effect and op apart; the fence writes one of each. */
+  /** Distinguishes events of one effect and op. The fence writes one of each. */
   readonly n: number;
   readonly event: Required<OutboxEvent>;
 }
 
-/** What the events of one SQL transaction share. */
+/** Common values of the events of one SQL transaction. */
 export interface EventOrigin {
   readonly epoch: number;
   readonly traceparent: string | null;
 }
 
 /**
- * Writes events with their effects. The payload is the event's data alone: the relay wraps it in its envelope, with
- * `created_at` as the time that it occurred at.
+ * Writes events with their effects. The payload is only the data of the event. The relay adds the envelope, with
+ * `created_at` as the time of the event.
  */
 export async function writeEvents(
   sql: SqlTransaction,

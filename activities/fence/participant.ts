@@ -22,59 +22,59 @@ export interface OutboxEvent {
   readonly data: object;
 }
 
-/** What the business says to one request that nobody has acted on before. Nothing may be written for a refused one. */
+/** Decision of the business on a first delivery. It must write nothing for a refused request. */
 export type Decided<Result> = { readonly key: StepKey } & (
   | {
       readonly ok: true;
       readonly result: Result;
-      /** `null` only for the decision in `accord`, which nobody outside is told of. */
+      /** `null` only for the decision in `accord`, which publishes no event. */
       readonly event: OutboxEvent | null;
     }
-  /** `NotYet`: nothing is recorded, and the same request is decided anew when it comes again. */
+  /** `NotYet`: nothing is recorded. The same request is decided again at its next delivery. */
   | { readonly ok: false; readonly failure: ItemFailure; readonly detail: string }
 );
 
-/** How an act touches the participant: what is fenced, hashed, counted, and the business itself. */
+/** An act for the fence: its content, its amounts, its bounds, its refusals and its business. */
 export interface ActSpec<Request extends Keyed, Result> {
   /** `<participant>.<activity>`, as registered with Temporal: names fault points and metrics. */
   readonly activity: string;
   /** The act only reserves: its row must end confirmed or undone. */
   readonly reserves: boolean;
-  /** The part of the request that a repeated key must bring again. */
+  /** The part of the request that must be equal in every delivery of a key. */
   content(request: Request): object;
   amounts(request: Request): readonly AmountAtRisk[];
   /** Business rows that the request touches, for the bound of a set. */
   rows(request: Request): number;
-  /** What it may say no with. Any other name is InvariantBroken, and nothing of it is written. */
+  /** Declared refusals. Any other name becomes InvariantBroken, and nothing is written. */
   readonly refusals: readonly Refusal[];
   /**
-   * Before the pivot and at it refusals are recorded, so that a delayed first attempt meets them; after it they are
-   * rolled back, so that an operator may try again.
+   * Up to the pivot refusals are recorded, so that a delayed first attempt gets them. After the pivot they are rolled
+   * back, so that an operator may try again.
    */
   readonly refusalsAre: 'recorded' | 'rolledBack';
-  /** A pivot that consumes a reservation: its row is locked after the own ones, and confirmed. */
+  /** The reservation that a pivot consumes. Its row is locked after the own rows, and confirmed. */
   readonly consumes?: {
     keyOf(request: Request): StepKey;
     event(request: Request): OutboxEvent;
   };
   /**
-   * Decides the requests in order on locked rows and writes those that it accepts, as one set. Rows are locked and
-   * written in key order, `FORCE INDEX (PRIMARY)`; each request gets exactly one answer, by its key.
+   * Decides the requests in order on locked rows, and writes the accepted ones as one set. It locks and writes rows in
+   * key order, with `FORCE INDEX (PRIMARY)`. Each request gets exactly one answer, by its key.
    */
   effect(sql: SqlTransaction, requests: readonly Request[]): Promise<readonly Decided<Result>[]>;
 }
 
-/** How a reservation is made final, or an act is taken back, from the participant's own rows. */
+/** A confirm or an undo for the fence. It uses the participant's own rows. */
 export interface FollowUpSpec {
   readonly activity: string;
-  /** Called with the keys whose act took effect and was neither confirmed nor undone; answers with an event for each. */
+  /** Gets the keys of acts that are neither confirmed nor undone, and returns an event for each. */
   effect(sql: SqlTransaction, keys: readonly StepKey[]): Promise<ReadonlyMap<StepKey, OutboxEvent>>;
 }
 
 /**
- * The fence of one database: duplicates, empty undos and late acts are decided by one row `(gid, branch)` that is
- * written in the SQL transaction of the effect (docs/guarantees.md). Every method takes a set and gives one verdict for
- * each request; it throws the driver's error, `StaleEpoch`, `StaleAttempt` or, for a set of one, `NotYet`, all of which are
+ * The fence of one database. One row `(gid, branch)`, written in the SQL transaction of the effect, decides on
+ * duplicates, empty undos and late acts (docs/guarantees.md). Every method takes a set and returns one verdict for each
+ * request. It throws the driver's error, `StaleEpoch`, `StaleAttempt` or, for a set of one, `NotYet`. All of them are
  * retried.
  */
 export interface Fence {

@@ -1,6 +1,6 @@
 /**
- * The SQL of the table `fence`, set by set. Keys arrive sorted by (gid, branch); every statement that locks rows names
- * them by primary key and forces it, or below about 1,000 rows the optimizer scans and locks strangers' rows.
+ * The SQL of the table `fence`, for sets. Keys arrive sorted by (gid, branch). Every locking statement forces the
+ * primary key: otherwise the optimizer scans a table below about 1,000 rows, and locks rows of other transactions.
  */
 import { stepKeyOf, type Branch, type Gid, type StepKey } from '../../contracts/engine/ids';
 import type { AmountAtRisk } from '../../contracts/engine/money';
@@ -26,24 +26,24 @@ export interface FenceRow extends Effect {
   readonly ageMs: number;
 }
 
-/** What a delivery inserts where nothing was before. */
+/** Row that the first delivery inserts. */
 export interface Entry extends Effect {
   readonly contentHash: Buffer | null;
   readonly amounts: readonly AmountAtRisk[];
 }
 
-/** What all entries of one SQL transaction share. */
+/** Common values of the entries of one SQL transaction. */
 export interface EntryOrigin {
   readonly state: 'acted' | 'empty';
   readonly reserves: boolean;
-  /** Fresh for every SQL transaction: reused after a lost COMMIT answer it would double the effect. */
+  /** New for every SQL transaction: the same token after a lost COMMIT answer would double the effect. */
   readonly token: Buffer;
   readonly epoch: number;
 }
 
 /**
- * Inserts rows, or counts the delivery on those that are there; either way they are locked. Which of the two it was is
- * told by the token alone: affected rows differ with a flag of the driver.
+ * Inserts rows, or counts the delivery on existing ones, and locks them in both cases. Only the token shows which rows
+ * are new: the number of affected rows depends on a flag of the driver.
  */
 export async function enterRows(
   sql: SqlTransaction,
@@ -76,7 +76,7 @@ interface SelectedRow extends Effect {
   readonly age_ms: string;
 }
 
-/** Locks the rows of these effects and reads them; those without a row are left out. */
+/** Locks and reads the rows of these effects. An effect without a row is left out. */
 export async function lockRows(
   sql: SqlTransaction,
   effects: readonly Effect[],
@@ -105,7 +105,7 @@ export async function lockRows(
   );
 }
 
-/** The answer of an act, written to its own fresh row. */
+/** The answer of an act, stored in its own new row. */
 export interface Answer extends Effect {
   readonly state: 'acted' | 'refused';
   readonly result: unknown;
@@ -131,7 +131,7 @@ export async function storeAnswers(sql: SqlTransaction, answers: readonly Answer
   expectRows('fence', changed, rows.length);
 }
 
-/** Moves rows to a state; also where they are in it already, since that clears their expiry. */
+/** Moves rows to a state, also rows that are in it already: this clears their expiry. */
 export async function moveRows(
   sql: SqlTransaction,
   effects: readonly Effect[],
@@ -144,10 +144,10 @@ export async function moveRows(
   );
 }
 
-/** Takes own fresh rows away again: nothing of their act happened, and it may be asked again. */
+/** Removes own new rows: nothing of their acts happened, and the acts may be delivered again. */
 export async function removeRows(sql: SqlTransaction, effects: readonly Effect[]): Promise<void> {
   if (effects.length === 0) return;
-  // A DELETE … WHERE … IN may scan in spite of the hint, and lock strangers' rows; a join does not.
+  // A DELETE … WHERE … IN may scan in spite of the hint, and lock rows of other transactions. A join does not.
   const removed = await sql.change(
     `DELETE f FROM (VALUES ${effects.map(() => 'ROW(?, ?)').join(', ')}) AS d (gid, branch)
        STRAIGHT_JOIN fence f FORCE INDEX (PRIMARY)
@@ -160,7 +160,7 @@ export async function removeRows(sql: SqlTransaction, effects: readonly Effect[]
 const namesOf = (effects: readonly Effect[]): readonly (readonly [Gid, Branch])[] =>
   effects.map(({ gid, branch }) => [gid, branch]);
 
-/** Money as digits in a string: readers of the column need not know how far a JSON number is exact. */
+/** Money as digits in a string: not every reader of the column reads large JSON numbers exactly. */
 function amountsAsJson(amounts: readonly AmountAtRisk[]): string | null {
   if (amounts.length === 0) return null;
   return JSON.stringify(

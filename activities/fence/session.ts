@@ -1,4 +1,4 @@
-/** What every verb of the fence does alike: enter and lock its rows, tell of its effects, name its verdicts. */
+/** Common work of all verbs of the fence: they enter and lock rows, write events, and make verdicts. */
 import { ApplicationFailure } from '@temporalio/common';
 
 import type { FailureType, ItemFailure } from '../../contracts/engine/failures';
@@ -17,8 +17,8 @@ import { writeEvents, type EffectEvent } from './outbox';
 import type { OutboxEvent, SqlTransaction } from './participant';
 
 /**
- * A delivery of its first act, undo or seal that is older comes from an attempt that nobody waits for, and the row that
- * would have stopped it may have been swept: fence rows are kept for longer than this.
+ * A first act, undo or seal that is older belongs to an abandoned attempt, and retention may have deleted the row that
+ * would have stopped it. Retention keeps fence rows for longer than this time.
  */
 export const attemptAgeMaxMs = 24 * 3_600_000;
 
@@ -28,7 +28,7 @@ export interface Session {
   readonly epoch: number;
   readonly token: Buffer;
   readonly delivery: Delivery;
-  /** Reached when the fence rows are locked. */
+  /** Fault point that is reached when the fence rows are locked. */
   readonly entered: () => Promise<void>;
 }
 
@@ -54,10 +54,10 @@ const staleAttempt = ({ gid, branch, ageMs }: FenceRow): ApplicationFailure =>
     staleAttemptType,
   );
 
-/** Inserted by this very SQL transaction: the first delivery of its effect. */
+/** Whether this SQL transaction inserted the row: it is the first delivery of the effect. */
 export const isOwn = (row: FenceRow, { token }: Session): boolean => row.token.equals(token);
 
-/** Every effect has its row once it was entered; a hole would be a wrong statement. */
+/** The row of an entered effect. A missing row would be a bug in a statement. */
 export function rowOf(rows: ReadonlyMap<StepKey, FenceRow>, key: StepKey): FenceRow {
   const row = rows.get(key);
   if (!row) throw new Error(`No fence row of ${key}, although it was entered.`);
@@ -69,7 +69,7 @@ export const announce = (
   events: readonly EffectEvent[],
 ): Promise<void> => writeEvents(sql, { epoch, traceparent }, events);
 
-/** An event without an aggregate of its own belongs to its step key: first the act, then what ended it. */
+/** An event without an aggregate of its own belongs to its step key: first the act, then its confirm or undo. */
 export function effectEvent(
   { gid, branch }: Effect,
   op: 'act' | 'confirm' | 'undo',

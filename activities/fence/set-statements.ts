@@ -1,12 +1,12 @@
 import { partsOfStepKey, type Branch, type Gid, type StepKey } from '../../contracts/engine/ids';
 
 /**
- * Keys of one statement, at most. Above about 5,000 the optimizer gives up the range (`range_optimizer_max_mem_size`),
- * scans in spite of `FORCE INDEX`, and locks strangers' rows.
+ * Maximum keys of one statement. Above about 5,000 keys the optimizer drops the range (`range_optimizer_max_mem_size`),
+ * scans in spite of `FORCE INDEX`, and locks rows of other transactions.
  */
 export const keysPerStatementMax = 1_000;
 
-/** The list in pieces of at most one statement, in its order: sorted keys stay sorted across statements. */
+/** Splits a list into parts for one statement each. It keeps the order: sorted keys stay sorted across statements. */
 export function chunksOf<Item>(list: readonly Item[]): readonly (readonly Item[])[] {
   const chunks: (readonly Item[])[] = [];
   for (let at = 0; at < list.length; at += keysPerStatementMax) {
@@ -23,8 +23,8 @@ export function effectOf(key: StepKey): { readonly gid: Gid; readonly branch: Br
 }
 
 /**
- * Takes an effect back when a statement changed other rows than it was given: a JOIN passes over a missing key in
- * silence.
+ * Throws, and so rolls the effect back, if a statement did not change the expected number of rows. A JOIN ignores a
+ * missing key without an error.
  */
 export function expectRows(table: string, changed: number, expected: number): void {
   if (changed !== expected) {

@@ -1,6 +1,6 @@
 /**
- * SQL transactions that end when their time is over, whatever the driver, the server or the network does, on sessions
- * that the fence was proved with. Limits and traps: docs/guarantees.md.
+ * SQL transactions that end when their time is over, whatever the driver, the server or the network does. They run on
+ * sessions with the settings that the fence was tested with. Limits and traps: docs/guarantees.md.
  */
 import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,31 +17,32 @@ import {
 import type { BrokenPremise } from '../../runtime/premises';
 import type { SqlTransaction } from './participant';
 
-/** The time that a caller has. */
+/** The time of a caller. */
 export interface Budget {
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when the caller no longer waits for the answer. */
   readonly signal: AbortSignal;
   /** End of the attempt (`startToClose`), on the clock of `performance.now()`: a wall clock may jump. */
   readonly deadline: number;
 }
 
 /**
- * Each limit stays below the next, so that the inner one speaks first: lock wait 2 s < statement < SQL transaction <
- * `wait_timeout` 6 s < all tries < `startToClose` 10 s. The first and the fourth are the server's (`sessionLimits`).
+ * Each limit is below the next one, so the inner limit takes effect first: lock wait 2 s < statement < SQL transaction
+ * < `wait_timeout` 6 s < all tries < `startToClose` 10 s. The server enforces the first and the fourth
+ * (`sessionLimits`).
  */
 export const sqlLimits = {
   statementMs: 3_000,
-  /** From waiting for a connection to COMMIT. */
+  /** From the wait for a connection to COMMIT. */
   transactionMs: 4_000,
   /** All tries of one attempt. */
   triesMs: 8_000,
   triesMax: 5,
-  /** With less than this left COMMIT is not sent: its answer could not be reported, and a retry may be under way. */
+  /** With less time left, COMMIT is not sent: its answer could not be reported, and a retry may be under way. */
   commitReserveMs: 1_000,
 } as const;
 export type SqlLimits = { readonly [Name in keyof typeof sqlLimits]: number };
 
-/** A machine that vanishes loses its locks after `idleSeconds`. MySQL ends a SELECT before we have to kill it. */
+/** A vanished machine loses its locks after `idleSeconds`. MySQL ends a SELECT before we have to kill it. */
 const sessionLimits = ({ statementMs }: SqlLimits) =>
   ({
     isolation: 'READ-COMMITTED',
@@ -50,43 +51,43 @@ const sessionLimits = ({ statementMs }: SqlLimits) =>
     selectMs: Math.ceil(statementMs * 0.9),
   }) as const;
 
-/** Idle connections of a pool that stay open, so that a quiet moment is not followed by handshakes. */
+/** Idle connections that a pool keeps open, so that it needs no handshakes after a quiet moment. */
 const keptIdle = 2;
 
 export interface SqlPoolOptions {
   /** mysql://user:password@host:port/database */
   readonly url: string;
   readonly connectionLimit: number;
-  /** Smaller ones are for tests that would wait for them. */
+  /** Tests use smaller limits, because they wait for them. */
   readonly limits?: SqlLimits;
 }
 
 /** Connections to one database, as one user. */
 export interface SqlPool {
   readonly limits: SqlLimits;
-  /** One SELECT of its own. */
+  /** One SELECT outside of a SQL transaction. */
   select<Row extends object>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]>;
-  /** One INSERT, UPDATE or DELETE of its own: its affected rows. */
+  /** One INSERT, UPDATE or DELETE outside of another SQL transaction. @returns its affected rows. */
   change(sql: string, values?: readonly unknown[]): Promise<number>;
-  /** Where a session is not what the fence was proved with. */
+  /** Settings of a session that differ from those that the fence was tested with. */
   brokenPremises(): Promise<readonly BrokenPremise[]>;
-  /** A connection for one caller, for as long as `budget` and the limits allow. */
+  /** Opens a connection for one caller, for as long as `budget` and the limits allow. */
   open(budget: Budget): Promise<SqlSession>;
-  /** Ends the connections once their callers have; every session must have been closed. */
+  /** Ends the connections after their callers have ended. Every session must be closed. */
   close(): Promise<void>;
 }
 
-/** One connection in the hands of one caller. */
+/** One connection of one caller. */
 export interface SqlSession {
   readonly sql: SqlTransaction;
-  /** Settles as `work` does, or rejects when the session's time is over; `work` may then hang on unheard. */
+  /** Settles as `work` does, or rejects when the time of the session is over. Then `work` may continue, ignored. */
   within<Result>(work: Promise<Result>): Promise<Result>;
   run(statement: 'START TRANSACTION' | 'COMMIT' | 'ROLLBACK'): Promise<void>;
-  /** Gives the connection back, or destroys it: always when its state is not known. */
+  /** Gives the connection back, or destroys it if its state is unknown. */
   close(state: 'clean' | 'unknown'): void;
 }
 
-/** The time for a statement or for a SQL transaction is over. Its outcome is unknown; a retry learns it at the fence. */
+/** The time of a statement or of a SQL transaction is over. Its outcome is unknown: a retry gets it from the fence. */
 export class SqlTimeout extends Error {
   override readonly name = 'SqlTimeout';
 }
@@ -94,16 +95,16 @@ export class SqlTimeout extends Error {
 const deadlock = 1213;
 const lockWaitTimeout = 1205;
 const selectTimeout = 3024;
-/** Data that MySQL refuses although its SQLSTATE does not say so: CHECK violated, wrong value, invalid JSON. */
+/** Errors about data that the SQLSTATE does not show: CHECK violated, wrong value, invalid JSON. */
 const contentErrors = new Set([3819, 1366, 3140]);
 
 const isTransient = (error: unknown): boolean =>
   errnoOf(error) === deadlock || errnoOf(error) === lockWaitTimeout;
 
-/** Errors that code throws itself: the driver's bear a code, or are fatal. */
+/** Errors of our own code. Errors of the driver have a code, or are fatal. */
 const ownErrors = new Set(['Error', 'RangeError', 'TypeError']);
 
-/** What was sent is at fault, not the way to the server: SQLSTATE class 22 (data), 23 (constraint), or our own code. */
+/** Whether the content causes the error, not the connection: SQLSTATE class 22 (data), 23 (constraint), or our code. */
 export function isContentError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (!('sqlState' in error)) {
@@ -113,7 +114,7 @@ export function isContentError(error: unknown): boolean {
   return (errno !== undefined && contentErrors.has(errno)) || /^2[23]/.test(String(error.sqlState));
 }
 
-/** MySQL's number of an error; `undefined` where it was not the server that spoke. */
+/** Error number of MySQL; `undefined`: the error is not from the server. */
 export function errnoOf(error: unknown): number | undefined {
   return error instanceof Error && 'errno' in error && typeof error.errno === 'number'
     ? error.errno
@@ -125,9 +126,9 @@ export function errnoOf(error: unknown): number | undefined {
  * lock wait timeout (1205, which undoes one statement only) all of it is rolled back and tried again, so `body` must
  * leave nothing behind outside the database.
  *
- * @param onRetry told of the errno before each further try.
- * @throws the driver's error, what `body` threw, `SqlTimeout`, or the signal's reason. When COMMIT was on its way the
- *   outcome is unknown; otherwise nothing was committed.
+ * @param onRetry called with the errno before each further try.
+ * @throws the driver's error, the error of `body`, `SqlTimeout`, or the reason of the signal. If COMMIT was sent, the
+ *   outcome is unknown. Otherwise nothing was committed.
  */
 export async function inSqlTransaction<Result>(
   pool: SqlPool,
@@ -143,7 +144,7 @@ export async function inSqlTransaction<Result>(
     } catch (error) {
       if (!isTransient(error) || tries === triesMax || performance.now() >= deadline) throw error;
       onRetry(errnoOf(error) ?? 0);
-      await delay(randomInt(5, 51)); // Apart: those that formed the circle would form it again.
+      await delay(randomInt(5, 51)); // At different times: the transactions of a deadlock would form it again.
     }
   }
 }
@@ -166,7 +167,7 @@ async function tryOnce<Result>(
     state = 'clean';
     return result;
   } catch (error) {
-    // Never skipped: `release` would keep the SQL transaction open, and the next START TRANSACTION would commit it.
+    // Always sent: `release` would keep the SQL transaction open, and the next START TRANSACTION would commit it.
     await session.run('ROLLBACK').then(
       () => (state = 'clean'),
       () => undefined,
@@ -177,7 +178,7 @@ async function tryOnce<Result>(
   }
 }
 
-/** Opens no connection yet. */
+/** Creates a pool. It opens no connection yet. */
 export function createSqlPool({
   url,
   connectionLimit,
@@ -189,7 +190,7 @@ export function createSqlPool({
     connectMs: sqlLimits.statementMs,
     supportBigNumbers: true, // Without these two a BIGINT above 2^53 is rounded silently.
     bigNumberStrings: true,
-    typeCast: bytesAsText, // VARBINARY is how ids are compared byte by byte; as a Buffer no Map lookup would ever hit.
+    typeCast: bytesAsText, // Ids are VARBINARY, compared byte by byte. As a Buffer no Map lookup would find them.
   });
 
   const open = async (budget: Budget): Promise<SqlSession> => {
@@ -210,7 +211,7 @@ export function createSqlPool({
       state = 'clean';
       return result;
     } catch (error) {
-      if (isAnswer(error)) state = 'clean'; // It is over, and committed by itself or not at all.
+      if (isAnswer(error)) state = 'clean'; // The statement has ended: it is committed, or had no effect.
       throw error;
     } finally {
       session.close(state);
@@ -231,7 +232,7 @@ export function createSqlPool({
 interface Watch {
   /** Rejects, once, when the time is over. */
   readonly over: Promise<never>;
-  /** Why it is over, if it is. */
+  /** The cause, if the time is over. */
   cause(): unknown;
   expire(cause: unknown): void;
   /** Called when the time is over. */
@@ -244,7 +245,7 @@ function watchOver({ signal, deadline }: Budget, { transactionMs }: SqlLimits): 
   let act = (): void => undefined;
   let reject: (why: unknown) => void = () => undefined;
   const over = new Promise<never>((_resolve, rejectOver) => (reject = rejectOver));
-  over.catch(() => undefined); // Heard by whoever waits; often nobody does.
+  over.catch(() => undefined); // The waiting caller handles it; often there is none.
   const expire = (why: unknown): void => {
     if (cause !== undefined) return;
     cause = why;
@@ -267,14 +268,15 @@ function watchOver({ signal, deadline }: Budget, { transactionMs }: SqlLimits): 
     end() {
       clearTimeout(timer);
       signal.removeEventListener('abort', aborted);
-      cause ??= new Error('The SQL transaction is over.'); // A body that was given up must not write into the next one.
+      // An abandoned body must not write into the next SQL transaction.
+      cause ??= new Error('The SQL transaction is over.');
     },
   };
 }
 
 function acquire(sessions: SessionPool, watch: Watch): Promise<Session> {
   const acquired = sessions.acquire().then((session) => {
-    if (watch.cause() !== undefined) session.release(); // Too late: the caller has been told.
+    if (watch.cause() !== undefined) session.release(); // Too late: the caller has already got the timeout.
     return session;
   });
   return Promise.race([acquired, watch.over]);
@@ -291,7 +293,7 @@ function openSession(session: Session, watch: Watch, { statementMs }: SqlLimits)
     try {
       return await Promise.race([session.query(sql, values), watch.over]);
     } catch (error) {
-      // MySQL was quicker than our own timer.
+      // MySQL's limit came before our own timer.
       if (errnoOf(error) === selectTimeout)
         throw new SqlTimeout(`MySQL gave it up: ${sql}`, { cause: error });
       throw error;
@@ -312,12 +314,12 @@ function openSession(session: Session, watch: Watch, { statementMs }: SqlLimits)
     close(state) {
       const isOver = watch.cause() !== undefined;
       watch.end();
-      if (isOver) return; // Destroyed already.
+      if (isOver) return; // The connection was destroyed before.
       if (state === 'clean') session.release();
       else session.destroy();
     },
   };
 }
 
-/** For single statements outside an attempt, bounded by the limits alone. */
+/** Budget of single statements outside of an attempt: only the limits bound them. */
 const unhurried = (): Budget => ({ signal: new AbortController().signal, deadline: Infinity });
