@@ -92,6 +92,15 @@ reporting('reset', 'Stop what this checkout started and remove its data, logs an
   },
 );
 
+command(
+  'env',
+  'Print the addresses as a process reads them from its environment, passwords included.',
+).action(async ({ profile }: CommonOptions) => {
+  const stack = await readStack(profile);
+  if (!stack) throw new Error(`Bring the servers up first: stack up --profile ${profile}.`);
+  for (const [name, value] of Object.entries(variablesOf(stack))) console.log(`${name}=${value}`);
+});
+
 reporting('restart', 'Start one server of this checkout again, on its data, whatever became of it.')
   .argument('<server>', `one of ${serverNames.join(', ')}`, serverNameOf)
   .action(async (name: ServerName, { profile, json }: CommonOptions) => {
@@ -174,6 +183,14 @@ function addresses({ temporal, mysql, redis, kafka }: Stack): string {
 }
 
 /** What may stand in a log: no password and no secret. */
+const variablesOf = ({ temporal, mysql, redis, kafka }: Stack) => ({
+  TEMPORAL_ADDRESS: temporal.address,
+  TEMPORAL_NAMESPACE: temporal.namespace,
+  MYSQL_URL: mysql.adminUrl,
+  REDIS_URL: redis.url,
+  KAFKA_BROKERS: kafka.brokers.join(','),
+});
+
 function shown({ secrets, mysql, redis, ...rest }: Stack): unknown {
   return {
     ...rest,
