@@ -1,6 +1,7 @@
 /** A set of requests for the fence: bounded, named and sorted. It is divided if one request fails the others. */
 import { createHash } from 'node:crypto';
 
+import { canonicalJson } from '../../contracts/engine/canonical-json';
 import { gidLengthMax, partsOfStepKey, type StepKey } from '../../contracts/engine/ids';
 import { batchItemsMax, setBytesMax, type Keyed } from '../../contracts/engine/verdict';
 import type { Effect } from './rows';
@@ -106,11 +107,3 @@ async function attemptTwice<Answer>(
 /** SHA-256 of the canonical JSON: requests with equal content have equal hashes, in any order of keys. */
 export const contentHashOf = (content: object): Buffer =>
   createHash('sha256').update(canonicalJson(content)).digest();
-
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([one], [other]) => compareBytes(one, other)))
-      : part,
-  );
-}

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { createHash } from 'node:crypto';
 
 import { businessIdOf, gidOf, partsOfGid, type Tenant } from '../../contracts/engine/ids';
-import { canonicalJson } from './canonical-json';
+import { canonicalJson } from '../../contracts/engine/canonical-json';
 import { Problem } from './errors';
 import type { JsonValue } from './json-text';
 import type { Principal } from './authentication';

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 
-import { canonicalJson } from './canonical-json';
+import { canonicalJson } from '../../contracts/engine/canonical-json';
 import { Problem } from './errors';
 import type { JsonValue } from './json-text';
 

@@ -1,6 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 
-import { canonicalJson, leavesOf } from './canonical-json';
+import { canonicalJson } from '../../contracts/engine/canonical-json';
+import { leavesOf } from './json-pointer';
 import { Problem, type FieldError } from './errors';
 import type { JsonValue } from './json-text';
 

@@ -1,7 +1,7 @@
 import type { WatchPolicy } from '../../contracts/participants/region-watch';
 import type { ActionOf } from '../approvals/actions';
 import type { Approved } from '../approvals/approvals';
-import { canonicalJson } from '../http/canonical-json';
+import { canonicalJson } from '../../contracts/engine/canonical-json';
 import { Problem, type FieldError } from '../http/errors';
 import { fault, refuse } from '../http/refusals';
 import type { WantSecondPerson } from '../approvals/second-person';

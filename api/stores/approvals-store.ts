@@ -8,7 +8,7 @@ import {
   subjectOf,
   type ApprovalAction,
 } from '../approvals/actions';
-import { canonicalJson } from '../http/canonical-json';
+import { canonicalJson } from '../../contracts/engine/canonical-json';
 import type { People } from '../http/people';
 import type { TwoPersonRule } from '../approvals/two-persons';
 import { isSqlError, withoutDeadlock, type Database, type SqlValue } from './database';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import type { Tenant } from '../../contracts/engine/ids';
-import { canonicalJson } from '../http/canonical-json';
+import { canonicalJson } from '../../contracts/engine/canonical-json';
 import { dependencyUnavailable } from '../http/errors';
 import type { JsonValue } from '../http/json-text';
 import type { Database, Statements } from './database';

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { isDeepStrictEqual } from 'node:util';
 
-import { canonicalJson, leavesOf } from '../../../api/http/canonical-json';
+import { leavesOf } from '../../../api/http/json-pointer';
 import { Problem } from '../../../api/http/errors';
 import { depthMax, membersMax, parseJson, type JsonValue } from '../../../api/http/json-text';
 
@@ -129,40 +129,7 @@ describe('the scanner of bodies', () => {
   );
 });
 
-describe('canonical JSON', () => {
-  it('is the same text for the same value, in whatever order its members came', () => {
-    const reversed = (given: JsonValue): JsonValue => {
-      if (typeof given !== 'object' || given === null) return given;
-      if (Array.isArray(given)) return given.map(reversed);
-      return Object.fromEntries(
-        Object.entries(given)
-          .reverse()
-          .map(([name, one]) => [name, reversed(one)]),
-      );
-    };
-    fc.assert(
-      fc.property(value, (given) => {
-        expect(canonicalJson(reversed(given))).toBe(canonicalJson(given));
-        expect(JSON.parse(canonicalJson(given))).toEqual(JSON.parse(JSON.stringify(given)));
-      }),
-    );
-  });
-
-  it('sorts as RFC 8785 does, by UTF-16 units', () => {
-    const given = {
-      '\u20ac': 1,
-      '\r': 2,
-      '\ufb33': 3,
-      '1': 4,
-      '\u{1f600}': 5,
-      '\u0080': 6,
-      '\u00f6': 7,
-    };
-    expect(canonicalJson(given)).toBe(
-      '{"\\r":2,"1":4,"\u0080":6,"ö":7,"€":1,"\u{1f600}":5,"\ufb33":3}',
-    );
-  });
-
+describe('a pointer', () => {
   it('names each leaf by its pointer', () => {
     expect(leavesOf({ a: [1, { 'b/c': 2 }], '~': [], n: null })).toEqual([
       ['/a/0', 1],

@@ -75,4 +75,10 @@ describe('a set on its way to the fence', () => {
     expect(contentHashOf({ b: { d: null, c: [1, 2] }, a: 1 })).toEqual(hash);
     expect(contentHashOf({ a: 1, b: { c: [2, 1], d: null } })).not.toEqual(hash);
   });
+
+  it('has the hash that stored rows bear', () => {
+    expect(contentHashOf({ b: { d: null, e: undefined, c: [1, 2] }, a: 1 }).toString('hex')).toBe(
+      '6146dd4938e3bf91d7c43fbcd7072936d0fc295ac5f55e80da21fad03fa23831',
+    );
+  });
 });

@@ -1,18 +1,5 @@
 import type { JsonValue } from './json-text';
 
-/**
- * Canonical JSON (RFC 8785): members sorted by the UTF-16 units of their names, no white space, numbers and strings as
- * ECMAScript writes them. Equal values give equal text, whatever order their members came in.
- */
-export function canonicalJson(value: JsonValue): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  const members = Object.entries(value)
-    .sort(([left], [right]) => (left < right ? -1 : 1))
-    .map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`);
-  return `{${members.join(',')}}`;
-}
-
 /** JSON pointer (RFC 6901) of every scalar and of every empty container, with its value. */
 export function leavesOf(
   value: JsonValue,
