@@ -43,7 +43,7 @@ export default tseslint.config(
       'no-console': 'error', // Logs go through the logger; scripts print for people.
     },
   },
-  { files: ['scripts/**', 'testing/**', 'tests/**'], rules: { 'no-console': 'off' } },
+  { files: ['package/**', 'scripts/**', 'testing/**', 'tests/**'], rules: { 'no-console': 'off' } },
   {
     // What is written down, compared or shown here is compared with the times of other machines.
     files: ['activities/**', 'api/**', 'invariants/**', 'contracts/**', 'runtime/**', 'workers/**'],

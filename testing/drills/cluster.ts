@@ -15,7 +15,8 @@ import {
   type DatabaseUrls,
 } from '../../runtime/databases/names';
 import { addressesOf, provision } from '../../runtime/databases/provision';
-import { operatorVariables } from '../../scripts/operators';
+import { operatorVariables } from '../environment/operators';
+import { operatorsOf } from '../environment/profile-operators';
 import { seed } from '../../scripts/seed';
 import { regions } from '../stack/profile';
 import { bringUp, portFor, readStack, secret, type Stack } from '../stack/stack';
@@ -107,7 +108,7 @@ const applicationOn = async (
     label: '',
     apiPort: await portFor(profile, 'api'),
     apiSecret: await secretOf('api'),
-    variables: await operatorVariables(profile),
+    variables: await operatorVariables(operatorsOf(profile)),
   });
 
 /**

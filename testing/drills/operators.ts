@@ -6,7 +6,8 @@ import { z } from 'zod';
 import type { FailoverKind } from '../../contracts/participants/regions';
 import { defaultWatchPolicy } from '../../contracts/participants/region-watch';
 import { createApiClient, mayComeAgain, type ApiClient, type Reply } from '../chaos/http';
-import { operatorToken } from '../../scripts/operators';
+import { operatorToken } from '../environment/operators';
+import { operatorsOf } from '../environment/profile-operators';
 import { pause } from '../../runtime/waiting';
 
 export interface Switch {
@@ -59,7 +60,7 @@ const answeredWithinMs = 30_000;
 export async function openOperators(apiUrl: string) {
   const as = async (subject: string): Promise<ApiClient> => {
     const claims = { subject, clusters: [cluster], scopes: ['ops', 'tx:read'], minutes: 600 };
-    const token = await operatorToken(profile, claims);
+    const token = await operatorToken(operatorsOf(profile), claims);
     return createApiClient(apiUrl, `Bearer ${token}`, { 'accord-cluster': cluster });
   };
   const [first, second] = await Promise.all([as('operator-1'), as('operator-2')]);

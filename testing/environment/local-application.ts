@@ -7,7 +7,8 @@ import { createApplication, type Application, type Role } from './application';
 import { build } from './build';
 import type { DatabaseUrls } from '../../runtime/databases/names';
 import { provisionProfile } from '../stack/provisioning';
-import { operatorVariables } from '../../scripts/operators';
+import { operatorVariables } from './operators';
+import { operatorsOf } from './profile-operators';
 import { seed, seedTenant } from '../../scripts/seed';
 import { bringUp, portFor, readStack, secret, type Profile, type Stack } from '../stack/stack';
 
@@ -73,7 +74,7 @@ export async function bringUpApplication(
     label: '',
     apiPort: await portFor(profile, 'api'),
     apiSecret: await secret(profile, 'api'),
-    variables: await operatorVariables(profile),
+    variables: await operatorVariables(operatorsOf(profile)),
     isTunedByShell: true,
     endsWithUs,
   });

@@ -4,15 +4,16 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 import { createOperators } from '../../../api/http/operators';
-import { operatorToken, operatorVariables } from '../../../scripts/operators';
+import { operatorToken, operatorVariables } from '../../../testing/environment/operators';
+import { operatorsOf } from '../../../testing/environment/profile-operators';
 import { aConfig } from '../../unit/api/fake-api';
 
 const claims = { subject: 'alice', tenants: ['acme'], scopes: ['ops', 'tx:read'], minutes: 5 };
 
 describe("a profile's own operators", () => {
   it('are taken by an API of the profile, and by no other', async () => {
-    const token = await operatorToken('test', claims);
-    const variables = await operatorVariables('test');
+    const token = await operatorToken(operatorsOf('test'), claims);
+    const variables = await operatorVariables(operatorsOf('test'));
     const here = createOperators(aConfig(variables).operators, Date.now);
     expect(await here.verify(token)).toMatchObject({ subject: 'alice', tenants: ['acme'] });
     const elsewhere = { ...variables, OPERATOR_ISSUER: 'urn:accord:dev' };
@@ -22,8 +23,10 @@ describe("a profile's own operators", () => {
   });
 
   it('have one key, however many ask for it at once, that nobody else can read', async () => {
-    const tokens = await Promise.all([1, 2, 3].map(() => operatorToken('test', claims)));
-    const variables = await operatorVariables('test');
+    const tokens = await Promise.all(
+      [1, 2, 3].map(() => operatorToken(operatorsOf('test'), claims)),
+    );
+    const variables = await operatorVariables(operatorsOf('test'));
     const operators = createOperators(aConfig(variables).operators, Date.now);
     for (const token of tokens)
       expect(await operators.verify(token)).toMatchObject({ subject: 'alice' });

@@ -1,6 +1,6 @@
 /**
- * Operators of a profile of this checkout: a key pair in the profile's folder that makes their tokens, and what an API
- * reads to take them. In production that is an identity provider.
+ * Operators for development: a key pair in a folder that makes their tokens, and what an API reads to take them. In
+ * production that is an identity provider.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -10,11 +10,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from 'jose';
 import { z } from 'zod';
 
-import type { Tenant } from '../contracts/engine/ids';
-import type { Variables } from '../testing/environment/application';
-import { withLock } from '../testing/stack/lock';
-import { folderOf, makeFolder, type Profile } from '../testing/stack/profile';
-import { writeJson } from '../runtime/whole-file';
+import type { Tenant } from '../../contracts/engine/ids';
+import { writeJson } from '../../runtime/whole-file';
+import { withLock } from '../stack/lock';
+import type { Variables } from './application';
 
 /** What a token says. */
 export interface Claims {
@@ -25,9 +24,16 @@ export interface Claims {
   readonly minutes: number;
 }
 
+/** Who makes the tokens. */
+export interface Issuer {
+  /** Where its keys stand; made where it is missing. */
+  readonly folder: string;
+  /** `iss` of its tokens. */
+  readonly name: string;
+}
+
 const algorithm = 'ES256';
 const audience = 'accord';
-const issuerOf = (profile: Profile): string => `urn:accord:${profile}`;
 
 const privateKeySchema = z.object({
   kty: z.literal('EC'),
@@ -39,26 +45,26 @@ const privateKeySchema = z.object({
 });
 type PrivateKey = z.infer<typeof privateKeySchema>;
 
-/** What an API of this profile reads so that it takes the profile's tokens, and no others. */
-export async function operatorVariables(profile: Profile): Promise<Variables> {
-  await privateKeyOf(profile);
+/** What an API reads so that it takes the tokens of this issuer, and no others. */
+export async function operatorVariables(issuer: Issuer): Promise<Variables> {
+  await privateKeyOf(issuer);
   return {
-    OPERATOR_ISSUER: issuerOf(profile),
+    OPERATOR_ISSUER: issuer.name,
     OPERATOR_AUDIENCE: audience,
-    OPERATOR_KEYS_FILE: publicFileOf(profile),
+    OPERATOR_KEYS_FILE: publicFileOf(issuer),
     // A shell that knows a real issuer must not make two of them.
     OPERATOR_KEYS: '',
     OPERATOR_KEYS_URL: '',
   };
 }
 
-/** A token that an API of this profile takes. */
-export async function operatorToken(profile: Profile, claims: Claims): Promise<string> {
-  const key = await privateKeyOf(profile);
+/** A token that an API with the variables of this issuer takes. */
+export async function operatorToken(issuer: Issuer, claims: Claims): Promise<string> {
+  const key = await privateKeyOf(issuer);
   const { scopes, tenants = [], clusters = [] } = claims;
   return new SignJWT({ scope: scopes.join(' '), tenants, clusters })
     .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', kid: key.kid })
-    .setIssuer(issuerOf(profile))
+    .setIssuer(issuer.name)
     .setAudience(audience)
     .setSubject(claims.subject)
     .setJti(randomUUID())
@@ -68,21 +74,19 @@ export async function operatorToken(profile: Profile, claims: Claims): Promise<s
     .sign(await importJWK(key, algorithm));
 }
 
-const folderOfKeys = (profile: Profile): string => join(folderOf(profile), 'operators');
-const privateFileOf = (profile: Profile): string => join(folderOfKeys(profile), 'private-key.json');
-const publicFileOf = (profile: Profile): string => join(folderOfKeys(profile), 'keys.json');
+const privateFileOf = ({ folder }: Issuer): string => join(folder, 'private-key.json');
+const publicFileOf = ({ folder }: Issuer): string => join(folder, 'keys.json');
 
-/** Generated when it is first asked for, and the same until `reset`. Safe when several processes ask at once. */
-async function privateKeyOf(profile: Profile): Promise<PrivateKey> {
-  makeFolder(profile);
-  return withLock(`${folderOf(profile)}.operators.lock`, async () => {
-    mkdirSync(folderOfKeys(profile), { recursive: true, mode: 0o700 });
-    const known = readKey(privateFileOf(profile));
+/** Generated when it is first asked for, and the same as long as its folder. Safe when several processes ask at once. */
+async function privateKeyOf(issuer: Issuer): Promise<PrivateKey> {
+  return withLock(`${issuer.folder}.lock`, async () => {
+    mkdirSync(issuer.folder, { recursive: true, mode: 0o700 });
+    const known = readKey(privateFileOf(issuer));
     const key = known ?? (await newKey());
-    if (!known) writeJson(privateFileOf(profile), key);
+    if (!known) writeJson(privateFileOf(issuer), key);
     const { kty, crv, x, y, kid } = key;
     const published = { keys: [{ kty, crv, x, y, kid, alg: algorithm }] };
-    if (!isWritten(publicFileOf(profile), published)) writeJson(publicFileOf(profile), published);
+    if (!isWritten(publicFileOf(issuer), published)) writeJson(publicFileOf(issuer), published);
     return key;
   });
 }

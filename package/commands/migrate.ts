@@ -1,0 +1,23 @@
+/**
+ * accord migrate: creates databases, brings them to their newest migration, and gives each process its user with its
+ * rights. Safe to repeat, and for two at once.
+ */
+import { Command } from 'commander';
+
+import { databasePrefix, databaseVariables } from '../../runtime/databases/names';
+import type { Site, SiteOptions } from '../site';
+
+export function migrateCommand(site: Site): Command {
+  const command = new Command('migrate')
+    .description('Databases, tables, users and rights, on the server at MYSQL_URL.')
+    .option('--prefix <prefix>', 'begins the names of databases and users', databasePrefix)
+    .option('--env', 'print what the processes read from their environment, passwords included')
+    .action(async (options: SiteOptions) => {
+      const { databases, urls } = await site.migrate(options);
+      console.error(`Migrated: ${databases.join(', ')}.`);
+      if (options['env'] !== true) return;
+      for (const variable of databaseVariables) console.log(`${variable}=${urls[variable]}`);
+    });
+  for (const option of site.options('whose, unless MYSQL_URL says it')) command.addOption(option);
+  return command;
+}

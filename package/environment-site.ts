@@ -1,0 +1,114 @@
+/** The site of an installed package: what stands in the environment, and keys in `.accord/` of the working folder. */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+import { Client } from '@temporalio/client';
+import { z } from 'zod';
+
+import { databasePrefix, databases } from '../runtime/databases/names';
+import { provision } from '../runtime/databases/provision';
+import { writeJson } from '../runtime/whole-file';
+import {
+  givenAddresses,
+  givenTemporal,
+  givenTopicPrefix,
+  givenVariable,
+} from '../testing/stack/config';
+import { withLock } from '../testing/stack/lock';
+import { connectTemporal } from '../testing/stack/temporal-client';
+import { givenVerifyUrls } from '../testing/verify/addresses';
+import type { Project } from './project';
+import type { Site } from './site';
+
+const ownFolder = resolve('.accord');
+const secretsFile = join(ownFolder, 'secrets.json');
+
+/** The bundle of Accord's own flows, as the build has made it: `dist/workflow-bundle.js`. */
+const shopBundle = join(__dirname, '..', 'workflow-bundle.js');
+
+/** @param project whose servers these are; undefined: Accord's own application. */
+export const environmentSite = (project: () => Project | undefined): Site => ({
+  options: () => [],
+  async migrate({ prefix }) {
+    const adminUrl = demand('MYSQL_URL', givenAddresses().mysql, 'an administrator of MySQL');
+    const named = typeof prefix === 'string' ? prefix : databasePrefix;
+    const urls = await provision(adminUrl, { prefix: named, secret });
+    return { databases: databases.map((name) => named + name), urls };
+  },
+  apiDatabaseUrl: () =>
+    Promise.resolve(
+      demand('API_DATABASE_URL', givenVariable('API_DATABASE_URL'), 'what the API reads'),
+    ),
+  async books(_options, quick) {
+    const verifyUrls = demand('VERIFY_DATABASE_URLS', givenVerifyUrls(), 'who may read them all');
+    if (quick) return { addresses: { verifyUrls }, close: () => Promise.resolve() };
+    const { temporal: address, kafka } = givenAddresses();
+    const { namespace = 'default' } = givenTemporal();
+    const connection = address === undefined ? undefined : await connectTemporal(address);
+    return {
+      addresses: {
+        verifyUrls,
+        kafka:
+          kafka === undefined
+            ? undefined
+            : { brokers: kafka.split(','), topicPrefix: givenTopicPrefix() },
+        temporal: connection && new Client({ connection, namespace }),
+      },
+      close: async () => connection?.close(),
+    };
+  },
+  temporal() {
+    const { namespace = 'default', apiKey } = givenTemporal();
+    const address = demand('TEMPORAL_ADDRESS', givenAddresses().temporal, 'host:port of Temporal');
+    return Promise.resolve({ address, namespace, apiKey });
+  },
+  async workflowBundle() {
+    const given = project();
+    if (!given) return shopBundle;
+    const { bundleTo } = await import('./bundle.js');
+    return bundleTo(given.workflowsPath, join(ownFolder, 'workflow-bundle.js'));
+  },
+  operators: () => ({ folder: join(ownFolder, 'operators'), name: 'urn:accord:local' }),
+});
+
+function demand<Value>(variable: string, value: Value | undefined, what: string): Value {
+  if (value !== undefined) return value;
+  throw new Error(`${variable} is not set: set it to ${what}, then run the command again.`);
+}
+
+const secretsSchema = z.record(z.string(), z.string());
+
+/** Made when it is first asked for, and the same as long as its file. Letters, digits, - and _, of each kind one. */
+async function secret(name: string): Promise<string> {
+  mkdirSync(ownFolder, { recursive: true, mode: 0o700 });
+  return withLock(`${secretsFile}.lock`, () => {
+    const known = readSecrets();
+    const value = known[name] ?? `${randomBytes(21).toString('base64url')}-Aa0`;
+    if (known[name] === undefined) writeJson(secretsFile, { ...known, [name]: value });
+    return Promise.resolve(value);
+  });
+}
+
+/** @throws where the file is damaged: databases know the passwords that it had. */
+function readSecrets(): Readonly<Record<string, string>> {
+  let text: string;
+  try {
+    text = readFileSync(secretsFile, 'utf8');
+  } catch {
+    return {}; // The first one makes it.
+  }
+  const found = secretsSchema.safeParse(parsed(text));
+  if (found.success) return found.data;
+  throw new Error(
+    `${secretsFile} is damaged: put a copy of it back, or remove it for new passwords.`,
+  );
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Where commands find servers and keys. An installed package has its environment alone; a checkout has profiles, whose
+ * servers take the place of what the environment leaves out.
+ */
+import type { Option } from 'commander';
+
+import type { DatabaseUrls } from '../runtime/databases/names';
+import type { Issuer } from '../testing/environment/operators';
+import type { BooksAddresses } from '../testing/verify/verification';
+
+/** What the options of a site said, as commander has read them. */
+export type SiteOptions = Readonly<Record<string, unknown>>;
+
+export interface TemporalAddress {
+  readonly address: string;
+  readonly namespace: string;
+  readonly apiKey?: string | undefined;
+}
+
+/** Every answer that the site does not have is one sentence that says what to set. */
+export interface Site {
+  /** What a command takes so that people can name the site: none where there is one. */
+  readonly options: (whose: string) => readonly Option[];
+  /** Creates and migrates what is missing. @returns databases, and the addresses that processes read. */
+  readonly migrate: (
+    options: SiteOptions,
+  ) => Promise<{ readonly databases: readonly string[]; readonly urls: DatabaseUrls }>;
+  /** Of a user who may read and write keys. */
+  readonly apiDatabaseUrl: (options: SiteOptions) => Promise<string>;
+  /** What can be asked, SQL alone where `quick`. */
+  readonly books: (
+    options: SiteOptions,
+    quick: boolean,
+  ) => Promise<{ readonly addresses: BooksAddresses; close(): Promise<void> }>;
+  readonly temporal: (options: SiteOptions) => Promise<TemporalAddress>;
+  /** Path of the bundle that transaction workers load. */
+  readonly workflowBundle: () => Promise<string>;
+  readonly operators: (options: SiteOptions) => Issuer;
+  /** Whose transactions an operator's token is for, where nobody says; left out: it must be said. */
+  readonly tenant?: string;
+}

@@ -1,0 +1,10 @@
+/** `accord/worker`: composes the processes of a project. `accord worker` and `accord relay` do the same by its configuration. */
+export { defineProject, type Project } from './project';
+export { runRelay } from '../workers/relay/run';
+export {
+  runTransactionWorker,
+  type TransactionWorkerParts,
+  type WorkerServices,
+} from '../workers/transactions/run';
+export type { Implementations } from '../workers/transactions/activities';
+export type { JobSchedule } from '../workers/transactions/schedules';
