@@ -12,7 +12,9 @@ import { PremisesBroken, type BrokenPremise, type PremiseSource } from './premis
 import { callWithin } from './temporal-call';
 import { farFrom, type ServerClock } from './server-clock';
 
-/** The registration: a schedule that is paused and never acts. Making one is atomic, and it stays until it is deleted. */
+/**
+ * The registration: a schedule that is paused and never acts. Making one is atomic, and it stays until it is deleted.
+ */
 export const registrationId = 'accord-installation';
 /** Nobody polls it. */
 const noQueue = 'accord-installation';
@@ -37,7 +39,8 @@ const registrationOf = (
 });
 
 /**
- * Registers the namespace for an installation, unless it is registered. Of several at once exactly one succeeds.
+ * Registers the namespace for an installation, unless it is registered. Exactly one of several concurrent calls
+ * succeeds.
  *
  * @returns the id of its owner. @throws where Temporal does not answer.
  */

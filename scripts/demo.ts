@@ -1,4 +1,6 @@
-/** npm run demo: every flow through real servers, with a worker killed in the middle, and the books to the last cent. */
+/**
+ * npm run demo: every flow through real servers, with a worker killed in the middle, and the books to the last cent.
+ */
 import { Command, Option } from 'commander';
 
 import {
@@ -124,7 +126,7 @@ async function showRegions({ json, keep }: Options): Promise<void> {
 }
 
 async function playAll(local: LocalApplication): Promise<Outcome> {
-  const tenant = `demo${Date.now().toString(36)}`; // Of this demo alone.
+  const tenant = `demo${Date.now().toString(36)}`; // A tenant of this demo only.
   const { stack, urls } = local;
   const [scene, records] = await Promise.all([
     openScene(local, tenant),

@@ -76,8 +76,8 @@ async function lastLookedAt(accord: SqlPool, after: Gid | null): Promise<Gid | n
 }
 
 /**
- * The compare-and-set against a cancel of a row that nobody has sent: that one asks for no mark, this one for no ending,
- * so only one of them gets the row.
+ * The compare-and-set against a cancel of a row that nobody has sent: that one asks for no mark, this one for no
+ * ending, so only one of them gets the row.
  */
 export const claimStarts = (
   accord: SqlPool,
@@ -99,7 +99,9 @@ export const claimStarts = (
     return claimed;
   });
 
-/** Those that hold the row of a cluster: its regions stay as they are, and starts are refused, until they have ended. */
+/**
+ * Those that hold the row of a cluster: its regions stay as they are, and starts are refused, until they have ended.
+ */
 async function switchesUnderWay(accord: SqlPool, gids: readonly Gid[]): Promise<ReadonlySet<Gid>> {
   const switches = gids.filter((gid) => {
     const parts = partsOfGid(gid);
@@ -117,7 +119,7 @@ function openRunOf(row: OpenRow, isUnderWay: boolean): readonly OpenRun[] {
   const { gid, state, at_risk, age, is_overdue, now_ms } = row;
   const flow = partsOfGid(gid)?.flow;
   const definition = flow === undefined ? undefined : application().flows[flow];
-  if (!definition) return []; // Of another build's flow: nobody here can run it.
+  if (!definition) return []; // The flow belongs to another build, so this one cannot run it.
   const since = is_overdue === '1' ? 'its deadline has passed' : 'it has not moved for long';
   return [
     {

@@ -1,7 +1,8 @@
 /**
- * Whether the active region waits for a standby follows the hub's row, never the other way round. What is acknowledged
- * alone while the row says together, a switch would lose: so an order is given by who has the lock of that server, on the
- * session that has it, and has read the row meanwhile. A session that is gone has neither the lock nor a way to order.
+ * The hub's row decides whether the active region waits for a standby, never the other way round. A switch would lose
+ * commits that are acknowledged alone while the row says otherwise. So only the session with the lock of that server
+ * may give an order, after it has read the row under the lock. A lost session has neither the lock nor a way to give
+ * orders.
  */
 import type { Connection } from 'mysql2/promise';
 
@@ -16,12 +17,12 @@ import { takeLock } from './switch/server-lock';
 
 type Row = Pick<HubStore, 'read'>;
 
-/** Its name on that server. */
+/** Name of the lock on that server. */
 export const acknowledgingLock = 'accord.acknowledging';
 const orderMs = 3_000;
 const lockSeconds = 2;
 
-/** Lets the active region acknowledge alone where the hub's row says so: an attempt that comes late finds another row. */
+/** Lets the active region acknowledge alone if the hub's row says so. A late attempt finds a different row. */
 export async function actAlone(hub: Row, activeUrl: string): Promise<void> {
   await oneAtATime(activeUrl, async (active) => {
     if (!(await hub.read()).sync) await acknowledgeAlone(active);
@@ -29,10 +30,10 @@ export async function actAlone(hub: Row, activeUrl: string): Promise<void> {
 }
 
 /**
- * Lets the active region wait for its standby, and the hub's row say so.
+ * Lets the active region wait for its standby, and changes the hub's row accordingly.
  *
  * @param standsBy changes the row, or throws.
- * @throws what `standsBy` throws; PostconditionFailed where no standby acknowledges: it acknowledges alone again.
+ * @throws the error of `standsBy`; PostconditionFailed if no standby acknowledges: then it acknowledges alone again.
  */
 export async function actTogether(
   hub: Row,
@@ -45,25 +46,26 @@ export async function actTogether(
     await oneAtATime(activeUrl, async (active) => {
       await acknowledgeTogether(active);
       await demandStandby(active);
-      if (isOver) return; // Answered behind its deadline: the row must not change any more.
+      if (isOver) return; // The answer came after the deadline: the row must not change any more.
       standing = standsBy();
       await standing;
-      // Fails where the session, and its lock, were lost in between. The row says so by now: the next attempt keeps to it.
+      // Fails if the session, and its lock, were lost in between. The row is changed by now: the next attempt follows
+      // it.
       await acknowledgeTogether(active);
     });
   } catch (error) {
     isOver = true;
-    await standing.catch(() => undefined); // The row is read only when it is known what has become of it.
-    await actAlone(hub, activeUrl); // Or every commit would wait for nobody.
+    await standing.catch(() => undefined); // The row is read only after its change has ended.
+    await actAlone(hub, activeUrl); // Otherwise every commit would wait without a standby.
     throw error;
   }
 }
 
 /**
- * Where the hub's row says that a standby acknowledges, the active region waits for it. Whether it is there still is for
- * the watch to see.
+ * Lets the active region wait for its standby if the hub's row says so. The watch finds out whether the standby still
+ * answers.
  *
- * @returns false: the row says that it acknowledges alone.
+ * @returns false: the row says that the active region acknowledges alone.
  */
 export async function keepTogether(hub: Row, activeUrl: string): Promise<boolean> {
   return oneAtATime(activeUrl, async (active) => {

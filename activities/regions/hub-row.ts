@@ -1,6 +1,6 @@
 /**
- * The hub's row of a cluster: which region is active, in which epoch, and who moves it. Every change of it is one
- * statement that compares and sets, so two of them can never both be right.
+ * The hub's row of a cluster: the active region, its epoch, and the switch or rejoin that holds it. Every change is one
+ * compare-and-set, so two concurrent changes never both succeed.
  */
 import type { Gid } from '../../contracts/engine/ids';
 import type { RegionStatus } from '../../contracts/participants/regions';
@@ -28,16 +28,16 @@ export interface HubRow {
   readonly sequence: number;
 }
 
-/** What the hub says of one switch or rejoin. */
+/** State of one switch or rejoin in the hub. */
 export interface Standing {
-  /** It holds the row: begun, and not ended. */
+  /** It holds the row: it has begun, and has not ended. */
   readonly isHolder: boolean;
   readonly decision: Decision;
 }
 
 export type HubStore = ReturnType<typeof createHubStore>;
 
-/** @param accord with the right to move the row: a failover worker's, nobody else's. */
+/** @param accord pool of a failover worker: only its user may change the row. */
 export function createHubStore(accord: SqlPool, cluster: string) {
   async function read(): Promise<HubRow> {
     const [row] = await accord.select<{
@@ -98,13 +98,14 @@ export function createHubStore(accord: SqlPool, cluster: string) {
     },
 
     /**
-     * @returns false, and for good: another one holds the row, the region or epoch is another one, nobody has allowed to
-     *   begin alone, its run has ended, or it was sealed. True also where it has begun before, and where it is decided.
+     * @returns false, and for good: another one holds the row, region or epoch have changed, no person has allowed it
+     *   to
+     *   begin without a standby, its run has ended, or it was sealed. True also if it began before, or is decided.
      */
     begin: (move: Move, mayBeginAlone: boolean): Promise<boolean> =>
       deciding(accord, cluster, move.gid, async (sql, row, before) => {
         if (before) return before === 'happened';
-        if (row.holder === move.gid) return true; // An earlier delivery of this one.
+        if (row.holder === move.gid) return true; // An earlier delivery of this switch has begun it.
         const mayBegin = !(await hasEnded(sql, move.gid));
         const won =
           mayBegin &&
@@ -113,14 +114,15 @@ export function createHubStore(accord: SqlPool, cluster: string) {
                WHERE cluster = ? AND epoch = ? AND region = ? AND state <> 'failing-over' AND (sync = 1 OR ? = 1)`,
             [move.gid, cluster, move.epoch, move.from, mayBeginAlone ? 1 : 0],
           )) === 1;
-        // A refusal stands: a late delivery must not take the row when the run has long ended.
+        // A refusal is recorded: a late delivery must not take the row after the run has ended.
         if (!won) await keep(sql, cluster, move.gid, 'never', row.epoch);
         return won;
       }),
 
     /**
-     * Gives the row back where this one holds it and `from` is the active region still, in whatever epoch is burnt. Where it
-     * was fenced meanwhile it acknowledges alone now: then the cluster is degraded, and its watch sees to that.
+     * Gives the row back if this switch holds it and `from` is still the active region, in any epoch. If that region
+     * was fenced meanwhile, it acknowledges alone now. Then the cluster is degraded, and its watch restores the
+     * standby.
      */
     abort: async (gid: Gid, from: string): Promise<boolean> =>
       (await accord.change(
@@ -129,21 +131,21 @@ export function createHubStore(accord: SqlPool, cluster: string) {
         [cluster, gid, from],
       )) === 1,
 
-    /** Whatever is active acknowledges alone from now on, until a region stands by again. */
+    /** The active region acknowledges alone from now on, until a region stands by again. */
     actsAlone: async (gid: Gid): Promise<void> => {
       await change('sync = 0', 'holder_gid = ?', [gid]);
     },
 
-    /** The decision of a switch, once and for good. @returns false: it was sealed, or somebody else has won. */
+    /** The decision of a switch, made once and for good. @returns false: it was sealed, or another switch has won. */
     burn: (move: Move): Promise<boolean> => advanceEpoch(accord, cluster, move),
 
-    /** Has it burnt its epoch? If not, it never will. */
+    /** Answers whether the switch has advanced the epoch. If not, it never will. */
     sealSwitch: (move: Move): Promise<boolean> => sealSwitch(accord, cluster, move),
 
-    /** Has it begun? If not, it never will. */
+    /** Answers whether the rejoin has begun. If not, it never will. */
     sealRejoin: (gid: Gid): Promise<boolean> => sealRejoin(accord, cluster, gid),
 
-    /** The switch is over: others may begin. Says nothing of regions where it has ended before. */
+    /** Ends the switch, so others may begin. It changes no status of a region if the switch has ended before. */
     end: (gid: Gid, statuses: Readonly<Record<string, RegionStatus>>): Promise<void> =>
       deciding(accord, cluster, gid, async (sql, { holder }) => {
         if (holder !== gid) return;
@@ -155,11 +157,12 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       }),
 
     /**
-     * It is made a standby, whatever it was: until it is one, the active one acknowledges alone. The decision of a rejoin:
-     * delivered again it changes nothing, also where others have moved the regions since.
+     * The decision of a rejoin: the region shall stand by, whatever its status was. Until it does, the active region
+     * acknowledges alone. A repeated delivery changes nothing, even if the regions have moved since.
      *
-     * @returns false, and for good: it is the active one, somebody switches regions, the cluster is in another epoch, its
-     *   run has ended, or it was sealed.
+     * @returns false, and for good: the region is the active one, a switch is under way, the epoch has changed, the run
+     *   has
+     *   ended, or it was sealed.
      */
     rejoin: ({ gid, region, epoch }: Rejoin): Promise<boolean> =>
       deciding(accord, cluster, gid, async (sql, row, before) => {
@@ -178,12 +181,14 @@ export function createHubStore(accord: SqlPool, cluster: string) {
         return true;
       }),
 
-    /** Its run's row has its ending: what has become of the regions since is not of this one. */
+    /**
+     * Whether the row of its run has an ending. Later changes of the regions do not belong to this switch or rejoin.
+     */
     hasEnded: (gid: Gid): Promise<boolean> => hasEnded(accord, gid),
 
     /**
-     * The active region is about to acknowledge alone: from now on a switch wants a person's word.
-     * @returns `already`: somebody has decided so in this epoch; `lost`: somebody moves the regions, or has moved them.
+     * Records that the active region will acknowledge alone. From now on only a person may allow a switch.
+     * @returns `already`: recorded before in this epoch; `lost`: a switch is under way, or the regions have moved.
      */
     degrade: async (epoch: number): Promise<'won' | 'already' | 'lost'> => {
       const won = await change(`state = 'degraded', sync = 0`, `epoch = ? AND state = 'steady'`, [
@@ -194,7 +199,7 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       return row.state === 'degraded' && row.epoch === epoch ? 'already' : 'lost';
     },
 
-    /** It stands by, and what the active one acknowledges it has. @returns false: another epoch has begun. */
+    /** Records that the region stands by and has all acknowledged commits. @returns false: another epoch has begun. */
     standsBy: async (region: string, epoch: number): Promise<boolean> => {
       const stands = await change(
         `state = 'steady', sync = 1`,
@@ -206,7 +211,7 @@ export function createHubStore(accord: SqlPool, cluster: string) {
       return true;
     },
 
-    /** Events of the hub that went to the region which is left. @returns how many will be published again. */
+    /** Marks events of the hub that went to the old region. @returns how many will be published again. */
     republish: (epoch: number): Promise<number> => {
       const { sql, values } = republishing('outbox', null, epoch);
       return accord.change(sql, values);

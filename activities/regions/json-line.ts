@@ -1,9 +1,9 @@
-/** One line of JSON there, one back, on a connection of its own: how processes of a cluster are told what to do. */
+/** Orders to processes of a cluster: one line of JSON as the request, one as the answer, on a connection of its own. */
 import { connect } from 'node:net';
 
 /**
  * @param address `host:port`; an IPv6 address stands in brackets.
- * @throws an error of the connection, after which the order may have been obeyed.
+ * @throws an error of the connection. The order may have been obeyed.
  */
 export function exchange(address: string, order: unknown, withinMs: number): Promise<unknown> {
   const at = address.lastIndexOf(':');

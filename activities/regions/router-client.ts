@@ -2,7 +2,7 @@
 import { exchange } from './json-line';
 import { routerAnswerSchema, type RouterOrder, type RouteView } from './router-protocol';
 
-/** The router has obeyed a later epoch: whoever ordered this is no longer the one who decides. */
+/** The router has obeyed a later epoch, so the sender of this order no longer decides. */
 export class RouterEpochOver extends Error {
   override readonly name = 'RouterEpochOver';
   constructor(readonly epoch: number) {
@@ -10,13 +10,13 @@ export class RouterEpochOver extends Error {
   }
 }
 
-/** An order takes milliseconds: it waits for nobody. */
+/** An order takes milliseconds, because it waits for no other process. */
 const answerWithinMs = 1_000;
 
 /**
  * @param address `host:port` of its control.
  * @returns the routes as they are now: those of the order, or all.
- * @throws RouterEpochOver; an error of the connection, after which the order may have been obeyed. Safe to repeat.
+ * @throws RouterEpochOver; an error of the connection: then the order may have been obeyed. Safe to repeat.
  */
 export async function askRouter(
   address: string,

@@ -1,19 +1,19 @@
-/** What the router is asked, and what it answers: one JSON line each. Its routes are its interface. */
+/** Requests to the router and its answers, one JSON line each. Its routes are its interface. */
 import { z } from 'zod';
 
 export const routeNames = [
-  // To the active region: what clients use, unaware of which one it is.
+  // Routes to the active region. Clients use them, and need not know which region is active.
   'mysql',
   'redis',
   // Routes to one fixed region.
   'kafka-a',
   'kafka-b',
-  // From the hub to one region: what a failover itself uses.
+  // Routes from the hub to one region. A failover uses them.
   'hub-mysql-a',
   'hub-mysql-b',
   'hub-redis-a',
   'hub-redis-b',
-  // Links: the standby pulls along them from the region that is named first.
+  // Links: over them the standby replicates from the region that is named first.
   'mysql-a-to-b',
   'mysql-b-to-a',
   'redis-a-to-b',
@@ -22,8 +22,8 @@ export const routeNames = [
 export type RouteName = (typeof routeNames)[number];
 
 /**
- * `open` forwards. `closed`: new connections are reset, old ones live on. `blackhole`: nothing passes, and nobody is told;
- * `requests-only` and `answers-only` are its halves.
+ * `open` forwards. `closed`: new connections are reset, open ones continue. `blackhole`: nothing passes, without an
+ * error. `requests-only` and `answers-only` let one direction pass.
  */
 export const routeStates = [
   'open',
@@ -34,20 +34,20 @@ export const routeStates = [
 ] as const;
 export type RouteState = (typeof routeStates)[number];
 
-/** What the router is told, or only asked. All of one order is done, or none of it. */
+/** An order to the router, or a query. The router obeys all of one order, or none of it. */
 export const routerOrderSchema = z.union([
   z.strictObject({ show: z.literal(true) }),
   z.strictObject({
     routes: z.array(z.enum(routeNames)).min(1),
     state: z.enum(routeStates).optional(),
-    /** Resets every session that is open: pools are sticky, and a closed route alone leaves them where they are. */
+    /** Resets every open session. A closed route alone would leave the connections of pools open. */
     cut: z.boolean().optional(),
-    /** Where new connections go: `host:port`. */
+    /** Target of new connections: `host:port`. */
     target: z
       .string()
       .regex(/^[\w.-]+:\d{1,5}$/)
       .optional(),
-    /** Each way. */
+    /** Delay in each direction. */
     latencyMs: z.number().min(0).max(60_000).optional(),
     /** Epoch of the sender. A route that has obeyed a later epoch refuses the order. */
     epoch: z.number().int().positive().optional(),
@@ -61,7 +61,7 @@ const routeViewSchema = z.object({
   target: z.string(),
   latencyMs: z.number(),
   epoch: z.number(),
-  /** Open now; accepted and refused so far. */
+  /** Sessions that are open now; numbers of accepted and refused ones so far. */
   sessions: z.number(),
   accepted: z.number(),
   refused: z.number(),
@@ -70,7 +70,7 @@ export type RouteView = z.infer<typeof routeViewSchema>;
 
 export const routerAnswerSchema = z.union([
   z.object({ ok: z.literal(true), routes: z.array(routeViewSchema) }),
-  /** `epoch` where the order was one of an epoch that is over. */
+  /** `epoch`: the order had an older epoch than this one. */
   z.object({ ok: z.literal(false), error: z.string(), epoch: z.number().optional() }),
 ]);
 export type RouterAnswer = z.infer<typeof routerAnswerSchema>;

@@ -83,7 +83,7 @@ export async function measureHotAccount(
   { say, cpuNow }: Observer,
 ): Promise<Measurement> {
   const { urls, stack, application } = local;
-  const tenant = `bench${Date.now().toString(36)}`; // Of this measurement alone.
+  const tenant = `bench${Date.now().toString(36)}`; // A tenant of this measurement only.
   const all = warmUpPayments + load.payments;
   say(`Opening ${all} payers: one payment each, so that only the merchant is hot …`);
   await seed(urls, tenant);

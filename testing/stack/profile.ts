@@ -131,8 +131,8 @@ export async function secret(profile: Profile, name: string): Promise<string> {
 }
 
 /**
- * Letters, digits, - and _: it stands in URLs, in SQL and in configuration files as it is. Of each kind there is one,
- * which MySQL's `validate_password` wants of a password. 32 in all: it takes no more of a standby's that pulls.
+ * A secret of letters, digits, `-` and `_`, so it needs no escape in URLs, SQL and configuration files. It has one
+ * character of each kind, which MySQL's `validate_password` demands. It has 32 characters, the maximum for a replica.
  */
 export const newSecret = (): string => `${randomBytes(21).toString('base64url')}-Aa0`;
 

@@ -69,7 +69,7 @@ it('A chargeback of a currency for which the policy has no limit waits for a per
   const policy = { above: { CHF: 1_000_000 }, withinMs: 300 };
   const result = await runs.run(
     fakeParticipants({}),
-    aRefund({ kind: 'chargeback', review: policy }), // Of euros.
+    aRefund({ kind: 'chargeback', review: policy }), // The refund is in euros.
   );
   expect(result).toMatchObject({ reason: { code: 'review_expired', step: 'review' } });
 });

@@ -1,4 +1,4 @@
-/** The steps of a switch of regions: each makes something so, and looks whether it is. Order and reasons: docs/failover.md. */
+/** The steps of a switch of regions. Each brings about a state and verifies it. Order and reasons: docs/failover.md. */
 import { ApplicationFailure } from '@temporalio/common';
 import { Redis } from 'ioredis';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
@@ -31,34 +31,34 @@ import { open } from './opening';
 import { republishing } from './republishing';
 import { askRouter, RouterEpochOver } from '../router-client';
 
-/** How the hub reaches one region. */
+/** Addresses of one region, from the hub. */
 export interface RegionAccess {
   /** Address for the region's operator user, by the hub's own route. */
   readonly mysqlUrl: string;
   readonly redisUrl: string;
-  /** `host:port` of its MySQL and Redis, as the router leads clients there. */
+  /** `host:port` of its MySQL and Redis, to which the router leads clients. */
   readonly mysql: string;
   readonly redis: string;
   readonly brokers: readonly string[];
   /** Address of the process that can kill and start the region's servers. */
   readonly agent: string;
-  /** Where the other region pulls from it. */
+  /** Address from which the other region replicates it. */
   readonly source: ReplicationSource;
   readonly redisLink: { readonly host: string; readonly port: number };
 }
 
 export interface SwitchDependencies {
   readonly hub: HubStore;
-  /** The router's control. */
+  /** Address of the router's control. */
   readonly router: string;
   readonly regions: Readonly<Record<string, RegionAccess>>;
-  /** Names of the databases that bear a region's epoch. */
+  /** Names of the databases with the epoch of a region. */
   readonly participants: readonly string[];
-  /** Names an application's user that may write a heartbeat: what it is refused, clients are refused. */
+  /** A user of the application that may write a heartbeat. If its write is refused, writes of clients are refused. */
   readonly probe: FenceProbe;
-  /** Which attempt of the activity this is: a postcondition that fails again and again is a person's. */
+  /** Number of the attempt of the activity. After repeated failures of a postcondition a person must decide. */
   readonly attempt: () => number;
-  /** A drill may hold or end an attempt before it has done anything. */
+  /** Here a drill may hold or end an attempt before it has any effect. */
   readonly entering: () => Promise<void>;
 }
 
@@ -77,7 +77,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     verb: Verb,
     work: (request: Request, gid: Gid) => Promise<Result>,
   ) => verified(verb, work, dependencies);
-  /** Before the decision: decided, it was done on the way there, and is not done again to a region that others use. */
+  /** A step before the decision. If the switch is decided, the step was done before, and must not run again. */
   const acting = <Request extends SwitchRegions, Result>(
     work: (request: Request, gid: Gid) => Promise<Result>,
   ) =>
@@ -87,7 +87,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       if (decision === 'never' || !isHolder) throw new PostconditionFailed(notItsOwn(gid));
       return work(request, gid);
     });
-  /** Behind the decision: what has become of the regions since its end is not of this one. */
+  /** A step after the decision. After the end of the switch it changes nothing: the regions may have moved since. */
   const forward = <Request extends SwitchRegions, Result>(
     work: (request: Request, gid: Gid) => Promise<Result>,
   ) =>
@@ -97,7 +97,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
         throw new PostconditionFailed(`${gid} has not burnt its epoch: nobody may be promoted.`);
       return isHolder ? work(request, gid) : null;
     });
-  /** Behind the promotion: a server that was stopped and started since does not know its role, and takes no writes. */
+  /** A step after the promotion. A server that has restarted since does not know its role, and takes no writes. */
   const promoted = <Request extends SwitchRegions, Result>(
     work: (request: Request, gid: Gid) => Promise<Result>,
   ) =>
@@ -107,7 +107,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
         await openRegion(mysqlUrl, request.to, gid, promoteMs);
       return work(request, gid);
     });
-  /** Only behind its seal: a region that was promoted is never taken back. What holds the row no more left nothing. */
+  /** An undo, only after the seal: a promotion is never taken back. A switch without the row has nothing to undo. */
   const undoing = (work: (request: SwitchRegions, gid: Gid) => Promise<void>) =>
     made<SwitchRegions, null>('undo', async (request, gid) => {
       const { decision, isHolder } = await hub.standingOf(gid);
@@ -119,13 +119,16 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       await work(request, gid);
       return null;
     });
-  /** Runs a step of a rejoin only while its region is a standby: a late one must never stop or overwrite an active region. */
+  /**
+   * Runs a step of a rejoin only while its region is a standby: a late one must never stop or overwrite an active
+   * region.
+   */
   const rejoining = <Result>(work: (request: RejoinRegion) => Promise<Result>) =>
     made<RejoinRegion, Result | null>('act', async (request, gid) => {
       const { region, epoch, state } = await hub.read();
       if (region !== request.region && epoch === request.epoch && state !== 'failing-over')
         return work(request);
-      // Told again when it has ended: what has become of the regions since is not of this one.
+      // A delivery after the end of the rejoin changes nothing: the regions may have moved since.
       if (await hub.hasEnded(gid)) return null;
       throw new PostconditionFailed(`The regions have moved since epoch ${request.epoch}.`);
     });
@@ -150,7 +153,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       happened: await hub.sealSwitch({ gid, from, to, epoch }),
     })),
     abortSwitch: undoing(async ({ from }, gid) => {
-      // The kernel does not wait for ever for the undos before this one, and nobody else may begin in their midst.
+      // The kernel may run this undo beside slower ones, and no other switch may begin before they have ended.
       if (await withRegion(accessTo(from).mysqlUrl, queryMs, isReadOnly))
         throw new Error(`Region ${from} does not take writes again yet.`);
       await hub.abort(gid, from);
@@ -170,11 +173,12 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
         routes: ['mysql', 'redis'],
         state: 'open',
         cut: true,
-        epoch: epoch + 1, // Burnt by the seal: an order to close that comes late is refused.
+        epoch: epoch + 1, // The seal has advanced to this epoch: the router refuses a late order to close.
       });
     }),
 
-    // Who is there still is told that it is refused. Cut now, he would not know: openRoutes cuts him.
+    // Open connections get an error for their writes. A cut would leave their outcome unknown; openRoutes cuts them
+    // later.
     fenceRegion: acting(({ from, kind }) => fence(accessTo(from), kind === 'planned', probe)),
     unfenceRegion: undoing(async ({ from }, gid) => {
       const region = accessTo(from);
@@ -231,7 +235,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
         throw new NothingBegun(
           `Region ${region} is active, somebody switches regions, this has ended, or epoch ${epoch} is over.`,
         );
-      // One that stands by may have to be rebuilt, too: nobody must wait for its acknowledgements meanwhile.
+      // A standby may have to be rebuilt, too: no commit may wait for its acknowledgement meanwhile.
       await actAlone(hub, accessTo(active).mysqlUrl);
       return null;
     }),
@@ -247,7 +251,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       if (await isCopy(old, source)) return null;
       await withRegion(old.mysqlUrl, cloneMs, (mysql) => cloneFrom(mysql, source.source)).catch(
         (error: unknown) => {
-          if (!isGone(error)) throw error; // It ends itself when the clone is whole, and is started again.
+          if (!isGone(error)) throw error; // The server ends itself when the clone is complete, and is started again.
         },
       );
       if (await isCopy(old, source)) return null;
@@ -265,7 +269,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     }),
     acknowledge: rejoining(async ({ region, active, epoch }) => {
       const { mysqlUrl, redisLink } = accessTo(active);
-      if (await keepTogether(hub, mysqlUrl)) return null; // Done before.
+      if (await keepTogether(hub, mysqlUrl)) return null; // An earlier delivery has done it.
       await followRedis(accessTo(region).redisUrl, redisLink);
       await actTogether(hub, mysqlUrl, async () => {
         if (!(await hub.standsBy(region, epoch)))
@@ -280,19 +284,19 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
   }
 
   /**
-   * A switch is taken back: the region that stays active enters the epoch that the seal has burnt. Fenced, nobody may be
-   * there who acknowledges; not fenced, its commits may wait for somebody who is gone.
+   * Takes a switch back: the region that stays active enters the epoch of the seal. If it was fenced, it may have no
+   * standby that acknowledges. If not, its commits may wait for a standby that is gone.
    */
   async function enterAgain({ mysqlUrl }: RegionAccess, region: string, gid: Gid): Promise<void> {
     const isClosed = await withRegion(mysqlUrl, queryMs, isReadOnly);
     if (!isClosed && (await openRegion(mysqlUrl, region, gid, queryMs).then(isDone, isNotDone)))
       return;
-    await hub.actsAlone(gid); // First: it takes writes without anybody who acknowledges them.
+    await hub.actsAlone(gid); // The row first: the region then takes writes without a standby that acknowledges them.
     await actAlone(hub, mysqlUrl);
     await openRegion(mysqlUrl, region, gid, promoteMs);
   }
 
-  /** Looks first: who has come there along this route since must not be cut. */
+  /** Changes a route only if it leads elsewhere: connections that are there already must not be cut. */
   async function leadTo(route: 'mysql' | 'redis', target: string, epoch: number): Promise<void> {
     const routes = await askRouter(router, { show: true });
     const isLed = routes.some(
@@ -306,19 +310,19 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
       await askRouter(router, { routes: [route], target, state: 'open', cut: true, epoch });
   }
 
-  /** Its server may be dead, or may have ended after a clone. */
+  /** GTIDs that the region has executed. Starts its server first: it may be dead, or have ended after a clone. */
   async function executedBy({ agent, mysqlUrl }: RegionAccess): Promise<string> {
     await askAgent(agent, { start: true }, startMs);
     const { executed } = await withRegion(mysqlUrl, queryMs, stateOf);
     return executed;
   }
 
-  /** @returns what it has and the active one has not. */
+  /** @returns GTIDs that the region has, and the active one has not. */
   async function errantOf(region: RegionAccess, { mysqlUrl }: RegionAccess): Promise<string> {
     return lackingIn(mysqlUrl, await executedBy(region));
   }
 
-  /** One that has nothing at all is none: a clone that was broken off has left it so. */
+  /** Whether the region is a copy. An empty one is none: an interrupted clone leaves it empty. */
   async function isCopy(region: RegionAccess, { mysqlUrl }: RegionAccess): Promise<boolean> {
     const executed = await executedBy(region);
     return executed !== '' && (await lackingIn(mysqlUrl, executed)) === '';
@@ -329,7 +333,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     const there = await withRegion(mysqlUrl, queryMs, (mysql) =>
       newestHeartbeat(mysql, probe.database),
     );
-    const ms = Math.max(0, Math.ceil((acknowledged - there) / 1_000)); // The least is a loss.
+    const ms = Math.max(0, Math.ceil((acknowledged - there) / 1_000)); // The smallest difference is a loss.
     if (ms > allowedMs)
       throw new PostconditionFailed(
         `Writes of ${ms} ms would be lost, ${allowedMs} ms are allowed.`,
@@ -341,7 +345,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     { mysqlUrl }: RegionAccess,
     epoch: number,
   ): Promise<{ readonly events: number }> {
-    let events = await hub.republish(epoch); // Its events went to the Kafka of the old region, too.
+    let events = await hub.republish(epoch); // Events of the hub went to the Kafka of the old region, too.
     for (const database of participants) {
       const consumers = database.endsWith('orders') ? database : null;
       const { sql, values } = republishing(`\`${database}\`.outbox`, consumers, epoch);
@@ -357,10 +361,10 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
 const lackingIn = (mysqlUrl: string, executed: string): Promise<string> =>
   withRegion(mysqlUrl, queryMs, (mysql) => missingFrom(mysql, executed));
 
-const startMs = 8_000; // Within one attempt.
+const startMs = 8_000; // It must fit into one attempt.
 const cloneMs = 8_000;
 const catchUpMs = 8_000;
-const catchUpSeconds = 5; // With what comes before it, within `catchUpMs`.
+const catchUpSeconds = 5; // With the steps before it, it must fit into `catchUpMs`.
 const republishMs = 10_000;
 async function newestHeartbeat(mysql: Connection, database: string): Promise<number> {
   const [rows] = await mysql.query<(RowDataPacket & { readonly at: string | null })[]>(
@@ -369,7 +373,9 @@ async function newestHeartbeat(mysql: Connection, database: string): Promise<num
   return Number(rows[0]?.at ?? 0);
 }
 
-/** It may take as long as it takes, but not where it has stopped: then what it has differs, and a person must know. */
+/**
+ * Throws: a standby may be behind for any time, but if replication has stopped, its data differ and a person must act.
+ */
 async function stillBehind(mysql: Connection): Promise<never> {
   const { replica } = await stateOf(mysql);
   if (replica && !replica.isApplying && replica.error !== '')
@@ -377,19 +383,20 @@ async function stillBehind(mysql: Connection): Promise<never> {
   throw new Error('It is still catching up.');
 }
 
-/** What its Redis has led in since it was emptied. */
+/** Key with the epoch in which this Redis became the primary and was emptied. */
 const ledInKey = 'accord:led-in';
 
 /**
- * Leads, without the locks and counters of the old one: a lock is isolation, never safety, and a counter is SQL's. Emptied
- * once an epoch: a counter of this epoch that began anew would grant tokens that it has granted before.
+ * Makes this Redis the primary, without locks and counters of the old one: a lock gives isolation only, and counters
+ * are rebuilt from SQL. It is emptied once an epoch: a counter that restarts within an epoch would grant old tokens
+ * again.
  */
 async function leadAlone(url: string, epoch: number): Promise<void> {
   const redis = new Redis(url, { connectTimeout: queryMs, maxRetriesPerRequest: 0 });
   redis.on('error', () => undefined);
   try {
     await redis.replicaof('NO', 'ONE');
-    await redis.config('SET', 'min-replicas-to-write', '0'); // A lone survivor would refuse.
+    await redis.config('SET', 'min-replicas-to-write', '0'); // Without a replica it would refuse writes otherwise.
     if ((await redis.get(ledInKey)) !== String(epoch))
       await redis.multi().flushall().set(ledInKey, epoch).exec();
     const role = await redis.role();
@@ -416,8 +423,8 @@ const isGone = (error: unknown): boolean =>
   error.code === 'PROTOCOL_CONNECTION_LOST';
 
 /**
- * The hub has said no before anything was done: there is nothing to take back, and looking again would not help. The undos
- * of a switch that never began would cut everybody, and open a region that another one has fenced.
+ * The hub has refused before anything was done: there is nothing to undo, and a retry would not help. The undos of a
+ * switch that never began would cut all connections, and open a region that another switch has fenced.
  */
 class NothingBegun extends Error {
   override readonly name = 'NothingBegun';
@@ -427,7 +434,7 @@ const notItsOwn = (gid: Gid): string => `The hub's row is not of ${gid}.`;
 const isDone = (): boolean => true;
 const isNotDone = (): boolean => false;
 
-/** One request of a set at a time, answered as a fenced one is. */
+/** Runs the requests of a set one by one, and answers each like a fenced one. */
 const verified =
   <Request extends Keyed, Result>(
     verb: Verb,

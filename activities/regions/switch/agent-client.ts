@@ -4,11 +4,11 @@ import { z } from 'zod';
 import { exchange } from '../json-line';
 
 export type AgentOrder =
-  /** MySQL is dead when this is answered. */
+  /** The answer means: MySQL is dead. */
   | { readonly kill: true }
-  /** MySQL answers when this is answered, read-only: it does not know its role. */
+  /** The answer means: MySQL answers, and is read-only, because it does not know its role. */
   | { readonly start: true }
-  /** Writes down what its binary logs say of these transactions. */
+  /** Writes these SQL transactions from its binary logs to a file. */
   | { readonly export: string };
 
 const answerSchema = z.union([
@@ -18,7 +18,7 @@ const answerSchema = z.union([
 
 /**
  * @returns the file of an export.
- * @throws where it does not answer in time: it may have obeyed. Safe to repeat.
+ * @throws if the agent does not answer in time: it may have obeyed. Safe to repeat.
  */
 export async function askAgent(
   address: string,

@@ -1,10 +1,10 @@
-/** The second vantage point: a region's agent, asked to write into another region along the link between them. */
+/** The second vantage point: the agent of a region writes into another region over the link between them. */
 import { z } from 'zod';
 
 import { exchange } from '../json-line';
 import type { Probed } from '../watch/observation';
 
-/** Where a region is reached along the link. The agent has credentials of its own: an order bears none. */
+/** Address of a region over the link. An order has no credentials: the agent has its own. */
 export const probeOrderSchema = z.strictObject({
   probe: z.strictObject({
     host: z.string().regex(/^[\w.-]{1,255}$/),
@@ -24,10 +24,10 @@ const answerSchema = z.object({
   }),
 });
 
-/** For the way there and back. */
+/** Additional time for the network. */
 const graceMs = 300;
 
-/** @returns `null`: the agent does not answer, or refuses, and nobody knows what it would have seen. */
+/** @returns `null`: the agent does not answer, or refuses, so its observation is unknown. */
 export async function probeAlong(address: string, order: ProbeOrder): Promise<Probed | null> {
   try {
     const answer = await exchange(address, order, order.probe.withinMs + graceMs);

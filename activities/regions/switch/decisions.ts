@@ -1,12 +1,12 @@
 /**
- * The point of no return of a switch or rejoin, as the hub keeps it: one row a gid, written once and for good, in the SQL
- * transaction that compares and sets the cluster's row. Who asks whether it has happened gets the same answer for ever.
+ * The decision of a switch or rejoin in the hub: one row for each gid, written once and for good. It is written in the
+ * SQL transaction of the compare-and-set on the cluster's row. So every seal gets the same answer for ever.
  */
 import type { Gid } from '../../../contracts/engine/ids';
 import type { SqlTransaction } from '../../fence/participant';
 import { inSqlTransaction, type SqlPool } from '../../fence/sql-transaction';
 
-/** What a switch was asked for: out of `from`, active in `epoch`, to `to`. */
+/** A switch from the region `from`, which is active in `epoch`, to the region `to`. */
 export interface Move {
   readonly gid: Gid;
   readonly from: string;
@@ -14,17 +14,17 @@ export interface Move {
   readonly epoch: number;
 }
 
-/** What a rejoin was asked for: of `region`, while another one is active in `epoch`. */
+/** A rejoin of `region`, while another region is active in `epoch`. */
 export interface Rejoin {
   readonly gid: Gid;
   readonly region: string;
   readonly epoch: number;
 }
 
-/** `undefined`: nothing is decided yet. `never`: it was sealed, and cannot happen any more. */
+/** `undefined`: not decided yet. `never`: it was sealed, and cannot happen any more. */
 export type Decision = 'happened' | 'never' | undefined;
 
-/** The cluster's row, locked until COMMIT: whoever decides about its regions does so alone. */
+/** The cluster's row, locked until COMMIT: decisions about its regions are made one at a time. */
 export interface LockedRow {
   readonly region: string;
   readonly epoch: number;
@@ -32,7 +32,7 @@ export interface LockedRow {
   readonly holder: Gid | null;
 }
 
-/** One decision about a cluster at a time: `work` gets its row, locked, and what was decided about `gid` before. */
+/** Makes one decision about a cluster. `work` gets its locked row, and the earlier decision on `gid`. */
 export const deciding = <Result>(
   accord: SqlPool,
   cluster: string,
@@ -55,9 +55,9 @@ export const deciding = <Result>(
   });
 
 /**
- * Burns the epoch behind that of `move` for its target: the decision of a switch.
+ * The decision of a switch: advances the epoch of `move` by one, for its target.
  *
- * @returns false: it was sealed, another one holds the row, or region or epoch are others than it was asked for.
+ * @returns false: it was sealed, another one holds the row, or region or epoch have changed.
  */
 export const advanceEpoch = (accord: SqlPool, cluster: string, move: Move): Promise<boolean> =>
   deciding(accord, cluster, move.gid, async (sql, row, before) => {
@@ -68,8 +68,8 @@ export const advanceEpoch = (accord: SqlPool, cluster: string, move: Move): Prom
   });
 
 /**
- * Has this switch burnt its epoch? If not, it never will: the same epoch is burnt for the region that is active, where
- * the switch holds the row; elsewhere it cannot burn any, nor begin.
+ * Answers whether this switch has advanced the epoch. If not, it never will. If the switch holds the row, the same
+ * epoch goes to the active region. Otherwise the switch can neither advance an epoch nor begin.
  */
 export const sealSwitch = (accord: SqlPool, cluster: string, move: Move): Promise<boolean> =>
   deciding(accord, cluster, move.gid, async (sql, row, before) => {
@@ -79,14 +79,14 @@ export const sealSwitch = (accord: SqlPool, cluster: string, move: Move): Promis
     return false;
   });
 
-/** Has this rejoin begun? If not, it never will. */
+/** Answers whether this rejoin has begun. If not, it never will. */
 export const sealRejoin = (accord: SqlPool, cluster: string, gid: Gid): Promise<boolean> =>
   deciding(accord, cluster, gid, async (sql, { epoch }, before) => {
     if (!before) await keep(sql, cluster, gid, 'never', epoch);
     return before === 'happened';
   });
 
-/** Written by who has compared and set the cluster's row in the same SQL transaction. */
+/** Stores a decision. Call it in the SQL transaction of the compare-and-set on the cluster's row. */
 export async function keep(
   sql: SqlTransaction,
   cluster: string,
@@ -100,7 +100,7 @@ export async function keep(
   );
 }
 
-/** Compared on the locked row, and set: one of two that burn for different regions finds another epoch. */
+/** Compare-and-set on the locked row: of two advances for different regions, the second one finds another epoch. */
 async function burnFor(
   sql: SqlTransaction,
   cluster: string,
@@ -109,7 +109,7 @@ async function burnFor(
   region: string,
 ): Promise<boolean> {
   if (row.holder !== gid || row.epoch !== epoch || row.region !== from) return false;
-  // What is promoted acknowledges alone. What stays as it was may have somebody who acknowledges.
+  // A promoted region acknowledges alone. A region that stays active may have a standby that acknowledges.
   await sql.change(
     `UPDATE cluster_state SET epoch = ?, region = ?, sync = IF(?, 0, sync), changed_at = UTC_TIMESTAMP(3) WHERE cluster = ?`,
     [epoch + 1, region, region === to ? 1 : 0, cluster],
@@ -125,9 +125,9 @@ const decisionIn = async (sql: Pick<SqlTransaction, 'select'>, gid: Gid): Promis
   return decisionOf(row?.happened ?? null);
 };
 
-/** As the column has it; `null`: there is no row. */
+/** Reads the column. `null`: there is no row. */
 export const decisionOf = (happened: string | number | null): Decision =>
   happened === null ? undefined : Number(happened) === 1 ? 'happened' : 'never';
 
-/** The limits of the SQL transaction bound it. */
+/** Only the limits of the SQL transaction bound it. */
 const unhurried = () => ({ signal: new AbortController().signal, deadline: Infinity });

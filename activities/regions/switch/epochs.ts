@@ -3,20 +3,21 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { PostconditionFailed } from './mysql-region';
 
 /**
- * A region enters an epoch, in each participant's database at once, behind the writers that are under way there: who
- * carries an older one is refused from then on. Never back: safe to repeat, and to come late.
+ * Sets the epoch of a region, in the databases of all participants at once, after the writers that are under way. From
+ * then on writes with an older epoch are refused. It never sets an older epoch, so it may be repeated and arrive late.
  *
  * @param participants names of their databases, on one server.
- * @throws PostconditionFailed where a later epoch has begun.
+ * @throws PostconditionFailed if a later epoch has begun.
  */
 export async function enterEpoch(
   mysql: Connection,
   participants: readonly string[],
   { region, epoch }: { readonly region: string; readonly epoch: number },
 ): Promise<void> {
-  await mysql.query('SET SESSION innodb_lock_wait_timeout = 3'); // Nobody waits longer; what it holds would make others wait.
+  // It does not wait longer: other writers wait for the locks that it holds.
+  await mysql.query('SET SESSION innodb_lock_wait_timeout = 3');
   await mysql.query('START TRANSACTION');
-  await epochsOf(mysql, participants, 'FOR UPDATE'); // Locked before they are dated: this waits for the writers.
+  await epochsOf(mysql, participants, 'FOR UPDATE'); // Locked before the update: this waits for the writers.
   for (const database of participants) {
     await mysql.query(
       `UPDATE \`${database}\`.region_epoch SET epoch = ?, region = ?, changed_at = UTC_TIMESTAMP(3)
@@ -33,7 +34,7 @@ export async function enterEpoch(
       throw new PostconditionFailed(`${database} is in epoch ${found.get(database) ?? '?'}.`);
 }
 
-/** One statement for all of them: with clients waiting, each way there and back counts. */
+/** Epochs of all databases in one statement: clients are waiting, so each round trip counts. */
 async function epochsOf(
   mysql: Connection,
   participants: readonly string[],

@@ -1,4 +1,4 @@
-/** The fence of a region that was active: it takes no write any more, in one of two ways, and a failing write proves it. */
+/** Fences a region that was active. It takes no writes any more, in one of two ways, and a refused write proves it. */
 import type { Connection } from 'mysql2/promise';
 
 import type { FenceProof } from '../../../contracts/participants/regions';
@@ -7,7 +7,7 @@ import { askAgent } from './agent-client';
 import { PostconditionFailed, refuseWrites, withRegion } from './mysql-region';
 import { holdOpening } from './opening';
 
-/** An application's user that may write a heartbeat: what it is refused, clients are refused. */
+/** A user of the application that may write a heartbeat. If its write is refused, writes of clients are refused. */
 export interface FenceProbe {
   readonly user: string;
   readonly password: string;
@@ -22,14 +22,13 @@ interface FencedRegion {
 const sqlFenceMs = 1_500;
 const killMs = 1_000;
 const probeMs = 2_000;
-/** MySQL's own words for a server that takes no writes. */
+/** MySQL's error of a read-only server. */
 const readOnlyErrno = 1290;
 
 /**
- * Planned: by its own word, and by death where that takes too long. Else both at once: the first proof wins.
+ * Planned: by SQL, and by a kill if SQL takes too long. Unplanned: both at once, and the first proof wins.
  *
- * @throws PostconditionFailed where an application's write is still taken; what else goes wrong where none of both ways
- *   was proved.
+ * @throws PostconditionFailed if a write of the application still succeeds; another error if neither way was proved.
  */
 export async function fence(
   region: FencedRegion,
@@ -39,7 +38,7 @@ export async function fence(
   const began = performance.now();
   const bySql = (): Promise<'sql'> =>
     withRegion(region.mysqlUrl, sqlFenceMs, async (mysql) => {
-      await holdOpening(mysql); // Who is about to open it must not do so behind the fence.
+      await holdOpening(mysql); // A session that is opening the region must not do so after the fence.
       await refuseWrites(mysql);
     }).then(() => 'sql');
   const byDeath = (): Promise<'kill'> =>
@@ -51,7 +50,7 @@ export async function fence(
   return { way, ms: Math.round(performance.now() - began) };
 }
 
-/** @throws PostconditionFailed where an application's write is not refused, or the server is there and says nothing. */
+/** @throws PostconditionFailed if a write of the application is not refused, or a reachable server does not answer. */
 async function demandRefused({ mysqlUrl }: FencedRegion, probe: FenceProbe): Promise<void> {
   const url = new URL(mysqlUrl);
   url.username = probe.user;
@@ -63,12 +62,12 @@ async function demandRefused({ mysqlUrl }: FencedRegion, probe: FenceProbe): Pro
     await connection.query({
       sql: `INSERT INTO heartbeat (source, seq, at_us, epoch) VALUES ('fence-proof', 1, 0, 0)
               ON DUPLICATE KEY UPDATE seq = seq + 1`,
-      timeout: probeMs, // Silence proves nothing, and must not use up the attempt.
+      timeout: probeMs, // No answer proves nothing, and must not use up the time of the attempt.
     });
   } catch (error) {
     if (isRefusedWrite(error)) return;
     const wasThere = isOfServer(error) || error instanceof SessionNotSet;
-    if (connection === undefined && !wasThere) return; // Nobody is there, or nobody gets there.
+    if (connection === undefined && !wasThere) return; // The server is dead, or not reachable.
     throw error;
   } finally {
     connection?.destroy();
@@ -76,7 +75,7 @@ async function demandRefused({ mysqlUrl }: FencedRegion, probe: FenceProbe): Pro
   throw new PostconditionFailed('The old region still takes writes.');
 }
 
-/** It is there, and has said something else than that it takes no writes: that it is full, for one. */
+/** Whether the server answered with an error other than read-only, such as a full disk. */
 const isOfServer = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'sqlState' in error;
 

@@ -1,12 +1,12 @@
 /**
- * One region's MySQL, as those who move roles between regions use it. Every function makes something so and looks whether
- * it is: repeated, it changes nothing more. Statements, order and traps: docs/failover.md.
+ * MySQL of one region, for switches and rejoins. Every function brings about a state and verifies it. A repeated call
+ * changes nothing more. Statements, order and traps: docs/failover.md.
  */
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { killConnection, openConnection } from '../../../runtime/mysql/door';
 
-/** Where a replica pulls from: a link through the router, so that it can be cut. */
+/** Source of a replica: a link through the router, so that it can be cut. */
 export interface ReplicationSource {
   readonly host: string;
   readonly port: number;
@@ -14,7 +14,7 @@ export interface ReplicationSource {
   readonly password: string;
 }
 
-/** What is looked at after something was made so; a failure of it stops whoever asked. */
+/** A verification failed after a change. The caller must stop. */
 export class PostconditionFailed extends Error {
   override readonly name = 'PostconditionFailed';
 }
@@ -22,7 +22,7 @@ export class PostconditionFailed extends Error {
 export interface ReplicaState {
   readonly isPulling: boolean;
   readonly isApplying: boolean;
-  /** GTIDs that have come, applied or not. */
+  /** Received GTIDs, applied or not. */
   readonly retrieved: string;
   /** The last error of either thread; empty: none. */
   readonly error: string;
@@ -32,13 +32,13 @@ export interface MySqlRegionState {
   readonly uuid: string;
   readonly isReadOnly: boolean;
   readonly executed: string;
-  /** `null`: it follows nobody. */
+  /** `null`: it replicates from no source. */
   readonly replica: ReplicaState | null;
-  /** Standbys that acknowledge before a commit does; `null`: it acknowledges alone. */
+  /** Number of standbys that acknowledge each commit; `null`: the region acknowledges alone. */
   readonly acknowledging: number | null;
 }
 
-/** A connection of the operator, of its own and with a deadline that counts from before it connects. */
+/** Opens a connection of the operator. Its deadline includes the time to connect. */
 export async function withRegion<Result>(
   url: string,
   deadlineMs: number,
@@ -50,7 +50,7 @@ export async function withRegion<Result>(
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
       () => {
-        // What runs in it would take effect later, when somebody else has decided: it ends on the server too.
+        // Its statement could take effect later, after another decision. So it is killed on the server, too.
         void killConnection(region, url).catch(() => undefined);
         reject(new Error(`MySQL did not answer within ${deadlineMs} ms.`));
       },
@@ -86,7 +86,7 @@ export async function stateOf(region: Connection): Promise<MySqlRegionState> {
   };
 }
 
-/** Takes no write of an application: nor of an administrator, or it is about to take others'. */
+/** Whether it takes no writes of applications. A server that takes an administrator's writes may soon take others. */
 export async function isReadOnly(region: Connection): Promise<boolean> {
   const [row] = await rowsOf<{ readOnly: number }>(region, 'SELECT @@read_only AS readOnly');
   return row?.readOnly === 1;
@@ -103,7 +103,7 @@ async function replicaOf(region: Connection): Promise<ReplicaState | null> {
   };
 }
 
-/** 0 also where semi-sync has given up waiting: it should never. */
+/** Number of acknowledging standbys. 0 also if semi-sync no longer waits, which should never happen. */
 async function acknowledgingOf(region: Connection): Promise<number> {
   const rows = await rowsOf<{ Variable_name: string; Value: string }>(
     region,
@@ -115,13 +115,14 @@ async function acknowledgingOf(region: Connection): Promise<number> {
     : 0;
 }
 
-/** Pulls from `source` from now on, read-only. */
+/** Makes the region a read-only replica of `source`. */
 export async function follow(
   region: Connection,
   { host, port, user, password }: ReplicationSource,
 ): Promise<void> {
   await region.query('SET GLOBAL super_read_only = ON');
-  await region.query('SET GLOBAL rpl_semi_sync_source_enabled = OFF'); // Its applier would wait for acknowledgements that nobody sends.
+  // Its applier would wait for acknowledgements that never come.
+  await region.query('SET GLOBAL rpl_semi_sync_source_enabled = OFF');
   await region.query('SET GLOBAL rpl_semi_sync_replica_enabled = ON');
   await region.query('STOP REPLICA');
   await region.query(
@@ -133,7 +134,7 @@ export async function follow(
   await region.query('START REPLICA');
 }
 
-/** @throws PostconditionFailed where it has not executed all of `gtids` within the time. */
+/** @throws PostconditionFailed if it has not executed all of `gtids` within the time. */
 export async function untilExecuted(
   region: Connection,
   gtids: string,
@@ -148,29 +149,29 @@ export async function untilExecuted(
     throw new PostconditionFailed(`It has not executed ${gtids} within ${seconds} s.`);
 }
 
-/** From now on a commit is acknowledged when a standby has it; without one, commits wait. */
+/** From now on the region acknowledges a commit only when a standby has it. Without a standby, commits wait. */
 export async function acknowledgeTogether(region: Connection): Promise<void> {
   await region.query('SET GLOBAL rpl_semi_sync_source_timeout = 4294967295');
   await region.query('SET GLOBAL rpl_semi_sync_source_enabled = ON');
 }
 
-/** @throws PostconditionFailed where no standby acknowledges. */
+/** @throws PostconditionFailed if no standby acknowledges. */
 export async function demandStandby(region: Connection): Promise<void> {
   const { acknowledging } = await stateOf(region);
   if (acknowledging === null || acknowledging < 1)
     throw new PostconditionFailed('No standby acknowledges.');
 }
 
-/** Acknowledges alone, at once also what has been waiting: what the standby does not have is lost with this region. */
+/** Acknowledges alone, and at once all waiting commits. Commits that no standby has are lost with this region. */
 export async function acknowledgeAlone(region: Connection): Promise<void> {
   await region.query('SET GLOBAL rpl_semi_sync_source_enabled = OFF');
 }
 
 /**
- * Brings the standby to where it can be promoted: nothing more comes, and what has come is applied. From now on the old
+ * Prepares a standby for promotion: it receives no more, and has applied all that it received. From now on the old
  * primary can acknowledge no commit.
  *
- * @throws PostconditionFailed where it is not applied in time, or nothing has ever come to a server without data.
+ * @throws PostconditionFailed if it is not applied in time, or if a server without data never received anything.
  */
 export async function drain(region: Connection, seconds: number): Promise<void> {
   await region.query('STOP REPLICA IO_THREAD');
@@ -182,36 +183,39 @@ export async function drain(region: Connection, seconds: number): Promise<void> 
   await killAppliers(region);
 }
 
-/** One that holds half of a transaction would make STOP REPLICA wait for a minute; the half is rolled back. */
+/**
+ * Kills appliers. An applier in an incomplete transaction would delay STOP REPLICA by a minute. MySQL rolls it back.
+ */
 async function killAppliers(region: Connection): Promise<void> {
   const threads = await rowsOf<{ Id: number; User: string }>(region, 'SHOW PROCESSLIST');
   for (const { Id } of threads.filter(({ User }) => User === 'system user')) {
-    await region.query('KILL ?', [Id]).catch(() => undefined); // It has ended by itself.
+    await region.query('KILL ?', [Id]).catch(() => undefined); // The applier has ended by itself.
   }
 }
 
-/** A drained standby, or a region that was fenced, takes writes of its operators, and of nobody else yet. */
+/** Opens a drained standby, or a fenced region, for writes of operators only. */
 export async function takeWritesOfOperators(region: Connection): Promise<void> {
   await region.query('STOP REPLICA');
   await region.query('RESET REPLICA ALL');
   await region.query('SET GLOBAL rpl_semi_sync_replica_enabled = OFF');
-  await acknowledgeAlone(region); // Until a standby follows it.
-  await region.query('SET GLOBAL read_only = ON'); // First: a session that ends here must not leave it open to all.
+  await acknowledgeAlone(region); // It stays so until a standby follows it.
+  // This comes first: a session that ends here must not leave the region open to all.
+  await region.query('SET GLOBAL read_only = ON');
   await region.query('SET GLOBAL super_read_only = OFF');
 }
 
-/** Takes writes of everybody. */
+/** Opens the region for writes of all users. */
 export async function takeWrites(region: Connection): Promise<void> {
-  await region.query('SET GLOBAL read_only = OFF'); // And super_read_only with it.
+  await region.query('SET GLOBAL read_only = OFF'); // MySQL switches super_read_only off with it.
 }
 
-/** Refuses writes, of the administrator too. Hangs where sessions wait for an acknowledgement: bound it. */
+/** Refuses all writes, also of the administrator. Hangs while sessions wait for an acknowledgement: bound it. */
 export async function refuseWrites(region: Connection): Promise<void> {
   await region.query('SET GLOBAL super_read_only = ON');
   if (!(await isReadOnly(region))) throw new PostconditionFailed('It still takes writes.');
 }
 
-/** @returns what `other` has executed and this one has not; empty: nothing. */
+/** @returns GTIDs that `other` has executed, and this region has not; empty: none. */
 export async function missingFrom(region: Connection, other: string): Promise<string> {
   const [row] = await rowsOf<{ missing: string }>(
     region,
@@ -224,8 +228,8 @@ export async function missingFrom(region: Connection, other: string): Promise<st
 const restartAfterClone = 3707;
 
 /**
- * Replaces all that this server holds by what the donor holds. The server ends itself afterwards and is started again by
- * whoever keeps it alive; then it follows.
+ * Replaces all data of this server by those of the donor. The server then ends itself, and its agent starts it again.
+ * After that it can follow.
  *
  * @param donor through the router, as `host:port`.
  */
@@ -235,12 +239,12 @@ export async function cloneFrom(
 ): Promise<void> {
   await region.query('STOP REPLICA');
   await region.query('RESET REPLICA ALL');
-  await region.query('SET GLOBAL super_read_only = OFF'); // It refuses to be overwritten otherwise.
+  await region.query('SET GLOBAL super_read_only = OFF'); // Otherwise it refuses to be overwritten.
   await region.query('SET GLOBAL clone_valid_donor_list = ?', [`${host}:${port}`]);
   try {
     await region.query('CLONE INSTANCE FROM ?@?:? IDENTIFIED BY ?', [user, host, port, password]);
   } catch (error) {
-    // mysqld cannot start itself again: this error is how a clone succeeds.
+    // mysqld cannot restart itself: this error means that the clone has succeeded.
     if (!hasErrno(error, restartAfterClone)) throw error;
   }
 }

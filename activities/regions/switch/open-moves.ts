@@ -1,4 +1,4 @@
-/** Switches and rejoins of one cluster that have not ended: each needs a run in Temporal that goes on with it. */
+/** Switches and rejoins of one cluster that have not ended. Each needs a run in Temporal. */
 import {
   isOperatorFlow,
   partsOfGid,
@@ -12,20 +12,20 @@ import type { SqlPool } from '../../fence/sql-transaction';
 export interface OpenMove {
   readonly gid: Gid;
   readonly flow: OperatorFlow;
-  /** Whoever has accepted it, or has claimed its start, has had the time to start it. */
+  /** The time to start it is over for the process that accepted it, or claimed its start. */
   readonly isDue: boolean;
-  /** What another run of it is to be started with. */
+  /** Input of another run. */
   readonly input: TransactionInput;
 }
 
-/** From its acceptance, or from the last claim of its start. */
+/** Time after its acceptance, or after the last claim of its start. */
 const startWithinSeconds = 3;
 
 export type OpenMoves = ReturnType<typeof createOpenMoves>;
 
 /**
- * @param accord of a failover worker.
- * @param now of the hub, in milliseconds since 1970.
+ * @param accord pool of a failover worker.
+ * @param now clock of the hub, in milliseconds since 1970.
  */
 export function createOpenMoves(accord: SqlPool, cluster: string, now: () => number) {
   return {
@@ -46,7 +46,8 @@ export function createOpenMoves(accord: SqlPool, cluster: string, now: () => num
     },
 
     /**
-     * Marks it as sent before it is started: from then on a cancel asks the run, and no longer ends the row alone.
+     * Marks it as sent before it is started. From then on a cancel goes to the run, and no longer ends the row by
+     * itself.
      * @returns false: it has ended meanwhile, and must not be started.
      */
     claim: async (gid: Gid): Promise<boolean> =>

@@ -1,8 +1,8 @@
 /**
- * Only the region that the hub names takes writes, and only the switch that moves the regions opens it. Who opens a region,
- * and who fences it by its own word, has the opening lock of that server; who opens reads the hub's row behind it. So an
- * attempt that comes late finds another row. One that was held behind its look has the lock: the fence does not get it,
- * and kills the server, and the session with it.
+ * Only the region that the hub names takes writes, and only the present switch opens it. A session needs the opening
+ * lock of the server to open the region, or to fence it by SQL. To open it, the session reads the hub's row under this
+ * lock. So a late attempt finds a different row. An attempt that hangs after it read the row still has the lock. Then
+ * the fence does not get the lock, and kills the server with that session.
  */
 import type { Connection } from 'mysql2/promise';
 
@@ -12,21 +12,21 @@ import type { HubStore } from '../hub-row';
 import { isReadOnly, PostconditionFailed, takeWrites, takeWritesOfOperators } from './mysql-region';
 import { takeLock } from './server-lock';
 
-/** Its name on that server. */
+/** Name of the lock on that server. */
 export const openingLock = 'accord.opening';
 const lockSeconds = 1;
 
-/** From now on, until this session ends, nobody else opens this server, or fences it by its own word. */
+/** Takes the lock until this session ends: no other session opens this server, or fences it by SQL. */
 export const holdOpening = (mysql: Connection): Promise<void> =>
   takeLock(mysql, openingLock, lockSeconds);
 
 /**
- * Takes writes in the epoch of the hub and in no earlier one: an application comes in when it has entered it. Safe to
- * repeat, to come late, and behind a start of the server, which takes no writes then.
+ * Opens the region for writes in the epoch of the hub, and in no earlier one. Applications get in after the region has
+ * entered this epoch. Safe to repeat, to arrive late, and after a start of the server, which takes no writes then.
  *
- * @param gid of the switch that moves the regions.
- * @param participants names of the databases that bear a region's epoch.
- * @throws PostconditionFailed where the hub names another region, or another switch moves them.
+ * @param gid gid of the present switch.
+ * @param participants names of the databases with the epoch of a region.
+ * @throws PostconditionFailed if the hub names another region, or another switch holds the row.
  */
 export async function open(
   hub: Pick<HubStore, 'read'>,

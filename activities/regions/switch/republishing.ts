@@ -1,9 +1,9 @@
-/** What was published to the Kafka of a region that is left is published again to that of the new one. */
+/** Events that were published to the Kafka of the old region are published again to that of the new one. */
 import { topics } from '../../../contracts/engine/events';
 
-/** Consumers outside may have missed what was published so shortly before the old region was lost. */
+/** External consumers may have missed events that were published within this time before the loss of the old region. */
 const windowSeconds = 60;
-/** Our own consumer cannot be further behind than that: what is older has been consumed, or is a dead letter. */
+/** Our own consumer is never further behind: an older event is consumed, or is a dead letter. */
 const consumedWithinHours = 24;
 const consumer = 'accord-order-view';
 
@@ -13,15 +13,15 @@ export interface Statement {
 }
 
 /**
- * Marks events of the epochs up to `epoch` as unpublished; the ordinary relay does the rest. Two kinds: those that were
- * published less than a minute before the newest event of these epochs was written, or behind it, for consumers outside;
- * and those that our own consumer has not noted as consumed. Safe to repeat: what comes again is dropped by its id.
+ * Marks events of the epochs up to `epoch` as unpublished, and the relay publishes them again. There are two kinds. For
+ * external consumers: events published less than a minute before the newest event of these epochs was written, or
+ * later. For our own consumer: events that it has not noted as consumed. Safe to repeat: consumers drop a repeated id.
  *
- * @param outbox the table, with its database where the session is in another one.
- * @param consumers the database that notes what was consumed; `null`: nobody of ours consumes these events.
+ * @param outbox the table, with its database if the session uses another one.
+ * @param consumers the database that notes consumed events; `null`: no consumer of ours takes these events.
  */
 export function republishing(outbox: string, consumers: string | null, epoch: number): Statement {
-  // The newest event is the fault, as the databases know it: behind it nobody writes in these epochs any more.
+  // The newest event gives the time of the fault: after it there are no writes in these epochs.
   const lost = `(SELECT l.at FROM (SELECT created_at AS at FROM ${outbox} WHERE epoch <= ? ORDER BY id DESC LIMIT 1) l)`;
   const recent = `o.published_at >= ${lost} - INTERVAL ? SECOND`;
   const recentValues = [epoch, windowSeconds];

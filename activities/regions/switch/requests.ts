@@ -1,4 +1,4 @@
-/** Switches and rejoins that a watch wants: accepted, or asked for, as the API does it for persons. */
+/** Switches and rejoins of a watch. They are accepted, or wait for approval, as the API does it for persons. */
 import { createHash } from 'node:crypto';
 import { encodeTime } from 'ulid';
 
@@ -21,7 +21,7 @@ import { insertAccepted } from '../../fence/accepted-runs';
 import type { SqlTransaction } from '../../fence/participant';
 import { errnoOf, inSqlTransaction, type SqlPool } from '../../fence/sql-transaction';
 
-/** What the rows of a watch bear in the place of a route: by this they are counted. */
+/** Operation in the rows of a watch, instead of a route. The rows are counted by it. */
 export const operations = { failover: 'watch failover', resync: 'watch resync' } as const;
 
 type Resync = Pick<
@@ -30,14 +30,14 @@ type Resync = Pick<
 >;
 
 export interface SwitchRequests {
-  /** @returns `null`: it has ended, the cluster has moved, or somebody moves it. Safe to repeat. */
+  /** @returns `null`: it has ended, the cluster has moved, or another switch is under way. Safe to repeat. */
   failover(
     wanted: WantedSwitch,
     dataSyncSeconds: number,
   ): Promise<AcceptedSwitch<FailoverInput> | null>;
   /** @returns as `failover`. */
   resync(wanted: Resync): Promise<AcceptedSwitch<FailbackInput> | null>;
-  /** Asks a second person. One question for one outage: decided or expired, it is not asked again. */
+  /** Asks for the approval of a person, once for one outage: also after it is decided or expired. */
   ask(wanted: WantedSwitch): Promise<void>;
 }
 
@@ -45,15 +45,15 @@ const questionLifeSeconds = 1_800;
 const duplicate = 1062;
 
 /**
- * @param accord with the right to number the cluster's switches and to accept runs.
- * @param now of `accord`, which keeps the deadlines: milliseconds since 1970.
+ * @param accord pool with the rights to number the cluster's switches and to accept runs.
+ * @param now clock of `accord`, which has the deadlines: milliseconds since 1970.
  */
 export function createSwitchRequests(
   accord: SqlPool,
   cluster: string,
   now: () => number,
 ): SwitchRequests {
-  /** Numbered by compare-and-set on the row that it was decided for. */
+  /** Accepts a switch. Its number comes from a compare-and-set on the row that the decision was based on. */
   async function accept<Input extends TransactionInput>(
     input: Input,
     operation: string,
@@ -120,7 +120,7 @@ export function createSwitchRequests(
       const id = questionIdOf(gid, since);
       const action = {
         ...{ kind: 'failover', gid, failover: 'unplanned', from, to, reason },
-        // Nothing may be lost by it: who would lose writes asks for that himself.
+        // It allows no loss: only a person may accept a loss of writes.
         ...{ acceptLoss: 0, force, sequence, epoch },
       };
       try {
@@ -138,7 +138,7 @@ export function createSwitchRequests(
   };
 }
 
-/** Rolls back what has been numbered. */
+/** Thrown to roll back the number. */
 class Held extends Error {}
 
 /** What an earlier delivery of the same decision has accepted. */
@@ -151,7 +151,7 @@ async function earlier<Input>(
     'SELECT input FROM runs WHERE gid = ? AND operation = ? AND ended_at IS NULL',
     [gid, operation],
   );
-  // Written by `insertAccepted`, so it is what was accepted.
+  // `insertAccepted` has written it, so it has this type.
   return run?.input ? { gid, input: JSON.parse(run.input.toString('utf8')) as Input } : null;
 }
 
@@ -160,11 +160,11 @@ const digestOf = (gid: Gid, since: number): Buffer =>
 
 const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-/** A ULID that is the same for the same question: by its time it stands where it belongs in a list. */
+/** A ULID that is the same for the same approval. Its time gives the approval its place in a list. */
 export function questionIdOf(gid: Gid, since: number): string {
   const letters = [...digestOf(gid, since).subarray(0, 16)].map((byte) => crockford[byte % 32]);
   return `${encodeTime(since, 10)}${letters.join('')}`;
 }
 
-/** The limits of the SQL transaction bound it. */
+/** Only the limits of the SQL transaction bound it. */
 const unhurried = () => ({ signal: new AbortController().signal, deadline: Infinity });

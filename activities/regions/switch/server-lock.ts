@@ -1,14 +1,14 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 
-/** MySQL ends a session that is silent for so long. Longer than any attempt is between two statements. */
+/** MySQL ends a session after this time without a statement. No attempt pauses for so long between two statements. */
 const silentSeconds = 10;
 
 /**
- * A lock of that server, until this session ends: a server has no other, and nobody has to give it back. A machine that
- * has vanished loses session and lock within seconds; what it sends later is not carried out.
+ * Takes a lock of the server until this session ends, so it need not be given back. A vanished machine loses session
+ * and lock within seconds. The server does not execute what the machine sends later.
  *
- * @param seconds that it waits for whoever has it.
- * @throws where somebody else has it still.
+ * @param seconds maximum wait for the present owner.
+ * @throws if another session still has the lock.
  */
 export async function takeLock(mysql: Connection, name: string, seconds: number): Promise<void> {
   await mysql.query('SET SESSION wait_timeout = ?', [silentSeconds]);

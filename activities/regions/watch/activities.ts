@@ -31,17 +31,17 @@ export interface WatchDependencies {
   readonly watchUrl: string;
   /** Clock of the hub, in milliseconds since 1970. One worker observes, and another one decides. */
   readonly now: () => number;
-  /** `false`: it looks, and does nothing about it. */
+  /** `false`: the watch observes, and takes no action. */
   readonly acts: boolean;
-  /** Names the delivery of an activity: the same for every attempt. */
+  /** Id of the delivery of an activity: the same for every attempt. */
   readonly delivery: () => string;
-  /** Aborted when this process is stopping, or nobody waits for the attempt any more. */
+  /** Aborted when this process is stopping, or when the attempt was abandoned. */
   readonly signal: () => AbortSignal;
-  /** Tells the log, and counts. */
+  /** Logs and counts the event. */
   readonly onEvent: (event: WatchEvent) => void;
 }
 
-/** To be registered as `watch.<name>`. */
+/** Register them as `watch.<name>`. */
 export function createWatchActivities(dependencies: WatchDependencies): WatchActivities {
   const { cluster, hub, store, requests, regions, watchUrl, acts, now } = dependencies;
   const database = new URL(watchUrl).pathname.slice(1);
@@ -73,7 +73,7 @@ export function createWatchActivities(dependencies: WatchDependencies): WatchAct
     return { began, at: now(), active: probed, standby: looked };
   }
 
-  /** As the standby reaches it; where none stands by, as any other region does. */
+  /** Probes the active region from the standby, or from any other region if there is no standby. */
   async function alongLink(active: string, standby: string | null): Promise<Probed | null> {
     const from = standby ?? Object.keys(regions).find((region) => region !== active);
     if (from === undefined) return null;
@@ -128,7 +128,7 @@ export function createWatchActivities(dependencies: WatchDependencies): WatchAct
     async degrade({ epoch, detail }) {
       if ((await hub.degrade(epoch)) === 'lost') return false;
       const { region, sequence } = await hub.read();
-      // Only behind the row: what is acknowledged from now on, a switch must not leave behind unasked.
+      // Only after the row: from now on a switch could lose acknowledged commits, so it needs a person's approval.
       await actAlone(hub, accessTo(region).mysqlUrl);
       const id = `degrade ${cluster} ${epoch} ${sequence}`;
       await note({ id, kind: 'degrade', code: 'degraded', detail });

@@ -1,4 +1,4 @@
-/** What a watch does about what it sees: a pure function, so that every promise of it can be played. */
+/** Decides what a watch does about its observations: a pure function, so that tests can check every promise. */
 import type { Gid } from '../../../contracts/engine/ids';
 import type { RegionStatus } from '../../../contracts/participants/regions';
 import {
@@ -34,7 +34,7 @@ export interface Standing {
   readonly resyncs: number;
 }
 
-/** Who would be promoted: the first standby by priority. @returns `null`: nobody stands by. */
+/** The region that would be promoted: the first standby by priority. @returns `null`: there is no standby. */
 export function targetOf({
   region: active,
   regions,
@@ -48,16 +48,16 @@ export function targetOf({
   return policy.priorities.find((region) => standbys.includes(region)) ?? standbys[0] ?? null;
 }
 
-/** Something may have become another thing by then, although nothing new was seen. */
+/** Time after which the decision may change without a new observation. */
 const soonMs = 1_000;
 const laterMs = 30_000;
 
 /**
- * The meaning of what both vantage points see (docs/failover.md, Watching).
+ * Decides on the observations of both vantage points (docs/failover.md, Watching).
  *
- * - One of them sees writes: never a switch.
- * - What is not known: nothing is done, at most somebody is called.
- * - Nothing at all while somebody moves the regions.
+ * - If one of them sees writes, there is never a switch.
+ * - If something is unknown, no action follows; at most an operator is paged.
+ * - While a switch or rejoin is under way, nothing happens at all.
  */
 export function decideOn(
   observations: Readonly<Partial<Record<Vantage, Observation>>>,
@@ -96,7 +96,7 @@ interface Seen {
     readonly standbyReads: Signal;
     readonly standbyFollows: Signal;
   };
-  /** `lost`: that vantage point does not answer, or told nothing lately. */
+  /** `lost`: that vantage point does not answer, or has no recent observation. */
   readonly link: { readonly reads: Signal; readonly writes: Signal } | 'lost';
 }
 
@@ -105,7 +105,7 @@ const isOfNow = (observation: Observation, { epoch, region }: Standing, now: num
   observation.active === region &&
   now - observation.at <= freshFor(observation);
 
-/** All that is well is told once a minute; everything else within seconds. */
+/** A healthy observation is reported once a minute, every other one within seconds. */
 const freshFor = (observation: Observation): number =>
   watchTimes.fresh + (isWell(observation) ? watchTimes.observe : 0);
 
@@ -131,7 +131,7 @@ function signalsOf(hub: Observation, link: Observation | undefined, { policy }: 
   };
 }
 
-/** The hub's writes are silent, and nobody else is known to see any. */
+/** The hub's writes are silent, and the link sees none either, or is unknown. */
 function silent(outage: Outage): Decided {
   const { hub, seen, now } = outage;
   const { link } = seen;
@@ -143,7 +143,7 @@ function silent(outage: Outage): Decided {
       hub.writes.since,
       now,
     );
-  // One of them is a look behind the other: what it will be decides between very different acts.
+  // One vantage point is an observation behind the other. Its next one decides between very different actions.
   if (link.writes !== 'silent' || seen.hub.standbyReads !== 'seen') return nothing(soonMs);
   switch (seen.hub.reads) {
     case 'late':
@@ -151,7 +151,7 @@ function silent(outage: Outage): Decided {
     case 'silent':
       return activeGone(outage);
     case 'seen':
-      // It is there, and commits wait: for the standby, or for its own disk.
+      // The region answers reads, and its commits wait: for the standby, or for its own disk.
       if (link.reads === 'silent')
         return alone(outage, 'The regions do not reach each other, and writes wait.');
       if (seen.hub.standbyFollows === 'silent')
@@ -173,7 +173,7 @@ function standbyGone(outage: Outage): Decided {
   }
 }
 
-/** Safe to decide again: a degraded cluster whose region was not told yet is told. */
+/** Safe to decide again: this repeats the order to a region that has not got it yet. */
 function alone({ standing }: Outage, detail: string): Decided {
   const isWaitedFor =
     (standing.state === 'steady' && standing.sync) || standing.state === 'degraded';
@@ -189,7 +189,7 @@ function activeGone({ hub, standing }: Outage): Decided {
   const { epoch, sequence, region: from, policy } = standing;
   const to = targetOf(standing);
   if (to === null) return page('no_target', `Region ${from} is silent, and no region stands by.`);
-  if (to !== hub.standby) return nothing(soonMs); // Another one than was looked at.
+  if (to !== hub.standby) return nothing(soonMs); // The observations are about another standby.
   const { sinceFailoverMs, attempts } = standing;
   if (sinceFailoverMs !== null && sinceFailoverMs < watchTimes.antiFlap)
     return page('anti_flap', `Region ${from} is silent, ${sinceFailoverMs} ms after a switch.`);
@@ -198,19 +198,19 @@ function activeGone({ hub, standing }: Outage): Decided {
       'attempts_used',
       `Region ${from} is silent, after ${attempts} switches in an hour.`,
     );
-  // What the standby lacks is lost with a promotion: then a person has to say so.
+  // A promotion loses the commits that the standby lacks, so a person must approve it.
   const kind = policy.autoFailover && standing.sync ? 'failover' : 'ask';
   const reason = `Region ${from} acknowledges no write at either vantage point.`;
   const cluster = { epoch, sequence, from, to, force: !standing.sync };
   return decided({ kind, ...cluster, reason, since: hub.writes.since }, laterMs);
 }
 
-/** The hub's writes are acknowledged: there is nothing to switch. */
+/** The hub's writes are acknowledged, so no switch is needed. */
 function wellAtHub({ hub, standing, seen, now }: Outage, link: Observation | undefined): Decided {
   if (seen.hub.standbyReads === 'silent')
     return page('standby_silent', `Region ${hub.standby ?? '?'} does not answer.`);
   if (!link || hub.standby === null) return nothing(laterMs);
-  if (seen.link === 'lost' && link.answers.misses === 0) return nothing(laterMs); // It has told nothing lately.
+  if (seen.link === 'lost' && link.answers.misses === 0) return nothing(laterMs); // The link has no recent observation.
   if (seen.link === 'lost')
     return pageLater(
       'vantage_lost',
@@ -250,6 +250,6 @@ const nothing = (againMs: number): Decided => decided({ kind: 'nothing' }, again
 const page = (code: string, detail: string): Decided =>
   decided({ kind: 'page', code, detail }, laterMs);
 
-/** Not at once: the other vantage point may be about to see the same. */
+/** Pages after a delay: the other vantage point may be about to see the same. */
 const pageLater = (code: string, detail: string, since: number, now: number): Decided =>
   now - since < watchTimes.pageAfter ? nothing(soonMs) : page(code, detail);

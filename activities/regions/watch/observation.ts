@@ -1,4 +1,4 @@
-/** Looks become observations: how often, and since when, something was missed in a row. */
+/** Turns probe results into observations: consecutive misses, and the time of the first one. */
 import type {
   HealthLevel,
   Observation,
@@ -7,20 +7,20 @@ import type {
 } from '../../../contracts/participants/region-watch';
 import { watchTimes } from '../../../contracts/participants/region-watch';
 
-/** One look from one vantage point. */
+/** Result of one probe from one vantage point. */
 export interface ProbeResult {
   readonly began: number;
   readonly at: number;
   /** `null`: the vantage point itself does not answer. */
   readonly active: Probed | null;
-  /** `null`: it does not look at the standby. */
+  /** `null`: this vantage point does not probe the standby. */
   readonly standby: StandbyLook | null;
 }
 
-/** What a region answered to a heartbeat. */
+/** Answer of a region to a heartbeat. */
 export interface Probed {
   readonly reads: boolean;
-  /** It acknowledged a write in time. */
+  /** The region acknowledged a write in time. */
   readonly writes: boolean;
   readonly ms: number;
   readonly error: string | null;
@@ -30,15 +30,15 @@ export interface StandbyLook {
   readonly reads: boolean;
   readonly follows: boolean;
   readonly ms: number;
-  /** Age of the newest write of the hub that it has; `null`: it has none, or does not answer. */
+  /** Age of the newest write of the hub on the standby; `null`: it has none, or does not answer. */
   readonly lagMs: number | null;
   readonly error: string | null;
 }
 
-/** Whom a cluster's observations are about. */
+/** Epoch and regions of the observations of a cluster. */
 export type Subject = Pick<Observation, 'epoch' | 'active' | 'standby'>;
 
-/** The next observation. What was seen of another epoch or of other regions does not count. */
+/** The next observation. Misses in another epoch, or of other regions, do not count. */
 export function seenBy(
   before: Observation | null,
   subject: Subject,
@@ -66,7 +66,7 @@ export function seenBy(
   };
 }
 
-/** Neither seen nor silent, however long it lasts: nobody has looked. */
+/** Without a probe the signal is neither seen nor silent, however long that lasts. */
 const unknown = (at: number): Streak => ({ misses: 1, since: at });
 
 export const isAbout = (observation: Subject, { epoch, active, standby }: Subject): boolean =>
@@ -87,7 +87,7 @@ export function signalOf(
 
 type SilencePolicy = Parameters<typeof signalOf>[2];
 
-/** What a observation comes to: as long as it is the same, there is nothing to tell. */
+/** Summary of an observation. While it is the same, there is nothing to report. */
 export function signatureOf(observation: Observation, policy: SilencePolicy): string {
   const { answers, reads, writes, standbyReads, standbyFollows } = observation;
   const signals = [answers, reads, writes, standbyReads, standbyFollows].map((streak) =>

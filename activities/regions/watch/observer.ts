@@ -10,18 +10,18 @@ import {
 } from '../../../contracts/participants/region-watch';
 import { seenBy, signatureOf, type ProbeResult, type Subject } from './observation';
 
-/** The cluster as the hub has it now. */
+/** The cluster as the hub knows it now. */
 export interface Place {
   readonly subject: Subject;
   readonly policy: WatchPolicy;
 }
 
 interface ObserverParts {
-  /** `null`: it is in one place. */
+  /** `null`: the cluster has one region. */
   readonly place: () => Promise<Place | null>;
-  /** One look; never rejects. */
+  /** One probe; never rejects. */
   readonly look: (vantage: Vantage, subject: Subject) => Promise<ProbeResult>;
-  /** Writes down what is seen. */
+  /** Stores an observation. */
   readonly tell: (
     vantage: Vantage,
     observation: Observation,
@@ -33,10 +33,12 @@ interface ObserverParts {
 }
 
 const tellEveryMs = 2_000;
-/** From one look to the next, where something was told in between. */
+/** Pause between two probes with a report in between. */
 const betweenMs = 250;
 
-/** Looks until there is something to tell: `WatchActivities.observe`. An aborted signal ends it with what was seen last. */
+/**
+ * Probes until there is something to report: `WatchActivities.observe`. An aborted signal ends it with the last one.
+ */
 export function createObserver({
   place,
   look,
@@ -49,11 +51,12 @@ export function createObserver({
     signal: AbortSignal,
   ): Promise<Observation | null> {
     const began = now();
-    // Nobody has looked for a while: what was told is old, and what was missed then is missed from now on.
+    // The last observation is too old: its misses count from now on.
     const isOld = since === null || began - since.at > watchTimes.fresh;
     let toldAt = -Infinity;
     let last = isOld ? null : since;
-    if (since) await pause(since.at + betweenMs - began, signal); // What flickers is told, but not looked at faster.
+    // A flickering signal is reported, but not probed faster.
+    if (since) await pause(since.at + betweenMs - began, signal);
     for (;;) {
       const looked = now();
       const placed = await place();

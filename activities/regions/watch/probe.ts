@@ -1,14 +1,14 @@
-/** Looks at one region: a write that is acknowledged proves that it works; pings stay green on a frozen disk. */
+/** Probes one region. An acknowledged write proves that it works; a ping succeeds on a frozen disk, too. */
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { stateOf, withRegion } from '../switch/mysql-region';
 import type { Probed, StandbyLook } from './observation';
 
 /**
- * Writes a heartbeat, on a connection of its own. Whatever goes wrong is an answer; it takes little longer than `withinMs`.
+ * Writes a heartbeat, on a connection of its own. An error is a result, too. It takes little longer than `withinMs`.
  *
- * @param url of the database that has the table `heartbeat`.
- * @param source the vantage point: it has a row of its own, or one that hangs would make the others hang.
+ * @param url address of the database with the table `heartbeat`.
+ * @param source the vantage point. Each has a row of its own, so that one that hangs does not block the others.
  */
 export async function heartbeat(url: string, source: string, withinMs: number): Promise<Probed> {
   const began = performance.now();
@@ -19,7 +19,8 @@ export async function heartbeat(url: string, source: string, withinMs: number): 
   });
   try {
     await withRegion(url, withinMs, async (region) => {
-      // An earlier heartbeat may wait for its acknowledgement, with its row locked: those behind it must not pile up.
+      // An earlier heartbeat may wait for its acknowledgement, with its row locked. Later ones must not queue behind
+      // it.
       await region.query(
         `SET SESSION innodb_lock_wait_timeout = 1, SESSION transaction_isolation = 'READ-COMMITTED'`,
       );
@@ -39,10 +40,10 @@ export async function heartbeat(url: string, source: string, withinMs: number): 
 }
 
 /**
- * Looks at a standby, as its operator.
+ * Probes a standby as its operator.
  *
- * @param database that has the table `heartbeat`, where the hub's own row tells how far it is behind.
- * @param now of the hub, whose clock that row is stamped by.
+ * @param database database with the table `heartbeat`. The hub's row in it shows how far the standby is behind.
+ * @param now clock of the hub, which gives that row its time.
  */
 export async function lookAtStandby(
   url: string,
@@ -65,7 +66,7 @@ export async function lookAtStandby(
   }
 }
 
-/** In microseconds since 1970. */
+/** Time of the newest heartbeat, in microseconds since 1970. */
 async function newestHeartbeat(region: Connection, database: string): Promise<number | null> {
   const [rows] = await region.query<(RowDataPacket & { readonly at: string | null })[]>(
     `SELECT CAST(MAX(at_us) AS CHAR) AS at FROM \`${database}\`.heartbeat WHERE source = 'hub'`,
@@ -74,13 +75,13 @@ async function newestHeartbeat(region: Connection, database: string): Promise<nu
   return at === null ? null : Number(at);
 }
 
-/** Not along the way that clients take: that one is closed while a region is switched. */
+/** Address by the hub's own route. The route of clients is closed during a switch. */
 export function alongHub(watchUrl: string, { mysqlUrl }: { readonly mysqlUrl: string }): string {
   const url = new URL(watchUrl);
   url.host = new URL(mysqlUrl).host;
   return url.toString();
 }
 
-/** Without an address's password: the drivers tell none. */
+/** Text of an error. It has no password: drivers do not write one into their messages. */
 export const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);

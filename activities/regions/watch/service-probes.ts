@@ -1,4 +1,4 @@
-/** How each service of a region answers the hub. Persons are shown it; nothing is decided by it. */
+/** Answers of each service of a region to the hub. They are shown to people; no decision depends on them. */
 import { Redis } from 'ioredis';
 import { Kafka, logLevel } from 'kafkajs';
 
@@ -10,18 +10,18 @@ import {
 import type { RegionAccess } from '../switch/activities';
 import { alongHub, heartbeat, lookAtStandby, reasonOf } from './probe';
 
-/** One look at one service. */
+/** Result of one probe of one service. */
 export interface ServiceLook {
-  /** It does what its region has it for: takes writes, or follows. */
+  /** The service does its work: it takes writes in the active region, and follows in a standby. */
   readonly isWell: boolean;
-  /** `null`: it did not answer. */
+  /** Latency; `null`: it did not answer. */
   readonly ms: number | null;
-  /** How far it is behind what it follows; `null`: it follows nothing, or nobody knows. */
+  /** Lag behind its source; `null`: it has no source, or the lag is unknown. */
   readonly lagMs: number | null;
   readonly error: string | null;
 }
 
-/** What the looks of the last minute come to. */
+/** Summary of the probes of the last minute. */
 export interface ServiceHealth {
   readonly level: HealthLevel;
   /** Latency of the last probe that was answered. */
@@ -32,7 +32,7 @@ export interface ServiceHealth {
   readonly error: string | null;
 }
 
-/** @param looks the last one last; one at least. */
+/** @param looks probe results, the newest last; at least one. */
 export function healthOf(looks: readonly ServiceLook[], failureThreshold: number): ServiceHealth {
   const last = looks.at(-1);
   const failed = looks.filter(({ isWell }) => !isWell).length;
@@ -60,7 +60,7 @@ export interface LookedAt {
   readonly now: () => number;
 }
 
-/** Each service once, all at a time. Never rejects; takes little longer than `watchTimes.probeWithin`. */
+/** Probes each service once, all at the same time. Never rejects; takes little longer than `watchTimes.probeWithin`. */
 export async function lookAtServices(
   region: LookedAt,
 ): Promise<Readonly<Record<RegionService, ServiceLook>>> {
@@ -97,7 +97,7 @@ function lookAtRedis({ access, isActive }: LookedAt): Promise<ServiceLook> {
     try {
       return redisLook(await redis.info('replication'), isActive);
     } catch (error) {
-      throw reason ?? error; // The command knows only that its connection is closed.
+      throw reason ?? error; // The error of the command says only that its connection is closed.
     } finally {
       redis.disconnect();
     }
@@ -111,7 +111,7 @@ export function redisLook(info: string, isActive: boolean): Pick<ServiceLook, 'l
   if (isActive) return { lagMs: null, error: leads ? null : 'It follows another one.' };
   if (leads) return { lagMs: null, error: 'It follows nobody.' };
   const isLinked = valueOf('master_link_status') === 'up';
-  // Its leader says something each second, if it has nothing else to say.
+  // Its primary sends something each second, at least a ping.
   const silentSeconds = Number(valueOf('master_last_io_seconds_ago') ?? -1);
   return {
     lagMs: isLinked && silentSeconds >= 0 ? Math.max(0, silentSeconds - 1) * 1_000 : null,
@@ -131,7 +131,7 @@ function lookAtKafka({ access }: LookedAt): Promise<ServiceLook> {
       const error = brokers.length > 0 ? null : 'It knows no broker.';
       return { lagMs: null, error };
     } finally {
-      admin.disconnect().catch(() => undefined); // Nobody waits for it.
+      admin.disconnect().catch(() => undefined); // No caller waits for it.
     }
   });
 }

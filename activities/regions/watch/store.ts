@@ -1,4 +1,4 @@
-/** Rows of the hub that a watch reads and writes: policy, observations, what it has told or done. */
+/** Rows of the hub that a watch reads and writes: policy, observations, and events. */
 import { operatorFlows, type Gid } from '../../../contracts/engine/ids';
 import {
   defaultWatchPolicy,
@@ -12,25 +12,25 @@ import type { ServiceHealth } from './service-probes';
 import { operations } from '../switch/requests';
 import type { Standing } from './decision';
 
-/** One region from one vantage point. */
+/** Observation of one region from one vantage point. */
 export interface SeenRegion {
   readonly region: string;
   readonly vantage: Vantage;
   readonly level: HealthLevel;
   readonly latencyMs: number | null;
   readonly lagMs: number | null;
-  /** `null`: none now; the one before stays. */
+  /** `null`: no error now; the row keeps the last one. */
   readonly error: string | null;
 }
 
-/** One service of a region, as the hub sees it. */
+/** Health of one service of a region, as the hub observes it. */
 export interface SeenService extends ServiceHealth {
   readonly region: string;
   readonly service: RegionService;
 }
 
 export interface WatchEvent {
-  /** The same however often it is delivered. */
+  /** Id of the event: the same in every delivery. */
   readonly id: string;
   readonly kind: 'page' | 'degrade' | 'ask' | 'failover' | 'resync';
   readonly code: string;
@@ -46,7 +46,7 @@ export type Placed = Pick<
 const duplicate = 1062;
 
 export function createWatchStore(accord: Pick<SqlPool, 'select' | 'change'>, cluster: string) {
-  /** @returns undefined: the hub does not know it, or it is in one place. */
+  /** @returns undefined: the hub does not know the cluster, or it has one region. */
   async function placed(): Promise<Placed | undefined> {
     const [row] = await accord.select<PlacedRow>(
       `SELECT c.epoch, c.region, c.sync, c.state, c.sequence, p.auto_failover AS autoFailover,
@@ -71,11 +71,11 @@ export function createWatchStore(accord: Pick<SqlPool, 'select' | 'change'>, clu
   return {
     placed,
 
-    /** As `placed`, with what has happened lately. */
+    /** As `placed`, with the recent history. */
     async standing(): Promise<Standing | undefined> {
       const now = await placed();
       if (!now) return undefined;
-      // Behind the row: a switch that is accepted in between has taken the row's number.
+      // Read after the row: a switch that is accepted in between has taken the number of the row.
       const [history] = await accord.select<HistoryRow>(
         `SELECT
            (SELECT gid FROM runs WHERE tenant = ? AND flow IN (?)
@@ -125,7 +125,7 @@ export function createWatchStore(accord: Pick<SqlPool, 'select' | 'change'>, clu
       );
     },
 
-    /** @returns false: it stands there already. */
+    /** @returns false: the event is stored already. */
     async note({ id, kind, code, detail }: WatchEvent): Promise<boolean> {
       try {
         await accord.change(
@@ -148,7 +148,7 @@ interface PlacedRow {
   readonly sync: number | string;
   readonly state: Standing['state'];
   readonly sequence: number | string;
-  /** `null`, as everything behind it: nobody has said anything. */
+  /** `null`, like all columns after it: the cluster has no policy of its own. */
   readonly autoFailover: number | null;
   readonly failureThreshold: number | null;
   readonly unhealthyMs: number | null;
@@ -164,7 +164,7 @@ interface HistoryRow {
   readonly resyncs: number | string;
 }
 
-/** As it was validated where it was written. */
+/** The policy of a row. It was validated before it was written. */
 function policyOf(row: PlacedRow): WatchPolicy {
   const by = defaultWatchPolicy;
   return {

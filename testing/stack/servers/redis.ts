@@ -60,7 +60,9 @@ const redisOf = (region: Region): Server => ({
 });
 export const regionalRedis = [redisOf('a'), redisOf('b')];
 
-/** From the profile's folder, where Redis is started: a path may hold what its configuration reads as something else. */
+/**
+ * From the profile's folder, where Redis is started: a path may hold what its configuration reads as something else.
+ */
 const dataName = (name: RedisName): string => `data/${name}`;
 const configurationFile = (name: RedisName, { folder }: Context): string =>
   join(folder, `${name}.conf`);
@@ -70,7 +72,7 @@ const directivesOf = (name: RedisName, context: Context): Readonly<Record<string
   port: String(portOf(context, name)),
   dir: dataName(name),
   requirepass: context.passwords.redis,
-  masterauth: context.passwords.redis, // Of whoever it follows: one password in all regions.
+  masterauth: context.passwords.redis, // The password of its primary: one password in all regions.
   daemonize: 'no',
   'set-proc-title': 'no', // A title is written over the environment, which says whose process it is.
   ...redisSettings,

@@ -49,8 +49,8 @@ describe('money in sentences', () => {
 });
 
 /**
- * List one as ISO published it, kept by the package currency-codes. Of each code the digits of its minor unit; `N.A.`:
- * it has none.
+ * List one as ISO published it, from the package currency-codes: code and digits of its minor unit. `N.A.`: it has
+ * none.
  */
 const listOne = Object.fromEntries(
   [

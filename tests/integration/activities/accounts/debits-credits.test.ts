@@ -121,7 +121,7 @@ describe('debits and credits', () => {
       'DELETE FROM merchant_movements',
     ].map((statement) => bank.pool.change(statement));
     expect(await Promise.allSettled(denied)).toMatchObject([
-      { status: 'rejected', reason: { errno: 1143 } }, // Of a column.
+      { status: 'rejected', reason: { errno: 1143 } }, // No right to a column.
       { status: 'rejected', reason: { errno: 1142 } },
     ]);
     const claim = 'UPDATE merchant_movements SET settlement_id = NULL, settlement_page = NULL';

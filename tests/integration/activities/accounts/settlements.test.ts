@@ -106,7 +106,7 @@ describe('a settlement', () => {
     const dayBefore = dayOf(Date.now() - 2 * dayMs);
     expect(await settle('two', dayBefore)).toBe(1);
     await earn(merchant, 7, 2); // Late: of a day that is settled.
-    await earn(merchant, 9, 0); // Of today: not yet.
+    await earn(merchant, 9, 0); // A movement of today is not settled yet.
     expect(await settle('two', dayBefore)).toBe(1);
     expect(await positionsOf(`two.EUR-${dayBefore}`)).toMatchObject([{ net: '100' }]);
     expect(await settle('two', yesterday)).toBe(1);
