@@ -23,7 +23,10 @@ const site = environmentSite(() => project);
 
 const program = new Command('accord')
   .description('Runs transactions that span several databases to one of three endings.')
-  .option('--config <file>', 'of a project; else accord.config.js of the working folder')
+  .option(
+    '--config <file>',
+    'configuration of a project; default: accord.config.js of the working folder',
+  )
   .hook('preAction', async () => {
     project = await loadProject(program.opts<{ readonly config?: string }>().config);
     installApplication(project?.application ?? shop);

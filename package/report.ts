@@ -19,7 +19,7 @@ export const colors = picocolors.createColors(true);
 /** `--json`: on standard output. `--json FILE`: in that file, beside the report for people. */
 export type JsonTarget = string | true | undefined;
 export const jsonOption = (): Option =>
-  new Option('--json [file]', 'the report as JSON: on standard output, or in a file');
+  new Option('--json [file]', 'write the report as JSON, to standard output or to a file');
 
 /** The end of a report. */
 export interface Verdict {

@@ -25,7 +25,7 @@ export interface Site {
   readonly migrate: (
     options: SiteOptions,
   ) => Promise<{ readonly databases: readonly string[]; readonly urls: DatabaseUrls }>;
-  /** Of a user who may read and write keys. */
+  /** Address for a user who may read and write keys. */
   readonly apiDatabaseUrl: (options: SiteOptions) => Promise<string>;
   /** What can be asked, SQL alone where `quick`. */
   readonly books: (

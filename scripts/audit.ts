@@ -42,12 +42,12 @@ function show(whose: string, { entries, broken }: ChainsRead): void {
 }
 
 new Command('audit')
-  .description('The audits of operators and of payments.')
+  .description('Checks the audits of operators and of payments.')
   .addCommand(
     new Command('verify')
-      .description('Recomputes both chains: exit code 1, and the entry, where one breaks.')
+      .description('Recomputes both chains. Exit code 1 and the entry if a chain is broken.')
       .addOption(
-        new Option('-p, --profile <name>', 'whose, unless VERIFY_DATABASE_URLS says it')
+        new Option('-p, --profile <name>', 'profile of the databases, without VERIFY_DATABASE_URLS')
           .choices(stackProfiles)
           .default('dev'),
       )

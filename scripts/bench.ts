@@ -51,20 +51,20 @@ new Command('bench')
     ]),
   )
   .option('--in-flight <number>', 'payments at one time', wholeNumber, 200)
-  .option('--payments <number>', 'payments in all, after a warm-up', wholeNumber, 1_000)
-  .option('--transactions <number>', 'ended ones, of invariants', wholeNumber, 100_000)
+  .option('--payments <number>', 'number of payments, after a warm-up', wholeNumber, 1_000)
+  .option('--transactions <number>', 'invariants: ended transactions', wholeNumber, 100_000)
   .option(
     '--rows <number>',
-    'of statements: rows that wait, and as many done; of relay: events that wait',
+    'statements: waiting rows, and as many done ones; relay: waiting events',
     manyRows,
     1_000_000,
   )
-  .option('--events <number>', 'of relay: those that are brought to Kafka', wholeNumber, 50_000)
-  .option('--times <number>', 'of costs: transactions of each flow', wholeNumber, 20)
+  .option('--events <number>', 'relay: events to publish', wholeNumber, 50_000)
+  .option('--times <number>', 'costs: transactions of each flow', wholeNumber, 20)
   .option('-w, --workers <number>', 'transaction workers', wholeNumber, 2)
   .addOption(jsonOption())
   .addOption(
-    new Option('-p, --profile <name>', 'which set of servers').choices(profiles).default('dev'),
+    new Option('-p, --profile <name>', 'profile of the servers').choices(profiles).default('dev'),
   )
   .action(bench)
   .parseAsync()
@@ -203,12 +203,12 @@ const summaryOf = (report: BenchReport): object => ({
 function wholeNumber(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number >= 1 && number <= most) return number;
-  throw new InvalidArgumentError(`It is a whole number, 1 to ${most}.`);
+  throw new InvalidArgumentError(`It must be a whole number, 1 to ${most}.`);
 }
 
 function manyRows(text: string): number {
   const number = Number(text);
   const isMultiple = Number.isInteger(number / rowsAtOnce);
   if (isMultiple && number > 0 && number <= mostRows) return number;
-  throw new InvalidArgumentError(`It is a multiple of ${rowsAtOnce}, up to ${mostRows}.`);
+  throw new InvalidArgumentError(`It must be a multiple of ${rowsAtOnce}, up to ${mostRows}.`);
 }

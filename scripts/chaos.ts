@@ -56,10 +56,10 @@ const afterMs = (minutes: number): number => (minutes < 2 ? 6_000 : 15_000);
 
 new Command('chaos')
   .description(
-    'Load, faults by a seed, and proof that every transaction ended once and the books balance.',
+    'Runs load with random faults, and checks that every transaction ended once and the books balance.',
   )
-  .option('-s, --seed <number>', 'what chance is drawn from', wholeNumber, Date.now() % 1_000_000)
-  .option('-m, --minutes <number>', 'how long faults strike', minutesOf, 3)
+  .option('-s, --seed <number>', 'seed of the random numbers', wholeNumber, Date.now() % 1_000_000)
+  .option('-m, --minutes <number>', 'duration of the faults', minutesOf, 3)
   .option('--only <kinds>', 'only these faults, separated by commas', faultsOf)
   .option('-w, --workers <number>', 'transaction workers', wholeNumber, workersDefault)
   .option('--clients <number>', 'clients at one time', wholeNumber, clientsDefault)
@@ -68,7 +68,7 @@ new Command('chaos')
   )
   .addOption(jsonOption())
   .addOption(
-    new Option('-p, --profile <name>', 'whose servers are killed')
+    new Option('-p, --profile <name>', 'profile of the servers, which are killed')
       .choices(profiles)
       .default('test'),
   )
@@ -129,7 +129,7 @@ async function proof(options: Options, stack: Stack, cleanups: Cleanup[]): Promi
   say(`Seed ${seed}, ${plan.length} faults: ${plan.map(({ name }) => name).join(', ')}.`);
   const machine = await machineOf(profile);
   const historyFile = join(folder, 'history.jsonl');
-  if (broken) say(`Planted, ${broken}: ${planted?.sentence ?? ''}.`);
+  if (broken) say(`Planted bug ${broken}: ${planted?.sentence ?? ''}.`);
   const observed = await runChaos({
     ...(broken ? { build: await brokenBuild(broken) } : { next: await nextBuild() }),
     ...(planted?.faults !== undefined && { faults: planted.faults }),
@@ -213,13 +213,13 @@ function verdictsOf({ counters }: Observation): Readonly<Record<string, number>>
 function wholeNumber(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number >= 1) return number;
-  throw new InvalidArgumentError('It is a whole number, at least 1.');
+  throw new InvalidArgumentError('It must be a whole number, at least 1.');
 }
 
 function minutesOf(text: string): number {
   const minutes = Number(text);
   if (minutes > 0 && minutes <= 600) return minutes;
-  throw new InvalidArgumentError('It is a number of minutes, at most 600; 0.5 is half of one.');
+  throw new InvalidArgumentError('It must be a number of minutes, at most 600, such as 0.5.');
 }
 
 function faultsOf(text: string): readonly FaultName[] {

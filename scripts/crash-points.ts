@@ -112,7 +112,7 @@ function show({ played, books }: CrashReport, flow: readonly Way[]): void {
   const zombies = played.filter(isZombie);
   if (zombies.length === 0) return;
   const fenced = zombies.filter(({ wasFenced }) => wasFenced).length;
-  print(`${zombies.length} zombies, ${fenced} of which came back to the fence after their undo`);
+  print(`${zombies.length} zombies; the fence saw ${fenced} of them after their undo`);
 }
 
 const isZombie = ({ point }: PlayedPoint): boolean => point.crash === 'zombie';
@@ -144,19 +144,26 @@ const listOf =
 
 function jobsOf(text: string): number {
   const jobs = Number(text);
-  if (!Number.isInteger(jobs) || jobs < 2) throw new InvalidArgumentError('A whole number from 2.');
+  if (!Number.isInteger(jobs) || jobs < 2)
+    throw new InvalidArgumentError('It must be a whole number, at least 2.');
   return jobs;
 }
 
 new Command('crash-points')
-  .description('Kills and fails every flow at every point, and looks whether it ends right.')
-  .option('--flow <names>', `only these, separated by commas: ${ways.join(', ')}`, listOf(ways))
-  .option('--activity <types>', 'only at these, e.g. accord.endRun', listOf(callsOfWays))
+  .description('Injects a crash or failure at every point of every flow, and checks its ending.')
+  .option(
+    '--flow <names>',
+    `only these flows, separated by commas: ${ways.join(', ')}`,
+    listOf(ways),
+  )
+  .option('--activity <types>', 'only at these activities, e.g. accord.endRun', listOf(callsOfWays))
   .option('--point <names>', 'only these points', listOf(faultPoints))
-  .option('--crash <names>', `only these: ${crashes.join(', ')}`, listOf(crashes))
+  .option('--crash <names>', `only these crashes: ${crashes.join(', ')}`, listOf(crashes))
   .option('-j, --jobs <number>', 'worker processes', jobsOf, 2)
   .addOption(jsonOption())
-  .addOption(new Option('-p, --profile <name>', 'whose servers').choices(profiles).default('test'))
+  .addOption(
+    new Option('-p, --profile <name>', 'profile of the servers').choices(profiles).default('test'),
+  )
   .addHelpText('after', '\nExit code: 0 proven, 1 violated, 2 it could not be run, 3 not proven.')
   .action(crashPoints)
   .exitOverride()

@@ -56,11 +56,11 @@ const workers = 2;
 
 new Command('demo')
   .description(
-    'Every flow through real servers: completed, refused, cancelled, killed, parked, reviewed.',
+    'Runs every flow on real servers: completed, refused, cancelled, killed, parked, reviewed.',
   )
   .addOption(jsonOption())
   .option('--keep', 'leave application and servers running')
-  .option('--regions', 'instead: a region is lost under load, and comes back; servers of their own')
+  .option('--regions', 'instead: lose a region under load, and bring it back, on separate servers')
   .addOption(
     new Option(
       '--parked [size]',
@@ -68,7 +68,7 @@ new Command('demo')
     ).choices(sizes),
   )
   .addOption(
-    new Option('-p, --profile <name>', 'which set of servers').choices(profiles).default('dev'),
+    new Option('-p, --profile <name>', 'profile of the servers').choices(profiles).default('dev'),
   )
   .action(play)
   .parseAsync()
@@ -90,7 +90,7 @@ function play(options: Options): Promise<void> {
 async function park({ profile, json, parked }: Options): Promise<void> {
   const local = await bringUpApplication(profile, { workers, say });
   const { gid, step, version } = await parkOrder(local, parked === 'large' ? 'large' : 'small');
-  say('Parked, and what had stopped it is mended: somebody must look at it and decide.');
+  say('The order is parked, and its cause is repaired. An operator must decide.');
   print(`GID=${gid}\nSTEP=${step}\nVERSION=${version}`);
   printJson(json, { gid, step, version });
 }

@@ -42,27 +42,22 @@ new Command('drill')
   .description(
     'Loses a region under load, switches to the other one, and brings the lost one back.',
   )
-  .addArgument(new Argument('<kinds...>', 'what happens, one after the other').choices(drillKinds))
-  .option('--times <number>', 'how often', timesOf, 1)
+  .addArgument(new Argument('<kinds...>', 'drills, in this order').choices(drillKinds))
+  .option('--times <number>', 'number of repetitions', timesOf, 1)
   .addOption(jsonOption())
-  .option('--keep', 'leave everything up')
-  .option(
-    '--untimed',
-    'judge what was lost, and not how long it took: where others use the machine',
-  )
+  .option('--keep', 'keep servers and application running')
+  .option('--untimed', 'check for losses only, not for times: for a machine with other load')
   .addOption(
-    new Option('--at <step>', 'of lost-run: those alone that are held at this step').choices([
+    new Option('--at <step>', 'lost-run: only switches that are held at this step').choices([
       ...new Set(lostRuns.map(heldAt)),
     ]),
   )
   .addOption(
-    new Option('--fault <fault>', 'of lost-run: those alone that this befalls').choices(
-      lostRunFaults,
-    ),
+    new Option('--fault <fault>', 'lost-run: only switches with this fault').choices(lostRunFaults),
   )
   .option(
     '--all',
-    `of lost-run: every place, way and fault, ${lostRuns.length} switches instead of ${fewLostRuns.length}`,
+    `lost-run: every place, way and fault: ${lostRuns.length} switches instead of ${fewLostRuns.length}`,
   )
   .addOption(
     new Option('--break <protection>', 'plant one bug; the drill must turn red').choices(
@@ -88,7 +83,7 @@ async function drill(
   try {
     const operators = await openOperators(cluster.application.apiUrl);
     const build = broken && (await brokenRegions(broken));
-    if (broken) say(`Planted, ${broken}: ${regionBreaks[broken].sentence}.`);
+    if (broken) say(`Planted bug ${broken}: ${regionBreaks[broken].sentence}.`);
     const runs = lostRunsOf(which);
     const site = { cluster, operators, build, say, isTimed: untimed !== true, lostRuns: runs };
     const drilled = await runDrills(kinds, times, site);
@@ -120,5 +115,5 @@ const commandOf = (kinds: readonly DrillKind[], broken: RegionBreak | undefined)
 function timesOf(text: string): number {
   const times = Number(text);
   if (Number.isInteger(times) && times >= 1 && times <= 100) return times;
-  throw new InvalidArgumentError('It is a whole number, 1 to 100.');
+  throw new InvalidArgumentError('It must be a whole number, 1 to 100.');
 }

@@ -39,7 +39,8 @@ interface Registry {
 
 async function adminUrlOf(profile: Profile): Promise<string> {
   const adminUrl = givenAddresses().mysql ?? (await readStack(profile))?.mysql.adminUrl;
-  if (adminUrl === undefined) throw new Error('No MySQL: set MYSQL_URL, or bring a profile up.');
+  if (adminUrl === undefined)
+    throw new Error('No MySQL is configured: set MYSQL_URL, or bring a profile up.');
   return adminUrl;
 }
 
@@ -163,20 +164,20 @@ async function renew({ profile, json }: Options): Promise<void> {
 }
 
 const profileOption = (): Option =>
-  new Option('-p, --profile <name>', 'whose').choices(profiles).default('dev');
+  new Option('-p, --profile <name>', 'profile of the servers').choices(profiles).default('dev');
 const program = new Command('installation').description(
-  'To whom databases, namespace, keys and topics belong.',
+  'Shows and registers the owner of databases, namespace, keys and topics.',
 );
 program
   .command('claim', { isDefault: true })
-  .description('show the owner of each, and register for this installation what nobody has')
+  .description('show the owner of each, and register this installation where there is none')
   .addOption(profileOption())
   .addOption(jsonOption())
-  .option('--from <id>', 'take over what this one has: it must be gone for good')
+  .option('--from <id>', 'take over from this installation, which must be gone for good')
   .action(claim);
 program
   .command('renew')
-  .description('a copy of an installation becomes one of its own; every process must be stopped')
+  .description('make a copy of an installation a separate one; stop every process first')
   .addOption(profileOption())
   .addOption(jsonOption())
   .action(renew);

@@ -53,8 +53,12 @@ function sentenceOf({ actions, looked, dryRun }: ReconcileReport): string {
 }
 
 new Command('reconcile')
-  .description('One round of reconciliation, by the transaction workers of a profile.')
-  .addOption(new Option('-p, --profile <name>', 'whose').choices(stackProfiles).default('dev'))
+  .description('Runs one round of reconciliation on the transaction workers of a profile.')
+  .addOption(
+    new Option('-p, --profile <name>', 'profile of the workers')
+      .choices(stackProfiles)
+      .default('dev'),
+  )
   .option('--dry-run', 'write no finding, repair nothing')
   .addOption(jsonOption())
   .action(reconcile)

@@ -23,7 +23,7 @@ const all: readonly (Scenario | JobScenario)[] = [...scenarios, ...jobScenarios]
 const command = new Command('record-history')
   .description(
     'Records the history of a scenario of tests/replay/scenarios.ts from a real run. A recording is never overwritten: ' +
-      'while runs of its version may live, a red replay means patched(), not a new recording.',
+      'while runs of its version may be open, a failed replay needs patched(), not a new recording.',
   )
   .argument('[scenarios...]', 'names of scenarios; none: all that have no recording yet')
   .option('--list', 'show the scenarios, and which have a recording')

@@ -40,11 +40,11 @@ const workers = 2;
 const answerWithinMs = 2_000;
 
 const program = new Command('regions').description(
-  'Two regions {MySQL, Redis, Kafka}, a hub, and the application on them.',
+  'Runs two regions (MySQL, Redis, Kafka), a hub, and the application.',
 );
 program
   .command('up')
-  .description('bring up what is missing; the processes stay')
+  .description('start what is not running; the processes keep running')
   .action(async () => {
     const { application, urls } = await bringUpCluster({ workers, watch: 'on', say });
     const credential = await developerCredential('regions', urls);
@@ -53,7 +53,7 @@ program
   });
 program
   .command('status')
-  .description('ask each region')
+  .description('show the state of each region')
   .addOption(jsonOption())
   .action(async ({ json }: Options) => {
     reportTo(json);
@@ -64,9 +64,9 @@ program
 program
   .command('switch')
   .description('make the other region the active one')
-  .requiredOption('--to <region>', 'which one')
-  .option('--unplanned', 'the active one is lost')
-  .option('--may-begin-alone', 'although no standby acknowledges')
+  .requiredOption('--to <region>', 'region to make active')
+  .option('--unplanned', 'the active region has failed')
+  .option('--may-begin-alone', 'begin even if no standby acknowledges commits')
   .addOption(jsonOption())
   .action(
     async (options: {
@@ -92,7 +92,7 @@ program
 program
   .command('rejoin')
   .description('let a region that was lost stand by again')
-  .requiredOption('--region <region>', 'which one')
+  .requiredOption('--region <region>', 'region that rejoins')
   .addOption(jsonOption())
   .action(async ({ region, json }: Options & { readonly region: string }) => {
     reportTo(json);
@@ -102,7 +102,7 @@ program
   });
 program
   .command('down')
-  .description('stop everything; the data stay')
+  .description('stop everything; keep the data')
   .action(() => takeDown('regions'));
 
 program.parseAsync().then(

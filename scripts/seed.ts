@@ -272,17 +272,24 @@ interface SeedOptions {
 
 function withCurrency(code: string, earlier: readonly Currency[]): readonly Currency[] {
   if (isCurrency(code)) return [...earlier, code];
-  throw new InvalidArgumentError('No currency of ISO 4217 that has minor units.');
+  throw new InvalidArgumentError('It must be a currency of ISO 4217 with minor units.');
 }
 
 if (require.main === module) {
   new Command('seed')
     .description(
-      'Stock, accounts and coupons of the tenant acme, after npm run migrate. Safe to repeat.',
+      'Creates stock, accounts and coupons of the tenant acme. Run npm run migrate first. Safe to repeat.',
     )
-    .addOption(new Option('-p, --profile <name>', 'whose').choices(profiles).default('dev'))
     .addOption(
-      new Option('-c, --currency <codes...>', 'of ISO 4217, whose accounts are opened as well')
+      new Option('-p, --profile <name>', 'profile of the databases')
+        .choices(profiles)
+        .default('dev'),
+    )
+    .addOption(
+      new Option(
+        '-c, --currency <codes...>',
+        'additional currencies (ISO 4217) to open accounts in',
+      )
         .argParser(withCurrency)
         .default([]),
     )

@@ -42,9 +42,9 @@ new Command('start')
   )
   .option('-w, --workers <number>', 'transaction workers', workersOf, 2)
   .addOption(jsonOption())
-  .option('--down', 'at the end stop the servers, too; their data stay')
+  .option('--down', 'stop the servers at the end, too; keep their data')
   .addOption(
-    new Option('-p, --profile <name>', 'which set of servers').choices(profiles).default('dev'),
+    new Option('-p, --profile <name>', 'profile of the servers').choices(profiles).default('dev'),
   )
   .action(start)
   .parseAsync()
@@ -79,7 +79,7 @@ async function run({ profile, workers, json, down }: Options): Promise<void> {
   print(welcome(local, credential));
   printJson(json, addressesOf(local, credential));
   await supervise(local, stopping);
-  say('Stopping; what is under way is finished first …');
+  say('Stopping; open calls finish first …');
   await stopAll(local.application, local.processes.keys());
   if (down === true) await takeDown(profile);
   say(down === true ? 'Everything is down; the data stay.' : 'Stopped. The servers are still up.');
@@ -90,7 +90,7 @@ async function stopLeftovers(profile: Profile): Promise<void> {
   const folder = folderOf(profile);
   const left = ownedProcesses(folder).filter(({ name }) => !isServerName(name));
   if (left.length === 0) return;
-  say(`Stopping what an earlier start has left: ${left.map(({ name }) => name).join(', ')}.`);
+  say(`Stopping processes of an earlier start: ${left.map(({ name }) => name).join(', ')}.`);
   await Promise.all(left.map(({ name }) => stopProcess(folder, name)));
 }
 
@@ -153,5 +153,5 @@ Ctrl-C stops the application.`;
 function workersOf(text: string): number {
   const workers = Number(text);
   if (Number.isInteger(workers) && workers >= 1 && workers <= workersMax) return workers;
-  throw new InvalidArgumentError(`It is a whole number, 1 to ${workersMax}.`);
+  throw new InvalidArgumentError(`It must be a whole number, 1 to ${workersMax}.`);
 }

@@ -39,7 +39,7 @@ async function withKeys(
 ): Promise<void> {
   const { tenant, cluster } = options;
   if ((tenant === undefined) === (cluster === undefined))
-    throw new Error('A key is of a tenant or of a cluster: say --tenant or --cluster.');
+    throw new Error('A key belongs to a tenant or to a cluster: use --tenant or --cluster.');
   const opened = openKeys(await site.apiDatabaseUrl(options));
   try {
     const known = await opened.clusters();
@@ -51,7 +51,7 @@ async function withKeys(
 }
 
 function tenantOf(name: string, clusters: readonly string[]): Place {
-  if (!tenantPattern.test(name)) throw new Error('A tenant is 1 to 16 of a-z and 0-9.');
+  if (!tenantPattern.test(name)) throw new Error('A tenant is 1 to 16 characters of a-z and 0-9.');
   if (clusters.includes(name)) throw new Error(whyReserved(name));
   return placeOf('tenant', name);
 }
@@ -129,7 +129,7 @@ const writeDown = async (
 
 function subjectOf(text: string): string {
   if (subjectPattern.test(text)) return text;
-  throw new InvalidArgumentError('It is 1 to 128 visible ASCII characters.');
+  throw new InvalidArgumentError('A subject is 1 to 128 visible ASCII characters.');
 }
 
 function scopesOf(named: string, { realm }: Place) {
@@ -149,7 +149,7 @@ function scopesOf(named: string, { realm }: Place) {
 
 function expiryOf(createdAt: Date, days: string | undefined): Date | null {
   if (days === undefined) return null;
-  if (!/^[1-9]\d{0,3}$/.test(days)) throw new Error('--days wants a whole number, 1 to 9999.');
+  if (!/^[1-9]\d{0,3}$/.test(days)) throw new Error('--days must be a whole number, 1 to 9999.');
   return new Date(createdAt.getTime() + Number(days) * 86_400_000);
 }
 
@@ -178,15 +178,15 @@ function rowOf({
 function keyCommand(site: Site, name: string, description: string): Command {
   const made = new Command(name)
     .description(description)
-    .option('-t, --tenant <code>', 'whose')
-    .option('-c, --cluster <name>', 'in its place: of the regions of the installation');
-  for (const option of site.options('where, unless API_DATABASE_URL says it'))
+    .option('-t, --tenant <code>', 'tenant of the key')
+    .option('-c, --cluster <name>', 'cluster of the key, instead of a tenant');
+  for (const option of site.options('profile of the database, without API_DATABASE_URL'))
     made.addOption(option);
   return made;
 }
 
 const by = () =>
-  new Option('-b, --by <person>', 'who does it: the sub of your tokens; it stands in the audit')
+  new Option('-b, --by <person>', 'your subject, as in your tokens; the audit records it')
     .argParser(subjectOf)
     .makeOptionMandatory();
 
@@ -195,10 +195,13 @@ export const apiKeyCommand = (site: Site): Command =>
     .description('Makes, lists and revokes keys of the API.')
     .addCommand(
       keyCommand(site, 'create', 'Makes a key and prints its secret, once.')
-        .requiredOption('-o, --owner <subject>', 'person or system that it speaks for', subjectOf)
-        .requiredOption('-s, --scopes <list>', `of ops, ${scopes.join(', ')}`)
+        .requiredOption('-o, --owner <subject>', 'person or system that owns the key', subjectOf)
+        .requiredOption(
+          '-s, --scopes <list>',
+          `scopes, separated by commas: ops, ${scopes.join(', ')}`,
+        )
         .addOption(by())
-        .option('-d, --days <number>', 'until it expires')
+        .option('-d, --days <number>', 'lifetime in days')
         .action((options: CreateOptions) => create(site, options)),
     )
     .addCommand(

@@ -30,6 +30,6 @@ function list({ json }: { readonly json?: JsonTarget }): void {
 
 export const faultsCommand = (): Command =>
   new Command('faults')
-    .description('What FAULTS may say (docs/proof.md).')
+    .description('The syntax of FAULTS (docs/proof.md).')
     .addOption(jsonOption())
     .action(list);

@@ -9,9 +9,9 @@ import type { Site, SiteOptions } from '../site';
 
 export function migrateCommand(site: Site): Command {
   const command = new Command('migrate')
-    .description('Databases, tables, users and rights, on the server at MYSQL_URL.')
-    .option('--prefix <prefix>', 'begins the names of databases and users', databasePrefix)
-    .option('--env', 'print what the processes read from their environment, passwords included')
+    .description('Creates databases, tables, users and rights on the server at MYSQL_URL.')
+    .option('--prefix <prefix>', 'prefix of the names of databases and users', databasePrefix)
+    .option('--env', 'print the environment variables of the processes, with passwords')
     .action(async (options: SiteOptions) => {
       const { databases, urls } = await site.migrate(options);
       console.error(`Migrated: ${databases.join(', ')}.`);

@@ -43,7 +43,7 @@ function tenantsOf({ tenant }: Site, { tenants, clusters = [] }: Options): reado
 
 function subjectOf(text: string): string {
   if (/^[\x21-\x7e]{1,128}$/.test(text)) return text;
-  throw new InvalidArgumentError('It is 1 to 128 visible ASCII characters.');
+  throw new InvalidArgumentError('A subject is 1 to 128 visible ASCII characters.');
 }
 
 function scopesOf(text: string): readonly string[] {
@@ -58,27 +58,33 @@ function scopesOf(text: string): readonly string[] {
 function namesOf(text: string): readonly string[] {
   const names = text.split(',');
   if (names.every((name) => tenantPattern.test(name))) return names;
-  throw new InvalidArgumentError('A name is 1 to 16 of a-z and 0-9; several with commas.');
+  throw new InvalidArgumentError(
+    'A name is 1 to 16 characters of a-z and 0-9. Separate names by commas.',
+  );
 }
 
 function minutesOf(text: string): number {
   const minutes = Number(text);
   if (Number.isInteger(minutes) && minutes >= 1 && minutes <= minutesMax) return minutes;
-  throw new InvalidArgumentError(`It is a whole number, 1 to ${minutesMax}.`);
+  throw new InvalidArgumentError(`Minutes are a whole number, 1 to ${minutesMax}.`);
 }
 
 export function operatorTokenCommand(site: Site): Command {
   const { tenant } = site;
-  const whenLeftOut = tenant === undefined ? '' : `; ${tenant}, where no cluster is named`;
+  const whenLeftOut = tenant === undefined ? '' : `; without --clusters: ${tenant}`;
   const command = new Command('operator-token')
     .description('Prints a token of an operator, for development.')
-    .requiredOption('-s, --sub <person>', 'who it is', subjectOf)
-    .option('--scopes <list>', `of ops, ${scopes.join(', ')}`, scopesOf, ['ops', 'tx:read'])
-    .option('-t, --tenants <list>', `whose transactions${whenLeftOut}`, namesOf)
-    .option('-c, --clusters <list>', 'whose regions', namesOf)
-    .option('-m, --minutes <number>', 'until it expires', minutesOf, 60)
-    .option('--env', 'print what an API reads to take such tokens, and no token')
+    .requiredOption('-s, --sub <person>', 'subject of the token: the person', subjectOf)
+    .option('--scopes <list>', `scopes, separated by commas: ops, ${scopes.join(', ')}`, scopesOf, [
+      'ops',
+      'tx:read',
+    ])
+    .option('-t, --tenants <list>', `tenants of the token${whenLeftOut}`, namesOf)
+    .option('-c, --clusters <list>', 'clusters of the token', namesOf)
+    .option('-m, --minutes <number>', 'lifetime in minutes', minutesOf, 60)
+    .option('--env', 'print the variables of an API that accepts such tokens, and no token')
     .action((options: Options) => make(site, options));
-  for (const option of site.options('whose API takes it')) command.addOption(option);
+  for (const option of site.options('profile whose API accepts the token'))
+    command.addOption(option);
   return command;
 }

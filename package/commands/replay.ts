@@ -134,7 +134,8 @@ function verdictOf({ replayed, failures }: Replayed): Verdict {
 
 function countOf(text: string): number {
   const count = Number(text);
-  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('A count, from 1.');
+  if (!Number.isInteger(count) || count < 1)
+    throw new InvalidArgumentError('It must be a whole number, at least 1.');
   return count;
 }
 
@@ -146,8 +147,8 @@ const collect = (source: string, before: readonly string[]): readonly string[] =
 export function replayCommand(site: Site): Command {
   const command = new Command('replay')
     .description(
-      'Would the workflow code go on with these runs? Without --from: with every open run of the server, ' +
-        `parked ones included, and its newest ${newestClosed} closed ones.`,
+      'Checks that the workflow code can continue these runs. Without --from: every open run of the server, ' +
+        `with parked ones, and its newest ${newestClosed} closed ones.`,
     )
     .option(
       '-f, --from <gid|file|folder|query>',
@@ -155,13 +156,13 @@ export function replayCommand(site: Site): Command {
       collect,
       [],
     )
-    .option('--address <host:port>', 'of Temporal; else TEMPORAL_ADDRESS')
-    .option('--namespace <name>', 'else TEMPORAL_NAMESPACE')
-    .option('--limit <count>', 'at most so many runs of each query, the newest first', countOf)
+    .option('--address <host:port>', 'address of Temporal; default: TEMPORAL_ADDRESS')
+    .option('--namespace <name>', 'namespace of Temporal; default: TEMPORAL_NAMESPACE')
+    .option('--limit <count>', 'maximum runs of each query, the newest first', countOf)
     .addOption(jsonOption())
     .addHelpText(
       'after',
-      '\nEnds with 0: all replay, 1: one is refused, 2: could not try, 3: nothing was replayed.',
+      '\nExit code: 0 all replay, 1 a run is refused, 2 it could not be run, 3 nothing was replayed.',
     )
     .showHelpAfterError()
     .action(async (options: Options) => {
@@ -173,7 +174,7 @@ export function replayCommand(site: Site): Command {
         process.exit(exitCodes.couldNotTry);
       }
     });
-  for (const option of site.options('whose server, where no address is given'))
+  for (const option of site.options('profile of the server, without an address'))
     command.addOption(option);
   return command;
 }

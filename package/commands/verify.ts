@@ -50,7 +50,7 @@ function show({ checks, violations, isQuiet }: RoundOfBooks): void {
     print(colors.red(`${database}, ${oracle}: ${JSON.stringify(row)}`));
   }
   if (isQuiet === false)
-    print('Something was under way while the books were read: they are sound, and not final.');
+    print('Transactions were open during the checks: the books are sound so far, but not final.');
 }
 
 function rowOf(check: Check): (string | number)[] {
@@ -70,11 +70,11 @@ const verdictOf = ({ asked, violations }: RoundOfBooks): Verdict => ({
 
 export function verifyCommand(site: Site): Command {
   const command = new Command('verify')
-    .description('Asks everything that must hold of the databases at VERIFY_DATABASE_URLS.')
-    .option('--quick', 'SQL alone: nothing is asked of Kafka, Temporal and the API')
+    .description('Checks all invariants in the databases at VERIFY_DATABASE_URLS.')
+    .option('--quick', 'only SQL checks, without Kafka, Temporal and the API')
     .addOption(jsonOption())
     .action((options: Options) => verify(site, options));
-  for (const option of site.options('whose, unless VERIFY_DATABASE_URLS says it'))
+  for (const option of site.options('profile of the databases, without VERIFY_DATABASE_URLS'))
     command.addOption(option);
   return command;
 }

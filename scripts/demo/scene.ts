@@ -212,7 +212,7 @@ export async function openScene(local: LocalApplication, tenant: string): Promis
         if (inHand.workerPid > 0 && isWanted(inHand)) return inHand;
         await pause(20);
       }
-      throw new Error(`${activity} of ${gid} was not in hand within ${inHandWithinMs / 1_000} s.`);
+      throw new Error(`${activity} of ${gid} did not start within ${inHandWithinMs / 1_000} s.`);
     },
     rows: (database, sql, values) => rowsOf(admin, database, sql, values),
     async close() {

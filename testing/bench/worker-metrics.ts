@@ -13,7 +13,8 @@ export async function sqlRetriesOf({ processes, application }: LocalApplication)
 }
 
 async function retriesOfWorker(name: string, metricsUrl: string | undefined): Promise<number> {
-  if (metricsUrl === undefined) throw new Error(`${name} has not said where its metrics are.`);
+  if (metricsUrl === undefined)
+    throw new Error(`${name} has not logged the address of its metrics.`);
   const text = await (await fetch(metricsUrl)).text();
   return [...text.matchAll(retries)].reduce((sum, [, count]) => sum + Number(count), 0);
 }

@@ -50,7 +50,7 @@ export function startOf(flow: ShopFlow, random: Random, reference: string): Star
       return purchase(random, flow, reference);
     case 'refund':
     case 'settlement':
-      throw new Error(`${flow} needs more than chance: see refundOf, settlementOf.`);
+      throw new Error(`${flow} has no random request: see refundOf, settlementOf.`);
   }
 }
 

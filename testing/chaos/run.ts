@@ -198,7 +198,7 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   const history = openHistory(options.historyFile);
   const counting = watchCounters(isolated.application, supervisor.namesOf('worker'));
   const books = watchBooks(openBooks(isolated.urls.VERIFY_DATABASE_URLS));
-  say('Acts that come after their undo …');
+  say('Racing acts against their undos …');
   const [races] = await Promise.all([
     raceActsAgainstUndos(isolated, { build: options.build, random: random.fork('races') }),
     plantLateActs(isolated, api, lateActs),
@@ -226,7 +226,7 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
     before: (share) => deploy(share),
   });
 
-  say('Healed; load again …');
+  say('The faults are over; load again …');
   await bringServersBack(options.profile);
   await supervisor.settled(settledWithinMs);
   const [failedJobs] = await Promise.all([runJobs(isolated), pause(options.afterMs)]);
@@ -234,7 +234,7 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   planted.push(await plantParked(isolated, api, 'planted-2'));
   await Promise.all([load.stop(), prober.stop()]);
 
-  say('Quiet: waiting for what is under way …');
+  say('No more load; waiting for open transactions …');
   const stoppedAt = Date.now();
   const withinMs = options.build ? quietWithBugWithinMs : quietWithinMs;
   const unrest = await untilQuiet(isolated, reviewer, withinMs);
@@ -244,7 +244,7 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   const unrestAfter = await untilQuiet(isolated, reviewer, withinMs);
   await books.stop();
   await counting.stop();
-  say('Asking the oracles …');
+  say('Running the checks …');
   const last = await askAtTheEnd(isolated, options, authorization);
   say('Replaying every history …');
   const replayed = await replayEvery(isolated, options.next ?? options.build);
@@ -299,7 +299,7 @@ function rollout(
     const [stage] = stages;
     if (!next || !stage || share < stage.from) return;
     stages.shift();
-    say(`  the next release comes to ${stage.names.join(', ')}`);
+    say(`  the next release is deployed to ${stage.names.join(', ')}`);
     await supervisor.roll(stage.names, next);
   };
 }

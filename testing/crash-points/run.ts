@@ -114,7 +114,7 @@ async function playAll(
   const points = await game.pointsAfterRehearsal();
   const crashing = await game.play(points.filter(({ crash }) => crash !== 'zombie'));
   const zombies = await game.playZombies(points.filter(({ crash }) => crash === 'zombie'));
-  options.say('Asking the oracles …');
+  options.say('Running the checks …');
   const { asked, violations } = await checkBooks(isolated.urls.VERIFY_DATABASE_URLS);
   return {
     played: [...crashing, ...zombies].map((one) => blamed(one, violations)),
@@ -223,7 +223,7 @@ async function openGame(
 
   /** What the real thing calls after each of its acts has failed for good. */
   async function pointsAfterRehearsal(): Promise<readonly CrashPoint[]> {
-    say('Rehearsing what is called to undo …');
+    say('Rehearsing the undo calls …');
     const rehearsals = await Promise.all(
       ways.flatMap((way) =>
         plantedActs(way).map(async (act) => ({ way, act, start: await planned(way) })),
@@ -354,7 +354,7 @@ async function openGame(
       const again = round < roundsMax ? played.filter(isUnseen) : [];
       done.push(...played.filter((one) => !again.includes(one)));
       open = again.map(({ point }) => point);
-      if (open.length > 0) say(`  ${open.length} were not seen to happen, and are played again`);
+      if (open.length > 0) say(`  ${open.length} did not happen, and are played again`);
     }
     return done;
   }

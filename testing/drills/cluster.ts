@@ -136,7 +136,7 @@ async function letSwitchEnd({
   const hubUrl = hubUrlOf(stack);
   const holder = await holderOf(hubUrl);
   if (holder === null) return;
-  say(`${holder} moves the regions: waiting until it has ended …`);
+  say(`${holder} is moving the regions; waiting for its end …`);
   const { active } = await rolesOf(hubUrl);
   const urls = joined(hub, await addressesOfActive(addresses));
   const application = await applicationOn(stack, addresses.regions[active], urls);

@@ -89,7 +89,7 @@ export async function runDrills(
 
 /** Servers and processes that were started a moment ago are busy with themselves: the first drill would tell of that. */
 async function warmUp({ cluster, say }: DrillSite): Promise<void> {
-  say('Load alone, until all of it is warm …');
+  say('Warm-up: load without a fault …');
   const { active: from } = await rolesOf(hubUrlOf(cluster.stack));
   const load = await startLoad({ cluster, from });
   await pause(coldMs).finally(() => load.stop());

@@ -80,7 +80,7 @@ const ways: Readonly<Record<LossWay, (losing: Losing) => Promise<void>>> = {
       await runRound('regions', { dryRun: false }, ['recover']); // The other job waits for the regions.
       // By this round, or by that of the schedule: the failover worker is dead.
       const { name } = (await run.describe()).status;
-      if (name !== 'RUNNING') throw new Error(`Nobody has recovered ${gid}: it is ${name}.`);
+      if (name !== 'RUNNING') throw new Error(`${gid} was not recovered: it is ${name}.`);
     }),
   alone: ({ run, release }) =>
     release(async () => {
@@ -109,7 +109,7 @@ const ways: Readonly<Record<LossWay, (losing: Losing) => Promise<void>>> = {
 async function untilBurnt(hubUrl: string, gid: string): Promise<void> {
   const until = Date.now() + heldWithinMs;
   while ((await burntAt(hubUrl, gid)) === null) {
-    if (Date.now() > until) throw new Error(`${gid} has not burnt its epoch.`);
+    if (Date.now() > until) throw new Error(`${gid} has not advanced the epoch.`);
     await pause(lookEveryMs);
   }
 }
@@ -123,7 +123,7 @@ async function untilHeld(run: WorkflowHandle, step: string): Promise<void> {
     );
     if (isHeld) return;
     if (Date.now() > until)
-      throw new Error(`${run.workflowId} is ${status.name}, and has not come to ${step}.`);
+      throw new Error(`${run.workflowId} is ${status.name}, and has not reached ${step}.`);
     await pause(lookEveryMs);
   }
 }

@@ -110,7 +110,7 @@ export const activate = (
     if (!(await isReadOnly(region))) return;
     await holdOpening(region); // What is read behind it stays so until this session ends.
     if ((await holderOf(hubUrl)) !== null || (await rolesOf(hubUrl)).active !== active)
-      throw new Error(`Somebody moves the regions: region ${active} is not opened.`);
+      throw new Error(`A switch or rejoin is under way: region ${active} is not opened.`);
     await takeWritesOfOperators(region);
     await takeWrites(region);
   });

@@ -51,7 +51,7 @@ export function createSupervision(supervised: Supervised): { look(): Promise<voi
       if (failed) say(`${name} runs again.`);
       failing.delete(name);
     } catch (error) {
-      if (!failed) say(`${reasonOf(error)}\n${name} is tried again and again.`);
+      if (!failed) say(`${reasonOf(error)}\n${name} is started again until it runs.`);
       const failures = (failed?.failures ?? 0) + 1;
       failing.set(name, { failures, againAt: now() + backoffMs(failures, retryMs) });
     }

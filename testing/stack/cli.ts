@@ -146,7 +146,7 @@ function reporting(name: string, description: string): Command {
 
 function serverNameOf(name: string): ServerName {
   if (isServerName(name)) return name;
-  throw new InvalidArgumentError(`It is one of ${serverNames.join(', ')}.`);
+  throw new InvalidArgumentError(`The server must be one of ${serverNames.join(', ')}.`);
 }
 
 const head = ['server', 'source', 'address', 'pid', 'healthy'];

@@ -172,7 +172,7 @@ async function scan(
   try {
     await reader.subscribe({ topics: names, fromBeginning: true });
     await new Promise<void>((resolve, reject) => {
-      const lost = setTimeout(() => reject(new Error('Kafka went silent.')), silentMs);
+      const lost = setTimeout(() => reject(new Error('Kafka no longer answers.')), silentMs);
       void reader
         .run({
           autoCommit: false,

@@ -42,10 +42,10 @@ describe('keys that are made at a command line', () => {
       ['--cluster', 'acme', '--scopes', 'ops'],
       'There is no cluster acme: the database knows main.',
     ],
-    [['--scopes', 'ops'], 'A key is of a tenant or of a cluster: say --tenant or --cluster.'],
+    [['--scopes', 'ops'], 'A key belongs to a tenant or to a cluster: use --tenant or --cluster.'],
     [
       ['--tenant', 'acme', '--cluster', 'main', '--scopes', 'ops'],
-      'A key is of a tenant or of a cluster: say --tenant or --cluster.',
+      'A key belongs to a tenant or to a cluster: use --tenant or --cluster.',
     ],
     [['--tenant', 'acme', '--scopes', 'ops:failover'], 'ops:failover is of no key of a tenant.'],
     [

@@ -87,7 +87,7 @@ describe('npm start, while it runs', () => {
     await look(3);
     expect(said).toEqual([
       'worker-1 has ended; starting it again.',
-      'worker-1 ended at its start.\nworker-1 is tried again and again.',
+      'worker-1 ended at its start.\nworker-1 is started again until it runs.',
       'worker-1 runs again.',
     ]);
   });
