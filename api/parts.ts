@@ -5,6 +5,7 @@ import type { Application } from '../contracts/engine/application';
 import type { Config, OwnVariables } from './config';
 import type { Cursors } from './http/cursor';
 import type { Api } from './http/route-rules';
+import type { FlowStart } from './routes/flow-start';
 import type { Database } from './stores/database';
 import type { RunsStore } from './stores/runs-store';
 import type { Starts } from './transactions/starts';
@@ -32,6 +33,8 @@ export interface ApiServices<Own extends object = object, Stores = unknown> {
 /** An application as the API serves it; all but the application may be left out. */
 export interface ApiParts<Own extends object = object, Stores = unknown> {
   readonly application: Application;
+  /** Start routes of its flows. */
+  readonly starts?: readonly FlowStart[];
   /** Its environment variables. */
   readonly variables?: OwnVariables<Own>;
   /** What its routes read of its databases. */

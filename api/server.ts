@@ -43,7 +43,7 @@ import { createWatchPolicies } from './regions/watch-policy';
 
 export interface ServerParts<Own extends object, Stores> extends Pick<
   ApiParts<Own, Stores>,
-  'routes'
+  'starts' | 'routes'
 > {
   readonly config: Config & Own;
   readonly dependencies: Dependencies<Stores>;
@@ -67,6 +67,7 @@ export async function buildServer<Own extends object, Stores>({
   dependencies,
   logger,
   faults = inertFaultPoints,
+  starts: flowStarts = [],
   routes,
 }: ServerParts<Own, Stores>) {
   const { runs, keys, audit, heartbeat, invariants, temporal, redis, wakeUps } = dependencies;
@@ -133,6 +134,7 @@ export async function buildServer<Own extends object, Stores>({
   auditSteering(api, audit, now);
   answerSteeringOnce(api, { calls: dependencies.steeringCalls, secret: config.secret });
   await describeRoutes(api);
+  for (const start of flowStarts) start.addTo(api, { starts, secret: config.secret });
   routes?.(api, { config, stores, starts, steering, runs, cursors, logger });
   transactionRoutes(api, { runs, temporal, starts, cursors });
   steeringRoutes(api, { steering, bookings, secondPerson, runs, cursors });

@@ -18,6 +18,18 @@ export function refuse(errors: readonly FieldError[]): void {
   if (errors.length > 0) throw unprocessable(errors);
 }
 
+/** The field at this pointer, where it names no currency that can be moved. */
+export const currencyFaults = (pointer: string, name: string): readonly FieldError[] =>
+  isCurrency(name)
+    ? []
+    : [
+        fault(
+          pointer,
+          'currency_unknown',
+          `names ${name}, which is no currency of ISO 4217 that has minor units`,
+        ),
+      ];
+
 /** The currency at this pointer. @throws Problem `unprocessable`, together with the other faults that were found. */
 export function currencyAt(
   pointer: string,
@@ -25,8 +37,7 @@ export function currencyAt(
   others: readonly FieldError[] = [],
 ): Currency {
   if (isCurrency(name)) return name;
-  const message = `names ${name}, which is no currency of ISO 4217 that has minor units`;
-  throw unprocessable([...others, fault(pointer, 'currency_unknown', message)]);
+  throw unprocessable([...others, ...currencyFaults(pointer, name)]);
 }
 
 export function deadlineFaults(ms: number): readonly FieldError[] {

@@ -20,7 +20,7 @@ export interface PreparedStart {
 }
 
 /** The answer of a flow that tells something before its ending; of facts alone that never change. */
-interface EarlyAnswer {
+export interface EarlyAnswer {
   readonly schema: z.ZodType;
   readonly of: (run: RunRow, status: EarlyStatus) => object;
 }

@@ -1,15 +1,17 @@
 import { z } from 'zod';
 
 import type { CheckoutInput } from '../../contracts/flows/checkout';
-import { businessIdOf, type Tenant } from '../../contracts/engine/ids';
+import type { Tenant } from '../../contracts/engine/ids';
 import { linesMax } from '../../contracts/participants/inventory';
 import { minorUnitsMax, moneyText, type Money } from '../../contracts/engine/money';
 import type { ShopSettings } from './config';
 import type { FieldError } from '../http/errors';
-import { currencyAt, deadlineFaults, fault, refuse } from '../http/refusals';
-import { lifeMs, money, price, reference } from '../http/schemas';
+import { currencyAt, currencyFaults, fault } from '../http/refusals';
+import { money, price, reference } from '../http/schemas';
+import type { OwnInput, StartContext } from '../routes/flow-start';
 
 const quantityMax = 1_000_000;
+const currencyPointer = '/payment/amount/currency';
 
 /** Body of an order and of a checkout. */
 export const purchaseFields = {
@@ -29,39 +31,46 @@ export const purchaseFields = {
   payment: z.strictObject({ accountId: reference, amount: price }),
   /** With it the amount is the sum of the lines, less the coupon's discount: 0, if that is all of it or more. */
   couponCode: reference.optional(),
-  deadlineMs: lifeMs,
 };
 type Purchase = z.output<z.ZodObject<typeof purchaseFields>>;
+
+/** Every field that cannot mean anything. */
+export function purchaseFaults(body: Purchase): readonly FieldError[] {
+  const { amount } = body.payment;
+  return [
+    ...lineFaults(body.lines, amount.currency),
+    ...sumFaults(sumOf(body.lines), amount, body.couponCode),
+    ...currencyFaults(currencyPointer, amount.currency),
+  ];
+}
+
+/** Who is paid, without the tenant: the account of the tenant for this currency. */
+export const merchantAccountOf = (
+  currency: string,
+  tenant: Tenant,
+  accounts: ShopSettings['merchantAccounts'],
+): string =>
+  Object.entries(accounts[tenant] ?? {}).find(([of]) => of === currency)?.[1] ??
+  `merchant-${currency}`;
 
 /**
  * What is bought and paid, with the tenant in every id. The discount is what the amount leaves of the sum: whether it is
  * the coupon's, the screening looks and the participant decides.
  *
- * @throws Problem `unprocessable`, naming every field that cannot mean anything.
+ * @param body without faults.
  */
 export function purchaseOf(
   body: Purchase,
-  tenant: Tenant,
+  { tenant, own }: Pick<StartContext, 'tenant' | 'own'>,
   merchantAccounts: ShopSettings['merchantAccounts'],
-): Omit<
-  CheckoutInput,
-  keyof CheckoutInput & ('gid' | 'tenant' | 'flow' | 'deadlineAt' | 'undoBudgetMs' | 'orderId')
-> {
+): Omit<OwnInput<CheckoutInput>, 'orderId'> {
   const { accountId, amount } = body.payment;
-  const sum = sumOf(body.lines);
-  const faults = [
-    ...lineFaults(body.lines, amount.currency),
-    ...sumFaults(sum, amount, body.couponCode),
-    ...deadlineFaults(body.deadlineMs),
-  ];
-  const currency = currencyAt('/payment/amount/currency', amount.currency, faults);
-  refuse(faults);
-  const own = (id: string): string => businessIdOf(tenant, id);
+  const currency = currencyAt(currencyPointer, amount.currency);
   const moneyOf = (minorUnits: number): Money => ({ currency, minorUnits });
   return {
     customerId: own(body.customerId),
     accountId: own(accountId),
-    merchantAccountId: own(merchantAccounts[tenant]?.[currency] ?? `merchant-${currency}`),
+    merchantAccountId: own(merchantAccountOf(currency, tenant, merchantAccounts)),
     lines: body.lines.map(({ sku, quantity, unitPrice }) => ({
       sku: own(sku),
       quantity,
@@ -73,7 +82,7 @@ export function purchaseOf(
         ? null
         : {
             couponId: own(body.couponCode),
-            discount: moneyOf(Number(sum) - amount.minorUnits), // Bounded by `sumFaults`.
+            discount: moneyOf(Number(sumOf(body.lines)) - amount.minorUnits), // Bounded by `sumFaults`.
             ...(amount.minorUnits === 0 && { isWholePrice: true as const }),
           },
   };

@@ -1,17 +1,12 @@
-import { ulid } from 'ulid';
 import { z } from 'zod';
 
-import type { CheckoutInput } from '../../../contracts/flows/checkout';
-import { businessIdOf } from '../../../contracts/engine/ids';
+import { checkout, type CheckoutInput } from '../../../contracts/flows/checkout';
 import { isFree } from '../../../contracts/engine/money';
-import type { Config } from '../../config';
+import { sameAccountFaults } from '../../http/refusals';
+import { flowStart, type OwnInput } from '../../routes/flow-start';
 import type { ShopSettings } from '../config';
-import { refuse, sameAccountFaults } from '../../http/refusals';
-import { purchaseFields, purchaseOf } from '../purchase';
-import type { Api } from '../../http/route-rules';
+import { merchantAccountOf, purchaseFaults, purchaseFields, purchaseOf } from '../purchase';
 import type { Screening } from '../screening';
-import type { Starts } from '../../transactions/starts';
-import { noParams, startRoute } from '../../routes/start-route';
 
 const checkoutBody = z.strictObject(purchaseFields).meta({
   id: 'NewCheckout',
@@ -27,42 +22,36 @@ const checkoutBody = z.strictObject(purchaseFields).meta({
 });
 const payerPointer = '/payment/accountId';
 
-interface CheckoutRoutes {
-  readonly config: Pick<Config & ShopSettings, 'merchantAccounts' | 'secret'>;
-  readonly starts: Starts;
-  readonly screening: Screening;
-}
-
-export function checkoutRoutes(api: Api, { config, starts, screening }: CheckoutRoutes): void {
-  startRoute(
-    api,
-    { starts, secret: config.secret },
-    {
-      url: '/v1/checkouts',
-      summary: 'Starts a checkout: stock, funds, coupon and order are tried, then all confirmed',
-      params: noParams,
-      body: checkoutBody,
-      prepare(body, { tenant }) {
-        const orderId = body.orderId ?? ulid();
-        const purchase = purchaseOf(body, tenant, config.merchantAccounts);
-        refuse(sameAccountFaults(payerPointer, purchase.accountId, purchase.merchantAccountId));
-        const input: CheckoutInput = {
-          ...starts.inputOf('checkout', tenant, orderId, body.deadlineMs),
-          orderId: businessIdOf(tenant, orderId),
-          ...purchase,
-        };
-        return { input, reference: orderId, screen: () => screen(input) };
-      },
+export const checkoutStart = (
+  { merchantAccounts }: Pick<ShopSettings, 'merchantAccounts'>,
+  screening: Screening,
+) =>
+  flowStart(checkout, {
+    path: '/v1/checkouts',
+    summary: 'Starts a checkout: stock, funds, coupon and order are tried, then all confirmed',
+    body: checkoutBody,
+    reference: ({ orderId }) => orderId,
+    faults: (body, { tenant }) => {
+      const { accountId, amount } = body.payment;
+      const merchant = merchantAccountOf(amount.currency, tenant, merchantAccounts);
+      return [...purchaseFaults(body), ...sameAccountFaults(payerPointer, accountId, merchant)];
     },
-  );
+    input: (body, context) => ({
+      orderId: context.own(context.reference),
+      ...purchaseOf(body, context, merchantAccounts),
+    }),
+    screen: (input) => () => screened(input, screening),
+  });
 
-  const screen = async ({ accountId, customerId, amount, coupon }: CheckoutInput) => {
-    const faults = await Promise.all([
-      isFree(amount)
-        ? []
-        : screening.accounts([{ pointer: payerPointer, id: accountId }], amount.currency),
-      coupon ? screening.coupon({ coupon, customerId }) : [],
-    ]);
-    return faults.flat();
-  };
+async function screened(
+  { accountId, customerId, amount, coupon }: OwnInput<CheckoutInput>,
+  screening: Screening,
+) {
+  const faults = await Promise.all([
+    isFree(amount)
+      ? []
+      : screening.accounts([{ pointer: payerPointer, id: accountId }], amount.currency),
+    coupon ? screening.coupon({ coupon, customerId }) : [],
+  ]);
+  return faults.flat();
 }

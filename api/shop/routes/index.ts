@@ -4,12 +4,12 @@ import type { ShopSettings } from '../config';
 import { createScreening } from '../screening';
 import type { ShopStores } from '../stores';
 import { accountRoutes } from './accounts';
-import { checkoutRoutes } from './checkouts';
-import { orderRoutes } from './orders';
-import { paymentRoutes } from './payments';
+import { checkoutStart } from './checkouts';
+import { orderRoutes, orderStart } from './orders';
+import { paymentRoutes, paymentStart } from './payments';
 import { settlementRoutes } from './settlements';
 import { stockRoutes } from './stock';
-import { transferRoutes } from './transfers';
+import { transferStart } from './transfers';
 
 /** Starts of orders, checkouts, transfers, payments, refunds and settlements, and what became of them. */
 export function shopRoutes(
@@ -21,9 +21,14 @@ export function shopRoutes(
   const screening = createScreening({ accountViews, couponViews, paymentViews }, (error) =>
     logger.warn({ err: error }, 'A start was not screened.'),
   );
-  orderRoutes(api, { config, starts, screening, orderViews, cursors });
-  checkoutRoutes(api, { config, starts, screening });
-  transferRoutes(api, { config, starts, screening });
+  const flowStarts = [
+    orderStart(config, screening),
+    checkoutStart(config, screening),
+    transferStart(config, screening),
+    paymentStart(config, screening),
+  ];
+  for (const start of flowStarts) start.addTo(api, { starts, secret: config.secret });
+  orderRoutes(api, { orderViews, cursors });
   paymentRoutes(api, { config, starts, screening, steering, paymentViews });
   settlementRoutes(api, { config, starts, settlementViews, cursors });
   accountRoutes(api, { accountViews, cursors });

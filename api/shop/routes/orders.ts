@@ -1,20 +1,17 @@
-import { ulid } from 'ulid';
 import { z } from 'zod';
 
 import { businessIdOf } from '../../../contracts/engine/ids';
-import type { OrderSagaInput } from '../../../contracts/flows/order';
+import { order } from '../../../contracts/flows/order';
 import { orderStatuses } from '../../../contracts/participants/orders';
-import type { Config } from '../../config';
 import type { ShopSettings } from '../config';
 import type { Cursors } from '../../http/cursor';
 import { Problem } from '../../http/errors';
-import { purchaseFields, purchaseOf } from '../purchase';
+import { purchaseFaults, purchaseFields, purchaseOf } from '../purchase';
 import { principalOf, type Api } from '../../http/route-rules';
 import { cursor, idParams, limit, money, reference, withoutTenant } from '../../http/schemas';
 import type { Screening } from '../screening';
-import type { Starts } from '../../transactions/starts';
 import type { OrderView, OrderViewsStore } from '../stores/order-views-store';
-import { noParams, startRoute } from '../../routes/start-route';
+import { flowStart } from '../../routes/flow-start';
 
 const orderBody = z.strictObject(purchaseFields).meta({
   id: 'NewOrder',
@@ -43,42 +40,30 @@ const orderSchema = z
   })
   .meta({ id: 'Order' });
 
+export const orderStart = (
+  { merchantAccounts }: Pick<ShopSettings, 'merchantAccounts'>,
+  screening: Screening,
+) =>
+  flowStart(order, {
+    path: '/v1/orders',
+    summary: 'Starts an order: reserve, hold, create, capture, confirm, complete',
+    body: orderBody,
+    reference: ({ orderId }) => orderId,
+    faults: purchaseFaults,
+    input(body, context) {
+      const { coupon, ...purchase } = purchaseOf(body, context, merchantAccounts);
+      return { orderId: context.own(context.reference), ...purchase, ...(coupon && { coupon }) };
+    },
+    // Its accounts are judged by the participant alone (docs/decisions/0014).
+    screen: ({ coupon, customerId }) => coupon && (() => screening.coupon({ coupon, customerId })),
+  });
+
 interface OrderRoutes {
-  readonly config: Pick<Config & ShopSettings, 'merchantAccounts' | 'secret'>;
-  readonly starts: Starts;
-  readonly screening: Screening;
   readonly orderViews: OrderViewsStore;
   readonly cursors: Cursors;
 }
 
-export function orderRoutes(
-  api: Api,
-  { config, starts, screening, orderViews, cursors }: OrderRoutes,
-): void {
-  startRoute(
-    api,
-    { starts, secret: config.secret },
-    {
-      url: '/v1/orders',
-      summary: 'Starts an order: reserve, hold, create, capture, confirm, complete',
-      params: noParams,
-      body: orderBody,
-      prepare(body, { tenant }) {
-        const orderId = body.orderId ?? ulid();
-        const { coupon, ...purchase } = purchaseOf(body, tenant, config.merchantAccounts);
-        const input: OrderSagaInput = {
-          ...starts.inputOf('order', tenant, orderId, body.deadlineMs),
-          orderId: businessIdOf(tenant, orderId),
-          ...purchase,
-          ...(coupon && { coupon }),
-        };
-        // Its accounts are judged by the participant alone (docs/decisions/0014).
-        const screen = coupon && (() => screening.coupon({ ...purchase, coupon }));
-        return { input, reference: orderId, ...(screen && { screen }) };
-      },
-    },
-  );
-
+export function orderRoutes(api: Api, { orderViews, cursors }: OrderRoutes): void {
   api.get('/v1/orders/:id', {
     config: { rules: { kind: 'read', scope: 'tx:read' } },
     schema: {

@@ -8,15 +8,21 @@ import {
   paymentAnswers,
   paymentStatuses,
   refundKinds,
-  type PaymentInput,
   type RefundInput,
 } from '../../../contracts/participants/payments';
+import { payment } from '../../../contracts/flows/payment';
 import { riskDecisions, riskRules } from '../../../contracts/participants/risk';
 import type { EarlyStatus } from '../../../contracts/engine/transaction';
 import type { Config } from '../../config';
 import type { ShopSettings } from '../config';
 import { Problem } from '../../http/errors';
-import { currencyAt, deadlineFaults, refuse, sameAccountFaults } from '../../http/refusals';
+import {
+  currencyAt,
+  currencyFaults,
+  deadlineFaults,
+  refuse,
+  sameAccountFaults,
+} from '../../http/refusals';
 import { keyOf, principalOf, type Api } from '../../http/route-rules';
 import { linkOf, linksOf, runViewOf, runViewSchema } from '../../transactions/run-view';
 import {
@@ -39,8 +45,10 @@ import {
   type PaymentViewsStore,
 } from '../stores/payment-views-store';
 import type { RunRow } from '../../stores/runs/rows';
-import { noParams, startRoute } from '../../routes/start-route';
+import { flowStart } from '../../routes/flow-start';
+import { startRoute } from '../../routes/start-route';
 
+const currencyPointer = '/amount/currency';
 const paymentBody = z
   .strictObject({
     /** Left out: an id is made. */
@@ -49,7 +57,6 @@ const paymentBody = z
     toAccount: reference,
     amount: money,
     description: text(descriptionMax).optional(),
-    deadlineMs: lifeMs,
   })
   .meta({
     id: 'NewPayment',
@@ -161,6 +168,42 @@ const paymentSchema = z
   })
   .meta({ id: 'Payment' });
 
+export const paymentStart = (
+  { riskPolicy, reviewMs }: Pick<ShopSettings, 'riskPolicy' | 'reviewMs'>,
+  screening: Screening,
+) =>
+  flowStart(payment, {
+    path: '/v1/payments',
+    summary: 'Starts a payment; answered as soon as it is authorised, declined or in review',
+    body: paymentBody,
+    reference: ({ paymentId }) => paymentId,
+    faults: ({ fromAccount, toAccount, amount }) => [
+      ...sameAccountFaults('/toAccount', fromAccount, toAccount),
+      ...currencyFaults(currencyPointer, amount.currency),
+    ],
+    input: ({ fromAccount, toAccount, amount, description }, { subject, reference: id, own }) => ({
+      paymentId: own(id),
+      payerId: own(fromAccount),
+      payeeId: own(toAccount),
+      amount: {
+        currency: currencyAt(currencyPointer, amount.currency),
+        minorUnits: amount.minorUnits,
+      },
+      description: description ?? null,
+      requestedBy: subject,
+      risk: riskPolicy,
+      reviewMs,
+    }),
+    screen: ({ payerId, payeeId, amount }) => {
+      const named = [
+        { pointer: '/fromAccount', id: payerId },
+        { pointer: '/toAccount', id: payeeId },
+      ];
+      return () => screening.accounts(named, amount.currency);
+    },
+    early: { schema: paymentAnswerSchema, of: paymentAnswerOf },
+  });
+
 interface PaymentRoutes {
   readonly config: Pick<Config & ShopSettings, 'riskPolicy' | 'reviewMs' | 'secret'>;
   readonly starts: Starts;
@@ -179,42 +222,6 @@ export function paymentRoutes(
     api,
     { starts, secret },
     {
-      url: '/v1/payments',
-      summary: 'Starts a payment; answered as soon as it is authorised, declined or in review',
-      params: noParams,
-      body: paymentBody,
-      prepare({ paymentId = ulid(), amount, deadlineMs, ...body }, { tenant, subject }) {
-        const faults = [
-          ...sameAccountFaults('/toAccount', body.fromAccount, body.toAccount),
-          ...deadlineFaults(deadlineMs),
-        ];
-        const currency = currencyAt('/amount/currency', amount.currency, faults);
-        refuse(faults);
-        const input: PaymentInput = {
-          ...starts.inputOf('payment', tenant, paymentId, deadlineMs),
-          paymentId: businessIdOf(tenant, paymentId),
-          payerId: businessIdOf(tenant, body.fromAccount),
-          payeeId: businessIdOf(tenant, body.toAccount),
-          amount: { currency, minorUnits: amount.minorUnits },
-          description: body.description ?? null,
-          requestedBy: subject,
-          risk: config.riskPolicy,
-          reviewMs: config.reviewMs,
-        };
-        const named = [
-          { pointer: '/fromAccount', id: input.payerId },
-          { pointer: '/toAccount', id: input.payeeId },
-        ];
-        return { input, reference: paymentId, screen: () => screening.accounts(named, currency) };
-      },
-      early: { schema: paymentAnswerSchema, of: paymentAnswerOf },
-    },
-  );
-
-  startRoute(
-    api,
-    { starts, secret },
-    {
       url: '/v1/payments/:id/refunds',
       summary: 'Starts a refund or chargeback of a payment, of all of it or of a part',
       params: idParams,
@@ -227,7 +234,7 @@ export function paymentRoutes(
         const faults = deadlineFaults(deadlineMs);
         const asked: Money | null = amount
           ? {
-              currency: currencyAt('/amount/currency', amount.currency, faults),
+              currency: currencyAt(currencyPointer, amount.currency, faults),
               minorUnits: amount.minorUnits,
             }
           : null;

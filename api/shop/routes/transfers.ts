@@ -1,16 +1,11 @@
-import { ulid } from 'ulid';
 import { z } from 'zod';
 
-import { businessIdOf } from '../../../contracts/engine/ids';
-import type { TransferInput } from '../../../contracts/flows/transfer';
-import type { Config } from '../../config';
+import { transfer } from '../../../contracts/flows/transfer';
+import { currencyAt, currencyFaults, sameAccountFaults } from '../../http/refusals';
+import { money, reference } from '../../http/schemas';
+import { flowStart } from '../../routes/flow-start';
 import type { ShopSettings } from '../config';
-import { currencyAt, deadlineFaults, refuse, sameAccountFaults } from '../../http/refusals';
-import type { Api } from '../../http/route-rules';
-import { lifeMs, money, reference } from '../../http/schemas';
 import type { Screening } from '../screening';
-import type { Starts } from '../../transactions/starts';
-import { noParams, startRoute } from '../../routes/start-route';
 
 const transferBody = z
   .strictObject({
@@ -19,7 +14,6 @@ const transferBody = z
     from: reference,
     to: reference,
     amount: money,
-    deadlineMs: lifeMs,
   })
   .meta({
     id: 'NewTransfer',
@@ -32,41 +26,36 @@ const transferBody = z
       },
     ],
   });
+const currencyPointer = '/amount/currency';
 
-interface TransferRoutes {
-  readonly config: Pick<Config & ShopSettings, 'clearingAccounts' | 'secret'>;
-  readonly starts: Starts;
-  readonly screening: Screening;
-}
-
-export function transferRoutes(api: Api, { config, starts, screening }: TransferRoutes): void {
-  startRoute(
-    api,
-    { starts, secret: config.secret },
-    {
-      url: '/v1/transfers',
-      summary: 'Starts a transfer: debit and credit are tried, then both confirmed',
-      params: noParams,
-      body: transferBody,
-      prepare({ transferId = ulid(), from, to, amount, deadlineMs }, { tenant }) {
-        const faults = [...sameAccountFaults('/to', from, to), ...deadlineFaults(deadlineMs)];
-        const currency = currencyAt('/amount/currency', amount.currency, faults);
-        refuse(faults);
-        const own = (id: string): string => businessIdOf(tenant, id);
-        const input: TransferInput = {
-          ...starts.inputOf('transfer', tenant, transferId, deadlineMs),
-          transferId: own(transferId),
-          fromId: own(from),
-          toId: own(to),
-          clearingId: own(config.clearingAccounts[tenant]?.[currency] ?? `clearing-${currency}`),
-          amount: { currency, minorUnits: amount.minorUnits },
-        };
-        const named = [
-          { pointer: '/from', id: input.fromId },
-          { pointer: '/to', id: input.toId },
-        ];
-        return { input, reference: transferId, screen: () => screening.accounts(named, currency) };
-      },
+export const transferStart = (
+  { clearingAccounts }: Pick<ShopSettings, 'clearingAccounts'>,
+  screening: Screening,
+) =>
+  flowStart(transfer, {
+    path: '/v1/transfers',
+    summary: 'Starts a transfer: debit and credit are tried, then both confirmed',
+    body: transferBody,
+    reference: ({ transferId }) => transferId,
+    faults: ({ from, to, amount }) => [
+      ...sameAccountFaults('/to', from, to),
+      ...currencyFaults(currencyPointer, amount.currency),
+    ],
+    input({ from, to, amount }, { tenant, reference: transferId, own }) {
+      const currency = currencyAt(currencyPointer, amount.currency);
+      return {
+        transferId: own(transferId),
+        fromId: own(from),
+        toId: own(to),
+        clearingId: own(clearingAccounts[tenant]?.[currency] ?? `clearing-${currency}`),
+        amount: { currency, minorUnits: amount.minorUnits },
+      };
     },
-  );
-}
+    screen: ({ fromId, toId, amount }) => {
+      const named = [
+        { pointer: '/from', id: fromId },
+        { pointer: '/to', id: toId },
+      ];
+      return () => screening.accounts(named, amount.currency);
+    },
+  });
