@@ -54,12 +54,15 @@ const variables = {
   API_PORT: port.default(8080),
   API_TRUST_PROXY_HOPS: wholeNumber(0, 16).default(0),
   API_DATABASE_URL: databaseUrl,
-  /** Of a user who may read what the checks compare, one a database. Empty: the checks are not served. */
+  /** Addresses for a user who may read what the checks compare, one for each database. Empty: the API has no checks. */
   API_BOOKS_DATABASE_URLS: databaseUrls().optional(),
   API_DATABASE_CONNECTIONS: wholeNumber(1, 1_000).default(20),
   /** Signs cursors and digests of fields: the same in every API process. */
   API_SECRET: z.string().min(32, 'at least 32 characters'),
-  /** Who makes operators' tokens, for whom, and with which keys: all three or none. OPERATOR_KEYS_FILE is for development. */
+  /**
+   * Who makes operators' tokens, for whom, and with which keys: all three or none. OPERATOR_KEYS_FILE is for
+   * development.
+   */
   OPERATOR_ISSUER: z.string().min(1).optional(),
   OPERATOR_AUDIENCE: z.string().min(1).optional(),
   OPERATOR_KEYS_URL: keySetUrl.optional(),
@@ -108,7 +111,7 @@ export function ownVariables<Shape extends z.ZodRawShape, Own extends object>(
   };
 }
 
-/** Of an application that reads nothing else. */
+/** For an application without variables of its own. */
 export const noVariables: OwnVariables<object> = ownVariables({}, () => ({}));
 
 /** Every variable that the API of this application reads; each also as <NAME>_FILE. */

@@ -91,7 +91,7 @@ export function openDependencies<Stores>(
     namespace,
     /** The time that this API stamps and judges by: that of MySQL. */
     clock,
-    /** Of every server. */
+    /** Premises of every server. */
     premises: [
       ...servers,
       installation.databases,
@@ -110,12 +110,12 @@ export function openDependencies<Stores>(
     cluster: createClusterStore(accord, config.cluster),
     watch: createWatchStore(accord, config.cluster),
     heartbeat: createHeartbeatStore(accord),
-    /** Of the application. */
+    /** Stores of the application. */
     stores,
     invariants: createInvariants(books, clock.now),
     temporal: createTemporal(client, queueOf),
     redis,
-    /** Of Redis, refused while it does not hold its premises. */
+    /** Commands of Redis. They are refused while Redis does not hold its premises. */
     redisCommands: guarded.commands,
     brokenRedis: () => guarded.broken(),
     wakeUps: subscribe(subscriber, onError),
@@ -128,7 +128,10 @@ export function openDependencies<Stores>(
 }
 export type Dependencies<Stores = unknown> = ReturnType<typeof openDependencies<Stores>>;
 
-/** Keys, the audit of what is done with them, and the clusters that no tenant is named as, for whoever makes keys at hand. */
+/**
+ * Keys, the audit of what is done with them, and the clusters that no tenant is named as, for whoever makes keys at
+ * hand.
+ */
 export function openKeys(accordUrl: string) {
   const pool = openPool(accordUrl, 1);
   const database = createDatabase(pool);

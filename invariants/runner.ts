@@ -20,7 +20,7 @@ export type SqlScope = 'moment' | 'ended' | 'whole' | 'late';
 
 /** What a check found wrong. */
 export interface Violation {
-  /** Of the check. */
+  /** Id of the check. */
   readonly id: string;
   /** `<id>: <name>`. */
   readonly oracle: string;
@@ -40,7 +40,9 @@ export interface Check {
   /** How many it judged: a check that judged none proves nothing. */
   readonly rows: number;
   readonly violations: number;
-  /** Rows that stand otherwise than they should, and are declared by an ending that was resolved by hand: no violations. */
+  /**
+   * Rows that stand otherwise than they should, and are declared by an ending that was resolved by hand: no violations.
+   */
   readonly declared: number;
   readonly ms: number;
   /** Why it was not asked. */
@@ -367,7 +369,9 @@ async function newestOf(snapshot: Reading, table: keyof Window['after']): Promis
   return row?.newest ?? '0';
 }
 
-/** Lately: at least `seconds`, further back where the last round is, never beyond the bound. By the database's clock. */
+/**
+ * Lately: at least `seconds`, further back where the last round is, never beyond the bound. By the database's clock.
+ */
 async function clockOf(
   reading: Reading,
   last: string | null,

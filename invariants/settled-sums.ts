@@ -1,6 +1,6 @@
 /**
- * Sums of a participant's rows, by key. Reconciliation keeps what is final of a key as a settled sum (decision 0034), so a
- * comparison reads what came since, however long the books of the key are.
+ * Sums of a participant's rows, by key. Reconciliation keeps what is final of a key as a settled sum (decision 0034),
+ * so a comparison reads what came since, however long the books of the key are.
  */
 import type { Reading } from './reading';
 
@@ -30,7 +30,7 @@ export interface SettledSums {
   readonly noPlace: string;
   /** Takes keys. @returns SettledSum. */
   readonly settled: string;
-  /** Of one key: FROM and WHERE of its rows behind a place. Takes the key, the place, and what `and` does. */
+  /** FROM and WHERE for the rows of one key after a place. Takes the key, the place, and the values of `and`. */
   readonly rowsBehind: (and: string) => string;
   /** One SELECT, so it sees one state of the database. @param sums at least one. */
   readonly compare: (of: Select, sums: readonly SettledSum[]) => Promise<readonly Difference[]>;
@@ -98,7 +98,7 @@ export const accountSums: SettledSums = {
   },
 };
 
-/** Of stock or coupons: where its pieces stand, and its reservations. */
+/** Columns of the pieces and reservations of stock or coupons. */
 export interface Pieces {
   readonly what: 'stock' | 'coupon';
   readonly table: string;

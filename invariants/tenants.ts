@@ -24,7 +24,7 @@ export function tenantOfRow(row: object): Tenant | undefined {
   return tenants.size === 1 ? only : undefined;
 }
 
-/** Of a business id, of a gid, or of what begins with one. */
+/** Tenant of a business id, of a gid, or of a value that begins with one. */
 function tenantOf(value: string): Tenant | undefined {
   const [head = ''] = value.split('/');
   return partsOfBusinessId(partsOfGid(head)?.businessId ?? head)?.tenant;

@@ -82,7 +82,9 @@ const relayShape = {
   METRICS_PORT: port.default(9465),
   /** One for each database with an outbox. */
   RELAY_DATABASE_URLS: databaseUrls(),
-  /** The region whose Kafka this is: it publishes while the hub calls that one active. Left out: there is one region. */
+  /**
+   * The region whose Kafka this is: it publishes while the hub calls that one active. Left out: there is one region.
+   */
   ACCORD_REGION: z
     .string()
     .regex(/^[a-z0-9-]{1,16}$/, '1 to 16 of a-z, 0-9 and -')
@@ -123,7 +125,7 @@ export const loadTransactionWorkerConfig = (environment: Environment = process.e
 };
 export type TransactionWorkerConfig = ReturnType<typeof loadTransactionWorkerConfig>;
 
-/** Of a server, not of one database in it. */
+/** Address of a server, not of one database in it. */
 const serverUrl = z.url({ protocol: /^(?:mysql|rediss?)$/, error: 'mysql:// or redis://' });
 const regionName = z.string().regex(/^[a-z0-9]{1,8}$/);
 
@@ -154,7 +156,7 @@ const failoverShape = {
   METRICS_PORT: port.default(9467),
   ...temporalShape,
   TEMPORAL_ADDRESS: address.default('127.0.0.1:7233'),
-  /** Of the hub, with the right to move the cluster's row. */
+  /** Address of the hub's database, for a user who may change the cluster's row. */
   FAILOVER_DATABASE_URL: databaseUrl,
   /** Along the way that clients take: heartbeats are written there, and what they are refused everybody is refused. */
   ORDERS_DATABASE_URL: databaseUrl,

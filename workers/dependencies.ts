@@ -25,7 +25,10 @@ import { temporalClock, temporalPremises } from '../runtime/temporal-premises';
 /** Activities that run at once; each may use one connection of one database. */
 export const activitiesMax = 40;
 
-/** How far a worker's clock, or Temporal's, may be from MySQL's: the times of an explanation and of its row stand side by side. */
+/**
+ * How far a worker's clock, or Temporal's, may be from MySQL's: the times of an explanation and of its row stand side
+ * by side.
+ */
 export const workerClockMs = 10_000;
 
 const premisesOf = (databases: FencedDatabases): readonly PremiseSource[] =>
@@ -47,11 +50,11 @@ const installationOf = (
 export interface TransactionDependencies {
   readonly connection: NativeConnection;
   readonly redis: Redis;
-  /** Of Redis, refused while it does not hold its premises. */
+  /** Commands of Redis. They are refused while Redis does not hold its premises. */
   readonly redisCommands: RedisCommands;
   readonly databases: FencedDatabases;
   readonly client: Client;
-  /** Of every server. */
+  /** Premises of every server. */
   readonly premises: readonly PremiseSource[];
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** The register of workflow types: a name, once used, stays, or its open runs are stranded. */
+/** The register of workflow types. A used name stays, or its open runs could not continue. */
 export { checkout } from './flows/checkout';
 export { orderSaga } from './flows/order';
 export { payment } from './flows/payment';

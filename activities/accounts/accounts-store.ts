@@ -1,4 +1,4 @@
-/** What is set aside and taken: holds, their release, and the capture that is the pivot of several flows. */
+/** Holds, their release, and the capture, which is the pivot of several flows. */
 import type { CaptureFunds, FundsHold, HoldFunds } from '../../contracts/participants/accounts';
 import { decimalOf, moneyText } from '../../contracts/engine/money';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
@@ -22,7 +22,7 @@ import {
   type Holds,
 } from './money-rows';
 
-/** `holdFunds`: free money is set aside. Decided in order, on locked rows. */
+/** `holdFunds`: sets free money aside. It decides in order, on locked rows. */
 export const holdFunds: ActImplementation<HoldFunds, FundsHold> = {
   content: ({ accountId, amount }) => ({ accountId, amount }),
   rows: () => 1,
@@ -38,7 +38,7 @@ export const holdFunds: ActImplementation<HoldFunds, FundsHold> = {
   },
 };
 
-/** `releaseFunds`: what was held is free again. */
+/** `releaseFunds`: held money becomes free again. */
 export const releaseFunds: FollowUpImplementation = {
   async effect(sql, keys) {
     const holds = await lockHolds(sql, keys);
@@ -50,7 +50,9 @@ export const releaseFunds: FollowUpImplementation = {
 const released = ({ account_id: accountId, currency, amount }: Hold): OutboxEvent =>
   moneyEvent('funds.released', { accountId, currency, amount });
 
-/** `captureFunds`, the pivot: consumes a hold and books both legs. A payee that stands in every request is written once. */
+/**
+ * `captureFunds`, the pivot: consumes a hold and books both legs. A payee that stands in every request is written once.
+ */
 export const captureFunds: ActImplementation<CaptureFunds, null> = {
   content: ({ holdKey, payeeId, amount }) => ({ holdKey, payeeId, amount }),
   rows: () => 3, // The hold and both legs.
@@ -87,7 +89,7 @@ export const captureFunds: ActImplementation<CaptureFunds, null> = {
   },
 };
 
-/** Takes the amount out of what is left of the account. */
+/** Subtracts the amount from the money that is left on the account. */
 export function decideHold(
   request: Pick<HoldFunds, 'key' | 'accountId' | 'amount'>,
   accounts: Accounts,

@@ -2,12 +2,12 @@ import { partsOfStepKey, type StepKey } from '../../contracts/engine/ids';
 import { isOurMistake, type RedisCommands } from '../../runtime/redis-premises';
 import { giveBackScript, rebuildScript, takeScript } from './allowance-scripts';
 
-/** Redis did not answer in time, or cannot serve now. What of it took effect is unknown. */
+/** Redis did not answer in time, or is not available. The effect of the command is unknown. */
 export class AllowancesUnavailable extends Error {
   override readonly name = 'AllowancesUnavailable';
 }
 
-/** What an effect wants out of a scope's allowance. */
+/** The part of a scope's allowance that an effect needs. */
 export interface Claim {
   readonly key: StepKey;
   /** Names the counter, such as a payer and a window; without braces. */
@@ -20,27 +20,27 @@ export interface Claim {
 }
 
 /**
- * Allowances in Redis behind a fence of their own: each effect takes once and gives back once, in whatever order and
- * however often it is asked. Never the record: what Redis has lost is counted anew from MySQL, and the fence of MySQL
- * decides before anybody asks here. Every method throws `AllowancesUnavailable` when Redis is away; none tries twice.
+ * Allowances in Redis with a fence of their own: each effect takes once and gives back once, in any order and at any
+ * number of calls. MySQL is the record: lost counters are rebuilt from it, and the fence in MySQL decides before any
+ * call here. Every method throws `AllowancesUnavailable` if Redis does not answer; none tries twice.
  */
 export interface AllowanceStore {
   /**
-   * @param used tells what the record says is taken of each scope, where a counter has to be built; left out: nothing.
-   * @returns for each claim whether it was within the allowance; the first answer again for one that was made before.
-   *   `undefined` for one that was given back before.
+   * @param used returns the taken number of each scope by the record, to build a counter. Left out: nothing is taken.
+   * @returns for each claim whether it was within the allowance. A repeated claim gets its first answer. `undefined`:
+   *   the claim was given back before.
    */
   take(
     claims: readonly Claim[],
     used: (scopes: readonly string[]) => Promise<ReadonlyMap<string, number>>,
   ): Promise<ReadonlyMap<StepKey, boolean | undefined>>;
-  /** A claim that took nothing, or never came, gives nothing back, and takes nothing from now on. */
+  /** Gives claims back. A claim that took nothing, or never arrived, gives nothing back, and never takes anything. */
   giveBack(claims: readonly Pick<Claim, 'key' | 'scope' | 'keepMs'>[]): Promise<void>;
-  /** What each scope's counter says is taken; scopes without a counter are left out. */
+  /** Taken number of each scope by its counter. Scopes without a counter are left out. */
   taken(scopes: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
 
-/** @param redis fails fast: whoever asks has a SQL transaction open. */
+/** @param redis must fail fast, because the caller has an open SQL transaction. */
 export function createAllowanceStore({ redis }: { readonly redis: RedisCommands }): AllowanceStore {
   const run = (script: string, keys: readonly string[], ...args: readonly (string | number)[]) =>
     answered(redis.eval(script, keys.length, ...keys, ...args));
@@ -102,7 +102,7 @@ export function createAllowanceStore({ redis }: { readonly redis: RedisCommands 
   };
 }
 
-/** Exported names are those of the design: tests and whoever looks into Redis by hand find them by it. */
+/** Name of a counter in Redis. Tests and operators find counters by it. */
 export const counterKeyOf = (scope: string): string => `allowance:{${scope}}`;
 export function markerKeyOf(scope: string, key: StepKey): string {
   const { gid, branch } = partsOfStepKey(key) ?? { gid: key, branch: '' };

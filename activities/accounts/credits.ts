@@ -1,4 +1,4 @@
-/** The gaining side of a TCC participant: money is promised to an account, and its confirm brings it. */
+/** The receiving side of a TCC participant: the try promises money to an account, and the confirm pays it. */
 import type { ReserveCredit } from '../../contracts/participants/accounts';
 import { stepKeyOf, type BusinessId, type StepKey } from '../../contracts/engine/ids';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
@@ -28,7 +28,7 @@ interface Credit {
 }
 type Credits = ReadonlyMap<StepKey, Credit>;
 
-/** `reserveCredit`: nothing is set aside; what may be refused is refused now, for a confirm may not be. */
+/** `reserveCredit`: sets nothing aside. It refuses whatever may be refused, because a confirm cannot refuse. */
 export const reserveCredit: ActImplementation<ReserveCredit, null> = {
   content: ({ accountId, sourceId, amount }) => ({ accountId, sourceId, amount }),
   rows: () => 2,
@@ -46,7 +46,7 @@ export const reserveCredit: ActImplementation<ReserveCredit, null> = {
   },
 };
 
-/** `confirmCredit`: out of the source, which may be below zero until its own debit is confirmed. */
+/** `confirmCredit`: pays from the source, which may be below zero until its own debit is confirmed. */
 export const confirmCredit: FollowUpImplementation = {
   async effect(sql, keys) {
     const credits = await lockCredits(sql, keys);
@@ -65,7 +65,7 @@ export const confirmCredit: FollowUpImplementation = {
   },
 };
 
-/** `cancelCredit`: the promise is taken back. */
+/** `cancelCredit`: takes the promise back. */
 export const cancelCredit: FollowUpImplementation = {
   async effect(sql, keys) {
     const credits = await lockCredits(sql, keys);
@@ -117,7 +117,7 @@ async function lockCredits(sql: SqlTransaction, keys: readonly StepKey[]): Promi
   return credits;
 }
 
-/** @throws where the fence says that a promise is open and the table does not: the whole set is taken back. */
+/** @throws if a promise is open by the fence, but not in the table. Then the whole set is rolled back. */
 function reserved(credits: Credits, key: StepKey): Credit {
   const credit = credits.get(key);
   if (credit?.state !== 'reserved') {

@@ -1,4 +1,4 @@
-/** The paying side of a TCC participant: money is set aside for one payee, and its confirm pays him. */
+/** The paying side of a TCC participant: the try sets money aside for one payee, and the confirm pays it. */
 import type { ReserveDebit } from '../../contracts/participants/accounts';
 import type { StepKey } from '../../contracts/engine/ids';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
@@ -20,7 +20,7 @@ import {
   type Holds,
 } from './money-rows';
 
-/** `reserveDebit`: as `holdFunds`, with the payee looked at as well and kept on the hold. */
+/** `reserveDebit`: as `holdFunds`. It also checks the payee, and stores it in the hold. */
 export const reserveDebit: ActImplementation<ReserveDebit, null> = {
   content: ({ accountId, payeeId, amount }) => ({ accountId, payeeId, amount }),
   rows: () => 2,
@@ -36,7 +36,7 @@ export const reserveDebit: ActImplementation<ReserveDebit, null> = {
   },
 };
 
-/** `confirmDebit`: what was set aside goes to the payee. Cancelled by `releaseFunds`, as every hold. */
+/** `confirmDebit`: pays the held money to the payee. `releaseFunds` cancels it, like every hold. */
 export const confirmDebit: FollowUpImplementation = {
   async effect(sql, keys) {
     const holds = await lockHolds(sql, keys);

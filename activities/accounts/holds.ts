@@ -1,4 +1,4 @@
-/** Money that is set aside and given back. Whoever calls has locked holds, then what else the step locks before accounts. */
+/** Sets money aside and gives it back. Callers have locked the holds, and all rows that are locked before accounts. */
 import { stepKeyOf, type StepKey } from '../../contracts/engine/ids';
 import type { SqlTransaction } from '../fence/participant';
 import { chunksOf, effectOf } from '../fence/set-statements';
@@ -13,7 +13,7 @@ import {
   type NewHold,
 } from './money-rows';
 
-/** Free money becomes held, in accounts that are locked and were found to have it. */
+/** Turns free money into held money. The accounts are locked, and have enough. */
 export async function setAside(sql: SqlTransaction, holds: readonly NewHold[]): Promise<void> {
   const deltas = new Deltas();
   for (const { accountId, amount } of holds) {

@@ -1,8 +1,8 @@
 /**
- * Rows of money in MySQL, as every store of `accounts` reads and writes them. `balance` is free, `held` is set aside,
- * both together are the sum of the account's ledger entries; a hold only moves money between the two, so it has no entry.
+ * Rows of money in MySQL, for every store of `accounts`. `balance` is free, `held` is set aside. Both together are the
+ * sum of the account's ledger entries. A hold only moves money between the two, so it has no entry.
  *
- * Rows are locked in one order everywhere: holds, credits, refunds, payments, accounts by id; inserts come last.
+ * All code locks in one order: holds, credits, refunds, payments, accounts by id. Inserts come last.
  */
 import { topics } from '../../contracts/engine/events';
 import {
@@ -22,7 +22,7 @@ export interface Account {
   readonly kind: 'customer' | 'merchant' | 'clearing' | 'external';
   readonly currency: string;
   readonly status: 'open' | 'closed';
-  /** Free money that the set has not given away yet. */
+  /** Free money that no request of the set has taken yet. */
   left: bigint;
 }
 export type Accounts = ReadonlyMap<BusinessId, Account>;
@@ -31,7 +31,7 @@ export interface Hold {
   readonly gid: string;
   readonly branch: string;
   readonly account_id: BusinessId;
-  /** Whom the confirm of a debit pays; `null` where a pivot says it. */
+  /** Account that the confirm of a debit pays; `null`: a pivot names it. */
   readonly payee_id: BusinessId | null;
   readonly currency: string;
   /** BIGINT, as digits. */
@@ -40,13 +40,13 @@ export interface Hold {
 }
 export type Holds = ReadonlyMap<StepKey, Hold>;
 
-/** What an account gains, free and held. */
+/** Change of an account: free and held money. */
 interface Delta {
   balance: bigint;
   held: bigint;
 }
 
-/** Why an account cannot take part in moving this money; `undefined`: it can. */
+/** Why an account cannot send or receive this money; `undefined`: it can. */
 export function accountProblem(
   account: Account | undefined,
   accountId: BusinessId,
@@ -59,8 +59,8 @@ export function accountProblem(
 }
 
 /**
- * The same of an account that a caller named: of a customer or a merchant. The books' own accounts stand for the world
- * outside and for money on its way; they may be below zero, so nobody may pay out of them.
+ * The same for an account that a caller named: it must belong to a customer or a merchant. The books' own accounts
+ * stand for the outside world and for money in transit. They may be below zero, so no caller may pay from them.
  */
 export function partyProblem(
   account: Account | undefined,
@@ -86,7 +86,7 @@ export const broken = (key: StepKey, detail: string): Decided<never> => ({
   detail,
 });
 
-/** For the eyes of the tenant's customer: the id without its tenant. */
+/** Id for the tenant's customers: without the tenant. */
 export const shown = (accountId: BusinessId): string =>
   partsOfBusinessId(accountId)?.id ?? accountId;
 
@@ -128,19 +128,19 @@ export async function lockHolds(sql: SqlTransaction, keys: readonly StepKey[]): 
   return holds;
 }
 
-/** @throws where the fence says that a hold is open and the table does not: the whole set is taken back. */
+/** @throws if a hold is open by the fence, but not in the table. Then the whole set is rolled back. */
 export function openHold(holds: Holds, key: StepKey): Hold {
   const hold = holds.get(key);
   if (hold?.state !== 'held') throw new Error(`The hold ${key} is ${hold?.state ?? 'missing'}.`);
   return hold;
 }
 
-/** A hold as it is written: under the key of the act that sets the money aside. */
+/** A new hold. Its key is that of the act that sets the money aside. */
 export interface NewHold {
   readonly key: StepKey;
   readonly accountId: BusinessId;
   readonly amount: Money;
-  /** Whom the confirm pays; left out where a pivot says it. */
+  /** Account that the confirm pays. Left out: a pivot names it. */
   readonly payeeId?: BusinessId;
 }
 
@@ -171,7 +171,7 @@ export async function endHolds(
   }
 }
 
-/** Money that goes from one account to another, as both legs are booked. */
+/** Money that goes from one account to another: both legs. */
 export interface Booking {
   readonly key: StepKey;
   /** `act` of a pivot, `confirm` of a TCC participant. */
@@ -244,7 +244,7 @@ async function insertAll(
   for (const values of chunksOf(rows)) await sql.change(insert, [values]);
 }
 
-/** Sums by account: in a JOIN a key that stands twice is applied once. */
+/** Sums by account: a JOIN applies a repeated key only once. */
 export class Deltas {
   readonly #byAccount = new Map<BusinessId, Delta>();
 
@@ -267,8 +267,8 @@ export class Deltas {
 }
 
 /**
- * One relative update for many rows, which are locked already. Every column has its CHECK; what the JOIN would pass over
- * in silence is a missing key, so the rows are counted. Deltas are integers: digits in a string would make them DOUBLE.
+ * One relative update of many locked rows. Every column has its CHECK. A JOIN ignores a missing key, so the changed
+ * rows are counted. Deltas are integers: digits in a string would become DOUBLE.
  */
 export async function moveMoney(sql: SqlTransaction, deltas: Deltas): Promise<void> {
   for (const rows of chunksOf(deltas.rows())) {

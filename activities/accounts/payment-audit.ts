@@ -7,10 +7,10 @@ import { contentHashOf } from '../fence/fenced-set';
 import type { SqlTransaction } from '../fence/participant';
 import { chunksOf } from '../fence/set-statements';
 
-/** What is kept of one change. */
+/** Audit entry of one change. */
 export interface AuditEntry {
   readonly at: Date;
-  /** Subject of a credential; `accord` where no person or key decided. */
+  /** Subject of a credential; `accord`: no person or key decided. */
   readonly actor: string;
   /** Past tense, the type of the event of the change: `payment.authorised`. */
   readonly what: string;
@@ -18,7 +18,7 @@ export interface AuditEntry {
   readonly details: object;
 }
 
-/** The end of a payment's chain, as its row holds it. */
+/** The end of a payment's chain, stored in the row of the payment. */
 export interface AuditHead {
   readonly seq: number;
   readonly hash: Buffer;
@@ -33,7 +33,7 @@ export interface AuditRow extends AuditEntry {
   readonly hash: Buffer;
 }
 
-/** What the first entry of a payment follows. */
+/** Predecessor of the first entry of a payment. */
 export const auditStart: AuditHead = { seq: 0, hash: Buffer.alloc(32) };
 
 /** The entries as rows, each bound to the one before it. */
@@ -74,8 +74,8 @@ const auditHash = ({
  * Checks the whole chain of one payment.
  *
  * @param rows all entries of the payment, by seq.
- * @param head what the payment's row says.
- * @returns the first seq that is missing, changed, moved or one too many; `undefined`: the chain is sound.
+ * @param head end of the chain by the payment's row.
+ * @returns the first seq that is missing, changed, moved or surplus; `undefined`: the chain is sound.
  */
 export function firstBrokenSeq(
   paymentId: BusinessId,

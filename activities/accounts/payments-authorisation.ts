@@ -1,4 +1,4 @@
-/** Where what was said to a payment takes effect: its money is set aside, or it is refused. */
+/** Acts on the assessment and review of a payment: sets its money aside, or refuses it. */
 import type { FundsHold } from '../../contracts/participants/accounts';
 import type { StepKey } from '../../contracts/engine/ids';
 import { moneyText, type Money } from '../../contracts/engine/money';
@@ -22,7 +22,7 @@ import {
 } from './payments-store';
 import { assessmentsAndReviews, type AssessmentsAndReviews } from './risk-store';
 
-/** `authorisePayment`: the hold bears the key of the act, so the pivot consumes it. */
+/** `authorisePayment`: the hold has the key of the act, so the pivot consumes it. */
 export const authorisePayment: ActImplementation<AuthorisePayment, FundsHold> = {
   content: ({ paymentId, amount }) => ({ paymentId, amount }),
   rows: () => 4, // The payment and its audit, the account, the hold.
@@ -85,10 +85,10 @@ function decide(
 const isSame = (one: Money, other: Money): boolean =>
   one.currency === other.currency && one.minorUnits === other.minorUnits;
 
-/** Letters of a refusal's reasons that travel with it; all of them stand in the assessment. */
+/** Maximum letters of the reasons in a refusal. The assessment has all of them. */
 const reasonsMax = 400;
 
-/** Why nothing is set aside; `undefined`: everybody agrees. */
+/** Why no money is set aside; `undefined`: there is no objection. */
 function objection(
   key: StepKey,
   said: AssessmentsAndReviews | undefined,
@@ -112,7 +112,7 @@ function objection(
   return undefined;
 }
 
-/** `voidAuthorisation`: the money is free again. The payment stays authorised until it is closed. */
+/** `voidAuthorisation`: frees the money. The payment stays authorised until it is closed. */
 export const voidAuthorisation: FollowUpImplementation = {
   async effect(sql, keys) {
     const holds = await lockHolds(sql, keys);

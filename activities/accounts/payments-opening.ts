@@ -1,4 +1,4 @@
-/** How a payment begins, and its two ends. */
+/** The beginning of a payment, and its two ends. */
 import { stepKeyOf, type BusinessId, type StepKey } from '../../contracts/engine/ids';
 import type { CompletePayment, OpenPayment } from '../../contracts/participants/payments';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
@@ -58,7 +58,7 @@ export const openPayment: ActImplementation<OpenPayment, null> = {
   },
 };
 
-/** Without a lock, which every payment to one payee would wait for: hold and capture look again. */
+/** Reads without a lock, because all payments to one payee would wait for it. Hold and capture check again. */
 async function readAccounts(
   sql: SqlTransaction,
   accountIds: readonly BusinessId[],
@@ -91,7 +91,7 @@ function decideOpening(
   return { key, ok: true, result: null, event: moneyEvent('payment.opened', data) };
 }
 
-/** `closePayment`: `declined` where somebody said no, else `failed`. What was taken back meanwhile still tells which. */
+/** `closePayment`: `declined` if risk or a person rejected it, otherwise `failed`. Undone decisions still count. */
 export const closePayment: FollowUpImplementation = {
   async effect(sql, keys) {
     const undone = await lockPaymentsOf(sql, keys);
@@ -109,7 +109,7 @@ export const closePayment: FollowUpImplementation = {
   },
 };
 
-/** An authorised payment was wanted by everybody: it has failed, whatever somebody said before. */
+/** An authorised payment ends as failed, whatever was decided before. */
 function endOf(
   { status }: Payment,
   said: AssessmentsAndReviews | undefined,
@@ -119,7 +119,7 @@ function endOf(
   return isDeclined && status !== 'authorised' ? 'declined' : 'failed';
 }
 
-/** `completePayment`: both parties are to be notified of it, which its event asks for. */
+/** `completePayment`: its event requests the notification of both parties. */
 export const completePayment: ActImplementation<CompletePayment, null> = {
   content: ({ paymentId }) => ({ paymentId }),
   rows: () => 2, // The payment and its audit.
@@ -138,7 +138,7 @@ export const completePayment: ActImplementation<CompletePayment, null> = {
   },
 };
 
-/** An authorised payment has a hold; the branch of another is nobody's. */
+/** Key of the hold of an authorised payment. Any other payment has none: the branch `none` does not exist. */
 const holdKeyOf = ({ gid, hold_branch }: Payment): StepKey => stepKeyOf(gid, hold_branch ?? 'none');
 
 function decideCompletion(

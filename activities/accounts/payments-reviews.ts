@@ -1,4 +1,4 @@
-/** What a person says to a payment in review. The payment stays there: `authorisePayment` acts on what was said. */
+/** Decisions of persons on payments in review. The payment stays in review: `authorisePayment` acts on the decision. */
 import type { RecordReview } from '../../contracts/participants/payments';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
 import { broken } from './money-rows';
@@ -14,7 +14,8 @@ import { insertReviews, withdrawReviews } from './risk-store';
 
 /** `recordReview`. */
 export const recordReview: ActImplementation<RecordReview, null> = {
-  content: ({ paymentId }) => ({ paymentId }), // The first word stands: a second life of the run may hear another one.
+  // The first decision stands: another run of the transaction may get a different one.
+  content: ({ paymentId }) => ({ paymentId }),
   rows: () => 3, // The review, the payment and its audit.
   async effect(sql, requests) {
     const payments = await lockPayments(
@@ -41,7 +42,7 @@ export const recordReview: ActImplementation<RecordReview, null> = {
   },
 };
 
-/** `withdrawReview`: what was decided stays as written, and no longer stands. */
+/** `withdrawReview`: the decision stays written, and no longer counts. */
 export const withdrawReview: FollowUpImplementation = {
   async effect(sql, keys) {
     const undone = await lockPaymentsOf(sql, keys);

@@ -31,26 +31,26 @@ export interface Payment {
   readonly hold_branch: string | null;
   readonly audit_seq: number;
   readonly audit_head: Buffer;
-  /** When it was opened, in milliseconds since 1970, by the database's clock. */
+  /** Time when it was opened, in milliseconds since 1970, by the database's clock. */
   readonly created_ms: string;
-  /** When it was locked, by the same clock: the time of what is done with it. */
+  /** Time when it was locked, by the same clock. It is the time of the change. */
   readonly locked_at: Date;
 }
 export type Payments = ReadonlyMap<BusinessId, Payment>;
 
-/** The one who acts where no person or key decided. */
+/** Actor of a change that no person or key decided. */
 export const systemActor = 'accord';
 
-/** One change of a payment and what is kept of it. Sums are what they grow by. */
+/** One change of a payment, with its audit entry. Sums are increments. */
 export interface PaymentChange {
   /** As it was locked. */
   readonly payment: Payment;
   /** The effect that changes it. */
   readonly key: StepKey;
   readonly actor: string;
-  /** Past tense: the type of its event, and what the audit calls it. */
+  /** Past tense: the type of its event, and its name in the audit. */
   readonly what: string;
-  /** What is kept and told of it beside the payment's id and status. */
+  /** Details for audit and event, beside id and status of the payment. */
   readonly details?: object;
   readonly status?: PaymentStatus;
   readonly holdBranch?: string;
@@ -81,9 +81,10 @@ export async function lockPayments(
 }
 
 /**
- * Each key with the payment of its transaction, locked. The fence rows of these keys are ours, so the ids are found without a lock.
+ * Each key with the payment of its transaction, locked. The fence rows of these keys are ours, so the ids are found
+ * without a lock.
  *
- * @throws where the fence says that an effect stands and there is no payment of it: the whole set is taken back.
+ * @throws if the fence has an effect without a payment. Then the whole set is rolled back.
  */
 export async function lockPaymentsOf(
   sql: SqlTransaction,
@@ -123,7 +124,7 @@ export const moneyOf = ({ currency, amount }: Pick<Payment, 'currency' | 'amount
   minorUnits: Number(amount),
 });
 
-/** What an act says to one request: a change of a payment and the answer, or a failure. */
+/** Decision of an act on one request: a change of a payment and the answer, or a failure. */
 export type PaymentDecision<Result> =
   { readonly change: PaymentChange; readonly result: Result } | Decided<never>;
 
@@ -198,9 +199,9 @@ function columnsOf(request: OpenPayment, last: AuditRow | undefined): readonly u
 }
 
 /**
- * Changes payments that are locked, one relative update for all of them, and writes the audit of each change. Changes of
- * one payment are summed, their entries follow each other. What a status may become, and what the sums may be, is held
- * by the table itself.
+ * Changes payments that are locked, one relative update for all of them, and writes the audit of each change. Changes
+ * of one payment are summed, their entries follow each other. What a status may become, and what the sums may be, is
+ * held by the table itself.
  *
  * @returns the event of each change, by its key.
  */
@@ -280,7 +281,7 @@ function entryOf(
   return { at, actor, what, details: { ...effectOf(key), ...details } };
 }
 
-/** Money in events and in the audit: readers need not know how far a JSON number is exact. */
+/** Money as digits, for events and audit: not every reader reads large JSON numbers exactly. */
 export const digits = ({ currency, minorUnits }: Money) => ({
   currency,
   amount: String(minorUnits),

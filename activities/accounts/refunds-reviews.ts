@@ -1,4 +1,4 @@
-/** What a person says to a chargeback in review. It is kept in the audit of its payment. */
+/** Decisions of persons on chargebacks in review. The audit of the payment has them. */
 import type { StepKey } from '../../contracts/engine/ids';
 import type { RecordRefundReview } from '../../contracts/participants/payments';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
@@ -16,7 +16,8 @@ import { lockRefunds, paymentIdOf, refundIdsOf, type Refund } from './refunds-st
 
 /** `recordRefundReview`. */
 export const recordRefundReview: ActImplementation<RecordRefundReview, null> = {
-  content: ({ refundId }) => ({ refundId }), // The first word stands: a second life of the run may hear another one.
+  // The first decision stands: another run of the transaction may get a different one.
+  content: ({ refundId }) => ({ refundId }),
   rows: () => 2, // The payment and its audit.
   async effect(sql, requests) {
     const refunds = await lockRefunds(
@@ -53,7 +54,7 @@ const rejected = (key: StepKey, note: string | null): Decided<never> => ({
   detail: note ?? 'A person said no.',
 });
 
-/** `withdrawRefundReview`: what was decided stays as written, and no longer stands. */
+/** `withdrawRefundReview`: the decision stays written, and no longer counts. */
 export const withdrawRefundReview: FollowUpImplementation = {
   async effect(sql, keys) {
     const refunds = await lockRefunds(sql, await refundIdsOf(sql, keys));

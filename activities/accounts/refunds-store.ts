@@ -1,7 +1,7 @@
 /**
- * What goes back of a payment. The payment's row is the mutex of its refunds: `refunding` and `refunded` together never
- * pass what was captured, and the table itself refuses it. A chargeback has been taken by the payer's bank already: it is
- * counted apart, whatever is left of the payment, and leaves less for refunds.
+ * Refunds of a payment. The payment's row is the mutex of its refunds: `refunding` and `refunded` together never exceed
+ * the captured amount, and the table enforces it. The payer's bank has already taken the money of a chargeback. So it
+ * is counted apart, at any amount, and leaves less for refunds.
  */
 import {
   partsOfBusinessId,
@@ -56,14 +56,14 @@ export interface Refund {
   readonly branch: string;
 }
 
-/** A refund that is granted, as it is written. */
+/** A granted refund, ready to be written. */
 interface Granted {
   readonly request: ReserveRefund;
   readonly payment: Payment;
   readonly reservation: RefundReservation;
 }
 
-/** What the requests of a set are decided on; each granted one leaves less for those behind it. */
+/** Data for the decisions on a set. Each granted request leaves less for the next ones. */
 interface Known {
   readonly payments: Payments;
   readonly accounts: Accounts;
@@ -71,7 +71,7 @@ interface Known {
   readonly refundIds: Set<BusinessId>;
 }
 
-/** `reserveRefund`: what goes back is held on the payee's account, under the key of the act. */
+/** `reserveRefund`: holds the amount on the payee's account, under the key of the act. */
 export const reserveRefund: ActImplementation<ReserveRefund, RefundReservation> = {
   content: ({ refundId, paymentId, amount, kind, reason, requestedBy }) => ({
     refundId,
@@ -129,7 +129,7 @@ async function lockKnown(sql: SqlTransaction, requests: readonly ReserveRefund[]
   return { payments, accounts, left, refundIds };
 }
 
-/** Takes what is granted out of what is left of the payment, and of the payee's money. */
+/** Decides a request. Subtracts a granted amount from the rest of the payment, and from the payee's money. */
 function decide(request: ReserveRefund, known: Known): Granted | Decided<never> {
   const { key, refundId, paymentId } = request;
   if (known.refundIds.has(refundId)) {
@@ -164,7 +164,7 @@ function decide(request: ReserveRefund, known: Known): Granted | Decided<never> 
   return { request, payment, reservation: { holdKey: key, payerId: payment.payer_id, amount } };
 }
 
-/** Why nothing of this payment can go back; `undefined`: something can. Another tenant's is unknown. */
+/** Why this payment cannot be refunded; `undefined`: it can. A payment of another tenant is unknown. */
 function unrefundable(payment: Payment | undefined, request: ReserveRefund): string | undefined {
   const { paymentId, amount } = request;
   if (!payment || !isOfTenant(payment, request)) return `${shown(paymentId)} is unknown`;
@@ -178,7 +178,7 @@ function unrefundable(payment: Payment | undefined, request: ReserveRefund): str
 const isOfTenant = ({ tenant }: Payment, { refundId }: ReserveRefund): boolean =>
   tenant === partsOfBusinessId(refundId)?.tenant;
 
-/** A chargeback is demanded by the payer's bank: a merchant owes it, whether he has it, or still is one, or not. */
+/** A merchant owes a chargeback to the payer's bank, even without enough money, or with a closed account. */
 function takeFromPayee(
   key: StepKey,
   amount: Money,
@@ -207,7 +207,7 @@ function reservationOf({ request, payment, reservation }: Granted): PaymentChang
 const underWayOf = (kind: RefundKind, minor: bigint) =>
   kind === 'chargeback' ? { chargingBack: minor } : { refunding: minor };
 
-/** `cancelRefund`: the money is the payee's again, and may be refunded again. */
+/** `cancelRefund`: the payee has the money again, and it may be refunded again. */
 export const cancelRefund: FollowUpImplementation = {
   async effect(sql, keys) {
     const holds = await lockHolds(sql, keys);
@@ -227,7 +227,7 @@ export const cancelRefund: FollowUpImplementation = {
   },
 };
 
-/** `completeRefund`: what was set aside of the payment has gone back. */
+/** `completeRefund`: the reserved amount was paid back. */
 export const completeRefund: ActImplementation<CompleteRefund, null> = {
   content: ({ refundId }) => ({ refundId }),
   rows: () => 3, // The refund, the payment and its audit.
@@ -272,7 +272,7 @@ function incompletable(
 const keyOf = ({ gid, branch }: Refund): StepKey => stepKeyOf(gid, branch);
 export const paymentIdOf = ({ payment_id }: Refund): BusinessId => payment_id;
 
-/** What either ending changes: it is no longer under way. */
+/** Change at both endings: the refund is no longer under way. */
 function endingOf(refund: Refund, payments: Payments) {
   const { refund_id, payment_id, currency, amount, kind } = refund;
   const payment = payments.get(payment_id);

@@ -1,4 +1,4 @@
-/** What the rules say to a payment. Its row is locked first: one step of a payment at a time. */
+/** Assessments of payments by the rules. The payment's row is locked first: one step of a payment at a time. */
 import type { BusinessId, StepKey } from '../../contracts/engine/ids';
 import type { AssessRisk } from '../../contracts/participants/payments';
 import type { RiskAssessment } from '../../contracts/participants/risk';
@@ -21,7 +21,7 @@ import { assess } from './risk-rules';
 import { clearAssessments, insertAssessments, type Assessed } from './risk-store';
 import type { Measured, VelocityMeter } from './risk-velocity';
 
-/** `assessRisk`: every rule, stored with its reasons. What was measured is no part of the content: it may come out anew. */
+/** `assessRisk`: runs every rule and stores the reasons. Measured facts are no part of the content: they may change. */
 export const assessRisk = (
   meter: VelocityMeter,
 ): ActImplementation<AssessRisk, RiskAssessment> => ({
@@ -135,7 +135,7 @@ async function knownPairs(
   return known;
 }
 
-/** `clearRisk`: the assessment no longer stands, the payer's window has one more left. */
+/** `clearRisk`: the assessment no longer counts, and the payer's window gets one payment back. */
 export const clearRisk = (meter: VelocityMeter): FollowUpImplementation => ({
   async effect(sql, keys) {
     const undone = await lockPaymentsOf(sql, keys);

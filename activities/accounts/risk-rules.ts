@@ -1,4 +1,4 @@
-/** The rules of risk. All of them run on every payment, each says what it finds, and the worst of it decides. */
+/** The rules of risk. All of them run on every payment, and their scores and severities decide. */
 import { partsOfBusinessId, type BusinessId } from '../../contracts/engine/ids';
 import { decimalOf, moneyText, type Money } from '../../contracts/engine/money';
 import {
@@ -10,7 +10,7 @@ import {
   type RiskRule,
 } from '../../contracts/participants/risk';
 
-/** What the rules look at. */
+/** Facts for the rules. */
 export interface RiskFacts {
   readonly amount: Money;
   /** Payer and payee, where either is blocked. */
@@ -46,7 +46,7 @@ function decisionOn(
   score: number,
   { reviewScore, declineScore }: RiskPolicy,
 ): RiskDecision {
-  if (reasons.length === 0) return 'approve'; // Also where the thresholds are zero: nothing has been found.
+  if (reasons.length === 0) return 'approve'; // Also with thresholds of zero: no rule has found anything.
   if (score >= declineScore || reasons.some(({ severity }) => severity === 'critical')) {
     return 'decline';
   }
@@ -76,7 +76,7 @@ function amountLimit({ amount }: RiskFacts, policy: RiskPolicy): readonly RiskRe
   ];
 }
 
-/** Nobody has said what is much: a person decides on every amount, and learns what is to be configured. */
+/** The currency has no limit: a person decides on every amount, and the reason names the missing setting. */
 const withoutLimit = ({ currency }: Money, { reviewScore }: RiskPolicy): RiskReason => ({
   rule: 'amount_limit',
   severity: 'warning',

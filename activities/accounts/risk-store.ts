@@ -1,4 +1,4 @@
-/** What rules and persons have said to payments: `risk_assessments`, `payment_reviews`. Written once, taken back by a mark. */
+/** Assessments and reviews of payments: `risk_assessments`, `payment_reviews`. Written once; an undo sets a mark. */
 import type { BusinessId, StepKey } from '../../contracts/engine/ids';
 import type { RecordReview } from '../../contracts/participants/payments';
 import type { RiskAssessment, RiskPolicy } from '../../contracts/participants/risk';
@@ -16,7 +16,7 @@ export interface Assessed {
   readonly assessment: RiskAssessment;
 }
 
-/** What has been said to a payment; left out: nothing. */
+/** Assessment and review of a payment; left out: none. */
 export interface AssessmentsAndReviews {
   readonly assessment?: RiskAssessment & { readonly state: 'standing' | 'cleared' };
   readonly review?: Pick<RecordReview, 'decision' | 'note'> & {
@@ -45,7 +45,7 @@ export async function insertAssessments(
   }
 }
 
-/** Marks assessments as cleared; answers with what their velocity has to give back. */
+/** Marks assessments as cleared. @returns the velocity that they have to give back. */
 export async function clearAssessments(
   sql: SqlTransaction,
   keys: readonly StepKey[],
@@ -102,7 +102,9 @@ export async function withdrawReviews(
   }
 }
 
-/** The caller has locked the payments, so no assessment or review is added meanwhile. The last one of each kind counts. */
+/**
+ * The caller has locked the payments, so no assessment or review is added meanwhile. The last one of each kind counts.
+ */
 export async function assessmentsAndReviews(
   sql: SqlTransaction,
   paymentIds: readonly BusinessId[],

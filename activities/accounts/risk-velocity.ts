@@ -1,7 +1,7 @@
 /**
- * How often a payer pays. A window's allowance is counted in Redis; while Redis is away, in MySQL: a payment is neither
- * refused nor let through for an outage. Windows follow each other without overlap, by the time the payment was opened,
- * so a payment counts in one window whenever it is assessed.
+ * Counts payments of a payer in windows: in Redis, or in MySQL while Redis does not answer. So an outage neither
+ * refuses payments nor lets them through. Windows do not overlap. The opening time of a payment decides its window, so
+ * it counts in one window whenever it is assessed.
  */
 import type { BusinessId, StepKey } from '../../contracts/engine/ids';
 import type { RiskPolicy } from '../../contracts/participants/risk';
@@ -10,7 +10,7 @@ import { chunksOf } from '../fence/set-statements';
 import { AllowancesUnavailable, type AllowanceStore, type Claim } from './allowance-store';
 import type { Payment } from './payments-store';
 
-/** A payment that is measured by the policy that came with its request. */
+/** A payment, and the policy of its request. */
 export interface Measured {
   readonly key: StepKey;
   readonly payment: Payment;
@@ -25,7 +25,7 @@ export interface Velocity {
   readonly countedIn: 'redis' | 'mysql';
 }
 
-/** What an assessment has kept of its velocity. */
+/** Velocity in a stored assessment. */
 export interface TakenVelocity {
   readonly key: StepKey;
   readonly allowance: string;
@@ -34,11 +34,11 @@ export interface TakenVelocity {
 export interface VelocityMeter {
   /** Counts each payment in, in order; the same payment once. */
   take(sql: SqlTransaction, payments: readonly Measured[]): Promise<ReadonlyMap<StepKey, Velocity>>;
-  /** Counts payments out again. What Redis misses of it while it is away is forgotten with the window. */
+  /** Counts payments out again. If Redis does not answer, its counter stays too high until the window ends. */
   giveBack(taken: readonly TakenVelocity[]): Promise<void>;
 }
 
-/** @param unavailable told of every set that Redis did not count. */
+/** @param unavailable called for every set that Redis did not count. */
 export function createVelocityMeter({
   allowances,
   unavailable,
@@ -80,7 +80,7 @@ export function createVelocityMeter({
   };
 }
 
-/** A window in which Redis and MySQL do not say the same. */
+/** A window whose counts in Redis and MySQL differ. */
 export interface VelocityGap {
   readonly allowance: string;
   readonly redis: number;
@@ -88,8 +88,8 @@ export interface VelocityGap {
 }
 
 /**
- * For reconciliation: what Redis counts against what the assessments say, for windows that are of interest. A window
- * without a counter has no gap: the next payment counts it anew. A gap is mended by deleting the counter.
+ * For reconciliation: compares the counts of Redis with the assessments, for the given windows. A window without a
+ * counter has no gap: the next payment rebuilds it. To repair a gap, delete the counter.
  */
 export async function velocityGaps(
   sql: Pick<SqlTransaction, 'select'>,
@@ -118,7 +118,7 @@ function claimOf({ key, payment, policy }: Measured): Claim {
   return { key, scope: allowance, quantity: 1, max, keepMs: keepMsOf(allowance) };
 }
 
-/** What stands in MySQL of each window. */
+/** Count of each window by MySQL. */
 async function standing(
   sql: Pick<SqlTransaction, 'select'>,
   allowances: readonly string[],

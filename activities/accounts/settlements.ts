@@ -20,7 +20,7 @@ interface Settlement {
   readonly state: 'open' | 'closed';
 }
 
-/** What one merchant's movements of a page come to. */
+/** Sums of one merchant's movements of a page. */
 interface Position {
   readonly account_id: BusinessId;
   /** Counts and sums, as digits. */
@@ -29,7 +29,7 @@ interface Position {
   readonly debited: string;
 }
 
-/** `openSettlement`, the pivot: the settlement of a tenant, currency and day is written once. */
+/** `openSettlement`, the pivot: writes the settlement of a tenant, currency and day once. */
 export const openSettlement: ActImplementation<OpenSettlement, null> = {
   content: ({ settlementId, tenant, currency, day }) => ({ settlementId, tenant, currency, day }),
   rows: () => 1,

@@ -12,7 +12,7 @@ import { watchPolicySchema } from '../regions/watch-policy-schema';
 const decideStep = z.object({
   kind: z.literal('decideStep'),
   gid: z.string(),
-  /** Of the run's row as the asker saw it. */
+  /** Version of the row that the asking person saw. */
   version: z.number(),
   step: z.string(),
   decision: z.enum(decisions),
@@ -24,7 +24,7 @@ const decideStep = z.object({
 const bookStep = z.object({
   kind: z.literal('bookStep'),
   gid: z.string(),
-  /** Of the ended run's row as the asker saw it. */
+  /** Version of the row of the ended run that the asking person saw. */
   version: z.number(),
   step: z.string(),
   evidence: evidenceSchema,
@@ -60,7 +60,7 @@ const failover = z.object({
 /** What the watch may do by itself, where it may act: in the place of what the asker has seen. */
 const watchPolicy = z.object({
   kind: z.literal('watchPolicy'),
-  /** Of the policy as the asker saw it; 0: nobody had changed it yet. */
+  /** Version of the policy that the asking person saw; 0: it was never changed. */
   version: z.number(),
   policy: watchPolicySchema,
   seen: watchPolicySchema,

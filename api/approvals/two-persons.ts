@@ -12,9 +12,10 @@ import type { RunRow } from '../stores/runs/rows';
 /**
  * Why one person is not enough. `amount_at_risk`: it reaches the threshold of its currency, or nobody knows it.
  * `skips_money`: a step that moves money is not to be done. `moves_regions`: a step of a switch or rejoin is settled by
- * hand, or booked. `own_transaction`: who settles it by hand, or books it, may have started it. `grants_power`: the new key may ask for what
- * takes two, be one of them, or make keys. `for_another`: the new key speaks for somebody else. `unplanned_failover`: a
- * region is given up. `arms_failover`: a watch may give one up by itself. `books_money`: money that a skipped step has left is said to be booked.
+ * hand, or booked. `own_transaction`: who settles it by hand, or books it, may have started it. `grants_power`: the new
+ * key may ask for what takes two, be one of them, or make keys. `for_another`: the new key speaks for somebody else.
+ * `unplanned_failover`: a region is given up. `arms_failover`: a watch may give one up by itself. `books_money`: money
+ * that a skipped step has left is said to be booked.
  */
 export const twoPersonRules = [
   'amount_at_risk',
@@ -33,8 +34,8 @@ export type TwoPersonRule = (typeof twoPersonRules)[number];
 export type Thresholds = Readonly<Partial<Record<Currency, number>>>;
 
 /**
- * Roughly 10,000 EUR. Of the other currencies nobody has said what is much: every amount of theirs wants two persons
- * until the configuration does.
+ * Roughly 10,000 EUR. Other currencies have no default: every amount in them needs two persons until the configuration
+ * sets a threshold.
  */
 export const defaultThresholds = {
   EUR: 1_000_000,

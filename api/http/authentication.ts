@@ -13,13 +13,16 @@ import type { ApiKey, KeysStore } from '../stores/keys-store';
 export interface Principal extends Place {
   /** Which one it was, for the log: id of a key or of a token. */
   readonly credential: string | null;
-  /** Of the API key that it was; `null`: a token. */
+  /** Id of the API key; `null`: the credential is a token. */
   readonly keyId: string | null;
-  /** The person or system behind the credential: two keys of one owner, or a key and a token of one person, are one subject. */
+  /**
+   * The person or system behind the credential: two keys of one owner, or a key and a token of one person, are one
+   * subject.
+   */
   readonly subject: string;
   /** Everybody who may stand behind it, the subject included. */
   readonly people: People;
-  /** Of the call's realm alone. */
+  /** Scopes in the realm of the call. */
   readonly scopes: ReadonlySet<Scope>;
 }
 
@@ -94,8 +97,8 @@ interface Credentials {
 }
 
 /**
- * Authentication by API key or, of people, by the token of an operator. A key that is unknown, revoked, expired or wrong
- * is the same answer in the same time: its digest is compared either way.
+ * Authentication by API key or, of people, by the token of an operator. A key that is unknown, revoked, expired or
+ * wrong is the same answer in the same time: its digest is compared either way.
  *
  * A call is about one tenant, or about the cluster: what it names, which must be one of its credential's; it may name
  * none where there is one only. What is another's is as unknown as what is nobody's.

@@ -24,7 +24,7 @@ export interface Holder extends Places {
   readonly people: People;
   /** Which credential it was, for the log: `jti`, id of a key. */
   readonly credential: string | null;
-  /** Of the API key that it was; `null`: a token. */
+  /** Id of the API key; `null`: the credential is a token. */
   readonly keyId: string | null;
   /** As they were given: what they mean is a question of the realm of each call. */
   readonly scopes: readonly (Scope | 'ops')[];
@@ -33,7 +33,8 @@ export interface Holder extends Places {
 export interface Operators {
   /**
    * Who a token (JWT, RFC 9068) speaks for.
-   * @throws Problem `unauthenticated`, with the claim that is wrong where the signature is right; `dependency_unavailable`
+   * @throws Problem `unauthenticated`, with the claim that is wrong where the signature is right;
+   *   `dependency_unavailable`
    *   when the keys of the issuer cannot be read.
    */
   verify(token: string): Promise<Holder>;
@@ -49,7 +50,7 @@ const clockToleranceSeconds = 30;
 /** Within the two seconds in which every call is answered. */
 const keySetMs = 1_500;
 
-/** Of tenants, or of clusters: their names are of one form. */
+/** Names of tenants, or of clusters: both have the same form. */
 const names = z.array(z.string().regex(tenantPattern)).max(100).default([]);
 const claimsSchema = z
   .object({

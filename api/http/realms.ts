@@ -1,8 +1,8 @@
 import type { Tenant } from '../../contracts/engine/ids';
 
 /**
- * What a credential is of. `tenant`: a customer, whose business it starts and steers. `cluster`: the installation, whose
- * regions its operators move. Nothing that is of the one opens anything of the other.
+ * What a credential is of. `tenant`: a customer, whose business it starts and steers. `cluster`: the installation,
+ * whose regions its operators move. Nothing that is of the one opens anything of the other.
  */
 export const realms = ['tenant', 'cluster'] as const;
 export type Realm = (typeof realms)[number];
@@ -11,13 +11,13 @@ export type Realm = (typeof realms)[number];
 export interface Place {
   readonly realm: Realm;
   /**
-   * Of the tenant; or of the cluster, which stands in the tenant's place in every row and id. So no tenant may have the
-   * name of a cluster.
+   * Name of the tenant, or of the cluster, which takes the place of the tenant in every row and id. So no tenant may
+   * have the name of a cluster.
    */
   readonly tenant: Tenant;
 }
 
-/** Of a credential: the names of what it is of. */
+/** Names of the tenants and clusters of a credential. */
 export interface Places {
   readonly tenants: readonly Tenant[];
   readonly clusters: readonly string[];

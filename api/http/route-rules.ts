@@ -34,7 +34,7 @@ export interface RouteRules {
   readonly isFree?: true;
   /** What it can answer with; left out: JSON alone. */
   readonly media?: readonly string[];
-  /** `false`: a call with a key is answered again by what it made, not by its answer as it was kept. Of `steer` alone. */
+  /** `false`: a repeated key is answered from what the call made, not with the stored answer. Only for `steer`. */
   readonly keeps?: false;
   /** The flow whose reference is the `:id` of its path, for the audit. */
   readonly flow?: Flow;

@@ -22,7 +22,7 @@ export const isScope = (name: string): name is Scope =>
 const breakGlass: Scope = 'ops:breakglass';
 const opsScopes = scopes.filter((scope) => scope.startsWith('ops:') && scope !== breakGlass);
 
-/** Of one realm alone; every other scope means the same in both. */
+/** Scopes of one realm only. Every other scope means the same in both realms. */
 const realmOfScope: Readonly<Partial<Record<Scope, Realm>>> = {
   'tx:start': 'tenant',
   'tx:cancel': 'tenant',

@@ -41,7 +41,9 @@ export type RequestedFailover =
   | { readonly kind: 'started'; readonly started: Started }
   | { readonly kind: 'waits'; readonly approval: ApprovalRow };
 
-/** Life of a switch, half of it for undoing: it takes seconds, and whoever waits for its end shall not wait for hours. */
+/**
+ * Life of a switch, half of it for undoing: it takes seconds, and whoever waits for its end shall not wait for hours.
+ */
 const failoverLifeMs = 600_000;
 /** Life of a rejoin: it is decided at once, and goes on for as long as a copy of the data takes. */
 const failbackLifeMs = 600_000;
@@ -53,13 +55,13 @@ const approvedOperation = 'approved failover';
 interface Parts {
   readonly cluster: Pick<ClusterStore, 'find'>;
   readonly starts: Pick<Starts, 'start' | 'earlier' | 'inputOf'>;
-  /** Of digests of fields. */
+  /** Secret for digests of fields. */
   readonly secret: string;
 }
 
 /**
- * What operators ask of the regions of a cluster, whose name stands in the place of the tenant. A switch or rejoin is prepared for the cluster as it is, and accepted by compare-and-set on its row: one at a
- * time.
+ * What operators ask of the regions of a cluster, whose name stands in the place of the tenant. A switch or rejoin is
+ * prepared for the cluster as it is, and accepted by compare-and-set on its row: one at a time.
  *
  * Every method throws Problem `failover_in_progress`: another one is under way; `state_changed`: the cluster has moved
  * since it was prepared; and what `Starts` throws.

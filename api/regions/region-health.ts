@@ -18,7 +18,7 @@ export const regionHealthSchema = z.object({
     z.object({
       vantage: z.enum(vantages),
       level: levelSchema,
-      /** Of a write, where it is the active one; of a look, where it stands by. */
+      /** Latency of a write in the active region, and of a probe in a standby. */
       latencyMs: z.number().nullable(),
       lagMs: z.number().nullable(),
       lastError: z.string().nullable(),
@@ -47,11 +47,11 @@ export const regionServicesSchema = z.array(
   z.object({
     service: z.enum(regionServices),
     level: levelSchema,
-    /** Of the last look that was answered. */
+    /** Latency of the last probe that was answered. */
     latencyMs: z.number().nullable(),
     /** Share of the looks of the last minute that failed, 0 to 1. */
     errorRate: z.number(),
-    /** Of what follows the active region. */
+    /** Lag behind the active region. */
     lagMs: z.number().nullable(),
     /** Also where it is over. */
     lastError: z.string().nullable(),

@@ -16,7 +16,7 @@ const auditSchema = z
     gid: z.string().nullable(),
     request: anyJson,
     outcome: z.string(),
-    /** Of the row before it in the chain, which may be another tenant's. */
+    /** Hash of the row before it in the chain. That row may belong to another tenant. */
     previousHash: hash,
     hash,
   })

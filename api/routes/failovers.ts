@@ -179,7 +179,8 @@ export function failoverRoutes(
         runs.inputOf(tenant, gid),
       ]);
       const { source, summary, steps, parked } = explanation;
-      const asked = input ? askedOf(input as FailoverInput) : null; // Of this flow, as it was accepted.
+      // The row belongs to this flow, and was validated when it was accepted.
+      const asked = input ? askedOf(input as FailoverInput) : null;
       return { ...viewOf(run), asked, source, summary, steps, parked };
     },
   });

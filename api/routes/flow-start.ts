@@ -27,7 +27,7 @@ export interface StartContext {
 export type OwnInput<Input extends TransactionInput> = Omit<Input, keyof TransactionInput>;
 
 interface FlowStartGiven<Input extends TransactionInput, Shape extends z.ZodRawShape> {
-  /** Of the route: `/v1/trips`. */
+  /** Path of the route: `/v1/trips`. */
   readonly path: string;
   /** One line of the OpenAPI document. */
   readonly summary: string;
@@ -44,7 +44,7 @@ interface FlowStartGiven<Input extends TransactionInput, Shape extends z.ZodRawS
   readonly input: (body: z.output<z.ZodObject<Shape>>, context: StartContext) => OwnInput<Input>;
   /** Looks at what the input names, before anything is written; `undefined`: at nothing. */
   readonly screen?: (input: OwnInput<Input>) => Start['screen'];
-  /** Of a flow that tells something before its ending. */
+  /** Only for a flow that reports an early status. */
   readonly early?: EarlyAnswer;
 }
 

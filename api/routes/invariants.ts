@@ -15,7 +15,7 @@ const checkSchema = z.object({
   ok: z.boolean(),
   /** How many it judged: a check that judged none proves nothing. */
   rows: z.number(),
-  /** Of all tenants, at most 100. */
+  /** Violations of all tenants, at most 100. */
   violations: z.number(),
   /** Rows that an ending resolved by hand declares, and nobody has booked yet: no violations. */
   declared: z.number(),

@@ -13,7 +13,7 @@ interface RegionPolicyRoutes {
   readonly secondPerson: SecondPerson;
 }
 
-/** Of the caller's cluster. */
+/** Routes for the policy of the caller's cluster. */
 export function regionPolicyRoutes(api: Api, { policies, secondPerson }: RegionPolicyRoutes): void {
   api.put('/v1/regions/policy', {
     config: { rules: { kind: 'steer', scope: 'ops:failover', realm: 'cluster' } }, // Audited, with the policy as it was sent.

@@ -77,7 +77,10 @@ const isKeyGone = `a.asked_with IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_ke
 /** Waits for a second person, who may still decide. */
 const isOpen = `a.state = 'pending' AND a.expires_at > UTC_TIMESTAMP(3) AND NOT (${isKeyGone})`;
 
-/** Its time, its transaction and its asker's key decide on a question that nobody has decided; by the database's clock alone. */
+/**
+ * Its time, its transaction and its asker's key decide on a question that nobody has decided; by the database's clock
+ * alone.
+ */
 const columns = `a.id, a.tenant, a.gid, a.action, a.rule, a.asked_by AS askedBy, a.asked_people AS askedPeople, a.asked_with AS askedWith, a.asked_at AS askedAt,
   a.expires_at AS expiresAt, a.decided_by AS decidedBy, a.decided_at AS decidedAt, a.note, a.closed_at AS closedAt,
   a.state = 'pending' AND ${isKeyGone} AS isKeyGone,
@@ -133,7 +136,8 @@ export function createApprovalsStore(database: Database) {
   return {
     /**
      * Writes a question down. The same one of the same asker that is still open is that one.
-     * @returns its id; `undefined`: the tenant has too many open ones (more than `pendingMax`, by as many as come at once).
+     * @returns its id; `undefined`: the tenant has too many open ones (more than `pendingMax`, by as many as come at
+     *   once).
      */
     async ask(question: NewApproval): Promise<string | undefined> {
       const digest = digestOf(question);
@@ -241,7 +245,7 @@ const rowOf = ({ action, isKeyGone: gone, ...row }: RawRow): ApprovalRow => ({
 
 const textOf = (people: People): string | null => people && JSON.stringify(people);
 
-/** Of what is asked: the secret of a key is another one each time that its call is sent. */
+/** Digest of the shown action. The secret of a new key is left out: it differs each time that its call is sent. */
 const digestOf = ({ tenant, askedBy, action }: NewApproval): Buffer =>
   createHash('sha256')
     .update(canonicalJson({ tenant, askedBy, action: shownAction(action) }))

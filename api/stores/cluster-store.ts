@@ -17,7 +17,7 @@ export interface ClusterView {
   /** A commit is acknowledged when a standby has it. */
   readonly sync: boolean;
   readonly state: 'steady' | 'failing-over' | 'degraded';
-  /** Of the last switch or rejoin that was accepted. */
+  /** Number of the last switch or rejoin that was accepted. */
   readonly sequence: number;
   /** Who moves the regions: the holder of the row, or who was accepted and has not ended. */
   readonly holder: Gid | null;

@@ -40,7 +40,7 @@ export const resolutionSchema = z
     consent: consentSchema,
     evidence: evidenceSchema,
     decidedAt: time,
-    /** Of `skip`: what is still held, until it is booked. Of `done`: what is claimed to be held no longer. */
+    /** For `skip`: what is still held, until it is booked. For `done`: what the person says is no longer held. */
     amounts: z.array(atRiskSchema),
     booked: z
       .object({
@@ -83,8 +83,8 @@ export const runViewSchema = z
     stuckSinceMs: z.number().nullable(),
     atRisk: z.array(atRiskSchema),
     /**
-     * Of an ending that a person has answered for, in part: not all of it was done, or undone, by Accord. `open`: what was
-     * skipped is at risk until it is booked. `null`: nothing was resolved by hand.
+     * Steps of an ended run that a person resolved by hand: Accord has not done, or undone, all of them. `open`: the
+     * amounts of skipped steps are at risk until they are booked. `null`: no step was resolved by hand.
      */
     resolvedByHand: z
       .object({ state: z.enum(handStates), steps: z.array(resolutionSchema) })

@@ -34,7 +34,7 @@ export interface Start {
    * not known yet, for a known one is answered from its row. Left out: nothing is looked at.
    */
   readonly screen?: (() => Promise<readonly FieldError[]>) | undefined;
-  /** Of an operator's flow alone: it moves regions, and is neither shed nor refused while one is switched. */
+  /** Only for a flow of operators: it moves regions, and is neither shed nor refused during a switch. */
   readonly turn?: SwitchSlot | undefined;
 }
 

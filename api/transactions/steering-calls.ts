@@ -78,4 +78,5 @@ function digestOf(request: FastifyRequest, key: string): Buffer {
 }
 
 const paramsOf = ({ params }: FastifyRequest): Readonly<Record<string, string>> =>
-  typeof params === 'object' && params !== null ? (params as Record<string, string>) : {}; // Of the path: texts.
+  // Parameters of the path are texts.
+  typeof params === 'object' && params !== null ? (params as Record<string, string>) : {};

@@ -1,13 +1,13 @@
 /**
- * The migrations of a database: numbered files of `scripts/migrations/<database>/`. What several databases share stands once, in
- * `shared/` beside them, and is included where a line says `-- include shared/<file>.sql`. What counts is the whole text:
- * a checksum is of what ran, however it is put together.
+ * The migrations of a database: numbered files of `scripts/migrations/<database>/`. What several databases share stands
+ * once, in `shared/` beside them, and is included where a line says `-- include shared/<file>.sql`. What counts is the
+ * whole text: a checksum is of what ran, however it is put together.
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Of this checkout. */
+/** Migrations of this checkout. */
 const migrationsFolder = join(__dirname, '../../scripts/migrations');
 
 /** One migration, as Postgrator takes it. */
@@ -16,7 +16,7 @@ export interface MigrationFile {
   readonly action: 'do';
   readonly name: string;
   readonly filename: string;
-  /** Of its whole text. */
+  /** Hash of its whole text. */
   readonly md5: string;
   readonly getSql: () => string;
 }

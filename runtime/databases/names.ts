@@ -33,5 +33,5 @@ export const databaseVariables = [
 export type DatabaseVariable = (typeof databaseVariables)[number];
 export type DatabaseUrls = Readonly<Record<DatabaseVariable, string>>;
 
-/** Of a profile's own databases, in development, tests and demo. */
+/** Prefix of the databases of a profile, in development, tests and demo. */
 export const databasePrefix = 'accord_';

@@ -60,7 +60,7 @@ export async function addressesOf(
   );
   const urls = new Map(entries);
   const variables = databaseVariables.map((variable) => [variable, urls.get(variable) ?? '']);
-  return Object.fromEntries(variables) as DatabaseUrls; // Of every variable, by the line above.
+  return Object.fromEntries(variables) as DatabaseUrls; // It has every variable, by the line above.
 }
 
 /** @throws PremisesBroken before anything is made on a server that every process would refuse. */

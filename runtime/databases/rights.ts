@@ -6,7 +6,10 @@ const change = 'SELECT, INSERT, UPDATE';
 /** Rights on one table; `undefined`: none. */
 export type Rights = (table: string) => string | undefined;
 
-/** Of a transaction worker in its participant's database. What is not named here is a table of the business. */
+/**
+ * Rights of a transaction worker in the database of its participant. Tables that are not named here belong to the
+ * business.
+ */
 export const workerRights: Rights = (table) => {
   switch (table) {
     case 'schemaversion':
@@ -56,7 +59,7 @@ export const relayRights: Rights = (table) => {
       return 'SELECT, UPDATE (published_at), DELETE'; // What was published long ago is forgotten.
     case 'outbox_leases':
       return change; // The first relay adds the seats.
-    case 'cluster_state': // Of which region it is the turn.
+    case 'cluster_state': // It names the active region.
       return read;
     default:
       return undefined;
@@ -195,7 +198,7 @@ export const failoverRights: Rights = (table) => {
   }
 };
 
-/** Of who proves that a region takes writes, from wherever: nothing but the proof. */
+/** Rights of the user that proves that a region takes writes, from any vantage point: only this proof. */
 export const watchRights: Rights = (table) => {
   switch (table) {
     case 'heartbeat':

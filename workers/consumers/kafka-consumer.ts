@@ -21,7 +21,7 @@ export interface ConsumerSettings {
   readonly concurrency: number;
 }
 
-/** Of every consumer; group and topic are each one's own. */
+/** Defaults of every consumer. Each has a group and a topic of its own. */
 export const consumerDefaults = { setRecordsMax: 200, concurrency: 3 } as const;
 
 export interface ConsumerDependencies {
@@ -83,7 +83,7 @@ export function createConsumer({
   let joining: Repetition | undefined;
 
   const join = async (): Promise<null> => {
-    await member?.disconnect(); // Of a try that failed half-way.
+    await member?.disconnect(); // The member of a try that failed half-way.
     member = kafka.consumer({
       groupId,
       allowAutoTopicCreation: false,

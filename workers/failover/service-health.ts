@@ -17,7 +17,7 @@ interface ServiceHealthParts {
   readonly store: Pick<WatchStore, 'placed' | 'tellService'>;
   readonly regions: Readonly<Record<string, RegionAccess>>;
   readonly watchUrl: string;
-  /** Of the hub. */
+  /** Clock of the hub. */
   readonly now: () => number;
 }
 

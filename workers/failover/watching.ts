@@ -22,7 +22,7 @@ interface Watching extends Pick<
   WatchDependencies,
   'cluster' | 'regions' | 'watchUrl' | 'acts' | 'now' | 'store' | 'onEvent'
 > {
-  /** Of `accord`. */
+  /** Pool of `accord`. */
   readonly accord: SqlPool;
   readonly hub: HubStore;
   /** Aborted when this process is told to stop: a look of a minute would hold it up. */
@@ -42,7 +42,7 @@ export function createWatching({ accord, stopping, ...parts }: Watching): WatchA
   });
 }
 
-/** Of what the watch has told or done: in the log, and counted. */
+/** Logs and counts the events of a watch. */
 export function watchEventsOf(registry: Registry, logger: Logger): (event: WatchEvent) => void {
   const events = new Counter({
     name: 'accord_watch_events_total',

@@ -35,9 +35,13 @@ export interface OutboxStore {
   holdLeases(leaving: readonly number[]): Promise<HeldLeases>;
   /** Ends all leases of this relay. */
   releaseLeases(): Promise<void>;
-  /** Oldest rows of each partition, in id order within it, `rowsMax` in all: a lone one that is behind has all of them. */
+  /**
+   * Oldest rows of each partition, in id order within it, `rowsMax` in all: a lone one that is behind has all of them.
+   */
   unpublished(partitions: readonly number[], rowsMax: number): Promise<readonly OutboxRow[]>;
-  /** Marks the rows whose partition this relay still holds. @returns how many: others come again, from whoever holds it. */
+  /**
+   * Marks the rows whose partition this relay still holds. @returns how many: others come again, from whoever holds it.
+   */
   markPublished(ids: readonly string[]): Promise<number>;
   /** Deletes up to `rowsMax` rows that were published longer ago. @returns how many. */
   forgetPublished(
@@ -63,7 +67,7 @@ export function createOutboxStore({
 }: {
   readonly database: string;
   readonly pool: SqlPool;
-  /** Of this process alone: whoever bears it holds its leases. */
+  /** Id of this process only. The process with this id holds its leases. */
   readonly relayId: string;
   readonly leaseMs: number;
 }): OutboxStore {

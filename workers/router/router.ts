@@ -44,7 +44,7 @@ interface Route {
 }
 
 export interface Router {
-  /** Of the control. */
+  /** Port of the control. */
   readonly port: number;
   close(): Promise<void>;
 }
@@ -160,7 +160,9 @@ function listen(port: number, onSocket: (socket: Socket) => void): Promise<Serve
   });
 }
 
-/** @throws where it cannot be read, or is damaged: a router that guesses would lead clients to a region that was left. */
+/**
+ * @throws where it cannot be read, or is damaged: a router that guesses would lead clients to a region that was left.
+ */
 function readKept(file: string): Kept {
   if (!existsSync(file)) return {}; // The first start.
   const text = readFileSync(file, 'utf8');

@@ -33,9 +33,9 @@ export interface WorkerServices {
 
 export interface TransactionWorkerParts {
   readonly application: Application;
-  /** Of each participant. Called once, at the start. */
+  /** Makes the activities of each participant. Called once, at the start. */
   readonly implementations: (services: WorkerServices) => Implementations;
-  /** Of every flow and job; the workers of one application have the same. */
+  /** Workflows of all flows and jobs. All workers of an application have the same. */
   readonly workflows: Workflows;
   /** Beside those of the engine. Left out: none. */
   readonly schedules?: readonly JobSchedule[];

@@ -9,12 +9,14 @@ import {
 import type { ReconcileInput } from '../../contracts/engine/reconciliation';
 import { transactionsTaskQueue } from '../../contracts/engine/task-queues';
 
-/** A round that was missed is made up for within this time: a day without its settlement would be missed by somebody. */
+/**
+ * A round that was missed is made up for within this time: a day without its settlement would be missed by somebody.
+ */
 const catchupWindow = '1 day';
 
 /** A job that Temporal starts by itself, one round at a time. */
 export interface JobSchedule {
-  /** Of the schedule, and of the workflow that it starts. */
+  /** Id of the schedule, and of the workflow that it starts. */
   readonly id: string;
   /** Type, as registered. */
   readonly workflow: string;
@@ -44,8 +46,8 @@ export const engineSchedules: readonly JobSchedule[] = [
 ];
 
 /**
- * Creates the schedules, or brings them to what is declared. Safe to repeat, and for several workers at once. A schedule
- * that somebody has paused stays paused.
+ * Creates the schedules, or brings them to what is declared. Safe to repeat, and for several workers at once. A
+ * schedule that somebody has paused stays paused.
  *
  * @throws where Temporal does not answer: the jobs go on as they were.
  */

@@ -4,8 +4,8 @@ import type { OrderSagaInput } from '../../contracts/flows/order';
 import { runFlow, type FlowRun } from '../kernel/flow';
 
 /**
- * An order: stock and money are set aside, the order is written, the money is taken, and all is made final. One that its
- * coupon makes free has no money to take.
+ * An order: sets stock and money aside, writes the order, takes the money, and makes all final. An order that its
+ * coupon makes free moves no money.
  */
 export const orderRun: FlowRun<OrderSagaInput, typeof order.steps, (typeof order.locks)[number]> = {
   async run(tx, { orderId, customerId, accountId, merchantAccountId, lines, amount, coupon }) {
@@ -20,7 +20,7 @@ export const orderRun: FlowRun<OrderSagaInput, typeof order.steps, (typeof order
       lines,
       amount,
       ...(coupon && { discount: coupon.discount }),
-      fencingToken: customer.token, // Read at each try: a lock that was lost and taken again has a newer one.
+      fencingToken: customer.token, // Read at each try: a lock that was taken again has a newer token.
     }));
 
     if (hold) {

@@ -4,7 +4,7 @@ import { runFlow } from '../kernel/flow';
 
 /** A payment: checked, assessed, reviewed where a person must decide, authorised, and the money moves. */
 export const payment = runFlow(flow, {
-  statusWhenCompensated: 'declined', // Also where it was cancelled, or its time was over: its caller is to know that no money moves.
+  statusWhenCompensated: 'declined', // Also after a cancel or the deadline: the caller must know that no money moves.
 
   async run(tx, input) {
     const { paymentId, payerId, payeeId, amount, description, requestedBy } = input;
@@ -16,7 +16,7 @@ export const payment = runFlow(flow, {
       const about = `${moneyText(amount)} from ${payerId} to ${payeeId}`;
       await tx.review({ paymentId }, { withinMs: reviewMs, about });
     }
-    const hold = await tx.authorise({ paymentId, amount }); // Refuses what risk or the person declined.
+    const hold = await tx.authorise({ paymentId, amount }); // It refuses a payment that risk or a person declined.
     tx.reportStatus('authorised');
 
     await tx.transferFunds({ holdKey: hold.holdKey, payeeId, amount });

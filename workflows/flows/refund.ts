@@ -3,7 +3,10 @@ import { moneyText, type Money } from '../../contracts/engine/money';
 import type { ChargebackLimits } from '../../contracts/participants/risk';
 import { runFlow } from '../kernel/flow';
 
-/** A refund: what goes back is set aside on the payment and its payee, reviewed where a person must decide, then it goes to the payer. */
+/**
+ * A refund: sets the amount aside on the payment and at its payee, waits for a review if a person must decide, and pays
+ * the payer.
+ */
 export const refund = runFlow(flow, {
   async run(tx, { refundId, paymentId, amount: asked, kind, reason, requestedBy, review }) {
     const { holdKey, payerId, amount } = await tx.reserveRefund({
@@ -11,7 +14,7 @@ export const refund = runFlow(flow, {
     });
     if (review && isAbove(amount, review.above)) {
       const about = `a chargeback of ${moneyText(amount)} on ${paymentId}`;
-      await tx.review({ refundId }, { withinMs: review.withinMs, about }); // Refuses what was rejected.
+      await tx.review({ refundId }, { withinMs: review.withinMs, about }); // It refuses a rejected chargeback.
     }
 
     await tx.returnFunds({ holdKey, payeeId: payerId, amount });

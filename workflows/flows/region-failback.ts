@@ -2,8 +2,8 @@ import { failback as flow, rejoinOf } from '../../contracts/flows/failback';
 import { runFlow } from '../kernel/flow';
 
 /**
- * A region that was lost stands by again: what it alone has is kept as evidence, then it becomes a copy of the active
- * one, follows it, and acknowledges to it. Only forward: there is nothing to take back from a region that is of no use.
+ * A lost region stands by again. Its own SQL transactions are kept as evidence. Then it becomes a copy of the active
+ * region, follows it, and acknowledges its commits. It only goes forward: there is nothing to undo in such a region.
  */
 export const regionFailback = runFlow(flow, {
   async run(tx, failback) {

@@ -2,9 +2,9 @@ import { failover as flow, switchOf } from '../../contracts/flows/failover';
 import { runFlow } from '../kernel/flow';
 
 /**
- * Another region becomes the active one: the old one is fenced, the new one has all that it can have, a new epoch is
- * burnt, the new region is promoted, and everybody is led to it. Until the epoch is burnt all of it can be taken back;
- * from then on it only goes forward, whoever runs it again.
+ * Makes another region active: fences the old region, drains the new one, advances the epoch, promotes the new region,
+ * and leads all routes to it. Until the epoch advances, all of it can be undone. From then on it only goes forward, in
+ * every execution.
  */
 export const regionFailover = runFlow(flow, {
   async run(tx, failover) {

@@ -9,7 +9,7 @@ export const settlement = runFlow(flow, {
 
     for (let page = 1; page <= settlementPagesMax; page += 1) {
       const answer = await tx.claim.at(page, { settlementId, page, rows: pageRows });
-      // Also where an operator answered for the page: what it would have claimed goes to the next settlement.
+      // Also if an operator resolved the page by hand: its movements go to the next settlement.
       if (!answer || answer.claimed < pageRows) break;
     }
 

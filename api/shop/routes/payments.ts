@@ -318,7 +318,7 @@ const reviewOf = ({
     ? { review: { above: riskPolicy.chargebackReview, withinMs: reviewMs } }
     : {};
 
-/** Of the gid and the early status alone, so that it is the same bytes whenever it is asked for. */
+/** Depends only on the gid and the early status, so every repeated call gets the same bytes. */
 function paymentAnswerOf(
   { gid, flow }: RunRow,
   status: EarlyStatus,

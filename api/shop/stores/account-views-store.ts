@@ -42,7 +42,7 @@ export function createAccountViewsStore(database: Database) {
       return view;
     },
 
-    /** Of customers and merchants: the books' own accounts are nobody's to name, and none of a caller's knowledge. */
+    /** Status of accounts of customers and merchants. Callers cannot see the accounts of the books themselves. */
     standings: (accountIds: readonly BusinessId[]): Promise<readonly AccountStanding[]> =>
       database.select<AccountStanding>(
         `SELECT id AS accountId, currency, status FROM accounts

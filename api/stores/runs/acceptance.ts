@@ -24,7 +24,7 @@ export interface NewRun {
   /** Everybody who may stand behind the credential that starts it. */
   readonly requester: People;
   readonly acceptedAt: Date;
-  /** Of an operator's flow, which moves regions itself; left out: it is business, taken in while none is switched. */
+  /** Only for a flow of operators, which moves regions itself. Left out: a customer's flow, refused during a switch. */
   readonly turn?: SwitchSlot | undefined;
 }
 /** What the key of a request is looked up by. */
@@ -68,7 +68,10 @@ export async function acceptRun(database: Database, cluster: string, run: NewRun
   }
 }
 
-/** @returns why nothing was written. It is not thrown: an error costs the connection, and during a switch everybody is refused. */
+/**
+ * @returns why nothing was written. It is not thrown: an error costs the connection, and during a switch everybody is
+ * refused.
+ */
 async function writeAcceptance(
   sql: Statements,
   cluster: string,

@@ -49,7 +49,7 @@ export interface RunGlance {
 }
 
 const glanceColumns = 'gid, state, early_status AS early';
-/** Of a `RawRow`, without its ending. */
+/** Columns of a `RawRow`, without its ending. */
 export const listColumns = `gid, tenant, flow, state, step, reason, pivot_passed AS pivotPassed, lane, region, epoch, version,
   accepted_at AS acceptedAt, deadline_at AS deadlineAt, ended_at AS endedAt,
   TIMESTAMPDIFF(MICROSECOND, stuck_since, UTC_TIMESTAMP(3)) DIV 1000 AS stuckSinceMs,

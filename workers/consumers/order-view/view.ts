@@ -11,7 +11,7 @@ export interface OrderViewChange {
   readonly orderId: BusinessId;
   readonly tenant: Tenant;
   readonly status: OrderStatus;
-  /** Of the event in the order's stream. */
+  /** Number of the event in the stream of the order. */
   readonly version: number;
   readonly asOf: Date;
   /** Known from `order.created` alone. */
