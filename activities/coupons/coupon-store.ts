@@ -19,7 +19,7 @@ interface Coupon {
   /** BIGINT, as digits. */
   readonly discount_minor: string;
   readonly is_expired: boolean;
-  /** Free pieces that the set has not given away yet. */
+  /** Free pieces that no request of the set has taken yet. */
   left: number;
 }
 interface CouponRow extends Omit<Coupon, 'left' | 'is_expired'> {
@@ -29,13 +29,13 @@ interface CouponRow extends Omit<Coupon, 'left' | 'is_expired'> {
 }
 type Coupons = ReadonlyMap<BusinessId, Coupon>;
 
-/** Where a piece that was set aside goes. */
+/** Column that gets a reserved piece at the end of the reservation. */
 const outcomes = {
   released: { column: 'available', event: 'coupon.released' },
   used: { column: 'used', event: 'coupon.used' },
 } as const;
 
-/** `reserveCoupon`: one piece is set aside. Decided in order, on locked rows. */
+/** `reserveCoupon`: sets one piece aside. It decides in order, on locked rows. */
 export const reserveCoupon: ActImplementation<ReserveCoupon, null> = {
   content: ({ couponId, customerId, discount }) => ({ couponId, customerId, discount }),
   rows: () => 1,
@@ -57,12 +57,12 @@ export const reserveCoupon: ActImplementation<ReserveCoupon, null> = {
   },
 };
 
-/** `releaseCoupon`: the piece is free again. */
+/** `releaseCoupon`: frees the piece again. */
 export const releaseCoupon: FollowUpImplementation = {
   effect: (sql, keys) => finish(sql, keys, 'released'),
 };
 
-/** `useCoupon`: the piece is used. */
+/** `useCoupon`: marks the piece as used. */
 export const useCoupon: FollowUpImplementation = {
   effect: (sql, keys) => finish(sql, keys, 'used'),
 };
@@ -102,7 +102,7 @@ function couponProblem(
   return coupon.left < 1 ? 'is used up' : undefined;
 }
 
-/** For the eyes of the tenant's customer: the id without its tenant. */
+/** Id for the tenant's customers: without the tenant. */
 const shown = (couponId: BusinessId): string => partsOfBusinessId(couponId)?.id ?? couponId;
 
 /** Locks the rows in key order: two sets that overlap wait for each other and never form a circle. */
@@ -125,7 +125,7 @@ async function lockCoupons(
   return coupons;
 }
 
-/** Ends reservations: coupons first, then their rows, the order in which the act locks them too. */
+/** Ends reservations. It locks coupons first, and then their reservations, as the act does. */
 async function finish(
   sql: SqlTransaction,
   keys: readonly StepKey[],
@@ -143,14 +143,14 @@ async function finish(
   );
 }
 
-/** @throws where the fence says that a piece is set aside and the table does not: the whole set is taken back. */
+/** @throws if a piece is set aside by the fence, but not in the table. Then the whole set is rolled back. */
 function couponOf(frozen: ReadonlyMap<StepKey, BusinessId>, key: StepKey): BusinessId {
   const couponId = frozen.get(key);
   if (couponId === undefined) throw new Error(`Nothing is set aside for ${key}.`);
   return couponId;
 }
 
-/** Read without a lock: the fence rows of these keys are ours, and nobody touches a reservation without its fence row. */
+/** Read without a lock: we hold the fence rows of these keys, and every change of a reservation locks its fence row. */
 async function frozenOf(
   sql: SqlTransaction,
   keys: readonly StepKey[],
@@ -199,7 +199,7 @@ async function endReservations(
   }
 }
 
-/** One relative update for many rows, locked already; every column has its CHECK, and a missing key is counted. */
+/** One relative update of many locked rows. Every column has its CHECK, and the count of rows shows a missing key. */
 async function movePieces(
   sql: SqlTransaction,
   pieces: ReadonlyMap<BusinessId, number>,
@@ -217,7 +217,7 @@ async function movePieces(
   }
 }
 
-/** Counted by coupon: in a JOIN a key that stands twice is applied once. */
+/** Pieces by coupon: a JOIN applies a repeated key only once. */
 function piecesOf(couponIds: readonly BusinessId[]): ReadonlyMap<BusinessId, number> {
   const pieces = new Map<BusinessId, number>();
   for (const id of couponIds) pieces.set(id, (pieces.get(id) ?? 0) + 1);

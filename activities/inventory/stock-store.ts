@@ -20,13 +20,13 @@ interface Reservation {
 /** Pieces by SKU. */
 type Pieces = ReadonlyMap<string, number>;
 
-/** Where frozen pieces go: back to the shelf, or out of the house. */
+/** Column that gets frozen pieces at the end of the reservation: available again, or sold. */
 const outcomes = {
   released: { column: 'available', event: 'stock.released' },
   sold: { column: 'sold', event: 'stock.sold' },
 } as const;
 
-/** `reserveStock`: for each request all of its lines, or none; decided in order, on locked rows. */
+/** `reserveStock`: freezes all lines of a request, or none. It decides in order, on locked rows. */
 export const reserveStock: ActImplementation<ReserveStock, StockReservation> = {
   content: ({ lines }) => ({ lines }),
   rows: ({ lines }) => lines.length,
@@ -40,12 +40,12 @@ export const reserveStock: ActImplementation<ReserveStock, StockReservation> = {
   },
 };
 
-/** `releaseStock`: what was frozen is available again. */
+/** `releaseStock`: makes frozen pieces available again. */
 export const releaseStock: FollowUpImplementation = {
   effect: (sql, keys) => finish(sql, keys, 'released'),
 };
 
-/** `confirmStock`: what was frozen is sold. */
+/** `confirmStock`: marks frozen pieces as sold. */
 export const confirmStock: FollowUpImplementation = {
   effect: (sql, keys) => finish(sql, keys, 'sold'),
 };
@@ -78,7 +78,7 @@ function decide(
   return { key, ok: true, result: { pieces }, event: stockEvent('stock.reserved', lines) };
 }
 
-/** For the eyes of the tenant's customer: the id without its tenant. */
+/** A text for the tenant's customers: the SKU without the tenant. */
 function shortageOf({ sku, quantity }: StockLine, left: Pieces): string {
   const id = partsOfBusinessId(sku)?.id ?? sku;
   return `${id}: ${quantity} asked, ${left.get(sku) ?? 0} left`;
@@ -93,8 +93,8 @@ async function freeze(sql: SqlTransaction, pieces: Pieces): Promise<void> {
 }
 
 /**
- * One relative update for many rows. Its rows are locked already, and every column has its CHECK; what the JOIN would
- * pass over in silence is a missing key, so the rows are counted.
+ * One relative update of many locked rows. Every column has its CHECK. A JOIN ignores a missing key, so the changed
+ * rows are counted.
  */
 async function moveStock(sql: SqlTransaction, pieces: Pieces, assignments: string): Promise<void> {
   for (const rows of chunksOf(sorted(pieces))) {
@@ -122,7 +122,7 @@ async function insertReservations(
   }
 }
 
-/** Ends reservations: stock first, then their rows, the order in which the act locks them too. */
+/** Ends reservations. It locks stock first, and then the reservations, as the act does. */
 async function finish(
   sql: SqlTransaction,
   keys: readonly StepKey[],
@@ -141,7 +141,7 @@ async function finish(
   return eventsOf(event, keys, held);
 }
 
-/** Read without a lock: the fence rows of these keys are ours, and nobody touches a reservation without its fence row. */
+/** Read without a lock: we hold the fence rows of these keys, and every change of a reservation locks its fence row. */
 async function frozenOf(
   sql: SqlTransaction,
   keys: readonly StepKey[],
@@ -181,7 +181,7 @@ function eventsOf(
   for (const { gid, branch, sku, qty } of held) {
     lines.get(stepKeyOf(gid, branch))?.push({ sku, quantity: qty });
   }
-  // The fence says that these keys hold something: a missing row is damage, and the whole set is taken back.
+  // These keys have a reservation by the fence. A missing row is damage, and the whole set is rolled back.
   for (const [key, of] of lines)
     if (of.length === 0) throw new Error(`Nothing is set aside for ${key}.`);
   return new Map([...lines].map(([key, of]) => [key, stockEvent(type, of)]));
@@ -193,7 +193,7 @@ const stockEvent = (type: string, lines: readonly StockLine[]): OutboxEvent => (
   data: { lines },
 });
 
-/** Sums by SKU: in a JOIN a key that stands twice is applied once. */
+/** Sums by SKU: a JOIN applies a repeated key only once. */
 function piecesOf(lines: readonly StockLine[]): Pieces {
   const pieces = new Map<string, number>();
   for (const { sku, quantity } of lines) pieces.set(sku, (pieces.get(sku) ?? 0) + quantity);

@@ -9,22 +9,22 @@ import {
 import { inertFaultPoints, type FaultPoints } from '../../runtime/faults/points';
 import { LocksUnavailable, type LockStore } from './lock-store';
 
-/** Told of every outage of Redis: runs then go on without isolation. */
+/** Observer of outages of Redis. During an outage runs continue without isolation. */
 export interface LockObserver {
-  /** For every call that went unanswered: counted. */
+  /** Counts every call without an answer. */
   unavailable(operation: keyof LockActivities): void;
-  /** Once an outage, at the first call that meets it: logged. */
+  /** Logs an outage once, at its first call. */
   outageBegan(error: LocksUnavailable): void;
   outageEnded(): void;
 }
 
-/** Another owner is asked about again after about this long, or at the end of his lease if that comes sooner. */
+/** Delay before a held lock is tried again. It is shorter if the owner's lease ends sooner. */
 const heldDelayMs = 250;
 
 /**
- * The activities of `locks`. Redis gives isolation, never safety, so its absence never fails a run:
- * `acquireLock` answers without a token, and nothing is compared later; `renewLock` answers true, since the lease may
- * well stand, and if it does not, the fencing token decides; `releaseLock` leaves the lock to the end of its lease.
+ * The activities of `locks`. Redis gives isolation, never safety, so an outage never fails a run. Then `acquireLock`
+ * answers without a token, and no token is compared later. `renewLock` answers true: the lease may still exist, and if
+ * not, the fencing token decides. `releaseLock` leaves the lock to the end of its lease.
  */
 export function createLockActivities({
   locks,
@@ -64,7 +64,7 @@ export function createLockActivities({
   };
 }
 
-/** Answers `undefined` while Redis is away, and tells the observer when an outage begins and ends. */
+/** Returns `undefined` while Redis does not answer, and reports beginning and end of an outage to the observer. */
 function withoutOutages(observer: LockObserver) {
   let isAway = false;
   return async <Answer>(
@@ -87,7 +87,7 @@ function withoutOutages(observer: LockObserver) {
 }
 
 function lockHeld({ kind, id }: LockRequest, leaseLeftMs: number): ApplicationFailure {
-  const jittered = heldDelayMs * (0.5 + Math.random()); // Those who wait must not come back together.
+  const jittered = heldDelayMs * (0.5 + Math.random()); // Waiting runs must not retry at the same moment.
   const delayMs = Math.max(1, Math.round(Math.min(jittered, leaseLeftMs, lockTtlMs)));
   return ApplicationFailure.create({
     type: 'LockHeld',

@@ -23,7 +23,7 @@ export interface LockStore {
   release(request: LockRequest): Promise<void>;
 }
 
-/** After this time an answer is not worth waiting for: isolation is wished for, not needed. */
+/** Maximum wait for an answer. Isolation is useful, but not needed. */
 const commandTimeoutMs = 200;
 
 /**
@@ -37,7 +37,7 @@ export function connectLockRedis(url: string): Redis {
   const redis = new Redis(url, {
     commandTimeout: commandTimeoutMs,
     connectTimeout: 2_000,
-    enableOfflineQueue: false, // A lock asked for while Redis was away must not be taken when nobody waits for it.
+    enableOfflineQueue: false, // A queued command must not take a lock after its caller has given up.
     autoResendUnfulfilledCommands: false, // The same, for a command that was under way when the connection broke.
     maxRetriesPerRequest: 0,
     retryStrategy: (times) => Math.min(times * 50, 1_000), // For ever: workers outlive an outage of Redis.

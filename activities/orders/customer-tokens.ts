@@ -6,8 +6,8 @@ import { chunksOf, expectRows } from '../fence/set-statements';
 export type CustomerTokens = ReadonlyMap<BusinessId, bigint>;
 
 /**
- * Locks the customers' rows and reads the newest token that each has written under. A new customer gets his row first:
- * two first orders at once would otherwise both find nothing to lock.
+ * Locks the rows of the customers, and reads the newest token that wrote an order of each. A new customer gets a row
+ * first: otherwise two concurrent first orders would find no row to lock.
  */
 export async function lockCustomerTokens(
   sql: SqlTransaction,
@@ -29,7 +29,7 @@ export async function lockCustomerTokens(
   return tokens;
 }
 
-/** Writes the tokens that are newer than what stood there; the rows are locked. */
+/** Writes the tokens that are newer than the stored ones. The rows are locked. */
 export async function raiseCustomerTokens(
   sql: SqlTransaction,
   raised: CustomerTokens,

@@ -11,7 +11,7 @@ import type { Decided, OutboxEvent, SqlTransaction } from '../fence/participant'
 import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
 import { lockCustomerTokens, raiseCustomerTokens } from './customer-tokens';
 
-/** What the requests of a set are decided on; each accepted one leaves its mark for those behind it. */
+/** Data for the decisions on a set. Each accepted request changes them for the next ones. */
 interface Known {
   readonly tokens: Map<BusinessId, bigint>;
   readonly raised: Map<BusinessId, bigint>;
@@ -29,9 +29,12 @@ interface StreamEvent {
 /** Versions of a stream: an order is created once and ends once. */
 const versions = { created: 1, ended: 2 } as const;
 
-/** `createOrder`: the order, its lines, the first event of its stream. The customer lock's token is compared here alone. */
+/**
+ * `createOrder`: writes the order, its lines and the first event. Only this act compares the token of the customer
+ * lock.
+ */
 export const createOrder: ActImplementation<CreateOrder, null> = {
-  // Without the fencing token: the same order comes again under a newer one.
+  // Without the fencing token: a repeated order may have a newer one.
   content: ({ orderId, customerId, lines, amount, discount }) => ({
     orderId,
     customerId,
@@ -52,7 +55,7 @@ export const createOrder: ActImplementation<CreateOrder, null> = {
   },
 };
 
-/** `cancelOrder`: the order stays, as cancelled. */
+/** `cancelOrder`: the order stays, with the status cancelled. */
 export const cancelOrder: FollowUpImplementation = {
   effect: (sql, keys) => end(sql, keys, 'cancelled'),
 };
@@ -62,7 +65,7 @@ export const completeOrder: FollowUpImplementation = {
   effect: (sql, keys) => end(sql, keys, 'completed'),
 };
 
-/** Customers before orders: the order in which every effect locks. */
+/** Locks customers before orders, as every effect does. */
 async function lockKnown(sql: SqlTransaction, requests: readonly CreateOrder[]): Promise<Known> {
   const locked = requests.filter(({ fencingToken }) => fencingToken !== null);
   const tokens = await lockCustomerTokens(
@@ -91,7 +94,7 @@ async function existingOrders(
 function decide(request: CreateOrder, known: Known): Decided<null> {
   const { key, orderId, customerId, fencingToken } = request;
   if (known.orderIds.has(orderId)) {
-    // An order and a checkout are two flows with one kind of id: whoever comes second is refused.
+    // Order and checkout are two flows with one kind of id: the second one is refused.
     const detail = `Order ${partsOfBusinessId(orderId)?.id ?? orderId} exists already.`;
     return { key, ok: false, failure: 'ParticipantRefused', detail };
   }
@@ -143,7 +146,7 @@ async function insertLines(sql: SqlTransaction, requests: readonly CreateOrder[]
   }
 }
 
-/** The fence rows are ours, so their orders are found without a lock and change by primary key. */
+/** We hold the fence rows, so the orders are found without a lock, and change by primary key. */
 async function end(
   sql: SqlTransaction,
   keys: readonly StepKey[],

@@ -13,13 +13,13 @@ import { acceptSettlement, settlementsDue } from './scheduled-settlements';
 
 export interface ReconciliationDependencies {
   readonly databases: FencedDatabases;
-  /** Whose region and epoch the row of a scheduled settlement bears. */
+  /** The cluster. Its region and epoch go into the row of a scheduled settlement. */
   readonly cluster: string;
-  /** Has Temporal an open run of this transaction? */
+  /** Whether Temporal has an open run of this transaction. */
   readonly isRunning: (gid: Gid) => Promise<boolean>;
 }
 
-/** To be registered as `reconciliation.<name>`. What is repaired is repaired by the participants' own activities. */
+/** Register them as `reconciliation.<name>`. The participants' own activities do the repairs. */
 export function createReconciliationActivities({
   databases,
   cluster,
@@ -60,5 +60,5 @@ export function createReconciliationActivities({
   };
 }
 
-/** The limits of the SQL transaction bound it. */
+/** Only the limits of the SQL transaction bound it. */
 const unhurried = () => ({ signal: new AbortController().signal, deadline: Infinity });

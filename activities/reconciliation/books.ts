@@ -1,6 +1,6 @@
 /**
- * Whose sums a round compares: open findings, for they may be gone; what effects have touched since the last round; and a
- * bounded number more, so that each key has its turn, also one that somebody has changed by hand.
+ * Selects the keys whose sums a round compares: open findings, which may be gone; keys that effects have touched since
+ * the last round; and a bounded number more, in turn. So a key that a person changed by hand is checked, too.
  */
 import type { Difference } from '../../invariants/settled-sums';
 import {
@@ -16,7 +16,7 @@ import { differencesOf, hasBooks, keysBehind, touchedKeys } from './settled-sums
 
 interface BooksPage {
   readonly participant: string;
-  /** What the page before has answered with. */
+  /** `next` of the page before. */
   readonly after: string | null;
   readonly rows: number;
 }
@@ -27,13 +27,13 @@ interface BooksPageAnswer {
   readonly next: string | null;
 }
 
-/** Where a round stands. `pages`: how many the walk may still look at. */
+/** Position of a round. `pages`: how many pages it may still check in turn. */
 type Place =
   | { readonly of: 'findings'; readonly after: string }
   | { readonly of: 'effects'; readonly after: ReservationPosition | null }
   | { readonly of: 'walk'; readonly after: string | null; readonly pages: number };
 
-/** Keys, where the next page begins, and what has been seen with this one. */
+/** Keys of a page, the position of the next page, and the progress with this one. */
 interface Keys {
   readonly keys: readonly string[];
   readonly next: Place | null;
@@ -50,7 +50,8 @@ export async function differingBooks(
 ): Promise<BooksPageAnswer> {
   if (!hasBooks(participant)) return { findings: [], seen: null, next: null };
   const place: Place =
-    after === null ? { of: 'findings', after: '' } : (JSON.parse(after) as Place); // An answer of ours.
+    // It is an earlier answer of this function.
+    after === null ? { of: 'findings', after: '' } : (JSON.parse(after) as Place);
   const { keys, next, seen } = await keysOf({ accord, pool, participant, rows }, place);
   const differences = await differencesOf(pool, participant, keys);
   return {
@@ -60,7 +61,7 @@ export async function differingBooks(
   };
 }
 
-/** Once what was found there is written down: the next round goes on behind it. */
+/** Stores the progress, after the findings are stored. The next round continues after it. */
 export async function noteBooks(
   pool: SqlPool,
   { effects, walkedTo }: BooksPosition,
@@ -137,7 +138,7 @@ async function keysInTurn(
 ): Promise<Keys> {
   const from = after ?? (await positionOf(pool)).walkedTo;
   const keys = await keysBehind(pool, participant, from, rows);
-  const last = keys.length === rows ? (keys.at(-1) ?? '') : ''; // From the beginning, next time.
+  const last = keys.length === rows ? (keys.at(-1) ?? '') : ''; // The next round begins from the start.
   return {
     keys,
     next: last === '' || pages <= 1 ? null : { of: 'walk', after: last, pages: pages - 1 },

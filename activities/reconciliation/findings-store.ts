@@ -1,12 +1,12 @@
-/** Table `findings` of `accord`: what reconciliation has found, each subject once. */
+/** Table `findings` of `accord`: findings of reconciliation, each subject once. */
 import type { FindingKind, RecordedFinding } from '../../contracts/engine/reconciliation';
 import { chunksOf } from '../fence/set-statements';
 import type { SqlPool } from '../fence/sql-transaction';
 
-/** Column `detail` in letters. */
+/** Length of the column `detail`, in letters. */
 const detailLength = 500;
 
-/** Seen now; what was repaired or gone begins anew. */
+/** Stores findings as seen now. A repaired or closed one gets a new `first_seen`. */
 export async function recordFindings(
   accord: SqlPool,
   findings: readonly RecordedFinding[],
@@ -33,7 +33,7 @@ export async function recordFindings(
   }
 }
 
-/** @param since what was seen before this and not again is gone. */
+/** Closes findings that were not seen since. @param since time of `accord`. */
 export async function closeUnseen(
   accord: SqlPool,
   { since, kinds }: { readonly since: string; readonly kinds: readonly FindingKind[] },
@@ -46,7 +46,7 @@ export async function closeUnseen(
   );
 }
 
-/** Subjects of open findings, by name: there are few, whatever was found before. */
+/** Subjects of open findings, by name. There are few, however many were found before. */
 export async function openSubjects(
   accord: SqlPool,
   page: {

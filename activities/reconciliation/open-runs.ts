@@ -1,4 +1,4 @@
-/** Rows of `accord.runs` that are open and have not moved for long: somebody has to look for their runs. */
+/** Open rows of `accord.runs` without a move for long. Their runs may be lost. */
 import { application } from '../../contracts/engine/application';
 import { isOperatorFlow, partsOfGid, type Gid } from '../../contracts/engine/ids';
 import type { AmountAtRisk } from '../../contracts/engine/money';
@@ -24,14 +24,14 @@ interface OpenRow {
   readonly now_ms: string;
 }
 
-/** Open rows that one page looks at, whatever it finds among them: an outage may leave a million. */
+/** Open rows that one page reads, however many findings are among them: an outage may leave a million rows. */
 const rowsLookedAt = 1_000;
 
 /**
- * One page by gid, of an index that has open rows alone in front.
+ * One page by gid, of an index that begins with the open rows.
  *
- * A row whose start is not confirmed belongs to the starter; it is looked at once it is as old as one without a move. A
- * row that waits for a person is looked at rarely: there may be many, and each costs the attempt of a start.
+ * The starter handles a row whose start is not confirmed, until it is as old as a row without a move. A row that waits
+ * for a person is checked rarely: there may be many, and each costs the attempt of a start.
  */
 export async function openRunsBehind(
   accord: SqlPool,
@@ -62,7 +62,7 @@ export async function openRunsBehind(
   return { runs, next: found.length === rows ? (found.at(-1)?.gid ?? null) : last };
 }
 
-/** Behind every gid: those are letters, digits and few signs. */
+/** Sorts after every gid: gids have letters, digits and few signs. */
 const highestGid = '~';
 
 /** @returns `null`: fewer rows than that are left. */
@@ -76,8 +76,8 @@ async function lastLookedAt(accord: SqlPool, after: Gid | null): Promise<Gid | n
 }
 
 /**
- * The compare-and-set against a cancel of a row that nobody has sent: that one asks for no mark, this one for no
- * ending, so only one of them gets the row.
+ * Compare-and-set against a cancel of an unsent row. The cancel needs a row without the mark, this one a row without an
+ * ending. So only one of them succeeds.
  */
 export const claimStarts = (
   accord: SqlPool,
@@ -100,7 +100,7 @@ export const claimStarts = (
   });
 
 /**
- * Those that hold the row of a cluster: its regions stay as they are, and starts are refused, until they have ended.
+ * Switches that hold the row of a cluster. Until they have ended, its regions do not move, and starts are refused.
  */
 async function switchesUnderWay(accord: SqlPool, gids: readonly Gid[]): Promise<ReadonlySet<Gid>> {
   const switches = gids.filter((gid) => {

@@ -1,4 +1,4 @@
-/** Reservations that are still there: judged by what `accord` says of their transactions. */
+/** Open reservations, compared with the state of their transactions in `accord`. */
 import type {
   Finding,
   FoundAmount,
@@ -17,7 +17,7 @@ import { declaredBranches, stepsOf } from '../../invariants/endings';
 interface Reservation {
   readonly gid: Gid;
   readonly branch: Branch;
-  /** As MySQL writes it: a position of the next page, compared by MySQL alone. */
+  /** Time as MySQL writes it. It is part of a position, and only MySQL compares it. */
   readonly createdAt: string;
   /** Seconds, as digits. */
   readonly age: string;
@@ -27,7 +27,7 @@ interface Reservation {
 interface Run {
   readonly gid: Gid;
   readonly state: RunState;
-  /** What persons have answered for. */
+  /** Steps that persons resolved by hand. */
   readonly resolvedByHand: readonly KeptResolution[] | null;
 }
 
@@ -38,8 +38,8 @@ interface Page {
 }
 
 /**
- * One page of a participant's open reservations. Read twice: what a transaction has written is final only once it has
- * ended, so a row counts where it is still there after `accord` has said so.
+ * One page of a participant's open reservations. They are read twice: the writes of a transaction are final only after
+ * its ending. So a row counts if it still exists after `accord` has reported the ending.
  */
 export async function judgeReservations(
   accord: SqlPool,
@@ -130,7 +130,7 @@ function judge(
   const ending = run.state;
   if (!isEnding(ending)) return [];
   const { open, closed } = declaredBranches(run.resolvedByHand);
-  if (open.has(branch)) return []; // A finding of its own, whatever the row is: `unbookedSteps`.
+  if (open.has(branch)) return []; // `unbookedSteps` reports it as a finding of its own.
   const isClaimed = closed.has(branch);
   const repair = isClaimed ? null : repairOf(participant, gid, branch, ending);
   const detail = isClaimed
@@ -140,7 +140,7 @@ function judge(
   return [{ finding, repair }];
 }
 
-/** @returns `null`: a pivot consumes it, or no flow has such a branch; a person must look. */
+/** @returns `null`: a pivot consumes it, or no flow has such a branch. A person must decide. */
 function repairOf(
   participant: string,
   gid: Gid,

@@ -1,4 +1,4 @@
-/** Settlements that nobody asked for: their rows are accepted by the worker, as the API accepts those of callers. */
+/** Scheduled settlements. The worker accepts their rows, as the API accepts those of callers. */
 import { businessIdOf, gidOf, type Gid } from '../../contracts/engine/ids';
 import type { Currency } from '../../contracts/engine/money';
 import type { SettlementScope } from '../../contracts/engine/reconciliation';
@@ -8,16 +8,16 @@ import { insertAccepted } from '../fence/accepted-runs';
 import type { SqlTransaction } from '../fence/participant';
 import { inSqlTransaction, type Budget, type SqlPool } from '../fence/sql-transaction';
 
-/** Scope of a key that such a row does not have; a key's operation is a method and a route. */
+/** Operation of such a row. It has no idempotency key, whose operation would be a method and a route. */
 const operation = 'schedule settlement';
 const requestedBy = 'schedule';
 
 /**
- * One page of what has movements that no settlement has, up to the end of the day. It goes from tenant to tenant and from
- * currency to currency of the index, so what it reads grows with these pairs and not with their movements. Which
- * currencies there are, the movements say: none that anybody was paid in is left out.
+ * One page of tenants and currencies with unsettled movements, up to the end of the day. It goes over the pairs of
+ * tenant and currency in the index. So it reads one row for each pair, however many movements there are. The movements
+ * themselves name the currencies, so none is left out.
  *
- * @param page `rows`: pairs that are looked at; those without such movements count.
+ * @param page `rows`: pairs to check, with those that have no such movements.
  */
 export async function settlementsDue(
   accounts: SqlPool,
@@ -54,7 +54,7 @@ async function scopeBehind(
   return ofSameTenant ?? first('tenant > ?', [after?.tenant ?? '']);
 }
 
-/** The oldest open movement says it. */
+/** The oldest unsettled movement decides. */
 async function isDue(
   accounts: SqlPool,
   { tenant, currency }: SettlementScope,
@@ -75,10 +75,10 @@ interface Settlement extends SettlementScope {
 }
 
 /**
- * Writes the row, unless it is there, and marks it as sent before anybody sends it: a cancel that found it unsent would
- * end the row alone, beside its run.
+ * Writes the row, unless it exists, and marks it as sent before the start is sent: a cancel that finds it unsent would
+ * end the row without its run.
  *
- * @returns what its run is to be started with; `null`: it has ended.
+ * @returns the input of its run; `null`: the settlement has ended.
  */
 export async function acceptSettlement(
   accord: SqlPool,
@@ -134,7 +134,7 @@ async function insert(
   if (!hub) throw new Error(`No row of cluster_state for ${cluster}.`);
   const found = await sql.select('SELECT gid FROM runs WHERE gid = ?', [gid]);
   if (found.length > 0) return false;
-  // Somebody else may insert it now: then this fails, and the next try finds it.
+  // Another worker may insert it now: then this fails, and the next try finds the row.
   await insertAccepted(sql, { input, reference: `${currency}-${day}`, operation, ...hub });
   return true;
 }

@@ -1,6 +1,6 @@
 /**
- * Settles and compares the sums of a participant's rows, by key: what is final and older than every SQL transaction is
- * added once to the settled sum of its key (`invariants/settled-sums.ts`).
+ * Settles and compares the sums of a participant's rows, by key. A final row that is older than every open SQL
+ * transaction is added once to the settled sum of its key (`invariants/settled-sums.ts`).
  */
 import {
   accountSums,
@@ -15,18 +15,18 @@ import {
 } from '../../invariants/settled-sums';
 import { SqlTimeout, type SqlPool } from '../fence/sql-transaction';
 
-/** Rows that are so old bear no COMMIT any more: a SQL transaction has seconds. */
+/** Age after which rows are committed: a SQL transaction takes seconds. */
 const finalSeconds = 60;
-/** By a clock that may be another one after a promotion. */
+/** The same by the clock of a server, which may differ after a promotion. */
 const finalByClockSeconds = 600;
-/** Rows of one key that are settled by one statement, where all of them together take too long. */
+/** Rows of one key that one statement settles, if all of them together take too long. */
 const rowsOfStep = 50_000;
 
 /** The books of one participant. */
 interface KeyedBooks {
   readonly sums: SettledSums;
   readonly keys: { readonly table: string; readonly column: string };
-  /** Up to which place everything is final; no row: nothing is. */
+  /** Place up to which all rows are final; no row: none is. */
   readonly finalPlace: string;
   /** Takes rows of key, place, sum. */
   readonly keep: string;
@@ -34,9 +34,9 @@ interface KeyedBooks {
   readonly more: Part<readonly [key: string, from: string, to: string]>;
   /** Finds where a step of one key ends. @returns `place` of its last row; no row: fewer rows are left. */
   readonly step: Part<readonly [key: string, from: string, to: string]>;
-  /** What differs beside the sums. Takes the keys twice. @returns Difference. */
+  /** Finds other differences than sums. Takes the keys twice. @returns Difference. */
   readonly beside: string | null;
-  /** Keys of effects; takes the effects as often as it names them. */
+  /** Keys that effects have touched. Takes the effects `times` times. */
   readonly touched: { readonly sql: string; readonly times: number };
 }
 
@@ -105,7 +105,7 @@ const books: Readonly<Partial<Record<string, KeyedBooks>>> = {
   coupons: pieces(couponSums, couponPieces),
 };
 
-/** Has it sums of its own? */
+/** Whether the participant has sums. */
 export const hasBooks = (participant: string): boolean => participant in books;
 
 /** The next keys in their order. */
@@ -138,7 +138,7 @@ export async function touchedKeys(
   return found.map(({ id }) => id);
 }
 
-/** Settles what is final of these keys, then compares them. Each step is kept, so that a retry goes on where it was. */
+/** Settles final rows of these keys, then compares them. Each step is stored, so a retry continues after it. */
 export async function differencesOf(
   pool: SqlPool,
   participant: string,
@@ -153,7 +153,7 @@ export async function differencesOf(
   return [...differences, ...(await pool.select<Difference>(own.beside, [keys, keys]))];
 }
 
-/** All at once; half by half where that takes too long, and one key alone in steps. */
+/** Settles all keys at once. If that takes too long, it settles halves, and a single key in steps. */
 async function settle(
   pool: SqlPool,
   own: KeyedBooks,
@@ -178,7 +178,7 @@ interface More {
   readonly rows_more: string;
 }
 
-/** A second round beside it may write another place: each is true with its own sum. */
+/** Settles up to a place. A concurrent round may write another place: each is correct with its own sum. */
 async function settleUpTo(
   pool: SqlPool,
   own: KeyedBooks,
@@ -192,7 +192,7 @@ async function settleUpTo(
   );
   const before = new Map(sums.map(({ id, sum }) => [id, BigInt(sum)]));
   const rows = found
-    .filter(({ rows_more }) => Number(rows_more) > 0) // Also where together they come to nothing.
+    .filter(({ rows_more }) => Number(rows_more) > 0) // Also if their sum is zero.
     .map(({ id, more }) => [id, place, (before.get(id) ?? 0n) + BigInt(more)]);
   if (rows.length > 0) await pool.change(own.keep, [rows]);
 }

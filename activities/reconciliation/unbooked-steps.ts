@@ -1,4 +1,4 @@
-/** Ended transactions with a step that persons have skipped, as long as nobody has booked what it left. */
+/** Ended transactions with a skipped step that is not booked. */
 import { application } from '../../contracts/engine/application';
 import { partsOfGid, type Gid } from '../../contracts/engine/ids';
 import type { Finding } from '../../contracts/engine/reconciliation';
@@ -18,7 +18,7 @@ interface EndedRow {
   readonly age: string;
 }
 
-/** One page by gid; an index has these rows alone. */
+/** One page by gid. An index has only these rows. */
 export async function unbookedSteps(
   accord: SqlPool,
   { after, rows }: { readonly after: Gid | null; readonly rows: number },
@@ -47,7 +47,7 @@ const findingsOf = ({ gid, state, resolvedByHand, age }: EndedRow): readonly Fin
     detail: `The transaction is ${state}: ${resolutionText(resolution)} Nobody has booked it.`,
   }));
 
-/** A step of no plan, or of a cluster, is the hub's. */
+/** Participant of a step. A step of no plan, or of a cluster, belongs to the hub. */
 function participantOf(gid: Gid, step: string): string {
   const flow = partsOfGid(gid)?.flow;
   const { plannedStepOf, fenced } = application();

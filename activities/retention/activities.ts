@@ -8,14 +8,14 @@ const dayMs = 24 * 3_600_000;
 /** How long idempotency keys live: the promise of the API. */
 export const idempotencyKeysLiveMs = 7 * dayMs;
 
-/** A delivery older than this is refused, so a row must outlive it. */
+/** The fence refuses a delivery older than this, so a row must outlive it. */
 const attemptAgeMaxMs = dayMs;
 
 /**
- * The shortest time that fence rows may be kept: whatever could still deliver (a reset run, an old attempt, a repeated
- * request) must find its row.
+ * Checks the time for which fence rows are kept. A reset run, an old attempt and a repeated request may still deliver,
+ * and must find their row.
  *
- * @throws RangeError, one sentence, for a shorter one.
+ * @throws RangeError, one sentence, if the time is too short.
  */
 export function demandKeep(keepMs: number, temporalRetentionMs: number): void {
   const least = Math.max(temporalRetentionMs + attemptAgeMaxMs + dayMs, idempotencyKeysLiveMs);
@@ -26,7 +26,7 @@ export function demandKeep(keepMs: number, temporalRetentionMs: number): void {
   );
 }
 
-/** @param keepMs counted from the moment when the transaction was seen to have ended. */
+/** @param keepMs counted from the time when retention found the transaction ended. */
 export function createRetentionActivities({
   databases,
   keepMs,

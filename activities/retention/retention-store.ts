@@ -1,4 +1,4 @@
-/** What is forgotten after its time, in bounded statements. Rows are deleted by their end alone, never by a name. */
+/** SQL of retention, in bounded statements. Rows are deleted only by their expiry, never by a name. */
 import type { Gid } from '../../contracts/engine/ids';
 import type { FenceCursor } from '../../contracts/engine/retention';
 import type { SqlPool } from '../fence/sql-transaction';
@@ -6,12 +6,12 @@ import type { SqlPool } from '../fence/sql-transaction';
 const rowsOfPage = 1_000;
 const rowsOfDelete = 1_000;
 const deletesOfCall = 20;
-/** Younger rows belong to transactions that are most likely under way. */
+/** Younger rows probably belong to open transactions. */
 const lookAtOlderThanSeconds = 3_600;
 
 interface Row {
   readonly gid: Gid;
-  /** Reserves something, and was neither confirmed nor undone. */
+  /** Whether it reserves something, and was neither confirmed nor undone. */
   readonly isOpen: boolean;
 }
 
@@ -23,7 +23,7 @@ interface PageRow {
   readonly created_at: string;
 }
 
-/** Rows without an end, oldest first. */
+/** Rows without an expiry, oldest first. */
 export async function pageOf(
   pool: SqlPool,
   after: FenceCursor | null,
@@ -35,7 +35,7 @@ export async function pageOf(
        FROM fence FORCE INDEX (sweep)
        WHERE expires_at IS NULL AND created_at >= CAST(? AS DATETIME(3)) AND created_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND
          AND (created_at, gid, branch) > (CAST(? AS DATETIME(3)), ?, ?)
-       ORDER BY fence.created_at, gid, branch LIMIT ?`, // The column: its namesake is text, which would be sorted.
+       ORDER BY fence.created_at, gid, branch LIMIT ?`, // The column, because the alias of the same name is text.
     [from.createdAt, lookAtOlderThanSeconds, from.createdAt, from.gid, from.branch, rowsOfPage],
   );
   const last = found.length === rowsOfPage ? found.at(-1) : undefined;
@@ -45,7 +45,7 @@ export async function pageOf(
   };
 }
 
-/** Which of them `accord` knows to have ended. Parked ones, open ones and unknown ones have not. */
+/** Ended transactions by `accord`. Parked, open and unknown ones have not ended. */
 export async function endedAmong(accord: SqlPool, gids: readonly Gid[]): Promise<ReadonlySet<Gid>> {
   if (gids.length === 0) return new Set();
   const rows = await accord.select<{ readonly gid: Gid }>(
@@ -55,7 +55,7 @@ export async function endedAmong(accord: SqlPool, gids: readonly Gid[]): Promise
   return new Set(rows.map(({ gid }) => gid));
 }
 
-/** @returns rows that have an end now. */
+/** @returns the number of rows that have an expiry now. */
 export async function stampRows(
   pool: SqlPool,
   gids: readonly Gid[],

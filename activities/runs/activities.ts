@@ -9,7 +9,7 @@ export interface RunsDependencies {
   /** Fence of the database `accord`. */
   readonly fence: Fence;
   readonly runs: RunsStore;
-  /** An ending was written that persons have answered for: told once a step. */
+  /** Called once for each step that was resolved by hand, when the ending is written. */
   readonly resolvedByHand: (gid: Gid, resolution: HandResolution) => void;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Rows of `accord.runs`, the truth about a transaction towards the outside. A row guards itself: moves by workflow
- * time, the ending by compare-and-set, so neither needs a fence row. Each change has its event in the same SQL
- * transaction, in the order of the row's version.
+ * Rows of `accord.runs`, from which the API answers about a transaction. A row guards itself: moves by workflow time,
+ * the ending by compare-and-set. So neither needs a fence row. Each change has its event in the same SQL transaction,
+ * in the order of the row's version.
  */
 import { topics } from '../../contracts/engine/events';
 import type { Gid } from '../../contracts/engine/ids';
@@ -36,7 +36,7 @@ import type { SqlTransaction } from '../fence/participant';
 import { expectRows } from '../fence/set-statements';
 import { inSqlTransaction, type SqlPool } from '../fence/sql-transaction';
 
-/** `decide`: the pivot of a flow without one of its own. Nobody outside is told of it: its run's row says it. */
+/** `decide`: the decision of a flow without a pivot. It has no event: the row of the run shows it. */
 export const decideRun: ActImplementation<Keyed, null> = {
   content: () => ({}),
   rows: () => 1,
@@ -68,7 +68,7 @@ export interface RunsStoreDependencies {
 export function createRunsStore(dependencies: RunsStoreDependencies): RunsStore {
   const { pool, epochRow, epochs, faults } = dependencies;
 
-  /** One SQL transaction for the set, in the epoch that the hub tells. */
+  /** Runs one SQL transaction for the set, in the epoch of the hub. */
   async function deliver<Request extends Keyed, Result>(
     activity: string,
     requests: readonly Request[],
@@ -178,11 +178,11 @@ async function move(
   }));
 }
 
-/** Never out of an ending, and never back in time: an old attempt may arrive after a newer move. */
+/** A move never leaves an ending, and never goes back in time: an old attempt may arrive after a newer move. */
 const isDue = (run: Run, { at }: MoveRun): boolean =>
   run.ending === null && BigInt(run.moved_at) < BigInt(at);
 
-/** What the outside hears of a move; not every move is news. */
+/** Event of a move. Not every move has one. */
 function moveEvent(
   from: RunState,
   to: MoveRun['to'],
@@ -259,8 +259,8 @@ async function end(
 }
 
 /**
- * The ending that was there first stands. A run that the hub never accepted has none to write: only an operator may
- * bring such a run about, and he is to hear of it.
+ * The first ending stands. A run that the hub never accepted has no row for an ending. Only an operator can start such
+ * a run, and must get an error.
  */
 function endVerdict(
   { gid, branch, request }: Item<EndRun>,
@@ -283,7 +283,7 @@ function endVerdict(
   return { ...name, fence: 'broken', ok: false, failure: 'InvariantBroken', detail };
 }
 
-/** Nobody has booked anything yet. */
+/** The resolutions of an ending; none is booked yet. */
 const keptOf = ({ resolvedByHand = [] }: EndRun): readonly KeptResolution[] =>
   resolvedByHand.map((resolution) => ({ ...resolution, booked: null }));
 
@@ -299,7 +299,7 @@ async function writeEndings(sql: SqlTransaction, items: readonly Item<EndRun>[])
       outcome,
       reason?.code ?? null,
       at,
-      Buffer.from(ending), // As bytes: what callers get is what was written.
+      Buffer.from(ending), // As bytes: callers get exactly what was written.
       early ?? null,
       JSON.stringify(atRisk),
       currency,
@@ -331,7 +331,7 @@ const announce = (
   events: readonly EffectEvent[],
 ): Promise<void> => writeEvents(sql, { epoch, traceparent }, events);
 
-/** Numbered by the version that the change gives the row: it rises with each event, though not by one. */
+/** Event of a change. Its number is the new version of the row, which rises with each event, but not always by one. */
 function runEvent(
   { gid, tenant, flow, version }: Run,
   what: 'undoing' | 'parked' | 'resumed' | 'completed' | 'compensated',

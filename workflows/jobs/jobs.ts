@@ -22,10 +22,10 @@ export type Registered<Activities> = {
 };
 
 /**
- * One part of a job. Where an activity of it fails for longer than it is tried, the rest of the part is left to the next
- * round, and the other parts go on.
+ * Runs one part of a job. If an activity fails until its time is over, the rest of the part is left to the next round,
+ * and the other parts continue.
  *
- * @returns `undefined`: it failed.
+ * @returns `undefined`: the part failed.
  */
 export async function unlessFailed<Result>(
   part: () => Promise<Result>,
@@ -39,11 +39,11 @@ export async function unlessFailed<Result>(
 }
 
 /**
- * Starts the run of a transaction, which outlives the job. The id is the transaction's, so Temporal itself refuses a
- * second run beside a living one.
+ * Starts the run of a transaction, which outlives the job. Its workflow id is the gid, so Temporal itself refuses a
+ * second run beside an open one.
  *
  * @param workflow type, as registered.
- * @returns false: it has a living run.
+ * @returns false: it has an open run.
  */
 export async function startTransaction(
   workflow: string,
@@ -58,7 +58,7 @@ export async function startTransaction(
       args: [input],
       parentClosePolicy: ParentClosePolicy.ABANDON,
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-      // Its activities are those of another worker; everybody else's are those of the job's own.
+      // Operators' flows run on another worker; all other flows on the worker of this job.
       ...(flow && isOperatorFlow(flow.flow) && { taskQueue: taskQueueOf(flow.flow) }),
       ...(flow &&
         tenant !== undefined && {

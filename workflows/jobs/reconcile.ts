@@ -23,7 +23,7 @@ import {
 
 const job = reconciliationOf('reconcile');
 
-/** A participant that is away keeps its reservations until the next round. */
+/** A participant that does not answer keeps its reservations until the next round. */
 const repair = proxyActivities<Record<string, SetActivity<Keyed, unknown>>>({
   startToCloseTimeout: '10s',
   heartbeatTimeout: '2s',
@@ -49,8 +49,8 @@ const parts = (participants: readonly string[]): readonly Part[] => [
 const kinds = findingKinds.filter((kind) => kind !== 'run_without_owner');
 
 /**
- * A job, no transaction: finds what was left over between the participants, puts right what their fences can, and keeps
- * the rest for an operator. Safe beside everything else, itself included: what it does is decided by the same rows.
+ * A job, no transaction. It finds differences between the participants, repairs what the fence proves safe, and keeps
+ * the rest for an operator. It is safe beside any other run, also of itself: the same fence rows decide.
  */
 export async function reconcile(
   input: ReconcileInput,
@@ -81,7 +81,7 @@ const wouldRepair = ({ finding, repair: by }: JudgedReservation): ReportedFindin
   action: by === null ? 'left' : by.verb === 'undo' ? 'would_undo' : 'would_confirm',
 });
 
-/** The participants' own activities: whatever has happened since the page was read, the fence decides. */
+/** Repairs by the participants' own activities. The fence decides, whatever has happened since the page was read. */
 async function repaired(judged: readonly JudgedReservation[]): Promise<readonly ReportedFinding[]> {
   const done = new Set<StepKey>();
   const activities = new Set(judged.flatMap(({ repair: by }) => by?.activity ?? []));
@@ -106,7 +106,7 @@ async function repairedKeys(
     const verdicts = await repair[activity]?.(keys.map((key) => ({ key, minEpoch: 0 })));
     return (verdicts ?? []).filter(({ ok }) => ok).map(({ gid, branch }) => `${gid}/${branch}`);
   } catch {
-    return []; // Away, or what it holds is at odds with its fence: left, and shown.
+    return []; // The participant does not answer, or contradicts its fence: the findings are left, and shown.
   }
 }
 
@@ -143,7 +143,7 @@ async function booksOf(
   return next;
 }
 
-/** A round may come to the same sums twice. */
+/** A round may compare the same sums twice. */
 const isNewIn =
   ({ findings }: Round) =>
   ({ kind, participant, subject }: Finding): boolean =>

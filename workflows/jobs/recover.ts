@@ -12,12 +12,12 @@ import { keep, playRound, reconciliationOf, type Round, type RoundProgress } fro
 
 const job = reconciliationOf('recover');
 
-/** Open runs that are started at once. */
+/** Open runs that are started concurrently. */
 const startsAtOnce = 20;
 
 /**
- * A job, no transaction: brings open rows whose run was lost to their endings. Apart from `reconcile`, so that it may be
- * frequent, and waits for none of its sums. Safe beside everything else, itself included.
+ * A job, no transaction. It brings open rows whose run was lost to their endings. It is separate from `reconcile`, so
+ * that it may run often, and does not wait for its sums. It is safe beside any other run, also of itself.
  */
 export async function recover(
   input: ReconcileInput,
@@ -58,7 +58,7 @@ async function claimedOf(
   return new Set(gids.length === 0 ? [] : await job['reconciliation.claimStarts']({ gids }));
 }
 
-/** Running the flow again is how a run is recovered. @returns `undefined`: it has a living run, or has ended. */
+/** Recovers a run by starting its flow again. @returns `undefined`: it has an open run, or has ended. */
 async function recovered(
   claimed: ReadonlySet<Gid> | undefined,
   { gid, workflow, input, finding }: OpenRun,
@@ -67,7 +67,7 @@ async function recovered(
     if (await job['reconciliation.isRunning'](gid)) return undefined;
     return { ...finding, action: input === null ? 'left' : 'would_recover' };
   }
-  // Cancelled since the page was read: nothing has run, and nothing may.
+  // It was cancelled since the page was read: nothing has run, and nothing may run.
   if (!claimed.has(gid)) return undefined;
   return (await startTransaction(workflow, gid, input))
     ? { ...finding, action: 'recovered' }

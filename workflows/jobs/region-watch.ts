@@ -24,22 +24,22 @@ type Registered = {
 const probes = proxyActivities<Pick<Registered, 'watch.observe'>>(observeOptions);
 const actions = proxyActivities<Omit<Registered, 'watch.observe'>>(watchOptions);
 
-/** Where a watch stands that goes on in a new run. */
+/** State of a watch that continues in a new workflow run. */
 export interface WatchProgress {
   readonly observations: Readonly<Partial<Record<Vantage, Observation>>>;
-  /** What persons were told last; `null`: nothing, or it is over. */
+  /** The last page or approval; `null`: none, or its cause is over. */
   readonly told: string | null;
 }
 
-/** Decisions of one run: a thousand events or so. A worker that starts has to replay them before it moves any region. */
+/** Decisions of one workflow run, about a thousand events. A new worker has to replay them before it moves a region. */
 const decisionsOfRun = 100;
-/** Where a decision could not be made or carried out. */
+/** Delay after a decision that could not be made or carried out. */
 const againMs = 2_000;
 
 /**
- * A watch, no transaction, and without an end: looks from all vantage points at once, and does what is decided about it.
- * It holds nothing that counts: every act is a compare-and-set on the hub's row, for the epoch that was looked at, so two
- * watches, or one that comes late, do no harm. It ends where its cluster is in one place.
+ * A watch, no transaction, and without an end. It observes from all vantage points at once, and carries out decisions.
+ * Every action is a compare-and-set on the hub's row, for the observed epoch. So two watches, or a late one, do no
+ * harm. It ends if its cluster has only one region.
  */
 export async function regionWatch(
   input: WatchInput,
@@ -80,7 +80,7 @@ export async function regionWatch(
     }
   }
 
-  /** @returns true, to be told from a failure. */
+  /** @returns true. A failure gives `undefined`. */
   async function act(decision: WatchDecision): Promise<true> {
     switch (decision.kind) {
       case 'nothing':
@@ -106,7 +106,7 @@ export async function regionWatch(
     }
   }
 
-  /** What lasts is told once. */
+  /** Reports a lasting condition only once. */
   async function once(what: string, tell: () => Promise<unknown>): Promise<void> {
     if (told === what) return;
     await tell();

@@ -8,12 +8,12 @@ import type {
 import { jobOptions } from '../kernel/activity-options';
 import { unlessFailed } from './jobs';
 
-/** Where a round of the job stands. */
+/** Progress of a round of the job. */
 export interface RetentionProgress {
   readonly done: RetentionReport;
-  /** Every one of the round. */
+  /** All participants of the round. */
   readonly participants: readonly string[];
-  /** Index of the participant whose fence is being looked at. */
+  /** Index of the present participant. */
   readonly at: number;
   readonly after: FenceCursor | null;
 }
@@ -24,8 +24,8 @@ const nothingDone: RetentionReport = {
 };
 
 /**
- * A job, no transaction: gives fence rows of ended transactions an end, deletes those whose end has come, and forgets
- * old idempotency keys. May be run at any time, and twice; a long round goes on in a new run.
+ * A job, no transaction. It gives fence rows of ended transactions an expiry, deletes expired ones, and deletes old
+ * idempotency keys. It may run at any time, and twice. A long round continues in a new workflow run.
  */
 export async function retention(from?: RetentionProgress): Promise<RetentionReport> {
   const activities = retentionActivities();
@@ -41,7 +41,7 @@ export async function retention(from?: RetentionProgress): Promise<RetentionRepo
       stamped += page?.stamped ?? 0;
       leaked += page?.leaked ?? 0;
       after = page?.next ?? null;
-      // Between two pages only: behind the last one the deletions are still to come.
+      // Only between two pages: after the last page the deletions follow.
       if (after && workflowInfo().continueAsNewSuggested) {
         const done = { stamped, leaked, deleted, expiredKeys, isComplete };
         await continueAsNew<typeof retention>({ done, participants, at, after });

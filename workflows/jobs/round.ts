@@ -19,7 +19,7 @@ import { unlessFailed, type Registered } from './jobs';
 export const reconciliationOf = (summary: string) =>
   proxyActivities<Registered<ReconciliationActivities>>({ ...jobOptions, summary });
 
-/** What one round has come to. */
+/** Result of one round so far. */
 export interface Round {
   readonly dryRun: boolean;
   looked: number;
@@ -28,35 +28,35 @@ export interface Round {
   readonly findings: ReportedFinding[];
 }
 
-/** Behind what a page begins. */
+/** A page begins after this position. */
 export type Position = ReservationPosition | string;
 
-/** Where a round stands that goes on in a new run. */
+/** Progress of a round that continues in a new workflow run. */
 export interface RoundProgress {
   readonly round: Round;
   readonly since: string;
-  /** Those whose rows are looked at. */
+  /** Participants whose rows are checked. */
   readonly participants: readonly string[];
-  /** Index of the part, and where its next page begins. */
+  /** Index of the part, and position of its next page. */
   readonly at: number;
   readonly after: Position | null;
 }
 
-/** @returns where the next page begins; `null`: that was the last one. */
+/** @returns position of the next page; `null`: that was the last one. */
 export type Part = (round: Round, after: Position | null) => Promise<Position | null>;
 
-/** What a job looks at, and what it alone finds: what it has not seen again is gone. */
+/** Parts of a job, and the kinds of findings that only this job makes. It closes those that it has not seen again. */
 export interface Looking {
   readonly job: ReturnType<typeof reconciliationOf>;
-  /** In their order, for the participants of the round. */
+  /** Parts in their order, for the participants of the round. */
   readonly parts: (participants: readonly string[]) => readonly Part[];
   readonly kinds: readonly FindingKind[];
 }
 
 /**
- * One round over all parts, page by page, to its end: what comes last would else never be looked at.
+ * Runs one round over all parts, page by page, to its end: otherwise the last pages would never be checked.
  *
- * @param goOn carries the round on in a new run; it does not return.
+ * @param goOn continues the round in a new workflow run; it does not return.
  */
 export async function playRound(
   { job, parts, kinds }: Looking,
@@ -89,7 +89,7 @@ export async function playRound(
   return round;
 }
 
-/** Counts what was found, and writes it down unless this is a dry run. */
+/** Counts findings, and stores them unless this is a dry run. */
 export async function keep(
   { job }: Pick<Looking, 'job'>,
   round: Round,

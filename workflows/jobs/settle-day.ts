@@ -24,12 +24,12 @@ const job = proxyActivities<Registered<SettleDayActivities>>({
   summary: 'settle the day',
 });
 
-/** Pairs of tenant and currency of one page, and pages after which the job goes on in a new run: what a history has room for. */
+/** Pairs of tenant and currency of a page, and pages of one workflow run, bounded by the size of its history. */
 const scopesAtOnce = 50;
 const pagesOfRun = 20;
 const dayMs = 86_400_000;
 
-/** Where the job stands when it goes on in a new run. */
+/** Progress of the job that continues in a new workflow run. */
 interface SettleDayProgress {
   readonly settlements: readonly Gid[];
   readonly count: number;
@@ -39,8 +39,8 @@ interface SettleDayProgress {
 const start: SettleDayProgress = { settlements: [], count: 0, isComplete: true, after: null };
 
 /**
- * A job, no transaction: one settlement for each tenant and currency that has something to settle. Safe to run twice.
- * With many of them it goes on in a new run, to the last one: those of a late name would else wait for ever.
+ * A job, no transaction. It starts one settlement for each tenant and currency with unsettled movements. Safe to run
+ * twice. With many settlements it continues in new workflow runs, to the last one: otherwise late names would wait.
  */
 export async function settleDay(
   input: SettleDayInput,
@@ -72,7 +72,7 @@ export async function settleDay(
   return { day, settlements, count, isComplete };
 }
 
-/** The time that the schedule meant, which a run that was made up for may come days after. */
+/** Scheduled time of the run. A run that is made up for may start days later. */
 function scheduledAt(): number {
   const scheduled = workflowInfo().typedSearchAttributes.get(scheduledStartTime);
   return scheduled?.getTime() ?? Date.now();
@@ -85,7 +85,7 @@ const scheduledStartTime = defineSearchAttributeKey(
 
 const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
-/** Accepted first, as from a caller: whatever happens to the start, the row shows it to the starter. */
+/** Accepts the settlement first, as from a caller: if the start fails, the starter finds the row. */
 async function settle(scope: SettlementScope, day: string): Promise<Gid | null> {
   const accepted = await job['reconciliation.acceptSettlement']({
     ...scope,
