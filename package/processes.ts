@@ -31,9 +31,9 @@ const programs: readonly Program[] = [
     name: 'api',
     description: 'Serves HTTP: starts, answers, steering.',
     own: () => import('../api/main.js'),
-    async ofProject({ application, api }) {
+    async ofProject({ application, starts, api }) {
       const { runApi } = await import('../api/run.js');
-      runApi({ ...api, application });
+      runApi({ ...api, ...(starts && { starts }), application });
     },
   },
   {

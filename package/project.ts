@@ -20,8 +20,10 @@ export interface Project {
   readonly workflowsPath: string;
   /** Jobs beside those of the engine. Left out: none. */
   readonly schedules?: TransactionWorkerParts['schedules'];
-  /** What its API serves beside that of every application. Left out: nothing. */
-  readonly api?: Omit<ApiParts, 'application'>;
+  /** How callers start its flows over HTTP: `flowStart` of `accord/api`. Left out: nobody does. */
+  readonly starts?: ApiParts['starts'];
+  /** What its API serves beside that. Left out: nothing. */
+  readonly api?: Omit<ApiParts, 'application' | 'starts'>;
 }
 
 /**
