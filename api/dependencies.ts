@@ -1,5 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 
 import { openPack } from '../invariants/runner';
 import {
@@ -10,6 +10,7 @@ import {
   type OwnedDatabase,
 } from '../runtime/installation';
 import { createServerClock, timeOf, type Now } from '../runtime/server-clock';
+import { openRedis } from '../runtime/redis';
 import { guardRedis, redisRegistration } from '../runtime/redis-premises';
 import { temporalPremises } from '../runtime/temporal-premises';
 import { runsChannel } from '../contracts/engine/runs';
@@ -33,7 +34,6 @@ import type { WakeUps } from './transactions/waiting';
 
 /** Idle connections of each database that stay open: a start after a quiet moment does not wait for handshakes. */
 const keptIdle = 4;
-const redisMs = 200;
 /** One statement of a check. */
 const checkMs = 2_000;
 /** What is allowed for of a clock that is wrong; beyond it a machine is broken in other ways as well. */
@@ -73,7 +73,7 @@ export function openDependencies<Stores>(
   };
   const redis = openRedis(config.redisUrl, onError);
   const guarded = guardRedis(redis);
-  const subscriber = openRedis(config.redisUrl, onError, { autoResubscribe: true });
+  const subscriber = openRedis(config.redisUrl, onError);
   const connection = openTemporal(config.temporal);
   const client = new Client({ connection, namespace: config.temporal.namespace });
   const books = openPack(config.booksUrls, { statementMs: checkMs });
@@ -153,19 +153,6 @@ const openPool = (url: string, connectionLimit: number): SessionPool =>
     bigNumberStrings: false,
     typeCast: bytesAsText,
   });
-
-function openRedis(url: string, onError: (error: unknown) => void, more: object = {}): Redis {
-  const redis = new Redis(url, {
-    connectTimeout: 1_000,
-    commandTimeout: redisMs,
-    enableOfflineQueue: false, // Without Redis a limiter must decide now, not later.
-    maxRetriesPerRequest: 0,
-    retryStrategy: (attempt) => Math.min(attempt * 100, reconnectMaxMs),
-    ...more,
-  });
-  redis.on('error', onError);
-  return redis;
-}
 
 /** Subscribes again after every reconnection. */
 function subscribe(subscriber: Redis, onError: (error: unknown) => void): WakeUps {

@@ -7,10 +7,10 @@ import { randomBytes } from 'node:crypto';
 
 import { Client } from '@temporalio/client';
 import { Command, Option } from 'commander';
-import { Redis } from 'ioredis';
 
 import { createLogger } from '../runtime/logger';
 import { openConnection } from '../runtime/mysql/door';
+import { withRedis } from '../runtime/redis';
 import { claimRedis, registrationKey } from '../runtime/redis-premises';
 import { claimNamespace, registrationId } from '../runtime/temporal-premises';
 import { createKafka } from '../runtime/kafka/client';
@@ -34,7 +34,7 @@ interface Registry {
   /** Registers for the id where nobody is registered. @returns the owner. */
   claim(id: string): Promise<string>;
   /** Takes the registration away. */
-  release(): Promise<void>;
+  release(): Promise<unknown>;
 }
 
 async function adminUrlOf(profile: Profile): Promise<string> {
@@ -45,6 +45,8 @@ async function adminUrlOf(profile: Profile): Promise<string> {
 }
 
 /** Opens every registry for as long as `work` takes. */
+const redisLimits = { connectMs: 5_000 } as const;
+
 async function withRegistries<Result>(
   profile: Profile,
   work: (registries: readonly Registry[]) => Promise<Result>,
@@ -58,7 +60,6 @@ async function withRegistries<Result>(
     throw new Error('Set TEMPORAL_ADDRESS, REDIS_URL and KAFKA_BROKERS, or bring a profile up.');
   const { namespace = stack?.temporal.namespace ?? 'default' } = givenTemporal();
   const connection = await connectTemporal(address);
-  const redis = new Redis(redisUrl, { maxRetriesPerRequest: 2 });
   const topicPrefix = givenTopicPrefix();
   const logger = createLogger({ process: 'installation', level: 'silent' });
   const kafka = createKafka({ brokers, topicPrefix }, { clientId: 'installation', logger });
@@ -72,10 +73,8 @@ async function withRegistries<Result>(
       },
       {
         what: 'Redis keys',
-        claim: (id) => claimRedis(redis, id),
-        release: async () => {
-          await redis.del(registrationKey);
-        },
+        claim: (id) => withRedis(redisUrl, redisLimits, (redis) => claimRedis(redis, id)),
+        release: () => withRedis(redisUrl, redisLimits, (redis) => redis.del(registrationKey)),
       },
       {
         what: `Kafka topics ${topicPrefix}*`,
@@ -87,7 +86,6 @@ async function withRegistries<Result>(
       },
     ]);
   } finally {
-    redis.disconnect();
     await connection.close();
   }
 }

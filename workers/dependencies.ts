@@ -4,7 +4,7 @@ import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import type { Redis } from 'ioredis';
 
-import { connectLockRedis } from '../activities/locks/lock-store';
+import { openRedis } from '../runtime/redis';
 import type { FencedDatabases } from '../activities/fence/databases';
 import type { SqlPool } from '../activities/fence/sql-transaction';
 import { createSqlPool } from '../activities/fence/sql-transaction';
@@ -70,7 +70,7 @@ export async function openTransactionDependencies(
     ...Object.fromEntries(Object.entries(participants).map(([name, url]) => [name, open(url)])),
     accord: open(accordUrl),
   };
-  const redis = connectLockRedis(redisUrl);
+  const redis = openRedis(redisUrl);
   const guarded = guardRedis(redis);
   const connection = await connectTemporal(temporal, logger);
   const client = new Client({ connection, namespace: temporal.namespace });

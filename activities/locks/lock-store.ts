@@ -1,5 +1,3 @@
-import { Redis } from 'ioredis';
-
 import { lockTtlMs, type LockRequest } from '../../contracts/engine/locks';
 import { isOurMistake, type RedisCommands } from '../../runtime/redis-premises';
 import { acquireScript, releaseScript, renewScript } from './lock-scripts';
@@ -23,28 +21,11 @@ export interface LockStore {
   release(request: LockRequest): Promise<void>;
 }
 
-/** Maximum wait for an answer. Isolation is useful, but not needed. */
-const commandTimeoutMs = 200;
-
 /**
  * Keep time of a lock's counter. It may be forgotten once the clock has surely passed it: a lock would have to be
  * granted 604,800 times more often than once a second to be ahead by that much.
  */
 const counterKeepSeconds = 7 * 24 * 3_600;
-
-/** A client that fails fast: one try for each command, nothing queued while away, reconnecting in the background. */
-export function connectLockRedis(url: string): Redis {
-  const redis = new Redis(url, {
-    commandTimeout: commandTimeoutMs,
-    connectTimeout: 2_000,
-    enableOfflineQueue: false, // A queued command must not take a lock after its caller has given up.
-    autoResendUnfulfilledCommands: false, // The same, for a command that was under way when the connection broke.
-    maxRetriesPerRequest: 0,
-    retryStrategy: (times) => Math.min(times * 50, 1_000), // For ever: workers outlive an outage of Redis.
-  });
-  redis.on('error', () => undefined); // Each command reports the outage; without a listener ioredis prints it.
-  return redis;
-}
 
 /** @param ttlMs the lease; another value than the contract's only in tests. */
 export function createLockStore({

@@ -1,10 +1,26 @@
+/** The door to Kafka: every client of it is opened here. */
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { Kafka, logLevel, type Admin, type KafkaConfig, type LogEntry } from 'kafkajs';
+import {
+  Kafka,
+  logLevel,
+  type Admin,
+  type KafkaConfig,
+  type LogEntry,
+  type RetryOptions,
+} from 'kafkajs';
 
 import { topicPartitions, topics } from '../../contracts/engine/events';
 import type { Logger } from '../logger';
+
+/** What of the driver others need as values: errors that they know by class, and its numbers and functions. */
+export {
+  ConfigResourceTypes,
+  KafkaJSNumberOfRetriesExceeded,
+  KafkaJSProtocolError,
+  Partitioners,
+} from 'kafkajs';
 
 export interface KafkaSettings {
   readonly brokers: readonly string[];
@@ -59,6 +75,25 @@ export function createKafka(
     logCreator: () => (entry) => logKafka(logger, entry),
   });
 }
+
+/** A client for one check, which logs nothing: whoever checks says what failed. Connects nowhere yet. */
+export const createCheckingKafka = (
+  brokers: readonly string[],
+  limits: {
+    readonly clientId: string;
+    readonly connectMs: number;
+    readonly requestMs: number;
+    readonly retry: RetryOptions;
+  },
+): Kafka =>
+  new Kafka({
+    clientId: limits.clientId,
+    ...brokersOf(brokers),
+    connectionTimeout: limits.connectMs,
+    requestTimeout: limits.requestMs,
+    retry: limits.retry,
+    logLevel: logLevel.NOTHING,
+  });
 
 /**
  * Creates the topics that are missing, and waits until they can be written; one that exists keeps its partitions. Safe

@@ -1,9 +1,9 @@
 /** What Accord takes for granted of a Kafka: its age, and that nobody else publishes under its topic prefix. */
-import { ConfigResourceTypes, type Admin, type Kafka } from 'kafkajs';
+import type { Admin, Kafka } from 'kafkajs';
 
 import { claimedByAnother, type Installation } from '../installation';
 import type { PremiseSource } from '../premises';
-import type { KafkaSettings } from './client';
+import { ConfigResourceTypes, type KafkaSettings } from './client';
 import { oldKafka } from './versions';
 
 /** The registration, under the topic prefix: a topic without records. */

@@ -1,10 +1,10 @@
 /** The menu of faults: what is done to the system from outside, and how it is seen that it was really done. */
 import type { Connection, RowDataPacket } from 'mysql2/promise';
-import { Redis } from 'ioredis';
 
 import { errnoOf } from '../../activities/fence/sql-transaction';
 import type { Role } from '../environment/application';
 import { databases, type Database } from '../../runtime/databases/names';
+import { withRedis } from '../../runtime/redis';
 import { signal } from '../stack/process';
 import {
   readStack,
@@ -264,15 +264,12 @@ const redisEmptied: Fault = {
   async strike({ profile }, ms) {
     const stack = await readStack(profile);
     if (!stack) return false;
-    const redis = new Redis(stack.redis.url);
-    try {
+    return withRedis(stack.redis.url, { connectMs: 5_000 }, async (redis) => {
       const before = await redis.dbsize();
       await redis.flushdb();
       await pause(ms);
       return before > 0;
-    } finally {
-      redis.disconnect();
-    }
+    });
   },
 };
 

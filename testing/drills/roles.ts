@@ -3,7 +3,6 @@
  * own role. What a failover does is none of this: it decides, here everything is decided.
  */
 import type { RowDataPacket } from 'mysql2/promise';
-import { Redis } from 'ioredis';
 
 import {
   acknowledgeAlone,
@@ -22,6 +21,7 @@ import {
 import { holdOpening } from '../../activities/regions/switch/opening';
 import { regions, type Region } from '../stack/profile';
 import type { RegionAddresses } from './addresses';
+import { withRedis } from '../../runtime/redis';
 import { openConnection } from '../../runtime/mysql/door';
 
 /** What the hub says of a cluster whose regions have their roles. @param isStandingBy commits are acknowledged by both. */
@@ -169,12 +169,9 @@ export async function standBy(
 }
 
 async function followRedis(standby: RegionAddresses, active: RegionAddresses): Promise<void> {
-  const [leader, replica] = [active, standby].map(({ redisUrl }) => new Redis(redisUrl));
-  try {
-    await leader?.replicaof('NO', 'ONE');
-    await replica?.replicaof('127.0.0.1', active.links.redis);
-  } finally {
-    leader?.disconnect();
-    replica?.disconnect();
-  }
+  const limits = { connectMs: callMs };
+  await withRedis(active.redisUrl, limits, (leader) => leader.replicaof('NO', 'ONE'));
+  await withRedis(standby.redisUrl, limits, (replica) =>
+    replica.replicaof('127.0.0.1', active.links.redis),
+  );
 }

@@ -5,17 +5,18 @@
  */
 import { randomUUID } from 'node:crypto';
 
-import {
-  KafkaJSNumberOfRetriesExceeded,
-  KafkaJSProtocolError,
-  type Admin,
-  type Kafka,
-} from 'kafkajs';
+import type { Admin, Kafka } from 'kafkajs';
 
 import type { Database, Reading } from '../../invariants/reading';
 import { eventIdHeader, topics } from '../../contracts/engine/events';
 import { createLogger } from '../../runtime/logger';
-import { allTopics, createKafka, type KafkaSettings } from '../../runtime/kafka/client';
+import {
+  allTopics,
+  createKafka,
+  KafkaJSNumberOfRetriesExceeded,
+  KafkaJSProtocolError,
+  type KafkaSettings,
+} from '../../runtime/kafka/client';
 import { pause } from '../../runtime/waiting';
 import type { Finding } from './findings';
 

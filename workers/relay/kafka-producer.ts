@@ -1,6 +1,6 @@
-import { Partitioners, type Kafka, type Message } from 'kafkajs';
+import type { Kafka, Message } from 'kafkajs';
 
-import { ensureTopics } from '../../runtime/kafka/client';
+import { ensureTopics, Partitioners } from '../../runtime/kafka/client';
 
 /** A record of Kafka. */
 export interface EventRecord {

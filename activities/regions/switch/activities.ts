@@ -1,6 +1,5 @@
 /** The steps of a switch of regions. Each brings about a state and verifies it. Order and reasons: docs/failover.md. */
 import { ApplicationFailure } from '@temporalio/common';
-import { Redis } from 'ioredis';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { partsOfStepKey, type Gid } from '../../../contracts/engine/ids';
@@ -11,6 +10,7 @@ import type {
   SwitchRegions,
 } from '../../../contracts/participants/regions';
 import type { Keyed, SetActivity, Verb, Verdict } from '../../../contracts/engine/verdict';
+import { withRedis } from '../../../runtime/redis';
 import { actAlone, actTogether, keepTogether } from '../acknowledging';
 import { askAgent } from './agent-client';
 import { fence, type FenceProbe } from './fencing';
@@ -392,28 +392,18 @@ const ledInKey = 'accord:led-in';
  * again.
  */
 async function leadAlone(url: string, epoch: number): Promise<void> {
-  const redis = new Redis(url, { connectTimeout: queryMs, maxRetriesPerRequest: 0 });
-  redis.on('error', () => undefined);
-  try {
+  await withRedis(url, { connectMs: queryMs }, async (redis) => {
     await redis.replicaof('NO', 'ONE');
     await redis.config('SET', 'min-replicas-to-write', '0'); // Without a replica it would refuse writes otherwise.
     if ((await redis.get(ledInKey)) !== String(epoch))
       await redis.multi().flushall().set(ledInKey, epoch).exec();
     const role = await redis.role();
     if (role[0] !== 'master') throw new PostconditionFailed('Redis still follows.');
-  } finally {
-    redis.disconnect();
-  }
+  });
 }
 
 async function followRedis(url: string, { host, port }: RegionAccess['redisLink']): Promise<void> {
-  const redis = new Redis(url, { connectTimeout: queryMs, maxRetriesPerRequest: 0 });
-  redis.on('error', () => undefined);
-  try {
-    await redis.replicaof(host, port);
-  } finally {
-    redis.disconnect();
-  }
+  await withRedis(url, { connectMs: queryMs }, (redis) => redis.replicaof(host, port));
 }
 
 const isGone = (error: unknown): boolean =>

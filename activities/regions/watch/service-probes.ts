@@ -1,12 +1,12 @@
 /** Answers of each service of a region to the hub. They are shown to people; no decision depends on them. */
-import { Redis } from 'ioredis';
-import { Kafka, logLevel } from 'kafkajs';
 
 import {
   watchTimes,
   type HealthLevel,
   type RegionService,
 } from '../../../contracts/participants/region-watch';
+import { createCheckingKafka } from '../../../runtime/kafka/client';
+import { withRedis } from '../../../runtime/redis';
 import type { RegionAccess } from '../switch/activities';
 import { alongHub, heartbeat, lookAtStandby, reasonOf } from './probe';
 
@@ -87,21 +87,11 @@ async function lookAtMysql({ access, isActive, watchUrl, now }: LookedAt): Promi
 }
 
 function lookAtRedis({ access, isActive }: LookedAt): Promise<ServiceLook> {
-  return timed(async (within) => {
-    const redis = new Redis(access.redisUrl, {
-      ...{ connectTimeout: within, commandTimeout: within },
-      ...{ maxRetriesPerRequest: 0, retryStrategy: () => null },
-    });
-    let reason: Error | undefined;
-    redis.on('error', (error) => (reason = error));
-    try {
-      return redisLook(await redis.info('replication'), isActive);
-    } catch (error) {
-      throw reason ?? error; // The error of the command says only that its connection is closed.
-    } finally {
-      redis.disconnect();
-    }
-  });
+  return timed((within) =>
+    withRedis(access.redisUrl, { connectMs: within, commandMs: within }, async (redis) =>
+      redisLook(await redis.info('replication'), isActive),
+    ),
+  );
 }
 
 /** @param info lines of `name:value`. */
@@ -121,9 +111,8 @@ export function redisLook(info: string, isActive: boolean): Pick<ServiceLook, 'l
 
 function lookAtKafka({ access }: LookedAt): Promise<ServiceLook> {
   return timed(async (within) => {
-    const admin = new Kafka({
-      ...{ clientId: 'accord-watch', brokers: [...access.brokers], logLevel: logLevel.NOTHING },
-      ...{ connectionTimeout: within, requestTimeout: within, retry: { retries: 0 } },
+    const admin = createCheckingKafka(access.brokers, {
+      ...{ clientId: 'accord-watch', connectMs: within, requestMs: within, retry: { retries: 0 } },
     }).admin();
     try {
       await admin.connect();

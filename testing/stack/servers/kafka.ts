@@ -2,9 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { Kafka, logLevel, Partitioners, type Consumer } from 'kafkajs';
+import type { Consumer } from 'kafkajs';
 
-import { brokersOf } from '../../../runtime/kafka/client';
+import { createCheckingKafka, Partitioners } from '../../../runtime/kafka/client';
 import { cached } from '../cache';
 import { findProgram, isAtLeast, isExecutable, runCommand } from '../command';
 import { checkout, environmentWith, givenAddresses, javaHome, kafkaHome } from '../config';
@@ -169,12 +169,10 @@ function properties(name: KafkaName, ports: readonly number[]): string {
 
 /** A record goes in and the same record comes out: the coordinator, too, has loaded by then. */
 async function check(address: string): Promise<void> {
-  const client = new Kafka({
+  const client = createCheckingKafka(address.split(','), {
     clientId: 'accord-stack-check',
-    ...brokersOf(address.split(',')),
-    logLevel: logLevel.NOTHING,
-    connectionTimeout: 2_000,
-    requestTimeout: 5_000,
+    connectMs: 2_000,
+    requestMs: 5_000,
     retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 5 },
   });
   const admin = client.admin();

@@ -1,15 +1,17 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Redis } from 'ioredis';
-
 import { findProgram, isAtLeast, runCommand } from '../command';
 import { givenAddresses } from '../config';
 import { debianServers, unpackedProgram } from '../debian-packages';
 import type { Region, ServerName } from '../profile';
 import { oldestVersion, redisRegionSettings, redisSettings } from '../settings';
+import { withRedis } from '../../../runtime/redis';
 import { within } from '../../../runtime/waiting';
 import { portOf, type Context, type Program, type Server } from './server';
+
+/** One try: who waits for readiness tries again. */
+const limits = { connectMs: 3_000 } as const;
 
 type RedisName = Extract<ServerName, `redis${string}`>;
 
@@ -97,25 +99,9 @@ async function redisProgram(found: {
 }
 
 async function writes(address: string): Promise<void> {
-  await ask(address, (client) => client.set('accord:stack-check', '1', 'EX', 60));
+  await withRedis(address, limits, (client) => client.set('accord:stack-check', '1', 'EX', 60));
 }
 
 async function answers(address: string): Promise<void> {
-  await ask(address, (client) => client.ping());
-}
-
-async function ask(address: string, what: (client: Redis) => Promise<unknown>): Promise<void> {
-  const client = new Redis(address, {
-    lazyConnect: true,
-    connectTimeout: 3_000,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null, // One try: who waits for readiness tries again.
-  });
-  client.on('error', () => undefined); // The rejected promise below says it.
-  try {
-    await client.connect();
-    await what(client);
-  } finally {
-    client.disconnect();
-  }
+  await withRedis(address, limits, (client) => client.ping());
 }

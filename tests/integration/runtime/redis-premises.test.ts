@@ -11,12 +11,12 @@ import {
   createAllowanceStore,
 } from '../../../activities/accounts/allowance-store';
 import {
-  connectLockRedis,
   createLockStore,
   LocksUnavailable,
   type LockStore,
 } from '../../../activities/locks/lock-store';
 import { stepKeyOf } from '../../../contracts/engine/ids';
+import { openRedis } from '../../../runtime/redis';
 import { guardRedis, type GuardedRedis } from '../../../runtime/redis-premises';
 import { freePort } from '../../../runtime/ports';
 import { lineProgress } from '../../../testing/stack/progress';
@@ -52,7 +52,7 @@ async function open(url: string): Promise<{
   readonly locks: LockStore;
   readonly guarded: GuardedRedis;
 }> {
-  const redis = connectLockRedis(url);
+  const redis = openRedis(url);
   opened.push(() => redis.disconnect());
   await eventually(() => redis.ping(), { withinMs: 20_000, what: 'an answer of Redis' });
   const guarded = guardRedis(redis);

@@ -11,7 +11,7 @@ import {
   type Claim,
 } from '../../../../activities/accounts/allowance-store';
 import { createVelocityMeter, velocityGaps } from '../../../../activities/accounts/risk-velocity';
-import { connectLockRedis } from '../../../../activities/locks/lock-store';
+import { openRedis } from '../../../../runtime/redis';
 import type { BusinessId } from '../../../../contracts/engine/ids';
 import type { RiskPolicy } from '../../../../contracts/participants/risk';
 import { createProxy, type Proxy } from '../../../../runtime/tcp-proxy/proxy';
@@ -167,7 +167,7 @@ describe('the velocity while Redis is away', () => {
   /** A server that hangs, or a network that swallows packets: the connection stands, nobody answers. */
   beforeEach(async () => {
     proxy = await createProxy({ target: (await testStack()).redis.url });
-    away = connectLockRedis(proxy.url);
+    away = openRedis(proxy.url);
     await eventually(() => away.ping());
     proxy.pass('blackhole');
     heard = [];

@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Redis } from 'ioredis';
 
 import { createLockActivities, type LockObserver } from '../../../../activities/locks/activities';
-import { connectLockRedis, createLockStore } from '../../../../activities/locks/lock-store';
+import { createLockStore } from '../../../../activities/locks/lock-store';
+import { openRedis } from '../../../../runtime/redis';
 import {
   fencingToken,
   type LockActivities,
@@ -18,7 +19,7 @@ let redis: Redis;
 let customer: string;
 
 beforeAll(async () => {
-  redis = connectLockRedis((await testStack()).redis.url);
+  redis = openRedis((await testStack()).redis.url);
   await eventually(() => redis.ping());
 });
 afterAll(async () => {
@@ -152,7 +153,7 @@ describe('without Redis', () => {
   beforeEach(async () => {
     deaf = createServer(() => undefined);
     await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve));
-    away = connectLockRedis(`redis://127.0.0.1:${(deaf.address() as AddressInfo).port}`);
+    away = openRedis(`redis://127.0.0.1:${(deaf.address() as AddressInfo).port}`);
     heard = [];
     locks = createLockActivities({
       locks: createLockStore({ redis: away }),

@@ -6,7 +6,8 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Registry } from 'prom-client';
 
 import { createEpochSource } from '../../../../activities/fence/epoch';
-import { connectLockRedis, createLockStore } from '../../../../activities/locks/lock-store';
+import { createLockStore } from '../../../../activities/locks/lock-store';
+import { openRedis } from '../../../../runtime/redis';
 import { createStuckMarks } from '../../../../activities/runs/stuck-marks';
 import type { OrderSagaInput } from '../../../../contracts/flows/order';
 import type {
@@ -37,7 +38,7 @@ async function openScene() {
   const own = await ownDatabases(databaseNames);
   await seed(own.urls, tenant);
   const environment = await TestWorkflowEnvironment.createFromExistingServer(stack.temporal);
-  const redis = connectLockRedis(stack.redis.url);
+  const redis = openRedis(stack.redis.url);
   const pool = (url: string) => own.pool(url, { connectionLimit: 10 });
   const databases = {
     inventory: pool(own.urls.INVENTORY_DATABASE_URL),

@@ -9,7 +9,8 @@ import { createEpochSource } from '../../../../activities/fence/epoch';
 import { faultMenu } from '../../../../runtime/faults/menu';
 import type { ArmedFaultPoints, DeliveryPoints } from '../../../../runtime/faults/points';
 import { inertFaultPoints, parseFaults } from '../../../../runtime/faults/points';
-import { connectLockRedis, createLockStore } from '../../../../activities/locks/lock-store';
+import { createLockStore } from '../../../../activities/locks/lock-store';
+import { openRedis } from '../../../../runtime/redis';
 import { createStuckMarks } from '../../../../activities/runs/stuck-marks';
 import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import type { OrderSagaInput } from '../../../../contracts/flows/order';
@@ -38,7 +39,7 @@ export async function ownWorker({
   const own = await ownDatabases(['inventory', 'accounts', 'orders', 'coupons', 'accord']);
   await seed(own.urls, tenant);
   const environment = await TestWorkflowEnvironment.createFromExistingServer(stack.temporal);
-  const redis = connectLockRedis(stack.redis.url);
+  const redis = openRedis(stack.redis.url);
   const databases = {
     inventory: own.pool(own.urls.INVENTORY_DATABASE_URL, { connectionLimit: 20 }),
     accounts: own.pool(own.urls.ACCOUNTS_DATABASE_URL, { connectionLimit: 20 }),
