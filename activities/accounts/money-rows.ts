@@ -4,7 +4,6 @@
  *
  * All code locks in one order: holds, credits, refunds, payments, accounts by id. Inserts come last.
  */
-import { topics } from '../../contracts/engine/events';
 import {
   partsOfBusinessId,
   stepKeyOf,
@@ -91,7 +90,6 @@ export const shown = (accountId: BusinessId): string =>
   partsOfBusinessId(accountId)?.id ?? accountId;
 
 export const moneyEvent = (type: string, data: object): OutboxEvent => ({
-  topic: topics.accounts,
   type,
   data,
 });

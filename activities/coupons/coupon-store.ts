@@ -1,6 +1,5 @@
 /** Coupons in MySQL: each piece is free, set aside for one effect, or used. Locked in one order: coupons by id. */
 import type { ReserveCoupon } from '../../contracts/participants/coupons';
-import { topics } from '../../contracts/engine/events';
 import {
   partsOfBusinessId,
   stepKeyOf,
@@ -231,7 +230,6 @@ const namesOf = (keys: readonly StepKey[]): readonly (readonly [string, string])
   });
 
 const couponEvent = (type: string, data: object): OutboxEvent => ({
-  topic: topics.coupons,
   type,
   data,
 });

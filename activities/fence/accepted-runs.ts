@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 
-import { topics } from '../../contracts/engine/events';
+import { transactionsTopic } from '../../contracts/engine/events';
 import { rowBranch } from '../../contracts/engine/runs';
 import { undoBudgetShare, type TransactionInput } from '../../contracts/engine/transaction';
 import { writeEvents } from './outbox';
@@ -54,8 +54,8 @@ export async function insertAccepted(
       branch: rowBranch,
       op: 'accepted',
       n: 1,
+      topic: transactionsTopic,
       event: {
-        topic: topics.transactions,
         type: 'transaction.accepted',
         aggregate: { id: gid, sequence: 1 },
         data: { gid, tenant, flow },

@@ -140,11 +140,16 @@ async function actFirst<Request extends Keyed, Result>(
 
   await announce(session, [
     ...accepted.flatMap(({ item, decided }) =>
-      decided.event ? [effectEvent(item, 'act', decided.event)] : [],
+      decided.event ? [effectEvent(item, 'act', decided.event, spec.activity)] : [],
     ),
     ...(consumes
       ? accepted.map(({ item: { request } }) =>
-          effectEvent(effectNamed(consumes.keyOf(request)), 'confirm', consumes.event(request)),
+          effectEvent(
+            effectNamed(consumes.keyOf(request)),
+            'confirm',
+            consumes.event(request),
+            spec.activity,
+          ),
         )
       : []),
   ]);

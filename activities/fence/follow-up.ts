@@ -92,7 +92,7 @@ async function followUp(
     acted.map((item) => {
       const event = events.get(item.key);
       if (!event) throw miscounted(spec.activity);
-      return effectEvent(item, op, event);
+      return effectEvent(item, op, event, spec.activity);
     }),
   );
 }

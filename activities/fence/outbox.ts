@@ -10,6 +10,7 @@ export interface EffectEvent {
   readonly op: string;
   /** Distinguishes events of one effect and op. The fence writes one of each. */
   readonly n: number;
+  readonly topic: string;
   readonly event: Required<OutboxEvent>;
 }
 
@@ -28,12 +29,12 @@ export async function writeEvents(
   { epoch, traceparent }: EventOrigin,
   events: readonly EffectEvent[],
 ): Promise<void> {
-  const rows = events.map(({ gid, branch, op, n, event }) => [
+  const rows = events.map(({ gid, branch, op, n, topic, event }) => [
     eventIdOf(gid, branch, op, n),
     gid,
     branch,
     op,
-    event.topic,
+    topic,
     event.type,
     event.aggregate.id,
     event.aggregate.sequence,

@@ -1,4 +1,3 @@
-import type { Topic } from '../../contracts/engine/events';
 import type { ItemFailure, Refusal } from '../../contracts/engine/failures';
 import type { StepKey } from '../../contracts/engine/ids';
 import type { AmountAtRisk } from '../../contracts/engine/money';
@@ -14,7 +13,6 @@ export interface SqlTransaction {
 
 /** An event of the outbox, written in the SQL transaction of its effect. */
 export interface OutboxEvent {
-  readonly topic: Topic;
   /** Past tense: `stock.reserved`. */
   readonly type: string;
   /** Order is promised within one aggregate. Left out: the step key, which the fence row orders. */

@@ -13,6 +13,8 @@ import {
   type EntryOrigin,
   type FenceRow,
 } from './rows';
+import { participantOf } from '../../contracts/engine/definition';
+import { topicOf } from '../../contracts/engine/events';
 import { writeEvents, type EffectEvent } from './outbox';
 import type { OutboxEvent, SqlTransaction } from './participant';
 
@@ -69,14 +71,17 @@ export const announce = (
   events: readonly EffectEvent[],
 ): Promise<void> => writeEvents(sql, { epoch, traceparent }, events);
 
-/** An event without an aggregate of its own belongs to its step key: first the act, then its confirm or undo. */
+/**
+ * The event of an effect, on the topic of its participant. An event without an aggregate of its own belongs to its step key: first the act, then its confirm or undo. */
 export function effectEvent(
   { gid, branch }: Effect,
   op: 'act' | 'confirm' | 'undo',
   event: OutboxEvent,
+  activity: string,
 ): EffectEvent {
   const step = { id: stepKeyOf(gid, branch), sequence: op === 'act' ? 1 : 2 };
-  return { gid, branch, op, n: 1, event: { ...event, aggregate: event.aggregate ?? step } };
+  const topic = topicOf(participantOf(activity));
+  return { gid, branch, op, n: 1, topic, event: { ...event, aggregate: event.aggregate ?? step } };
 }
 
 export const byEffect = (one: Effect, other: Effect): number =>

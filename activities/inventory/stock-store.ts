@@ -1,4 +1,3 @@
-import { topics } from '../../contracts/engine/events';
 import { partsOfBusinessId, stepKeyOf, type StepKey } from '../../contracts/engine/ids';
 import type {
   ReserveStock,
@@ -188,7 +187,6 @@ function eventsOf(
 }
 
 const stockEvent = (type: string, lines: readonly StockLine[]): OutboxEvent => ({
-  topic: topics.inventory,
   type,
   data: { lines },
 });

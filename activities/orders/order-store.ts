@@ -1,4 +1,4 @@
-import { topics, type OrderCreated, type OrderEvent } from '../../contracts/engine/events';
+import type { OrderCreated, OrderEvent } from '../../contracts/engine/events';
 import {
   partsOfBusinessId,
   stepKeyOf,
@@ -228,7 +228,6 @@ const streamEvent = <Type extends OrderEvent['type']>(
   orderId,
   version,
   event: {
-    topic: topics.orders,
     type,
     aggregate: { id: orderId, sequence: version },
     data,

@@ -3,7 +3,7 @@
  * the ending by compare-and-set. So neither needs a fence row. Each change has its event in the same SQL transaction,
  * in the order of the row's version.
  */
-import { topics } from '../../contracts/engine/events';
+import { transactionsTopic } from '../../contracts/engine/events';
 import type { Gid } from '../../contracts/engine/ids';
 import { moneyAtRisk } from '../../contracts/engine/money';
 import {
@@ -343,8 +343,8 @@ function runEvent(
     branch: rowBranch,
     op: what,
     n: sequence,
+    topic: transactionsTopic,
     event: {
-      topic: topics.transactions,
       type: `transaction.${what}`,
       aggregate: { id: gid, sequence },
       data: { gid, tenant, flow, ...data },

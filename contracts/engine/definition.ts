@@ -150,6 +150,9 @@ function demandRefusals(type: string, refusals: readonly Refusal[]): void {
 export const operationsOf = (definition: Participating): readonly AnyOperation[] =>
   Object.values<AnyOperation | string>({ ...definition }).filter((one) => typeof one === 'object');
 
+/** The participant of an activity, by its type. */
+export const participantOf = (activity: string): string => activity.slice(0, activity.indexOf('.'));
+
 /** The name that an activity is registered with, shown in the Temporal UI, in metrics and at fault points. */
 export const activityTypeOf = (participant: string, activity: string): string =>
   `${participant}.${activity}`;

@@ -2,15 +2,12 @@ import type { BusinessId, Gid } from './ids';
 import type { Money } from './money';
 import type { OrderLine } from '../participants/orders';
 
-/** Topic of each participant's events. */
-export const topics = {
-  inventory: 'accord.inventory',
-  accounts: 'accord.accounts',
-  orders: 'accord.orders',
-  coupons: 'accord.coupons',
-  transactions: 'accord.transactions',
-} as const;
-export type Topic = (typeof topics)[keyof typeof topics];
+/** Topic of the events of the transactions themselves. */
+export const transactionsTopic = 'accord.transactions';
+
+/** Topic of a participant's events. @param participant its name; `accord`: of the transactions themselves. */
+export const topicOf = (participant: string): string =>
+  participant === 'accord' ? transactionsTopic : `accord.${participant}`;
 
 /** Partitions of every topic. The key of a record is its aggregate, so the order holds within an aggregate. */
 export const topicPartitions = 6;

@@ -11,7 +11,8 @@ import {
   type RetryOptions,
 } from 'kafkajs';
 
-import { topicPartitions, topics } from '../../contracts/engine/events';
+import { topicOf, topicPartitions } from '../../contracts/engine/events';
+import { application } from '../../contracts/engine/application';
 import type { Logger } from '../logger';
 
 /** What of the driver others need as values: errors that they know by class, and its numbers and functions. */
@@ -28,9 +29,9 @@ export interface KafkaSettings {
   readonly topicPrefix: string;
 }
 
-/** Every topic of ours, as it is called on this Kafka. */
+/** The topics of the application, as they are called on this Kafka. */
 export const allTopics = ({ topicPrefix }: KafkaSettings): readonly string[] =>
-  Object.values(topics).map((topic) => `${topicPrefix}${topic}`);
+  application().fenced.map((participant) => `${topicPrefix}${topicOf(participant)}`);
 
 /** Retries of the client itself. Relay and consumers repeat what fails for longer. */
 export const retry = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 2 } as const;

@@ -1,7 +1,7 @@
 /**
  * Stock, money, coupons, payments, order views and events of the demo's tenant: what there is, and what there must be.
  */
-import { topics } from '../../contracts/engine/events';
+import { topicOf, transactionsTopic } from '../../contracts/engine/events';
 import { moneyText } from '../../contracts/engine/money';
 import { orderStatuses } from '../../contracts/participants/orders';
 import { paymentStatuses } from '../../contracts/participants/payments';
@@ -145,12 +145,12 @@ async function reservationsLeft(scene: Scene): Promise<Entries> {
 
 /** Only endings count of `accord.transactions`. The events before them depend on the speed of the machine. */
 function eventsOf(records: EventRecords): Entries {
-  const of = participants.map((database) => topics[database]);
-  const endings = [...records.eventIds(topics.transactions)].filter((id) =>
+  const of = participants.map((database) => topicOf(database));
+  const endings = [...records.eventIds(transactionsTopic)].filter((id) =>
     /\/(completed|compensated)\//.test(id),
   );
   return [
     ...of.map((topic) => [`events in ${topic}`, records.eventIds(topic).size] as const),
-    [`endings in ${topics.transactions}`, endings.length],
+    [`endings in ${transactionsTopic}`, endings.length],
   ];
 }

@@ -1,7 +1,7 @@
 /** Books of many ended transactions, half orders and half payments, as the application would have left them. */
 import type { Connection } from 'mysql2/promise';
 
-import { topics } from '../../contracts/engine/events';
+import { topicOf, transactionsTopic } from '../../contracts/engine/events';
 import type { Database } from '../../runtime/databases/names';
 import { openConnection } from '../../runtime/mysql/door';
 
@@ -143,7 +143,7 @@ function fenceRows(rows: Rows, own: readonly Effect[], topic: string): readonly 
           topic,
           sequence: at + 1,
           where,
-          aggregate: topic === topics.orders ? id : `CONCAT(${gid}, '/${branch}')`,
+          aggregate: topic === topicOf('orders') ? id : `CONCAT(${gid}, '/${branch}')`,
         }),
       ),
     ];
@@ -174,14 +174,14 @@ function outboxRows(
 }
 
 const inventoryRows = (rows: Rows): readonly string[] => [
-  ...fenceRows(rows, effects.inventory, topics.inventory),
+  ...fenceRows(rows, effects.inventory, topicOf('inventory')),
   `INSERT INTO reservations (gid, branch, sku, qty, state, updated_at)
      ${rows(`${gid}, 'reserveStock', ${sku}, 1, 'sold', t`)} WHERE ${isOrder}`,
 ];
 
 const pivotOf = `IF(${isOrder}, 'captureFunds', 'transferFunds')`;
 const accountsRows = (rows: Rows): readonly string[] => [
-  ...fenceRows(rows, effects.accounts, topics.accounts),
+  ...fenceRows(rows, effects.accounts, topicOf('accounts')),
   `INSERT INTO holds (gid, branch, account_id, payee_id, currency, amount, state, created_at, updated_at)
      ${rows(`${gid}, IF(${isOrder}, 'holdFunds', 'authorise'), ${payer}, ${merchant}, 'EUR', 100, 'captured', t, t`)}`,
   ...[
@@ -201,7 +201,7 @@ const accountsRows = (rows: Rows): readonly string[] => [
 ];
 
 const ordersRows = (rows: Rows): readonly string[] => [
-  ...fenceRows(rows, effects.orders, topics.orders),
+  ...fenceRows(rows, effects.orders, topicOf('orders')),
   `INSERT INTO orders (order_id, customer_id, gid, branch, status, currency, amount_minor, version, created_at, updated_at)
      ${rows(`${id}, ${payer}, ${gid}, 'createOrder', 'completed', 'EUR', 100, 2, t, t`)} WHERE ${isOrder}`,
   `INSERT INTO order_lines (order_id, line_no, sku, qty, unit_price_minor, currency)
@@ -229,7 +229,7 @@ const accordRows = (rows: Rows): readonly string[] => [
     outboxRows(rows, {
       branch: 'row',
       op,
-      topic: topics.transactions,
+      topic: transactionsTopic,
       sequence: at + 1,
       where: 'TRUE',
       aggregate: gid,

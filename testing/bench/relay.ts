@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { Registry } from 'prom-client';
 
 import { createSqlPool, type SqlPool } from '../../activities/fence/sql-transaction';
-import { topics } from '../../contracts/engine/events';
+import { topicOf } from '../../contracts/engine/events';
 import { createLogger } from '../../runtime/logger';
 import { createKafka } from '../../runtime/kafka/client';
 import {
@@ -67,7 +67,7 @@ export async function measureRelay(
     { brokers, topicPrefix },
     { clientId: 'accord-bench', logger: createLogger({ process: 'bench', level: 'silent' }) },
   );
-  const topic = `${topicPrefix}${topics.inventory}`;
+  const topic = `${topicPrefix}${topicOf('inventory')}`;
   try {
     say(`Filling the outbox with ${waiting} events …`);
     await fillOutbox(admin, waiting);
@@ -159,7 +159,7 @@ const fillOutbox = (admin: SqlPool, waiting: number): Promise<void> =>
   fill(admin, {
     into: 'outbox (event_id, gid, branch, op, topic, type, aggregate_id, sequence, payload, epoch)',
     select: `CONCAT('order:bench.', i, '/reserveStock/act/1'), CONCAT('order:bench.', i), 'reserveStock', 'act',
-      '${topics.inventory}', 'stock.reserved', CONCAT('bench.A-', i DIV 4), 1 + i % 4,
+      '${topicOf('inventory')}', 'stock.reserved', CONCAT('bench.A-', i DIV 4), 1 + i % 4,
       JSON_OBJECT('lines', JSON_ARRAY(JSON_OBJECT('sku', CONCAT('bench.S-', i % 100), 'quantity', 2)), 'pad', REPEAT('x', 150)), 1`,
     from: 0,
     to: waiting,

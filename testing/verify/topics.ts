@@ -8,7 +8,8 @@ import { randomUUID } from 'node:crypto';
 import type { Admin, Kafka } from 'kafkajs';
 
 import type { Database, Reading } from '../../invariants/reading';
-import { eventIdHeader, topics } from '../../contracts/engine/events';
+import { application } from '../../contracts/engine/application';
+import { eventIdHeader, topicOf } from '../../contracts/engine/events';
 import { createLogger } from '../../runtime/logger';
 import {
   allTopics,
@@ -30,13 +31,9 @@ const leaderTries = 20;
 const leaderEveryMs = 250;
 const chunk = 500;
 
-const databaseOfTopic: Readonly<Record<string, Database>> = {
-  [topics.inventory]: 'inventory',
-  [topics.accounts]: 'accounts',
-  [topics.orders]: 'orders',
-  [topics.coupons]: 'coupons',
-  [topics.transactions]: 'accord',
-};
+/** The database whose events a topic has, for each topic of the application. */
+const databasesOfTopics = (): ReadonlyMap<string, Database> =>
+  new Map(application().fenced.map((name) => [topicOf(name), name]));
 
 /** A record, as far as it is judged. */
 export interface ScannedRecord {
@@ -114,7 +111,7 @@ async function readBefore(
     );
     for (const { event_id } of rows) published.set(event_id, database);
   }
-  const topic = `${topicPrefix}${topics.orders}`;
+  const topic = `${topicPrefix}${topicOf('orders')}`;
   const groupId = `${topicPrefix}${consumer}`;
   const isThere = (await admin.listTopics()).includes(topic);
   const [offsets] = isThere ? await admin.fetchOffsets({ groupId, topics: [topic] }) : [];
@@ -269,7 +266,7 @@ export function judgeRecords(
     ),
     passed: records.filter(
       ({ topic, partition, offset }) =>
-        topic === topics.orders && offset < (offsets.get(partition) ?? 0n),
+        topic === topicOf('orders') && offset < (offsets.get(partition) ?? 0n),
     ),
   };
 }
@@ -279,7 +276,7 @@ const inOrder = (records: readonly ScannedRecord[]): readonly ScannedRecord[] =>
   records.toSorted((one, other) => (one.offset < other.offset ? -1 : 1));
 
 const found = ({ topic }: ScannedRecord, row: object): Finding => ({
-  database: databaseOfTopic[topic] ?? 'accord',
+  database: databasesOfTopics().get(topic) ?? 'accord',
   row,
 });
 
@@ -289,7 +286,7 @@ async function neverWritten(
   unknown: readonly ScannedRecord[],
 ): Promise<readonly Finding[]> {
   const violations: Finding[] = [];
-  for (const [topic, database] of Object.entries(databaseOfTopic)) {
+  for (const [topic, database] of databasesOfTopics()) {
     const of = unknown.filter((record) => record.topic === topic);
     const known = await whichAreIn(readings.get(database), 'outbox', of);
     for (const { eventId } of of) {

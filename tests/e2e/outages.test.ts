@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { topics } from '../../contracts/engine/events';
+import { topicOf } from '../../contracts/engine/events';
 import { ensureTopics } from '../../runtime/kafka/client';
 import { anOrder, ownApplication, type OwnApplication } from '../support/application';
 import { expectEverythingPublished, expectSoundBooks } from '../support/books';
@@ -99,7 +99,7 @@ describe('while a part is away', () => {
   it('a relay that was killed is followed by one that brings every event to Kafka, and the views agree', async () => {
     const { kafka } = application;
     await Promise.all([application.start('relay', 'doomed-relay'), application.start('consumer')]);
-    const topic = `${kafka.settings.topicPrefix}${topics.orders}`;
+    const topic = `${kafka.settings.topicPrefix}${topicOf('orders')}`;
     await ensureTopics(kafka.kafka, [topic]);
     const watched = await watchTopic(kafka, topic);
     try {
@@ -116,7 +116,7 @@ describe('while a part is away', () => {
       const events = await application.sql<{ event_id: string }>(
         'orders',
         'SELECT event_id FROM outbox WHERE topic = ?',
-        [topics.orders],
+        [topicOf('orders')],
       );
       await eventually(
         () => {

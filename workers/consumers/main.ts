@@ -3,7 +3,7 @@ import { shop } from '../../contracts/shop';
 import { Registry } from 'prom-client';
 
 import { createSqlPool } from '../../activities/fence/sql-transaction';
-import { topics } from '../../contracts/engine/events';
+import { topicOf } from '../../contracts/engine/events';
 import { loadConsumerConfig, unknownVariables } from '../config';
 import { armFaults } from '../../runtime/faults/menu';
 import { createInstallation, ownedDatabase } from '../../runtime/installation';
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
     settings: {
       ...consumerDefaults,
       groupId: `${config.kafka.topicPrefix}${orderViewConsumer}`,
-      topic: `${config.kafka.topicPrefix}${topics.orders}`,
+      topic: `${config.kafka.topicPrefix}${topicOf('orders')}`,
       place: 'consumer.order-view',
     },
   });

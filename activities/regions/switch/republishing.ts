@@ -1,5 +1,5 @@
 /** Events that were published to the Kafka of the old region are published again to that of the new one. */
-import { topics } from '../../../contracts/engine/events';
+import { topicOf } from '../../../contracts/engine/events';
 
 /** External consumers may have missed events that were published within this time before the loss of the old region. */
 const windowSeconds = 60;
@@ -31,6 +31,9 @@ export function republishing(outbox: string, consumers: string | null, epoch: nu
      (SELECT 1 FROM \`${consumers}\`.consumed c WHERE c.consumer = ? AND c.event_id = o.event_id)`;
   return {
     sql: `${update} (${recent} OR (${unconsumed}))`,
-    values: [...[epoch, ...recentValues], ...[epoch, consumedWithinHours, topics.orders, consumer]],
+    values: [
+      ...[epoch, ...recentValues],
+      ...[epoch, consumedWithinHours, topicOf('orders'), consumer],
+    ],
   };
 }

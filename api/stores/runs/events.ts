@@ -1,4 +1,4 @@
-import { topics } from '../../../contracts/engine/events';
+import { transactionsTopic } from '../../../contracts/engine/events';
 import { eventIdOf, type Gid } from '../../../contracts/engine/ids';
 import { rowBranch } from '../../../contracts/engine/runs';
 import type { Statements } from '../database';
@@ -23,7 +23,7 @@ export async function announce(sql: Statements, event: TransactionEvent): Promis
       event.gid,
       rowBranch,
       event.op,
-      topics.transactions,
+      transactionsTopic,
       `transaction.${event.op}`,
       event.gid,
       event.sequence,

@@ -244,13 +244,7 @@ interface Plan {
 const confirmHold: FollowUpSpec = {
   activity: 'accounts.confirmHold',
   effect: (_sql, keys) =>
-    Promise.resolve(
-      new Map(
-        keys.map(
-          (key) => [key, { topic: 'accord.accounts', type: 'funds.kept', data: {} }] as const,
-        ),
-      ),
-    ),
+    Promise.resolve(new Map(keys.map((key) => [key, { type: 'funds.kept', data: {} }] as const))),
 };
 
 /** A planted bug: holds without looking at what is left. */
@@ -279,7 +273,7 @@ const withoutLooking: ActSpec<HoldFunds, { readonly holdKey: StepKey }> = {
       key,
       ok: true,
       result: { holdKey: key },
-      event: { topic: 'accord.accounts', type: 'funds.held', data: {} },
+      event: { type: 'funds.held', data: {} },
     }));
   },
 };

@@ -55,7 +55,7 @@ const table: Readonly<Record<Verb, Readonly<Record<State, Step>>>> = {
 /** A business that only counts how often it ran. */
 function countingBusiness(isRefusing: boolean) {
   const ran = { act: 0, confirm: 0, undo: 0 };
-  const event = { topic: 'accord.accounts', type: 'test.counted', data: {} } as const;
+  const event = { type: 'test.counted', data: {} } as const;
   const act: ActSpec<Keyed, { readonly answer: number }> = {
     activity: 'test.act',
     reserves: true,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 
 import { republishing } from '../../../../activities/regions/switch/republishing';
 import type { SqlPool } from '../../../../activities/fence/sql-transaction';
-import { topics } from '../../../../contracts/engine/events';
+import { topicOf } from '../../../../contracts/engine/events';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 
 let own: OwnDatabases;
@@ -24,7 +24,7 @@ async function published(id: string, ago: number, epoch = 1): Promise<void> {
     `INSERT INTO outbox (event_id, gid, branch, op, topic, type, aggregate_id, sequence, payload, epoch, created_at, published_at)
        VALUES (?, 'order:acme.O-1', 'createOrder', 'act', ?, 'order.created', ?, 1, '{}', ?,
          UTC_TIMESTAMP(3) - INTERVAL ? SECOND, UTC_TIMESTAMP(3) - INTERVAL ? SECOND)`,
-    [id, topics.orders, id, epoch, ago, ago],
+    [id, topicOf('orders'), id, epoch, ago, ago],
   );
 }
 const consumed = (id: string): Promise<number> =>

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { SqlPool } from '../../../../activities/fence/sql-transaction';
-import { topics } from '../../../../contracts/engine/events';
+import { topicOf } from '../../../../contracts/engine/events';
 import { allTopics, ensureTopics } from '../../../../runtime/kafka/client';
 import {
   createEventProducer,
@@ -36,7 +36,7 @@ beforeAll(async () => {
   pool = databases.pool(databases.urls.RELAY_DATABASE_URLS);
   admin = databases.pool(databases.adminUrl('inventory'));
   kafka = await ownKafka();
-  topic = `${kafka.settings.topicPrefix}${topics.inventory}`;
+  topic = `${kafka.settings.topicPrefix}${topicOf('inventory')}`;
   await ensureTopics(kafka.kafka, allTopics(kafka.settings));
   watched = await watchTopic(kafka, topic);
 }, 60_000);
@@ -121,7 +121,7 @@ async function written(aggregates: number, perAggregate: number, from = 1): Prom
         gid,
         'step',
         'act',
-        topics.inventory,
+        topicOf('inventory'),
         'stock.reserved',
         aggregate,
         sequence,
