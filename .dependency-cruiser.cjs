@@ -90,6 +90,20 @@ module.exports = {
       },
     },
     {
+      name: 'api-and-invariants-know-no-business',
+      severity: 'error',
+      comment:
+        'The shop gives the API and the checks its parts; theirs alone serve every application.',
+      from: {
+        path: '^(api|invariants)/',
+        pathNot: '^(api/main\\.ts$|(api|invariants)/shop/)',
+      },
+      to: {
+        path: '^((api|invariants)/shop/|contracts/(shop\\.ts$|flows/|participants/))',
+        pathNot: '^contracts/participants/(regions|region-watch)\\.ts$',
+      },
+    },
+    {
       name: 'workers-know-no-api',
       severity: 'error',
       from: { path: '^workers/' },

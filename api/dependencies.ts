@@ -1,7 +1,8 @@
 import { Client, Connection } from '@temporalio/client';
 import type { Redis } from 'ioredis';
 
-import { openPack } from '../invariants/runner';
+import type { Checks } from '../invariants/checks';
+import { openRunner } from '../invariants/runner';
 import {
   clusterPremise,
   createInstallation,
@@ -52,11 +53,14 @@ export function openDependencies<Stores>(
   {
     onError,
     openStores,
+    checks,
     queueOf = taskQueueOf,
     localNow,
   }: {
     readonly onError: (error: unknown) => void;
     readonly openStores: (open: OpenDatabase) => Stores;
+    /** Of the application, beside those that every one has. */
+    readonly checks: Checks;
     readonly queueOf?: typeof taskQueueOf;
     readonly localNow?: Now | undefined;
   },
@@ -76,7 +80,7 @@ export function openDependencies<Stores>(
   const subscriber = openRedis(config.redisUrl, onError);
   const connection = openTemporal(config.temporal);
   const client = new Client({ connection, namespace: config.temporal.namespace });
-  const books = openPack(config.booksUrls, { statementMs: checkMs });
+  const books = openRunner(config.booksUrls, { checks, statementMs: checkMs });
   const accord = open('accord', config.accordUrl);
   const home = ownedDatabase(config.accordUrl, accord, 'accord');
   const stores = openStores((name, url) => {

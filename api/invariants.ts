@@ -1,4 +1,4 @@
-import type { Books, Pack } from '../invariants/runner';
+import type { Books, Runner } from '../invariants/runner';
 import type { Now } from '../runtime/server-clock';
 import { withinDeadline } from './http/deadline';
 import { dependencyUnavailable } from './http/errors';
@@ -20,7 +20,7 @@ const cacheMs = 1_000;
 const answerMs = 4_000; // Within the handler's five seconds.
 
 /** One round at a time, whatever asks; one that is late goes on, and nobody begins another beside it. */
-export function createInvariants(pack: Pack, now: Now): Invariants {
+export function createInvariants(pack: Runner, now: Now): Invariants {
   let last: (BooksSeen & { readonly askedAt: number }) | undefined;
   let asking: Promise<BooksSeen> | undefined;
 

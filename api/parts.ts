@@ -2,6 +2,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 
 import type { Application } from '../contracts/engine/application';
+import type { Checks } from '../invariants/checks';
 import type { Config, OwnVariables } from './config';
 import type { Cursors } from './http/cursor';
 import type { Api } from './http/route-rules';
@@ -39,6 +40,8 @@ export interface ApiParts<Own extends object = object, Stores = unknown> {
   readonly variables?: OwnVariables<Own>;
   /** What its routes read of its databases. */
   readonly stores?: (config: Config & Own, open: OpenDatabase) => Stores;
+  /** Checks of its participants, beside those that every application has. */
+  readonly checks?: Checks;
   /** Its routes: within authentication, limits, problems and OpenAPI as those of the API are. */
   readonly routes?: (api: Api, services: ApiServices<Own, Stores>) => void;
 }

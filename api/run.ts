@@ -9,6 +9,7 @@ import { createLogger } from '../runtime/logger';
 import { announceReadiness } from '../runtime/readiness';
 import { stopOnSignal } from '../runtime/shutdown';
 import { runProcess } from '../runtime/start';
+import { noChecks } from '../invariants/checks';
 import { loadConfig, noVariables, unknownVariables, type Config } from './config';
 import { openDependencies, type Dependencies } from './dependencies';
 import type { ApiParts } from './parts';
@@ -30,6 +31,7 @@ async function serve<Own extends object, Stores>(parts: ApiParts<Own, Stores>): 
   for (const warning of unknownVariables(variables)) logger.warn(warning);
   const dependencies = openDependencies(config, {
     onError: (error) => logger.warn({ err: error }, 'A client lost its server.'),
+    checks: parts.checks ?? noChecks,
     openStores: (open) => parts.stores?.(config, open) as Stores,
   });
   const faults = armFaults(config.faults, logger);

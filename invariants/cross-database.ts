@@ -14,7 +14,8 @@ import type { Database, Reading } from './reading';
 
 /** What one check across databases judged, and what it found wrong. */
 export interface CrossAnswer {
-  readonly id: CrossId;
+  readonly id: string;
+  readonly name: string;
   readonly rows: number;
   readonly ms: number;
   /** Rows that stand otherwise than their ending says, and are declared by it. */
@@ -26,13 +27,21 @@ export interface CrossViolation {
   readonly row: object;
 }
 
-export const crossOracles = {
+const crossOracles = {
   X2: 'a transaction ended for all its participants, or for none',
   X2b: 'nobody writes for a transaction that was never accepted',
-  X4: 'an order costs what was captured, and what it says was sold',
   X6: 'the ending is what the decision says',
 } as const;
-export type CrossId = keyof typeof crossOracles;
+/** A check of an application across its databases, of transactions that have ended. */
+export interface CrossCheck {
+  readonly id: string;
+  readonly name: string;
+  /** @param ended those that no person has answered for; what they wrote is final. */
+  readonly judge: (
+    readings: ReadonlyMap<Database, Reading>,
+    ended: readonly Pick<EndedRun, 'gid' | 'state'>[],
+  ) => Promise<{ readonly rows: number; readonly violations: readonly CrossViolation[] }>;
+}
 
 /** Endings older than this have lost their fence rows, or will; what only reserves is looked at whatever its age. */
 const hours = 24;
@@ -43,7 +52,7 @@ const orphanSeconds = 60;
 /** Violations of one oracle, at most. */
 const violationsMax = 100;
 
-interface EndedRun {
+export interface EndedRun {
   readonly gid: Gid;
   readonly state: Ending;
   /** What persons have answered for. */
@@ -60,30 +69,33 @@ interface Row {
 }
 
 /**
- * @param readings of all five databases, each statement of them with what is committed by then.
+ * @param readings of `accord` and the participants, each statement of them with what is committed by then.
  * @param since what ended, or began, before it is passed over: a time as MySQL writes it, by `accord`'s clock. `null`:
  *   all that is kept.
+ * @param checks of the application.
  */
 export async function askAcross(
   readings: ReadonlyMap<Database, Reading>,
   since: string | null,
+  checks: readonly CrossCheck[],
 ): Promise<readonly CrossAnswer[]> {
   const accord = readings.get('accord');
   if (!accord) return [];
   const participants = [...readings.values()].filter(({ database }) => database !== 'accord');
-  const notes = createNotes();
+  const notes = createNotes(checks);
+  const all = { readings, accord, participants, checks };
   for (const participant of participants) {
     await notes.timed('X2b', () => orphans(notes, accord, participant, since));
   }
   if (since === null) {
     for (const gids of chunked(await gidsReserved(participants))) {
-      await judge(notes, { readings, accord, participants }, await endedOf(accord, gids));
+      await judge(notes, all, await endedOf(accord, gids));
     }
   }
   let after: EndedRun | undefined;
   for (let isLast = false; !isLast;) {
     const ended = await endedBehind(accord, since, after);
-    await judge(notes, { readings, accord, participants }, ended);
+    await judge(notes, all, ended);
     after = ended.at(-1) ?? after;
     isLast = ended.length < chunk;
   }
@@ -91,41 +103,53 @@ export async function askAcross(
 }
 
 /** Collects what the checks say while they go through the transactions together. */
-function createNotes() {
-  const ids = Object.keys(crossOracles) as readonly CrossId[]; // Its own keys.
+function createNotes(checks: readonly CrossCheck[]) {
+  const names = [
+    ...Object.entries(crossOracles),
+    ...checks.map(({ id, name }) => [id, name] as const),
+  ];
   const kept = new Map(
-    ids.map((id) => [
-      id,
-      { rows: 0, ms: 0, declared: new Set<string>(), found: new Map<string, CrossViolation>() },
-    ]),
+    names
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([id, name]) => [
+        id,
+        {
+          name,
+          rows: 0,
+          ms: 0,
+          declared: new Set<string>(),
+          found: new Map<string, CrossViolation>(),
+        },
+      ]),
   );
-  const of = (id: CrossId) => {
+  const of = (id: string) => {
     const one = kept.get(id);
     if (!one) throw new Error(`No check ${id}.`);
     return one;
   };
   return {
-    async timed(id: CrossId, work: () => Promise<void>): Promise<void> {
+    async timed(id: string, work: () => Promise<void>): Promise<void> {
       const began = performance.now();
       await work();
       of(id).ms += performance.now() - began;
     },
-    judged(id: CrossId, rows: number): void {
+    judged(id: string, rows: number): void {
       of(id).rows += rows;
     },
     /** Otherwise than the ending says, and declared by it. */
-    declared(id: CrossId, database: Database, key: string): void {
+    declared(id: string, database: Database, key: string): void {
       of(id).declared.add(`${database} ${key}`);
     },
     /** A reservation that was left of a transaction that ended today is met twice. */
-    violation(id: CrossId, database: Database, row: object): void {
+    violation(id: string, database: Database, row: object): void {
       const { found } = of(id);
       if (found.size < violationsMax)
         found.set(`${database} ${JSON.stringify(row)}`, { database, row });
     },
     answers: (): readonly CrossAnswer[] =>
-      [...kept].map(([id, { rows, ms, declared, found }]) => ({
+      [...kept].map(([id, { name, rows, ms, declared, found }]) => ({
         id,
+        name,
         rows,
         ms,
         declared: declared.size,
@@ -217,12 +241,13 @@ interface All {
   readonly readings: ReadonlyMap<Database, Reading>;
   readonly accord: Reading;
   readonly participants: readonly Reading[];
+  readonly checks: readonly CrossCheck[];
 }
 
 /** @param ended read before anything here is: their rows no longer change. */
 async function judge(notes: Notes, all: All, ended: readonly EndedRun[]): Promise<void> {
   if (ended.length === 0) return;
-  const { readings, accord, participants } = all;
+  const { readings, accord, participants, checks } = all;
   const rows = new Map<Database, readonly Row[]>();
   await notes.timed('X2', async () => {
     for (const reading of [accord, ...participants]) {
@@ -233,7 +258,14 @@ async function judge(notes: Notes, all: All, ended: readonly EndedRun[]): Promis
     }
   });
   judgeDecisions(notes, ended, rows);
-  await notes.timed('X4', () => judgeAmounts(notes, readings, ended));
+  const byPrograms = ended.filter(({ resolvedByHand }) => resolvedByHand === null); // What persons did need not add up.
+  for (const { id, judge: judged } of checks) {
+    await notes.timed(id, async () => {
+      const { rows: count, violations } = await judged(readings, byPrograms);
+      notes.judged(id, count);
+      for (const { database, row } of violations) notes.violation(id, database, row);
+    });
+  }
 }
 
 const rowsOf = (reading: Reading, ended: readonly EndedRun[]): Promise<readonly Row[]> =>
@@ -327,96 +359,6 @@ function decisionsOf(
     else byGid.set(row.gid, [row]);
   }
   return byGid;
-}
-
-interface OrderRow {
-  readonly gid: Gid;
-  readonly order_id: string;
-  readonly amount: string;
-  readonly discount: string;
-}
-interface Line {
-  readonly gid: Gid;
-  readonly sku: string;
-  readonly qty: string;
-}
-
-/** X4: for each order of these transactions, what the other participants have of it. */
-async function judgeAmounts(
-  notes: Notes,
-  readings: ReadonlyMap<Database, Reading>,
-  ended: readonly EndedRun[],
-): Promise<void> {
-  const { orders, accounts, inventory, coupons } = Object.fromEntries(readings) as Partial<
-    Record<Database, Reading>
-  >;
-  const judged = ended.filter(({ resolvedByHand }) => resolvedByHand === null); // What persons did need not add up.
-  const gids = judged.map(({ gid }) => gid);
-  if (!orders || gids.length === 0) return;
-  const states = new Map(judged.map(({ gid, state }) => [gid, state]));
-  const placed = await orders.select<OrderRow>(
-    `SELECT gid, order_id, CAST(amount_minor AS CHAR) AS amount, CAST(discount_minor AS CHAR) AS discount
-       FROM orders WHERE gid IN (?)`,
-    [gids],
-  );
-  const captured = await sumsOf(
-    accounts,
-    `SELECT gid, CAST(SUM(amount) AS CHAR) AS total FROM ledger_entries WHERE gid IN (?) AND amount > 0 GROUP BY gid`,
-    gids,
-  );
-  const used = await sumsOf(
-    coupons,
-    `SELECT gid, CAST(SUM(state = 'used') AS CHAR) AS total FROM coupon_reservations WHERE gid IN (?) GROUP BY gid`,
-    gids,
-  );
-  const ordered = linesOf(
-    await orders.select<Line>(
-      `SELECT o.gid, l.sku, CAST(SUM(l.qty) AS CHAR) AS qty FROM orders o JOIN order_lines l ON l.order_id = o.order_id
-         WHERE o.gid IN (?) GROUP BY o.gid, l.sku ORDER BY o.gid, l.sku`,
-      [gids],
-    ),
-  );
-  const sold = linesOf(
-    (await inventory?.select<Line>(
-      `SELECT gid, sku, CAST(SUM(qty) AS CHAR) AS qty FROM reservations
-         WHERE gid IN (?) AND state = 'sold' GROUP BY gid, sku ORDER BY gid, sku`,
-      [gids],
-    )) ?? [],
-  );
-  notes.judged('X4', placed.length);
-  for (const { gid, order_id, amount, discount } of placed) {
-    const isCompleted = states.get(gid) === 'completed';
-    const wanted = {
-      captured: accounts && isCompleted ? amount : '0',
-      sold: inventory && isCompleted ? (ordered.get(gid) ?? '') : '',
-      coupons: coupons && isCompleted && discount !== '0' ? '1' : '0',
-    };
-    const seen = {
-      captured: captured.get(gid) ?? '0',
-      sold: sold.get(gid) ?? '',
-      coupons: used.get(gid) ?? '0',
-    };
-    if (JSON.stringify(wanted) === JSON.stringify(seen)) continue;
-    notes.violation('X4', 'orders', { gid, order_id, wanted, seen });
-  }
-}
-
-async function sumsOf(
-  reading: Reading | undefined,
-  sql: string,
-  gids: readonly Gid[],
-): Promise<ReadonlyMap<Gid, string>> {
-  const rows =
-    (await reading?.select<{ readonly gid: Gid; readonly total: string }>(sql, [gids])) ?? [];
-  return new Map(rows.map(({ gid, total }) => [gid, total]));
-}
-
-function linesOf(lines: readonly Line[]): ReadonlyMap<Gid, string> {
-  const texts = new Map<Gid, string>();
-  for (const { gid, sku, qty } of lines) {
-    texts.set(gid, `${texts.get(gid) ?? ''}${sku} x ${qty}; `);
-  }
-  return texts;
 }
 
 function chunked(gids: readonly Gid[]): readonly (readonly Gid[])[] {

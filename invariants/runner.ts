@@ -2,11 +2,13 @@
  * The books, asked in rounds on connections that stay open: sound also beside writers. A check inside of one database
  * reads a snapshot; a check across them reads in an order that makes up for having none.
  */
-import { askAcross, crossOracles } from './cross-database';
+import { noChecks, oraclesWith, type Checks } from './checks';
+import { askAcross } from './cross-database';
 import type { Branch, Gid } from '../contracts/engine/ids';
 import { openDeclarations } from './endings';
 import { openSession, withReadings, type Session, type SessionLimits } from './mysql-session';
-import { databasesOf, oracles, type Oracle, type Window } from './oracles';
+import { databasesOf } from './generic';
+import type { Oracle, Window } from './oracle';
 import { unpublishedOracle } from './unpublished';
 import type { Database, Reading } from './reading';
 import { differencesIn } from './settled-sums';
@@ -74,7 +76,7 @@ export interface NamedDatabase {
   select<Row extends object>(sql: string): Promise<readonly Row[]>;
 }
 
-export interface Pack {
+export interface Runner {
   /** There is something to ask. */
   readonly isOpen: boolean;
   /** Each database, to be asked whose it is. */
@@ -96,13 +98,19 @@ const overlapSeconds = 15;
 /** New rows of tables that only grow: at least so many, and what came since the last round. */
 const newRows = { least: 2_000, most: 50_000, overlap: 500 } as const;
 
+/** What is asked beside the checks that every application has. */
+interface Given {
+  readonly checks?: Checks;
+  readonly programs?: readonly Program[];
+}
+
 /** @param urls of a user who may read, one a database; a check across them needs `accord` among them. */
-export function openPack(
+export function openRunner(
   urls: readonly string[],
-  { programs = [], ...limits }: SessionLimits & { readonly programs?: readonly Program[] } = {},
-): Pack {
+  { checks = noChecks, programs = [], ...limits }: SessionLimits & Given = {},
+): Runner {
   const databases = urls.map((url) => ({
-    ...createAsker(openSession(url, limits), programs),
+    ...createAsker(openSession(url, limits), checks, programs),
     name: decodeURIComponent(new URL(url).pathname.slice(1)),
   }));
   let busy: Promise<unknown> = Promise.resolve();
@@ -115,11 +123,15 @@ export function openPack(
     return withReadings(sessions, async (readings) => {
       const reading = readings.get('accord');
       const clock = reading && (await clockOf(reading, endedBefore, overlapSeconds));
-      const answers = await askAcross(readings, isWhole ? null : (clock?.since ?? null));
+      const answers = await askAcross(
+        readings,
+        isWhole ? null : (clock?.since ?? null),
+        checks.across,
+      );
       endedBefore = clock?.now ?? endedBefore;
       return together(
-        answers.map(({ id, rows, ms, violations, declared }) =>
-          answered({ id, name: crossOracles[id], database: null }, rows, ms, violations, declared),
+        answers.map(({ id, name, rows, ms, violations, declared }) =>
+          answered({ id, name, database: null }, rows, ms, violations, declared),
         ),
       );
     });
@@ -138,11 +150,10 @@ export function openPack(
     const isWhole = scopes.includes('whole');
     const answers = await excused(await Promise.all(databases.map(({ ask }) => ask(scopes))));
     if (isWhole || scopes.includes('ended')) answers.push(await across(isWhole));
-    const { checks, violations } = together(answers);
+    const report = together(answers);
     return {
-      asked: checks.filter(({ verdict }) => verdict !== 'not asked').length,
-      checks,
-      violations,
+      asked: report.checks.filter(({ verdict }) => verdict !== 'not asked').length,
+      ...report,
     };
   }
 
@@ -242,9 +253,9 @@ function setAside(
 }
 
 /** What one database says about itself, in one state of it. */
-function createAsker(session: Session, programs: readonly Program[]) {
+function createAsker(session: Session, checks: Checks, programs: readonly Program[]) {
   const { database } = session;
-  const own = oracles.filter((oracle) => databasesOf(oracle).includes(database));
+  const own = oraclesWith(checks).filter((oracle) => databasesOf(oracle).includes(database));
   let seen: Seen | null = null;
 
   async function askSnapshot(snapshot: Reading, scopes: readonly SqlScope[]): Promise<Answers> {
@@ -253,7 +264,7 @@ function createAsker(session: Session, programs: readonly Program[]) {
     let looked = seen;
     const counts = new Map<string, Promise<number>>();
     if (isWhole || scopes.includes('moment')) {
-      const { window, now } = await windowOf(snapshot, seen);
+      const { window, now } = await windowOf(snapshot, seen, checks.growing[database]);
       looked = now;
       for (const oracle of own) {
         const asked = isWhole ? oracle.whole : oracle.lately?.(window);
@@ -330,39 +341,33 @@ export interface Seen {
   readonly newest: Window['after'];
 }
 
+/** @param growing tables of the database that only grow, beside its outbox. */
 export async function windowOf(
   snapshot: Reading,
   seen: Seen | null,
+  growing: readonly string[] = [],
 ): Promise<{ readonly window: Window; readonly now: Seen }> {
   const { now, since } = await clockOf(snapshot, seen?.now ?? null, latelySeconds.least);
-  const newest = {
-    outbox: await newestOf(snapshot, 'outbox'),
-    ledger_entries: await newestOf(snapshot, 'ledger_entries'),
-    merchant_movements: await newestOf(snapshot, 'merchant_movements'),
-  };
-  const behind = (table: keyof Window['after']): string => {
-    const last = BigInt(newest[table]);
-    const came = seen ? last - BigInt(seen.newest[table]) + BigInt(newRows.overlap) : 0n;
-    const rows = came > newRows.least ? came : BigInt(newRows.least);
-    const bounded = rows > newRows.most ? BigInt(newRows.most) : rows;
-    return String(last > bounded ? last - bounded : 0n);
-  };
-  return {
-    window: {
-      since,
-      after: {
-        outbox: behind('outbox'),
-        ledger_entries: behind('ledger_entries'),
-        merchant_movements: behind('merchant_movements'),
-      },
-    },
-    now: { now, newest },
-  };
+  const newest: Record<string, string> = {};
+  const after: Record<string, string> = {};
+  for (const table of ['outbox', ...growing]) {
+    const last = await newestOf(snapshot, table);
+    newest[table] = last;
+    after[table] = behind(BigInt(last), seen?.newest[table]);
+  }
+  return { window: { since, after }, now: { now, newest } };
 }
 
-/** Ids of the tables that a database has; digits. */
-async function newestOf(snapshot: Reading, table: keyof Window['after']): Promise<string> {
-  if (table !== 'outbox' && snapshot.database !== 'accounts') return '0';
+/** @param seen the newest of the last round; `undefined`: there was none. */
+function behind(last: bigint, seen: string | undefined): string {
+  const came = seen === undefined ? 0n : last - BigInt(seen) + BigInt(newRows.overlap);
+  const rows = came > newRows.least ? came : BigInt(newRows.least);
+  const bounded = rows > newRows.most ? BigInt(newRows.most) : rows;
+  return String(last > bounded ? last - bounded : 0n);
+}
+
+/** The newest id of a table; digits. */
+async function newestOf(snapshot: Reading, table: string): Promise<string> {
   const [row] = await snapshot.select<{ readonly newest: string }>(
     `SELECT CAST(COALESCE(MAX(id), 0) AS CHAR) AS newest FROM ${table}`,
   );

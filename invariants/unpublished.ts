@@ -1,4 +1,4 @@
-import type { Oracle } from './oracles';
+import type { Oracle } from './oracle';
 
 /** Longer than a relay ever takes while Kafka and the database answer. */
 const publishedWithinSeconds = 30;

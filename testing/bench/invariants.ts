@@ -2,15 +2,17 @@
 import { randomBytes } from 'node:crypto';
 
 import { openSession } from '../../invariants/mysql-session';
-import { databasesOf, oracles } from '../../invariants/oracles';
+import { oraclesWith } from '../../invariants/checks';
+import { databasesOf } from '../../invariants/generic';
 import {
   brokenRows,
-  openPack,
+  openRunner,
   windowOf,
   type Books,
-  type Pack,
+  type Runner,
   type SqlScope,
 } from '../../invariants/runner';
+import { shopChecks } from '../../invariants/shop';
 import type { Reading } from '../../invariants/reading';
 import type { Database } from '../../invariants/reading';
 import { provision, unprovision } from '../../runtime/databases/provision';
@@ -83,7 +85,10 @@ export async function measureInvariants(
     );
     const fillSeconds = (performance.now() - began) / 1_000;
     const plans = await plansOf(verifyUrls);
-    const pack = openPack(verifyUrls, { statementMs: 300_000 });
+    const pack = openRunner(verifyUrls, {
+      checks: shopChecks,
+      statementMs: 300_000,
+    });
     try {
       const rounds: RoundFigures[] = [];
       let violations = 0;
@@ -104,7 +109,7 @@ export async function measureInvariants(
   }
 }
 
-async function measure(pack: Pack, { name, scopes: asked, rounds }: (typeof scopes)[number]) {
+async function measure(pack: Runner, { name, scopes: asked, rounds }: (typeof scopes)[number]) {
   const ms: number[] = [];
   let violations = 0;
   let last: Books | undefined;
@@ -124,16 +129,16 @@ async function measure(pack: Pack, { name, scopes: asked, rounds }: (typeof scop
   return { violations, figures: { scope: name, ms: latencyOf(ms), rows, slowest } };
 }
 
-/** As the first round of a pack asks them. */
+/** As the first round of a runner asks them. */
 export async function plansOf(verifyUrls: readonly string[]): Promise<readonly Plan[]> {
   const plans: Plan[] = [];
   for (const url of verifyUrls) {
     const session = openSession(url);
     try {
       await session.snapshot(async (snapshot) => {
-        const { window } = await windowOf(snapshot, null);
         const { database } = snapshot;
-        for (const oracle of oracles) {
+        const { window } = await windowOf(snapshot, null, shopChecks.growing[database]);
+        for (const oracle of oraclesWith(shopChecks)) {
           const { id, lately } = oracle;
           const asked = databasesOf(oracle).includes(database) && lately?.(window);
           if (!asked) continue;

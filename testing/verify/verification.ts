@@ -8,14 +8,15 @@ import type { Client } from '@temporalio/client';
 import { openSession, withReadings, type Session } from '../../invariants/mysql-session';
 import {
   answered,
-  openPack,
+  openRunner,
   type Answers,
   type Books,
   type Check,
-  type Pack,
+  type Runner,
   type Violation,
 } from '../../invariants/runner';
 import type { Database, Reading } from '../../invariants/reading';
+import { shopChecks } from '../../invariants/shop';
 import type { Gid } from '../../contracts/engine/ids';
 import { createInstallation } from '../../runtime/installation';
 import { PremisesBroken } from '../../runtime/premises';
@@ -73,12 +74,12 @@ export interface OpenBooks {
 export function openBooks(addresses: string | BooksAddresses): OpenBooks {
   const given = typeof addresses === 'string' ? { verifyUrls: addresses } : addresses;
   const urls = given.verifyUrls.split(',');
-  const pack = openPack(urls, { programs: chainPrograms });
+  const runner = openRunner(urls, { checks: shopChecks, programs: chainPrograms });
   const sessions = urls.map((url) => openSession(url));
 
   async function quiescent(): Promise<RoundOfBooks> {
     const before = await versionsOf(sessions);
-    const sql = await pack.check(['whole', 'late']);
+    const sql = await runner.check(['whole', 'late']);
     const outside = await askOutside(sessions, given);
     const after = await versionsOf(sessions);
     return {
@@ -88,11 +89,11 @@ export function openBooks(addresses: string | BooksAddresses): OpenBooks {
   }
 
   return {
-    demandOneInstallation: () => demandOneInstallation(pack.databases, given.temporal),
+    demandOneInstallation: () => demandOneInstallation(runner.databases, given.temporal),
     check: async (scope) =>
-      scope === 'quiescent' ? quiescent() : { ...(await pack.check([scope])), isQuiet: null },
+      scope === 'quiescent' ? quiescent() : { ...(await runner.check([scope])), isQuiet: null },
     async close() {
-      await pack.close();
+      await runner.close();
       await Promise.all(sessions.map((session) => session.close()));
     },
   };
@@ -104,11 +105,11 @@ export function openBooks(addresses: string | BooksAddresses): OpenBooks {
  * @param verifyUrls addresses of a user who may read, separated by commas: VERIFY_DATABASE_URLS.
  */
 export async function checkBooks(verifyUrls: string): Promise<Books> {
-  const pack = openPack(verifyUrls.split(','), { programs: chainPrograms });
+  const runner = openRunner(verifyUrls.split(','), { checks: shopChecks, programs: chainPrograms });
   try {
-    return await pack.check(['whole']);
+    return await runner.check(['whole']);
   } finally {
-    await pack.close();
+    await runner.close();
   }
 }
 
@@ -182,7 +183,7 @@ function outsideChecks({
 }
 
 async function demandOneInstallation(
-  named: Pack['databases'],
+  named: Runner['databases'],
   temporal: Client | undefined,
 ): Promise<void> {
   const home = named.find(({ database }) => database.endsWith('accord')) ?? named[0];

@@ -81,6 +81,7 @@ export async function ownApis(): Promise<OwnApis> {
       const queueOf = (flow: Flow): string => `test-${databases.prefix}${taskQueueOf(flow)}`;
       const real = openDependencies(config, {
         onError: () => undefined,
+        checks: shopApi.checks,
         openStores: (open) => shopApi.stores(config, open),
         queueOf,
         localNow: now,

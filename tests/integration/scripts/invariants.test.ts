@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { differencesOf } from '../../../activities/reconciliation/settled-sums';
 import type { SqlPool } from '../../../activities/fence/sql-transaction';
 import { openSession } from '../../../invariants/mysql-session';
-import { oracles } from '../../../invariants/oracles';
-import { brokenRows, openPack, windowOf } from '../../../invariants/runner';
+import { shopChecks } from '../../../invariants/shop';
+import { brokenRows, openRunner, windowOf } from '../../../invariants/runner';
 import type { Reading } from '../../../invariants/reading';
 import { fillBooks } from '../../../testing/bench/filled-books';
 import { fill, patient } from '../../../testing/bench/filling';
@@ -62,7 +62,7 @@ describe('a look at what changed lately', () => {
   });
 
   it('judges fewer rows than the whole, and both find filled books sound', async () => {
-    const pack = openPack(urls);
+    const pack = openRunner(urls, { checks: shopChecks });
     try {
       const lately = await pack.check(['moment', 'ended']);
       const whole = await pack.check(['whole']);
@@ -155,8 +155,8 @@ describe('a look at one key with a long history', () => {
     const session = openSession(urls.find((url) => url.endsWith(of)) ?? '');
     try {
       return await session.snapshot(async (snapshot) => {
-        const { window } = await windowOf(snapshot, null);
-        const asked = oracles.find(({ id }) => id === scenes[of].id)?.lately?.(window);
+        const { window } = await windowOf(snapshot, null, shopChecks.growing[of]);
+        const asked = shopChecks.oracles.find(({ id }) => id === scenes[of].id)?.lately?.(window);
         if (!asked) throw new Error(`No check of ${of}.`);
         const reads: StatementReads[] = [];
         const found = await brokenRows(counted(snapshot, reads), asked);

@@ -55,6 +55,7 @@ describe('a MySQL whose defaults are others', () => {
     const queue = `odd-${randomBytes(6).toString('hex')}`;
     const own = openDependencies(of, {
       onError: () => undefined,
+      checks: shopApi.checks,
       openStores: (open) => shopApi.stores(of, open),
       queueOf: () => queue,
     });

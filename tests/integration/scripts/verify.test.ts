@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import type { SqlPool } from '../../../activities/fence/sql-transaction';
 import { auditHash, chainStart } from '../../../api/stores/audit-store';
-import { openPack, type Pack } from '../../../invariants/runner';
+import { checksOf } from '../../../invariants/checks';
+import { openRunner, type Runner } from '../../../invariants/runner';
+import { shopChecks } from '../../../invariants/shop';
 import { checkBooks } from '../../../testing/verify/verification';
 import { readAudits } from '../../../testing/verify/audits';
 import { databases, type Database } from '../../../runtime/databases/names';
@@ -15,12 +17,12 @@ import { ownDatabases, type OwnDatabases } from '../../support/databases';
 
 let own: OwnDatabases;
 /** Kept open from one plant to the next, as beside a load. */
-let pack: Pack;
+let pack: Runner;
 const admins = new Map<Database, SqlPool>();
 
 beforeAll(async () => {
   own = await ownDatabases(databases);
-  pack = openPack(own.urls.VERIFY_DATABASE_URLS.split(','));
+  pack = openRunner(own.urls.VERIFY_DATABASE_URLS.split(','), { checks: shopChecks });
   await seed(own.urls, 'acme');
   for (const database of databases) {
     admins.set(database, own.pool(own.adminUrl(database), { connectionLimit: 1 }));
@@ -417,6 +419,43 @@ describe('the books', () => {
     });
     expect((await checkBooks(verifyUrls())).violations).toEqual([]);
     expect((await pack.check(['moment'])).violations).toEqual([]);
+  });
+});
+
+describe('the checks of another application', () => {
+  const closedWithMoney = {
+    id: 'T1',
+    name: 'a closed account is empty',
+    participant: 'accounts',
+    sql: `SELECT id AS subject FROM accounts WHERE status = 'closed' AND balance <> 0 LIMIT 10`,
+  };
+
+  it('are those of every application, and its own: each row is a violation', async () => {
+    const runner = openRunner(verifyUrls().split(','), { checks: checksOf([closedWithMoney]) });
+    const row = `'t.closed', 't', 'customer', 'EUR', 5, 'closed'`;
+    try {
+      const sound = await runner.check(['whole']);
+      expect([...new Set(sound.checks.map(({ id }) => id))].sort().join(' ')).toBe(
+        'F F2 H T1 X2 X2b X6',
+      );
+      expect(sound.violations).toEqual([]);
+      await admin('accounts').change(
+        `INSERT INTO accounts (id, tenant, kind, currency, balance, status) VALUES (${row})`,
+      );
+      expect((await runner.check(['whole'])).violations).toEqual([
+        {
+          ...{ id: 'T1', oracle: 'T1: a closed account is empty', database: 'accounts' },
+          row: { subject: 't.closed' },
+        },
+      ]);
+    } finally {
+      await admin('accounts').change(`DELETE FROM accounts WHERE id = 't.closed'`);
+      await runner.close();
+    }
+  });
+
+  it('bear no id of a check that every application has', () => {
+    expect(() => checksOf([{ ...closedWithMoney, id: 'F' }])).toThrow('a check F of its own');
   });
 });
 
