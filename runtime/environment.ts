@@ -13,8 +13,8 @@ export class ConfigurationError extends Error {
 }
 
 /**
- * All variables of a shape, each from its own name or from the file that `<NAME>_FILE` points to. An empty variable is
- * an unset one: that is what a template leaves behind.
+ * All variables of a shape, each from its own name or from the file that `<NAME>_FILE` points to. An empty variable
+ * counts as unset, because a template leaves it so.
  *
  * @throws ConfigurationError
  */
@@ -59,7 +59,7 @@ function describe(
   return `${String(name)}${place}: ${value === undefined ? 'missing' : reasonOf(issue)}`;
 }
 
-/** Where in the value: in a list by its number, in JSON by its names. */
+/** Place in the value: the number in a list, the names in JSON. */
 function placeOf(within: readonly PropertyKey[], value: string): string {
   const [at, ...more] = within;
   if (at === undefined) return '';
@@ -98,14 +98,14 @@ function reasonOf(issue: z.core.$ZodIssue): string {
   }
 }
 
-/** Which one of a list, and whose it is as far as its end tells: the rest of an address may be a secret. */
+/** Place in a list, and the participant by the end of the address: the rest of an address may be a secret. */
 function placeIn(list: string, at: number): string {
   const items = list.split(',');
   const participant = participantOf(items[at] ?? '');
   return `, address ${at + 1} of ${items.length}${participant === undefined ? '' : ` (${participant})`}`;
 }
 
-/** Databases bear a prefix. */
+/** Databases have a prefix, so only the end of the name counts. */
 const participantOf = (url: string): string | undefined =>
   application().fenced.find((one) =>
     url
@@ -130,8 +130,8 @@ const namesOfOthers = [
 const addressSuffix = /_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_[A-Z0-9_]+)?$/;
 
 /**
- * A warning, in one line, for each variable that looks like one of ours and is read by nothing: a misspelt limit is a
- * default that nobody chose.
+ * A warning, in one line, for each variable that looks like one of ours but has no reader: after a typing error a
+ * default would be used without notice.
  *
  * @param known every variable that this process reads.
  */
@@ -152,7 +152,7 @@ export function warningsOfUnknown(
     .sort();
 }
 
-/** The name that is one or two edits away; of a short one two letters are another word (HOME, HOST). */
+/** The name that is one or two edits away. Short names allow one edit only: HOME and HOST are two words. */
 function nearest(name: string, known: readonly string[]): string | undefined {
   const within = (most: number): string | undefined =>
     known.find((other) => other.length >= 4 * most && editsBetween(name, other) <= most);
@@ -201,10 +201,10 @@ export const listenHost = z
   .regex(/^(?:\[[\da-f:.]+\]|[^\s/@[\]]+)$/i, 'name, IPv4 address or [IPv6]')
   .transform((host) => host.replace(/^\[|\]$/g, ''));
 
-/** It stands in the place of a tenant in rows and ids, so it has that form. */
+/** Name of a cluster. It takes the place of a tenant in rows and ids, so it has the same form. */
 export const clusterName = z.string().regex(tenantPattern, '1 to 16 of a-z and 0-9');
 
-/** A `%` that is no escape is a driver's error later, and it names no variable. */
+/** Whether all `%` are escapes. Otherwise a driver fails later, with an error that names no variable. */
 function isDecodable(url: string): boolean {
   try {
     const { username, password, pathname } = new URL(url);
@@ -241,7 +241,7 @@ export const readyFile = z.string().min(1).optional();
 export const databaseVariableOf = (participant: string): string =>
   `${participant.replace(/[A-Z]/g, '_$&').toUpperCase()}_DATABASE_URL`;
 
-/** How Temporal is reached: with a key by TLS, without one plain; never by way of a proxy. */
+/** Variables for Temporal: with a key over TLS, without one in plain text; never through a proxy. */
 export const temporalShape = {
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   TEMPORAL_API_KEY: z.string().min(1).optional(),

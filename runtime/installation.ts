@@ -1,22 +1,23 @@
 /**
- * An installation is what shares one `accord` database: its processes, participants' databases, Temporal namespace, keys in
- * Redis and topics in Kafka. Two of them in one namespace would run each other's workflows, and move money in each
- * other's databases. So each shared thing bears the id of its owner, and a process that finds another's is refused.
+ * An installation shares one `accord` database: its processes, participants' databases, Temporal namespace, keys in
+ * Redis and topics in Kafka. Two installations in one namespace would run each other's workflows, and move money in
+ * each other's databases. So each shared resource has the id of its owner, and refuses processes of another
+ * installation.
  */
 import { application } from '../contracts/engine/application';
 import type { BrokenPremise, PremiseSource } from './premises';
 
-/** A database as a process reaches it. */
+/** A database with the connection of a process. */
 export interface OwnedDatabase {
-  /** For sentences, such as `accord_orders`. */
+  /** Name for messages, such as `accord_orders`. */
   readonly database: string;
-  /** Whose it must be; left out: an address of a list, which names no participant. */
+  /** Participant that it must belong to. Left out: the address is from a list, which names no participant. */
   readonly participant?: string;
   /** @throws the driver's error. */
   select<Row extends object>(sql: string): Promise<readonly Row[]>;
 }
 
-/** What a process opened to the database of a URL. */
+/** The database of a URL, with the connection that a process opened. */
 export const ownedDatabase = (
   url: string,
   opened: Pick<OwnedDatabase, 'select'>,
@@ -29,15 +30,15 @@ export const ownedDatabase = (
 
 export interface Installation {
   /**
-   * The id of this process's installation, once the databases that answer agree on it.
-   * @throws where the home database does not answer, or they do not agree.
+   * The id of this process's installation. All databases that answer must have the same id.
+   * @throws if the home database does not answer, or if the ids differ.
    */
   id(): Promise<string>;
   /** Every database belongs to this installation, and is the one of the participant that its address was given for. */
   readonly databases: PremiseSource;
 }
 
-/** Tables that the databases of the others do not have: each process may look into one of its databases' own. */
+/** Tables that only one participant's database has. Each process may read one of them in each of its databases. */
 const ownTables: Readonly<Partial<Record<string, readonly string[]>>> = {
   accord: ['runs', 'cluster_state'],
   accounts: ['accounts'],
@@ -49,8 +50,8 @@ const ownTables: Readonly<Partial<Record<string, readonly string[]>>> = {
 const unmarked = { noSuchTable: 1146, noRight: 1142 } as const;
 
 /**
- * @param home the database whose id counts; `accord`, where the process reaches it.
- * @param others must bear the same id.
+ * @param home the database whose id counts: `accord`, if the process has a connection to it.
+ * @param others must have the same id.
  */
 export function createInstallation(
   home: OwnedDatabase,
@@ -105,7 +106,7 @@ export function createInstallation(
   };
 }
 
-/** @returns undefined: it was never given to one. */
+/** @returns undefined: the database has no owner. */
 async function idOf(database: OwnedDatabase): Promise<string | undefined> {
   try {
     const [row] = await database.select<{ readonly id: string }>(
@@ -119,8 +120,8 @@ async function idOf(database: OwnedDatabase): Promise<string | undefined> {
 }
 
 /**
- * Exchanged addresses of one installation lead to databases that bear the same id. A user who may look into no such
- * table can tell nothing.
+ * Finds exchanged addresses: databases of one installation have the same id, so their tables decide. A user without a
+ * right to these tables cannot check it.
  */
 async function misplaced(database: OwnedDatabase): Promise<readonly BrokenPremise[]> {
   const { participant: wanted } = database;
@@ -168,19 +169,19 @@ const strange = (
         remedy: `Give the address of this installation's own database instead of ${other.database}.`,
       };
 
-/** Something outside of MySQL that one installation alone may use. */
+/** A resource outside of MySQL that only one installation may use. */
 export interface Claimed {
   readonly product: string;
   readonly version: string;
-  /** Such as `namespace default`. */
+  /** Name for messages, such as `namespace default`. */
   readonly what: string;
-  /** Its owner: this installation, unless another one was first. */
+  /** Its owner: this installation, unless another one claimed it first. */
   readonly owner: string;
   /** The variable that names it, and what to set instead. */
   readonly instead: string;
 }
 
-/** What is wrong with something that is claimed; nothing where it is this installation's. */
+/** Broken premises of a claimed resource; none if this installation owns it. */
 export const claimedByAnother = (
   { product, version, what, owner, instead }: Claimed,
   id: string,
@@ -195,10 +196,10 @@ export const claimedByAnother = (
         },
       ];
 
-/** Clusters named in a sentence, at most. */
+/** Maximum clusters in a message. */
 const namedMax = 5;
 
-/** The cluster is one that `accord` knows: under an unknown name every write would be refused. */
+/** Checks that `accord` knows the cluster: under an unknown name every write would be refused. */
 export const clusterPremise = (accord: OwnedDatabase, cluster: string): PremiseSource => ({
   server: 'mysql cluster',
   async ask() {
@@ -219,9 +220,9 @@ export const clusterPremise = (accord: OwnedDatabase, cluster: string): PremiseS
 });
 
 /**
- * No tenant has the cluster's name, which stands in a tenant's place in rows and ids: its business would be shown to who
- * moves regions.
- * @param accord of a user who reads `runs`.
+ * Checks that no tenant has the cluster's name, which takes the place of a tenant in rows and ids. Otherwise operators
+ * of regions would see the business of this tenant.
+ * @param accord database with a user who may read `runs`.
  */
 export const reservedName = (accord: OwnedDatabase, cluster: string): PremiseSource => ({
   server: 'mysql tenants',

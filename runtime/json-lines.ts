@@ -3,11 +3,11 @@ import type { Socket } from 'node:net';
 
 const orderBytesMax = 16_384;
 
-/** @param obey answers an order, or what is no JSON as `undefined`; never rejects. */
+/** @param obey answers an order; a line that is no JSON arrives as `undefined`. It never rejects. */
 export function serveLines(socket: Socket, obey: (order: unknown) => unknown): void {
   let text = '';
   socket.setEncoding('utf8');
-  socket.on('error', () => undefined); // Whoever asked has gone.
+  socket.on('error', () => undefined); // The client has gone.
   socket.on('data', (chunk: string) => {
     text += chunk;
     const end = text.indexOf('\n');

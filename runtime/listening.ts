@@ -1,13 +1,13 @@
 import { ConfigurationError } from './environment';
 
-/** Where a process was told to listen, and by which variables. */
+/** Address on which a process listens, and its variables. */
 export interface Listening {
   readonly host: string;
   readonly port: number;
   readonly variables: { readonly host: string; readonly port: string };
 }
 
-/** @returns a sentence that names the variable, where the address is at fault; else the error as it came. */
+/** @returns a sentence that names the variable, if the address causes the error; otherwise the same error. */
 export function listenError(error: unknown, { host, port, variables }: Listening): unknown {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
   switch (code) {

@@ -2,7 +2,7 @@ import { pino, type Logger, type LoggerOptions } from 'pino';
 
 export type { Logger } from 'pino';
 
-/** Fields that may carry a secret, wherever they stand. */
+/** Fields that may contain a secret, in the first three levels. */
 const secretFields = ['password', 'authorization', 'token', 'apiKey', 'secret', 'url', 'uri'];
 
 /** The password of a URL inside any text: drivers quote the address that they could not reach. */
@@ -12,7 +12,7 @@ const urlPassword = /(\w+:\/\/[^\s:@/]*):[^\s@/]*@/g;
 export function createLogger(options: {
   readonly process: string;
   readonly level: string;
-  /** Standard output where it is left out. */
+  /** Left out: standard output. */
   readonly destination?: { write(line: string): void };
 }): Logger {
   const settings: LoggerOptions = {
@@ -28,7 +28,7 @@ export function createLogger(options: {
   return options.destination ? pino(settings, options.destination) : pino(settings);
 }
 
-/** What a log keeps of an error. The driver's own fields hold the statement and its values: business data. */
+/** The logged part of an error. The driver's own fields have the statement and its values, which are business data. */
 function describeError(error: unknown): object {
   if (!(error instanceof Error)) return { message: String(error) };
   const { name, message, stack, cause } = error;

@@ -1,6 +1,7 @@
 /**
- * Premises: what Accord takes for granted of a server, such as MySQL's `sql_mode` or Redis's `maxmemory-policy`. A server
- * that breaks a required one is refused at start and named by the health of whoever uses it; an optional one is warned of.
+ * Premises are settings of a server that Accord relies on, such as MySQL's `sql_mode` or Redis's `maxmemory-policy`. A
+ * server that breaks a required one is refused at start, and shown in the health of its users. An optional one gives a
+ * warning.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -8,19 +9,19 @@ import { Gauge, type Registry } from 'prom-client';
 
 import type { Logger } from './logger';
 
-/** What a server does not give. */
+/** A premise that a server does not fulfil. */
 export interface BrokenPremise {
-  /** As its maker calls it: `MySQL`, `MariaDB`, `Redis`. */
+  /** Name of the product: `MySQL`, `MariaDB`, `Redis`. */
   readonly product: string;
-  /** As the server says it; `unknown` where it says none. */
+  /** Version by the server; `unknown`: it reports none. */
   readonly version: string;
   /** The name in the product's manual: `sql_mode`, `maxmemory-policy`; `version` where the server itself is wrong. */
   readonly setting: string;
   readonly found: string;
   readonly wanted: string;
-  /** What to do: a sentence in the imperative. */
+  /** The remedy: a sentence in the imperative. */
   readonly remedy: string;
-  /** Accord must not run with such a server; otherwise it goes on, with less, as if that part were away. */
+  /** `true`: Accord must not run with such a server. `false`: it continues as during an outage of this server. */
   readonly isRequired: boolean;
 }
 
@@ -30,7 +31,7 @@ export const premiseSentence = (premise: BrokenPremise): string => {
   return `${product} ${version}: ${setting} is ${found || 'empty'}, wanted ${wanted}. ${remedy}`;
 };
 
-/** Servers break required premises: they are refused until somebody has changed them. */
+/** Servers break required premises. They are refused until an administrator has changed them. */
 export class PremisesBroken extends Error {
   override readonly name = 'PremisesBroken';
   constructor(readonly broken: readonly BrokenPremise[]) {
@@ -38,20 +39,21 @@ export class PremisesBroken extends Error {
   }
 }
 
-/** One server, as one process reaches it. */
+/** One server, with the connection of one process. */
 export interface PremiseSource {
   /** For logs and metrics: `mysql accounts`, `redis`. */
   readonly server: string;
-  /** Accord goes on without this server: nobody waits for its answer. */
+  /** `true`: Accord continues without this server, and does not wait for its answer. */
   readonly isOptional?: boolean;
-  /** What is broken now. @throws where the server does not answer: an outage breaks no premise. */
+  /** Premises that are broken now. @throws if the server does not answer: an outage breaks no premise. */
   ask(): Promise<readonly BrokenPremise[]>;
 }
 
-/** The premises that one process has of its servers. */
+/** The premises of all servers of one process. */
 export interface Premises {
   /**
-   * Asks every server, those that do not answer again until they have, or until `signal` is aborted; an optional one once.
+   * Asks every server, those that do not answer again until they have, or until `signal` is aborted; an optional one
+   * once.
    * @throws PremisesBroken where a required one is broken.
    */
   demand(signal?: AbortSignal): Promise<void>;
@@ -63,11 +65,11 @@ interface PremisesOptions {
   readonly logger: Pick<Logger, 'info' | 'warn'>;
   /** Gets the gauge `accord_premise_broken`. */
   readonly registry: Registry;
-  /** Before a server that did not answer is asked again. */
+  /** Pause before a server without an answer is asked again. */
   readonly retryMs?: number;
 }
 
-/** Each premise that breaks is a line of the log and 1 in the gauge, until it is mended. */
+/** Each broken premise is a line of the log, and 1 in the gauge until it is fulfilled again. */
 export function createPremises(
   sources: readonly PremiseSource[],
   { logger, registry, retryMs = 1_000 }: PremisesOptions,
@@ -95,7 +97,7 @@ export function createPremises(
     known.set(server, now);
   }
 
-  /** @returns those that did not answer, each with its error. */
+  /** @returns servers that did not answer, each with its error. */
   async function askAll(asked: readonly PremiseSource[]) {
     const answers = await Promise.all(
       asked.map(async (source) => {
@@ -130,7 +132,7 @@ export function createPremises(
   };
 }
 
-/** Several databases of one server break the same premise: it is said once. */
+/** Several databases of one server break the same premise: it is reported once. */
 const distinct = (broken: readonly BrokenPremise[]): readonly BrokenPremise[] => [
   ...new Map(broken.map((one) => [premiseSentence(one), one])).values(),
 ];

@@ -1,17 +1,17 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 
-/** What stands in the file READY_FILE of a process that is ready for work. */
+/** Content of the file READY_FILE of a process that is ready for work. */
 export interface Readiness {
   readonly pid: number;
-  /** Where it serves /livez: that of its metrics, or the API's own. */
+  /** Port of /livez: that of the metrics, or of the API. */
   readonly port: number;
 }
 
 /**
- * Tells whoever has started this process that it is ready, whatever its log says or leaves out. The file is whole or
- * absent, and goes with the process unless that is killed: then its pid is nobody's.
+ * Reports to the parent process that this process is ready, independently of its log. The file is complete or absent.
+ * The process removes it at its end. After a kill the file stays, with the pid of a dead process.
  *
- * @param file left out: nobody asked to be told.
+ * @param file left out: no report.
  */
 export function announceReadiness(file: string | undefined, port: number): void {
   if (file === undefined) return;

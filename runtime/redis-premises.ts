@@ -1,6 +1,6 @@
 /**
- * What Accord takes for granted of Redis: that it runs scripts and throws nothing away. Redis is optional, so one that
- * does not is left alone as if it were away; but one that another installation uses is refused.
+ * Premises of Redis: it runs scripts, and evicts no keys. Redis is optional, so a Redis that breaks one is not used, as
+ * during an outage. But a Redis of another installation is refused.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -11,12 +11,12 @@ import type { BrokenPremise, PremiseSource } from './premises';
 
 /** Under the client's key prefix. */
 export const registrationKey = 'accord:installation';
-/** An installation that has not run for so long has given it up. */
+/** An installation that has not run for this time loses its registration. */
 const registrationSeconds = 24 * 3_600;
 /** As the stack's own, on which every test runs. */
 const oldestMajor = 7;
 
-/** Under the client's key prefix. Nobody reads it. */
+/** Under the client's key prefix. No code reads it. */
 const trialKey = 'accord:trial';
 
 /**
@@ -45,24 +45,24 @@ try('DEL', KEYS[1])
 return failed
 `;
 
-/** For a client that has just been opened, also on a busy machine. */
+/** Time for a new client to connect, also on a busy machine. */
 const connectMs = 3_000;
 const connectLookMs = 20;
 
-/** The commands that locks, allowances and limits are made of. */
+/** The commands that locks, allowances and limits use. */
 export type RedisCommands = Pick<Redis, 'eval' | 'hmget'>;
 
 export interface GuardedRedis {
   /** Refuses every command, as an outage would, until the server is known to hold its premises. */
   readonly commands: RedisCommands;
   readonly premises: PremiseSource;
-  /** What is broken, as of the last look. */
+  /** Broken premises by the last check. */
   broken(): readonly BrokenPremise[];
 }
 
 const unusable = (): Error => new Error('Redis does not hold its premises: it is not used.');
 
-/** A server may be another one after each reconnection, so it is looked at before its first command. */
+/** After each reconnection the server may be another one, so it is checked before its first command. */
 export function guardRedis(redis: Redis): GuardedRedis {
   let broken: readonly BrokenPremise[] | undefined;
   const ask = async (): Promise<readonly BrokenPremise[]> => {
@@ -100,7 +100,7 @@ export function guardRedis(redis: Redis): GuardedRedis {
   };
 }
 
-/** A client that has just been opened gets a moment to connect. @throws where it has not. */
+/** Gives a new client time to connect. @throws if it does not connect. */
 async function connected(redis: Redis): Promise<void> {
   for (let waitedMs = 0; redis.status !== 'ready'; waitedMs += connectLookMs) {
     if (waitedMs >= connectMs) throw new Error('Redis is away.');
@@ -170,14 +170,14 @@ async function brokenPremises(redis: Redis): Promise<readonly BrokenPremise[]> {
 
 const linesOf = (answer: unknown): string => (Array.isArray(answer) ? answer.join('\n') : '');
 
-/** Failures of another kind, such as READONLY, are the server's state: each command tells it. */
+/** Forbidden commands. Other failures, such as READONLY, are the state of the server: each command reports them. */
 const forbiddenOf = (failures: string): readonly string[] =>
   failures
     .split('\n')
     .filter((failure) => forbidden.test(failure))
     .map((failure) => failure.replace(/ .*/s, ''));
 
-/** @throws where nothing was answered. */
+/** @throws without an answer. */
 async function answerOf(
   command: () => Promise<string>,
 ): Promise<{ readonly text: string; readonly refusal?: string }> {
@@ -196,7 +196,7 @@ async function answerOf(
 export const isOurMistake = (error: unknown): boolean =>
   isReply(error) && !isForbidden(error) && /^(ERR|WRONGTYPE)\b/.test(error.message);
 
-/** To the caller, or to a script that it runs. */
+/** Errors about forbidden commands, of the caller or of its script. */
 const forbidden =
   /NOPERM|ACL failure in script|ERR unknown command|ERR unknown Redis command called from script/i;
 const isForbidden = ({ message }: Error): boolean => forbidden.test(message);
@@ -208,7 +208,7 @@ const isReply = (error: unknown): error is Error =>
 const valueOf = (info: string, name: string): string | undefined =>
   new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1];
 
-/** The keys of this Redis, under this prefix, are this installation's. */
+/** Checks that this installation owns the keys of this Redis under this prefix. */
 export const redisRegistration = (
   redis: Redis,
   installation: Pick<Installation, 'id'>,
@@ -223,7 +223,7 @@ export const redisRegistration = (
       {
         ...{ product: 'Redis', version: 'any' },
         what: `keys ${redis.options.keyPrefix ?? ''}*`,
-        owner: await claim().catch(claim), // A first answer may be late where everything starts at once.
+        owner: await claim().catch(claim), // The first answer may be late if everything starts at the same time.
         instead: 'Set REDIS_URL to another database, or give it ?keyPrefix=….',
       },
       id,
@@ -231,7 +231,9 @@ export const redisRegistration = (
   },
 });
 
-/** Exactly one of several concurrent claims succeeds. @returns the id of the owner. @throws where Redis does not answer. */
+/**
+ * Exactly one of several concurrent claims succeeds. @returns the id of the owner. @throws where Redis does not answer.
+ */
 export async function claimRedis(redis: Redis, id: string): Promise<string> {
   const isFresh = await redis.set(registrationKey, id, 'EX', registrationSeconds, 'NX');
   if (isFresh === 'OK') return id;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { backoffMs } from './backoff';
 
-/** A step that is repeated until it is stopped, or says that it was the last one. */
+/** A step that is repeated until it is stopped, or returns that it was the last one. */
 export interface Repetition {
   /** Resolves when the step under way has ended; none follows it. */
   stop(): Promise<void>;
@@ -11,7 +11,7 @@ export interface Repetition {
 const failurePauseMs = { first: 100, max: 5_000 } as const;
 
 /**
- * Repeats a step, one at a time, whatever it throws: a long-running process outlives every outage of what it works on.
+ * Repeats a step, one at a time, also after errors: a long-running process must survive every outage of its servers.
  *
  * @param step answers with the pause before the next one, in milliseconds, or `null`: it was the last one.
  * @param maxPauseMs between failures that follow each other.

@@ -1,6 +1,6 @@
 /**
- * One clock for what is compared across machines. Deadlines are stamped by the API, kept by MySQL and judged by Temporal:
- * with a machine's own clock an API that is 90 s behind would have every order of 60 s undone.
+ * One clock for times that are compared across machines. The API sets deadlines, MySQL stores them, and Temporal
+ * compares them. With the clock of a machine that is 90 s behind, every order with 60 s would be undone.
  */
 import type { OwnedDatabase } from './installation';
 import type { BrokenPremise, PremiseSource } from './premises';
@@ -9,13 +9,15 @@ import type { BrokenPremise, PremiseSource } from './premises';
 export type Now = () => number;
 
 export interface ServerClock {
-  /** The time of the database, carried on by a clock that does not jump; before the first look the machine's own. */
+  /**
+   * The time of the database, continued by a clock that does not jump. Before the first check: the machine's own time.
+   */
   readonly now: Now;
-  /** Looks again. The difference is allowed for up to the bound; beyond it the machine is refused. */
+  /** Checks again. It corrects a difference up to the bound, and refuses a machine beyond it. */
   readonly premises: PremiseSource;
 }
 
-/** Looks in a row, of which the quickest counts: its answer is the least late. */
+/** Number of measurements. The quickest one counts, because its answer is the least late. */
 const looks = 3;
 
 /**

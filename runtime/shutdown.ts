@@ -1,6 +1,6 @@
 import type { Logger } from './logger';
 
-/** Longer than any statement, send or renewal may take; a supervisor kills after this and the grace. */
+/** Longer than any statement, send or renewal may take. A supervisor kills after this time and the grace. */
 const stopWithinMs = 30_000;
 
 /**
@@ -28,8 +28,8 @@ export function stopOnSignal(logger: Logger, stop: () => Promise<void>, graceMs 
 }
 
 /**
- * Lets SIGTERM or SIGINT end a process that has nothing in hand yet, such as one that waits for a server.
- * @returns ends that: from then on somebody else hears them.
+ * Lets SIGTERM or SIGINT end a process that has no work yet, such as one that waits for a server.
+ * @returns a function that removes these handlers.
  */
 export function leaveOnSignal(): () => void {
   const leave = (): void => process.exit(0);

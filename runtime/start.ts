@@ -2,8 +2,8 @@ import { ConfigurationError } from './environment';
 import { createLogger } from './logger';
 
 /**
- * Runs a process. What keeps it from starting, or ends it, ends it at once with exit code 1: clients that are open by
- * then keep nothing alive. A wrong configuration is one sentence on standard error; anything else is a line of the log.
+ * Runs a process. An error at its start, or later, ends it at once with exit code 1, also with open clients. A wrong
+ * configuration gives one sentence on standard error, any other error a line of the log.
  */
 export function runProcess(name: string, main: () => Promise<void>): void {
   main().catch((error: unknown) => {

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 
 /**
  * The result of calls to Temporal that end within `ms`.
- * @throws the client's error `DEADLINE_EXCEEDED`: what was asked may have happened all the same.
+ * @throws the client's error `DEADLINE_EXCEEDED`: the call may have taken effect.
  */
 export const callWithin = <Result>(
   client: Client,

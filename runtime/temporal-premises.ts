@@ -1,4 +1,4 @@
-/** What Accord takes for granted of a Temporal namespace: that nobody else's workflows run in it. */
+/** Premise of a Temporal namespace: no other installation runs workflows in it. */
 import {
   ScheduleAlreadyRunning,
   ScheduleNotFoundError,
@@ -13,10 +13,10 @@ import { callWithin } from './temporal-call';
 import { farFrom, type ServerClock } from './server-clock';
 
 /**
- * The registration: a schedule that is paused and never acts. Making one is atomic, and it stays until it is deleted.
+ * The registration: a paused schedule that never acts. Its creation is atomic, and it stays until it is deleted.
  */
 export const registrationId = 'accord-installation';
-/** Nobody polls it. */
+/** A task queue without workers. */
 const noQueue = 'accord-installation';
 const answerMs = 3_000;
 /** The server of the oldest program that the stack takes. */
@@ -81,11 +81,11 @@ const named = ({ options }: Client, version: string) => ({
 });
 
 export interface OwnNamespace extends PremiseSource {
-  /** Before anything is sent there. @throws where it is another's, or Temporal does not answer. */
+  /** Call it before any other call. @throws if another installation owns it, or Temporal does not answer. */
   demand(): Promise<void>;
 }
 
-/** The namespace is this installation's. */
+/** Checks that this installation owns the namespace. */
 export function temporalPremises(
   client: Client,
   installation: Pick<Installation, 'id'>,
@@ -121,7 +121,7 @@ async function look(
   });
 }
 
-/** A version that is no number is a service's own: it is taken. */
+/** Checks the version. A version that is no number belongs to a service, and is accepted. */
 export function oldServer(version: string): readonly BrokenPremise[] {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(version) ?? [];
   if (major === undefined || minor === undefined) return [];
@@ -138,11 +138,11 @@ export function oldServer(version: string): readonly BrokenPremise[] {
   ];
 }
 
-/** Each look is an update of the registration, whose time is all of the server's time that a client can see. */
+/** Interval of the measurements. Each updates the registration: its time is the only server time for clients. */
 const measuredEveryMs = 600_000;
 
 /**
- * Temporal's clock, by which deadlines are judged, against MySQL's, by which they are stamped.
+ * Compares Temporal's clock, which decides on deadlines, with MySQL's clock, which sets them.
  *
  * @param clock MySQL's. @param boundMs how far they may be from each other.
  */
@@ -156,7 +156,7 @@ export function temporalClock(
 
   async function measure(): Promise<readonly BrokenPremise[]> {
     const id = await installation.id();
-    if ((await claimNamespace(client, id)) !== id) return []; // Another's is left alone.
+    if ((await claimNamespace(client, id)) !== id) return []; // The namespace of another installation is not changed.
     await clock.premises.ask();
     const handle = client.schedule.getHandle(registrationId);
     const began = clock.now();

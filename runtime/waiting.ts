@@ -1,12 +1,12 @@
-/** A pause that does not keep the process alive by itself is no use here: the caller awaits it. */
+/** A pause that keeps the process alive, because the caller awaits it. */
 export const pause = (ms: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
 
 /**
- * The promise's answer, or an error when it takes longer than `ms`. The work goes on unobserved:
- * for checks, whose late answer nobody needs.
+ * The result of the promise, or an error if it takes longer than `ms`. The work continues, ignored. It is for checks,
+ * whose late answer is not needed.
  */
 export async function within<Result>(
   ms: number,
@@ -24,7 +24,7 @@ export async function within<Result>(
   }
 }
 
-/** What went wrong, as one line. */
+/** Text of an error, in one line. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '')
     return error.errors.map(reasonOf).join('; ');

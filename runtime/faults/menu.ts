@@ -1,4 +1,4 @@
-/** Every place that has fault points, in whatever process: one menu, so that the same FAULTS may be given to all of them. */
+/** All places with fault points, of all processes. With one list, all processes may get the same FAULTS. */
 import { application } from '../../contracts/engine/application';
 import {
   faultPoints,
@@ -10,11 +10,11 @@ import {
 } from './points';
 import type { Logger } from '../logger';
 
-/** Rows of `accord.runs` guard themselves: there is no fence row that could be entered. */
+/** Operations without a fence row: rows of `accord.runs` guard themselves. */
 const withoutFence = ['accord.moveRun', 'accord.endRun'];
 const locks = ['acquireLock', 'renewLock', 'releaseLock'];
 
-/** No fence of SQL: each makes something so, and looks whether it is. */
+/** Operations without a SQL fence: each brings about a state and verifies it. */
 const madeSo = 'regions.';
 
 const pointsOf = (activity: string): readonly FaultPoint[] => {
@@ -30,7 +30,7 @@ const delivery = (name: string, points: readonly FaultPoint[]): FaultPlace => ({
 
 export const faultMenu = (): readonly FaultPlace[] => [
   ...[...application().operations.keys()].map((name) => delivery(name, pointsOf(name))),
-  // `afterCommit`: Redis has answered, or is away.
+  // `afterCommit`: Redis has answered, or does not answer.
   ...locks.map((name) => delivery(name, ['before', 'afterCommit', 'beforeAck'])),
   // Validated · claim of the key under way · row committed · run started, and the caller has no answer.
   delivery('api.start', ['before', 'begun', 'afterCommit', 'beforeAck']),
@@ -42,19 +42,22 @@ export const faultMenu = (): readonly FaultPlace[] => [
   { name: 'worker.shutdown', points: ['beforeAck'], isDelivery: false },
 ];
 
-/** What a process is told to arm. */
+/** Faults that a process arms. */
 export interface FaultsConfig {
   readonly text: string;
   readonly seed: number;
   readonly marks: string | undefined;
 }
 
-/** @throws an error that names the part of FAULTS that is not understood. */
+/** @throws an error that names the part of FAULTS that cannot be parsed. */
 export function checkFaults({ text, seed }: FaultsConfig): void {
   parseFaults(text, { seed, places: faultMenu() });
 }
 
-/** The fault points of this process, as they were checked; each that fires is one line of its log, written before it strikes. */
+/**
+ * The fault points of this process, already checked. Each fault that fires writes one line to the log before its
+ * effect.
+ */
 export function armFaults({ text, seed, marks }: FaultsConfig, logger: Logger): DeliveryPoints {
   if (text === '') return inertFaultPoints;
   logger.warn({ faults: text }, 'Faults are armed.');

@@ -1,13 +1,14 @@
 /**
- * Points at which a drill may hold, kill, fail or repeat a delivery: they sit once in the fence, around the activity, in
- * the relay, the consumer and the start path, so that no flow can forget them. Inert unless a composition root arms them.
+ * Points at which a drill may hold, kill, fail or repeat a delivery. They exist once each: in the fence, around
+ * activities, in the relay, the consumer and the start path. So no flow can lack them. They are inert unless armed.
  *
  *   FAULTS := fault (';' fault)*      fault := name ':' point ':' kind [':' when]
  *   kind   := throw-retryable | throw-fatal | delay=ms | hang | pause=ms | kill | dup
  *   when   := nth | from-to | p=0..1 | of=<reference>; left out: every time
  *
- * `of` waits for the transaction whose gid ends with that reference, and strikes it once: among all processes that share
- * the folder FAULT_MARKS, in which each such fault leaves its mark. So what was killed is not killed again by its heir.
+ * `of` waits for the transaction whose gid ends with that reference, and fires once among all processes that share the
+ * folder FAULT_MARKS. Each such fault leaves its mark there. So the process that follows a killed one is not killed,
+ * too.
  */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -15,7 +16,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
 
-/** `entered`: the fence row is inserted. `beforeAck`: done, and whoever waits for it has not been told. */
+/** `entered`: the fence row is inserted. `beforeAck`: the work is done, and its caller has no answer yet. */
 export const faultPoints = [
   'before',
   'begun',
@@ -36,43 +37,43 @@ export const faultKinds = [
   'dup',
 ] as const;
 
-/** Somewhere in the code that a fault may be armed for. */
+/** A place in the code for which a fault may be armed. */
 export interface FaultPlace {
   readonly name: string;
-  /** Those that make sense there. */
+  /** Points that exist at this place. */
   readonly points: readonly FaultPoint[];
-  /** What happens there is a delivery, which may come twice: it takes `dup`, at the point `before`. */
+  /** Whether it is a delivery, which may arrive twice. Then it accepts `dup`, at the point `before`. */
   readonly isDelivery: boolean;
 }
 
-/** Asked only where a fault waits for a certain transaction. */
+/** Called only if a fault waits for a certain transaction. */
 type Gids = () => readonly string[];
 
 export interface FaultPoints {
-  /** Returns at once where nothing is armed. @param gids whose delivery it is */
+  /** Returns at once if no fault is armed. @param gids transactions of the delivery */
   reach(place: string, point: FaultPoint, gids?: Gids): Promise<void>;
 }
 
 export interface DeliveryPoints extends FaultPoints {
-  /** Delivers once; a second time where a `dup` strikes, as if the first answer had been lost. */
+  /** Delivers once, and a second time if a `dup` fires, as after a lost first answer. */
   deliver<Result>(place: string, once: () => Promise<Result>, gids?: Gids): Promise<Result>;
 }
 
-/** What production runs with. */
+/** Fault points of production: without any effect. */
 export const inertFaultPoints: DeliveryPoints = {
   reach: () => Promise.resolve(),
   deliver: (_place, once) => once(),
 };
 
-/** A fault, as it is written in FAULTS, strikes: told before it does, since it may be the end of the process. */
+/** A fault of FAULTS that fires. It is reported before its effect, which may end the process. */
 export interface FiredFault {
   readonly fault: string;
-  /** Which visit of the place it was, in this process. */
+  /** Number of the visit of the place, in this process. */
   readonly visit: number;
 }
 
 export interface ArmedFaultPoints extends DeliveryPoints {
-  /** How often each fault has fired here: a drill that planned one and fired none proves nothing. */
+  /** How often each fault has fired in this process. A drill proves nothing if a planned fault never fired. */
   fired(): ReadonlyMap<string, number>;
 }
 
@@ -91,12 +92,12 @@ export interface Arming {
   readonly seed: number;
   /** Every place that a fault may name. */
   readonly places: readonly FaultPlace[];
-  /** Where processes that share faults leave a mark for each `of=` that fired; left out: each process by itself. */
+  /** Folder in which processes leave a mark for each `of=` that fired. Left out: each process counts for itself. */
   readonly marks?: string | undefined;
   readonly onFired?: (fired: FiredFault) => void;
 }
 
-/** @throws an error that names the part that is not understood. */
+/** @throws an error that names the part that cannot be parsed. */
 export function parseFaults(faults: string, arming: Arming): ArmedFaultPoints {
   const random = randomFrom(arming.seed);
   const armed = faults
@@ -112,7 +113,7 @@ export function parseFaults(faults: string, arming: Arming): ArmedFaultPoints {
   const visits = new Map<string, number>();
   const fired = new Map<string, number>(armed.map(({ text }) => [text, 0]));
 
-  /** The faults that strike this visit; each is told of. */
+  /** The faults that fire at this visit. Each is reported. */
   const struck = (place: string, gids: Gids): readonly Fault[] => {
     const here = byPlace.get(place);
     if (!here) return [];
@@ -141,7 +142,7 @@ export function parseFaults(faults: string, arming: Arming): ArmedFaultPoints {
 
 const nobody: Gids = () => [];
 
-/** A repeated delivery has visits of its own: each of the two comes by the point `before`. */
+/** A repeated delivery has visits of its own: both deliveries pass the point `before`. */
 const placeOf = (name: string, point: FaultPoint, fire?: Fault['fire']): string =>
   fire === 'dup' ? `${name}:dup` : `${name}:${point}`;
 
@@ -193,7 +194,7 @@ function parseKind(text: string, kind: string): () => Promise<void> {
   }
 }
 
-/** No type from the list: a drill's failure must be told from the product's, and leaves the outcome unknown. */
+/** Not a failure type of the product: an injected failure must be distinguishable, and leaves the outcome unknown. */
 const injectedFault = 'InjectedFault';
 
 function parseWhen(
@@ -228,10 +229,10 @@ function onceOf(text: string, reference: string, marks: string | undefined): Occ
   };
 }
 
-/** The name of a fault's mark in the folder FAULT_MARKS; it holds the pid of the process that was struck. */
+/** File name of a fault's mark in the folder FAULT_MARKS. The file has the pid of the process in which it fired. */
 export const markOf = (text: string): string => encodeURIComponent(text);
 
-/** @returns whether it is the first: of several processes one strikes. */
+/** @returns whether the mark is new: only one of several processes gets `true`. */
 function leaveMark(marks: string, text: string): boolean {
   try {
     writeFileSync(join(marks, markOf(text)), String(process.pid), { flag: 'wx' });
@@ -245,7 +246,7 @@ function leaveMark(marks: string, text: string): boolean {
 const hasCode = (error: unknown, code: string): boolean =>
   typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 
-// Stopped, nothing of this process runs: somebody else has to wake it.
+// A stopped process cannot wake itself, so another process does it.
 async function pauseOwnProcess(milliseconds: number): Promise<void> {
   const wakeUp = `sleep ${milliseconds / 1_000}; kill -CONT ${process.pid}`;
   spawn('sh', ['-c', wakeUp], { detached: true, stdio: 'ignore' }).unref();

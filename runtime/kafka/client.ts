@@ -37,8 +37,8 @@ export const allTopics = ({ topicPrefix }: KafkaSettings): readonly string[] =>
 export const retry = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 2 } as const;
 
 /**
- * Brokers as the client takes them. It cuts an address at its first colon, so an IPv6 address goes by a name of ours,
- * which is looked up where the connection is opened.
+ * Brokers for the client. The client cuts an address at its first colon. So an IPv6 address gets a name of ours, which
+ * is resolved when the connection is opened.
  */
 export function brokersOf(
   addresses: readonly string[],
@@ -58,10 +58,10 @@ export function brokersOf(
   };
 }
 
-/** As the client's own sockets have it. */
+/** The same value as in the client's own sockets. */
 const keepAliveMs = 60_000;
 
-/** Connects nowhere yet. Its calls fail after seconds, not minutes: relay and consumers try again themselves. */
+/** Opens no connection yet. Its calls fail after seconds, not minutes: relay and consumers retry by themselves. */
 export function createKafka(
   { brokers }: KafkaSettings,
   { clientId, logger }: { readonly clientId: string; readonly logger: Logger },
@@ -97,15 +97,15 @@ export const createCheckingKafka = (
   });
 
 /**
- * Creates the topics that are missing, and waits until they can be written; one that exists keeps its partitions. Safe
- * to repeat, also by several at once.
+ * Creates missing topics, and waits until they can be written. An existing topic keeps its partitions. Safe to repeat,
+ * also concurrently.
  */
 export async function ensureTopics(kafka: Kafka, names: readonly string[]): Promise<void> {
   const admin = kafka.admin();
   await admin.connect();
   try {
     await admin.createTopics({
-      waitForLeaders: false, // The client's own wait fails on a broker that has not heard of the topic yet.
+      waitForLeaders: false, // The client's own wait fails on a broker that does not know the topic yet.
       topics: names.map((topic) => ({ topic, numPartitions: topicPartitions })),
     });
     await awaitLeaders(admin, names);
@@ -114,7 +114,7 @@ export async function ensureTopics(kafka: Kafka, names: readonly string[]): Prom
   }
 }
 
-/** A new topic reaches the brokers' metadata within milliseconds; beyond this something is wrong. */
+/** A new topic reaches the metadata of brokers within milliseconds. A longer wait shows a fault. */
 const leaderWait = { triesMax: 50, pauseMs: 100 } as const;
 
 async function awaitLeaders(admin: Admin, names: readonly string[]): Promise<void> {
@@ -133,7 +133,7 @@ async function awaitLeaders(admin: Admin, names: readonly string[]): Promise<voi
   throw failure;
 }
 
-/** What is wrong with Kafka is said once, by whoever called; the client's own view of it is for debugging. */
+/** Logs of the client are for debugging: callers report errors of Kafka once. */
 function logKafka(logger: Logger, { namespace, log }: LogEntry): void {
   logger.debug({ kafka: namespace, ...log }, log.message);
 }

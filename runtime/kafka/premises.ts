@@ -1,4 +1,4 @@
-/** What Accord takes for granted of a Kafka: its age, and that nobody else publishes under its topic prefix. */
+/** Premises of Kafka: its version, and that no other installation publishes under its topic prefix. */
 import type { Admin, Kafka } from 'kafkajs';
 
 import { claimedByAnother, type Installation } from '../installation';
@@ -8,13 +8,13 @@ import { oldKafka } from './versions';
 
 /** The registration, under the topic prefix: a topic without records. */
 const registrationTopic = 'accord.installation';
-/** Bears the id, as a number: making a topic with its configuration is the one atomic step that Kafka has for this. */
+/** Setting that stores the id, as a number. Kafka creates a topic and its configuration in one atomic step. */
 const bearer = 'retention.ms';
 
 export const registrationTopicOf = (topicPrefix: string): string =>
   `${topicPrefix}${registrationTopic}`;
 
-/** The brokers are new enough, and the topics under this prefix are this installation's. */
+/** Checks that the brokers are new enough, and that this installation owns the topics under this prefix. */
 export const kafkaRegistration = (
   kafka: Kafka,
   { brokers, topicPrefix }: KafkaSettings,
@@ -50,7 +50,9 @@ export async function withAdmin<Result>(
   }
 }
 
-/** Exactly one of several concurrent claims succeeds. @returns the id of the owner. @throws where Kafka does not answer. */
+/**
+ * Exactly one of several concurrent claims succeeds. @returns the id of the owner. @throws where Kafka does not answer.
+ */
 export async function claimTopics(admin: Admin, topicPrefix: string, id: string): Promise<string> {
   const topic = registrationTopicOf(topicPrefix);
   const isFresh = await admin.createTopics({

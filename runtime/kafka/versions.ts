@@ -1,4 +1,7 @@
-/** How old a broker is: kafkajs hides what it negotiates, so the question that opens every connection is asked by itself. */
+/**
+ * Version of a broker. kafkajs hides the negotiated versions, so this file sends the first request of a connection
+ * itself.
+ */
 import { connect } from 'node:net';
 
 import type { BrokenPremise } from '../premises';
@@ -25,7 +28,7 @@ export async function oldKafka(brokers: readonly string[]): Promise<readonly Bro
   ];
 }
 
-/** @returns -1: the broker does not name it. */
+/** @returns the newest version of Fetch; -1: the broker does not name it. */
 async function newestFetchOf(broker: string): Promise<number> {
   const answer = await ask(broker);
   // Length, correlation id, error code, count of entries of three INT16: key, oldest, newest.

@@ -1,6 +1,6 @@
 /**
- * The one door to MySQL. Nothing else opens a connection: so every session is what docs/guarantees.md relies on before
- * its first statement, values never depend on the server's `sql_mode`, and what is given up is ended on the server too.
+ * The only module that opens connections to MySQL. So every session has the settings of docs/guarantees.md before its
+ * first statement, values never depend on the server's `sql_mode`, and abandoned statements end on the server, too.
  */
 import { Socket } from 'node:net';
 
@@ -22,13 +22,13 @@ import { formatStatement } from './literals';
 import { brokenPremises, brokenProduct, type Ask } from './server-premises';
 import { administration, sessionStatement, type SessionLimits } from './session';
 
-/** How rows come back, which callers differ in. */
+/** Format of rows, which differs between callers. */
 type Reading = Pick<ConnectionOptions, 'supportBigNumbers' | 'bigNumberStrings' | 'typeCast'>;
 
 interface DoorOptions extends Reading {
-  /** mysql://user:password@host:port/database; of its parameters `ssl` alone counts. */
+  /** mysql://user:password@host:port/database. Only its parameter `ssl` counts. */
   readonly url: string;
-  /** For the connection and its session, together. */
+  /** Time for the connection and its session, together. */
   readonly connectMs: number;
 }
 
@@ -46,21 +46,21 @@ interface PoolDoor extends DoorOptions {
   readonly keep: number;
 }
 
-/** One connection of a pool in the hands of one caller. */
+/** One connection of a pool, in use by one caller. */
 export interface Session {
-  /** @throws the driver's error, also where nothing is heard for `withinMs`: then the statement may still run. */
+  /** @throws the driver's error, also without an answer within `withinMs`: then the statement may still run. */
   query(sql: string, values?: readonly unknown[], withinMs?: number): Promise<unknown>;
-  /** Back into the pool: nothing runs in it, and no SQL transaction is open. */
+  /** Gives it back to the pool. No statement may run in it, and no SQL transaction may be open. */
   release(): void;
-  /** Ends it here and on the server, with whatever it is doing. */
+  /** Ends it here and on the server, with its statement. */
   destroy(): void;
 }
 
 export interface SessionPool {
-  /** @throws the driver's error; PremisesBroken where the server is none that Accord may use. */
+  /** @throws the driver's error; PremisesBroken if Accord must not use the server. */
   acquire(): Promise<Session>;
   brokenPremises(): Promise<readonly BrokenPremise[]>;
-  /** Waits for callers, though not for ever. */
+  /** Waits for callers for a limited time. */
   close(): Promise<void>;
 }
 
@@ -68,16 +68,16 @@ export interface SessionPool {
 export const bytesAsText: TypeCast = (field, next) =>
   field.type === 'VAR_STRING' ? field.string('utf8') : next();
 
-/** Rows of a SELECT on a session. The caller knows the columns that he selects. */
+/** Rows of a SELECT on a session. The caller knows the selected columns. */
 export const rowsOf = (answer: unknown): readonly never[] => answer as readonly never[];
 export const affectedBy = (answer: unknown): number => (answer as ResultSetHeader).affectedRows;
 
-/** Whoever this server is now, it takes no writes: the next connection may reach the one that does. */
+/** Errors of a server that takes no writes: the next connection may reach another server, which does. */
 const movedAway = new Set([1290, 1792, 1836]);
 
 /**
- * MySQL has answered a statement with an error: the statement is over, and its connection is as it was before. Where
- * this is false the state of the connection is unknown, and it must be destroyed.
+ * Whether MySQL has answered a statement with an error. Then the statement is over, and the connection can be used
+ * again. Otherwise the state of the connection is unknown, and it must be destroyed.
  */
 export const isAnswer = (error: unknown): error is Error & { readonly errno: number } =>
   error instanceof Error &&
@@ -86,14 +86,14 @@ export const isAnswer = (error: unknown): error is Error & { readonly errno: num
   !movedAway.has(Number(error.errno)) &&
   !('fatal' in error && error.fatal === true);
 
-/** A server was there, and fell silent before the session was set: whether it would have taken writes is unknown. */
+/** A server stopped answering before the session was set. Whether it would have taken writes is unknown. */
 export class SessionNotSet extends Error {
   override readonly name = 'SessionNotSet';
 }
 
 const defaultConnectMs = 10_000;
 const closeMs = 3_000;
-/** How often idle connections are looked at; well below any `idleSeconds`. */
+/** Interval between checks of idle connections. It is well below any `idleSeconds`. */
 const idleLookMs = 1_000;
 const pingMs = 1_000;
 
@@ -116,7 +116,7 @@ export async function openConnection({
   return withoutReset(connection).promise();
 }
 
-/** Either would make the session the server's own again. */
+/** Forbids both resets of a connection: they would restore the server's own settings. */
 function withoutReset(connection: Connection): Connection {
   const refuse = (): never => {
     throw new Error(
@@ -126,14 +126,14 @@ function withoutReset(connection: Connection): Connection {
   return Object.assign(connection, { changeUser: refuse, reset: refuse });
 }
 
-/** What one connection's server breaks. */
+/** Broken premises of the server of a connection. */
 export const brokenPremisesOf = (
   connection: PromiseConnection,
   limits: SessionLimits = administration,
 ): Promise<readonly BrokenPremise[]> =>
   brokenPremises(async (sql) => rowsOf((await connection.query(sql))[0]), limits);
 
-/** Ends a connection of this user here and on the server, which goes on with a statement whose client is gone. */
+/** Ends a connection here and on the server. The server would otherwise continue a statement without its client. */
 export async function killConnection(connection: PromiseConnection, url: string): Promise<void> {
   const { threadId } = connection;
   connection.destroy();
@@ -190,7 +190,7 @@ export function openSessions(options: PoolDoor): SessionPool {
       const closing = Promise.all(kills).then(() =>
         Promise.all([sessions.close(), killers.close()]),
       );
-      // A network that swallows everything would keep a process from ending; nobody waits for these answers.
+      // On a dead network the process could never end. No caller waits for these answers.
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, closeMs)));
       await Promise.race([closing, late]).finally(() => clearTimeout(timer));
@@ -198,7 +198,7 @@ export function openSessions(options: PoolDoor): SessionPool {
   };
 }
 
-/** A pool of the driver whose connections are all set, and whose idle ones are looked after. */
+/** A pool of the driver. It sets the session of each connection, and checks idle ones. */
 function poolOf({ url, connectMs, connectionLimit, session, keep, ...reading }: PoolDoor) {
   const pool = createPool({
     ...optionsOf(url, connectMs),
@@ -207,7 +207,8 @@ function poolOf({ url, connectMs, connectionLimit, session, keep, ...reading }: 
     maxIdle: connectionLimit, // The driver would close every idle connection, also the ones to keep.
   });
   pool.on('connection', (connection: PoolConnection) => {
-    connection.on('error', () => undefined); // It may report several; one that nobody hears would end the process.
+    // It may report several errors; without a listener an error would end the process.
+    connection.on('error', () => undefined);
   });
   const set = new WeakMap<PoolConnection, Promise<void>>();
   const idle = lookAfterIdle(pool, keep, (session.idleSeconds * 1_000) / 2);
@@ -236,8 +237,8 @@ function poolOf({ url, connectMs, connectionLimit, session, keep, ...reading }: 
 }
 
 /**
- * MySQL ends a silent session soon, so that a machine that vanishes holds no lock. Those to keep are pinged, or each
- * quiet moment would be followed by connections that are opened again; the others are closed before MySQL does.
+ * MySQL ends an idle session soon, so that a vanished machine holds no locks. Pings keep some connections open, so that
+ * they need not be opened again after a quiet moment. The others are closed before MySQL closes them.
  */
 function lookAfterIdle(pool: Pool, keep: number, idleMs: number): { stop(): void } {
   const idleSince = new Map<PoolConnection, number>();
@@ -249,7 +250,7 @@ function lookAfterIdle(pool: Pool, keep: number, idleMs: number): { stop(): void
     for (const [connection, since] of idleSince) {
       if (now - since < idleMs) continue;
       idleSince.delete(connection);
-      // The one that was used last is used next: what is idle is the surplus.
+      // The pool reuses the connection that was used last, so idle ones are surplus.
       if (idleSince.size >= keep) connection.destroy();
       else ping(connection, () => idleSince.set(connection, performance.now()));
     }
@@ -268,7 +269,7 @@ function ping(connection: PoolConnection, answered: () => void): void {
   });
 }
 
-/** @throws PremisesBroken where the server is no MySQL that knows such a session; else the driver's error. */
+/** @throws PremisesBroken if the server is no MySQL with these settings; otherwise the driver's error. */
 async function setSession(
   connection: Connection | PoolConnection,
   limits: SessionLimits,
@@ -313,7 +314,7 @@ const taken = (pool: Pool): Promise<PoolConnection> =>
     pool.getConnection((error, connection) => (error ? reject(error) : resolve(connection))),
   );
 
-/** `destroy` alone is a half-close: the statement goes on, and its promise may never settle. */
+/** Closes the socket, too: after `destroy` alone the statement continues, and its promise may never settle. */
 function end(connection: Connection | PoolConnection): void {
   connection.destroy();
   if ('stream' in connection && connection.stream instanceof Socket) connection.stream.destroy();

@@ -1,6 +1,6 @@
-/** What every session of Accord is, whatever the server's defaults are and become: set before its first statement. */
+/** Settings of every session of Accord, set before its first statement. They do not depend on the server's defaults. */
 
-/** What differs between those who use MySQL. */
+/** Settings that differ between users of MySQL. */
 export interface SessionLimits {
   readonly isolation: 'READ-COMMITTED' | 'REPEATABLE-READ';
   /** For a row, and for a table that is being altered. */
@@ -11,7 +11,7 @@ export interface SessionLimits {
   readonly selectMs: number;
 }
 
-/** Those who administer: migrations, provisioning, what drills do to a server. */
+/** Limits for administration: migrations, provisioning, and drills. */
 export const administration: SessionLimits = {
   isolation: 'READ-COMMITTED',
   lockWaitSeconds: 50,
@@ -48,7 +48,7 @@ const everySession = {
   div_precision_increment: 4,
   foreign_key_checks: 1,
   unique_checks: 1,
-  lc_messages: 'en_US', // Operators look for the words of an error.
+  lc_messages: 'en_US', // Operators search for the text of an error.
 } as const;
 
 /** Names and values of a session, as MySQL has them. */
@@ -61,7 +61,7 @@ export const settingsOf = (limits: SessionLimits): Readonly<Record<string, strin
   max_execution_time: limits.selectMs,
 });
 
-/** One statement, which MySQL carries out wholly or not at all. */
+/** One statement for all settings: MySQL executes all of it, or nothing. */
 export function sessionStatement(limits: SessionLimits): string {
   const assignments = Object.entries(settingsOf(limits)).map(([name, value]) => {
     const isNumber = typeof value === 'number' || /^\d+$/.test(value);
