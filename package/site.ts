@@ -36,6 +36,6 @@ export interface Site {
   /** Path of the bundle that transaction workers load. */
   readonly workflowBundle: () => Promise<string>;
   readonly operators: (options: SiteOptions) => Issuer;
-  /** Whose transactions an operator's token is for, where nobody says; left out: it must be said. */
+  /** Default tenant of an operator's token. Left out: a tenant must be given. */
   readonly tenant?: string;
 }

@@ -1,4 +1,7 @@
-/** npm run drill: a cluster of two regions under load loses one of them, as often as is asked for, and what was acknowledged is counted. */
+/**
+ * npm run drill: a cluster of two regions under load loses one of them, as often as is asked for, and what was
+ * acknowledged is counted.
+ */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
 import { conclude, jsonOption, reportTo, say, type JsonTarget } from './report';
@@ -92,7 +95,7 @@ async function drill(
     conclude(json, report, verdictOf(report));
     if (!report.ok) process.exitCode = 1;
   } finally {
-    // What a planted bug has left is nobody's to go on with.
+    // The state after a planted bug cannot be used any further.
     if (broken) await reset('regions');
     else if (keep !== true) await takeDown('regions');
   }

@@ -1,6 +1,6 @@
 /**
- * npm run installation: to whom databases, Temporal namespace, Redis keys and Kafka topics belong, and the two changes of
- * it that a person may make. The addresses are those of a profile, or of MYSQL_URL, TEMPORAL_ADDRESS, REDIS_URL and
+ * npm run installation: to whom databases, Temporal namespace, Redis keys and Kafka topics belong, and the two changes
+ * of it that a person may make. The addresses are those of a profile, or of MYSQL_URL, TEMPORAL_ADDRESS, REDIS_URL and
  * KAFKA_BROKERS; TEMPORAL_NAMESPACE and KAFKA_TOPIC_PREFIX as the processes have them.
  */
 import { randomBytes } from 'node:crypto';
@@ -31,7 +31,7 @@ interface Options {
 /** A place that bears a registration. */
 interface Registry {
   readonly what: string;
-  /** Registers for the id where nobody is registered. @returns the owner. */
+  /** Registers the id if there is no owner. @returns the owner. */
   claim(id: string): Promise<string>;
   /** Takes the registration away. */
   release(): Promise<unknown>;

@@ -143,7 +143,7 @@ async function recordJob(
   });
 }
 
-/** Stack traces name the folder of this checkout, which is nobody's business; nothing is replayed of them. */
+/** Removes the folder of this checkout from stack traces. Replay does not need it. */
 const withoutFolder = (history: string): string => history.replaceAll(`${checkout}/`, '');
 
 main().catch((error: unknown) => {

@@ -37,7 +37,7 @@ const tenantCurrencies: readonly Currency[] = ['EUR', 'USD', 'GBP', 'JPY', 'KWD'
 const opening = 'opening';
 
 interface Coupon {
-  /** Whom it belongs to; left out: whoever has it. */
+  /** Customer that it belongs to. Left out: any customer may use it. */
   readonly customer?: string;
   readonly pieces: number;
   readonly discount: Money;
@@ -58,7 +58,9 @@ const coupons: Readonly<Record<string, Coupon>> = {
 const merchantAccountIdOf = (tenant: string, currency: Currency): BusinessId =>
   businessIdOf(tenant, `merchant-${currency}`);
 
-/** Where a tenant's money is between the two confirms of a transfer, by currency: as the API's configuration names it. */
+/**
+ * Where a tenant's money is between the two confirms of a transfer, by currency: as the API's configuration names it.
+ */
 const clearingAccountIdOf = (tenant: string, currency: Currency): BusinessId =>
   businessIdOf(tenant, `clearing-${currency}`);
 
@@ -66,8 +68,9 @@ const externalAccountIdOf = (tenant: string, currency: Currency): BusinessId =>
   businessIdOf(tenant, `external-${currency}`);
 
 /**
- * Stock, accounts and coupons to begin with, for one tenant. Safe to repeat, with more currencies too: what is there already is left as it is, whatever
- * has been bought since. An opening balance is a ledger entry against the outside world, so the books sum to zero.
+ * Stock, accounts and coupons to begin with, for one tenant. Safe to repeat, with more currencies too: what is there
+ * already is left as it is, whatever has been bought since. An opening balance is a ledger entry against the outside
+ * world, so the books sum to zero.
  */
 export async function seed(
   urls: Pick<
@@ -154,8 +157,8 @@ export async function seedCustomers(
 const takings = [4_200, 1_999, 801];
 
 /**
- * A merchant's takings of an earlier day, carried over as not settled yet: what a settlement finds on a machine that has
- * never run on the day before. For one day of a tenant, once; after `seed`.
+ * A merchant's takings of an earlier day, carried over as not settled yet: what a settlement finds on a machine that
+ * has never run on the day before. For one day of a tenant, once; after `seed`.
  *
  * @param day UTC, `2026-11-20`.
  */
@@ -262,7 +265,7 @@ async function withPool(url: string, work: (pool: SqlPool) => Promise<void>): Pr
   }
 }
 
-/** Nobody waits in another process: the limits of the SQL transaction bound it. */
+/** Only the limits of the SQL transaction bound it. */
 const unhurried = () => ({ signal: new AbortController().signal, deadline: Infinity });
 
 interface SeedOptions {

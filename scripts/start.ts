@@ -33,7 +33,7 @@ interface Options {
 }
 
 const workersMax = 16;
-/** Whoever started us, as long as it lives. */
+/** The parent process, as long as it lives. */
 const parent = process.ppid;
 
 new Command('start')
@@ -94,7 +94,7 @@ async function stopLeftovers(profile: Profile): Promise<void> {
   await Promise.all(left.map(({ name }) => stopProcess(folder, name)));
 }
 
-/** Until the first signal, or until whoever started us is gone. */
+/** Waits for the first signal, or for the end of the parent process. */
 async function supervise(
   { stack, application, processes }: LocalApplication,
   stopping: AbortSignal,

@@ -9,11 +9,13 @@ export interface Break {
   readonly target: string;
   /** What is wrong with the twin, as the promise would have to be told with it. */
   readonly sentence: string;
-  /** Who turns red, the surest one first: an oracle or invariant (docs/proof.md), a checker of the history, or a test. */
+  /**
+   * Who turns red, the surest one first: an oracle or invariant (docs/proof.md), a checker of the history, or a test.
+   */
   readonly caughtBy: readonly string[];
   /** FAULTS of the workers without which the twin behaves like the module. */
   readonly faults?: string;
-  /** Faults from outside without which nobody would see it: they strike whatever else is asked for. */
+  /** External faults that make the bug visible. They are always injected. */
   readonly strikes?: readonly FaultName[];
 }
 

@@ -1,7 +1,7 @@
 /**
  * A build with one planted bug: what production runs, with one module replaced by its broken twin. Shipped code has no
- * switch for a protection, so the twin is brought in from outside: into a process by a preload, into the workflows by the
- * bundle.
+ * switch for a protection, so the twin is brought in from outside: into a process by a preload, into the workflows by
+ * the bundle.
  */
 import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -34,7 +34,7 @@ export async function buildWithTwin(name: string, { target, twin }: Substitute):
   return { folder, nodeArguments: ['--require', preload] };
 }
 
-/** Whoever imports the target gets the twin, but for the twin itself: so it can be made of what it breaks. */
+/** Every import of the target gets the twin, except in the twin itself, which may use the target. */
 const preloadOf = (target: string, twin: string): string => `'use strict';
 const Module = require('node:module');
 const { join } = require('node:path');

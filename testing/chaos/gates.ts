@@ -14,7 +14,7 @@ export interface Gate {
   readonly atLeast: number;
 }
 
-/** What the history says, by kind: calls, and those whose outcome nobody knew. */
+/** Counts of the history by kind: calls, and calls of unknown outcome. */
 export interface Asked {
   readonly ok: number;
   readonly unknown: number;

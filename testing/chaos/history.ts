@@ -118,5 +118,5 @@ export function callsOf(lines: readonly HistoryLine[]): readonly Call[] {
   });
 }
 
-/** A killed client leaves an invoke alone: nobody knows. */
+/** A killed client leaves an invoke without an outcome: it is unknown. */
 const outcomeOf = (type: HistoryLine['type']): Outcome => (type === 'invoke' ? 'unknown' : type);

@@ -1,7 +1,7 @@
 /** One call of the API as a client makes it, and what the client may conclude from what came back. */
 import { z } from 'zod';
 
-/** What is certain for the caller: it was taken; it surely was not; nobody can say. */
+/** Outcome for the caller: it was accepted, it surely was not, or it is unknown. */
 export type Certainty = 'ok' | 'fail' | 'unknown';
 
 export interface Reply {

@@ -88,13 +88,13 @@ export function startLoad({ api, reviewer, history, random, clients }: LoadOptio
     } else if (reply.certainty === 'fail' && !wasUnknown) {
       operation.fail({ status: reply.status, code: reply.code });
     } else {
-      // Refused now says nothing about the call before, whose outcome nobody knows.
+      // A refusal now does not prove the outcome of the call before, which is unknown.
       operation.unknown({ status: reply.status, code: reply.code });
     }
     return reply;
   }
 
-  /** @param until it is to be taken, whatever comes in between; left out: some attempts where nobody knows. */
+  /** @param until end of the retries. Left out: some attempts while the outcome is unknown. */
   async function start(
     proc: string,
     request: StartRequest,
@@ -128,7 +128,7 @@ export function startLoad({ api, reviewer, history, random, clients }: LoadOptio
   /** The same key twice at once, and once with another body. */
   async function startTwice(proc: string, request: StartRequest): Promise<void> {
     const twins = await Promise.all([start(proc, request), start(`${proc}-twin`, request)]);
-    // Where nobody was told that it is taken, the key may still be free, and another body a start like any other.
+    // Without an answer the key may still be free. Then another body is a new start.
     if (!twins.some(({ certainty }) => certainty === 'ok')) return;
     const other = { ...request.body, deadlineMs: 33_333 };
     const reply = await api.call('POST', request.path, { key: `key-${request.gid}`, body: other });

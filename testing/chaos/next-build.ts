@@ -6,7 +6,7 @@ import type { Build } from '../environment/application';
 import { checkout } from '../stack/config';
 import { writeBundleWith } from './bundle-with';
 
-/** @returns what a worker of the next release runs. Whoever still runs this one cannot go on with what it began. */
+/** @returns the build of the next release. A worker of this release cannot continue its runs. */
 export async function nextBuild(): Promise<Build> {
   const folder = join(checkout, '.accord', 'builds', 'next');
   rmSync(folder, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /**
- * What a run would else not meet: transactions that must park, late acts, a run that nobody drives any more, and the jobs
- * that have hours between their rounds.
+ * What a run would else not meet: transactions that must park, late acts, a run that nobody drives any more, and the
+ * jobs that have hours between their rounds.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -25,8 +25,8 @@ const branch = 'reserveStock';
 const eachWithinMs = 60_000;
 
 /**
- * The undo of a reservation meets a fence row that somebody has changed by hand, which no machine may decide. Then it is
- * repaired and retried over HTTP.
+ * The undo of a reservation meets a fence row that somebody has changed by hand, which no machine may decide. Then it
+ * is repaired and retried over HTTP.
  */
 export async function plantParked(
   isolated: IsolatedEnvironment,
@@ -111,8 +111,8 @@ const orderBody = (reference: string, accountId: string): object => {
 };
 
 /**
- * An order whose workflow somebody has terminated between two of its steps, long ago: its row is open, and nobody drives
- * it. It is the job's to find it.
+ * An order whose workflow somebody has terminated between two of its steps, long ago: its row is open, and nobody
+ * drives it. It is the job's to find it.
  */
 export async function plantAbandoned(
   isolated: IsolatedEnvironment,
@@ -141,7 +141,7 @@ export async function plantAbandoned(
   );
 }
 
-/** A planted bug may name it, to lose the answer about its money: nobody knows its decision when its time is over. */
+/** A planted bug may use it to lose the answer about its money: then its decision is unknown at the deadline. */
 const unheard = 'unheard';
 /** Half of it is for acting: on a machine under load the money must still come to move. */
 const unheardDeadlineMs = 30_000;
@@ -152,8 +152,8 @@ export async function plantUnheard(api: ApiClient): Promise<void> {
 }
 
 /**
- * A customer whose lock is lost while an order of his is about to be written, and who orders again at once. A planted bug
- * may hold the first one back: then it comes behind the second, with a token that is over.
+ * A customer whose lock is lost while an order of his is about to be written, and who orders again at once. A planted
+ * bug may hold the first one back: then it comes behind the second, with a token that is over.
  *
  * @param loseLeases whatever makes the locks forget their holders.
  */

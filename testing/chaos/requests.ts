@@ -30,7 +30,7 @@ const reviewAmount = 1_500_000;
 /** Share of each kind in the load; the rest is orders. */
 const shares = { checkout: 0.2, transfer: 0.12, payment: 0.28 } as const;
 
-/** @param reference of its own; nobody else starts anything with it. */
+/** @param reference used for this start only. */
 export function drawStart(random: Random, reference: string): StartRequest {
   const drawn = random.next();
   if (drawn < shares.checkout) return purchase(random, 'checkout', reference);
@@ -99,7 +99,7 @@ function payment(random: Random, reference: string): StartRequest {
   return plainPayment(random, reference);
 }
 
-/** One that nobody has to look at, and that can be paid. */
+/** A payment without a review that can be paid. */
 export const plainPayment = (random: Random, reference: string): StartRequest =>
   paymentOf(reference, random.pick(accounts), random.between(101, 5_000));
 

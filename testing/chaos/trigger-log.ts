@@ -45,7 +45,7 @@ const fenceStatements = [
       from: 'OLD.state',
       to: 'NEW.state',
     },
-    // A reservation that may be forgotten is one that nobody can take back any more.
+    // A forgotten reservation could never be taken back.
     {
       when: `NEW.expires_at IS NOT NULL AND NEW.state = 'acted' AND NEW.reserves = 1`,
       from: `'reserving'`,

@@ -11,7 +11,7 @@ export const accounts: readonly [string, ...string[]] = ['A-1', ...numbered('pay
 export const customers: readonly [string, ...string[]] = ['C-0', ...numbered('C', 12)];
 /** Cannot pay for anything. */
 export const poorAccount = 'A-POOR';
-/** Locked and unlocked by who plants parked transactions, and used by nobody else. */
+/** Account for planted parked transactions only. The planting locks and unlocks it. */
 export const plantedAccount = 'A-PLANTED';
 export const richAccount = 'A-RICH';
 export const merchant = 'merchant-EUR';

@@ -1,6 +1,6 @@
 /**
- * Crash points, enumerated and never sampled: what a flow calls is read from its recorded history, what it calls to undo
- * from a rehearsal, so a new step adds its cases by itself.
+ * Crash points, enumerated and never sampled: what a flow calls is read from its recorded history, what it calls to
+ * undo from a rehearsal, so a new step adds its cases by itself.
  */
 import { shop } from '../../contracts/shop';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -30,8 +30,8 @@ export const ways = Object.keys(recordings) as Way[]; // The keys of the constan
 export const flowOf = (way: Way): Flow => recordings[way].flow;
 
 /**
- * `kill`: SIGKILL of the worker while the delivery is at the point. `throw-retryable`: the attempt fails there. `zombie`:
- * the worker is stopped there until the undo has finished elsewhere, then goes on.
+ * `kill`: SIGKILL of the worker while the delivery is at the point. `throw-retryable`: the attempt fails there.
+ * `zombie`: the worker is stopped there until the undo has finished elsewhere, then goes on.
  */
 export const crashes = ['kill', 'throw-retryable', 'zombie'] as const;
 export type Crash = (typeof crashes)[number];
@@ -149,7 +149,7 @@ function zombiesOf(way: Way): readonly CrashPoint[] {
   });
 }
 
-/** For how long a delivery waits at its point; whoever kills or stops the worker comes before. */
+/** How long a delivery waits at its point. The worker is killed or stopped before. */
 const zombieMs = 2_500;
 
 /** What is armed for the transaction of this reference: the crash itself first. */
@@ -164,6 +164,6 @@ export function faultsOf(
   };
 }
 
-/** Not one of the list, so nobody knows whether it happened: the decision is sealed before the undo. */
+/** Not a known failure, so the outcome is unknown: the decision is sealed before the undo. */
 export const plantedFault = (act: string, reference: string): string =>
   `${act}:before:throw-fatal:of=${reference}`;

@@ -34,7 +34,7 @@ export interface CrashOptions {
   readonly only?: Only;
   /** Worker processes. */
   readonly workers: number;
-  /** Rejects when nobody wants the answer any more. */
+  /** Rejects when the caller is interrupted. */
   readonly interrupted?: Promise<never>;
   readonly say: (line: string) => void;
 }

@@ -49,7 +49,7 @@ export interface DrillSite {
 }
 
 interface Running extends DrillSite {
-  /** Aborted: whoever drills has gone, and what he started must not be started again. */
+  /** Aborted when the drill is interrupted: its processes must not be started again. */
   readonly signal: AbortSignal;
 }
 
@@ -87,7 +87,9 @@ export async function runDrills(
   return { drills, stoppedBy: null };
 }
 
-/** Servers and processes that were started a moment ago are busy with themselves: the first drill would tell of that. */
+/**
+ * Servers and processes that were started a moment ago are busy with themselves: the first drill would tell of that.
+ */
 async function warmUp({ cluster, say }: DrillSite): Promise<void> {
   say('Warm-up: load without a fault …');
   const { active: from } = await rolesOf(hubUrlOf(cluster.stack));
@@ -170,7 +172,7 @@ async function once({ kind, plan, kill, ...site }: Once): Promise<DrillReport> {
   }
 }
 
-/** Without load there is no drill, and nobody may keep its worker up any longer. */
+/** Without load there is no drill, and its worker must not be kept running. */
 const loadBeside = (
   worker: { readonly stop: () => Promise<void> },
   where: Parameters<typeof startLoad>[0],
@@ -247,7 +249,7 @@ async function runLost(site: Running, lost: LostRun): Promise<DrillReport> {
     const report = {
       ...{ kind: 'lost-run' as const, killedAt: `${lost.plan} ${gate} ${way}`, from, to: active },
       ...counted,
-      ...(promotedAt === Infinity && { rtoMs: counted.writeGapMs }), // Nobody was promoted.
+      ...(promotedAt === Infinity && { rtoMs: counted.writeGapMs }), // There was no promotion.
       steps: Object.fromEntries(ended.steps.map((each) => [each.name, lengthOf(each)])),
       ...rejoinOf(rejoined),
       started: { accepted: told.clients.accepted.length, endings: judged.endings },
@@ -272,7 +274,7 @@ async function restarted({ cluster, say }: DrillSite): Promise<void> {
   await bringUpCluster({ workers, watch: 'off', say });
 }
 
-/** Its machine has power again, and starts what it ran; nobody has told it what it is now. */
+/** The machine has power again, and starts its servers. They do not know their role. */
 const bootAgain = ({ cluster, from }: Struck): Promise<unknown> =>
   askAgent(cluster.addresses.regions[from].agent, { start: true }, bootMs);
 
@@ -302,7 +304,7 @@ async function comeBack({ operators, say }: DrillSite, region: Region): Promise<
   }
 }
 
-/** The standby has a transaction of its own: it is made a copy again, and nobody who writes waits for it. */
+/** The standby has a SQL transaction of its own. It becomes a copy again, and no writer waits for it. */
 async function rebuilt(site: Running): Promise<DrillReport> {
   const { cluster, say } = site;
   const { active, standby } = await rolesOf(hubUrlOf(cluster.stack));
@@ -317,7 +319,7 @@ async function rebuilt(site: Running): Promise<DrillReport> {
     await pause(afterMs);
     const told = await load.stop();
     const now = { cluster, to: active };
-    const counted = await count(now, told, { faultAt, promotedAt: Infinity }); // Nobody is.
+    const counted = await count(now, told, { faultAt, promotedAt: Infinity }); // There is no promotion.
     const judged = await judge(now, told.clients, site.isTimed);
     const report = {
       ...{ kind: 'rebuild' as const, killedAt: null, from: active, to: active },

@@ -65,7 +65,7 @@ export async function openOperators(apiUrl: string) {
   };
   const [first, second] = await Promise.all([as('operator-1'), as('operator-2')]);
 
-  /** The same call again where nobody knows. @throws Error with the problem that the API told. */
+  /** Repeats a call of unknown outcome. @throws Error with the problem of the API. */
   async function asked(call: () => Promise<Reply>, what: string): Promise<Reply['body']> {
     const until = Date.now() + answeredWithinMs;
     for (;;) {

@@ -22,7 +22,7 @@ export interface Plan {
   /** The standby is behind when it happens. */
   readonly isBehind: boolean;
   readonly isPlanned: boolean;
-  /** Nobody asks: the watch decides by itself. */
+  /** The watch decides by itself. */
   readonly isWatched?: true;
   readonly rtoMaxMs: number;
 }
@@ -111,7 +111,7 @@ export interface LostRun {
 }
 
 const behindTheEpoch = [
-  'regions.advanceEpoch:beforeAck', // Burnt, and nobody has heard of it.
+  'regions.advanceEpoch:beforeAck', // The epoch has advanced, and no process has the answer.
   'regions.promoteRegion:before',
   'regions.promoteRedis:before',
   'regions.openRoutes:before',
@@ -131,7 +131,8 @@ const takenBack = (plan: LostRun['plan']): LostRun => ({
 });
 
 const everythingStopped = [
-  forward('regions.drainRegion:before', 'blackout', 'planned'), // Fenced, and its epoch not burnt: nobody may open it.
+  // The region is fenced, and the epoch has not advanced: it may not be opened.
+  forward('regions.drainRegion:before', 'blackout', 'planned'),
   forward('regions.openRoutes:before', 'blackout', 'crash'),
 ];
 

@@ -24,7 +24,9 @@ import type { RegionAddresses } from './addresses';
 import { withRedis } from '../../runtime/redis';
 import { openConnection } from '../../runtime/mysql/door';
 
-/** What the hub says of a cluster whose regions have their roles. @param isStandingBy commits are acknowledged by both. */
+/**
+ * What the hub says of a cluster whose regions have their roles. @param isStandingBy commits are acknowledged by both.
+ */
 export async function noteRoles(
   hubUrl: string,
   { active, standby }: Roles,
@@ -97,7 +99,7 @@ export async function standbysOf(hubUrl: string): Promise<readonly Region[]> {
 }
 
 /**
- * Takes writes: the region that the hub names, and only while nobody moves the regions.
+ * Opens the region that the hub names for writes, and only while no switch or rejoin is under way.
  *
  * @throws where somebody does by now.
  */
@@ -160,7 +162,7 @@ export async function standBy(
   await withRegion(active.mysqlUrl, callMs, async (region) => {
     await acknowledgeTogether(region);
     await demandStandby(region).catch(async (error: unknown) => {
-      await acknowledgeAlone(region); // Every commit would wait for nobody, also of who tries again.
+      await acknowledgeAlone(region); // Otherwise every commit would wait without a standby, also in a retry.
       throw error;
     });
   });

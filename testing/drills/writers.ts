@@ -114,7 +114,7 @@ class Stale extends Error {}
 const open = (uri: string): Promise<Connection> =>
   openConnection({ url: uri, connectMs: statementMs });
 
-/** @returns whether a write is refused in words, or nobody is there who could take it. Silence is no refusal. */
+/** @returns whether a write is refused with an error, or no server is reachable. No answer is no refusal. */
 export async function refusesWrites(url: string): Promise<boolean> {
   let connection: Connection;
   try {
@@ -173,7 +173,7 @@ async function bounded(connection: Connection, work: () => Promise<void>): Promi
     }, statementMs);
   });
   const working = work();
-  working.catch(() => undefined); // It may end behind its time, when nobody waits.
+  working.catch(() => undefined); // It may end after its deadline, without a waiting caller.
   try {
     await Promise.race([working, late]);
   } finally {

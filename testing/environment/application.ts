@@ -53,7 +53,7 @@ export const programArguments = (
   { folder, nodeArguments } = shippedBuild,
 ): string[] => [...nodeArguments, join(folder, programs[role])];
 
-/** What an application shares with nobody else on the same servers. */
+/** Names that belong to one application only on shared servers. */
 export interface ApplicationSite {
   readonly stack: Stack;
   readonly namespace: string;

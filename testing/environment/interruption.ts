@@ -1,4 +1,6 @@
-/** A signal to a group of processes reaches us from its sender and from everybody above us who hands it on: one wish. */
+/**
+ * A signal to a group of processes reaches us from its sender and from everybody above us who hands it on: one wish.
+ */
 const oneWishMs = 1_000;
 
 /** Aborted by the first SIGINT or SIGTERM. One that comes later ends this process at once, with 1. */
@@ -15,7 +17,7 @@ export function stopSignal(): AbortSignal {
   return stopping.signal;
 }
 
-/** Ctrl-C, as an error: whoever races with it stops what was started all the same. */
+/** Ctrl-C as an error. Its callers still stop what they have started. */
 export function interruption(): Promise<never> {
   return new Promise((_resolve, reject) => {
     stopSignal().addEventListener('abort', () => reject(new Error('Interrupted.')));

@@ -6,7 +6,9 @@ export interface PayloadsJson {
   readonly payloads?: readonly PayloadJson[];
 }
 
-/** The parts of an event that the gate looks at, as `temporal workflow show --output json` and the recorder write them. */
+/**
+ * The parts of an event that the gate looks at, as `temporal workflow show --output json` and the recorder write them.
+ */
 export interface HistoryEvent {
   eventId: string;
   eventType: string;
@@ -79,8 +81,8 @@ export const isUntouched = ({ events }: History): boolean =>
   events.every((event) => event.workflowTaskCompletedEventAttributes === undefined);
 
 /**
- * The SDK's own mark in the first task that was completed, with flag 1. Histories without it, hand-made or cleaned ones,
- * are compared so loosely that renamed activities and swapped steps pass.
+ * The SDK's own mark in the first task that was completed, with flag 1. Histories without it, hand-made or cleaned
+ * ones, are compared so loosely that renamed activities and swapped steps pass.
  */
 export const isOfARealWorker = ({ events }: History): boolean =>
   events
@@ -99,7 +101,7 @@ const endings = new Set([
 export const isEnded = ({ events }: History): boolean =>
   endings.has(events.at(-1)?.eventType ?? '');
 
-/** A task stands at the end that nobody has completed: what the code asks for in it is not written yet. */
+/** Whether the last workflow task is not completed: its commands are not in the history yet. */
 export function hasTaskUnderWay({ events }: History): boolean {
   const lastOf = (is: (event: HistoryEvent) => boolean): number => events.findLastIndex(is);
   return (

@@ -24,7 +24,7 @@ export interface ReplayFailure {
 /** What a replay has come to. Nothing replayed is no success: `replayed` is 0 then. */
 export interface Replayed {
   readonly replayed: number;
-  /** Runs whose first workflow task nobody has completed: nothing to replay yet. */
+  /** Runs without a completed workflow task: there is nothing to replay yet. */
   readonly untouched: number;
   /** Replayed histories by flow; those of jobs by their workflow type. */
   readonly flows: Readonly<Record<string, number>>;

@@ -44,7 +44,7 @@ async function buildOnce(
   }
 }
 
-// Left by an interrupted build; under the lock nobody else can be writing there.
+// Left by an interrupted build. Under the lock no other process writes there.
 function dropUnfinished(name: string): void {
   for (const entry of readdirSync(cacheFolder()))
     if (entry.startsWith(`${name}.tmp-`))

@@ -23,7 +23,7 @@ export interface UnpackedProgram {
 // The suite that rolls: new enough for both servers. The versions are checked after unpacking.
 const suite = 'sid';
 const packages = ['mysql-server-core', 'redis-server'];
-// Needed by maintainer scripts alone, which nobody runs here.
+// Only maintainer scripts need them, and they do not run here.
 const skipped = /^(perl|libperl|libgdbm|libdb5\.3|adduser|passwd|base-passwd|login|debconf)/;
 const minutes = 60_000;
 

@@ -59,7 +59,7 @@ function bytesLeft(folder: string): number {
     const { bavail, bsize } = statfsSync(folder);
     return bavail * bsize;
   } catch {
-    return Infinity; // Nobody can tell.
+    return Infinity; // The size is unknown.
   }
 }
 

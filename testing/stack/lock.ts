@@ -18,9 +18,9 @@ const holderSchema = z.object({ pid: z.number(), startTime: z.string(), token: z
 type Holder = z.infer<typeof holderSchema>;
 
 /**
- * Runs `work` while no other process holds the lock file. A holder that died is passed over, and so is a file that names
- * none: it was whole when it was linked, so a loss of power has emptied it.
- * Not re-entrant: two calls in one process take turns as well.
+ * Runs `work` while no other process holds the lock file. A holder that died is passed over, and so is a file that
+ * names none: it was whole when it was linked, so a loss of power has emptied it. Not re-entrant: two calls in one
+ * process take turns as well.
  *
  * @param onWait called once, with the holder's pid, when somebody else is at work; what it throws ends the wait.
  */
@@ -56,7 +56,7 @@ export async function withLock<Result>(
   }
 }
 
-// A link to a file already written: whoever sees the lock sees its holder, too.
+// A link to a complete file: a process that sees the lock sees its holder, too.
 function take(file: string, mine: Holder): boolean {
   const written = `${file}.${mine.token}`;
   writeFileSync(written, JSON.stringify(mine));

@@ -175,7 +175,7 @@ function linuxStartTime(pid: number): string | undefined {
     // The program's name stands in brackets and may hold blanks: count from behind the last bracket.
     const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const ticks = fields[18];
-    // A zombie is dead; in a container nobody may ever collect it.
+    // A zombie is dead. In a container it may never be collected.
     if (ticks === undefined || state === 'Z' || state === 'X') return undefined;
     return `${bootId()}/${ticks}`;
   } catch {

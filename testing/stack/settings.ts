@@ -60,7 +60,7 @@ export const mysqlSettings: Readonly<Record<string, string>> = {
   'innodb-rollback-on-timeout': 'OFF', // The default, written down because the stores rely on it.
   'max-connections': '400',
   'performance-schema': 'OFF', // Saves some 200 MB; nothing here reads it.
-  mysqlx: 'OFF', // A second port that nobody uses.
+  mysqlx: 'OFF', // It would open a second, unused port.
 };
 
 /**
@@ -87,7 +87,9 @@ export const mysqlRegionFlags = (region: string, serverId: number): readonly str
   ...Object.entries(mysqlRegionSettings).map(([name, value]) => `--${name}=${value}`),
 ];
 
-/** Directives of redis.conf in a region: who has lost the other one refuses writes, until somebody lets it go on alone. */
+/**
+ * Directives of redis.conf in a region: who has lost the other one refuses writes, until somebody lets it go on alone.
+ */
 export const redisRegionSettings: Readonly<Record<string, string>> = {
   save: '""',
   'repl-diskless-sync': 'yes',

@@ -349,7 +349,7 @@ function stackOf(context: Context): Stack {
   };
 }
 
-/** Whoever stops or removes a profile needs no password that opens anything, only one that is there. */
+/** Placeholder passwords: to stop or remove a profile, no real password is needed. */
 function secretsOrLost(profile: Profile): Readonly<Record<string, string>> {
   try {
     return readSecrets(profile);

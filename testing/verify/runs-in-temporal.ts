@@ -30,7 +30,7 @@ interface Row {
 }
 
 /**
- * X1: who was accepted stands in the table, who was started is known to Temporal, and Temporal runs nobody else.
+ * X1: every accepted transaction has a row, Temporal knows every started one, and Temporal runs no others.
  * Sound at any moment: the table is read before Temporal where Temporal may lack something, and again after it.
  *
  * @param accepted what clients were told is accepted.

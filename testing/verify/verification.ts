@@ -54,7 +54,7 @@ export interface BooksAddresses {
 export interface RoundOfBooks extends Books {
   /**
    * Nothing was open or written while it was read: what a `quiescent` round says holds of the end, not of a moment.
-   * `null`: nobody looked.
+   * `null`: it was not checked.
    */
   readonly isQuiet: boolean | null;
 }

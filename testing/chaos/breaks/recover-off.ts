@@ -1,4 +1,4 @@
-/** Finds no run without an owner, so nobody brings one to its ending. */
+/** Finds no run without an owner, so such a run never ends. */
 import type * as sound from '../../../activities/reconciliation/open-runs';
 
 export { asFound, claimStarts } from '../../../activities/reconciliation/open-runs';

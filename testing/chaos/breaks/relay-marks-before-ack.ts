@@ -13,7 +13,7 @@ export const createRelay: typeof sound.createRelay = (dependencies) =>
       ...dependencies.producer,
       publish(records) {
         setTimeout(() => {
-          dependencies.producer.publish(records).catch(() => undefined); // It was marked: nobody sends it again.
+          dependencies.producer.publish(records).catch(() => undefined); // It is marked, so it is never sent again.
         }, onTheWayMs);
         return Promise.resolve();
       },

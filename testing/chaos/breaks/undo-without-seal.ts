@@ -1,4 +1,4 @@
-/** Undoes a transaction whose decision nobody has asked about. */
+/** Undoes a transaction without the seal of its decision. */
 import * as sound from '../../../workflows/kernel/coordinator';
 
 export const coordinate: typeof sound.coordinate = (kernel, story, isContinued) =>

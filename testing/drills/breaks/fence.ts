@@ -1,4 +1,4 @@
-/** Tells of a fence that nobody has put up. */
+/** Reports a fence without fencing. */
 import type { FenceProof } from '../../../contracts/participants/regions';
 
 export const fence = (): Promise<FenceProof> => Promise.resolve({ way: 'sql', ms: 0 });

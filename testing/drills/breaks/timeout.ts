@@ -1,4 +1,4 @@
-/** Waits for the standby for a second, and then acknowledges alone: a clock decides what nobody has decided. */
+/** Waits for the standby for a second, and then acknowledges alone: a clock decides instead of the hub. */
 import type { Connection } from 'mysql2/promise';
 
 export {

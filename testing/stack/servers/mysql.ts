@@ -71,7 +71,7 @@ export const mysql: Server = {
   given: () => givenAddresses().mysql,
 };
 
-/** Read-only until somebody promotes it: whoever starts again does not know its role. */
+/** Read-only until a promotion: a restarted server does not know its role. */
 const mysqlOf = (region: Region, id: number): Server => ({
   ...mysqlServer(
     `mysql-${region}`,
