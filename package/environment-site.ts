@@ -6,8 +6,10 @@ import { join, resolve } from 'node:path';
 import { Client } from '@temporalio/client';
 import { z } from 'zod';
 
-import { databasePrefix, databases } from '../runtime/databases/names';
+import { databasePrefix } from '../runtime/databases/names';
 import { provision } from '../runtime/databases/provision';
+import { shopDatabases } from '../runtime/databases/shop';
+import { databasesOf } from '../runtime/databases/users';
 import { writeJson } from '../runtime/whole-file';
 import {
   givenAddresses,
@@ -33,8 +35,10 @@ export const environmentSite = (project: () => Project | undefined): Site => ({
   async migrate({ prefix }) {
     const adminUrl = demand('MYSQL_URL', givenAddresses().mysql, 'an administrator of MySQL');
     const named = typeof prefix === 'string' ? prefix : databasePrefix;
-    const urls = await provision(adminUrl, { prefix: named, secret });
-    return { databases: databases.map((name) => named + name), urls };
+    const given = project();
+    const declared = given ? { migrations: given.migrations } : shopDatabases;
+    const urls = await provision(adminUrl, { ...declared, prefix: named, secret });
+    return { databases: databasesOf(declared).map((name) => named + name), urls };
   },
   apiDatabaseUrl: () =>
     Promise.resolve(

@@ -4,7 +4,6 @@
  */
 import type { Option } from 'commander';
 
-import type { DatabaseUrls } from '../runtime/databases/names';
 import type { Issuer } from '../testing/environment/operators';
 import type { BooksAddresses } from '../testing/verify/verification';
 
@@ -21,10 +20,11 @@ export interface TemporalAddress {
 export interface Site {
   /** What a command takes so that people can name the site: none where there is one. */
   readonly options: (whose: string) => readonly Option[];
-  /** Creates and migrates what is missing. @returns databases, and the addresses that processes read. */
-  readonly migrate: (
-    options: SiteOptions,
-  ) => Promise<{ readonly databases: readonly string[]; readonly urls: DatabaseUrls }>;
+  /** Creates and migrates what is missing. @returns databases, and by variable the addresses that processes read. */
+  readonly migrate: (options: SiteOptions) => Promise<{
+    readonly databases: readonly string[];
+    readonly urls: Readonly<Record<string, string>>;
+  }>;
   /** Address for a user who may read and write keys. */
   readonly apiDatabaseUrl: (options: SiteOptions) => Promise<string>;
   /** What can be asked, SQL alone where `quick`. */

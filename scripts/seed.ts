@@ -6,7 +6,7 @@ import { isCurrency, type Currency, type Money } from '../contracts/engine/money
 import { createSqlPool, inSqlTransaction, type SqlPool } from '../activities/fence/sql-transaction';
 import type { SqlTransaction } from '../activities/fence/participant';
 import { fail } from './report';
-import type { DatabaseUrls } from '../runtime/databases/names';
+import type { DatabaseUrls } from '../runtime/databases/shop';
 import { provisionProfile } from '../testing/stack/provisioning';
 import { profiles, type Profile } from '../testing/stack/profile';
 

@@ -5,7 +5,8 @@ import { Client } from '@temporalio/client';
 import { Option } from 'commander';
 
 import type { Site } from '../package/site';
-import { databasePrefix, databases } from '../runtime/databases/names';
+import { databasePrefix } from '../runtime/databases/names';
+import { databases } from '../runtime/databases/shop';
 import { regionServersOf } from '../testing/drills/cluster';
 import { build } from '../testing/environment/build';
 import { authorizationOf } from '../testing/environment/credentials';

@@ -4,7 +4,7 @@
  */
 import { Command } from 'commander';
 
-import { databasePrefix, databaseVariables } from '../../runtime/databases/names';
+import { databasePrefix } from '../../runtime/databases/names';
 import type { Site, SiteOptions } from '../site';
 
 export function migrateCommand(site: Site): Command {
@@ -16,7 +16,7 @@ export function migrateCommand(site: Site): Command {
       const { databases, urls } = await site.migrate(options);
       console.error(`Migrated: ${databases.join(', ')}.`);
       if (options['env'] !== true) return;
-      for (const variable of databaseVariables) console.log(`${variable}=${urls[variable]}`);
+      for (const [variable, address] of Object.entries(urls)) console.log(`${variable}=${address}`);
     });
   for (const option of site.options('whose, unless MYSQL_URL says it')) command.addOption(option);
   return command;

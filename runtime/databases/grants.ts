@@ -2,8 +2,8 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { openConnection } from '../mysql/door';
-import { read, type Rights } from './rights';
-import type { User } from './users';
+import { read } from './rights';
+import type { User } from './names';
 
 const accessDenied = 1045;
 
@@ -31,7 +31,7 @@ export async function provisionUser(
     if (!(await opens(adminUrl, name, password)))
       await admin.query(`ALTER USER ?@'%' IDENTIFIED BY ?`, [name, password]);
     for (const database of user.databases) {
-      await grant(admin, `${prefix}${database}`, name, user.rights);
+      await grant(admin, `${prefix}${database}`, name, (table) => user.rights(table, database));
     }
   } finally {
     await admin.end();
@@ -54,7 +54,7 @@ async function grant(
   admin: Connection,
   database: string,
   user: string,
-  rights: Rights,
+  rights: (table: string) => string | undefined,
 ): Promise<void> {
   const [tables] = await admin.query<(RowDataPacket & { table: string })[]>(
     'SELECT table_name AS `table` FROM information_schema.tables WHERE table_schema = ?',

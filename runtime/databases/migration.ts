@@ -7,10 +7,9 @@ import { migrationsOf, type MigrationFile } from './migration-files';
 const lockWaitSeconds = 120;
 
 /**
- * Creates the database `<prefix><name>` and brings it to the newest migration of `migrations/<name>/`. Safe to repeat,
- * and for two processes at once: the second waits, then finds nothing to do.
+ * Creates the database `<prefix><name>` and brings it to the newest migration of the folder. Safe to repeat, and for two
+ * processes at once: the second waits, then finds nothing to do.
  *
- * @param folder of migrations; left out: this checkout's.
  * @throws where a migration that ran has been edited since (its checksum differs), or its SQL fails. MySQL commits each
  *   DDL statement by itself, so migrations are written to be run again.
  */
@@ -18,7 +17,7 @@ export async function migrateDatabase(
   adminUrl: string,
   name: string,
   prefix: string,
-  folder?: string,
+  folder: string,
 ): Promise<readonly string[]> {
   const database = `${prefix}${name}`;
   const connection = await openConnection({

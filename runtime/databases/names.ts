@@ -1,37 +1,51 @@
-/** Which databases there are, and by which variables processes reach them. */
-export const databases = ['inventory', 'accounts', 'orders', 'coupons', 'accord'] as const;
-export type Database = (typeof databases)[number];
+/** Which databases an application has, and by which variables processes reach them. */
+import type { BusinessRights, Rights } from './rights';
 
-/** Those whose outbox a relay empties. */
-export const relayed = [
-  'inventory',
-  'accounts',
-  'orders',
-  'coupons',
-  'accord',
-] as const satisfies readonly Database[];
+export interface User<Variable extends string = string> {
+  /** With the prefix at most 32 letters, MySQL's bound. */
+  readonly name: string;
+  /** Bears its addresses. */
+  readonly variable: Variable;
+  /** Names of participants, or `accord`. */
+  readonly databases: readonly string[];
+  readonly rights: Rights;
+}
 
-export const databaseVariables = [
-  'INVENTORY_DATABASE_URL',
-  'ACCOUNTS_DATABASE_URL',
-  'ORDERS_DATABASE_URL',
-  'COUPONS_DATABASE_URL',
-  'ACCORD_DATABASE_URL',
-  'RELAY_DATABASE_URLS',
-  'CONSUMER_DATABASE_URL',
-  'API_DATABASE_URL',
-  'API_ORDERS_DATABASE_URL',
-  'API_ACCOUNTS_DATABASE_URL',
-  'API_INVENTORY_DATABASE_URL',
-  'API_COUPONS_DATABASE_URL',
-  'API_BOOKS_DATABASE_URLS',
-  'FAILOVER_DATABASE_URL',
-  'WATCH_DATABASE_URL',
-  'VERIFY_DATABASE_URLS',
-] as const;
-/** A variable that a process reads. The plural ones hold several addresses, separated by commas. */
-export type DatabaseVariable = (typeof databaseVariables)[number];
-export type DatabaseUrls = Readonly<Record<DatabaseVariable, string>>;
+/** What the databases of an application are made from. `accord` is every application's, and made with them. */
+export interface ApplicationDatabases<
+  Participant extends string = string,
+  Own extends string = never,
+> {
+  /** For each participant of the application, the folder with the migrations of its database. */
+  readonly migrations: Readonly<Record<Participant, string>>;
+  /** What processes may do in its business tables; left out: the default of `rights.ts`. */
+  readonly rights?: Readonly<Partial<Record<Participant, BusinessRights>>>;
+  /** Beside those of every application. Left out: none. */
+  readonly users?: readonly User<Own>[];
+}
+
+/** Of every application. The plural ones hold several addresses, separated by commas. */
+export type EngineVariable =
+  | 'ACCORD_DATABASE_URL'
+  | 'RELAY_DATABASE_URLS'
+  | 'API_DATABASE_URL'
+  | 'API_BOOKS_DATABASE_URLS'
+  | 'VERIFY_DATABASE_URLS';
+
+/** As `databaseVariableOf` makes it: `HOTEL_DATABASE_URL`, `CAR_RENTAL_DATABASE_URL`. */
+export type VariableOf<Participant extends string> = string extends Participant
+  ? string
+  : `${Snake<Participant>}_DATABASE_URL`;
+
+type Snake<Name extends string> = Name extends `${infer Letter}${infer Rest}`
+  ? `${Letter extends Lowercase<Letter> ? Uppercase<Letter> : `_${Letter}`}${Snake<Rest>}`
+  : '';
+
+/** The address in each variable that a process reads. */
+export type DatabaseUrls<
+  Participant extends string = string,
+  Own extends string = never,
+> = Readonly<Record<EngineVariable | VariableOf<Participant> | Own, string>>;
 
 /** Prefix of the databases of a profile, in development, tests and demo. */
 export const databasePrefix = 'accord_';

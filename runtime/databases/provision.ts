@@ -7,15 +7,19 @@ import { PremisesBroken } from '../premises';
 import { passwordOf, provisionUser, urlFor, type Secret } from './grants';
 import { installationAt, markDatabases } from './installation-mark';
 import { migrateDatabase } from './migration';
-import { databases, databaseVariables, type Database, type DatabaseUrls } from './names';
-import { users, usersOf } from './users';
+import { migrationsOfAccord } from './migration-files';
+import type { ApplicationDatabases, DatabaseUrls, User } from './names';
+import { databasesOf, usersOf } from './users';
 
-export interface Provisioning {
+export interface Provisioning<
+  Participant extends string = string,
+  Own extends string = never,
+> extends ApplicationDatabases<Participant, Own> {
   /** Begins the name of every database and user: two stacks may share a server. `[a-z0-9_]{0,20}` */
   readonly prefix: string;
   readonly secret: Secret;
-  /** Left out: all of them. */
-  readonly only?: readonly Database[];
+  /** Names of participants, and `accord`. Left out: all of them. */
+  readonly only?: readonly string[];
   /** To which the databases belong where `accord` is not among them; left out: to none yet. */
   readonly installation?: string;
 }
@@ -26,13 +30,22 @@ export interface Provisioning {
  * @returns the addresses that processes read from their environment, empty where `only` left nothing of them.
  * @throws PremisesBroken where the server is none that Accord may use.
  */
-export async function provision(
+export async function provision<Participant extends string, Own extends string = never>(
   adminUrl: string,
-  { prefix, secret, only = databases, installation }: Provisioning,
-): Promise<DatabaseUrls> {
+  provisioning: Provisioning<Participant, Own>,
+): Promise<DatabaseUrls<Participant, Own>> {
+  const { prefix, secret, only = databasesOf(provisioning), installation } = provisioning;
   if (!/^[a-z0-9_]{0,20}$/.test(prefix)) throw new RangeError(`Not a prefix: "${prefix}".`);
+  const users = usersWithin(provisioning);
+  demandShortNames(prefix, users);
   await demandServer(adminUrl);
-  await Promise.all(only.map((database) => migrateDatabase(adminUrl, database, prefix)));
+  const folders: Readonly<Record<string, string>> = {
+    ...provisioning.migrations,
+    accord: migrationsOfAccord('accord'),
+  };
+  await Promise.all(
+    only.map((name) => migrateDatabase(adminUrl, name, prefix, folderOf(folders, name))),
+  );
   const owner = only.includes('accord')
     ? await installationAt(adminUrl, `${prefix}accord`)
     : installation;
@@ -40,17 +53,24 @@ export async function provision(
     const names = only.map((database) => `${prefix}${database}`);
     await markDatabases(adminUrl, names, owner);
   }
-  await Promise.all(usersOf(only).map((user) => provisionUser(adminUrl, prefix, user, secret)));
-  return addressesOf(adminUrl, { prefix, secret, only });
+  await Promise.all(users.map((user) => provisionUser(adminUrl, prefix, user, secret)));
+  return addressesOf(adminUrl, provisioning);
+}
+
+function folderOf(folders: Readonly<Record<string, string>>, database: string): string {
+  const folder = folders[database];
+  if (folder === undefined) throw new RangeError(`No migrations of the database ${database}.`);
+  return folder;
 }
 
 /** What `provision` has made is reached there; the server need not be. @returns as `provision`. */
-export async function addressesOf(
+export async function addressesOf<Participant extends string, Own extends string = never>(
   adminUrl: string,
-  { prefix, secret, only = databases }: Omit<Provisioning, 'installation'>,
-): Promise<DatabaseUrls> {
+  provisioning: Omit<Provisioning<Participant, Own>, 'installation'>,
+): Promise<DatabaseUrls<Participant, Own>> {
+  const { prefix, secret } = provisioning;
   const entries = await Promise.all(
-    usersOf(only).map(async (user) => {
+    usersWithin(provisioning).map(async (user) => {
       const password = await passwordOf(user, secret);
       const addresses = user.databases.map((database) =>
         urlFor(adminUrl, `${prefix}${user.name}`, password, `${prefix}${database}`),
@@ -58,9 +78,31 @@ export async function addressesOf(
       return [user.variable, addresses.join(',')] as const;
     }),
   );
-  const urls = new Map(entries);
-  const variables = databaseVariables.map((variable) => [variable, urls.get(variable) ?? '']);
-  return Object.fromEntries(variables) as DatabaseUrls; // It has every variable, by the line above.
+  const none = usersOf(provisioning).map(({ variable }) => [variable, ''] as const);
+  return Object.fromEntries([...none, ...entries]) as DatabaseUrls<Participant, Own>; // Of every user.
+}
+
+/** With the databases that are left, and none without any. */
+const usersWithin = <Participant extends string, Own extends string>(
+  provisioning: Pick<Provisioning<Participant, Own>, 'migrations' | 'rights' | 'users' | 'only'>,
+) => {
+  const { only = databasesOf(provisioning) } = provisioning;
+  return usersOf(provisioning)
+    .map((user) => ({
+      ...user,
+      databases: user.databases.filter((database) => only.includes(database)),
+    }))
+    .filter(({ databases }) => databases.length > 0);
+};
+
+const userNameLetters = 32;
+
+function demandShortNames(prefix: string, users: readonly User[]): void {
+  const long = users.find(({ name }) => `${prefix}${name}`.length > userNameLetters);
+  if (long)
+    throw new RangeError(
+      `${prefix}${long.name} has more than the ${userNameLetters} letters that MySQL takes of a user: give a shorter prefix or name.`,
+    );
 }
 
 /** @throws PremisesBroken before anything is made on a server that every process would refuse. */
@@ -78,14 +120,16 @@ async function demandServer(adminUrl: string): Promise<void> {
 export async function unprovision(
   adminUrl: string,
   prefix: string,
-  only: readonly Database[] = databases,
+  declared: Pick<Provisioning<string, string>, 'migrations' | 'users' | 'only'>,
 ): Promise<void> {
   if (prefix === '') throw new RangeError('Without a prefix nothing is dropped.');
+  const { only = databasesOf(declared) } = declared;
   const admin = await openConnection({ url: adminUrl });
   try {
     for (const database of only)
       await admin.query(`DROP DATABASE IF EXISTS \`${prefix}${database}\``);
-    for (const { name } of users) await admin.query(`DROP USER IF EXISTS '${prefix}${name}'@'%'`);
+    for (const { name } of usersOf(declared))
+      await admin.query(`DROP USER IF EXISTS '${prefix}${name}'@'%'`);
   } finally {
     await admin.end();
   }

@@ -1,42 +1,48 @@
-/** Who may do what in which table: each user the least that its process needs. */
-export const read = 'SELECT';
-const append = 'SELECT, INSERT';
-const change = 'SELECT, INSERT, UPDATE';
-
-/** Rights on one table; `undefined`: none. */
-export type Rights = (table: string) => string | undefined;
-
 /**
- * Rights of a transaction worker in the database of its participant. Tables that are not named here belong to the
- * business.
+ * Who may do what in which table: each user the least that its process needs. Here stand the tables that every database
+ * has, and those of `accord`; what is not named is a table of the business, whose rights the application declares.
  */
-export const workerRights: Rights = (table) => {
-  switch (table) {
-    case 'schemaversion':
-    case 'outbox_leases':
-      return undefined;
-    case 'region_epoch': // Moved by a promotion alone, which is an administrator's.
-    case 'cluster_state':
-    case 'payment_transitions':
-      return read;
-    case 'fence': // A fresh row goes where a refusal is not recorded.
-      return `${change}, DELETE`;
-    case 'outbox':
-    case 'ledger_entries':
-    case 'payment_audit':
-    case 'blocked_accounts': // A block is lifted by an administrator.
-    case 'events':
-      return append;
-    case 'merchant_movements':
-      return `${append}, UPDATE (settlement_id, settlement_page)`;
-    case 'order_views': // The consumer's.
-    case 'consumed':
-    case 'dead_letters':
-      return undefined;
-    default:
-      return change;
-  }
+export const read = 'SELECT';
+export const append = 'SELECT, INSERT';
+export const change = 'SELECT, INSERT, UPDATE';
+
+/** Rights on one table of a database; `undefined`: none. */
+export type Rights = (table: string, database: string) => string | undefined;
+
+/** Rights on the business tables of one participant. */
+export interface BusinessRights {
+  /** Of a transaction worker. */
+  readonly worker: (table: string) => string | undefined;
+  /** Of what compares them, whose findings the API shows to operators. */
+  readonly checks: (table: string) => string | undefined;
+}
+
+/** Of a participant that declares none. */
+export const defaultRights: BusinessRights = {
+  worker: () => `${change}, DELETE`,
+  checks: () => read,
 };
+
+/** Rights of a transaction worker in the database of its participant. */
+export const workerRights =
+  (business: BusinessRights['worker']): Rights =>
+  (table) => {
+    switch (table) {
+      case 'schemaversion':
+      case 'outbox_leases':
+        return undefined;
+      case 'region_epoch': // Moved by a promotion alone, which is an administrator's.
+        return read;
+      case 'fence': // A fresh row goes where a refusal is not recorded.
+        return `${change}, DELETE`;
+      case 'outbox':
+        return append;
+      case 'books_position':
+        return change;
+      default:
+        return business(table);
+    }
+  };
 
 /** In `accord` a worker decides and moves runs; keys and audit are the API's. */
 export const accordWorkerRights: Rights = (table) => {
@@ -45,9 +51,11 @@ export const accordWorkerRights: Rights = (table) => {
     case 'findings':
       return change;
     case 'fence':
+      return `${change}, DELETE`;
     case 'outbox':
+      return append;
     case 'cluster_state':
-      return workerRights(table);
+      return read;
     default:
       return undefined;
   }
@@ -61,18 +69,6 @@ export const relayRights: Rights = (table) => {
       return change; // The first relay adds the seats.
     case 'cluster_state': // It names the active region.
       return read;
-    default:
-      return undefined;
-  }
-};
-
-export const consumerRights: Rights = (table) => {
-  switch (table) {
-    case 'order_views':
-    case 'dead_letters':
-      return change;
-    case 'consumed':
-      return append;
     default:
       return undefined;
   }
@@ -108,76 +104,33 @@ export const apiRights: Rights = (table) => {
   }
 };
 
-export const apiOrdersRights: Rights = (table) => (table === 'order_views' ? read : undefined);
-
-/** What the API shows of accounts, and what it looks at before it accepts. */
-export const apiAccountsRights: Rights = (table) => {
-  switch (table) {
-    case 'accounts':
-    case 'ledger_entries':
-    case 'payments':
-    case 'refunds':
-    case 'risk_assessments':
-    case 'payment_reviews':
-    case 'settlements':
-    case 'settlement_positions':
-    case 'merchant_movements':
-      return read;
-    default:
-      return undefined;
-  }
-};
-
-export const apiInventoryRights: Rights = (table) => (table === 'stock' ? read : undefined);
-
-export const apiCouponsRights: Rights = (table) => (table === 'coupons' ? read : undefined);
-
-/** What the checks compare, which the API shows to operators: names, states and sums, never what anybody wrote. */
-export const apiBooksRights: Rights = (table) => {
-  switch (table) {
-    case 'fence':
-      return 'SELECT (gid, branch, state, reserves, epoch, created_at, expires_at)';
-    case 'outbox':
-      return 'SELECT (id, event_id, gid, branch, op, aggregate_id, sequence, created_at, published_at)';
-    case 'runs': // With the steps that persons have answered for.
-      return 'SELECT (gid, state, by_hand, resolved_by_hand, ended_at)';
-    case 'payments':
-      return 'SELECT (payment_id, status, amount, captured, refunding, refunded, charging_back, charged_back, gid, branch)';
-    case 'refunds':
-      return 'SELECT (payment_id, kind, state, amount, gid, branch)';
-    case 'orders':
-      return 'SELECT (order_id, gid, branch, status, amount_minor, discount_minor)';
-    case 'events':
-      return 'SELECT (aggregate_id, version)';
-    case 'order_views':
-      return 'SELECT (order_id, version)';
-    case 'schemaversion':
-    case 'region_epoch':
-    case 'cluster_state':
-    case 'accounts':
-    case 'account_sums':
-    case 'ledger_entries':
-    case 'holds':
-    case 'credits':
-    case 'merchant_movements':
-    case 'settlements':
-    case 'settlement_positions':
-    case 'stock':
-    case 'stock_sums':
-    case 'reservations':
-    case 'coupons':
-    case 'coupon_sums':
-    case 'coupon_reservations':
-    case 'order_lines':
-    case 'consumed':
-      return read;
-    default:
-      return undefined;
-  }
-};
+/** What the checks compare: names, states and sums, never what anybody wrote. @param businessOf by database. */
+export const checkRights =
+  (businessOf: (database: string) => BusinessRights['checks']): Rights =>
+  (table, database) => {
+    switch (table) {
+      case 'fence':
+        return 'SELECT (gid, branch, state, reserves, epoch, created_at, expires_at)';
+      case 'outbox':
+        return 'SELECT (id, event_id, gid, branch, op, aggregate_id, sequence, created_at, published_at)';
+      case 'schemaversion':
+      case 'region_epoch':
+      case 'cluster_state':
+        return read;
+      case 'runs': // With the steps that persons have answered for.
+        if (database === 'accord')
+          return 'SELECT (gid, state, by_hand, resolved_by_hand, ended_at)';
+        return businessOf(database)(table);
+      case 'outbox_leases':
+      case 'books_position':
+        return undefined;
+      default:
+        return database === 'accord' ? undefined : businessOf(database)(table);
+    }
+  };
 
 /** The failover worker coordinates its own runs, and is the one that moves the cluster's row. */
-export const failoverRights: Rights = (table) => {
+export const failoverRights: Rights = (table, database) => {
   switch (table) {
     case 'cluster_state':
     case 'regions':
@@ -194,20 +147,6 @@ export const failoverRights: Rights = (table) => {
     case 'approvals': // It asks, and never decides.
       return append;
     default:
-      return accordWorkerRights(table);
+      return accordWorkerRights(table, database);
   }
 };
-
-/** Rights of the user that proves that a region takes writes, from any vantage point: only this proof. */
-export const watchRights: Rights = (table) => {
-  switch (table) {
-    case 'heartbeat':
-      return change;
-    case 'region_epoch':
-      return read;
-    default:
-      return undefined;
-  }
-};
-
-export const verifyRights: Rights = () => read;

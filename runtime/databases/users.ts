@@ -1,109 +1,71 @@
 /** The MySQL users: one for each process and what it reaches. */
-import { databases, relayed, type Database, type DatabaseVariable } from './names';
+import { databaseVariableOf } from '../environment';
+import type { ApplicationDatabases, EngineVariable, User, VariableOf } from './names';
 import {
   accordWorkerRights,
-  apiAccountsRights,
-  apiBooksRights,
-  apiCouponsRights,
-  apiInventoryRights,
-  apiOrdersRights,
   apiRights,
-  consumerRights,
-  failoverRights,
+  checkRights,
+  defaultRights,
+  read,
   relayRights,
-  verifyRights,
-  watchRights,
   workerRights,
-  type Rights,
 } from './rights';
 
-export interface User {
-  /** With the prefix at most 32 letters, MySQL's bound. */
-  readonly name: string;
-  readonly variable: DatabaseVariable;
-  readonly databases: readonly Database[];
-  readonly rights: Rights;
-}
-
-export const users: readonly User[] = [
-  {
-    name: 'inventory',
-    variable: 'INVENTORY_DATABASE_URL',
-    databases: ['inventory'],
-    rights: workerRights,
-  },
-  {
-    name: 'accounts',
-    variable: 'ACCOUNTS_DATABASE_URL',
-    databases: ['accounts'],
-    rights: workerRights,
-  },
-  { name: 'orders', variable: 'ORDERS_DATABASE_URL', databases: ['orders'], rights: workerRights },
-  {
-    name: 'coupons',
-    variable: 'COUPONS_DATABASE_URL',
-    databases: ['coupons'],
-    rights: workerRights,
-  },
-  {
-    name: 'accord',
-    variable: 'ACCORD_DATABASE_URL',
-    databases: ['accord'],
-    rights: accordWorkerRights,
-  },
-  { name: 'relay', variable: 'RELAY_DATABASE_URLS', databases: relayed, rights: relayRights },
-  {
-    name: 'consumer',
-    variable: 'CONSUMER_DATABASE_URL',
-    databases: ['orders'],
-    rights: consumerRights,
-  },
-  { name: 'api', variable: 'API_DATABASE_URL', databases: ['accord'], rights: apiRights },
-  {
-    name: 'api_orders',
-    variable: 'API_ORDERS_DATABASE_URL',
-    databases: ['orders'],
-    rights: apiOrdersRights,
-  },
-  {
-    name: 'api_accounts',
-    variable: 'API_ACCOUNTS_DATABASE_URL',
-    databases: ['accounts'],
-    rights: apiAccountsRights,
-  },
-  {
-    name: 'api_inventory',
-    variable: 'API_INVENTORY_DATABASE_URL',
-    databases: ['inventory'],
-    rights: apiInventoryRights,
-  },
-  {
-    name: 'api_coupons',
-    variable: 'API_COUPONS_DATABASE_URL',
-    databases: ['coupons'],
-    rights: apiCouponsRights,
-  },
-  {
-    name: 'api_books',
-    variable: 'API_BOOKS_DATABASE_URLS',
-    databases,
-    rights: apiBooksRights,
-  },
-  {
-    name: 'failover',
-    variable: 'FAILOVER_DATABASE_URL',
-    databases: ['accord'],
-    rights: failoverRights,
-  },
-  { name: 'watch', variable: 'WATCH_DATABASE_URL', databases: ['orders'], rights: watchRights },
-  { name: 'verify', variable: 'VERIFY_DATABASE_URLS', databases, rights: verifyRights },
+/** The participants, then `accord`. */
+export const databasesOf = ({
+  migrations,
+}: Pick<ApplicationDatabases, 'migrations'>): readonly string[] => [
+  ...Object.keys(migrations),
+  'accord',
 ];
 
-/** Users with rights in any of these databases, and in no other one. */
-export const usersOf = (only: readonly Database[]): readonly User[] =>
-  users
-    .map((user) => ({
-      ...user,
-      databases: user.databases.filter((database) => only.includes(database)),
-    }))
-    .filter((user) => user.databases.length > 0);
+/**
+ * One for each participant, for a transaction worker; those of the engine's processes; those that the application declares.
+ *
+ * @throws RangeError where two have one name.
+ */
+export function usersOf<Participant extends string, Own extends string>(
+  declared: ApplicationDatabases<Participant, Own>,
+): readonly User<EngineVariable | VariableOf<Participant> | Own>[] {
+  const participants = Object.keys(declared.migrations) as Participant[]; // Of this record.
+  const rightsOf = (database: string) =>
+    declared.rights?.[database as Participant] ?? defaultRights; // `accord` has none of its own.
+  const everywhere = [...participants, 'accord'];
+  const users = [
+    ...participants.map((participant) => ({
+      name: participant,
+      variable: databaseVariableOf(participant) as VariableOf<Participant>,
+      databases: [participant],
+      rights: workerRights(rightsOf(participant).worker),
+    })),
+    {
+      ...({ name: 'accord', variable: 'ACCORD_DATABASE_URL', databases: ['accord'] } as const),
+      rights: accordWorkerRights,
+    },
+    {
+      ...({ name: 'relay', variable: 'RELAY_DATABASE_URLS', databases: everywhere } as const),
+      rights: relayRights,
+    },
+    {
+      ...({ name: 'api', variable: 'API_DATABASE_URL', databases: ['accord'] } as const),
+      rights: apiRights,
+    },
+    {
+      ...({
+        name: 'api_books',
+        variable: 'API_BOOKS_DATABASE_URLS',
+        databases: everywhere,
+      } as const),
+      rights: checkRights((database) => rightsOf(database).checks),
+    },
+    ...(declared.users ?? []),
+    {
+      ...({ name: 'verify', variable: 'VERIFY_DATABASE_URLS', databases: everywhere } as const),
+      rights: () => read,
+    },
+  ];
+  const names = users.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new RangeError(`Two MySQL users of one name: ${twice}.`);
+  return users;
+}

@@ -6,7 +6,7 @@ import { moneyText } from '../../contracts/engine/money';
 import { orderStatuses } from '../../contracts/participants/orders';
 import { paymentStatuses } from '../../contracts/participants/payments';
 import { runStates } from '../../contracts/engine/transaction';
-import type { Database } from '../../runtime/databases/names';
+import type { Database } from '../../runtime/databases/shop';
 import type { EventRecords } from './events';
 import type { Changes } from './planned-run';
 import type { Scene } from './scene';

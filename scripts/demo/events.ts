@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { eventIdHeader } from '../../contracts/engine/events';
 import { createLogger } from '../../runtime/logger';
 import { allTopics, createKafka, ensureTopics } from '../../runtime/kafka/client';
-import { databases } from '../../runtime/databases/names';
+import { databases } from '../../runtime/databases/shop';
 import { pause } from '../../runtime/waiting';
 import { gidsOf, ofTenant } from './tenant';
 import type { Scene } from './scene';

@@ -2,7 +2,7 @@
 import type { Connection } from 'mysql2/promise';
 
 import { topicOf, transactionsTopic } from '../../contracts/engine/events';
-import type { Database } from '../../runtime/databases/names';
+import type { Database } from '../../runtime/databases/shop';
 import { openConnection } from '../../runtime/mysql/door';
 
 /** Who buys: few enough that each has bought often. */

@@ -1,6 +1,6 @@
 /** Tables after a long time and an outage: as many rows wait as are done. */
 import type { SqlPool } from '../../activities/fence/sql-transaction';
-import type { Database } from '../../runtime/databases/names';
+import type { Database } from '../../runtime/databases/shop';
 import { fill } from './filling';
 
 export const tenant = 'bench';

@@ -16,6 +16,7 @@ import { shopChecks } from '../../invariants/shop';
 import type { Reading } from '../../invariants/reading';
 import type { Database } from '../../invariants/reading';
 import { provision, unprovision } from '../../runtime/databases/provision';
+import { shopDatabases } from '../../runtime/databases/shop';
 import { fillBooks } from './filled-books';
 import { latencyOf, type Latency } from './latency';
 
@@ -73,7 +74,7 @@ export async function measureInvariants(
 ): Promise<InvariantFigures> {
   const prefix = `t${randomBytes(4).toString('hex')}_`; // What a killed measurement leaves is dropped with what tests leave.
   const password = randomBytes(12).toString('hex');
-  const urls = await provision(adminUrl, { prefix, secret: () => password });
+  const urls = await provision(adminUrl, { ...shopDatabases, prefix, secret: () => password });
   const verifyUrls = urls.VERIFY_DATABASE_URLS.split(',');
   try {
     say(`Filling the books with ${transactions} ended transactions …`);
@@ -105,7 +106,7 @@ export async function measureInvariants(
       await pack.close();
     }
   } finally {
-    await unprovision(adminUrl, prefix);
+    await unprovision(adminUrl, prefix, shopDatabases);
   }
 }
 

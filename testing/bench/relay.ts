@@ -16,6 +16,7 @@ import { createRelayMetrics } from '../../workers/relay/metrics';
 import { createOutboxStore, type OutboxStore } from '../../workers/relay/outbox-store';
 import { createRelay, relayDefaults } from '../../workers/relay/relay';
 import { provision, unprovision } from '../../runtime/databases/provision';
+import { shopDatabases } from '../../runtime/databases/shop';
 import type { Stack } from '../stack/stack';
 import { fill, patient } from './filling';
 import { latencyOf, type Latency } from './latency';
@@ -52,6 +53,7 @@ export async function measureRelay(
   const prefix = `t${randomBytes(4).toString('hex')}_`; // What a killed measurement leaves is dropped with what tests leave.
   const password = randomBytes(12).toString('hex');
   const urls = await provision(mysql.adminUrl, {
+    ...shopDatabases,
     prefix,
     only: [database],
     secret: () => password,
@@ -91,7 +93,7 @@ export async function measureRelay(
   } finally {
     await withAdmin(kafka, (of) => of.deleteTopics({ topics: [topic] })).catch(() => undefined);
     await Promise.all([pool.close(), admin.close()]);
-    await unprovision(mysql.adminUrl, prefix, [database]);
+    await unprovision(mysql.adminUrl, prefix, { ...shopDatabases, only: [database] });
   }
 }
 

@@ -34,7 +34,7 @@ import { createDeadLetterStore } from '../../workers/consumers/dead-letter-store
 import { createOrderViewStore } from '../../workers/consumers/order-view/store';
 import { createOutboxStore } from '../../workers/relay/outbox-store';
 import { relayDefaults } from '../../workers/relay/relay';
-import type { Database, DatabaseUrls } from '../../runtime/databases/names';
+import { type Database, type DatabaseUrls, shopDatabases } from '../../runtime/databases/shop';
 import { provision, unprovision } from '../../runtime/databases/provision';
 import { fillHistory, hotAccount, tenant } from './filled-history';
 import { patient } from './filling';
@@ -93,7 +93,12 @@ export async function measureStatements(
 ): Promise<StatementFigures> {
   const prefix = `t${randomBytes(4).toString('hex')}_`; // What a killed measurement leaves is dropped with what tests leave.
   const password = randomBytes(12).toString('hex');
-  const urls = await provision(adminUrl, { prefix, only: used, secret: () => password });
+  const urls = await provision(adminUrl, {
+    ...shopDatabases,
+    prefix,
+    only: used,
+    secret: () => password,
+  });
   const pools: SqlPool[] = [];
   const open = (url: string, limits: SqlLimits = sqlLimits): SqlPool => {
     const pool = createSqlPool({ url, connectionLimit: 4, limits });
@@ -122,7 +127,7 @@ export async function measureStatements(
     return { rows, fillSeconds, statements };
   } finally {
     await Promise.all(pools.map((pool) => pool.close()));
-    await unprovision(adminUrl, prefix, used);
+    await unprovision(adminUrl, prefix, { ...shopDatabases, only: used });
   }
 }
 

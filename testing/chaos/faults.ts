@@ -3,7 +3,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { errnoOf } from '../../activities/fence/sql-transaction';
 import type { Role } from '../environment/application';
-import { databases, type Database } from '../../runtime/databases/names';
+import { databases, type Database } from '../../runtime/databases/shop';
 import { withRedis } from '../../runtime/redis';
 import { signal } from '../stack/process';
 import {

@@ -1,5 +1,5 @@
 /** Waits until nothing is under way any more: no open transaction, no unpublished event, no view that lags. */
-import { databases } from '../../runtime/databases/names';
+import { databases } from '../../runtime/databases/shop';
 import { pause, reasonOf } from '../../runtime/waiting';
 import type { IsolatedEnvironment } from '../environment/isolated-environment';
 import type { ApiClient } from './http';

@@ -11,7 +11,7 @@ import type { Latency } from '../bench/latency';
 import type { Build } from '../environment/application';
 import type { Scope } from '../../api/http/scopes';
 import { authorizationOf } from '../environment/credentials';
-import type { DatabaseUrls } from '../../runtime/databases/names';
+import type { DatabaseUrls } from '../../runtime/databases/shop';
 import { serversOf } from '../stack/profile';
 import { restartServer, serverProcess, type Profile, type Stack } from '../stack/stack';
 import { pause, reasonOf } from '../../runtime/waiting';

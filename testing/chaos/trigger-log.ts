@@ -3,7 +3,7 @@
  * row, to a customer's token and to a run's ending. A write that rolls back takes its line along, and each row is
  * locked until its commit, so the lines of one row stand in the order of their commits.
  */
-import { databases as allDatabases, type Database } from '../../runtime/databases/names';
+import { databases as allDatabases, type Database } from '../../runtime/databases/shop';
 import type { EndingWrite, Facts, Transition } from './checkers';
 
 /** SQL as the administrator. Triggers write with the rights of the user who created them. */

@@ -8,12 +8,13 @@ import {
 import type { RegionServers } from '../verify/errant';
 import { build } from '../environment/build';
 import { installationAt } from '../../runtime/databases/installation-mark';
+import { databasePrefix } from '../../runtime/databases/names';
 import {
   databaseVariables,
   databases,
-  databasePrefix,
   type DatabaseUrls,
-} from '../../runtime/databases/names';
+  shopDatabases,
+} from '../../runtime/databases/shop';
 import { addressesOf, provision } from '../../runtime/databases/provision';
 import { operatorVariables } from '../environment/operators';
 import { operatorsOf } from '../environment/profile-operators';
@@ -159,18 +160,29 @@ async function letSwitchEnd({
 const secretOf = (name: string): Promise<string> => secret(profile, name);
 
 const provisionHub = ({ mysql }: Stack): Promise<DatabaseUrls> =>
-  provision(mysql.adminUrl, { prefix: databasePrefix, secret: secretOf, only: ['accord'] });
+  provision(mysql.adminUrl, {
+    ...shopDatabases,
+    prefix: databasePrefix,
+    secret: secretOf,
+    only: ['accord'],
+  });
 
 const ofRegions = databases.filter((name) => name !== 'accord');
 
 const addressesOfActive = ({ mysqlUrl }: ClusterAddresses): Promise<DatabaseUrls> =>
-  addressesOf(mysqlUrl, { prefix: databasePrefix, secret: secretOf, only: ofRegions });
+  addressesOf(mysqlUrl, {
+    ...shopDatabases,
+    prefix: databasePrefix,
+    secret: secretOf,
+    only: ofRegions,
+  });
 
 const provisionActive = async (
   { mysql }: Stack,
   { mysqlUrl }: ClusterAddresses,
 ): Promise<DatabaseUrls> =>
   provision(mysqlUrl, {
+    ...shopDatabases,
     prefix: databasePrefix,
     secret: secretOf,
     only: ofRegions,

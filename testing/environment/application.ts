@@ -13,7 +13,7 @@ import { shopVariables } from '../../api/shop/config';
 import { transactionsTaskQueue } from '../../contracts/engine/task-queues';
 import type { Readiness } from '../../runtime/readiness';
 import { workerVariables } from '../../workers/config';
-import type { DatabaseUrls } from '../../runtime/databases/names';
+import type { DatabaseUrls } from '../../runtime/databases/shop';
 import { checkout, environmentWith } from '../stack/config';
 import {
   isAlive,

@@ -18,7 +18,7 @@ import {
   type Application,
   type ApplicationSite,
 } from './application';
-import type { Database, DatabaseUrls } from '../../runtime/databases/names';
+import { type Database, type DatabaseUrls, shopDatabases } from '../../runtime/databases/shop';
 import { provision, unprovision } from '../../runtime/databases/provision';
 import { freePort } from '../../runtime/ports';
 import { connectTemporal } from '../stack/temporal-client';
@@ -71,7 +71,7 @@ export async function openIsolatedEnvironment({
   const password = randomBytes(12).toString('hex');
   const topicPrefix = `t-${id}.`;
   const [urls, namespace, apiPort] = await Promise.all([
-    provision(stack.mysql.adminUrl, { prefix, secret: () => password }),
+    provision(stack.mysql.adminUrl, { ...shopDatabases, prefix, secret: () => password }),
     openNamespace(stack.temporal.address, name),
     freePort(),
   ]);
@@ -116,7 +116,7 @@ export async function openIsolatedEnvironment({
     async close() {
       await Promise.all([...pools.values()].map((pool) => pool.close()));
       await Promise.all([
-        unprovision(stack.mysql.adminUrl, prefix),
+        unprovision(stack.mysql.adminUrl, prefix, shopDatabases),
         dropTopics(stack.kafka.brokers, topicPrefix),
         namespace.drop(),
       ]);

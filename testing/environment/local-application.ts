@@ -5,7 +5,7 @@ import { openKeys } from '../../api/dependencies';
 import { isScopeOf, scopes } from '../../api/http/scopes';
 import { createApplication, type Application, type Role } from './application';
 import { build } from './build';
-import type { DatabaseUrls } from '../../runtime/databases/names';
+import type { DatabaseUrls } from '../../runtime/databases/shop';
 import { provisionProfile } from '../stack/provisioning';
 import { operatorVariables } from './operators';
 import { operatorsOf } from './profile-operators';

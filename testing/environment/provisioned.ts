@@ -1,4 +1,4 @@
-import type { DatabaseUrls } from '../../runtime/databases/names';
+import type { DatabaseUrls } from '../../runtime/databases/shop';
 import { provisionProfile } from '../stack/provisioning';
 import { provisionRegions } from '../drills/cluster';
 import type { Profile } from '../stack/profile';

@@ -1,6 +1,7 @@
 import { givenAddresses } from './config';
 import { readStack, secret as secretOf, type Profile } from './stack';
-import { databasePrefix, type DatabaseUrls } from '../../runtime/databases/names';
+import { databasePrefix } from '../../runtime/databases/names';
+import { type DatabaseUrls, shopDatabases } from '../../runtime/databases/shop';
 import { provision } from '../../runtime/databases/provision';
 
 /**
@@ -17,6 +18,7 @@ export async function provisionProfile(profile: Profile): Promise<DatabaseUrls> 
     );
   }
   return provision(adminUrl, {
+    ...shopDatabases,
     prefix: databasePrefix,
     secret: (name) => secretOf(profile, name),
   });

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { openBooks, type OpenBooks, type RoundOfBooks } from '../../testing/verify/verification';
 import { authorizationOf } from '../../testing/environment/credentials';
-import type { Database } from '../../runtime/databases/names';
+import type { Database } from '../../runtime/databases/shop';
 import {
   aCheckout,
   anOrder,

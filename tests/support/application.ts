@@ -15,7 +15,7 @@ import {
   type Variables,
 } from '../../testing/environment/application';
 import { build } from '../../testing/environment/build';
-import { databases, type Database } from '../../runtime/databases/names';
+import { databases, type Database } from '../../runtime/databases/shop';
 import { seed } from '../../scripts/seed';
 import { environmentWith } from '../../testing/stack/config';
 import { freePort } from '../../runtime/ports';

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 
 import { checkBooks } from '../../testing/verify/verification';
-import { databases } from '../../runtime/databases/names';
+import { databases } from '../../runtime/databases/shop';
 import type { OwnApplication } from './application';
 import { eventually } from './eventually';
 

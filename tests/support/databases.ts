@@ -5,7 +5,7 @@ import {
   type SqlLimits,
   type SqlPool,
 } from '../../activities/fence/sql-transaction';
-import type { Database, DatabaseUrls } from '../../runtime/databases/names';
+import { type Database, type DatabaseUrls, shopDatabases } from '../../runtime/databases/shop';
 import { provision, unprovision } from '../../runtime/databases/provision';
 import { testStack } from './stack';
 
@@ -30,7 +30,12 @@ export async function ownDatabases(only: readonly Database[]): Promise<OwnDataba
   const { mysql } = await testStack();
   const prefix = `t${randomBytes(4).toString('hex')}_`;
   const password = randomBytes(12).toString('hex');
-  const urls = await provision(mysql.adminUrl, { prefix, only, secret: () => password });
+  const urls = await provision(mysql.adminUrl, {
+    ...shopDatabases,
+    prefix,
+    only,
+    secret: () => password,
+  });
   const pools: SqlPool[] = [];
   return {
     urls,
@@ -47,7 +52,7 @@ export async function ownDatabases(only: readonly Database[]): Promise<OwnDataba
     },
     async drop() {
       await Promise.all(pools.map((pool) => pool.close()));
-      await unprovision(mysql.adminUrl, prefix, only);
+      await unprovision(mysql.adminUrl, prefix, { ...shopDatabases, only });
     },
   };
 }

@@ -16,7 +16,7 @@ import { buildServer, type Server } from '../../../api/server';
 import type { Temporal } from '../../../api/transactions/temporal';
 import type { Flow } from '../../../contracts/engine/ids';
 import { taskQueueOf } from '../../../contracts/engine/task-queues';
-import { databases as everyDatabase } from '../../../runtime/databases/names';
+import { databases as everyDatabase } from '../../../runtime/databases/shop';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 import { testStack } from '../../support/stack';
 import { openConnection } from '../../../runtime/mysql/door';

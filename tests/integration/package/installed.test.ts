@@ -19,7 +19,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import packageJson from '../../../package.json';
 import { unprovision } from '../../../runtime/databases/provision';
-import type { DatabaseUrls } from '../../../runtime/databases/names';
+import { shopDatabases, type DatabaseUrls } from '../../../runtime/databases/shop';
 import { freePort } from '../../../runtime/ports';
 import { createApplication } from '../../../testing/environment/application';
 import {
@@ -188,7 +188,7 @@ describe('the installed package on real servers', () => {
   afterAll(async () => {
     for (const child of children) child.kill('SIGKILL');
     await namespace.drop();
-    await unprovision(stack.mysql.adminUrl, prefix);
+    await unprovision(stack.mysql.adminUrl, prefix, shopDatabases);
   }, withinMs);
 
   it(

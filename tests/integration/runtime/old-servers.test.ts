@@ -6,6 +6,7 @@ import { openSessions, openConnection } from '../../../runtime/mysql/door';
 import { administration } from '../../../runtime/mysql/session';
 import { guardRedis } from '../../../runtime/redis-premises';
 import { provision } from '../../../runtime/databases/provision';
+import { shopDatabases } from '../../../runtime/databases/shop';
 import { pretending, type Pretender } from '../../support/pretending';
 import { testStack } from '../../support/stack';
 
@@ -50,7 +51,11 @@ describe('a MySQL that is too old', () => {
     await expect(poolOf(url).brokenPremises()).resolves.toMatchObject([
       { product: 'MySQL', version: '8.3.9', setting: 'version', isRequired: true },
     ]);
-    const provisioning = provision(url, { prefix: 'too_old_', secret: () => 'never' });
+    const provisioning = provision(url, {
+      ...shopDatabases,
+      prefix: 'too_old_',
+      secret: () => 'never',
+    });
     await expect(provisioning).rejects.toThrow(
       'MySQL 8.3.9: version is 8.3.9, wanted MySQL 8.4 or later. Upgrade it, or use another server.',
     );

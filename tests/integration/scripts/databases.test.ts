@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from '@jest/globals';
 
 import { createSqlPool } from '../../../activities/fence/sql-transaction';
-import { migrateDatabase } from '../../../runtime/databases/migration';
-import { databases } from '../../../runtime/databases/names';
+import { databases, shopDatabases } from '../../../runtime/databases/shop';
 import { provision, unprovision } from '../../../runtime/databases/provision';
 import { ownDatabases } from '../../support/databases';
 import { testStack } from '../../support/stack';
@@ -19,11 +18,27 @@ const aPrefix = (): string => `t${randomBytes(4).toString('hex')}_`;
 /** Another process that provisions: a lock that held within one process alone would pass a weaker test. */
 function provisionElsewhere(adminUrl: string, prefix: string): Promise<number | null> {
   const script = `require('./runtime/databases/provision').provision(${JSON.stringify(adminUrl)},
-    { prefix: '${prefix}', secret: () => 'same' })`;
+    { ...require('./runtime/databases/shop').shopDatabases, prefix: '${prefix}', secret: () => 'same' })`;
   const child = spawn(process.execPath, ['--require', 'tsx/cjs', '-e', script], {
     stdio: 'ignore',
   });
   return new Promise((resolve) => child.once('exit', resolve));
+}
+
+const denied: readonly unknown[] = [1142, 1143]; // A table, a column of it.
+
+/** @throws what is wrong with the statement beside the right to it. */
+async function isDenied(url: string, sql: string): Promise<boolean> {
+  const connection = await openConnection({ url });
+  try {
+    await connection.query(sql);
+    return false;
+  } catch (error) {
+    if (error instanceof Error && 'errno' in error && denied.includes(error.errno)) return true;
+    throw error;
+  } finally {
+    await connection.end();
+  }
 }
 
 describe('provisioning', () => {
@@ -33,7 +48,11 @@ describe('provisioning', () => {
     try {
       const codes = await Promise.all([1, 2].map(() => provisionElsewhere(mysql.adminUrl, prefix)));
       expect(codes).toEqual([0, 0]);
-      const urls = await provision(mysql.adminUrl, { prefix, secret: () => 'same' });
+      const urls = await provision(mysql.adminUrl, {
+        ...shopDatabases,
+        prefix,
+        secret: () => 'same',
+      });
       const verify = createSqlPool({
         url: urls.VERIFY_DATABASE_URLS.split(',')[0] ?? '',
         connectionLimit: 1,
@@ -50,34 +69,65 @@ describe('provisioning', () => {
       expect(epoch).toEqual({ id: 1, epoch: 1, region: 'a' });
       expect(leases?.n).toBe('16');
     } finally {
-      await unprovision(mysql.adminUrl, prefix);
+      await unprovision(mysql.adminUrl, prefix, shopDatabases);
     }
   });
 
-  it('gives a new participant its fence, outbox and mark by one line', async () => {
+  it('gives a participant of anybody its fence by one line, its user, and its place beside the others', async () => {
     const { mysql } = await testStack();
     const [prefix, folder] = [aPrefix(), mkdtempSync(join(tmpdir(), 'accord-hotel-'))];
-    const admin = await openConnection({ url: mysql.adminUrl });
+    const migrations = { hotel: folder, carRental: folder };
+    writeFileSync(
+      join(folder, '001.do.participant.sql'),
+      '-- include shared/participant.sql\nCREATE TABLE rooms (id INT PRIMARY KEY) ENGINE=InnoDB;\n',
+    );
+    const provisioned = () =>
+      provision(mysql.adminUrl, { prefix, migrations, secret: () => 'same' });
     try {
-      cpSync('scripts/migrations/shared', join(folder, 'shared'), { recursive: true });
-      mkdirSync(join(folder, 'hotel'));
-      const line = '-- include shared/participant.sql\n';
-      writeFileSync(join(folder, 'hotel/001.do.participant.sql'), line);
-      const migrated = await migrateDatabase(mysql.adminUrl, 'hotel', prefix, folder);
-      expect(migrated).toEqual(['hotel/1 participant']);
-      const [tables] = await admin.query<RowDataPacket[]>(
-        `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = ? ORDER BY table_name`,
-        [`${prefix}hotel`],
-      );
-      expect(tables.map((table) => String(table['name']))).toEqual([
-        ...['fence', 'installation', 'outbox', 'outbox_leases', 'region_epoch', 'schemaversion'],
+      const urls = await provisioned();
+      expect(await provisioned()).toEqual(urls);
+      expect(Object.keys(urls).sort()).toEqual([
+        ...['ACCORD_DATABASE_URL', 'API_BOOKS_DATABASE_URLS', 'API_DATABASE_URL'],
+        ...['CAR_RENTAL_DATABASE_URL', 'HOTEL_DATABASE_URL', 'RELAY_DATABASE_URLS'],
+        'VERIFY_DATABASE_URLS',
       ]);
-      expect(await migrateDatabase(mysql.adminUrl, 'hotel', prefix, folder)).toEqual([]);
+      const names = urls.RELAY_DATABASE_URLS.split(',').map((url) => new URL(url).pathname);
+      const everywhere = ['hotel', 'carRental', 'accord'].map((name) => `/${prefix}${name}`);
+      expect(names).toEqual(everywhere);
+      const [relay = '', [books = ''], [verify = '']] = [
+        urls.RELAY_DATABASE_URLS.split(',')[0],
+        urls.API_BOOKS_DATABASE_URLS.split(','),
+        urls.VERIFY_DATABASE_URLS.split(','),
+      ];
+      const worker = urls.HOTEL_DATABASE_URL;
+      const attempts: readonly (readonly [string, string, boolean])[] = [
+        [worker, 'INSERT INTO rooms VALUES (1)', true],
+        [worker, 'DELETE FROM rooms', true],
+        [worker, 'DELETE FROM fence', true],
+        [worker, 'UPDATE region_epoch SET epoch = 9', false],
+        [worker, 'DELETE FROM outbox', false],
+        [worker, `SELECT * FROM \`${prefix}carRental\`.rooms`, false],
+        [relay, 'DELETE FROM outbox', true],
+        [relay, 'SELECT * FROM rooms', false],
+        [books, 'SELECT * FROM rooms', true],
+        [books, 'SELECT gid FROM fence', true],
+        [books, 'SELECT result FROM fence', false],
+        [verify, 'SELECT * FROM rooms', true],
+      ];
+      for (const [url, sql, allowed] of attempts)
+        expect({ sql, isDenied: await isDenied(url, sql) }).toEqual({ sql, isDenied: !allowed });
     } finally {
-      await admin.query(`DROP DATABASE IF EXISTS \`${prefix}hotel\``);
-      await admin.end();
+      await unprovision(mysql.adminUrl, prefix, { migrations });
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it('is refused with a participant whose user would be one of the engine', async () => {
+    const { mysql } = await testStack();
+    const given = { prefix: aPrefix(), migrations: { relay: tmpdir() }, secret: () => 'same' };
+    await expect(provision(mysql.adminUrl, given)).rejects.toThrow(
+      'Two MySQL users of one name: relay.',
+    );
   });
 
   it('refuses a migration that was edited after it ran', async () => {
@@ -87,6 +137,7 @@ describe('provisioning', () => {
       await admin.change(`UPDATE schemaversion SET md5 = 'edited' WHERE version = 1`);
       const { mysql } = await testStack();
       const again = provision(mysql.adminUrl, {
+        ...shopDatabases,
         prefix: own.prefix,
         only: ['coupons'],
         secret: () => 'same',
@@ -105,7 +156,11 @@ describe('provisioning', () => {
         const admin = own.pool(own.adminUrl(database), { connectionLimit: 1 });
         await admin.change('DELETE FROM schemaversion WHERE version > 0');
       }
-      await provision(mysql.adminUrl, { prefix: own.prefix, secret: () => 'same' });
+      await provision(mysql.adminUrl, {
+        ...shopDatabases,
+        prefix: own.prefix,
+        secret: () => 'same',
+      });
       const admin = own.pool(own.adminUrl('accord'));
       expect(await admin.select('SELECT cluster, region, epoch FROM cluster_state')).toEqual([
         { cluster: 'main', region: 'a', epoch: 1 },
@@ -118,7 +173,6 @@ describe('provisioning', () => {
   it('gives each process the least rights that it needs', async () => {
     const own = await ownDatabases(databases);
     try {
-      const denied: readonly unknown[] = [1142, 1143]; // A table, a column of it.
       const attempts: readonly (readonly [string, string])[] = [
         [own.urls.ACCOUNTS_DATABASE_URL, 'DELETE FROM ledger_entries'],
         [own.urls.ACCOUNTS_DATABASE_URL, 'UPDATE outbox SET published_at = NULL'],
@@ -140,13 +194,7 @@ describe('provisioning', () => {
         [own.urls.VERIFY_DATABASE_URLS.split(',')[1] ?? '', 'UPDATE accounts SET balance = 9'],
       ];
       for (const [url, sql] of attempts) {
-        const connection = await openConnection({ url: url });
-        const errno = await connection.query(sql).then(
-          () => 0,
-          (error: unknown) => (error instanceof Error && 'errno' in error ? error.errno : -1),
-        );
-        await connection.end();
-        expect({ sql, isDenied: denied.includes(errno) }).toEqual({ sql, isDenied: true });
+        expect({ sql, isDenied: await isDenied(url, sql) }).toEqual({ sql, isDenied: true });
       }
       const relay = await openConnection({
         url: own.urls.RELAY_DATABASE_URLS.split(',')[1] ?? '',

@@ -17,7 +17,7 @@ import {
 } from '../../../testing/environment/application';
 import { build } from '../../../testing/environment/build';
 import { openBooks } from '../../../testing/verify/verification';
-import { databases } from '../../../runtime/databases/names';
+import { databases, shopDatabases } from '../../../runtime/databases/shop';
 import { provision } from '../../../runtime/databases/provision';
 import { environmentWith } from '../../../testing/stack/config';
 import { freePort } from '../../../runtime/ports';
@@ -208,7 +208,11 @@ describe('two installations on the same servers', () => {
     try {
       const admin = own.pool(own.adminUrl('orders'));
       await admin.change(`UPDATE installation SET id = 'another'`);
-      const again = provision(mysql.adminUrl, { prefix: own.prefix, secret: () => 'same' });
+      const again = provision(mysql.adminUrl, {
+        ...shopDatabases,
+        prefix: own.prefix,
+        secret: () => 'same',
+      });
       await expect(again).rejects.toThrow(
         `The database ${own.prefix}orders belongs to the installation another`,
       );

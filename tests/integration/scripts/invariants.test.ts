@@ -10,7 +10,7 @@ import { fillBooks } from '../../../testing/bench/filled-books';
 import { fill, patient } from '../../../testing/bench/filling';
 import { plansOf, type Plan } from '../../../testing/bench/invariants';
 import { countedStatements, type StatementReads } from '../../../testing/bench/rows-read';
-import { databases } from '../../../runtime/databases/names';
+import { databases } from '../../../runtime/databases/shop';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 
 /** More than are new, so that a scan would read what an index need not. */

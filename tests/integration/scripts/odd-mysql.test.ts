@@ -10,7 +10,7 @@ import { scopes } from '../../../api/http/scopes';
 import { shopApi } from '../../../api/shop';
 import { buildServer } from '../../../api/server';
 import { openConnection } from '../../../runtime/mysql/door';
-import type { DatabaseUrls } from '../../../runtime/databases/names';
+import { type DatabaseUrls, shopDatabases } from '../../../runtime/databases/shop';
 import { provision } from '../../../runtime/databases/provision';
 import { newSecret } from '../../../testing/stack/profile';
 import { deadPort } from '../api/own-api';
@@ -72,7 +72,7 @@ describe('a MySQL whose defaults are others', () => {
     await server.query(`INSTALL COMPONENT 'file://component_validate_password'`);
     await server.query(`SET GLOBAL validate_password.policy = 'STRONG'`);
     await server.end();
-    urls = await provision(mysql.adminUrl, { prefix: '', secret });
+    urls = await provision(mysql.adminUrl, { ...shopDatabases, prefix: '', secret });
     config = loadConfig(shopApi.variables, {
       ...urls,
       API_SECRET: 'a secret that every process of a test shares',
@@ -171,9 +171,13 @@ describe('a MySQL whose defaults are others', () => {
   });
 
   it('is provisioned again with its passwords, which it remembers, and with new ones that it finds strong', async () => {
-    expect(await provision(mysql.adminUrl, { prefix: '', secret })).toEqual(urls);
+    expect(await provision(mysql.adminUrl, { ...shopDatabases, prefix: '', secret })).toEqual(urls);
     secrets.delete('mysql-watch');
-    const { WATCH_DATABASE_URL: renewed } = await provision(mysql.adminUrl, { prefix: '', secret });
+    const { WATCH_DATABASE_URL: renewed } = await provision(mysql.adminUrl, {
+      ...shopDatabases,
+      prefix: '',
+      secret,
+    });
     expect(renewed).not.toBe(urls.WATCH_DATABASE_URL);
     await (await openConnection({ url: renewed })).end();
   });

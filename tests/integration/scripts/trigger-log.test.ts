@@ -9,7 +9,7 @@ import {
   readTransitions,
   type AdminSql,
 } from '../../../testing/chaos/trigger-log';
-import { databases, type Database } from '../../../runtime/databases/names';
+import { databases, type Database } from '../../../runtime/databases/shop';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
 import { bytesAsText, openConnection } from '../../../runtime/mysql/door';
 

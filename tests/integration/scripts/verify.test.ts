@@ -10,7 +10,7 @@ import { openRunner, type Runner } from '../../../invariants/runner';
 import { shopChecks } from '../../../invariants/shop';
 import { checkBooks } from '../../../testing/verify/verification';
 import { readAudits } from '../../../testing/verify/audits';
-import { databases, type Database } from '../../../runtime/databases/names';
+import { databases, type Database } from '../../../runtime/databases/shop';
 import { seed } from '../../../scripts/seed';
 import { checkout, environmentWith } from '../../../testing/stack/config';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';

@@ -8,7 +8,7 @@ import { z } from 'zod';
 
 import { apiVariables, loadConfig } from '../../../api/config';
 import { shopVariables } from '../../../api/shop/config';
-import { relayed } from '../../../runtime/databases/names';
+import { databases } from '../../../runtime/databases/shop';
 import {
   loadConsumerConfig,
   loadRelayConfig,
@@ -46,7 +46,7 @@ describe('.env.example', () => {
   it('gives the relay every database that has an outbox', () => {
     const { databaseUrls } = loadRelayConfig(example);
     const named = databaseUrls.map((url) => new URL(url).pathname);
-    expect(named.sort()).toEqual(relayed.map((name) => `/accord_${name}`).sort());
+    expect(named.sort()).toEqual(databases.map((name) => `/accord_${name}`).sort());
   });
 
   it('names the ports that docker-compose.yml publishes by default', () => {

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { databases } from '../../../runtime/databases/names';
-import { migrationsOf } from '../../../runtime/databases/migration-files';
+import { databases } from '../../../runtime/databases/shop';
+import { migrationsOf, migrationsOfAccord } from '../../../runtime/databases/migration-files';
 
 const fence = '2974356f1a18c1aa350fc8f8754a546e';
 const openReservations = '8f69ec7d3c31ed5ddeb061fdab81403f';
@@ -28,14 +28,19 @@ describe('a migration that is put together of shared files', () => {
     ],
     ['orders', { 1: fence, 10: openReservations, 12: installation }],
   ])('is to the byte what ran before it was shared: %s', (database, ran) => {
-    const found = new Map(migrationsOf(database).map(({ version, md5 }) => [version, md5]));
+    const found = new Map(
+      migrationsOf(database, migrationsOfAccord(database)).map(({ version, md5 }) => [
+        version,
+        md5,
+      ]),
+    );
     for (const [version, md5] of Object.entries(ran))
       expect([database, version, found.get(Number(version))]).toEqual([database, version, md5]);
   });
 
   it('reaches the server without an include that is left', () => {
     const texts = databases
-      .flatMap((database) => migrationsOf(database))
+      .flatMap((database) => migrationsOf(database, migrationsOfAccord(database)))
       .map((one) => one.getSql());
     expect(texts.filter((text) => text.includes('-- include'))).toEqual([]);
   });
@@ -53,7 +58,7 @@ describe('a folder of migrations', () => {
     writeFileSync(join(folder, file), text);
   };
   const versions = (): readonly number[] =>
-    migrationsOf('hotel', folder).map(({ version }) => version);
+    migrationsOf('hotel', join(folder, 'hotel'), folder).map(({ version }) => version);
 
   it('is read in the order of its numbers', () => {
     for (const number of ['010', '9', '001']) write(`hotel/${number}.do.rooms.sql`, 'DO 0;\n');
@@ -64,11 +69,11 @@ describe('a folder of migrations', () => {
     write('shared/fence.sql', 'A;\n');
     write('shared/participant.sql', '-- include shared/fence.sql\n\nB;\n');
     write('hotel/001.do.participant.sql', '-- include shared/participant.sql\nC;\n');
-    const [first] = migrationsOf('hotel', folder);
+    const [first] = migrationsOf('hotel', join(folder, 'hotel'), folder);
     expect(first?.getSql()).toBe('A;\n\nB;\nC;\n');
     write('shared/fence.sql', 'A;\r\n');
     write('hotel/001.do.participant.sql', '-- include shared/participant.sql\r\nC;\r\n');
-    expect(migrationsOf('hotel', folder)[0]?.md5).toBe(first?.md5);
+    expect(migrationsOf('hotel', join(folder, 'hotel'), folder)[0]?.md5).toBe(first?.md5);
   });
 
   it('is refused with two files of one number, a name that is none, and an include that is missing', () => {

@@ -11,7 +11,7 @@ import type {
   ReconcileReport,
   ReportedFinding,
 } from '../../../../contracts/engine/reconciliation';
-import type { Database } from '../../../../runtime/databases/names';
+import type { Database } from '../../../../runtime/databases/shop';
 import { engineSchedules, ensureSchedules } from '../../../../workers/transactions/schedules';
 import { shopSchedules } from '../../../../workers/transactions/shop';
 import { eventually } from '../../../support/eventually';

@@ -20,7 +20,7 @@ import { inertFaultPoints, type DeliveryPoints } from '../../../../runtime/fault
 import { createLogger } from '../../../../runtime/logger';
 import { checkBooks } from '../../../../testing/verify/verification';
 import { bundleWorkflows } from '../../../../scripts/bundle-workflows';
-import { databases as databaseNames, type Database } from '../../../../runtime/databases/names';
+import { databases as databaseNames, type Database } from '../../../../runtime/databases/shop';
 import { seed } from '../../../../scripts/seed';
 import { createActivities } from '../../../../workers/transactions/activities';
 import { createTransactionMetrics } from '../../../../workers/transactions/metrics';

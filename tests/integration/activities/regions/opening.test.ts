@@ -17,6 +17,7 @@ import { holdOpening } from '../../../../activities/regions/switch/opening';
 import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import { openConnection } from '../../../../runtime/mysql/door';
 import { provision } from '../../../../runtime/databases/provision';
+import { shopDatabases } from '../../../../runtime/databases/shop';
 import { serveLines } from '../../../../runtime/json-lines';
 import { regionalMysql } from '../../../../testing/stack/servers/mysql';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
@@ -52,6 +53,7 @@ beforeAll(async () => {
   hub = createHubStore(own.pool(own.urls.FAILOVER_DATABASE_URL, { connectionLimit: 2 }), 'main');
   await inRegion((mysql) => mysql.query('SET GLOBAL read_only = OFF'));
   const { ORDERS_DATABASE_URL: application } = await provision(region.adminUrl, {
+    ...shopDatabases,
     ...{ prefix: '', only: ['orders'], secret: () => 'own-password' },
   });
   const { username: user, password, pathname } = new URL(application);
