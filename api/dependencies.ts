@@ -59,7 +59,7 @@ export function openDependencies<Stores>(
   }: {
     readonly onError: (error: unknown) => void;
     readonly openStores: (open: OpenDatabase) => Stores;
-    /** Stores of the application, beside those that every application has. */
+    /** Checks of the application, beside those that every application has. */
     readonly checks: Checks;
     readonly queueOf?: typeof taskQueueOf;
     readonly localNow?: Now | undefined;

@@ -24,7 +24,7 @@ export interface ApplicationDatabases<
   readonly users?: readonly User<Own>[];
 }
 
-/** Of every application. The plural ones hold several addresses, separated by commas. */
+/** Variables of every application. The plural ones hold several addresses, separated by commas. */
 export type EngineVariable =
   | 'ACCORD_DATABASE_URL'
   | 'RELAY_DATABASE_URLS'

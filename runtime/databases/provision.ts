@@ -79,7 +79,7 @@ export async function addressesOf<Participant extends string, Own extends string
     }),
   );
   const none = usersOf(provisioning).map(({ variable }) => [variable, ''] as const);
-  return Object.fromEntries([...none, ...entries]) as DatabaseUrls<Participant, Own>; // Of every user.
+  return Object.fromEntries([...none, ...entries]) as DatabaseUrls<Participant, Own>; // It has every user.
 }
 
 /** With the databases that are left, and none without any. */

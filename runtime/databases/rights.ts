@@ -11,13 +11,13 @@ export type Rights = (table: string, database: string) => string | undefined;
 
 /** Rights on the business tables of one participant. */
 export interface BusinessRights {
-  /** Of a transaction worker. */
+  /** Rights of a transaction worker. */
   readonly worker: (table: string) => string | undefined;
-  /** Of what compares them, whose findings the API shows to operators. */
+  /** Rights of the user that compares them, whose findings the API shows to operators. */
   readonly checks: (table: string) => string | undefined;
 }
 
-/** Of a participant that declares none. */
+/** Rights of a participant that declares none. */
 export const defaultRights: BusinessRights = {
   worker: () => `${change}, DELETE`,
   checks: () => read,

@@ -170,7 +170,7 @@ export const shopDatabases: ApplicationDatabases<Participant, OwnVariable> = {
   users,
 };
 
-export const databases = databasesOf(shopDatabases) as readonly Database[]; // Of the record above.
+export const databases = databasesOf(shopDatabases) as readonly Database[]; // Keys of the record above.
 
 export type DatabaseUrls = Urls<Participant, OwnVariable>;
 export const databaseVariables = usersOf(shopDatabases).map(({ variable }) => variable);

@@ -27,7 +27,7 @@ export const databasesOf = ({
 export function usersOf<Participant extends string, Own extends string>(
   declared: ApplicationDatabases<Participant, Own>,
 ): readonly User<EngineVariable | VariableOf<Participant> | Own>[] {
-  const participants = Object.keys(declared.migrations) as Participant[]; // Of this record.
+  const participants = Object.keys(declared.migrations) as Participant[]; // Keys of this record.
   const rightsOf = (database: string) =>
     declared.rights?.[database as Participant] ?? defaultRights; // `accord` has none of its own.
   const everywhere = [...participants, 'accord'];
