@@ -17,4 +17,3 @@ export type AccountsActivities = ActivitiesOf<typeof accounts>;
 
 /** Each has a database of its own, with a fence. */
 export const shopParticipants = [inventory, accounts, coupons, orders] as const;
-export type ShopParticipant = (typeof shopParticipants)[number]['participant'];
