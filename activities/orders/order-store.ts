@@ -1,4 +1,4 @@
-import type { OrderCreated, OrderEvent } from '../../contracts/engine/events';
+import type { OrderCreated, OrderEvent } from '../../contracts/participants/orders';
 import {
   partsOfBusinessId,
   stepKeyOf,

@@ -1,6 +1,4 @@
-import type { BusinessId, Gid } from './ids';
-import type { Money } from './money';
-import type { OrderLine } from '../participants/orders';
+import type { Gid } from './ids';
 
 /** Topic of the events of the transactions themselves. */
 export const transactionsTopic = 'accord.transactions';
@@ -27,18 +25,3 @@ export interface Envelope<Type extends string, Data> {
   readonly occurredAt: string;
   readonly data: Data;
 }
-
-export type OrderCreated = Envelope<
-  'order.created',
-  {
-    readonly orderId: BusinessId;
-    readonly customerId: BusinessId;
-    readonly amount: Money;
-    readonly lines: readonly OrderLine[];
-    /** Left out: none. */
-    readonly discount?: Money;
-  }
->;
-export type OrderCompleted = Envelope<'order.completed', { readonly orderId: BusinessId }>;
-export type OrderCancelled = Envelope<'order.cancelled', { readonly orderId: BusinessId }>;
-export type OrderEvent = OrderCreated | OrderCompleted | OrderCancelled;

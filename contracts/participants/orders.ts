@@ -1,3 +1,4 @@
+import type { Envelope } from '../engine/events';
 import { act, confirm, defineParticipant, undo, type ActivitiesOf } from '../engine/definition';
 import type { BusinessId } from '../engine/ids';
 import type { Money } from '../engine/money';
@@ -45,3 +46,18 @@ export const orders = defineParticipant('orders', {
   completeOrder: confirm(),
 });
 export type OrdersActivities = ActivitiesOf<typeof orders>;
+
+export type OrderCreated = Envelope<
+  'order.created',
+  {
+    readonly orderId: BusinessId;
+    readonly customerId: BusinessId;
+    readonly amount: Money;
+    readonly lines: readonly OrderLine[];
+    /** Left out: none. */
+    readonly discount?: Money;
+  }
+>;
+export type OrderCompleted = Envelope<'order.completed', { readonly orderId: BusinessId }>;
+export type OrderCancelled = Envelope<'order.cancelled', { readonly orderId: BusinessId }>;
+export type OrderEvent = OrderCreated | OrderCompleted | OrderCancelled;

@@ -18,7 +18,7 @@ const violations: Readonly<Record<string, readonly [file: string, imported: stri
   'api-stays-outside': ['api/planted.ts', '../activities/here'],
   'api-takes-types-of-workflows-only': ['api/planted-too.ts', '../workflows/here'],
   'invariants-know-contracts-only': ['invariants/planted.ts', '../activities/here'],
-  'api-and-invariants-know-no-business': ['invariants/planted-too.ts', '../api/shop/here'],
+  'engine-knows-no-business': ['invariants/planted-too.ts', '../api/shop/here'],
   'workers-know-no-api': ['workers/planted.ts', '../api/here'],
   'runtime-knows-no-room-above': ['runtime/planted.ts', '../api/here'],
   'the-package-is-outermost': ['workers/planted-too.ts', '../package/here'],

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import type { OrderEvent } from '../../../contracts/engine/events';
+import type { OrderEvent } from '../../../contracts/participants/orders';
 import { partsOfBusinessId, type BusinessId, type Tenant } from '../../../contracts/engine/ids';
 import { currencies, minorUnitsMax, type Money } from '../../../contracts/engine/money';
 import type { OrderLine, OrderStatus } from '../../../contracts/participants/orders';

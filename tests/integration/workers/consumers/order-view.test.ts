@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Producer } from 'kafkajs';
 
 import type { SqlPool } from '../../../../activities/fence/sql-transaction';
-import type { OrderCreated, OrderEvent } from '../../../../contracts/engine/events';
+import type { OrderCreated, OrderEvent } from '../../../../contracts/participants/orders';
 import type { EventProcessor } from '../../../../workers/consumers/event-processor';
 import { createConsumer, type Consumer } from '../../../../workers/consumers/kafka-consumer';
 import {
