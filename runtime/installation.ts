@@ -38,15 +38,6 @@ export interface Installation {
   readonly databases: PremiseSource;
 }
 
-/** Tables that only one participant's database has. Each process may read one of them in each of its databases. */
-const ownTables: Readonly<Partial<Record<string, readonly string[]>>> = {
-  accord: ['runs', 'cluster_state'],
-  accounts: ['accounts'],
-  orders: ['orders', 'order_views', 'heartbeat'],
-  inventory: ['stock'],
-  coupons: ['coupons'],
-};
-
 const unmarked = { noSuchTable: 1146, noRight: 1142 } as const;
 
 /**
@@ -120,23 +111,17 @@ async function idOf(database: OwnedDatabase): Promise<string | undefined> {
 }
 
 /**
- * Finds exchanged addresses: databases of one installation have the same id, so their tables decide. A user without a
- * right to these tables cannot check it.
+ * Finds exchanged addresses: databases of one installation have the same id, so the name decides that provisioning has
+ * written on the table `installation`. A database that was provisioned before it did has none, and passes.
  */
 async function misplaced(database: OwnedDatabase): Promise<readonly BrokenPremise[]> {
   const { participant: wanted } = database;
   if (wanted === undefined) return [];
-  const tables = Object.values(ownTables)
-    .flatMap((own) => own ?? [])
-    .map((table) => `'${table}'`);
-  const rows = await database.select<{ readonly name: string }>(
-    `SELECT CAST(table_name AS CHAR) AS name FROM information_schema.tables
-      WHERE table_schema = DATABASE() AND table_name IN (${tables.join(', ')})`,
+  const [table] = await database.select<{ readonly comment: string }>(
+    `SELECT CAST(table_comment AS CHAR) AS comment FROM information_schema.tables
+      WHERE table_schema = DATABASE() AND table_name = 'installation'`,
   );
-  const names = rows.map(({ name }) => name);
-  const found = Object.entries(ownTables).find(([, own]) =>
-    own?.some((table) => names.includes(table)),
-  )?.[0];
+  const [, found] = /^Database of (\w+)$/.exec(table?.comment ?? '') ?? [];
   if (found === undefined || found === wanted) return [];
   return [
     {

@@ -44,3 +44,24 @@ export async function markDatabases(
     await admin.end();
   }
 }
+
+/** Writes on the table `installation` which participant's database this is: processes find exchanged addresses by it. Safe to repeat. */
+export async function nameDatabase(
+  adminUrl: string,
+  database: string,
+  participant: string,
+): Promise<void> {
+  const comment = `Database of ${participant}`;
+  const admin = await openConnection({ url: adminUrl });
+  try {
+    const [[table]] = await admin.query<RowDataPacket[]>(
+      `SELECT CAST(table_comment AS CHAR) AS comment FROM information_schema.tables
+        WHERE table_schema = ? AND table_name = 'installation'`,
+      [database],
+    );
+    if (!table || table['comment'] === comment) return; // An ALTER that changes nothing would wait for its readers.
+    await admin.query(`ALTER TABLE \`${database}\`.installation COMMENT = ?`, [comment]);
+  } finally {
+    await admin.end();
+  }
+}

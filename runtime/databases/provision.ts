@@ -5,7 +5,7 @@
 import { brokenPremisesOf, openConnection } from '../mysql/door';
 import { PremisesBroken } from '../premises';
 import { passwordOf, provisionUser, urlFor, type Secret } from './grants';
-import { installationAt, markDatabases } from './installation-mark';
+import { installationAt, markDatabases, nameDatabase } from './installation-mark';
 import { migrateDatabase } from './migration';
 import { migrationsOfAccord } from './migration-files';
 import type { ApplicationDatabases, DatabaseUrls, User } from './names';
@@ -44,7 +44,10 @@ export async function provision<Participant extends string, Own extends string =
     accord: migrationsOfAccord('accord'),
   };
   await Promise.all(
-    only.map((name) => migrateDatabase(adminUrl, name, prefix, folderOf(folders, name))),
+    only.map(async (name) => {
+      await migrateDatabase(adminUrl, name, prefix, folderOf(folders, name));
+      await nameDatabase(adminUrl, `${prefix}${name}`, name);
+    }),
   );
   const owner = only.includes('accord')
     ? await installationAt(adminUrl, `${prefix}accord`)
