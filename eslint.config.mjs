@@ -28,6 +28,7 @@ export default tseslint.config(
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],
+    ignores: ['examples/**'], // Their types are those of the packed package: `npm run example` compiles them.
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
@@ -41,6 +42,24 @@ export default tseslint.config(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       'no-restricted-syntax': ['error', ...modules, environment],
       'no-console': 'error', // Logs go through the logger; scripts print for people.
+    },
+  },
+  {
+    // A project outside: it has nothing of Accord but its package.
+    files: ['examples/**/*.ts'],
+    extends: [tseslint.configs.strict],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^(?!(accord/[a-z]+|zod|node:[a-z/]+|\\./[a-z-]+)$)',
+              message: 'A project imports accord/*, zod, Node and itself.',
+            },
+          ],
+        },
+      ],
     },
   },
   { files: ['package/**', 'scripts/**', 'testing/**', 'tests/**'], rules: { 'no-console': 'off' } },
@@ -76,9 +95,10 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.mjs', '**/*.cjs'],
+    files: ['**/*.mjs', '**/*.cjs', 'examples/*/*.js'],
     languageOptions: {
       globals: {
+        exports: 'writable',
         process: 'readonly',
         console: 'readonly',
         module: 'readonly',

@@ -49,7 +49,7 @@ function heldMaxOf(fault: string): number {
 }
 
 export function createFleet(
-  isolated: IsolatedEnvironment,
+  isolated: Pick<IsolatedEnvironment, 'application'>,
   { folder, workers }: { readonly folder: string; readonly workers: number },
 ): Fleet {
   const marks = join(folder, 'marks');

@@ -40,8 +40,11 @@ const programs: Readonly<Record<Role, string>> = {
 
 /** Programs as they were compiled, and what Node is told when it runs them. */
 export interface Build {
+  /** Its processes run there, where they are not of this checkout. */
   readonly folder: string;
   readonly nodeArguments: readonly string[];
+  /** The program of a role and its arguments; left out: those of this checkout. */
+  readonly argumentsOf?: (role: Role) => readonly string[];
 }
 
 /** What production runs. */
@@ -50,8 +53,8 @@ export const shippedBuild: Build = { folder: join(checkout, 'dist'), nodeArgumen
 /** What Node is given to run the program of a role. */
 export const programArguments = (
   role: Role,
-  { folder, nodeArguments } = shippedBuild,
-): string[] => [...nodeArguments, join(folder, programs[role])];
+  { folder, nodeArguments, argumentsOf }: Build = shippedBuild,
+): string[] => [...nodeArguments, ...(argumentsOf?.(role) ?? [join(folder, programs[role])])];
 
 /** Names that belong to one application only on shared servers. */
 export interface ApplicationSite {
@@ -128,7 +131,7 @@ export function createApplication(site: ApplicationSite): Application {
       name: recordedAs(name),
       file: process.execPath,
       args: ['--enable-source-maps', ...programArguments(role, build)],
-      cwd: checkout,
+      cwd: build?.argumentsOf ? build.folder : checkout,
       env: environmentWith(mine),
       endsWithUs: site.endsWithUs ?? false,
     });

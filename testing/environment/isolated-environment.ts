@@ -129,7 +129,8 @@ const poolOptions = (url: string) => ({
   ...{ supportBigNumbers: true, bigNumberStrings: true, typeCast: bytesAsText },
 });
 
-async function dropTopics(brokers: readonly string[], topicPrefix: string): Promise<void> {
+/** Deletes the topics with this prefix. */
+export async function dropTopics(brokers: readonly string[], topicPrefix: string): Promise<void> {
   const logger = createLogger({ process: 'isolated', level: 'silent' });
   const admin = createKafka({ brokers, topicPrefix }, { clientId: 'isolated', logger }).admin();
   await admin.connect();

@@ -1,0 +1,2 @@
+/** What the command `accord` runs here. */
+exports.project = require('./dist/project.js').project;

@@ -1,0 +1,45 @@
+/** The project, as the command `accord` runs it: accord.config.js hands it on. */
+import { join } from 'node:path';
+
+import { flowStart, reference } from 'accord/api';
+import { defineProject } from 'accord/worker';
+import { z } from 'zod';
+
+import { implementations } from './implementations';
+import { application, trip } from './trip';
+
+const tripBody = z.strictObject({
+  tripId: reference.optional(),
+  hotelId: reference,
+  nights: z.int().min(1).max(30),
+  flightId: reference,
+  seats: z.int().min(1).max(9),
+  accountId: reference,
+  agencyId: reference,
+  cents: z.int().min(1).max(100_000_000),
+});
+
+const migrations = join(__dirname, '../migrations');
+
+export const project = defineProject({
+  application,
+  implementations,
+  migrations: {
+    hotel: join(migrations, 'hotel'),
+    flight: join(migrations, 'flight'),
+    bank: join(migrations, 'bank'),
+  },
+  workflowsPath: join(__dirname, 'workflows.js'),
+  starts: [
+    flowStart(trip, {
+      path: '/v1/trips',
+      summary: 'Books a trip: a room, seats and their payment, or none of them',
+      body: tripBody,
+      reference: ({ tripId }) => tripId,
+      input: ({ hotelId, flightId, accountId, agencyId, nights, seats, cents }, { own }) => ({
+        ...{ hotelId: own(hotelId), nights, flightId: own(flightId), seats },
+        ...{ accountId: own(accountId), agencyId: own(agencyId), cents },
+      }),
+    }),
+  ],
+});
