@@ -20,6 +20,7 @@ import {
 import { withLock } from '../testing/stack/lock';
 import { connectTemporal } from '../testing/stack/temporal-client';
 import { givenVerifyUrls } from '../testing/verify/addresses';
+import { askedOfProject, askedOfShop } from '../testing/verify/verification';
 import type { Project } from './project';
 import type { Site } from './site';
 
@@ -61,6 +62,10 @@ export const environmentSite = (project: () => Project | undefined): Site => ({
       },
       close: async () => connection?.close(),
     };
+  },
+  asked() {
+    const given = project();
+    return given ? askedOfProject(given.checks ?? []) : askedOfShop;
   },
   temporal() {
     const { namespace = 'default', apiKey } = givenTemporal();

@@ -31,9 +31,10 @@ const programs: readonly Program[] = [
     name: 'api',
     description: 'Serves HTTP: starts, answers, steering.',
     own: () => import('../api/main.js'),
-    async ofProject({ application, starts, api }) {
+    async ofProject({ application, starts, checks = [], api }) {
       const { runApi } = await import('../api/run.js');
-      runApi({ ...api, ...(starts && { starts }), application });
+      const { checksOf } = await import('../invariants/checks.js');
+      runApi({ ...api, ...(starts && { starts }), checks: checksOf(checks), application });
     },
   },
   {

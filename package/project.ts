@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 
 import type { ApiParts } from '../api/parts';
 import type { Application } from '../contracts/engine/application';
+import type { OwnCheck } from '../invariants/checks';
 import type { TransactionWorkerParts } from '../workers/transactions/run';
 
 export interface Project {
@@ -22,8 +23,10 @@ export interface Project {
   readonly schedules?: TransactionWorkerParts['schedules'];
   /** How callers start its flows over HTTP: `flowStart` of `accord/api`. Left out: nobody does. */
   readonly starts?: ApiParts['starts'];
+  /** What must hold in the databases of its participants: `accord verify` and the API ask it. Left out: what every application must keep. */
+  readonly checks?: readonly OwnCheck[];
   /** What its API serves beside that. Left out: nothing. */
-  readonly api?: Omit<ApiParts, 'application' | 'starts'>;
+  readonly api?: Omit<ApiParts, 'application' | 'starts' | 'checks'>;
 }
 
 /**
@@ -42,6 +45,9 @@ export function defineProject(project: Project): Project {
   if (strange !== undefined)
     throw new Error(`${strange} has migrations, and is no participant of this application.`);
   demandPath(workflowsPath, 'The workflow module');
+  const lost = project.checks?.find(({ participant }) => !application.fenced.includes(participant));
+  if (lost)
+    throw new Error(`The check ${lost.id} is of ${lost.participant}, and that is no participant.`);
   return project;
 }
 

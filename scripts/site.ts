@@ -1,4 +1,5 @@
 /** The site of a checkout: the servers of its profiles, and what the environment says instead of them. */
+import { askedOfShop } from '../testing/verify/verification';
 import './application';
 
 import { Client } from '@temporalio/client';
@@ -43,6 +44,7 @@ export const checkoutSite: Site = {
       return { addresses: { verifyUrls }, close: () => Promise.resolve() };
     return booksOf(profileIn(options), quick);
   },
+  asked: () => askedOfShop,
   async temporal(options) {
     const profile = profileIn(options);
     const own = (await readStack(profile))?.temporal;

@@ -26,7 +26,7 @@ async function verify(site: Site, options: Options): Promise<void> {
   const { quick = false, json } = options;
   reportTo(json);
   const servers = await site.books(options, quick);
-  const books = openBooks(servers.addresses);
+  const books = openBooks(servers.addresses, site.asked());
   try {
     await books.demandOneInstallation();
     const found = await books.check(quick ? 'whole' : 'quiescent');

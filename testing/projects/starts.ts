@@ -14,7 +14,7 @@ const exampleSchema = z.strictObject({
   path: z.string(),
   /** The field that names a transaction. */
   reference: z.string(),
-  /** Of a start; `{n}` in a text becomes the number of the start, so that no two share a row. */
+  /** The request of a start. `{n}` in a text becomes the number of the start, so that no two share a row. */
   body: z.record(z.string(), z.unknown()),
   /** What is otherwise in one that is refused. */
   refused: z.record(z.string(), z.unknown()),

@@ -18,14 +18,17 @@ export interface ChainsRead {
 
 const asAnswer = ({ entries, broken }: ChainsRead) => ({ rows: entries, violations: broken });
 
-/** As checks of the books. */
+/** The check of the operators' audit, which every application has. */
+export const auditProgram: Program = {
+  id: 'L',
+  name: 'the audit is a whole chain',
+  database: 'accord',
+  ask: (snapshot) => readAuditChain(snapshot).then(asAnswer),
+};
+
+/** The checks of chains of Accord's own application. */
 export const chainPrograms: readonly Program[] = [
-  {
-    id: 'L',
-    name: 'the audit is a whole chain',
-    database: 'accord',
-    ask: (snapshot) => readAuditChain(snapshot).then(asAnswer),
-  },
+  auditProgram,
   {
     id: 'L2',
     name: "each payment's audit is a whole chain",

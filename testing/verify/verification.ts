@@ -12,17 +12,19 @@ import {
   type Answers,
   type Books,
   type Check,
+  type Program,
   type Runner,
   type Violation,
 } from '../../invariants/runner';
 import type { Database, Reading } from '../../invariants/reading';
+import { checksOf, type Checks, type OwnCheck } from '../../invariants/checks';
 import { shopChecks } from '../../invariants/shop';
 import type { Gid } from '../../contracts/engine/ids';
 import { createInstallation } from '../../runtime/installation';
 import { PremisesBroken } from '../../runtime/premises';
 import { demandOwnNamespace } from '../../runtime/temporal-premises';
 import type { KafkaSettings } from '../../runtime/kafka/client';
-import { chainPrograms } from './chains';
+import { auditProgram, chainPrograms } from './chains';
 import { compareExplanations, type ApiAccess } from './explanations';
 import { findErrant, type RegionServers } from './errant';
 import type { Finding } from './findings';
@@ -70,11 +72,31 @@ export interface OpenBooks {
   close(): Promise<void>;
 }
 
-/** Keeps its connections to MySQL until it is closed; one that is lost is opened again. The others are the caller's. */
-export function openBooks(addresses: string | BooksAddresses): OpenBooks {
+/** What is asked of an application beside what every one must keep. */
+export interface AskedOf {
+  readonly checks: Checks;
+  readonly programs: readonly Program[];
+}
+export const askedOfShop: AskedOf = { checks: shopChecks, programs: chainPrograms };
+
+/** @throws a plain error where the id of a check is taken. */
+export const askedOfProject = (own: readonly OwnCheck[]): AskedOf => ({
+  checks: checksOf(own),
+  programs: [auditProgram],
+});
+
+/**
+ * Keeps its connections to MySQL until it is closed; one that is lost is opened again. The others are the caller's.
+ *
+ * @param asked left out: what is asked of Accord's own application.
+ */
+export function openBooks(
+  addresses: string | BooksAddresses,
+  asked: AskedOf = askedOfShop,
+): OpenBooks {
   const given = typeof addresses === 'string' ? { verifyUrls: addresses } : addresses;
   const urls = given.verifyUrls.split(',');
-  const runner = openRunner(urls, { checks: shopChecks, programs: chainPrograms });
+  const runner = openRunner(urls, asked);
   const sessions = urls.map((url) => openSession(url));
 
   async function quiescent(): Promise<RoundOfBooks> {
@@ -105,7 +127,7 @@ export function openBooks(addresses: string | BooksAddresses): OpenBooks {
  * @param verifyUrls addresses of a user who may read, separated by commas: VERIFY_DATABASE_URLS.
  */
 export async function checkBooks(verifyUrls: string): Promise<Books> {
-  const runner = openRunner(verifyUrls.split(','), { checks: shopChecks, programs: chainPrograms });
+  const runner = openRunner(verifyUrls.split(','), askedOfShop);
   try {
     return await runner.check(['whole']);
   } finally {

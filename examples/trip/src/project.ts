@@ -21,6 +21,16 @@ const tripBody = z.strictObject({
 
 const migrations = join(__dirname, '../migrations');
 
+/** @param table whose `held` must be what the holds of its rows say. */
+const heldIsHeld = (participant: string, table: string) => ({
+  id: `T-${participant}`,
+  name: `what ${table} hold is what their holds say`,
+  participant,
+  sql: `SELECT id FROM ${table} t WHERE held <>
+    (SELECT COALESCE(SUM(amount), 0) FROM holds h WHERE h.id = t.id AND state = 'held')`,
+  counted: `SELECT COUNT(*) AS n FROM ${table}`,
+});
+
 export const project = defineProject({
   application,
   implementations,
@@ -30,6 +40,11 @@ export const project = defineProject({
     bank: join(migrations, 'bank'),
   },
   workflowsPath: join(__dirname, 'workflows.js'),
+  checks: [
+    heldIsHeld('hotel', 'hotels'),
+    heldIsHeld('flight', 'flights'),
+    heldIsHeld('bank', 'accounts'),
+  ],
   starts: [
     flowStart(trip, {
       path: '/v1/trips',
