@@ -133,8 +133,8 @@ export function openDependencies<Stores>(
 export type Dependencies<Stores = unknown> = ReturnType<typeof openDependencies<Stores>>;
 
 /**
- * Keys, the audit of what is done with them, and the clusters that no tenant is named as, for whoever makes keys at
- * hand.
+ * Stores for a person who makes keys on the command line: the keys, their audit, and the names of clusters, which no
+ * tenant may have.
  */
 export function openKeys(accordUrl: string) {
   const pool = openPool(accordUrl, 1);

@@ -103,7 +103,7 @@ export function createHealth(dependencies: HealthDependencies) {
 
   const attentionNow = shared(() => runs.attention().catch(() => null), cacheMs);
 
-  /** `undefined`: the cluster is in one place. `null`: nobody can say. */
+  /** `undefined`: the cluster is in one place. `null`: the state of its regions is unknown. */
   const regions = shared(() => regionsNow().catch(() => null), 0);
 
   async function regionsNow() {
@@ -132,7 +132,7 @@ export function createHealth(dependencies: HealthDependencies) {
         placed === null ||
         attention.stuck > 0 ||
         placed?.sync === false ||
-        placed?.levels.some(({ level }) => level !== 'HEALTHY') === true; // Nobody looks: unknown, too.
+        placed?.levels.some(({ level }) => level !== 'HEALTHY') === true; // Not observed: unknown, too.
       return {
         status: status === 'healthy' && needsPeople ? ('degraded' as const) : status,
         parked: attention?.parked ?? null,

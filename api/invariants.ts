@@ -15,11 +15,11 @@ export interface BooksSeen {
   readonly books: Books;
 }
 
-/** Whoever asks more often gets the last answer again: looking must not become load. */
+/** A caller that asks again sooner gets the last answer again: reading must not become load. */
 const cacheMs = 1_000;
 const answerMs = 4_000; // Within the handler's five seconds.
 
-/** One round at a time, whatever asks; one that is late goes on, and nobody begins another beside it. */
+/** One round runs at a time, for all callers. A late round goes on, and no second one begins beside it. */
 export function createInvariants(pack: Runner, now: Now): Invariants {
   let last: (BooksSeen & { readonly askedAt: number }) | undefined;
   let asking: Promise<BooksSeen> | undefined;

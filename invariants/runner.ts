@@ -223,7 +223,7 @@ const gidOf = (violation: Violation): readonly Gid[] => {
   return typeof gid === 'string' && typeof branch === 'string' ? [gid] : [];
 };
 
-/** A list that is full is left as it is: behind it may be what nobody has declared. */
+/** A full list is left as it is: rows beyond its end may be undeclared violations. */
 function setAside(
   { checks, violations }: Answers,
   declared: ReadonlyMap<Gid, ReadonlySet<Branch>>,

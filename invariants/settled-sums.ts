@@ -14,7 +14,7 @@ export interface Difference {
   readonly derived: string;
 }
 
-/** A sum that nobody adds to any more. */
+/** A sum that is final: no more rows are added to it. */
 export interface SettledSum {
   readonly id: string;
   /** Up to which rows are in it: an id, or a time. */

@@ -12,8 +12,8 @@ const naming: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whose a row is that a check has found. `undefined`: it names nobody, or more than one; then it is shown to no tenant,
- * because a check that is broken says nothing certain about whose its rows are.
+ * The tenant of a row that a check has found. `undefined`: the row names no tenant, or more than one. Such a row is
+ * shown to no tenant: a broken check does not prove whose row it is.
  */
 export function tenantOfRow(row: object): Tenant | undefined {
   const tenants = new Set<Tenant | undefined>();

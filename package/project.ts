@@ -21,7 +21,7 @@ export interface Project {
   readonly workflowsPath: string;
   /** Jobs beside those of the engine. Left out: none. */
   readonly schedules?: TransactionWorkerParts['schedules'];
-  /** How callers start its flows over HTTP: `flowStart` of `accord/api`. Left out: nobody does. */
+  /** How callers start its flows over HTTP: `flowStart` of `accord/api`. Left out: callers cannot start any. */
   readonly starts?: ApiParts['starts'];
   /** What must hold in the databases of its participants: `accord verify` and the API ask it. Left out: what every application must keep. */
   readonly checks?: readonly OwnCheck[];

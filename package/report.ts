@@ -67,7 +67,7 @@ function watchStreams(): void {
   process.once('exit', (code) => {
     // The event of a stream comes later than an exit right behind the last line.
     if (process.stdout.errored) lose(process.stdout.errored);
-    // A violation stays one; what would be success is not, since nobody can read it.
+    // A violation keeps its exit code. A success does not, since its report cannot be read.
     if (isUnwritten && code === 0) process.exitCode = exitUnwritten;
   });
 }

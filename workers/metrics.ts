@@ -15,7 +15,7 @@ const variables = { host: 'METRICS_HOST', port: 'METRICS_PORT' } as const;
 
 /**
  * Serves the registry at `/metrics`, and `/livez` for supervisors. Every other path is 404.
- * @throws ConfigurationError that names the variable, where nobody can listen there.
+ * @throws ConfigurationError that names the variable, where the server cannot listen on that address.
  */
 export async function serveMetrics(
   registry: Registry,

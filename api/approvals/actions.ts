@@ -127,7 +127,7 @@ export function subjectOf(
   }
 }
 
-/** Without what is nobody's business. */
+/** The action as people may see it: the digest of a new key's secret is left out. */
 export function shownAction(action: ApprovalAction): ShownAction {
   if (action.kind !== 'createKey') return action;
   const { kind, keyId, realm, owner, scopes: granted, expiresAt } = action;

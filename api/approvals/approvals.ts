@@ -32,11 +32,11 @@ export interface Approved<Action> {
 }
 
 /**
- * Carries out what was approved, one for each kind. It may be called again, in another process and at the same time, as
- * long as nobody has written down that it was done: then it must find that out itself, and do nothing.
+ * Each handler carries out what was approved, one for each kind. It may be called again, in another process and at the
+ * same time, until its success is recorded. Then it must detect that the action was done, and do nothing.
  *
- * Throws Problem of `voiding` where it has not happened and cannot any more; whatever else it throws leaves it to be
- * called again.
+ * A handler throws a Problem of `voiding` where the action has not happened and cannot happen any more. After any other
+ * error it is called again.
  */
 export type Handlers = {
   readonly [Kind in ApprovalKind]: (approved: Approved<ActionOf<Kind>>) => Promise<void>;
@@ -146,8 +146,8 @@ export type Approvals = ReturnType<typeof createApprovals>;
 export function createAsking(store: Pick<ApprovalsStore, 'ask' | 'find'>, now: Now) {
   /**
    * @returns the question; that of the same person for the same thing while it is open.
-   * @throws Problem `rate_limited`: too many wait already; `second_person_required`: nobody knows who made the key that
-   *   asks, so nobody could be another person.
+   * @throws Problem `rate_limited`: too many wait already; `second_person_required`: the maker of the key that asks is
+   *   unknown, so no one can be proven to be another person.
    */
   return async function ask(
     { tenant, subject, people, keyId }: Omit<Person, 'scopes'>,

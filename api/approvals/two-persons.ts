@@ -10,12 +10,12 @@ import type { Scope } from '../http/scopes';
 import type { RunRow } from '../stores/runs/rows';
 
 /**
- * Why one person is not enough. `amount_at_risk`: it reaches the threshold of its currency, or nobody knows it.
- * `skips_money`: a step that moves money is not to be done. `moves_regions`: a step of a switch or rejoin is settled by
- * hand, or booked. `own_transaction`: who settles it by hand, or books it, may have started it. `grants_power`: the new
- * key may ask for what takes two, be one of them, or make keys. `for_another`: the new key speaks for somebody else.
- * `unplanned_failover`: a region is given up. `arms_failover`: a watch may give one up by itself. `books_money`: money
- * that a skipped step has left is said to be booked.
+ * Why one person is not enough. `amount_at_risk`: the amount reaches the threshold of its currency, or is unknown.
+ * `skips_money`: a step that moves money is skipped. `moves_regions`: a step of a switch or rejoin is resolved by hand,
+ * or booked. `own_transaction`: the person who resolves it by hand, or books it, may have started it. `grants_power`:
+ * the new key may ask for what takes two, be one of them, or make keys. `for_another`: the new key speaks for another
+ * subject. `unplanned_failover`: a region is given up. `arms_failover`: a watch may give one up by itself.
+ * `books_money`: money that a skipped step has left is said to be booked.
  */
 export const twoPersonRules = [
   'amount_at_risk',
@@ -52,8 +52,8 @@ export const thresholdsSchema = z
   .transform((given) => ({ ...defaultThresholds, ...given })) satisfies z.ZodType<Thresholds>;
 
 /**
- * @param people who may stand behind whoever decides.
- * @returns why a decision on a parked run wants two persons; `null`: one is enough.
+ * @param people the persons who may stand behind the credential that decides.
+ * @returns why a decision on a parked run needs two persons; `null`: one is enough.
  */
 export function ruleOfDecision(
   run: Pick<RunRow, 'flow' | 'atRisk' | 'requester'>,
@@ -72,8 +72,8 @@ interface DecisionBy {
 }
 
 /**
- * @param people who may stand behind whoever books.
- * @returns why the word that a skipped step is booked wants two persons; `null`: one is enough.
+ * @param people the persons who may stand behind the credential that books.
+ * @returns why the statement that a skipped step is booked needs two persons; `null`: one is enough.
  */
 export function ruleOfBooking(
   run: Pick<RunRow, 'flow' | 'requester'>,
@@ -125,7 +125,7 @@ function isMuchAtRisk(
   thresholds: Thresholds,
 ): boolean {
   const money = atRisk.filter((amount) => amount.kind !== 'stock');
-  // Money is moved and nobody knows how much: it may be any sum.
+  // The step moves money and the amount is unknown: it may be any sum.
   if (money.length === 0 && application().plannedStepOf(flow, step)?.movesMoney === true)
     return true;
   if (money.length === 0) return Object.values(thresholds).includes(0);

@@ -28,7 +28,7 @@ export interface Principal extends Place {
 
 /** `acc_<keyId>_<secret>`: a fixed form, so that scanners of repositories find a key that leaked. */
 const credentialPattern = /^Bearer acc_([0-9A-Z]{26})_([A-Za-z0-9_-]{43})$/i;
-/** A JWT in its compact form. Whether it is one is asked of nobody who has not sent three parts. */
+/** A JWT in its compact form: three parts. A credential of another shape is not checked as a token. */
 const tokenPattern = /^Bearer ([\w-]+\.[\w-]+\.[\w-]*)$/i;
 const secretBytes = 32;
 /** A key is looked up again after this long: the longest that a revoked one still works in another process. */
@@ -97,11 +97,12 @@ interface Credentials {
 }
 
 /**
- * Authentication by API key or, of people, by the token of an operator. A key that is unknown, revoked, expired or
- * wrong is the same answer in the same time: its digest is compared either way.
+ * Authentication by API key or, for people, by an operator's token. A key that is unknown, revoked, expired or wrong
+ * gets the same answer in the same time: its digest is compared either way.
  *
- * A call is about one tenant, or about the cluster: what it names, which must be one of its credential's; it may name
- * none where there is one only. What is another's is as unknown as what is nobody's.
+ * A call is about one tenant, or about the cluster. It names one that its credential has; where the credential has only
+ * one, the call need not name it. A tenant or cluster of another credential gets the same answer as one that does not
+ * exist.
  *
  * @param cluster that this API serves: the only one that it knows, and no tenant has its name.
  */

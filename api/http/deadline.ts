@@ -1,6 +1,6 @@
 /**
- * The result of `work`, or the error that `late` makes when it takes longer than `ms`. The work itself goes on: whoever
- * calls decides what becomes of it.
+ * The result of `work`, or the error that `late` makes when it takes longer than `ms`. The work itself goes on: the
+ * caller decides what becomes of it.
  */
 export async function withinDeadline<Result>(
   ms: number,

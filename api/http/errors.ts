@@ -154,7 +154,7 @@ const detailOfCode: Readonly<Partial<Record<ProblemCode, string>>> = {
   internal: "It is in our log under this request's id: send it again, and name the id if it stays.",
 };
 
-/** `identity`: whoever publishes the keys of operators' tokens. */
+/** `identity`: the service that publishes the keys of operators' tokens. */
 export type Dependency = 'mysql' | 'temporal' | 'redis' | 'identity';
 
 /** One field that is wrong: JSON pointer into the body, `?name` of the query, `:name` of the path, or a header's name. */

@@ -86,7 +86,7 @@ const kinds: Readonly<Record<RouteKind, string>> = {
   probe: 'For machines that watch this process: neither limited nor shed.',
 };
 
-/** The viewer brings its scripts and styles, and asks nobody but this server. */
+/** The viewer brings its scripts and styles, and sends requests to this server only. */
 const viewerPolicy =
   "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 

@@ -40,7 +40,7 @@ export interface Operators {
   verify(token: string): Promise<Holder>;
 }
 
-/** Asymmetric ones alone: whoever could check a token with a shared secret could make one. */
+/** Asymmetric algorithms only: a party that can check a token with a shared secret can also make one. */
 const algorithms = [
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
   ...['PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'],

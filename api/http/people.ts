@@ -2,8 +2,9 @@ import type { FieldError } from './errors';
 import { fault, unprocessable } from './refusals';
 
 /**
- * Everybody who may stand behind a credential: whom it speaks for, who made it, who made the maker's, and so on. Names
- * in one spelling, each once. `null`: nobody knows who made it, so it may be anybody's.
+ * All the people who may stand behind a credential: its subject, the maker of the key, the maker of that maker's key,
+ * and so on. Each name stands there once, in one spelling. `null`: the maker is unknown, so the key may belong to any
+ * person.
  */
 export type People = readonly string[] | null;
 
@@ -25,8 +26,9 @@ const folded = (subject: string): string => subject.normalize('NFKC').trim().toL
 export const isSameSubject = (one: string, other: string): boolean => folded(one) === folded(other);
 
 /**
- * Who stands behind a credential of this subject.
- * @param makers who stands behind the credential that it was made with; left out: nobody made it for the subject.
+ * The people who stand behind a credential of this subject.
+ * @param makers the people behind the credential that it was made with; left out: it was not made with a credential of
+ *   another person.
  * @throws Problem `unprocessable`: too many have made keys for each other.
  */
 export function peopleBehind(subject: string, makers: People = []): People {
@@ -38,14 +40,14 @@ export function peopleBehind(subject: string, makers: People = []): People {
 }
 
 /**
- * The one rule of who is another person, wherever two are wanted: nobody stands behind both, and it is known who stands
- * behind each.
+ * The one rule of who is another person, wherever two are needed: the people behind each are known, and no person
+ * stands behind both.
  */
 export const isAnotherPerson = (one: People, other: People): boolean =>
   one !== null && other !== null && !one.some((name) => other.includes(name));
 
 /**
- * Why `one` is no other person than `other`, as a sentence for whoever holds `one`.
+ * Why `one` is not another person than `other`, as a sentence for the person who holds `one`.
  * @param what `other` has done, such as "alice asked for it".
  */
 export function whyNotAnother(one: People, other: People, what: string): string {

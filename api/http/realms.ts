@@ -31,6 +31,6 @@ export const placesOf = ({ tenants, clusters }: Places, cluster: string): readon
 
 export const placeOf = (realm: Realm, tenant: string): Place => ({ realm, tenant });
 
-/** Why no tenant has this name, for whoever wants to name one. */
+/** Why no tenant may have this name, as a sentence for the caller that names one. */
 export const whyReserved = (cluster: string): string =>
   `${cluster} is a cluster, and no tenant may have its name.`;

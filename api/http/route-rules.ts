@@ -30,7 +30,7 @@ export interface RouteRules {
   readonly scope: Scope | null;
   /** What a credential must be of; left out: a tenant. */
   readonly realm?: Realm | 'any';
-  /** A probe that asks for nothing, so it is not limited: whoever does not get its answer ends the process. */
+  /** A probe that queries nothing, so it is not limited: a supervisor that gets no answer ends the process. */
   readonly isFree?: true;
   /** What it can answer with; left out: JSON alone. */
   readonly media?: readonly string[];

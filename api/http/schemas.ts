@@ -19,7 +19,7 @@ export const text = (max: number) =>
     .refine(isPrintable, 'must have no control characters')
     .meta({ maxLength: max });
 
-/** Whoever a credential speaks for. What is wrong with it is no question of form: `subjectFaults` says it. */
+/** The subject that a credential speaks for. This checks its form only: `subjectFaults` checks its content. */
 export const subject = z.string().meta({ pattern: subjectPattern.source });
 
 /** An id of the tenant's own, without the tenant. */

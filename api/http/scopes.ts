@@ -37,8 +37,8 @@ export const isScopeOf =
     (realmOfScope[scope] ?? realm) === realm;
 
 /**
- * The scopes that a credential is given: `ops` stands for every `ops:*` of its realm but `ops:breakglass`. One of the
- * other realm that is named stays, for whoever refuses it.
+ * The scopes that a credential is given: `ops` stands for every `ops:*` of its realm but `ops:breakglass`. A named
+ * scope of the other realm stays in the list, for the caller to refuse.
  */
 export const expandScopes = (names: readonly (Scope | 'ops')[], realm: Realm): readonly Scope[] => [
   ...new Set(

@@ -42,7 +42,7 @@ export type RequestedFailover =
   | { readonly kind: 'waits'; readonly approval: ApprovalRow };
 
 /**
- * Life of a switch, half of it for undoing: it takes seconds, and whoever waits for its end shall not wait for hours.
+ * Life of a switch; half of it is for undoing. A switch takes seconds, and a caller must not wait hours for its end.
  */
 const failoverLifeMs = 600_000;
 /** Life of a rejoin: it is decided at once, and goes on for as long as a copy of the data takes. */

@@ -12,7 +12,7 @@ const levelSchema = z.enum(healthLevels);
 
 /** A region as the watch sees it. */
 export const regionHealthSchema = z.object({
-  /** `UNHEALTHY` only where every vantage point says so; `null`: nobody looks. */
+  /** `UNHEALTHY` only where every vantage point says so; `null`: there is no recent observation. */
   level: levelSchema.nullable(),
   vantages: z.array(
     z.object({

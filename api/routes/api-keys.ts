@@ -24,7 +24,7 @@ const keySchema = z
     id: z.string(),
     realm: z.enum(realms),
     owner: z.string(),
-    /** The subject that it was made by; `null`: nobody knows, so it is no second person. */
+    /** The subject that made it; `null`: the maker is unknown, so the key is no second person. */
     madeBy: z.string().nullable(),
     scopes: z.array(z.string()),
     createdAt: time,

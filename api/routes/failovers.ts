@@ -32,7 +32,7 @@ import { statusOf } from './steering';
 const region = z
   .string()
   .regex(/^[a-z0-9-]{1,16}$/, 'must be 1 to 16 small letters, digits or dashes');
-/** A day: whoever would lose more has no standby. */
+/** A day: a standby that is further behind is no standby. */
 const lossMaxMs = 86_400_000;
 
 const failoverBody = z

@@ -17,7 +17,7 @@ const checkSchema = z.object({
   rows: z.number(),
   /** Violations of all tenants, at most 100. */
   violations: z.number(),
-  /** Rows that an ending resolved by hand declares, and nobody has booked yet: no violations. */
+  /** Rows that an ending resolved by hand declares, and that are not booked yet: no violations. */
   declared: z.number(),
   ms: z.number(),
   /** Rows of the own tenant, at most 10. */

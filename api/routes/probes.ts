@@ -22,7 +22,7 @@ const healthSchema = z
     status,
     parked: z.number().nullable(),
     stuck: z.number().nullable(),
-    /** Endings with a skipped step whose amounts nobody has booked. */
+    /** Endings with a skipped step whose amounts are not booked. */
     unbooked: z.number().nullable(),
     timestamp: z.iso.datetime(),
     checks,

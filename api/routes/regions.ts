@@ -24,11 +24,11 @@ const regionSchema = z
     region: z.string(),
     status: z.enum(regionStatuses),
     active: z.boolean(),
-    /** `null`: it was left behind, and nobody knows in which one. */
+    /** `null`: the region was left behind, and its epoch is unknown. */
     epoch: z.number().nullable(),
     /** A commit of the active one is acknowledged when a standby has it; `null`: it takes no part in that. */
     sync: z.boolean().nullable(),
-    /** How old the newest write of the hub is that it has acknowledged, or that a standby has; `null`: nobody knows. */
+    /** Age of the newest write of the hub that the region has acknowledged, or that a standby has; `null`: unknown. */
     lagMs: z.number().nullable(),
     changedAt: time,
     ...regionHealthSchema.shape,

@@ -20,7 +20,7 @@ const againSeconds: Readonly<Record<(typeof bookingUnderWay)[number], number>> =
   review: 60, // A person decides.
 };
 
-/** A participant's database is given this long: whoever starts something waits for it. */
+/** Time limit for a participant's database: the caller that starts a transaction waits for it. */
 const answerMs = 500;
 
 /** An account that a request names, and where. */

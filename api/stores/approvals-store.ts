@@ -14,9 +14,10 @@ import type { TwoPersonRule } from '../approvals/two-persons';
 import { isSqlError, withoutDeadlock, type Database, type SqlValue } from './database';
 
 /**
- * `pending`: waits for a second person; `expired`, `void`: nobody came in time, or the transaction has moved on, or the
- * key that asked is revoked or expired.
- * `approved`: to be carried out; `done`: it has been.
+ * `pending`: it waits for a second person.
+ * `expired`: no second person decided in time.
+ * `void`: the transaction has moved on, or the key that asked is revoked or expired.
+ * `approved`: it is to be carried out; `done`: it has been.
  */
 export const approvalStates = [
   'pending',
@@ -64,22 +65,22 @@ export interface Verdict {
   readonly note: string | null;
 }
 
-/** What is approved later is what nobody remembers having asked for. */
+/** Life of a question: an approval must not come when the asker no longer remembers the request. */
 const expirySeconds = 1_800;
 /** Open questions of one tenant. */
 export const pendingMax = 100;
 const keepDays = 30;
 const forgetAtOnce = 100;
 
-/** What a revoked key has asked is nobody's wish any more; by the database's clock alone. */
+/** The key that asked is revoked or expired, so its request no longer counts; only the database's clock decides. */
 const isKeyGone = `a.asked_with IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.key_id = a.asked_with
   AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > UTC_TIMESTAMP(3)))`;
 /** Waits for a second person, who may still decide. */
 const isOpen = `a.state = 'pending' AND a.expires_at > UTC_TIMESTAMP(3) AND NOT (${isKeyGone})`;
 
 /**
- * Its time, its transaction and its asker's key decide on a question that nobody has decided; by the database's clock
- * alone.
+ * The state of an undecided question depends on its time, its transaction and its asker's key. Only the database's
+ * clock counts.
  */
 const columns = `a.id, a.tenant, a.gid, a.action, a.rule, a.asked_by AS askedBy, a.asked_people AS askedPeople, a.asked_with AS askedWith, a.asked_at AS askedAt,
   a.expires_at AS expiresAt, a.decided_by AS decidedBy, a.decided_at AS decidedAt, a.note, a.closed_at AS closedAt,

@@ -38,7 +38,7 @@ const connectMs = 1_000;
 const useMs = 1_800; // Leaves the rest of two seconds for the answer itself.
 /** A SQL transaction behind its first statement: InnoDB ends a lock wait of one second up to a second late. */
 const transactionMs = 2_400;
-/** For a ROLLBACK, whose answer nobody waits for long. */
+/** Time limit for the answer to a ROLLBACK: no caller waits for it longer. */
 const rollbackMs = 500;
 
 /** A start that meets an uncommitted claim of its key waits for a second; then it is told to come again. */
@@ -124,7 +124,7 @@ async function connect(pool: SessionPool): Promise<Session> {
   try {
     return await withinDeadline(connectMs, () => pending, unavailable);
   } catch (error) {
-    // It may still come after we gave up on it: then it belongs to nobody else.
+    // The connection may still arrive after we gave up on it: then we return it to the pool.
     void pending.then(
       (session) => session.release(),
       () => undefined,
@@ -146,7 +146,10 @@ async function commit(session: Session): Promise<void> {
   }
 }
 
-/** An answer of the server is the caller's to judge; a lost connection is nobody's. */
+/**
+ * The caller judges an answer of the server. A lost connection, or a statement that the server gave up, becomes
+ * `dependency_unavailable`.
+ */
 function asProblem(error: unknown): unknown {
   if (error instanceof Problem) return error;
   if (isAnswer(error)) return gaveUp.has(error.errno) ? unavailable(error) : error;

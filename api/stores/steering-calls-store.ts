@@ -93,7 +93,7 @@ export function createSteeringCallsStore(database: Database) {
       );
     },
 
-    /** It was refused, or nobody knows: sent again, it is asked again. */
+    /** The call was refused, or its outcome is unknown: when it is sent again, it is carried out anew. */
     async giveBack(digest: Buffer, claim: Buffer): Promise<void> {
       await database.change('DELETE FROM steering_calls WHERE digest = ? AND claim = ?', [
         digest,

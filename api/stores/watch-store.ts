@@ -32,7 +32,7 @@ export interface ServiceObservation {
   readonly seenAt: Date;
 }
 
-/** A policy and its version, which grows with each change; 0: nobody has changed it yet. */
+/** A policy and its version, which grows with each change; 0: it was never changed. */
 export interface SeenPolicy {
   readonly policy: WatchPolicy;
   readonly version: number;
@@ -45,7 +45,7 @@ export interface SeenChange {
   readonly approval: string | null;
 }
 
-/** What was seen longer ago is no observation any more: nobody looks. */
+/** An older observation does not count any more: the watch may have stopped. */
 const freshSeconds = 15;
 
 /** What the watch of this API's cluster sees, and what it may do about it. */

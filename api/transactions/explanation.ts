@@ -35,7 +35,7 @@ const parkingSchema = z.object({
   reason: z.string(),
   failure: z.string(),
   detail: z.string(),
-  /** What a person has decided last. Null: nobody has yet. */
+  /** The last decision of a person. Null: there is none yet. */
   lastDecision: z.object({ decision: z.string(), by: z.string(), at: time }).nullable(),
 });
 

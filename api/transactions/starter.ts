@@ -9,7 +9,7 @@ const sendsAtOnce = 20;
 const roundEveryMs = 1_000;
 /** Between rounds while Temporal does not answer: each round asks it once. */
 const probeEveryMs = 2_000;
-/** After a send failed, the API accepts without trying; whoever waits then would only wait for the timeout. */
+/** After a failed send, the API accepts without trying for this long: a caller would only wait for the timeout. */
 const pauseMs = 1_000;
 
 type Starts = Pick<
@@ -49,7 +49,7 @@ export function createStarter(
     } catch {
       pausedUntil = performance.now() + pauseMs;
       // Another process may reach Temporal where this one cannot: the row stays due. A first send may have arrived, so
-      // its mark stays: only a row that nobody has sent can still be cancelled by its row alone.
+      // its mark stays: only a row that was never sent can still be cancelled by its row alone.
       if (sentAt) await runs.giveBackSending(input.gid, sentAt);
       return false;
     }

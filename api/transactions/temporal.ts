@@ -127,7 +127,7 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
         await update(gid, (handle) => handle.getUpdateHandle(updateId).result());
         return true;
       } catch (error) {
-        // Neither the run nor the update is known: `problemOfUpdate` cannot tell them apart, and nobody needs it to.
+        // The run or the update is unknown: `problemOfUpdate` cannot tell which, and no caller needs the difference.
         if (!(error instanceof Problem) || error.code !== 'ask_again') throw error;
         // An earlier run of the transaction may have taken it: a long one goes on in a new run, which carries their names.
         const taken = (await timelineOf(gid))?.approvals ?? [];

@@ -1,6 +1,6 @@
 /**
- * accord api-key: makes, lists and revokes keys of the API, also those that may administer keys, which nobody gets over
- * HTTP. A secret is printed once, when it is made.
+ * accord api-key: makes, lists and revokes keys of the API. It also makes keys that may administer keys, which cannot
+ * be made over HTTP. A secret is printed once, when it is made.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 

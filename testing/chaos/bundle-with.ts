@@ -15,7 +15,7 @@ export interface Substitute {
  * Bundles the workflows as production does, with the twin wherever the target is imported but in the twin itself.
  *
  * @param workflowsPath from the checkout; left out: the shipped ones.
- * @throws where nothing imports the target: a bug that is not there is caught by nobody.
+ * @throws where no module imports the target: the planted bug would not be in the bundle, and no check could find it.
  */
 export async function writeBundleWith(
   path: string,

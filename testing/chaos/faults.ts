@@ -195,8 +195,8 @@ const ballast = Array.from({ length: 200 }, (_, n) => [n]);
 /** MySQL's ER_LOCK_DEADLOCK. */
 const deadlockError = 1213;
 /**
- * SQL transactions of others, on this server, that are to meet ours; with nobody at work there the fault goes on, so
- * long at most. One is enough to have struck.
+ * SQL transactions of others on this server that must become victims of a deadlock with ours. While there are fewer,
+ * the fault goes on, at most for `victimsWithinMs`. One victim is enough: the fault has struck.
  */
 const victimsWanted = 3;
 const victimsWithinMs = 30_000;

@@ -1,6 +1,6 @@
 /**
- * What a run would else not meet: transactions that must park, late acts, a run that nobody drives any more, and the
- * jobs that have hours between their rounds.
+ * Plants what a run would otherwise not meet: transactions that must park, late acts, and a run that no workflow drives
+ * any more. It also runs rounds of the jobs that have hours between their rounds.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -60,8 +60,8 @@ const retry = (api: ApiClient, gid: string, version: number): Promise<unknown> =
   });
 
 /**
- * Acts that come after their undo: orders that nobody can pay for are undone, and then their workflows are reset to the
- * beginning, as an operator may do. They tell their story again, and the fence must refuse it.
+ * Acts that come after their undo. Orders that cannot be paid for are undone; then their workflows are reset to the
+ * beginning, as an operator may do. They send their acts again, and the fence must refuse them.
  *
  * @returns how many were reset.
  */
@@ -111,8 +111,8 @@ const orderBody = (reference: string, accountId: string): object => {
 };
 
 /**
- * An order whose workflow somebody has terminated between two of its steps, long ago: its row is open, and nobody
- * drives it. It is the job's to find it.
+ * An order whose workflow was terminated between two of its steps, long ago: its row is open, and no workflow drives
+ * it. The job must find it.
  */
 export async function plantAbandoned(
   isolated: IsolatedEnvironment,

@@ -1,7 +1,7 @@
 /**
  * Messages in a hostile order, straight to a participant: an act and its undo at once, and each of them twice. The
- * network may deliver so; a workflow does only where nobody hears an attempt any more, which a short run can not wait
- * for.
+ * network may deliver so. A workflow does so only when it gets no answer to an attempt any more; a short run cannot
+ * wait for that.
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

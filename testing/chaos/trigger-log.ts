@@ -152,8 +152,8 @@ export async function readTransitions(
 
 /**
  * The fence enters a row as acted before it knows the answer, and refuses, seals or removes it in the same SQL
- * transaction. A trigger is not told of transactions. But every one that may do so enters the row first, which is a
- * line of its own; so the session that entered the row, with nobody at it in between, is still in the same one.
+ * transaction. A trigger does not see transactions. But each such SQL transaction enters the row first, which writes a
+ * line of its own. If no other session changes the row in between, the session is still in the same SQL transaction.
  */
 const isOfOneTransaction = (entered: Logged, line: Logged): boolean =>
   entered.from === null &&

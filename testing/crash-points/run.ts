@@ -67,12 +67,13 @@ export interface CrashReport {
 /** Transactions under way at one time: each holds at most one delivery, of forty that a worker has. */
 const underWayMax = 40;
 /**
- * Nobody has ended for so long: those who are under way do not. Never how long one takes, for that is the speed of the
- * machine.
+ * When no transaction has ended for this long, those under way will not end. It is not a limit for one transaction:
+ * that would measure the speed of the machine.
  */
 const endsWithinMs = 240_000;
 /**
- * Which worker takes a delivery nobody decides: of the zombies each round meets a part, the smaller the more there are.
+ * Temporal decides which worker takes a delivery. So each round reaches only a part of the zombies; the more there are,
+ * the smaller the part.
  */
 const roundsMax = 24;
 const lookEveryMs = 250;

@@ -1,6 +1,6 @@
 /**
- * Clients of a cluster's database, with a record of their own: what was acknowledged to them, what was refused, and
- * what nobody can say. Some carry the epoch of the day, some one that is over, and some go round the router.
+ * Clients of a cluster's database, with a record of their own: which writes were acknowledged, which were refused, and
+ * which have an unknown outcome. Some carry the current epoch, some an old one, and some go round the router.
  */
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 

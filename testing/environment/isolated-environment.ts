@@ -1,7 +1,6 @@
 /**
- * The application of one isolated alone: processes from `dist/` as production runs them, on servers that it shares,
- * with databases, users, namespace, topics and keys that nobody else has. What a isolated breaks is its own, and goes
- * with it.
+ * The application of one isolated environment: processes from `dist/` as production runs them, on shared servers. Its
+ * databases, users, namespace, topics and keys are its own. What it breaks is its own, and is removed with it.
  */
 import { randomBytes } from 'node:crypto';
 

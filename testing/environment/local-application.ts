@@ -123,8 +123,8 @@ export async function stopAll(application: Application, names: Iterable<string>)
 const developer = 'developer';
 
 /**
- * The credential of whoever works with this profile: the same at every call, kept as a digest where the API looks. May
- * do everything but administer keys and act alone where two persons are wanted.
+ * The credential of the developer who works with this profile. It is the same at every call; the API's database keeps
+ * its digest. It may do everything but administer keys and act alone where two persons are needed.
  */
 export async function developerCredential(profile: Profile, urls: DatabaseUrls): Promise<string> {
   const halves = [

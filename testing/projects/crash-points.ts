@@ -102,7 +102,7 @@ interface Attempt {
 
 function armed(one: Case, n: number, planted: string): Attempt {
   const reference = `crash-${n}`;
-  const kind = one.crash === 'kill' ? 'hang' : 'throw-retryable'; // Whoever reaps kills the process that hangs.
+  const kind = one.crash === 'kill' ? 'hang' : 'throw-retryable'; // The test kills the process that hangs.
   return {
     ...{ one, n, reference },
     fault: `${one.activity}:${one.point}:${kind}:of=${reference}`,
@@ -128,7 +128,8 @@ async function playRound(
   return answers.map(({ one, fault, gid, ending }) => {
     const isSeen = one.crash === 'kill' ? fleet.killed.has(fault) : fired.has(fault);
     const isRight = ending === (one.isUndone ? 'compensated' : 'completed');
-    // Killed for another one right behind the planted failure, its worker told nobody: nothing was undone.
+    // The process was killed by another crash point just after the planted failure, so its worker could not report it:
+    // nothing was undone.
     const wasPlantLost = one.isUndone && ending === 'completed' && !fired.has(fault);
     const outcome =
       !isRight && !wasPlantLost ? 'violated' : isRight && isSeen ? 'proven' : 'not proven';

@@ -64,8 +64,8 @@ export const mysqlSettings: Readonly<Record<string, string>> = {
 };
 
 /**
- * Options of a MySQL that is in a region: the same for the active one and for its standby, since a role that stood in a
- * file would come back with it. Whoever starts again is read-only and acknowledges alone, until the hub says otherwise.
+ * Options of a MySQL that is in a region: the same for the active one and for its standby. A role in a file would come
+ * back at each start. A server that starts again is read-only and acknowledges alone, until the hub says otherwise.
  */
 const mysqlRegionSettings: Readonly<Record<string, string>> = {
   'log-bin': 'bin',

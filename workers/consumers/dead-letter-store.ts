@@ -21,8 +21,8 @@ export interface DeadLetterStore {
 }
 
 /**
- * What is kept of a record that nobody could read, the widths of the columns: a poison record must not poison its own
- * burial. The whole of it stays in Kafka, at its offset.
+ * Limits on what is kept of an unreadable record: the widths of the columns. A poison record must not make its own dead
+ * letter fail. The whole record stays in Kafka, at its offset.
  */
 const errorLengthMax = 500;
 const eventIdLengthMax = 255;

@@ -9,8 +9,8 @@ export interface Heartbeats {
 }
 
 /**
- * Each heartbeat is later than the one before it, whoever beats: with several workers one clock is behind another, and a
- * heartbeat that went back would read as a loss.
+ * Each heartbeat is later than the one before it, whichever worker writes it. With several workers one clock is behind
+ * another, and a heartbeat that went back would read as a loss.
  *
  * @param active of a database of the active region.
  * @param hub of `accord`.
@@ -38,7 +38,8 @@ export function startHeartbeats(
            epoch = VALUES(epoch)`,
       [now() * 1_000],
     );
-    // What stands there is acknowledged, whoever wrote it: nobody reads a commit before the standby has it.
+    // The value in the row is acknowledged, whichever worker wrote it: a commit becomes visible only when the standby
+    // has it.
     const [beaten] = await active.select<{ readonly at: string }>(
       `SELECT CAST(at_us AS CHAR) AS at FROM heartbeat WHERE source = 'hub'`,
     );

@@ -1,4 +1,7 @@
-/** Switches and rejoins whose run is gone while their row is open are started again: nobody else may move the regions until they end. */
+/**
+ * Starts switches and rejoins again whose run is gone while their row is open: no other run may move the regions until
+ * they end.
+ */
 import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,

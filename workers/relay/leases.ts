@@ -10,7 +10,7 @@ export const slotCount = partitionCount + partitionCount;
 /** A row of `outbox_leases`. */
 export interface Slot {
   readonly no: number;
-  /** Who holds it now; `null`: nobody, or his lease is over. */
+  /** The relay that holds it now; `null`: there is none, or its lease is over. */
   readonly holder: string | null;
 }
 

@@ -40,7 +40,8 @@ export interface OutboxStore {
    */
   unpublished(partitions: readonly number[], rowsMax: number): Promise<readonly OutboxRow[]>;
   /**
-   * Marks the rows whose partition this relay still holds. @returns how many: others come again, from whoever holds it.
+   * Marks the rows whose partition this relay still holds.
+   * @returns how many. The present holder publishes the others again.
    */
   markPublished(ids: readonly string[]): Promise<number>;
   /** Deletes up to `rowsMax` rows that were published longer ago. @returns how many. */
@@ -56,7 +57,7 @@ export interface HeldLeases {
   readonly surplus: readonly number[];
 }
 
-/** All statements of a call together; nobody waits for longer. */
+/** Time limit of all statements of a call together. */
 const callMs = 8_000;
 
 export function createOutboxStore({

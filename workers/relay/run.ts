@@ -102,7 +102,10 @@ async function relayEvents(application: Application): Promise<void> {
   });
 }
 
-/** As the hub says now; where it does not answer, nobody publishes. */
+/**
+ * Whether the hub names this region as the active one. Throws where the hub does not answer: then this relay renews no
+ * lease, and does not publish after their end.
+ */
 async function isActiveRegion(hub: SqlPool, cluster: string, region: string): Promise<boolean> {
   const [row] = await hub.select<{ readonly region: string }>(
     'SELECT region FROM cluster_state WHERE cluster = ?',

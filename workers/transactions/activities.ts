@@ -94,7 +94,7 @@ export const named = (participant: string, activities: object) =>
     ]),
   );
 
-/** Whoever waits for a row is told when it has moved. */
+/** Wakes the callers that wait for a row when it has moved. */
 function waking(runs: RunsActivities, wake: (gid: string) => void): RunsActivities {
   const wakeAll = (requests: readonly Keyed[]) => {
     for (const { key } of requests) wake(partsOfStepKey(key)?.gid ?? '');

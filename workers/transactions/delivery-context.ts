@@ -29,8 +29,8 @@ export const withDelivery = <Result>(
   );
 
 /**
- * Aborted when nobody waits for the answer any more. A cancel is no such thing: the workflow waits for the answer of a
- * short SQL transaction, because a known outcome is worth more than a quick one.
+ * The signal aborts when the answer is no longer awaited. A cancel does not abort it. The workflow waits for a short
+ * SQL transaction, because a known outcome is worth more than a quick one.
  */
 function abandonedSignal(context: Context): AbortSignal {
   const abandoned = new AbortController();

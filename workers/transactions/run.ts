@@ -95,7 +95,7 @@ async function work({
       fenceKeepMs: config.fenceKeepMs,
       faults,
       metrics,
-      wake: (gid) => void redis.publish(runsChannel, gid).catch(() => undefined), // Whoever waits also polls.
+      wake: (gid) => void redis.publish(runsChannel, gid).catch(() => undefined), // Callers that wait also poll.
     }),
   });
   if (config.keepsSchedules) {

@@ -190,7 +190,7 @@ export const isOver = (day: string, now: number): boolean =>
 
 const dayMs = 86_400_000;
 
-/** It is under way, or was: whoever asks again will be taken. */
+/** The day is under way, or over: a caller that asks again later will be accepted. */
 const hasBegun = (day: string, now: number): boolean => Date.parse(day) <= now;
 
 const secondsLeft = (day: string, now: number): number =>

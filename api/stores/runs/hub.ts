@@ -27,8 +27,8 @@ export class SwitchSlotRefused extends Error {
 }
 
 /**
- * Takes the next number of a cluster that is as it was prepared for, and that nobody moves.
- * @throws TurnRefused
+ * Takes the next number of a cluster whose sequence and epoch are as expected, and which no run moves.
+ * @throws SwitchSlotRefused
  */
 export async function claimSwitchSlot(
   sql: Statements,

@@ -34,7 +34,7 @@ export async function claimSending(
   return changed === 1;
 }
 
-/** The send that was claimed went nowhere: the row is due again, for whoever comes first. */
+/** The claimed send failed: the row is due again, for the first process that claims it. */
 export async function giveBackSending(database: Database, gid: Gid, sentAt: Date): Promise<void> {
   await database.change(
     'UPDATE runs SET start_sent_at = ? WHERE gid = ? AND start_confirmed_at IS NULL',
@@ -52,7 +52,7 @@ export async function confirmStart(database: Database, gid: Gid): Promise<void> 
   );
 }
 
-/** Starts that nobody has confirmed in time, oldest first. */
+/** Starts that were not confirmed in time, oldest first. */
 export async function unconfirmedStarts(
   database: Database,
   limit: number,

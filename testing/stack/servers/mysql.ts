@@ -85,8 +85,9 @@ const mysqlOf = (region: Region, id: number): Server => ({
 export const regionalMysql = [mysqlOf('a', 1), mysqlOf('b', 2)];
 
 /**
- * mysqld does not start where the pid in this file is somebody's: of a dead one that nobody has collected yet, or of a
- * stranger who was given it since. That no other one has these data it sees by its locks on them.
+ * mysqld does not start where the pid in this file belongs to a process. It may be a dead process that its parent has
+ * not collected yet, or another program with the same pid. The locks on the data already prove that no other mysqld
+ * uses them.
  */
 const forgetSocket = (data: string): void => rmSync(join(data, `${socket}.lock`), { force: true });
 const socket = 'mysqld.sock';

@@ -12,7 +12,7 @@ export interface OrderViewStore {
   apply(changes: readonly OrderViewChange[]): Promise<number>;
 }
 
-/** One call and its tries; an outage is waited out by whoever called. */
+/** Time limit of one call and its tries; the caller waits out an outage. */
 const callMs = 8_000;
 
 /** @param consumer the name that events are consumed under. */
