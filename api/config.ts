@@ -31,7 +31,10 @@ export const json = (example: string) =>
     }
   });
 
-/** Public keys of an issuer (RFC 7517). A secret in it would be read by everybody who may read the configuration. */
+/**
+ * Public keys of an issuer (RFC 7517). A secret among them could be read by every person who may read the
+ * configuration.
+ */
 const keySet = json('{"keys":[…]}').pipe(
   z.object({
     keys: z
@@ -127,7 +130,7 @@ export const unknownVariables = (
 export type Config = ReturnType<typeof configOf>;
 type Given = ReturnType<typeof readEnvironment<typeof variables>>;
 
-/** Whose tokens are taken. */
+/** The issuer and audience whose tokens are accepted, and where its keys come from. */
 export type OperatorsConfig = { readonly issuer: string; readonly audience: string } & (
   { readonly url: string } | { readonly keySet: z.output<typeof keySet> }
 );

@@ -143,7 +143,7 @@ export function openKeys(accordUrl: string) {
     keys: createKeysStore(database),
     audit: createAuditStore(database),
     clusters: () => clustersOf(database),
-    /** By the clock that keys are judged by: that of MySQL. */
+    /** The time of the clock that keys are judged by: that of MySQL. */
     now: async () => new Date(await timeOf(database)),
     close: () => pool.close(),
   };

@@ -8,7 +8,9 @@ export interface Checks {
   readonly oracles: readonly Oracle[];
   /** Across databases, of transactions that have ended. */
   readonly across: readonly CrossCheck[];
-  /** By database, the tables that only grow, by an `id`: what is new in them is read by it. `outbox` is one everywhere. */
+  /**
+   * The tables that only grow, by database. Each has an `id`, by which new rows are read. `outbox` is one everywhere.
+   */
   readonly growing: Readonly<Record<Database, readonly string[]>>;
 }
 

@@ -57,7 +57,7 @@ export interface EndedRun {
   readonly state: Ending;
   /** What persons have answered for. */
   readonly resolvedByHand: readonly KeptResolution[] | null;
-  /** As MySQL writes it. */
+  /** Time of the ending, as MySQL writes it. */
   readonly ended_at: string;
 }
 

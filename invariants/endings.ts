@@ -11,9 +11,9 @@ export function stepsOf(gid: Gid): readonly PlannedStep[] {
 }
 
 /**
- * The branches that persons have answered for, as the row of `accord.runs` declares it: no program may act on them.
- * `open`: skipped and not booked, so it stands otherwise than the ending says, and everybody knows. `closed`: said to be
- * done by hand, or booked, so nothing of it may be reserved any more.
+ * The branches that persons have resolved by hand, as the row of `accord.runs` declares them: no program may act on
+ * them. `open`: skipped and not booked, so it differs from what the ending says, and the row shows that. `closed`: said
+ * to be done by hand, or booked, so none of it may be reserved any more.
  */
 export interface DeclaredBranches {
   readonly open: ReadonlySet<Branch>;

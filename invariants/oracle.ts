@@ -4,9 +4,9 @@ import type { SettledSums } from './settled-sums';
 
 /** What "lately" is, in one snapshot: literals, for they stand in the statements. */
 export interface Window {
-  /** As MySQL writes a time. */
+  /** Start of the period, as MySQL writes a time. */
   readonly since: string;
-  /** By table that only grows: rows with a larger id are new. */
+  /** The largest id that was seen, by table that only grows: rows with a larger id are new. */
   readonly after: Readonly<Record<string, string>>;
 }
 

@@ -92,7 +92,10 @@ async function bench(scenario: string, options: Options): Promise<void> {
   }
 }
 
-/** On servers alone, without an application. @param measure prints, and says whether every count is right. */
+/**
+ * Runs a measurement on servers only, without an application.
+ * @param measure prints, and returns whether every count is right.
+ */
 async function onServers(
   profile: Profile,
   measure: (stack: Stack) => Promise<boolean>,

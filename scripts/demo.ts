@@ -216,7 +216,7 @@ const summaryOf = (outcome: Outcome): object => ({
   violations: outcome.violations,
 });
 
-/** With the worker that was killed. */
+/** Leaves the application running, and starts the killed worker again. */
 async function leaveRunning({ application, processes }: LocalApplication): Promise<void> {
   for (const [name, role] of processes) await application.start(role, name);
   say(`Left running: ${application.apiUrl}/docs`);

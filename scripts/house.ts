@@ -59,7 +59,7 @@ const counting = (name: string, most: number, of: readonly string[]): Measure =>
   of,
 });
 
-/** In the index, and new ones that are not ignored. */
+/** Files in the index, and new ones that are not ignored. */
 const filesOf = (folder: string): readonly string[] =>
   execFileSync('git', ['ls-files', '-co', '--exclude-standard', folder], {
     cwd: checkout,

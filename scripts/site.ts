@@ -23,7 +23,7 @@ import { seedTenant } from './seed';
 
 type Options = Readonly<Record<string, unknown>>;
 
-/** As commander has checked it. */
+/** The profile, which commander has checked. */
 const profileIn = ({ profile }: Options): Profile =>
   stackProfiles.find((name) => name === profile) ?? 'dev';
 

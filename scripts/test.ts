@@ -21,7 +21,7 @@ import { openConnection } from '../runtime/mysql/door';
 const handedOn = ['SIGINT', 'SIGTERM'] as const;
 const projects = ['unit', 'replay', 'workflows', 'integration', 'e2e'] as const;
 
-/** From Jest's report to its end; idle connections of the drivers take seconds. */
+/** Time limit from Jest's report to its end; idle connections of the drivers take seconds. */
 const endsWithinMs = 20_000;
 
 /** Result of one Jest run, as its option `--json` writes it. */

@@ -158,7 +158,10 @@ const failoverShape = {
   TEMPORAL_ADDRESS: address.default('127.0.0.1:7233'),
   /** Address of the hub's database, for a user who may change the cluster's row. */
   FAILOVER_DATABASE_URL: databaseUrl,
-  /** Along the way that clients take: heartbeats are written there, and what they are refused everybody is refused. */
+  /**
+   * Database address on the route that clients take. Heartbeats are written there: when they are refused, all clients
+   * are refused.
+   */
   ORDERS_DATABASE_URL: databaseUrl,
   /** The same way, for who proves from every vantage point that a region takes writes, and may do nothing else. */
   WATCH_DATABASE_URL: databaseUrl,

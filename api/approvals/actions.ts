@@ -20,7 +20,7 @@ const decideStep = z.object({
   atRisk: z.array(atRiskSchema),
 });
 
-/** What a skipped step has left is said to be in the books. */
+/** A person says that the amounts of a skipped step are booked. */
 const bookStep = z.object({
   kind: z.literal('bookStep'),
   gid: z.string(),
@@ -50,7 +50,7 @@ const failover = z.object({
   from: z.string(),
   to: z.string(),
   reason: z.string(),
-  /** In milliseconds of writes. */
+  /** Accepted loss, in milliseconds of writes. */
   acceptLoss: z.number(),
   force: z.boolean(),
   sequence: z.number(),

@@ -17,7 +17,7 @@ import { pendingMax } from '../stores/approvals-store';
 import type { AuditStore } from '../stores/audit-store';
 import type { TwoPersonRule } from './two-persons';
 
-/** Somebody who asks or decides, in a tenant. */
+/** A person who asks or decides, in a tenant. */
 export type Person = Pick<Principal, 'tenant' | 'subject' | 'people' | 'keyId' | 'scopes'>;
 
 /** What two persons want, ready to be carried out. */
@@ -25,7 +25,7 @@ export interface Approved<Action> {
   readonly id: string;
   readonly tenant: Tenant;
   readonly askedBy: string;
-  /** Everybody who may stand behind the credential that asked. */
+  /** All the people who may stand behind the credential that asked. */
   readonly askedPeople: People;
   readonly approvedBy: string;
   readonly action: Action;
@@ -61,8 +61,9 @@ interface Parts {
 }
 
 /**
- * The two-person rule: somebody asks, another person approves, and then it is done once. What it takes is in the row, so
- * any process can go on where one has died; nothing is done before both persons stand in the audit.
+ * The two-person rule: one person asks, another person approves, and then the action is done once. The row holds all
+ * that the action needs, so any process can continue where one has died. Nothing is done before both persons stand in
+ * the audit.
  *
  * Every method throws Problem `not_found` (another tenant's, too) and `dependency_unavailable`.
  */
@@ -74,11 +75,12 @@ export function createApprovals({ store, audit, handlers, now }: Parts) {
   }
 
   /**
-   * Approves, unless somebody has, and carries it out, unless it has been: repeated, by the same person or by a third
-   * one, it completes what was cut off.
+   * Approves the question unless it is approved, and carries the action out unless that is done. A repeated call, by
+   * the same person or by a third one, completes what was interrupted.
    *
-   * @throws Problem `second_person_required`: the asker, or who may be; `scope_missing`: who could not have asked for it;
-   *   `state_changed`: expired, rejected, asked with a key that is revoked, or what it is about has moved; whatever kept the action from being done, which may be tried again.
+   * @throws Problem `second_person_required`: the person asked, or may be the asker; `scope_missing`: the person could
+   *   not have asked for it; `state_changed`: the question has expired or was rejected, its key is revoked, or what it
+   *   is about has changed; also the error that kept the action from being done, which may be tried again.
    */
   async function approve(person: Person, id: string, note: string | null): Promise<ApprovalRow> {
     const question = await find(person, id);

@@ -21,10 +21,10 @@ export type Granted =
 /** Asks for the second person of an action. */
 export type WantSecondPerson = (action: ApprovalAction, rule: TwoPersonRule) => Promise<Granted>;
 
-/** In a body: acts alone where two persons are wanted. */
+/** Field of a body: with it the caller acts alone where two persons are needed. */
 export const breakGlassField = z.strictObject({ reason: text(500) }).optional();
 
-/** Who asks; with a reason, who breaks the glass instead. */
+/** The person who asks; with a reason, the person breaks the glass instead. */
 export interface Asker extends Omit<Person, 'scopes'> {
   readonly breakGlass: string | undefined;
 }

@@ -20,7 +20,7 @@ export interface Principal extends Place {
    * subject.
    */
   readonly subject: string;
-  /** Everybody who may stand behind it, the subject included. */
+  /** All the people who may stand behind the credential, the subject included. */
   readonly people: People;
   /** Scopes in the realm of the call. */
   readonly scopes: ReadonlySet<Scope>;
@@ -41,7 +41,7 @@ const sha256 = (text: string): Buffer => createHash('sha256').update(text).diges
 /** Who makes a key, and who stands behind the credential that it is made with. */
 export type Maker = Pick<Principal, 'subject' | 'people'>;
 
-/** Somebody who makes a key without one: at a command line, with the database's own password. */
+/** A person who makes a key without having one: on a command line, with the password of the database. */
 export const makerAtHand = (subject: string): Maker => ({
   subject,
   people: peopleBehind(subject),

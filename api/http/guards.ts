@@ -87,7 +87,7 @@ function demandRealm({ realm }: Principal, { realm: wanted = 'tenant' }: RouteRu
   });
 }
 
-/** With jitter, so that those who were refused together do not come back together. */
+/** The time to wait has jitter, so that refused callers do not all come back at once. */
 const overloaded = (): Problem =>
   new Problem('overloaded', { retryAfterSeconds: 1 + Math.floor(Math.random() * 5) });
 

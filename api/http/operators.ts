@@ -20,13 +20,13 @@ import { isScopeOrOps, type Scope } from './scopes';
 export interface Holder extends Places {
   /** The person or system: `sub` of a token, owner of a key. */
   readonly subject: string;
-  /** Everybody who may stand behind it, the subject included. */
+  /** All the people who may stand behind the credential, the subject included. */
   readonly people: People;
   /** Which credential it was, for the log: `jti`, id of a key. */
   readonly credential: string | null;
   /** Id of the API key; `null`: the credential is a token. */
   readonly keyId: string | null;
-  /** As they were given: what they mean is a question of the realm of each call. */
+  /** The scopes as they were given. The realm of each call decides what they mean. */
   readonly scopes: readonly (Scope | 'ops')[];
 }
 

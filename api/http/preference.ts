@@ -7,7 +7,7 @@ export const waitSecondsMax = 30;
 export type Until = 'decided' | 'ending';
 
 export interface Preference {
-  /** At most `waitSecondsMax`. */
+  /** Seconds to wait, at most `waitSecondsMax`. */
   readonly seconds: number | undefined;
   readonly until: Until;
   /** What is understood of it, for `Preference-Applied`; `undefined`: nothing. */

@@ -47,8 +47,8 @@ export const time = z.iso.datetime();
 export const anyJson = z.unknown().meta({ description: 'Any JSON value.' });
 
 /**
- * Which currencies there are is no question of form: an unknown one is a 422. OpenAPI shows the form, not the list, which
- * ISO amends: a client that was generated from it reads the next one, too.
+ * The schema checks the form of a currency only: an unknown currency is a 422. OpenAPI shows the form, not the list,
+ * because ISO amends the list. So a generated client also reads currencies that are added later.
  */
 export const currencyCode = z
   .string()
@@ -63,7 +63,7 @@ export const money = z
   })
   .meta({ id: 'Money' });
 
-/** What is paid for a purchase: nothing, where a coupon takes off all of it. */
+/** The price of a purchase. It is 0 where a coupon takes off all of it. */
 export const price = z
   .strictObject({
     currency: currencyCode,
@@ -71,7 +71,7 @@ export const price = z
   })
   .meta({ id: 'Price' });
 
-/** For how long a transaction may take; its bounds are no question of form, either. */
+/** Time limit of a transaction, in milliseconds. The schema does not check the bounds of `deadlineMs`. */
 export const lifeMs = z.int().min(1).default(deadlineMs.default);
 
 export const gidParams = z.strictObject({ gid: z.string() });

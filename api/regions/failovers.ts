@@ -20,7 +20,7 @@ import type { ApprovalRow } from '../stores/approvals-store';
 import type { ClusterStore, ClusterView } from '../stores/cluster-store';
 import type { KeyedRequest, NewRun } from '../stores/runs/acceptance';
 
-/** A switch as somebody asks for it. */
+/** A switch as the caller asks for it. */
 export interface AskedFailover {
   readonly from: string;
   /** Left out: the first standby. */

@@ -61,7 +61,7 @@ export function createWatchPolicies({ cluster, watch }: Parts) {
     await arm(policy, { by: askedBy, version, approval: id });
   }
 
-  /** @throws Problem `state_changed`: somebody has changed the policy since it was seen. */
+  /** @throws Problem `state_changed`: the policy was changed since it was seen. */
   async function arm(policy: WatchPolicy, seen: SeenChange): Promise<void> {
     if (await watch.changeSeenPolicy(policy, seen)) return;
     throw new Problem('state_changed', {

@@ -61,7 +61,7 @@ const failoverSchema = runViewSchema
 
 const failoverExplanationSchema = failoverSchema
   .extend({
-    /** As it was asked for; `null` once it has ended: the audit keeps it. */
+    /** The request; `null` once the switch has ended: the audit keeps it. */
     asked: z
       .object({
         to: z.string(),

@@ -29,7 +29,7 @@ const invariantsSchema = z
 
 const sampleMax = 10;
 
-/** What must hold, in what changed lately. Counts are of everybody, rows of the caller's tenant alone. */
+/** The invariants of what changed lately. Counts are of all tenants, rows of the caller's tenant only. */
 export function invariantRoutes(
   api: Api,
   { invariants }: { readonly invariants: Invariants },

@@ -34,7 +34,7 @@ const healthSchema = z
         state: z.enum(['steady', 'failing-over', 'degraded']),
         /** A commit is acknowledged when a standby has it. */
         sync: z.boolean(),
-        /** As the watch sees them. */
+        /** Levels of the regions, as the watch sees them. */
         levels: z.array(z.object({ region: z.string(), ...regionHealthSchema.shape })),
       })
       .optional(),

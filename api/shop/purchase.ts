@@ -29,7 +29,10 @@ export const purchaseFields = {
     .min(1)
     .max(linesMax),
   payment: z.strictObject({ accountId: reference, amount: price }),
-  /** With it the amount is the sum of the lines, less the coupon's discount: 0, if that is all of it or more. */
+  /**
+   * With a coupon the amount is the sum of the lines, less the discount. It is 0 where the discount is as large as the
+   * sum, or larger.
+   */
   couponCode: reference.optional(),
 };
 type Purchase = z.output<z.ZodObject<typeof purchaseFields>>;

@@ -36,7 +36,7 @@ export interface ApprovalRow {
   readonly action: ApprovalAction;
   readonly rule: TwoPersonRule;
   readonly askedBy: string;
-  /** Everybody who may stand behind the credential that asked. */
+  /** All the people who may stand behind the credential that asked. */
   readonly askedPeople: People;
   /** The API key that asked; `null`: a token did. */
   readonly askedWith: string | null;
@@ -60,7 +60,7 @@ export interface Verdict {
   readonly tenant: Tenant;
   readonly id: string;
   readonly by: string;
-  /** Everybody who may stand behind the credential that decides. */
+  /** All the people who may stand behind the credential that decides. */
   readonly people: People;
   readonly note: string | null;
 }

@@ -50,7 +50,7 @@ export function createClusterStore(database: Database, cluster: string) {
   }
   return {
     read,
-    /** As `read`; undefined also where this API serves another cluster. */
+    /** Reads the cluster, as `read` does; undefined also where this API serves another cluster. */
     find: (name: Tenant): Promise<ClusterView | undefined> =>
       name === cluster ? read() : Promise.resolve(undefined),
   };

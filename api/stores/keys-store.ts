@@ -9,7 +9,7 @@ export interface ApiKey extends Place {
   readonly owner: string;
   /** The subject that it was made by; `null`: it is older than this is written down. */
   readonly madeBy: string | null;
-  /** Everybody who may stand behind it. */
+  /** All the people who may stand behind the key. */
   readonly people: People;
   readonly secretSha256: Buffer;
   readonly scopes: readonly string[];

@@ -52,7 +52,7 @@ export function createSteeringCallsStore(database: Database) {
     return row;
   }
 
-  /** @returns false: somebody else has it by now. */
+  /** @returns false: another process has taken it over meanwhile. */
   async function takeOver(digest: Buffer, was: Buffer, print: Fingerprint, claim: Buffer) {
     const changed = await database.change(
       `UPDATE steering_calls SET request = ?, fields = ?, claim = ?, claimed_at = UTC_TIMESTAMP(3), status = NULL, answer = NULL,
@@ -85,7 +85,7 @@ export function createSteeringCallsStore(database: Database) {
       return isOurs ? { kind: 'claimed', claim } : { kind: 'underWay' };
     },
 
-    /** From now on the call is answered so. */
+    /** Keeps the answer: from now on the call is answered with it. */
     async keep(digest: Buffer, claim: Buffer, { status, answer }: SteeringAnswer): Promise<void> {
       await database.change(
         'UPDATE steering_calls SET status = ?, answer = ? WHERE digest = ? AND claim = ?',

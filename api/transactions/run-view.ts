@@ -54,7 +54,7 @@ export const resolutionSchema = z
   })
   .meta({ id: 'ResolvedByHand' });
 
-/** As text: a participant may declare a refusal that an older client does not know. */
+/** The codes as text, not as an enum: a participant may declare a refusal that an older client does not know. */
 const codesText = (types: readonly string[]): string =>
   types.map((type) => `\`${codeOfFailure(type)}\``).join(', ');
 

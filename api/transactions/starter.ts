@@ -101,7 +101,7 @@ export function createStarter(
       clearTimeout(timer);
       await round;
     },
-    /** As of the last round. */
+    /** Whether the backlog was full in the last round. */
     isBacklogFull: (): boolean => backlog > backlogMax,
     backlog: (): number => backlog,
   };

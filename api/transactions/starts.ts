@@ -27,7 +27,7 @@ export interface Start {
   readonly operation: string;
   readonly idempotencyKey: string;
   readonly fingerprint: Fingerprint;
-  /** Everybody who may stand behind the credential that starts it. */
+  /** All the people who may stand behind the credential that starts it. */
   readonly requester: People;
   /**
    * Looks at what the request names, before anything is written: the fields that are wrong. Asked only where the key is

@@ -23,7 +23,7 @@ export interface Steer {
   readonly tenant: Tenant;
   readonly gid: Gid;
   readonly subject: string;
-  /** Everybody who may stand behind the subject's credential. */
+  /** All the people who may stand behind the subject's credential. */
   readonly people: People;
 }
 

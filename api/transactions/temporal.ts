@@ -36,16 +36,16 @@ import { dependencyUnavailable, Problem, type ProblemCode } from '../http/errors
 export interface PendingCall {
   /** `<participant>.<activity>`, as registered. */
   readonly activity: string;
-  /** From 1. */
+  /** Number of the attempt, from 1. */
   readonly attempt: number;
   readonly lastFailure: CallFailure | null;
 }
 
 /** How the last attempt failed. */
 export interface CallFailure {
-  /** From the list, or `unknown`: for everybody who may see the transaction. */
+  /** The type from the list, or `unknown`. Every caller that may see the transaction may see it. */
   readonly type: string;
-  /** What was said, by a driver or a server: for operators alone. */
+  /** Text of the error, from a driver or a server: for operators only. */
   readonly text: string | null;
 }
 
@@ -245,7 +245,7 @@ const codesOfRefusals: Readonly<Record<string, ProblemCode>> = {
   BadDecision: 'decision_not_offered',
 };
 
-/** What the run has said to a decision that it refused. */
+/** The answer of the run to a decision that it refused. */
 function sentenceOf(error: unknown): string | undefined {
   const failure = error instanceof Error ? error.cause : undefined;
   return failure instanceof ApplicationFailure ? failure.message : undefined;

@@ -11,7 +11,7 @@ export interface WakeUps {
 
 type Glance = (gids: readonly Gid[]) => Promise<readonly RunGlance[]>;
 
-/** Most transactions end within this: while somebody has just begun to wait, the poll is quick. */
+/** Most transactions end within this time: for so long after a caller began to wait, the poll is quick. */
 const quickForMs = 500;
 const quickPollMs = 50;
 const slowPollMs = 250;

@@ -18,7 +18,7 @@ import { openConnection } from '../../runtime/mysql/door';
 
 export interface Load {
   readonly payments: number;
-  /** At most so many are accepted and not ended at one time. */
+  /** Most payments that are accepted and not ended at one time. */
   readonly inFlight: number;
 }
 
@@ -31,9 +31,9 @@ export interface Observer {
 export interface HotAccountFigures {
   readonly seconds: number;
   readonly paymentsPerSecond: number;
-  /** From the request to the answer that says *authorised*. */
+  /** Time from the request to the answer that says *authorised*. */
   readonly earlyAnswer: Latency;
-  /** From the request to the ending. */
+  /** Time from the request to the ending. */
   readonly ending: Latency;
   /** SQL transactions that workers rolled back and tried again: what the callers have not seen. */
   readonly sqlRetries: number;

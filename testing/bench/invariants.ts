@@ -66,7 +66,7 @@ const scopes: readonly {
 ];
 const shownSlowest = 5;
 
-/** In databases of its own, on the server of the administrator; dropped at the end. */
+/** Measures in databases of its own, on the server of the administrator; they are dropped at the end. */
 export async function measureInvariants(
   adminUrl: string,
   transactions: number,
@@ -130,7 +130,7 @@ async function measure(pack: Runner, { name, scopes: asked, rounds }: (typeof sc
   return { violations, figures: { scope: name, ms: latencyOf(ms), rows, slowest } };
 }
 
-/** As the first round of a runner asks them. */
+/** The plans of the statements that the first round of a runner sends. */
 export async function plansOf(verifyUrls: readonly string[]): Promise<readonly Plan[]> {
   const plans: Plan[] = [];
   for (const url of verifyUrls) {

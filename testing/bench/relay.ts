@@ -156,7 +156,7 @@ async function drain({
   return { events: done, eventsPerSecond: (done * 1_000) / (ended - began), calls };
 }
 
-/** As an order leaves them: about 300 bytes each, four of one aggregate. */
+/** Fills the outbox with rows as an order leaves them: about 300 bytes each, four of one aggregate. */
 const fillOutbox = (admin: SqlPool, waiting: number): Promise<void> =>
   fill(admin, {
     into: 'outbox (event_id, gid, branch, op, topic, type, aggregate_id, sequence, payload, epoch)',

@@ -85,7 +85,7 @@ const page = 200;
 const listed = 20;
 const used = ['inventory', 'accounts', 'orders', 'accord'] as const satisfies readonly Database[];
 
-/** In databases of its own, dropped at the end. */
+/** Measures in databases of its own, which are dropped at the end. */
 export async function measureStatements(
   adminUrl: string,
   rows: number,
@@ -344,7 +344,7 @@ const apiDatabase = (pool: SqlPool): ApiDatabase =>
     session: (work) => inSession(pool, work),
   }) satisfies Pick<ApiDatabase, 'select' | 'change' | 'session'> as unknown as ApiDatabase;
 
-/** By text: one figure for each statement, of the execution that read most. */
+/** One figure for each statement, by its text: that of the execution that read most. */
 async function figuresOf(
   { who, rowsMax, run, prepare }: Probe,
   sources: readonly Source[],

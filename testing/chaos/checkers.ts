@@ -17,7 +17,7 @@ import { firstUnexplained } from './linearizable';
 export interface Facts {
   readonly runs: readonly RunFact[];
   readonly stock: readonly { readonly sku: string; readonly total: number }[];
-  /** In the order of their commits. */
+  /** The tokens in the order of their commits. */
   readonly tokens: readonly { readonly customer: string; readonly token: string }[];
   readonly transitions: readonly Transition[];
   readonly endings: readonly EndingWrite[];
@@ -197,7 +197,7 @@ function toldState({ f, outcome, told }: Call): RunState | undefined {
   return state !== undefined && isRunState(state) ? state : undefined;
 }
 
-/** Once a client was told an ending, everybody is told the same one, and the row says it. */
+/** Once a client was told an ending, every client is told the same one, and the row has it. */
 function toldEndings(calls: readonly Call[], { runs }: Facts): Looked {
   const rows = new Map(runs.map(({ gid, state }) => [gid, state]));
   const told = new Map<string, Set<RunState>>();

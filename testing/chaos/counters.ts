@@ -24,7 +24,7 @@ const sample = /^(\w+)\{([^}]*)\} (\d+(?:\.\d+)?)$/gm;
 
 /** @param names of the workers' processes. */
 export function watchCounters(application: Application, names: readonly string[]): CounterWatch {
-  /** By `pid series`. */
+  /** The last value, by `pid series`. */
   const last = new Map<string, number>();
   let isStopping = false;
 

@@ -163,7 +163,7 @@ const connectionsReset = (line: Line): Fault => ({
   },
 });
 
-/** Rows that everybody needs, locked by somebody else: callers wait, and pools fill behind them. */
+/** Another session locks rows that all transactions need: callers wait, and pools fill behind them. */
 const rowsLocked = (database: Database, statement: string, ms: number): Fault => ({
   ms,
   isKill: false,
@@ -330,7 +330,7 @@ const allWorkers: Fault = {
   },
 };
 
-/** By name, as the report counts them. */
+/** The faults by name, as the report counts them. */
 export const faultMenu = {
   'kill-worker': killed('worker'),
   'kill-all-workers': allWorkers,

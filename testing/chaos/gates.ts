@@ -45,7 +45,7 @@ export function gatesOf(
   }: {
     readonly plan: readonly PlannedFault[];
     readonly minutes: number;
-    /** Whether a next release was brought out. */
+    /** Whether a next release was deployed. */
     readonly hasNext: boolean;
   },
 ): readonly Gate[] {

@@ -93,7 +93,7 @@ export function readHistory(file: string): readonly HistoryLine[] {
 export interface Call {
   readonly f: Kind;
   readonly key: string;
-  /** As asked, and as answered. */
+  /** The call as it was asked, and its answer. */
   readonly asked: Value;
   readonly told: Value;
   readonly outcome: Outcome;

@@ -42,7 +42,7 @@ const answerWithinMs = 12_000;
 const neverSent = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH']);
 /** Answers of 5xx and 4xx which say that nothing was accepted; every other 5xx leaves it open. */
 const certainRefusals = new Set(['overloaded', 'stopping', 'starting', 'rate_limited']);
-/** The request was cut short, or somebody else is at it with the same key. */
+/** The request was cut short, or another call with the same key is under way. */
 const undecided = new Set(['request_timeout', 'idempotency_in_progress', 'ask_again']);
 
 /** @param headers that every call bears beside its own. */

@@ -25,8 +25,8 @@ const branch = 'reserveStock';
 const eachWithinMs = 60_000;
 
 /**
- * The undo of a reservation meets a fence row that somebody has changed by hand, which no machine may decide. Then it
- * is repaired and retried over HTTP.
+ * The undo of a reservation meets a fence row that was changed by hand; no program may decide that. Then the row is
+ * repaired, and the step is retried over HTTP.
  */
 export async function plantParked(
   isolated: IsolatedEnvironment,
@@ -216,7 +216,10 @@ async function inTheMiddle(
   }
 }
 
-/** Behind the back of everybody. @returns whether the row was as expected. */
+/**
+ * Changes the state of a fence row directly in the database.
+ * @returns whether the row was as expected.
+ */
 async function setFence(
   isolated: IsolatedEnvironment,
   gid: string,

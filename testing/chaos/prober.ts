@@ -7,7 +7,7 @@ import type { ApiClient } from './http';
 import { accounts } from './world';
 
 export interface Prober {
-  /** From now on until the next order that begins and is completed. */
+  /** Time from now until the next order that begins and is completed. */
   recovered(): Promise<number>;
   readonly recoveries: () => Latency;
   readonly orders: number;

@@ -58,9 +58,9 @@ export interface ChaosOptions {
   /** Load between the last fault and the end. */
   readonly afterMs: number;
   readonly historyFile: string;
-  /** Is brought out in the midst of the faults, one worker before the others. */
+  /** The build that is released amid the faults, one worker before the others. */
   readonly next?: Build;
-  /** What everybody runs instead of the shipped build, and FAULTS of the workers that make it show. */
+  /** The build that all processes run instead of the shipped one, and FAULTS of the workers that make it show. */
   readonly build?: Build;
   readonly faults?: string;
   /** What has to be put back, the last thing first; the caller does that, also when it is interrupted. */
@@ -386,7 +386,9 @@ function watchBooks(books: OpenBooks) {
   };
 }
 
-/** With everything that needs the other servers: Kafka's records, Temporal's runs, the API's explanations. */
+/**
+ * Checks at the end, also those that need other servers: records of Kafka, runs of Temporal, explanations of the API.
+ */
 function askAtTheEnd(
   isolated: IsolatedEnvironment,
   { stack, historyFile }: ChaosOptions,

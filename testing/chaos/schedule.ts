@@ -24,7 +24,7 @@ const always: readonly FaultName[] = [
 
 /** Restart of a server or a process, beyond the fault's own length: what the plan counts with. */
 const healingMs = 1_500;
-/** In a run of minutes there is time to see that the system recovers before it is struck again. */
+/** Pauses between faults. A longer run has time to see that the system recovers before the next fault. */
 const calm = {
   short: { least: 700, most: 2_500 },
   long: { least: 3_000, most: 6_000 },

@@ -124,7 +124,7 @@ export function createFleet(
         waiting.delete(running.pid);
       };
       const isOver = () => stopping.signal.aborted || closing.signal.aborted;
-      // Somebody must be there to go on with what the dead one had in hand.
+      // Another worker must run, to continue the work of the dead one.
       const hasHeir = (name: string): boolean =>
         names.some((other) => other !== name && !starting.has(other));
       reaping = (async () => {

@@ -27,7 +27,9 @@ export interface DrillReport {
   readonly writeGapMs: number;
   /** How long before the fault the first write was made that is lost; 0: none is. */
   readonly rpoMs: number;
-  /** From the fault, or the order, until a write was acknowledged in the new epoch; injected detection is part of it. */
+  /**
+   * Time from the fault, or the order, until a write was acknowledged in the new epoch. It includes injected detection.
+   */
   readonly rtoMs: number;
   readonly refusedStaleWrites: number;
   /** Writes in an epoch that was over, or to the old region, acknowledged behind the promotion. */

@@ -15,7 +15,7 @@ import { heldAt, type LossWay, type LostRun } from './plans';
 
 const heldWithinMs = 180_000; // Behind a reset it does all of its steps again, on a machine that may be busy.
 const lookEveryMs = 100;
-/** As the API of Temporal numbers it. */
+/** The number of this state in the API of Temporal. */
 const startedState: number = 2;
 
 /** Where the runs are, and their rows. */

@@ -51,7 +51,7 @@ export type Operators = Awaited<ReturnType<typeof openOperators>>;
 const profile = 'regions';
 const cluster = 'main';
 const endingStates = ['completed', 'compensated', 'parked'];
-/** As a page that somebody watches: each look reads a history, on a machine that has a switch to make. */
+/** Interval of a page that a person watches: each look reads a history, on a machine that has a switch to make. */
 const lookEveryMs = 250;
 const endsWithinMs = 120_000;
 const answeredWithinMs = 30_000;

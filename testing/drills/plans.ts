@@ -136,7 +136,7 @@ const everythingStopped = [
   forward('regions.openRoutes:before', 'blackout', 'crash'),
 ];
 
-/** At every step behind the burnt epoch it goes forward, and before it, it is taken back. */
+/** A lost run goes forward at every step after the epoch has advanced; before that, it is taken back. */
 export const lostRuns: readonly LostRun[] = [
   ...(['planned', 'crash'] as const).flatMap((plan) => [
     ...behindTheEpoch.flatMap((gate) => waysOfRuns.map((way) => forward(gate, way, plan))),

@@ -77,7 +77,7 @@ export const regionFaults = {
       return left ? send(left, 'SIGCONT') : nothing();
     },
   },
-  /** From the hub and from the other region; clients reach both. */
+  /** Cuts the region off from the hub and from the other region; clients reach both. */
   partition: { strike: cutOff, heal: reach },
   /** The link comes and goes, and then the region is lost. */
   flap: {

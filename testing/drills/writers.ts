@@ -35,7 +35,7 @@ export const drillTable = 'drill_writes';
 
 const statementMs = 3_000;
 const restMs = 20;
-/** As a client that backs off a little. */
+/** Pause after a refusal: a client backs off a little. */
 const refusedRestMs = 100;
 
 interface Site {

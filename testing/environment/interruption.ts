@@ -1,5 +1,6 @@
 /**
- * A signal to a group of processes reaches us from its sender and from everybody above us who hands it on: one wish.
+ * A signal to a process group reaches us from its sender, and from each parent process that passes it on. Signals
+ * within this time of the first one count as one.
  */
 const oneWishMs = 1_000;
 

@@ -14,7 +14,7 @@ export interface DeadServer {
 }
 
 export interface Supervised {
-  /** Every process that shall run, by name. */
+  /** Every process that must run, by name. */
   readonly processes: ReadonlyMap<string, Role>;
   readonly application: Pick<Application, 'start'> & {
     /** Finds a living process by its name. `undefined`: there is none. */

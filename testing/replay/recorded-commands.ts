@@ -237,7 +237,7 @@ interface SentDuration {
   readonly nanos?: number | null;
 }
 
-/** As `msOf` reads it from a history. */
+/** The duration in milliseconds, as `msOf` reads it from a history. */
 function msSent(duration: SentDuration | null | undefined): number | undefined {
   const { low = 0, high = 0 } = duration?.seconds ?? {};
   const ms = Math.round((high * 2 ** 32 + (low >>> 0)) * 1_000 + (duration?.nanos ?? 0) / 1e6);

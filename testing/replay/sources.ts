@@ -39,9 +39,9 @@ function historyIn(file: string): History {
 }
 
 export interface RunsOfServer {
-  /** In the words of Temporal's visibility: `AccordState = "parked"`. */
+  /** A query of Temporal's visibility: `AccordState = "parked"`. */
   readonly query: string;
-  /** At most so many runs, the newest first. */
+  /** Most runs to fetch, the newest first. */
   readonly limit?: number;
 }
 

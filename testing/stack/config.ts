@@ -4,7 +4,7 @@ import { join } from 'node:path';
 /** The checkout that this file belongs to: its profiles live in `.accord/`, its recipes beside this file. */
 export const checkout = join(__dirname, '..', '..');
 
-/** Addresses that somebody else answers for. An empty variable counts as absent. */
+/** Addresses of servers that this stack does not run. An empty variable counts as absent. */
 export interface GivenAddresses {
   readonly temporal: string | undefined;
   readonly mysql: string | undefined;

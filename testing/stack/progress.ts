@@ -35,7 +35,7 @@ export function lineProgress(report: (line: string) => void): Progress {
   });
 }
 
-/** On a terminal one updating line, elsewhere plain lines; both on standard error. */
+/** Shows one updating line on a terminal, elsewhere plain lines; both on standard error. */
 export function standardProgress(): Progress {
   const { stderr } = process;
   if (!isInteractive()) return lineProgress((line) => stderr.write(`${line}\n`));

@@ -88,7 +88,8 @@ export const mysqlRegionFlags = (region: string, serverId: number): readonly str
 ];
 
 /**
- * Directives of redis.conf in a region: who has lost the other one refuses writes, until somebody lets it go on alone.
+ * Directives of redis.conf in a region: a server that has lost the other one refuses writes, until it is told to go on
+ * alone.
  */
 export const redisRegionSettings: Readonly<Record<string, string>> = {
   save: '""',

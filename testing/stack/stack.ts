@@ -63,7 +63,7 @@ export interface ServerStatus {
   readonly title: string;
   readonly source: Source | undefined;
   readonly version: string | undefined;
-  /** Without its password. */
+  /** The address, without its password. */
   readonly address: string | undefined;
   readonly pid: number | undefined;
   readonly isHealthy: boolean;

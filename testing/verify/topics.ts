@@ -37,7 +37,7 @@ const databasesOfTopics = (): ReadonlyMap<string, Database> =>
 
 /** A record, as far as it is judged. */
 export interface ScannedRecord {
-  /** Without the prefix. */
+  /** Name of the topic, without the prefix. */
   readonly topic: string;
   readonly partition: number;
   readonly offset: bigint;

@@ -6,7 +6,7 @@ export interface ConsumedRecord {
   readonly partition: number;
   /** Digits. */
   readonly offset: string;
-  /** From its header; `null` where it bears none. */
+  /** Event id from its header; `null` where the header is missing. */
   readonly eventId: string | null;
   readonly value: Buffer | null;
 }

@@ -5,7 +5,10 @@ import type { ConsumedRecord, DeadLetterStore } from './dead-letter-store';
 export interface Projection<Change> {
   /** @throws where the record can never be read. */
   read(record: ConsumedRecord): Change;
-  /** In one SQL transaction; safe to repeat. @returns how many were new. */
+  /**
+   * Applies the changes in one SQL transaction; safe to repeat.
+   * @returns how many were new.
+   */
   apply(changes: readonly Change[]): Promise<number>;
   /** The data is at fault, not the way to the database: to try again for ever would block all that come behind. */
   isContentError(error: unknown): boolean;

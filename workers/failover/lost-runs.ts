@@ -31,7 +31,7 @@ export interface LostRunsParts {
   readonly store: Pick<WatchStore, 'note'>;
   /** Tells the log, and counts. */
   readonly onEvent: (event: WatchEvent) => void;
-  /** In milliseconds; only differences count. */
+  /** Clock in milliseconds; only differences count. */
   readonly now?: () => number;
   readonly taskQueue?: string;
 }
@@ -60,7 +60,7 @@ export function createLostRuns({
     }
   }
 
-  /** @returns false: somebody else has started it meanwhile. */
+  /** @returns false: another process has started it meanwhile. */
   async function start({ gid, flow, input }: OpenMove): Promise<boolean> {
     try {
       await bounded(() =>

@@ -94,7 +94,7 @@ export const kafkaProducers = (kafka: Kafka): KafkaProducers => ({
   },
 });
 
-/** In their order, none above the bound unless one record alone is. */
+/** The records in their order, in batches. A batch exceeds the bound only where one record alone does. */
 function batchesOf(records: readonly EventRecord[]): readonly (readonly EventRecord[])[] {
   const batches: EventRecord[][] = [];
   let bytes = Infinity;

@@ -20,7 +20,7 @@ export interface OutboxRow {
   readonly payload: object;
   readonly traceparent: string | null;
   readonly createdAt: Date;
-  /** By the database's clock. */
+  /** Age in milliseconds, by the clock of the database. */
   readonly ageMs: number;
 }
 
@@ -146,7 +146,10 @@ async function insertSlots(sql: SqlTransaction): Promise<void> {
   );
 }
 
-/** By primary key, whatever the optimizer thinks: along `unpublished` it would walk the backlog of the partitions. */
+/**
+ * Marks rows by primary key, whatever plan the optimizer prefers: along `unpublished` it would walk the backlog of the
+ * partitions.
+ */
 const markPublished = (
   sql: SqlTransaction,
   relayId: string,

@@ -7,7 +7,10 @@ import type { RelayMetrics, RelayTask } from './metrics';
 import type { OutboxRow, OutboxStore } from './outbox-store';
 
 export interface RelaySettings {
-  /** As the outbox stores have it; renewed at a third, so two renewals may fail before a lease is over. */
+  /**
+   * Length of a lease, as the outbox stores have it. It is renewed after a third, so two renewals may fail before it is
+   * over.
+   */
   readonly leaseMs: number;
   /** Rows read and sent together. */
   readonly batchRowsMax: number;
@@ -73,7 +76,7 @@ interface Held {
   readonly partitions: readonly number[];
   /** Above the fair share: no new batch of them is begun, the next renewal gives them back. */
   readonly leaving: ReadonlySet<number>;
-  /** By `performance.now()`: after this moment others may have them. */
+  /** Time by `performance.now()`: after this moment another relay may hold them. */
   readonly until: number;
 }
 

@@ -46,8 +46,8 @@ export const engineSchedules: readonly JobSchedule[] = [
 ];
 
 /**
- * Creates the schedules, or brings them to what is declared. Safe to repeat, and for several workers at once. A
- * schedule that somebody has paused stays paused.
+ * Creates the schedules, or brings them to what is declared. Safe to repeat, and for several workers at once. A paused
+ * schedule stays paused.
  *
  * @throws where Temporal does not answer: the jobs go on as they were.
  */

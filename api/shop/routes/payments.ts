@@ -108,7 +108,7 @@ const reasonSchema = z.object({
   detail: z.string(),
 });
 
-/** As soon as it is decided: what never changes any more. */
+/** The answer once the payment is decided: its fields never change any more. */
 const paymentAnswerSchema = z
   .object({
     gid: z.string(),

@@ -178,7 +178,7 @@ async function pagesOf(
   })();
 }
 
-/** By what the clocks of two machines may differ. */
+/** Largest difference between the clocks of two machines. */
 const clockSkewMs = 5_000;
 
 /**

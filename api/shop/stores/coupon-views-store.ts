@@ -4,7 +4,7 @@ import type { Database } from '../../stores/database';
 
 /** What a start asks of a coupon that it names. */
 export interface CouponView {
-  /** `null`: anybody's. */
+  /** `null`: every customer may use it. */
   readonly customerId: BusinessId | null;
   readonly currency: Currency;
   /** Digits. */

@@ -21,7 +21,7 @@ export interface NewRun {
   readonly operation: string;
   readonly idempotencyKey: string;
   readonly fingerprint: Fingerprint;
-  /** Everybody who may stand behind the credential that starts it. */
+  /** All the people who may stand behind the credential that starts it. */
   readonly requester: People;
   readonly acceptedAt: Date;
   /** Only for a flow of operators, which moves regions itself. Left out: a customer's flow, refused during a switch. */
@@ -69,8 +69,8 @@ export async function acceptRun(database: Database, cluster: string, run: NewRun
 }
 
 /**
- * @returns why nothing was written. It is not thrown: an error costs the connection, and during a switch everybody is
- * refused.
+ * @returns why nothing was written. It is not thrown: an error costs the connection, and during a switch every start is
+ *   refused.
  */
 async function writeAcceptance(
   sql: Statements,

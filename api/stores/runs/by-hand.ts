@@ -1,4 +1,4 @@
-/** What the API itself writes into a row, at a person's word. */
+/** What the API itself writes into a row when a person decides. */
 import { moneyAtRisk } from '../../../contracts/engine/money';
 import { handStateOf, unbookedAmounts, type Booking } from '../../../contracts/engine/resolutions';
 import type { Database, Statements } from '../database';
@@ -46,7 +46,7 @@ export const bookRun = (
   booking: Booking,
 ): Promise<boolean> => database.transaction((sql) => book(sql, cluster, run, { step, booking }));
 
-/** By compare-and-set of the version, with its event. */
+/** Writes the booking by compare-and-set of the version, together with its event. */
 async function book(
   sql: Statements,
   cluster: string,

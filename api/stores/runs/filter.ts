@@ -20,7 +20,7 @@ export interface RunFilter {
   readonly minAtRisk?: number | undefined;
   readonly acceptedAfter?: Date | undefined;
   readonly acceptedBefore?: Date | undefined;
-  /** By the clock of MySQL, which has stamped the acceptance. */
+  /** Age by the clock of MySQL, which stamped the acceptance. */
   readonly olderThanMs?: number | undefined;
 }
 

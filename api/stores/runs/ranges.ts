@@ -1,4 +1,4 @@
-/** From which index a list is read. */
+/** Chooses the index that a list is read from. */
 import { isEnding, runStates } from '../../../contracts/engine/transaction';
 import type { RunFilter } from './filter';
 
@@ -13,7 +13,7 @@ export interface Ranges {
 
 const openStates = runStates.filter((state) => !isEnding(state));
 
-/** The filter that leaves the fewest rows, as far as one can tell without looking. */
+/** Chooses the index with the fewest rows, as far as the filter alone shows. */
 export function rangesOf(filter: RunFilter): Ranges {
   const { reference, states, currency, minAtRisk, step, reasons, early, stuck, flow, byHand } =
     filter;

@@ -35,7 +35,7 @@ export interface RunRow {
   readonly early: EarlyStatus | null;
   /** What persons have answered for, once it has ended; `null`: nothing. */
   readonly resolvedByHand: readonly KeptResolution[] | null;
-  /** Everybody who may stand behind the credential that started it; none where a machine did. */
+  /** All the people who may stand behind the credential that started it; none where a machine did. */
   readonly requester: People;
   /** The answer, byte for byte; not read for lists. */
   readonly ending: Buffer | null;

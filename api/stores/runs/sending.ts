@@ -5,7 +5,7 @@ import { withoutDeadlock, type Database } from '../database';
 import { countOf } from './counting';
 import { inputOf } from './rows';
 
-/** A start that somebody has to send again. `sentAt` is what the claim of it compares with. */
+/** A start that a process must send again. The claim compares its `sentAt` with the row. */
 export interface UnconfirmedStart {
   readonly gid: Gid;
   readonly input: TransactionInput;
@@ -19,7 +19,7 @@ const sendWithinSeconds = 1;
 
 /**
  * Claims the sending of a start: of several processes that saw the same `sentAt`, one wins.
- * @returns false: somebody else sends it, it is confirmed, or it was cancelled.
+ * @returns false: another process sends it, it is confirmed, or it was cancelled.
  */
 export async function claimSending(
   database: Database,
@@ -80,8 +80,8 @@ export async function confirmEnded(database: Database, limit: number): Promise<v
     [limit],
   );
   if (ended.length === 0) return;
-  // By primary key and in its order, as everybody else: a walk along the index of unconfirmed starts would lock what
-  // confirmations of starts change, in the other order.
+  // The statement locks rows by primary key and in its order, as all others do. A walk along the index of unconfirmed
+  // starts would lock what confirmations of starts change, in the other order.
   await withoutDeadlock(() =>
     database.change(
       `UPDATE runs FORCE INDEX (PRIMARY) SET start_confirmed_at = UTC_TIMESTAMP(3), input = NULL
