@@ -1,7 +1,7 @@
 /** The parts of an application: its participants and flows, and what follows from their definitions. */
 import { operationsOf, type AnyOperation, type Participating } from './definition';
 import type { Refusal } from './failures';
-import { isOperatorFlow, type Flow } from './ids';
+import { isOperatorFlow, operatorFlows, type Flow } from './ids';
 import { decideStep, plannedStepIn, planStepsOf, stepsOfPlan, type PlannedStep } from './plan';
 import { accord } from './runs';
 import type { FlowDefinition } from './steps';
@@ -42,9 +42,8 @@ export interface ApplicationParts {
 /**
  * Declares an application.
  *
- * @throws a plain error where two participants or two flows have one name, two flows one workflow, or a flow's step
- *   calls
- *   a participant that is not among them.
+ * @throws a plain error if two participants or two flows have one name, if two flows have one workflow, if a name is
+ *   the engine's own, or if a step of a flow calls a participant that is not among them.
  */
 export function defineApplication({
   participants,
@@ -64,11 +63,18 @@ export function defineApplication({
     'workflow',
     flows.map(({ workflow }) => workflow),
   );
+  for (const { participant } of participants) demandFree('participant', participant, engineRooms);
+  for (const { workflow } of flows) demandFree('workflow', workflow, engineJobs);
+  if (unfenced.length === 0) for (const { name } of flows) demandFree('flow', name, operatorFlows);
   const operations = new Map(
     all.flatMap(operationsOf).map((operation) => [operation.type, operation] as const),
   );
   for (const flow of flows) demandKnown(flow, operations);
-  const byName = Object.fromEntries(flows.map((flow) => [flow.name, flow]));
+  // Without a prototype: `constructor` is a flow's name like any other, and no flow of this application.
+  const byName: Readonly<Record<Flow, FlowDefinition>> = Object.assign(
+    Object.create(null) as object,
+    Object.fromEntries(flows.map((flow) => [flow.name, flow])),
+  );
   const plans = new Map(flows.map((flow) => [flow.name, planStepsOf(flow)] as const));
   const stepsOfFlow = (flow: Flow) => plans.get(flow) ?? [];
   const reserving = participants.map(({ participant }) => participant);
@@ -89,6 +95,14 @@ export function defineApplication({
     plannedStepOf: (flow: Flow, step: string) =>
       plannedStepIn(stepsOfFlow(flow), step) ?? (step === decideStep.name ? decideStep : undefined),
   });
+}
+
+/** Activities of the engine are registered under these names, as those of participants are. */
+const engineRooms = ['reconciliation', 'retention', 'watch', 'regions'];
+const engineJobs = ['recover', 'reconcile', 'retention', 'regionWatch'];
+
+function demandFree(what: string, name: string, taken: readonly string[]): void {
+  if (taken.includes(name)) throw new Error(`No ${what} can be named ${name}: the engine has it.`);
 }
 
 function demandOnce(what: string, names: readonly string[]): void {

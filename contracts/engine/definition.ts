@@ -120,16 +120,23 @@ export type ActivitiesOf<Definition extends Participating> = {
     : never;
 };
 
+/** Part of the names of databases, MySQL users, topics and variables. */
+const participantPattern = /^[a-z][A-Za-z]{0,23}$/;
+
 /**
  * Declares a participant. Everything else about its operations is derived from this declaration.
  *
- * @param participant its name, `/^[a-z][A-Za-z]*$/`: it begins the activity types.
- * @throws an error for a refusal that could be taken for something else: `whyNoRefusal`.
+ * @param participant its name, `participantPattern`: the activity types begin with it, and its database is named after it.
+ * @throws an error for a name of another form, or for a refusal that could be taken for something else: `whyNoRefusal`.
  */
 export function defineParticipant<
   const Name extends string,
   Operations extends Record<string, AnyTraits> & { readonly participant?: never },
 >(participant: Name, operations: Operations): Named<Operations> & { readonly participant: Name } {
+  if (!participantPattern.test(participant))
+    throw new Error(
+      `${participant} is no name of a participant: it is 1 to 24 letters, and begins with a small one.`,
+    );
   const named = Object.entries(operations).map(([name, given]) => {
     const type = activityTypeOf(participant, name);
     demandRefusals(type, given.refusals);
