@@ -104,6 +104,9 @@ async function play(environment: ProjectEnvironment, wanted: Example, recordAs?:
   return { runs, crashPoints: played, areRight };
 }
 
+/** Until the fault strikes. A trip that never comes to it would be waited for in vain. */
+const killWithinMs = 120_000;
+
 /** Its worker is killed in the middle, and another one goes on. */
 async function loseWorker(
   { application }: ProjectEnvironment,
@@ -112,7 +115,11 @@ async function loseWorker(
 ): Promise<string> {
   await application.start('worker', 'worker', { FAULTS: `${killedAt}:kill:of=killed` });
   const started = await starts.start('killed', 3);
-  while (application.process('worker')) await pause(100);
+  const end = Date.now() + killWithinMs;
+  while (application.process('worker')) {
+    if (Date.now() > end) throw new Error(`No worker was killed at ${killedAt}.`);
+    await pause(100);
+  }
   await application.start('worker');
   return starts.ending(started);
 }
