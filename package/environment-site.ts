@@ -33,12 +33,13 @@ const shopBundle = join(__dirname, '..', 'workflow-bundle.js');
 /** @param project whose servers these are; undefined: Accord's own application. */
 export const environmentSite = (project: () => Project | undefined): Site => ({
   options: () => [],
-  async migrate({ prefix }) {
+  async migrate({ prefix, rotate }) {
     const adminUrl = demand('MYSQL_URL', givenAddresses().mysql, 'an administrator of MySQL');
     const named = typeof prefix === 'string' ? prefix : databasePrefix;
     const given = project();
     const declared = given ? { migrations: given.migrations } : shopDatabases;
-    const urls = await provision(adminUrl, { ...declared, prefix: named, secret });
+    const rotates = rotate === true;
+    const urls = await provision(adminUrl, { ...declared, prefix: named, secret, rotates });
     return { databases: databasesOf(declared).map((name) => named + name), urls };
   },
   apiDatabaseUrl: () =>

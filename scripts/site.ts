@@ -32,10 +32,17 @@ export const checkoutSite: Site = {
   options: (whose) => [
     new Option('-p, --profile <name>', whose).choices(stackProfiles).default('dev'),
   ],
-  migrate: async (options) => ({
-    databases: databases.map((name) => databasePrefix + name),
-    urls: await provisioned(profileIn(options)),
-  }),
+  async migrate(options) {
+    const { prefix, rotate } = options;
+    if (prefix !== databasePrefix)
+      throw new Error(
+        `The databases of a profile begin with ${databasePrefix}: leave --prefix out.`,
+      );
+    return {
+      databases: databases.map((name) => databasePrefix + name),
+      urls: await provisioned(profileIn(options), rotate === true),
+    };
+  },
   apiDatabaseUrl: async (options) =>
     givenVariable('API_DATABASE_URL') ?? (await provisioned(profileIn(options))).API_DATABASE_URL,
   async books(options, quick) {

@@ -38,6 +38,32 @@ export async function provisionUser(
   }
 }
 
+/** @returns names of the users that exist, and have another password. */
+export async function usersOfOthers(
+  adminUrl: string,
+  prefix: string,
+  users: readonly User[],
+  secret: Secret,
+): Promise<readonly string[]> {
+  const admin = await openConnection({ url: adminUrl });
+  try {
+    const [rows] = await admin.query<(RowDataPacket & { name: string })[]>(
+      `SELECT CAST(user AS CHAR) AS name FROM mysql.user WHERE host = '%' AND user IN (?)`,
+      [users.map(({ name }) => `${prefix}${name}`)],
+    );
+    const existing = new Set(rows.map(({ name }) => name));
+    const asked = users
+      .filter(({ name }) => existing.has(`${prefix}${name}`))
+      .map(async (user) => {
+        const name = `${prefix}${user.name}`;
+        return { name, isOurs: await opens(adminUrl, name, await passwordOf(user, secret)) };
+      });
+    return (await Promise.all(asked)).filter(({ isOurs }) => !isOurs).map(({ name }) => name);
+  } finally {
+    await admin.end();
+  }
+}
+
 /** This is the user's password. @throws where the server cannot be asked. */
 async function opens(adminUrl: string, user: string, password: string): Promise<boolean> {
   try {

@@ -2,9 +2,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { openConnection } from '../mysql/door';
 import { migrationsOf, type MigrationFile } from './migration-files';
-
-/** How long a second process waits for the one that migrates: longer than any migration may take. */
-const lockWaitSeconds = 120;
+import { withNamedLock } from './named-lock';
 
 /**
  * Creates the database `<prefix><name>` and brings it to the newest migration of the folder. Safe to repeat, and for two
@@ -58,22 +56,4 @@ async function runMigrations(
   Object.assign(postgrator, { migrations, getMigrations: () => Promise.resolve(migrations) });
   const applied = await postgrator.migrate();
   return applied.map(({ version, name }) => `${version} ${name}`);
-}
-
-/** MySQL's own lock, held by this connection: it ends with it, however that ends. */
-async function withNamedLock<Result>(
-  connection: Connection,
-  lock: string,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  const [[row]] = await connection.query<RowDataPacket[]>('SELECT GET_LOCK(?, ?) AS taken', [
-    lock.slice(0, 64),
-    lockWaitSeconds,
-  ]);
-  if (row?.['taken'] !== 1) throw new Error(`Another process holds the lock ${lock}.`);
-  try {
-    return await work();
-  } finally {
-    await connection.query('SELECT RELEASE_LOCK(?)', [lock.slice(0, 64)]);
-  }
 }

@@ -4,10 +4,11 @@
  */
 import { brokenPremisesOf, openConnection } from '../mysql/door';
 import { PremisesBroken } from '../premises';
-import { passwordOf, provisionUser, urlFor, type Secret } from './grants';
+import { passwordOf, provisionUser, urlFor, usersOfOthers, type Secret } from './grants';
 import { installationAt, markDatabases, nameDatabase } from './installation-mark';
 import { migrateDatabase } from './migration';
 import { migrationsOfAccord } from './migration-files';
+import { withNamedLock } from './named-lock';
 import type { ApplicationDatabases, DatabaseUrls, User } from './names';
 import { databasesOf, usersOf } from './users';
 
@@ -22,23 +23,63 @@ export interface Provisioning<
   readonly only?: readonly string[];
   /** To which the databases belong where `accord` is not among them; left out: to none yet. */
   readonly installation?: string;
+  /**
+   * Gives users that have other passwords those of `secret`. Processes with the old addresses cannot connect any more.
+   * Left out: such a user is a reason to refuse.
+   */
+  readonly rotates?: boolean;
 }
 
 /**
- * Creates what is missing: databases, their tables, users, rights. Safe to repeat, and for two processes at once.
+ * Creates what is missing: databases, their tables, users, rights. Safe to repeat, and for two processes at once: the
+ * second waits for the first.
  *
  * @returns the addresses that processes read from their environment, empty where `only` left nothing of them.
  * @throws PremisesBroken where the server is none that Accord may use.
+ * @throws before anything is changed, where a user has another password and `rotates` is left out.
  */
 export async function provision<Participant extends string, Own extends string = never>(
   adminUrl: string,
   provisioning: Provisioning<Participant, Own>,
 ): Promise<DatabaseUrls<Participant, Own>> {
-  const { prefix, secret, only = databasesOf(provisioning), installation } = provisioning;
+  const { prefix } = provisioning;
   if (!/^[a-z0-9_]{0,20}$/.test(prefix)) throw new RangeError(`Not a prefix: "${prefix}".`);
   const users = usersWithin(provisioning);
   demandShortNames(prefix, users);
   await demandServer(adminUrl);
+  const admin = await openConnection({ url: adminUrl });
+  try {
+    return await withNamedLock(admin, `accord.provision.${prefix}`, async () => {
+      if (provisioning.rotates !== true) await demandOwnPasswords(adminUrl, users, provisioning);
+      await makeAll(adminUrl, users, provisioning);
+      return addressesOf(adminUrl, provisioning);
+    });
+  } finally {
+    await admin.end();
+  }
+}
+
+/** @throws where users have other passwords: those of another folder, whose processes would lose their databases. */
+async function demandOwnPasswords(
+  adminUrl: string,
+  users: readonly User[],
+  { prefix, secret }: Pick<Provisioning, 'prefix' | 'secret'>,
+): Promise<void> {
+  const others = await usersOfOthers(adminUrl, prefix, users, secret);
+  if (others.length === 0) return;
+  throw new Error(
+    `These MySQL users have other passwords than those kept here: ${others.join(', ')}. Nothing was changed. ` +
+      'Migrate from the folder that made them, or give this application a prefix of its own (--prefix). ' +
+      'With --rotate they get the passwords kept here; processes with the old addresses can then not connect any more.',
+  );
+}
+
+async function makeAll(
+  adminUrl: string,
+  users: readonly User[],
+  provisioning: Provisioning<string, string>,
+): Promise<void> {
+  const { prefix, secret, only = databasesOf(provisioning), installation } = provisioning;
   const folders: Readonly<Record<string, string>> = {
     ...provisioning.migrations,
     accord: migrationsOfAccord('accord'),
@@ -57,7 +98,6 @@ export async function provision<Participant extends string, Own extends string =
     await markDatabases(adminUrl, names, owner);
   }
   await Promise.all(users.map((user) => provisionUser(adminUrl, prefix, user, secret)));
-  return addressesOf(adminUrl, provisioning);
 }
 
 function folderOf(folders: Readonly<Record<string, string>>, database: string): string {

@@ -8,9 +8,10 @@ import { provision } from '../../runtime/databases/provision';
  * `provision` for a profile of this checkout, with the profile's secrets. MYSQL_URL, an administrator's address, takes
  * the place of its own server.
  *
- * @throws one sentence where there is no MySQL.
+ * @param rotates as of `provision`.
+ * @throws one sentence where there is no MySQL, or where others have given its users other passwords.
  */
-export async function provisionProfile(profile: Profile): Promise<DatabaseUrls> {
+export async function provisionProfile(profile: Profile, rotates = false): Promise<DatabaseUrls> {
   const adminUrl = givenAddresses().mysql ?? (await readStack(profile))?.mysql.adminUrl;
   if (adminUrl === undefined) {
     throw new Error(
@@ -20,6 +21,7 @@ export async function provisionProfile(profile: Profile): Promise<DatabaseUrls> 
   return provision(adminUrl, {
     ...shopDatabases,
     prefix: databasePrefix,
+    rotates,
     secret: (name) => secretOf(profile, name),
   });
 }

@@ -16,14 +16,24 @@ import { openConnection } from '../../../runtime/mysql/door';
 const aPrefix = (): string => `t${randomBytes(4).toString('hex')}_`;
 
 /** Another process that provisions: a lock that held within one process alone would pass a weaker test. */
-function provisionElsewhere(adminUrl: string, prefix: string): Promise<number | null> {
+function provisionElsewhere(
+  adminUrl: string,
+  prefix: string,
+  password = 'same',
+): Promise<number | null> {
   const script = `require('./runtime/databases/provision').provision(${JSON.stringify(adminUrl)},
-    { ...require('./runtime/databases/shop').shopDatabases, prefix: '${prefix}', secret: () => 'same' })`;
+    { ...require('./runtime/databases/shop').shopDatabases, prefix: '${prefix}', secret: () => '${password}' })`;
   const child = spawn(process.execPath, ['--require', 'tsx/cjs', '-e', script], {
     stdio: 'ignore',
   });
   return new Promise((resolve) => child.once('exit', resolve));
 }
+
+const isOpen = (url: string): Promise<boolean> =>
+  openConnection({ url }).then(
+    (connection) => connection.end().then(() => true),
+    () => false,
+  );
 
 const denied: readonly unknown[] = [1142, 1143]; // A table, a column of it.
 
@@ -72,6 +82,34 @@ describe('provisioning', () => {
       await unprovision(mysql.adminUrl, prefix, shopDatabases);
     }
   });
+
+  it('leaves every user the password of the folder that was first, when two with other passwords do it at once', async () => {
+    const { mysql } = await testStack();
+    const prefix = aPrefix();
+    const provisioned = (password: string, rotates = false) =>
+      provision(mysql.adminUrl, { ...shopDatabases, prefix, secret: () => password, rotates });
+    try {
+      const passwords = ['one', 'other'];
+      const codes = await Promise.all(
+        passwords.map((password) => provisionElsewhere(mysql.adminUrl, prefix, password)),
+      );
+      expect([...codes].sort()).toEqual([0, 1]);
+      const [first = '', second = ''] = codes[0] === 0 ? passwords : passwords.reverse();
+      const urls = Object.values(await provisioned(first)).flatMap((each) => each.split(','));
+      expect(await Promise.all(urls.map(isOpen))).toEqual(urls.map(() => true));
+      await expect(provisioned(second)).rejects.toThrow(
+        /These MySQL users have other passwords .*_relay.*Nothing was changed.*--rotate/,
+      );
+      expect(await Promise.all(urls.map(isOpen))).toEqual(urls.map(() => true));
+      const renewed = Object.values(await provisioned(second, true))
+        .join(',')
+        .split(',');
+      expect(await Promise.all(renewed.map(isOpen))).toEqual(renewed.map(() => true));
+      expect(await Promise.all(urls.map(isOpen))).toEqual(urls.map(() => false));
+    } finally {
+      await unprovision(mysql.adminUrl, prefix, shopDatabases);
+    }
+  }, 60_000);
 
   it('gives a participant of anybody its fence by one line, its user, and its place beside the others', async () => {
     const { mysql } = await testStack();
@@ -138,9 +176,8 @@ describe('provisioning', () => {
       const { mysql } = await testStack();
       const again = provision(mysql.adminUrl, {
         ...shopDatabases,
-        prefix: own.prefix,
+        ...{ prefix: own.prefix, secret: () => 'same', rotates: true },
         only: ['coupons'],
-        secret: () => 'same',
       });
       await expect(again).rejects.toThrow('MD5 checksum failed for migration [1]');
     } finally {
@@ -158,8 +195,7 @@ describe('provisioning', () => {
       }
       await provision(mysql.adminUrl, {
         ...shopDatabases,
-        prefix: own.prefix,
-        secret: () => 'same',
+        ...{ prefix: own.prefix, secret: () => 'same', rotates: true },
       });
       const admin = own.pool(own.adminUrl('accord'));
       expect(await admin.select('SELECT cluster, region, epoch FROM cluster_state')).toEqual([

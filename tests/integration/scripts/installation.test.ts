@@ -210,8 +210,7 @@ describe('two installations on the same servers', () => {
       await admin.change(`UPDATE installation SET id = 'another'`);
       const again = provision(mysql.adminUrl, {
         ...shopDatabases,
-        prefix: own.prefix,
-        secret: () => 'same',
+        ...{ prefix: own.prefix, secret: () => 'same', rotates: true },
       });
       await expect(again).rejects.toThrow(
         `The database ${own.prefix}orders belongs to the installation another`,

@@ -175,8 +175,7 @@ describe('a MySQL whose defaults are others', () => {
     secrets.delete('mysql-watch');
     const { WATCH_DATABASE_URL: renewed } = await provision(mysql.adminUrl, {
       ...shopDatabases,
-      prefix: '',
-      secret,
+      ...{ prefix: '', secret, rotates: true },
     });
     expect(renewed).not.toBe(urls.WATCH_DATABASE_URL);
     await (await openConnection({ url: renewed })).end();
