@@ -18,12 +18,13 @@ const programs: readonly Program[] = [
     name: 'worker',
     description: 'Runs flows and their activities: a transaction worker.',
     own: () => import('../workers/transactions/main.js'),
-    async ofProject({ application, implementations, workflowsPath, schedules }) {
+    async ofProject({ application, implementations, workflowsPath, schedules, jobActivities }) {
       const { runTransactionWorker } = await import('../workers/transactions/run.js');
       const workflows = { path: workflowsPath };
       runTransactionWorker({
         ...{ application, implementations, workflows },
         ...(schedules && { schedules }),
+        ...(jobActivities && { jobActivities }),
       });
     },
   },

@@ -21,6 +21,8 @@ export interface Project {
   readonly workflowsPath: string;
   /** Jobs beside those of the engine. Left out: none. */
   readonly schedules?: TransactionWorkerParts['schedules'];
+  /** The activities of those jobs, under names of their own. Called once, at the start of a worker. Left out: none. */
+  readonly jobActivities?: TransactionWorkerParts['jobActivities'];
   /** How callers start its flows over HTTP: `flowStart` of `accord/api`. Left out: callers cannot start any. */
   readonly starts?: ApiParts['starts'];
   /** What must hold in the databases of its participants: `accord verify` and the API ask it. Left out: what every application must keep. */

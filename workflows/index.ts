@@ -10,5 +10,5 @@ export { regionFailover } from './flows/region-failover';
 export { regionWatch } from './jobs/region-watch';
 export { retention } from './jobs/retention';
 export { settlement } from './flows/settlement';
-export { settleDay } from './jobs/settle-day';
+export { settleDay } from './flows/settle-day';
 export { transfer } from './flows/transfer';

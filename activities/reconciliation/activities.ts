@@ -1,7 +1,4 @@
-import type {
-  ReconciliationActivities,
-  SettleDayActivities,
-} from '../../contracts/engine/reconciliation';
+import type { ReconciliationActivities } from '../../contracts/engine/reconciliation';
 import type { Gid } from '../../contracts/engine/ids';
 import { poolOfParticipant, type FencedDatabases } from '../fence/databases';
 import { differingBooks, noteBooks } from './books';
@@ -9,12 +6,9 @@ import { closeUnseen, recordFindings } from './findings-store';
 import { claimStarts, openRunsBehind } from './open-runs';
 import { unbookedSteps } from './unbooked-steps';
 import { judgeReservations } from './reservations';
-import { acceptSettlement, settlementsDue } from './scheduled-settlements';
 
 export interface ReconciliationDependencies {
   readonly databases: FencedDatabases;
-  /** The cluster. Its region and epoch go into the row of a scheduled settlement. */
-  readonly cluster: string;
   /** Whether Temporal has an open run of this transaction. */
   readonly isRunning: (gid: Gid) => Promise<boolean>;
 }
@@ -22,9 +16,8 @@ export interface ReconciliationDependencies {
 /** Register them as `reconciliation.<name>`. The participants' own activities do the repairs. */
 export function createReconciliationActivities({
   databases,
-  cluster,
   isRunning,
-}: ReconciliationDependencies): ReconciliationActivities & SettleDayActivities {
+}: ReconciliationDependencies): ReconciliationActivities {
   const { accord } = databases;
   return {
     async beginRound() {
@@ -55,8 +48,6 @@ export function createReconciliationActivities({
       await closeUnseen(accord, request);
       return null;
     },
-    settlementsDue: (page) => settlementsDue(poolOfParticipant(databases, 'accounts'), page),
-    acceptSettlement: (settlement) => acceptSettlement(accord, cluster, unhurried(), settlement),
   };
 }
 

@@ -1,5 +1,5 @@
 import { act, retriableAct } from '../engine/definition';
-import type { BusinessId, Tenant } from '../engine/ids';
+import type { BusinessId, Gid, Tenant } from '../engine/ids';
 import type { Currency } from '../engine/money';
 import type { TransactionInput } from '../engine/transaction';
 import type { Keyed } from '../engine/verdict';
@@ -54,3 +54,47 @@ export const settlementOperations = {
   /** Nets the positions and closes the settlement. From now on its report is final. */
   closeSettlement: retriableAct<CloseSettlement>(),
 };
+
+/** One settlement of a day: the movements of one tenant in one currency. */
+export interface SettlementScope {
+  readonly tenant: string;
+  readonly currency: Currency;
+}
+
+/** Job `settleDay`: settles every currency of every tenant with unsettled movements up to the end of the day. */
+export interface SettleDayInput {
+  /** UTC, `2026-11-20`; `null`: yesterday. */
+  readonly day: string | null;
+}
+
+export interface SettleDayReport {
+  readonly day: string;
+  /** Settlements that were started, or found running: at most `settlementsListedMax` of them. */
+  readonly settlements: readonly Gid[];
+  /** Number of settlements that were started, or found running. */
+  readonly count: number;
+  /** `false`: something was left out. The settlement of the next day takes its movements. */
+  readonly isComplete: boolean;
+}
+
+export const settlementsListedMax = 500;
+
+/** Activities of the job `settleDay`. Registered as `reconciliation.*`: open runs of the job know these names. */
+export interface SettleDayActivities {
+  /** One page of tenants and currencies with unsettled movements up to the end of the day. */
+  settlementsDue(request: {
+    readonly day: string;
+    readonly after: SettlementScope | null;
+    readonly rows: number;
+  }): Promise<{
+    readonly due: readonly SettlementScope[];
+    readonly next: SettlementScope | null;
+  }>;
+  /**
+   * Writes the row of the settlement, unless it exists, and marks it as sent in either case.
+   * @returns the input of its run; `null`: the settlement has ended.
+   */
+  acceptSettlement(
+    request: SettlementScope & { readonly day: string; readonly deadlineAt: number },
+  ): Promise<{ readonly gid: Gid; readonly input: object } | null>;
+}

@@ -14,7 +14,7 @@ import { differingBooks } from '../../activities/reconciliation/books';
 import { closeUnseen, recordFindings } from '../../activities/reconciliation/findings-store';
 import { claimStarts, openRunsBehind } from '../../activities/reconciliation/open-runs';
 import { judgeReservations } from '../../activities/reconciliation/reservations';
-import { settlementsDue } from '../../activities/reconciliation/scheduled-settlements';
+import { settlementsDue } from '../../activities/accounts/scheduled-settlements';
 import { unbookedSteps } from '../../activities/reconciliation/unbooked-steps';
 import {
   deleteExpiredRows,

@@ -12,10 +12,12 @@ import {
   type ReconcileInput,
   type ReconcileReport,
   type ReconciliationActivities,
-  type SettleDayActivities,
-  type SettleDayInput,
-  type SettleDayReport,
 } from '../../contracts/engine/reconciliation';
+import type {
+  SettleDayActivities,
+  SettleDayInput,
+  SettleDayReport,
+} from '../../contracts/participants/settlements';
 import { failoverTaskQueue } from '../../contracts/engine/task-queues';
 import { bundleWorkflows } from '../../scripts/bundle-workflows';
 import { eventually } from '../support/eventually';

@@ -19,6 +19,7 @@ import { activityTypeOf } from '../../contracts/engine/definition';
 import { currentDelivery } from './delivery-context';
 import { isRunning } from './run-liveness';
 import type { TransactionMetrics } from './metrics';
+import type { JobActivities } from './services';
 
 /** The activities of each participant, over the fence of its database: as `implement` makes them. */
 export type Implementations = Readonly<Record<string, (fence: Fence) => object>>;
@@ -27,6 +28,8 @@ export interface ActivityDependencies {
   readonly databases: FencedDatabases;
   /** One for each participant of the application. */
   readonly implementations: Implementations;
+  /** Activities of the application's own jobs. */
+  readonly jobActivities: JobActivities;
   readonly cluster: string;
   readonly epochs: EpochSource;
   readonly locks: LockStore;
@@ -40,8 +43,8 @@ export interface ActivityDependencies {
 
 /** All activities under the names that they are registered with: `<participant>.<activity>`; locks bear their own. */
 export function createActivities(dependencies: ActivityDependencies) {
-  const { databases, implementations, cluster, epochs, locks, fenceKeepMs, faults, metrics, wake } =
-    dependencies;
+  const { databases, implementations, jobActivities, cluster, epochs, locks } = dependencies;
+  const { fenceKeepMs, faults, metrics, wake } = dependencies;
   const shared = { epochs, faults, delivery: currentDelivery, metrics: metrics.fence };
   const fenceOf = (pool: SqlPool, epochRow: EpochRow = regionEpoch) =>
     createFence({ ...shared, pool, epochRow });
@@ -52,12 +55,12 @@ export function createActivities(dependencies: ActivityDependencies) {
     runs: createRunsStore({ ...shared, ...hub }),
     resolvedByHand: (gid, resolution) => metrics.resolvedByHand(gid, resolution),
   });
-  return {
+  const registered = {
     ...participantActivities(implementations, (participant) =>
       fenceOf(poolOfParticipant(databases, participant)),
     ),
     ...named('accord', waking(runs, wake)),
-    ...named('reconciliation', createReconciliationActivities({ databases, cluster, isRunning })),
+    ...named('reconciliation', createReconciliationActivities({ databases, isRunning })),
     ...named('retention', createRetentionActivities({ databases, keepMs: fenceKeepMs })),
     ...createLockActivities({
       locks,
@@ -66,6 +69,14 @@ export function createActivities(dependencies: ActivityDependencies) {
       faults,
     }),
   };
+  return withJobActivities(registered, jobActivities);
+}
+
+/** @throws a plain error for a name that is registered already. */
+export function withJobActivities(registered: object, own: JobActivities): object {
+  const taken = Object.keys(own).find((name) => Object.hasOwn(registered, name));
+  if (taken !== undefined) throw new Error(`An activity ${taken} is registered already.`);
+  return { ...registered, ...own };
 }
 
 /** @throws a plain error where a participant of the application has no implementation, or an implementation no participant. */

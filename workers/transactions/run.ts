@@ -1,6 +1,8 @@
 import { Runtime, type NativeConnection } from '@temporalio/worker';
 import { Registry } from 'prom-client';
 
+import { acceptJobTransaction } from '../../activities/fence/accepted-runs';
+import { poolOfParticipant } from '../../activities/fence/databases';
 import { createEpochSource } from '../../activities/fence/epoch';
 import { armFaults } from '../../runtime/faults/menu';
 import { createLockStore } from '../../activities/locks/lock-store';
@@ -14,22 +16,14 @@ import { createLogger } from '../../runtime/logger';
 import { createPremises, type PremisesBroken } from '../../runtime/premises';
 import { announceReadiness } from '../../runtime/readiness';
 import { leaveOnSignal } from '../../runtime/shutdown';
-import type { RedisCommands } from '../../runtime/redis-premises';
 import { runProcess } from '../../runtime/start';
 import { serveMetrics } from '../metrics';
 import { keepPremises } from '../premises';
 import { createActivities, type Implementations } from './activities';
 import { createTransactionMetrics } from './metrics';
 import { engineSchedules, ensureSchedules, type JobSchedule } from './schedules';
+import type { JobActivities, JobServices, WorkerServices } from './services';
 import { createTransactionWorker, type Workflows } from './worker';
-
-/** What implementations are made with. */
-export interface WorkerServices {
-  /** Refused while Redis does not hold its premises. */
-  readonly redis: RedisCommands;
-  /** Where metrics of their own are registered. */
-  readonly metrics: Registry;
-}
 
 export interface TransactionWorkerParts {
   readonly application: Application;
@@ -37,8 +31,10 @@ export interface TransactionWorkerParts {
   readonly implementations: (services: WorkerServices) => Implementations;
   /** Workflows of all flows and jobs. All workers of an application have the same. */
   readonly workflows: Workflows;
-  /** Beside those of the engine. Left out: none. */
+  /** Jobs beside those of the engine. Left out: none. */
   readonly schedules?: readonly JobSchedule[];
+  /** Makes the activities of those jobs. Called once, at the start. Left out: none. */
+  readonly jobActivities?: (services: JobServices) => JobActivities;
 }
 
 /**
@@ -58,6 +54,7 @@ async function work({
   implementations,
   workflows,
   schedules = [],
+  jobActivities,
 }: TransactionWorkerParts): Promise<void> {
   installApplication(application);
   const config = loadTransactionWorkerConfig();
@@ -78,6 +75,12 @@ async function work({
 
   demandKeep(config.fenceKeepMs, await temporalRetentionMs(connection, config.temporal.namespace));
   const faults = armFaults(config.faults, logger);
+  const services: JobServices = {
+    redis: redisCommands,
+    metrics: registry,
+    poolOf: (participant) => poolOfParticipant(databases, participant),
+    accept: (transaction) => acceptJobTransaction(databases.accord, config.cluster, transaction),
+  };
   const worker = await createTransactionWorker({
     connection,
     namespace: config.temporal.namespace,
@@ -91,7 +94,8 @@ async function work({
       cluster: config.cluster,
       epochs: createEpochSource(databases.accord, config.cluster),
       locks: createLockStore({ redis: redisCommands }),
-      implementations: implementations({ redis: redisCommands, metrics: registry }),
+      implementations: implementations(services),
+      jobActivities: jobActivities?.(services) ?? {},
       fenceKeepMs: config.fenceKeepMs,
       faults,
       metrics,

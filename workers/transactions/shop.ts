@@ -7,10 +7,11 @@ import { createVelocityMeter } from '../../activities/accounts/risk-velocity';
 import { createCoupons } from '../../activities/coupons/activities';
 import { createInventory } from '../../activities/inventory/activities';
 import { createOrders } from '../../activities/orders/activities';
-import type { SettleDayInput } from '../../contracts/engine/reconciliation';
-import type { Implementations } from './activities';
-import type { WorkerServices } from './run';
+import { createSettleDay } from '../../activities/accounts/scheduled-settlements';
+import type { SettleDayInput } from '../../contracts/participants/settlements';
+import { named, type Implementations } from './activities';
 import type { JobSchedule } from './schedules';
+import type { JobActivities, JobServices, WorkerServices } from './services';
 
 export function shopImplementations({ redis, metrics }: WorkerServices): Implementations {
   const uncounted = new Counter({
@@ -29,6 +30,13 @@ export function shopImplementations({ redis, metrics }: WorkerServices): Impleme
     orders: createOrders,
   };
 }
+
+/** Activities of the job `settleDay`. */
+export const shopJobActivities = ({
+  poolOf,
+  accept,
+}: Pick<JobServices, 'poolOf' | 'accept'>): JobActivities =>
+  named('reconciliation', createSettleDay({ accounts: poolOf('accounts'), accept }));
 
 const yesterday: SettleDayInput = { day: null };
 

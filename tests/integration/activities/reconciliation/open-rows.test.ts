@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Connection } from 'mysql2/promise';
 
+import { createSettleDay } from '../../../../activities/accounts/scheduled-settlements';
+import { acceptJobTransaction } from '../../../../activities/fence/accepted-runs';
 import { createReconciliationActivities } from '../../../../activities/reconciliation/activities';
 import { createDatabase, databaseLimits } from '../../../../api/stores/database';
 import { createRunsStore, type RunsStore } from '../../../../api/stores/runs-store';
-import type {
-  ReconciliationActivities,
-  SettleDayActivities,
-} from '../../../../contracts/engine/reconciliation';
+import type { ReconciliationActivities } from '../../../../contracts/engine/reconciliation';
+import type { SettleDayActivities } from '../../../../contracts/participants/settlements';
 import type { TransactionInput } from '../../../../contracts/engine/transaction';
 import {
   bytesAsText,
@@ -25,7 +25,8 @@ describe('an open row', () => {
   let apiPool: SessionPool;
   let admin: Connection;
   let api: RunsStore;
-  let jobs: ReconciliationActivities & SettleDayActivities;
+  let jobs: ReconciliationActivities;
+  let settleDay: SettleDayActivities;
   beforeAll(async () => {
     own = await ownDatabases(['accord']);
     apiPool = openSessions({
@@ -37,8 +38,11 @@ describe('an open row', () => {
     const accord = own.pool(own.urls.ACCORD_DATABASE_URL);
     jobs = createReconciliationActivities({
       databases: { accord, inventory: accord, accounts: accord, coupons: accord, orders: accord },
-      cluster: 'main',
       isRunning: () => Promise.resolve(false),
+    });
+    settleDay = createSettleDay({
+      accounts: accord,
+      accept: (transaction) => acceptJobTransaction(accord, 'main', transaction),
     });
   }, 60_000);
   afterAll(async () => {
@@ -61,7 +65,7 @@ describe('an open row', () => {
   const cancelled = (gid: string): Promise<boolean> =>
     api.cancelUnsent(gid, tenant, new Date(), { gid, outcome: 'compensated' });
   const settlement = (day: string) =>
-    jobs.acceptSettlement({ tenant, currency: 'EUR', day, deadlineAt: Date.now() + 60_000 });
+    settleDay.acceptSettlement({ tenant, currency: 'EUR', day, deadlineAt: Date.now() + 60_000 });
 
   // A caller's cancel beside the jobs: whoever comes first, money moves or the row says that nothing has run.
   it('that nobody has sent is no longer cancelled by its row alone once a round has claimed its start', async () => {

@@ -1,21 +1,21 @@
-import { shopImplementations } from '../../../../workers/transactions/shop';
+import { shopImplementations, shopJobActivities } from '../../../../workers/transactions/shop';
 import { randomBytes, randomUUID } from 'node:crypto';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Registry } from 'prom-client';
 
+import { acceptJobTransaction } from '../../../../activities/fence/accepted-runs';
 import { createEpochSource } from '../../../../activities/fence/epoch';
 import { createLockStore } from '../../../../activities/locks/lock-store';
 import { openRedis } from '../../../../runtime/redis';
 import { createStuckMarks } from '../../../../activities/runs/stuck-marks';
 import type { OrderSagaInput } from '../../../../contracts/flows/order';
+import type { ReconcileInput, ReconcileReport } from '../../../../contracts/engine/reconciliation';
 import type {
-  ReconcileInput,
-  ReconcileReport,
   SettleDayInput,
   SettleDayReport,
-} from '../../../../contracts/engine/reconciliation';
+} from '../../../../contracts/participants/settlements';
 import { inertFaultPoints, type DeliveryPoints } from '../../../../runtime/faults/points';
 import { createLogger } from '../../../../runtime/logger';
 import { checkBooks } from '../../../../testing/verify/verification';
@@ -73,6 +73,10 @@ async function openScene() {
       epochs: createEpochSource(databases.accord, 'main'),
       locks: createLockStore({ redis }),
       implementations: shopImplementations({ redis, metrics: new Registry() }),
+      jobActivities: shopJobActivities({
+        poolOf: () => databases.accounts,
+        accept: (transaction) => acceptJobTransaction(databases.accord, 'main', transaction),
+      }),
       fenceKeepMs: 14 * 24 * 3_600_000,
       faults,
       metrics,

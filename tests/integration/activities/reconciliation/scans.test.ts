@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { Gid } from '../../../../contracts/engine/ids';
-import type { SettlementScope } from '../../../../contracts/engine/reconciliation';
+import type { SettlementScope } from '../../../../contracts/participants/settlements';
 import { openRunsBehind } from '../../../../activities/reconciliation/open-runs';
 import { judgeReservations } from '../../../../activities/reconciliation/reservations';
-import { settlementsDue } from '../../../../activities/reconciliation/scheduled-settlements';
+import { settlementsDue } from '../../../../activities/accounts/scheduled-settlements';
 import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { countingPool, mostRead, type StatementReads } from '../../../../testing/bench/rows-read';

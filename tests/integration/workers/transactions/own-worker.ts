@@ -74,6 +74,7 @@ export async function ownWorker({
       epochs: createEpochSource(databases.accord, 'main'),
       locks: createLockStore({ redis }),
       implementations: shopImplementations({ redis, metrics: new Registry() }),
+      jobActivities: {},
       fenceKeepMs: 14 * 24 * 3_600_000,
       faults,
       metrics,

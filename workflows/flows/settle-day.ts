@@ -14,10 +14,10 @@ import {
   type SettleDayInput,
   type SettleDayReport,
   type SettlementScope,
-} from '../../contracts/engine/reconciliation';
+} from '../../contracts/participants/settlements';
 import { deadlineMs } from '../../contracts/engine/transaction';
 import { dailyJobOptions } from '../kernel/activity-options';
-import { startTransaction, unlessFailed, type Registered } from './jobs';
+import { startTransaction, unlessFailed, type Registered } from '../jobs/jobs';
 
 const job = proxyActivities<Registered<SettleDayActivities>>({
   ...dailyJobOptions,
