@@ -94,11 +94,11 @@ module.exports = {
       severity: 'error',
       comment:
         'The engine asks the application of its process. The composition roots of the shop give it their parts, and the ' +
-        "switch of regions is the engine's own participant. Not clean yet: the settled sums of the shop.",
+        "switch of regions is the engine's own participant.",
       from: {
         path: '^(contracts/engine|invariants|runtime|workflows/(kernel|jobs)|activities/(fence|runs|locks|retention|reconciliation)|workers|api)/',
         pathNot:
-          '^((api|invariants)/shop/|runtime/databases/shop\\.ts$|workers/transactions/shop\\.ts$|workers/consumers/order-view/|(workers/[^/]+|api)/main\\.ts$|workflows/jobs/region-watch\\.ts$|activities/reconciliation/settled-sums\\.ts$)',
+          '^((api|invariants)/shop/|runtime/databases/shop\\.ts$|workers/transactions/shop\\.ts$|workers/consumers/order-view/|(workers/[^/]+|api)/main\\.ts$|workflows/jobs/region-watch\\.ts$)',
       },
       to: {
         path: '^((api|invariants)/shop/|runtime/databases/shop\\.ts$|workers/transactions/shop\\.ts$|workers/consumers/order-view/|activities/(accounts|coupons|inventory|orders)/|workflows/flows/|contracts/(shop\\.ts$|flows/|participants/))',

@@ -1,6 +1,6 @@
 /** A check that is asked inside of one database: its forms, and the statements that many of them share. */
 import type { Database } from './reading';
-import type { SettledSums } from './settled-sums';
+import type { StoredSums } from './stored-sums';
 
 /** What "lately" is, in one snapshot: literals, for they stand in the statements. */
 export interface Window {
@@ -24,11 +24,11 @@ export interface Asked {
   readonly counted: string;
 }
 
-/** Keys that changed lately, whose sums are compared with what is settled of them: a key may have a long history. */
+/** Keys that changed lately, whose sums are compared with their stored sums: a key may have a long history. */
 export interface AskedByKey {
   /** @returns `id`. */
   readonly keys: string;
-  readonly sums: SettledSums;
+  readonly sums: StoredSums;
   readonly counted: string;
 }
 

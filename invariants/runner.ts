@@ -11,7 +11,7 @@ import { databasesOf } from './generic';
 import type { Oracle, Window } from './oracle';
 import { unpublishedOracle } from './unpublished';
 import type { Database, Reading } from './reading';
-import { differencesIn } from './settled-sums';
+import { differencesIn } from './stored-sums';
 
 /**
  * What a round looks at.

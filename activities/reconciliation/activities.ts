@@ -1,4 +1,5 @@
 import type { ReconciliationActivities } from '../../contracts/engine/reconciliation';
+import type { KeptSums } from '../../invariants/stored-sums';
 import type { Gid } from '../../contracts/engine/ids';
 import { poolOfParticipant, type FencedDatabases } from '../fence/databases';
 import { differingBooks, noteBooks } from './books';
@@ -9,6 +10,8 @@ import { judgeReservations } from './reservations';
 
 export interface ReconciliationDependencies {
   readonly databases: FencedDatabases;
+  /** By participant. One that is not named has none. */
+  readonly storedSums: Readonly<Record<string, KeptSums>>;
   /** Whether Temporal has an open run of this transaction. */
   readonly isRunning: (gid: Gid) => Promise<boolean>;
 }
@@ -16,6 +19,7 @@ export interface ReconciliationDependencies {
 /** Register them as `reconciliation.<name>`. The participants' own activities do the repairs. */
 export function createReconciliationActivities({
   databases,
+  storedSums,
   isRunning,
 }: ReconciliationDependencies): ReconciliationActivities {
   const { accord } = databases;
@@ -34,8 +38,11 @@ export function createReconciliationActivities({
     unbookedSteps: (page) => unbookedSteps(accord, page),
     claimStarts: ({ gids }) => claimStarts(accord, unhurried(), gids),
     isRunning,
-    differingBooks: (page) =>
-      differingBooks(accord, poolOfParticipant(databases, page.participant), page),
+    async differingBooks(page) {
+      const sums = storedSums[page.participant];
+      if (!sums) return { findings: [], seen: null, next: null };
+      return differingBooks(accord, poolOfParticipant(databases, page.participant), sums, page);
+    },
     async noteBooks({ participant, seen }) {
       await noteBooks(poolOfParticipant(databases, participant), seen);
       return null;

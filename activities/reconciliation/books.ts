@@ -2,7 +2,7 @@
  * Selects the keys whose sums a round compares: open findings, which may be gone; keys that effects have touched since
  * the last round; and a bounded number more, in turn. So a key that a person changed by hand is checked, too.
  */
-import type { Difference } from '../../invariants/settled-sums';
+import type { Difference, KeptSums } from '../../invariants/stored-sums';
 import {
   reconcileRows,
   type BooksPosition,
@@ -12,7 +12,7 @@ import {
 import { moneyText } from '../../contracts/engine/money';
 import type { SqlPool } from '../fence/sql-transaction';
 import { openSubjects } from './findings-store';
-import { differencesOf, hasBooks, keysBehind, touchedKeys } from './settled-sums';
+import { differencesOf, keysBehind, touchedKeys } from './stored-sums';
 
 interface BooksPage {
   readonly participant: string;
@@ -41,21 +41,21 @@ interface Keys {
 }
 
 /** Fence rows that are younger may belong to a SQL transaction that has not committed. */
-const settledSeconds = 60;
+const committedSeconds = 60;
 
 export async function differingBooks(
   accord: SqlPool,
   pool: SqlPool,
+  sums: KeptSums,
   { participant, after, rows }: BooksPage,
 ): Promise<BooksPageAnswer> {
-  if (!hasBooks(participant)) return { findings: [], seen: null, next: null };
   const place: Place =
     // It is an earlier answer of this function.
     after === null ? { of: 'findings', after: '' } : (JSON.parse(after) as Place);
-  const { keys, next, seen } = await keysOf({ accord, pool, participant, rows }, place);
-  const differences = await differencesOf(pool, participant, keys);
+  const { keys, next, seen } = await keysOf({ accord, pool, sums, participant, rows }, place);
+  const differences = await differencesOf(pool, sums, keys);
   return {
-    findings: differences.map((difference) => findingOf(participant, difference)),
+    findings: differences.map((difference) => findingOf(sums, participant, difference)),
     seen,
     next: next && JSON.stringify(next),
   };
@@ -78,6 +78,7 @@ export async function noteBooks(
 interface Asked {
   readonly accord: SqlPool;
   readonly pool: SqlPool;
+  readonly sums: KeptSums;
   readonly participant: string;
   readonly rows: number;
 }
@@ -104,14 +105,14 @@ async function keysOfFindings({ accord, participant, rows }: Asked, after: strin
 }
 
 async function keysOfEffects(
-  { pool, participant, rows }: Asked,
+  { pool, sums, rows }: Asked,
   after: ReservationPosition | null,
 ): Promise<Keys> {
   const from = after ?? (await positionOf(pool)).effects;
   const found = await pool.select<ReservationPosition>(
     `SELECT CAST(created_at AS CHAR) AS createdAt, gid, branch FROM fence FORCE INDEX (sweep)
        WHERE expires_at IS NULL AND created_at >= CAST(? AS DATETIME(3))
-         AND created_at < UTC_TIMESTAMP(3) - INTERVAL ${settledSeconds} SECOND
+         AND created_at < UTC_TIMESTAMP(3) - INTERVAL ${committedSeconds} SECOND
          AND (created_at, gid, branch) > (CAST(? AS DATETIME(3)), ?, ?)
        ORDER BY created_at, gid, branch LIMIT ?`,
     [from.createdAt, from.createdAt, from.gid, from.branch, rows],
@@ -120,7 +121,7 @@ async function keysOfEffects(
   return {
     keys: await touchedKeys(
       pool,
-      participant,
+      sums,
       found.map(({ gid, branch }) => [gid, branch] as const),
     ),
     next:
@@ -132,12 +133,12 @@ async function keysOfEffects(
 }
 
 async function keysInTurn(
-  { pool, participant, rows }: Asked,
+  { pool, sums, rows }: Asked,
   after: string | null,
   pages: number,
 ): Promise<Keys> {
   const from = after ?? (await positionOf(pool)).walkedTo;
-  const keys = await keysBehind(pool, participant, from, rows);
+  const keys = await keysBehind(pool, sums, from, rows);
   const last = keys.length === rows ? (keys.at(-1) ?? '') : ''; // The next round begins from the start.
   return {
     keys,
@@ -158,17 +159,13 @@ async function positionOf(
   return { effects, walkedTo };
 }
 
-const meanings: Readonly<Record<Difference['what'], string>> = {
-  balance: 'Balance and held are not the sum of its entries',
-  held: 'What is held is not the sum of its holds',
-  stock: 'Available, frozen and sold are not what its reservations say',
-  coupon: 'Available, frozen and used are not what its reservations say',
-};
-
 function findingOf(
+  { kinds }: KeptSums,
   participant: string,
   { what, subject, currency, stands, derived }: Difference,
 ): Finding {
+  const kind = kinds[what];
+  if (!kind) throw new Error(`${participant} declares no difference ${what}.`);
   const shown = (sum: string): string =>
     currency === null ? sum : moneyText({ currency, minorUnits: sum });
   return {
@@ -178,16 +175,16 @@ function findingOf(
     branch: null,
     subject: `${what} ${subject}`,
     amounts:
-      currency === null
+      currency === null || kind.amount === null
         ? []
         : [
             {
-              kind: what === 'held' ? 'hold' : 'captured',
+              kind: kind.amount,
               currency,
               minorUnits: String(BigInt(stands) - BigInt(derived)),
             },
           ],
     ageSeconds: null,
-    detail: `${meanings[what]}: ${shown(stands)} stands, ${shown(derived)} is derived.`,
+    detail: `${kind.meaning}: ${shown(stands)} stands, ${shown(derived)} is derived.`,
   };
 }

@@ -1,5 +1,10 @@
 /** What holds of accounts, payments and settlements at any moment. */
-import { accountSumsAgainstEntries, balancesAgainstEntries, heldAgainstHolds } from './identities';
+import {
+  accountSums,
+  accountSumsAgainstEntries,
+  balancesAgainstEntries,
+  heldAgainstHolds,
+} from './account-sums';
 import {
   againstFence,
   always,
@@ -12,7 +17,6 @@ import {
   type Oracle,
   type Window,
 } from '../oracle';
-import { accountSums } from '../settled-sums';
 
 const holdStates = { open: 'held', done: 'captured', back: 'released' };
 const creditStates = { open: 'reserved', done: 'credited', back: 'released' };
@@ -119,7 +123,7 @@ export const accountsOracles: readonly Oracle[] = [
   },
   {
     id: 'C3',
-    name: 'a settled sum of an account is the sum of its entries',
+    name: 'a stored sum of an account is the sum of its entries',
     databases: ['accounts'],
     whole: { sql: accountSumsAgainstEntries, counted: countOf('account_sums') },
     lately: null,

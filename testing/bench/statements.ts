@@ -10,6 +10,7 @@ import {
   type SqlLimits,
   type SqlPool,
 } from '../../activities/fence/sql-transaction';
+import { keptAccountSums } from '../../invariants/shop/account-sums';
 import { differingBooks } from '../../activities/reconciliation/books';
 import { closeUnseen, recordFindings } from '../../activities/reconciliation/findings-store';
 import { claimStarts, openRunsBehind } from '../../activities/reconciliation/open-runs';
@@ -314,9 +315,8 @@ async function booksRound(accord: SqlPool, accounts: SqlPool): Promise<void> {
     const found: Awaited<ReturnType<typeof differingBooks>> = await differingBooks(
       accord,
       accounts,
-      {
-        ...{ participant: 'accounts', after, rows: page },
-      },
+      keptAccountSums,
+      { participant: 'accounts', after, rows: page },
     );
     if (found.next === null) return;
     after = found.next;

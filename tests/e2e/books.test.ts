@@ -121,7 +121,7 @@ describe('the books of an application that works', () => {
     );
     expect(last.violations).toEqual([]);
     const judgedNone = last.checks.filter(({ verdict, rows }) => verdict === 'sound' && rows === 0);
-    // No settlement, no settled sum, no steering, nothing that waits for Kafka; nothing is open, and perhaps nothing a
+    // No settlement, no stored sum, no steering, nothing that waits for Kafka; nothing is open, and perhaps nothing a
     // minute old.
     const without = ['C3', 'D3', 'F3', 'L', 'S2', 'S3', 'X2b', 'X7'];
     expect(judgedNone.filter(({ id }) => !without.includes(id))).toEqual([]);

@@ -11,6 +11,7 @@ import { createRunsStore } from '../../activities/runs/runs-store';
 import type { Fence } from '../../activities/fence/participant';
 import { poolOfParticipant, type FencedDatabases } from '../../activities/fence/databases';
 import type { SqlPool } from '../../activities/fence/sql-transaction';
+import type { KeptSums } from '../../invariants/stored-sums';
 import { application } from '../../contracts/engine/application';
 import type { RunsActivities } from '../../contracts/engine/runs';
 import type { Keyed } from '../../contracts/engine/verdict';
@@ -30,6 +31,8 @@ export interface ActivityDependencies {
   readonly implementations: Implementations;
   /** Activities of the application's own jobs. */
   readonly jobActivities: JobActivities;
+  /** By participant. One that is not named has none. */
+  readonly storedSums: Readonly<Record<string, KeptSums>>;
   readonly cluster: string;
   readonly epochs: EpochSource;
   readonly locks: LockStore;
@@ -44,7 +47,7 @@ export interface ActivityDependencies {
 /** All activities under the names that they are registered with: `<participant>.<activity>`; locks bear their own. */
 export function createActivities(dependencies: ActivityDependencies) {
   const { databases, implementations, jobActivities, cluster, epochs, locks } = dependencies;
-  const { fenceKeepMs, faults, metrics, wake } = dependencies;
+  const { storedSums, fenceKeepMs, faults, metrics, wake } = dependencies;
   const shared = { epochs, faults, delivery: currentDelivery, metrics: metrics.fence };
   const fenceOf = (pool: SqlPool, epochRow: EpochRow = regionEpoch) =>
     createFence({ ...shared, pool, epochRow });
@@ -60,7 +63,10 @@ export function createActivities(dependencies: ActivityDependencies) {
       fenceOf(poolOfParticipant(databases, participant)),
     ),
     ...named('accord', waking(runs, wake)),
-    ...named('reconciliation', createReconciliationActivities({ databases, isRunning })),
+    ...named(
+      'reconciliation',
+      createReconciliationActivities({ databases, storedSums, isRunning }),
+    ),
     ...named('retention', createRetentionActivities({ databases, keepMs: fenceKeepMs })),
     ...createLockActivities({
       locks,

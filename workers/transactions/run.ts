@@ -9,6 +9,7 @@ import { createLockStore } from '../../activities/locks/lock-store';
 import { demandKeep } from '../../activities/retention/activities';
 import { createStuckMarks } from '../../activities/runs/stuck-marks';
 import { installApplication, type Application } from '../../contracts/engine/application';
+import type { KeptSums } from '../../invariants/stored-sums';
 import { runsChannel } from '../../contracts/engine/runs';
 import { loadTransactionWorkerConfig, unknownVariables } from '../config';
 import { openTransactionDependencies } from '../dependencies';
@@ -35,6 +36,8 @@ export interface TransactionWorkerParts {
   readonly schedules?: readonly JobSchedule[];
   /** Makes the activities of those jobs. Called once, at the start. Left out: none. */
   readonly jobActivities?: (services: JobServices) => JobActivities;
+  /** The stored sums of each participant, which reconciliation keeps and compares. Left out: no participant has any. */
+  readonly storedSums?: Readonly<Record<string, KeptSums>>;
 }
 
 /**
@@ -55,6 +58,7 @@ async function work({
   workflows,
   schedules = [],
   jobActivities,
+  storedSums = {},
 }: TransactionWorkerParts): Promise<void> {
   installApplication(application);
   const config = loadTransactionWorkerConfig();
@@ -96,6 +100,7 @@ async function work({
       locks: createLockStore({ redis: redisCommands }),
       implementations: implementations(services),
       jobActivities: jobActivities?.(services) ?? {},
+      storedSums,
       fenceKeepMs: config.fenceKeepMs,
       faults,
       metrics,

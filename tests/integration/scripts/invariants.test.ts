@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { differencesOf } from '../../../activities/reconciliation/settled-sums';
+import { differencesOf } from '../../../activities/reconciliation/stored-sums';
 import type { SqlPool } from '../../../activities/fence/sql-transaction';
 import { openSession } from '../../../invariants/mysql-session';
-import { shopChecks } from '../../../invariants/shop';
+import { shopChecks, shopSums } from '../../../invariants/shop';
 import { brokenRows, openRunner, windowOf } from '../../../invariants/runner';
+import type { KeptSums } from '../../../invariants/stored-sums';
 import type { Reading } from '../../../invariants/reading';
 import { fillBooks } from '../../../testing/bench/filled-books';
 import { fill, patient } from '../../../testing/bench/filling';
@@ -12,6 +13,12 @@ import { plansOf, type Plan } from '../../../testing/bench/invariants';
 import { countedStatements, type StatementReads } from '../../../testing/bench/rows-read';
 import { databases } from '../../../runtime/databases/shop';
 import { ownDatabases, type OwnDatabases } from '../../support/databases';
+
+function sumsOf(participant: string): KeptSums {
+  const sums = shopSums[participant];
+  if (!sums) throw new Error(participant);
+  return sums;
+}
 
 /** More than are new, so that a scan would read what an index need not. */
 const transactions = 10_000;
@@ -140,7 +147,7 @@ describe('a look at one key with a long history', () => {
       await admin(of).change(key);
       for (let from = 0; from < history; from += 10_000)
         await fill(admin(of), { into: rows, select: row, from, to: from + 10_000 });
-      await differencesOf(admin(of), of, ['t.A']); // Settles it.
+      await differencesOf(admin(of), sumsOf(of), ['t.A']); // Stores it.
       for (const sql of effect) await admin(of).change(sql);
       await admin(of).change(
         `INSERT INTO fence (gid, branch, state, attempt_token, epoch) VALUES ('order:t.new', 'b', 'confirmed', REPEAT('x', 16), 1)`,

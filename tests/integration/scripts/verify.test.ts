@@ -193,7 +193,7 @@ const planted: readonly Planted[] = [
     clear: all('consumed'),
   },
   {
-    what: 'a settled sum of an account that its entries do not make',
+    what: 'a stored sum of an account that its entries do not make',
     isOfAnyAge: true,
     in: 'accounts',
     oracle: 'C3:',
@@ -203,7 +203,7 @@ const planted: readonly Planted[] = [
     clear: all('account_sums'),
   },
   {
-    what: 'a settled sum of stock without a reservation',
+    what: 'a stored sum of stock without a reservation',
     isOfAnyAge: true,
     in: 'inventory',
     oracle: 'D3:',
@@ -211,7 +211,7 @@ const planted: readonly Planted[] = [
     clear: all('stock_sums'),
   },
   {
-    what: 'a settled sum of a coupon without a reservation',
+    what: 'a stored sum of a coupon without a reservation',
     isOfAnyAge: true,
     in: 'coupons',
     oracle: 'D3:',

@@ -4,6 +4,8 @@ import { differingBooks, noteBooks } from '../../../../activities/reconciliation
 import { recordFindings } from '../../../../activities/reconciliation/findings-store';
 import { SqlTimeout, type SqlPool } from '../../../../activities/fence/sql-transaction';
 import type { Finding } from '../../../../contracts/engine/reconciliation';
+import { shopSums } from '../../../../invariants/shop';
+import type { KeptSums } from '../../../../invariants/stored-sums';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { fill } from '../../../../testing/bench/filling';
 import { countingPool, mostRead, type StatementReads } from '../../../../testing/bench/rows-read';
@@ -41,6 +43,12 @@ function worker(participant: string): SqlPool {
   return pool;
 }
 
+function sumsOf(participant: string): KeptSums {
+  const sums = shopSums[participant];
+  if (!sums) throw new Error(participant);
+  return sums;
+}
+
 /** A round as the job makes it; `isNoted`: what it has seen is told. */
 async function round(
   participant: string,
@@ -49,9 +57,12 @@ async function round(
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (let after: string | null = null; ;) {
-    const page: Awaited<ReturnType<typeof differingBooks>> = await differingBooks(accord, pool, {
-      ...{ participant, after, rows },
-    });
+    const page: Awaited<ReturnType<typeof differingBooks>> = await differingBooks(
+      accord,
+      pool,
+      sumsOf(participant),
+      { participant, after, rows },
+    );
     findings.push(...page.findings);
     if (page.seen && isNoted) await noteBooks(pool, page.seen);
     if (page.next === null) return findings;

@@ -38,6 +38,7 @@ describe('an open row', () => {
     const accord = own.pool(own.urls.ACCORD_DATABASE_URL);
     jobs = createReconciliationActivities({
       databases: { accord, inventory: accord, accounts: accord, coupons: accord, orders: accord },
+      storedSums: {},
       isRunning: () => Promise.resolve(false),
     });
     settleDay = createSettleDay({

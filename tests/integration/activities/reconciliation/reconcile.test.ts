@@ -1,3 +1,4 @@
+import { shopSums } from '../../../../invariants/shop';
 import { shopImplementations, shopJobActivities } from '../../../../workers/transactions/shop';
 import { randomBytes, randomUUID } from 'node:crypto';
 
@@ -73,6 +74,7 @@ async function openScene() {
       epochs: createEpochSource(databases.accord, 'main'),
       locks: createLockStore({ redis }),
       implementations: shopImplementations({ redis, metrics: new Registry() }),
+      storedSums: shopSums,
       jobActivities: shopJobActivities({
         poolOf: () => databases.accounts,
         accept: (transaction) => acceptJobTransaction(databases.accord, 'main', transaction),

@@ -19,6 +19,7 @@ import { checkBooks } from '../../../../testing/verify/verification';
 import { bundleWorkflows } from '../../../../scripts/bundle-workflows';
 import { seed } from '../../../../scripts/seed';
 import { createLogger } from '../../../../runtime/logger';
+import { shopSums } from '../../../../invariants/shop';
 import { createActivities } from '../../../../workers/transactions/activities';
 import { createTransactionMetrics } from '../../../../workers/transactions/metrics';
 import { createTransactionWorker } from '../../../../workers/transactions/worker';
@@ -75,6 +76,7 @@ export async function ownWorker({
       locks: createLockStore({ redis }),
       implementations: shopImplementations({ redis, metrics: new Registry() }),
       jobActivities: {},
+      storedSums: shopSums,
       fenceKeepMs: 14 * 24 * 3_600_000,
       faults,
       metrics,
