@@ -1,7 +1,7 @@
 /** The site of an installed package: what stands in the environment, and keys in `.accord/` of the working folder. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 
 import { Client } from '@temporalio/client';
 import { z } from 'zod';
@@ -21,10 +21,11 @@ import { withLock } from '../testing/stack/lock';
 import { connectTemporal } from '../testing/stack/temporal-client';
 import { givenVerifyUrls } from '../testing/verify/addresses';
 import { askedOfProject, askedOfShop } from '../testing/verify/verification';
+import { demandGiven } from './given';
+import { keptBundle, ownFolder } from './kept';
 import type { Project } from './project';
 import type { Site } from './site';
 
-const ownFolder = resolve('.accord');
 const secretsFile = join(ownFolder, 'secrets.json');
 
 /** The bundle of Accord's own flows, as the build has made it: `dist/workflow-bundle.js`. */
@@ -34,7 +35,7 @@ const shopBundle = join(__dirname, '..', 'workflow-bundle.js');
 export const environmentSite = (project: () => Project | undefined): Site => ({
   options: () => [],
   async migrate({ prefix, rotate }) {
-    const adminUrl = demand('MYSQL_URL', givenAddresses().mysql, 'an administrator of MySQL');
+    const adminUrl = demandGiven('MYSQL_URL', givenAddresses().mysql, 'an administrator of MySQL');
     const named = typeof prefix === 'string' ? prefix : databasePrefix;
     const given = project();
     const declared = given ? { migrations: given.migrations } : shopDatabases;
@@ -44,10 +45,14 @@ export const environmentSite = (project: () => Project | undefined): Site => ({
   },
   apiDatabaseUrl: () =>
     Promise.resolve(
-      demand('API_DATABASE_URL', givenVariable('API_DATABASE_URL'), 'what the API reads'),
+      demandGiven('API_DATABASE_URL', givenVariable('API_DATABASE_URL'), 'what the API reads'),
     ),
   async books(_options, quick) {
-    const verifyUrls = demand('VERIFY_DATABASE_URLS', givenVerifyUrls(), 'who may read them all');
+    const verifyUrls = demandGiven(
+      'VERIFY_DATABASE_URLS',
+      givenVerifyUrls(),
+      'who may read them all',
+    );
     if (quick) return { addresses: { verifyUrls }, close: () => Promise.resolve() };
     const { temporal: address, kafka } = givenAddresses();
     const { namespace = 'default' } = givenTemporal();
@@ -70,22 +75,21 @@ export const environmentSite = (project: () => Project | undefined): Site => ({
   },
   temporal() {
     const { namespace = 'default', apiKey } = givenTemporal();
-    const address = demand('TEMPORAL_ADDRESS', givenAddresses().temporal, 'host:port of Temporal');
+    const address = demandGiven(
+      'TEMPORAL_ADDRESS',
+      givenAddresses().temporal,
+      'host:port of Temporal',
+    );
     return Promise.resolve({ address, namespace, apiKey });
   },
   async workflowBundle() {
     const given = project();
     if (!given) return shopBundle;
     const { bundleTo } = await import('./bundle.js');
-    return bundleTo(given.workflowsPath, join(ownFolder, 'workflow-bundle.js'));
+    return bundleTo(given.workflowsPath, keptBundle());
   },
   operators: () => ({ folder: join(ownFolder, 'operators'), name: 'urn:accord:local' }),
 });
-
-function demand<Value>(variable: string, value: Value | undefined, what: string): Value {
-  if (value !== undefined) return value;
-  throw new Error(`${variable} is not set: set it to ${what}, then run the command again.`);
-}
 
 const secretsSchema = z.record(z.string(), z.string());
 

@@ -1,6 +1,7 @@
 /** The processes of an application, each a command. They read their environment, and own the process that they run in. */
 import { Command } from 'commander';
 
+import { keptBundle } from './kept';
 import type { Project } from './project';
 
 /** A process, and how it runs: of a project, or of Accord's own application. */
@@ -20,7 +21,8 @@ const programs: readonly Program[] = [
     own: () => import('../workers/transactions/main.js'),
     async ofProject({ application, implementations, workflowsPath, schedules, jobActivities }) {
       const { runTransactionWorker } = await import('../workers/transactions/run.js');
-      const workflows = { path: workflowsPath };
+      const { bundleOf } = await import('./bundle.js');
+      const workflows = { bundle: (await bundleOf(workflowsPath, keptBundle())).code };
       runTransactionWorker({
         ...{ application, implementations, workflows },
         ...(schedules && { schedules }),

@@ -6,8 +6,12 @@ import { activitiesMax } from '../dependencies';
 import type { ActivityInterceptorDependencies } from './activity-interceptor';
 import { createActivityInterceptor } from './activity-interceptor';
 
-/** The workflow code: a bundle that was built, or the module that exports every workflow, which is bundled at the start. */
-export type Workflows = { readonly bundlePath: string } | { readonly path: string };
+/**
+ * The workflow code: a bundle that was built, its file or its text, or the module that exports every workflow, which is
+ * bundled at the start.
+ */
+export type Workflows =
+  { readonly bundlePath: string } | { readonly bundle: string } | { readonly path: string };
 
 export interface TransactionWorkerOptions extends ActivityInterceptorDependencies {
   readonly connection: NativeConnection;
@@ -40,7 +44,8 @@ export const createTransactionWorker = (options: TransactionWorkerOptions): Prom
     shutdownForceTime: '20s', // Below the supervisor's kill.
   });
 
-const codeOf = (workflows: Workflows) =>
-  'bundlePath' in workflows
-    ? { workflowBundle: { codePath: workflows.bundlePath } }
-    : { workflowsPath: workflows.path };
+function codeOf(workflows: Workflows) {
+  if ('bundlePath' in workflows) return { workflowBundle: { codePath: workflows.bundlePath } };
+  if ('bundle' in workflows) return { workflowBundle: { code: workflows.bundle } };
+  return { workflowsPath: workflows.path };
+}
