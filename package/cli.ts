@@ -8,9 +8,12 @@ import { Command } from 'commander';
 import { installApplication } from '../contracts/engine/application';
 import { shop } from '../contracts/shop';
 import { apiKeyCommand } from './commands/api-key';
+import { buildCommand } from './commands/build';
+import { crashPointsCommand } from './commands/crash-points';
 import { faultsCommand } from './commands/faults';
 import { migrateCommand } from './commands/migrate';
 import { operatorTokenCommand } from './commands/operator-token';
+import { recordHistoryCommand } from './commands/record-history';
 import { replayCommand } from './commands/replay';
 import { verifyCommand } from './commands/verify';
 import { environmentSite } from './environment-site';
@@ -19,6 +22,7 @@ import { loadProject, type Project } from './project';
 import { runCommand } from './report';
 
 let project: Project | undefined;
+let config: string | undefined;
 const site = environmentSite(() => project);
 
 const program = new Command('accord')
@@ -28,7 +32,8 @@ const program = new Command('accord')
     'configuration of a project; default: accord.config.js of the working folder',
   )
   .hook('preAction', async () => {
-    project = await loadProject(program.opts<{ readonly config?: string }>().config);
+    ({ config } = program.opts<{ readonly config?: string }>());
+    project = await loadProject(config);
     installApplication(project?.application ?? shop);
   })
   .addHelpText(
@@ -41,9 +46,12 @@ for (const command of [
   migrateCommand(site),
   apiKeyCommand(site),
   operatorTokenCommand(site),
+  buildCommand(() => project),
   ...processCommands(() => project),
   verifyCommand(site),
   replayCommand(site),
+  recordHistoryCommand(site),
+  crashPointsCommand(() => ({ project, config })),
   faultsCommand(),
 ])
   program.addCommand(command);

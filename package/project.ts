@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import type { ApiParts } from '../api/parts';
 import type { Application } from '../contracts/engine/application';
 import type { OwnCheck } from '../invariants/checks';
+import type { Sample } from '../testing/projects/samples';
 import type { TransactionWorkerParts } from '../workers/transactions/run';
 
 export interface Project {
@@ -27,6 +28,8 @@ export interface Project {
   readonly starts?: ApiParts['starts'];
   /** What must hold in the databases of its participants: `accord verify` and the API ask it. Left out: what every application must keep. */
   readonly checks?: readonly OwnCheck[];
+  /** A start of each flow, which `accord crash-points` tries. Left out: there is nothing to try. */
+  readonly samples?: readonly Sample[];
   /** What its API serves beside that. Left out: nothing. */
   readonly api?: Omit<ApiParts, 'application' | 'starts' | 'checks'>;
 }
@@ -50,7 +53,18 @@ export function defineProject(project: Project): Project {
   const lost = project.checks?.find(({ participant }) => !application.fenced.includes(participant));
   if (lost)
     throw new Error(`The check ${lost.id} is of ${lost.participant}, and that is no participant.`);
+  demandSamples(project);
   return project;
+}
+
+function demandSamples({ application, samples = [] }: Project): void {
+  const { businessFlows } = application;
+  const flows = samples.map(({ flow }) => flow);
+  const strange = flows.find((flow) => !businessFlows.includes(flow));
+  if (strange !== undefined)
+    throw new Error(`A sample starts ${strange}, and that is no flow of this application.`);
+  const twice = flows.find((flow, at) => flows.indexOf(flow) !== at);
+  if (twice !== undefined) throw new Error(`The flow ${twice} has two samples: give it one.`);
 }
 
 function demandPath(path: string, what: string): void {

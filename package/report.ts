@@ -30,8 +30,8 @@ export interface Verdict {
 /** Where people read. A command is one process, and tells one report. */
 let people: NodeJS.WriteStream = process.stdout;
 
-/** The exit code where the report could not be written: no verdict, as of whatever else keeps a command from one. */
-const exitUnwritten = 2;
+/** The exit code where the report could not be written, or whatever else keeps a command from a verdict. */
+const exitWithoutVerdict = 2;
 
 /**
  * Before anything is printed: where standard output is the JSON's, people read on standard error. Ends the process with
@@ -45,7 +45,7 @@ export function reportTo(json: JsonTarget): void {
     tryToWrite(json);
   } catch (error) {
     sayUnwritten(json, error);
-    process.exit(exitUnwritten);
+    process.exit(exitWithoutVerdict);
   }
 }
 
@@ -68,7 +68,7 @@ function watchStreams(): void {
     // The event of a stream comes later than an exit right behind the last line.
     if (process.stdout.errored) lose(process.stdout.errored);
     // A violation keeps its exit code. A success does not, since its report cannot be read.
-    if (isUnwritten && code === 0) process.exitCode = exitUnwritten;
+    if (isUnwritten && code === 0) process.exitCode = exitWithoutVerdict;
   });
 }
 
@@ -130,6 +130,13 @@ export function runCommand(command: Command): void {
     process.exitCode = 1;
   });
 }
+
+/**
+ * For a command whose exit codes are verdicts, where 2 says that there is none: a word of the command line that it does
+ * not know is no verdict either. Commander itself would end with 1.
+ */
+export const withVerdict = (command: Command): Command =>
+  command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : exitWithoutVerdict));
 
 /** Why there is no report. */
 export function fail(error: unknown): void {

@@ -2,20 +2,22 @@
  * npm run example -- trip: a project of `examples/` as its authors would run it. Packs Accord, installs the project into
  * an empty folder, and plays its transactions, its checks, its recorded histories and its crash points on real servers.
  */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { Argument, Command } from 'commander';
+import { z } from 'zod';
 
+import type { Project } from '../package/project';
 import { pause } from '../runtime/waiting';
-import { playProjectCrashPoints } from '../testing/projects/crash-points';
 import { openProject, type ProjectEnvironment } from '../testing/projects/environment';
 import { installExample, linesOf } from '../testing/projects/install';
-import { exampleOf, openStarts, type Example, type Starts } from '../testing/projects/starts';
-import { checkout } from '../testing/stack/config';
-import { bringUp, status, takeDown } from '../testing/stack/stack';
+import { openStarts, type Sample, type Starts } from '../testing/projects/samples';
+import { runCommand } from '../testing/stack/command';
+import { checkout, environmentWith } from '../testing/stack/config';
+import { bringUp, status, takeDown, type Stack } from '../testing/stack/stack';
 import { exitWithoutVerdict } from './exit-codes';
 import { conclude, jsonOption, print, reportTo, say, tableOf, type JsonTarget } from './report';
 
@@ -37,6 +39,15 @@ const linesMax = 450;
 const profile = 'test';
 const examples = readdirSync(join(checkout, 'examples'));
 
+const wantedSchema = z.strictObject({
+  /** What is otherwise in the body of one that is refused. */
+  refused: z.record(z.string(), z.unknown()),
+  /** `<activity>:<point>` where the worker of the third run is killed. */
+  killedAt: z.string(),
+});
+/** What `example.json` says of the runs beside the sample of the project. */
+type Wanted = Readonly<z.infer<typeof wantedSchema>>;
+
 async function example(name: string, { json, record, installed }: Options): Promise<void> {
   reportTo(json);
   const lines = linesOf(name);
@@ -47,19 +58,15 @@ async function example(name: string, { json, record, installed }: Options): Prom
       bringUp(profile),
       installed === undefined && install(name, folder),
     ]);
-    const environment = await openProject(stack, folder);
-    try {
-      const found = await play(environment, exampleOf(folder), record === true ? name : undefined);
-      const failed = found.crashPoints.filter(({ outcome }) => outcome !== 'proven');
-      for (const one of failed) print(`${one.outcome}: ${JSON.stringify(one)}`);
-      const ok = found.areRight && failed.length === 0 && lines <= linesMax;
-      print(tableOf(['flow', 'ending', 'worker killed'], found.runs.map(rowOf)));
-      const sentence = `${lines} lines, ${found.runs.length} runs, ${found.crashPoints.length} crash points, ${failed.length} of them not proven.`;
-      const { runs, crashPoints } = found;
-      conclude(json, { ok, runs, lines, crashPoints: crashPoints.length }, { ok, sentence });
-    } finally {
-      await environment.close();
-    }
+    const runs = await playRuns(stack, folder, record === true ? name : undefined);
+    const crashPoints = await playCrashPoints(stack, folder);
+    const areRight = runs.map(({ ending }) => ending).join() === 'completed,compensated,completed';
+    const ok = areRight && crashPoints.verdict === 'proven' && lines <= linesMax;
+    print(tableOf(['flow', 'ending', 'worker killed'], runs.map(rowOf)));
+    const played = crashPoints.played.length;
+    const sentence = `${lines} lines, ${runs.length} runs, ${played} crash points: ${crashPoints.verdict}.`;
+    conclude(json, { ok, runs, lines, crashPoints: played }, { ok, sentence });
+    if (!ok) process.exitCode = 1;
   } finally {
     if (installed === undefined) rmSync(folder, { recursive: true });
     if (!wasUp) await takeDown(profile);
@@ -73,35 +80,117 @@ async function install(name: string, folder: string): Promise<void> {
 
 const rowOf = ({ flow, ending, killed }: Run): string[] => [flow, ending, killed ? 'yes' : 'no'];
 
-async function play(environment: ProjectEnvironment, wanted: Example, recordAs?: string) {
-  const { application, accord } = environment;
+/** Its first sample, as the installed project gives it to its own copy of Accord. */
+function projectIn(folder: string): Pick<Project, 'migrations'> & { readonly sample: Sample } {
+  const load = createRequire(join(folder, 'package.json'));
+  const { project } = load('./accord.config.js') as { readonly project: Project };
+  const [sample] = project.samples ?? [];
+  if (sample === undefined) throw new Error(`The project in ${folder} has no sample.`);
+  return { migrations: project.migrations, sample };
+}
+
+const commandWithinMs = 120_000;
+
+/** Runs `accord` in the installed project. @throws with its last lines where it fails. */
+const accordIn =
+  (folder: string, variables: Readonly<Record<string, string>>, withinMs = commandWithinMs) =>
+  (...args: readonly string[]): Promise<string> =>
+    runCommand(join(folder, 'node_modules', '.bin', 'accord'), args, {
+      ...{ cwd: folder, env: environmentWith(variables), timeoutMs: withinMs },
+      onLine: (line) => say(`  ${line}`),
+    });
+
+/** @returns three runs; its tests have passed, its histories replay, its invariants hold. */
+async function playRuns(stack: Stack, folder: string, recordAs?: string): Promise<readonly Run[]> {
+  const { migrations, sample } = projectIn(folder);
+  const migrate = accordIn(folder, { MYSQL_URL: stack.mysql.adminUrl });
+  const environment = await openProject({
+    ...{ servers: stack, folder, records: stack.folder, migrations },
+    accord: [join(folder, 'node_modules', '.bin', 'accord')],
+    // Of this folder alone: another run may have other passwords.
+    migrate: async (prefix) => variablesIn(await migrate('migrate', '--env', '--prefix', prefix)),
+  });
+  try {
+    return await playRunsOf(environment, { sample, folder, recordAs });
+  } finally {
+    await environment.close();
+  }
+}
+
+/** `NAME=value` lines. */
+const variablesIn = (text: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    [...text.matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
+  );
+
+interface Playing {
+  readonly sample: Sample;
+  readonly folder: string;
+  /** Records the completed run, in the checkout too. */
+  readonly recordAs: string | undefined;
+}
+
+async function playRunsOf(
+  environment: ProjectEnvironment,
+  { sample, folder, recordAs }: Playing,
+): Promise<readonly Run[]> {
+  const { application } = environment;
+  const wanted = wantedSchema.parse(JSON.parse(readFileSync(join(folder, 'example.json'), 'utf8')));
+  const accord = accordIn(folder, application.environment);
   await Promise.all([
     application.start('worker'),
     application.start('relay'),
-    application.start('api', 'api', { STARTS_PER_SECOND: '100000' }),
+    application.start('api'),
   ]);
-  const starts = await openStarts(environment, wanted);
+  const starts = await openStarts(environment, sample);
+  say('The tests of the project …');
+  await runCommand('npm', ['test'], {
+    cwd: folder,
+    env: environmentWith({
+      API_URL: application.apiUrl,
+      API_KEY: starts.authorization.replace('Bearer ', ''),
+    }),
+    timeoutMs: commandWithinMs,
+  });
   say('Three transactions: one completes, one is refused, one loses its worker …');
   const completed = await starts.start('completed', 1);
   const refused = await starts.start('refused', 2, wanted.refused);
   const endings = [await starts.ending(completed), await starts.ending(refused)];
   await application.stop('worker');
   const killed = await loseWorker(environment, starts, wanted);
-  const runs: readonly Run[] = [
-    ...endings.map((ending) => ({ flow: wanted.flow, ending, killed: false })),
-    { flow: wanted.flow, ending: killed, killed: true },
-  ];
   await application.stop('worker');
-  if (recordAs !== undefined) await recordHistory(environment, recordAs, completed.gid);
-  say('Replaying the recorded histories …');
+  say('Recording the run that lost its worker, and replaying every recorded history …');
+  if (recordAs !== undefined) {
+    await accord('record-history', completed.gid, '--name', `${recordAs}-completed`);
+    copyRecordings(folder, recordAs);
+  }
+  await accord('record-history', killed.gid, '--name', `${sample.flow}-lost-worker`);
   await accord('replay', '--from', 'histories');
-  say('Crash points …');
-  const { flow } = wanted;
-  const { played } = await playProjectCrashPoints(environment, { flow, starts, first: 10 });
   say('Asking the invariants …');
   await accord('verify');
-  const areRight = runs.map(({ ending }) => ending).join() === 'completed,compensated,completed';
-  return { runs, crashPoints: played, areRight };
+  const { flow } = sample;
+  return [
+    ...endings.map((ending) => ({ flow, ending, killed: false })),
+    { flow, ending: killed.ending, killed: true },
+  ];
+}
+
+const verdictSchema = z.object({ verdict: z.string(), played: z.array(z.unknown()) });
+const crashPointsWithinMs = 1_200_000;
+
+/** As its authors would play them. */
+async function playCrashPoints({ mysql, temporal, redis, kafka }: Stack, folder: string) {
+  const report = join(folder, 'crash-points.json');
+  const variables = {
+    ...{ MYSQL_URL: mysql.adminUrl, TEMPORAL_ADDRESS: temporal.address, REDIS_URL: redis.url },
+    KAFKA_BROKERS: kafka.brokers.join(','),
+  };
+  const accord = accordIn(folder, variables, crashPointsWithinMs);
+  await accord('crash-points', '--json', report).catch((error: unknown) => {
+    // It has a verdict, which the report says; or it could not begin.
+    if (!existsSync(report)) throw error;
+  });
+  return verdictSchema.parse(JSON.parse(readFileSync(report, 'utf8')));
 }
 
 /** Until the fault strikes. A trip that never comes to it would be waited for in vain. */
@@ -111,8 +200,8 @@ const killWithinMs = 120_000;
 async function loseWorker(
   { application }: ProjectEnvironment,
   starts: Starts,
-  { killedAt }: Example,
-): Promise<string> {
+  { killedAt }: Wanted,
+): Promise<{ readonly gid: string; readonly ending: string }> {
   await application.start('worker', 'worker', { FAULTS: `${killedAt}:kill:of=killed` });
   const started = await starts.start('killed', 3);
   const end = Date.now() + killWithinMs;
@@ -121,20 +210,14 @@ async function loseWorker(
     await pause(100);
   }
   await application.start('worker');
-  return starts.ending(started);
+  return { gid: started.gid, ending: await starts.ending(started) };
 }
 
-/** Once, in the checkout; and in the installed project, which replays it now. */
-async function recordHistory(
-  { temporal, folder }: ProjectEnvironment,
-  name: string,
-  gid: string,
-): Promise<void> {
-  const history = historyToJSON(await temporal.workflow.getHandle(gid).fetchHistory());
-  for (const project of [join(checkout, 'examples', name), folder]) {
-    mkdirSync(join(project, 'histories'), { recursive: true });
-    writeFileSync(join(project, 'histories', `${name}-completed.json`), history, { flag: 'wx' });
-  }
+/** What the checkout has not yet; a recording is never replaced. */
+function copyRecordings(folder: string, name: string): void {
+  const target = join(checkout, 'examples', name);
+  cpSync(join(folder, 'histories'), join(target, 'histories'), { recursive: true, force: false });
+  cpSync(join(folder, 'histories.sha256'), join(target, 'histories.sha256'));
 }
 
 new Command('example')

@@ -16,11 +16,13 @@ import {
   print,
   reportTo,
   tableOf,
+  withVerdict,
   type JsonTarget,
   type Verdict,
 } from '../report';
 import type { Site, SiteOptions, TemporalAddress } from '../site';
 import { reasonOf } from '../../runtime/waiting';
+import { hashListOf, whatWasTouched } from '../../testing/replay/hash-list';
 import { historiesOf, replayAll, type Replayed, type Runs } from '../../testing/replay/runs';
 import { historiesInFiles, type FetchedHistory } from '../../testing/replay/sources';
 import { standardProgress } from '../../testing/stack/progress';
@@ -67,9 +69,20 @@ async function replay(site: Site, options: Options): Promise<number> {
 
 async function* histories(site: Site, options: Options): AsyncGenerator<FetchedHistory> {
   const isPath = (source: string): boolean => existsSync(source);
-  for (const path of options.from.filter(isPath)) yield* historiesInFiles(path);
+  for (const path of options.from.filter(isPath)) {
+    demandUntouched(path);
+    yield* historiesInFiles(path);
+  }
   const runs = runsOf(options, (source) => !isPath(source));
   if (runs.length > 0) yield* onServer(site, options, runs);
+}
+
+/** @throws where a folder with a list of checksums has not what was recorded: its replay would prove nothing. */
+function demandUntouched(path: string): void {
+  const folder = path.replace(/\/+$/, '');
+  if (!existsSync(hashListOf(folder))) return;
+  const touched = whatWasTouched(folder);
+  if (touched.length > 0) throw new Error(touched.join(' '));
 }
 
 /** Nothing said: what a deployment must not break, every open run, parked ones included, and the newest closed ones. */
@@ -145,7 +158,7 @@ const collect = (source: string, before: readonly string[]): readonly string[] =
 ];
 
 export function replayCommand(site: Site): Command {
-  const command = new Command('replay')
+  const command = withVerdict(new Command('replay'))
     .description(
       'Checks that the workflow code can continue these runs. Without --from: every open run of the server, ' +
         `with parked ones, and its newest ${newestClosed} closed ones.`,

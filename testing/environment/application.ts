@@ -58,7 +58,7 @@ export const programArguments = (
 
 /** Names that belong to one application only on shared servers. */
 export interface ApplicationSite {
-  readonly stack: Stack;
+  readonly stack: Pick<Stack, 'temporal' | 'redis' | 'kafka' | 'folder'>;
   readonly namespace: string;
   readonly urls: DatabaseUrls;
   /** Begins the names of its topics, and its keys in Redis. */

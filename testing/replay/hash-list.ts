@@ -17,7 +17,7 @@ export function whatWasTouched(folder: string): readonly string[] {
   return [
     ...files.flatMap((file) => {
       const hash = listed.get(file);
-      if (hash === undefined) return [`${file} was not made by npm run record-history.`];
+      if (hash === undefined) return [`${file} was not made by record-history.`];
       if (hash !== hashOf(join(folder, file))) return [`${file} was edited after it was recorded.`];
       return [];
     }),

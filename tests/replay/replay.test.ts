@@ -66,7 +66,7 @@ describe('the corpus of recordings', () => {
       expect(whatWasTouched(copy)).toEqual([
         `${edited} was edited after it was recorded.`,
         `${gone} was recorded, and is gone.`,
-        'own-made.json was not made by npm run record-history.',
+        'own-made.json was not made by record-history.',
       ]);
     });
   });

@@ -19,10 +19,16 @@ const tripBody = z.strictObject({
   cents: z.int().min(1).max(100_000_000),
 });
 
-const migrations = join(__dirname, '../migrations');
+/** A trip that nobody else's row is part of. */
+export const bodyOf = (tripId: string, n: number) => ({
+  ...{ tripId, hotelId: `H-${n}`, nights: 2, flightId: `F-${n}`, seats: 2 },
+  ...{ accountId: `A-${n}`, agencyId: `agency-${n}`, cents: 50_000 },
+});
+
+const folder = (name: string) => join(__dirname, '../migrations', name);
 
 /** @param table whose `held` must be what the holds of its rows say. */
-const heldIsHeld = (participant: string, table: string) => ({
+const isHeld = (participant: string, table: string) => ({
   id: `T-${participant}`,
   name: `what ${table} hold is what their holds say`,
   participant,
@@ -34,17 +40,10 @@ const heldIsHeld = (participant: string, table: string) => ({
 export const project = defineProject({
   application,
   implementations,
-  migrations: {
-    hotel: join(migrations, 'hotel'),
-    flight: join(migrations, 'flight'),
-    bank: join(migrations, 'bank'),
-  },
+  migrations: { hotel: folder('hotel'), flight: folder('flight'), bank: folder('bank') },
   workflowsPath: join(__dirname, 'workflows.js'),
-  checks: [
-    heldIsHeld('hotel', 'hotels'),
-    heldIsHeld('flight', 'flights'),
-    heldIsHeld('bank', 'accounts'),
-  ],
+  checks: [isHeld('hotel', 'hotels'), isHeld('flight', 'flights'), isHeld('bank', 'accounts')],
+  samples: [{ flow: 'trip', tenant: 'demo', path: '/v1/trips', body: bodyOf }],
   starts: [
     flowStart(trip, {
       path: '/v1/trips',

@@ -3,6 +3,8 @@ import { strict as assert } from 'node:assert';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 
+import { bodyOf } from './project';
+
 const { API_URL, API_KEY } = process.env;
 
 async function book(tripId: string, otherwise: object = {}) {
@@ -14,10 +16,7 @@ async function book(tripId: string, otherwise: object = {}) {
       'idempotency-key': tripId,
       prefer: 'wait=30, until=ending',
     },
-    body: JSON.stringify({
-      ...{ tripId, hotelId: 'H-400', nights: 2, flightId: 'F-400', seats: 2 },
-      ...{ accountId: 'A-400', agencyId: 'agency-400', cents: 50, ...otherwise },
-    }),
+    body: JSON.stringify({ ...bodyOf(tripId, 400), cents: 50, ...otherwise }),
   });
   return { replayed: answer.headers.get('idempotent-replayed'), body: await answer.json() };
 }

@@ -1,64 +1,55 @@
-/** What a project's `example.json` says: how one of its transactions is started, and how it goes otherwise. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-
-import { z } from 'zod';
-
-import { businessIdOf, gidOf } from '../../contracts/engine/ids';
+/** Transactions that a project gives to be tried: how they are started over HTTP, and how each has ended. */
+import { businessIdOf, gidOf, type Flow, type Tenant } from '../../contracts/engine/ids';
 import { pause } from '../../runtime/waiting';
+import { authorizationOf } from '../environment/credentials';
 import type { ProjectEnvironment } from './environment';
 
-const exampleSchema = z.strictObject({
-  flow: z.string(),
-  tenant: z.string(),
-  path: z.string(),
-  /** The field that names a transaction. */
-  reference: z.string(),
-  /** The request of a start. `{n}` in a text becomes the number of the start, so that no two share a row. */
-  body: z.record(z.string(), z.unknown()),
-  /** What is otherwise in one that is refused. */
-  refused: z.record(z.string(), z.unknown()),
-  /** `<activity>:<point>` where the worker of the third run is killed. */
-  killedAt: z.string(),
-});
-export type Example = Readonly<z.infer<typeof exampleSchema>>;
+/** A start of a flow. Its transactions must complete, however many run at once. */
+export interface Sample {
+  readonly flow: Flow;
+  readonly tenant: Tenant;
+  /** The route that starts it: the `path` of its `flowStart`. */
+  readonly path: string;
+  /**
+   * Body of a request that starts one.
+   *
+   * @param reference names the transaction, as the route's `reference` finds it in the body.
+   * @param n number of the start, from 1 on. Many run at once: rows that are named by it are shared by none of them.
+   */
+  readonly body: (reference: string, n: number) => object;
+}
 
-export const exampleOf = (folder: string): Example =>
-  exampleSchema.parse(JSON.parse(readFileSync(join(folder, 'example.json'), 'utf8')));
-
-/** The serial of a start, and what is otherwise in its body. */
 export interface Started {
   readonly reference: string;
   readonly gid: string;
 }
 
-const scopes = 'tx:start,tx:read';
 const retryMs = 250;
-const endsWithinMs = 120_000;
+/** A busy machine is no reason to compensate: a run that passes its deadline would say nothing about the crash. */
+const deadlineMs = 1_800_000;
+const endsWithinMs = 600_000;
 
-/** @returns how transactions of the project are started over HTTP, and how each has ended. */
+/** @returns how transactions of a sample are started, and how each has ended. */
 export async function openStarts(
-  { application, accord, temporal }: ProjectEnvironment,
-  { flow, tenant, path, reference: field, body }: Example,
+  { application, urls, temporal }: Pick<ProjectEnvironment, 'application' | 'urls' | 'temporal'>,
+  { flow, tenant, path, body }: Sample,
 ) {
-  const printed = await accord(
-    ...['api-key', 'create', '--tenant', tenant, '--owner', 'example', '--by', 'example'],
-    ...['--scopes', scopes],
-  );
-  const [credential = ''] = /acc_\S+/.exec(printed) ?? [];
+  const authorization = await authorizationOf(urls['API_DATABASE_URL'] ?? '', {
+    ...{ tenant, owner: 'samples', scopes: ['tx:start', 'tx:read'] },
+  });
   return {
+    authorization,
     /** Repeated until it is known to be accepted. @throws where it is refused at the door. */
     async start(reference: string, n: number, otherwise: object = {}): Promise<Started> {
-      const whole = JSON.stringify({ ...body, ...otherwise, [field]: reference });
       for (;;) {
         const answer = await fetch(`${application.apiUrl}${path}`, {
           method: 'POST',
           headers: {
-            authorization: `Bearer ${credential}`,
+            authorization,
             'content-type': 'application/json',
             'idempotency-key': reference,
           },
-          body: whole.replaceAll('{n}', String(n)),
+          body: JSON.stringify({ ...body(reference, n), deadlineMs, ...otherwise }),
         }).catch(() => undefined);
         if (answer?.ok) return { reference, gid: gidOf(flow, businessIdOf(tenant, reference)) };
         const isPassing = answer === undefined || answer.status === 429 || answer.status >= 500;

@@ -1,0 +1,84 @@
+/**
+ * accord record-history: writes the history of a run that has ended into a folder, with its checksum beside it. `accord
+ * replay --from <folder>` replays what stands there. A recording is never replaced.
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { Client } from '@temporalio/client';
+import { Command, InvalidArgumentError } from 'commander';
+
+import { enterHash, hashListOf } from '../../testing/replay/hash-list';
+import { isEnded, isOfARealWorker, type History } from '../../testing/replay/history';
+import { fetchHistory } from '../../testing/replay/sources';
+import { connectTemporal } from '../../testing/stack/temporal-client';
+import type { Site, SiteOptions } from '../site';
+
+interface Options extends SiteOptions {
+  readonly to: string;
+  readonly name?: string;
+}
+
+async function record(site: Site, gid: string, options: Options): Promise<void> {
+  const { to: folder, name = gid.replaceAll(':', '-') } = options;
+  const file = join(folder, `${name}.json`);
+  demandNew(file);
+  const history = await historyOf(site, gid, options);
+  demandWhole(gid, history);
+  mkdirSync(folder, { recursive: true });
+  const text = withoutFolder(JSON.stringify(history, undefined, 2));
+  writeFileSync(file, `${text}\n`, { flag: 'wx' }); // Another process may have been quicker.
+  enterHash(folder, file);
+  console.error(`Recorded ${file}; its checksum is in ${hashListOf(folder)}. Commit both.`);
+}
+
+function demandNew(file: string): void {
+  if (!existsSync(file)) return;
+  throw new Error(
+    `${file} is recorded already, and a recording is never replaced: runs of that day may be open. Choose another --name.`,
+  );
+}
+
+async function historyOf(site: Site, gid: string, options: Options): Promise<History> {
+  const { address, namespace, apiKey } = await site.temporal(options);
+  const connection = await connectTemporal(address, { apiKey });
+  try {
+    return (await fetchHistory(new Client({ connection, namespace }), gid)).history;
+  } finally {
+    await connection.close();
+  }
+}
+
+/** A later replay of anything else would prove little, or nothing. */
+function demandWhole(gid: string, history: History): void {
+  if (!isEnded(history))
+    throw new Error(`${gid} has not ended: its history is recorded when it has.`);
+  if (!isOfARealWorker(history))
+    throw new Error(
+      `${gid} was not run by a worker of this SDK: its replay would compare too little.`,
+    );
+}
+
+/** Stack traces name files of this machine. Replay does not need them. */
+const withoutFolder = (text: string): string => text.replaceAll(`${process.cwd()}/`, '');
+
+function nameOf(text: string): string {
+  if (/^\w[\w.~-]{0,127}$/.test(text)) return text;
+  throw new InvalidArgumentError(
+    'A name is letters, digits, and . _ ~ - behind the first of them.',
+  );
+}
+
+export function recordHistoryCommand(site: Site): Command {
+  const command = new Command('record-history')
+    .description(
+      'Records the history of a transaction that has ended, with its checksum, for accord replay. ' +
+        'It contains the data of the transaction.',
+    )
+    .argument('<gid>', 'the transaction, such as trip:demo.T-1')
+    .option('-t, --to <folder>', 'where recordings stand', 'histories')
+    .option('-n, --name <name>', 'name of the file; default: the gid', nameOf)
+    .action((gid: string, options: Options) => record(site, gid, options));
+  for (const option of site.options('profile of the server')) command.addOption(option);
+  return command;
+}
