@@ -93,16 +93,15 @@ module.exports = {
       name: 'engine-knows-no-business',
       severity: 'error',
       comment:
-        'The engine asks the application of its process. The composition roots of the shop give it their parts, and the ' +
-        "switch of regions is the engine's own participant.",
+        'The engine asks the application of its process. The composition roots of the shop give it their parts. ' +
+        "The switch of regions is the engine's own: contracts/regions, workflows/regions, activities/regions.",
       from: {
-        path: '^(contracts/engine|invariants|runtime|workflows/(kernel|jobs)|activities/(fence|runs|locks|retention|reconciliation)|workers|api)/',
+        path: '^(contracts/(engine|regions)|invariants|runtime|workflows/(kernel|jobs|regions)|activities/(fence|runs|locks|retention|reconciliation|regions)|workers|api)/',
         pathNot:
-          '^((api|invariants)/shop/|runtime/databases/shop\\.ts$|workers/transactions/shop\\.ts$|workers/consumers/order-view/|(workers/[^/]+|api)/main\\.ts$|workflows/jobs/region-watch\\.ts$)',
+          '^((api|invariants)/shop/|runtime/databases/shop\\.ts$|workers/transactions/shop\\.ts$|workers/consumers/order-view/|(workers/[^/]+|api)/main\\.ts$)',
       },
       to: {
         path: '^((api|invariants)/shop/|runtime/databases/shop\\.ts$|workers/transactions/shop\\.ts$|workers/consumers/order-view/|activities/(accounts|coupons|inventory|orders)/|workflows/flows/|contracts/(shop\\.ts$|flows/|participants/))',
-        pathNot: '^contracts/participants/(regions|region-watch)\\.ts$',
       },
     },
     {

@@ -2,7 +2,7 @@
 import { defineApplication } from './engine/application';
 import { regionFlows, shopFlows } from './flows';
 import { shopParticipants } from './participants';
-import { regions } from './participants/regions';
+import { regions } from './regions/regions';
 
 export const shop = defineApplication({
   participants: shopParticipants,

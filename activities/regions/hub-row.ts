@@ -3,7 +3,7 @@
  * compare-and-set, so two concurrent changes never both succeed.
  */
 import type { Gid } from '../../contracts/engine/ids';
-import type { RegionStatus } from '../../contracts/participants/regions';
+import type { RegionStatus } from '../../contracts/regions/regions';
 import type { SqlPool } from '../fence/sql-transaction';
 import {
   advanceEpoch,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import type { Gid } from '../../contracts/engine/ids';
-import { failoverKinds } from '../../contracts/participants/regions';
+import { failoverKinds } from '../../contracts/regions/regions';
 import { decisions } from '../../contracts/engine/transaction';
 import { atRiskSchema, evidenceSchema } from '../transactions/run-view';
 import { realms } from '../http/realms';

@@ -1,9 +1,5 @@
 import type { Tenant } from '../../contracts/engine/ids';
-import type {
-  FailbackInput,
-  FailoverInput,
-  FailoverKind,
-} from '../../contracts/participants/regions';
+import type { FailbackInput, FailoverInput, FailoverKind } from '../../contracts/regions/regions';
 import type { ActionOf } from '../approvals/actions';
 import type { Approved } from '../approvals/approvals';
 import { Problem, type FieldError } from '../http/errors';

@@ -5,7 +5,7 @@ import {
   regionServices,
   vantages,
   type HealthLevel,
-} from '../../contracts/participants/region-watch';
+} from '../../contracts/regions/watch';
 import type { RegionObservation, ServiceObservation } from '../stores/watch-store';
 
 const levelSchema = z.enum(healthLevels);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import type { WatchPolicy } from '../../contracts/participants/region-watch';
+import type { WatchPolicy } from '../../contracts/regions/watch';
 
 /** What a watch may do by itself: bounds that keep it from flapping, and from waiting for ever. */
 export const watchPolicySchema = z

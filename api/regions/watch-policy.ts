@@ -1,4 +1,4 @@
-import type { WatchPolicy } from '../../contracts/participants/region-watch';
+import type { WatchPolicy } from '../../contracts/regions/watch';
 import type { ActionOf } from '../approvals/actions';
 import type { Approved } from '../approvals/approvals';
 import { canonicalJson } from '../../contracts/engine/canonical-json';

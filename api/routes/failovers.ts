@@ -8,7 +8,7 @@ import {
   partsOfGid,
   type Gid,
 } from '../../contracts/engine/ids';
-import { failoverKinds, type FailoverInput } from '../../contracts/participants/regions';
+import { failoverKinds, type FailoverInput } from '../../contracts/regions/regions';
 import { approvalLinkOf, approvalSchema, approvalViewOf } from '../approvals/view';
 import type { Config } from '../config';
 import type { Cursors } from '../http/cursor';

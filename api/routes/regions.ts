@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { regionStatuses } from '../../contracts/participants/regions';
+import { regionStatuses } from '../../contracts/regions/regions';
 import type { Now } from '../../runtime/server-clock';
 import type { Config } from '../config';
 import type { Failovers } from '../regions/failovers';

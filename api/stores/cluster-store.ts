@@ -1,5 +1,5 @@
 import { operatorFlows, type Gid, type Tenant } from '../../contracts/engine/ids';
-import type { RegionStatus } from '../../contracts/participants/regions';
+import type { RegionStatus } from '../../contracts/regions/regions';
 import { isEnding, runStates } from '../../contracts/engine/transaction';
 import type { Database, Statements } from './database';
 

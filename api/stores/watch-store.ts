@@ -4,7 +4,7 @@ import {
   type RegionService,
   type Vantage,
   type WatchPolicy,
-} from '../../contracts/participants/region-watch';
+} from '../../contracts/regions/watch';
 import type { Database, SqlValue } from './database';
 
 /** One region, as one vantage point of the watch has seen it lately. */

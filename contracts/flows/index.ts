@@ -1,7 +1,7 @@
 /** The register of flows. A name that was used stays, because open transactions have it. */
 import { checkout } from './checkout';
-import { failback } from './failback';
-import { failover } from './failover';
+import { failback } from '../regions/failback';
+import { failover } from '../regions/failover';
 import { order } from './order';
 import { payment } from './payment';
 import { refund } from './refund';

@@ -4,9 +4,9 @@ import type { RowDataPacket } from 'mysql2/promise';
 
 import { openConnection } from '../../runtime/mysql/door';
 
-import { failover } from '../../contracts/flows/failover';
+import { failover } from '../../contracts/regions/failover';
 import { reconcileAgeSeconds } from '../../contracts/engine/reconciliation';
-import type { FailoverInput } from '../../contracts/participants/regions';
+import type { FailoverInput } from '../../contracts/regions/regions';
 import { failoverTaskQueue } from '../../contracts/engine/task-queues';
 import { runRound } from '../../scripts/reconcile-round';
 import type { Stack } from '../stack/stack';

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 
 import { z } from 'zod';
 
-import type { FailoverKind } from '../../contracts/participants/regions';
-import { defaultWatchPolicy } from '../../contracts/participants/region-watch';
+import type { FailoverKind } from '../../contracts/regions/regions';
+import { defaultWatchPolicy } from '../../contracts/regions/watch';
 import { createApiClient, mayComeAgain, type ApiClient, type Reply } from '../chaos/http';
 import { operatorToken } from '../environment/operators';
 import { operatorsOf } from '../environment/profile-operators';

@@ -6,11 +6,7 @@ import type {
   OpenRun,
   ReconciliationActivities,
 } from '../../contracts/engine/reconciliation';
-import type {
-  Observation,
-  WatchActivities,
-  WatchDecision,
-} from '../../contracts/participants/region-watch';
+import type { Observation, WatchActivities, WatchDecision } from '../../contracts/regions/watch';
 import type { RetentionActivities } from '../../contracts/engine/retention';
 import { aSettlement, aTransfer } from '../workflows/support/builders';
 

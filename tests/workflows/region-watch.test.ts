@@ -13,7 +13,7 @@ import type {
   WatchActivities,
   WatchDecision,
   WatchReport,
-} from '../../contracts/participants/region-watch';
+} from '../../contracts/regions/watch';
 import { failoverTaskQueue } from '../../contracts/engine/task-queues';
 import { bundleWorkflows } from '../../scripts/bundle-workflows';
 import { testStack } from '../support/stack';

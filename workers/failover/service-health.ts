@@ -6,7 +6,7 @@ import {
   type ServiceLook,
 } from '../../activities/regions/watch/service-probes';
 import type { Placed, WatchStore } from '../../activities/regions/watch/store';
-import { regionServices } from '../../contracts/participants/region-watch';
+import { regionServices } from '../../contracts/regions/watch';
 import { repeat, type Repetition } from '../../runtime/repeat';
 
 const everyMs = 5_000;

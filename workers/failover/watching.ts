@@ -10,11 +10,7 @@ import {
 } from '../../activities/regions/watch/activities';
 import type { WatchEvent } from '../../activities/regions/watch/store';
 import type { SqlPool } from '../../activities/fence/sql-transaction';
-import {
-  watchIdOf,
-  type WatchActivities,
-  type WatchInput,
-} from '../../contracts/participants/region-watch';
+import { watchIdOf, type WatchActivities, type WatchInput } from '../../contracts/regions/watch';
 import { failoverTaskQueue } from '../../contracts/engine/task-queues';
 import type { Logger } from '../../runtime/logger';
 

@@ -8,7 +8,7 @@ import type {
   RegionsActivities,
   RejoinRegion,
   SwitchRegions,
-} from '../../../contracts/participants/regions';
+} from '../../../contracts/regions/regions';
 import type { Keyed, SetActivity, Verb, Verdict } from '../../../contracts/engine/verdict';
 import { withRedis } from '../../../runtime/redis';
 import { actAlone, actTogether, keepTogether } from '../acknowledging';

@@ -1,7 +1,7 @@
 /** Fences a region that was active. It takes no writes any more, in one of two ways, and a refused write proves it. */
 import type { Connection } from 'mysql2/promise';
 
-import type { FenceProof } from '../../../contracts/participants/regions';
+import type { FenceProof } from '../../../contracts/regions/regions';
 import { openConnection, SessionNotSet } from '../../../runtime/mysql/door';
 import { askAgent } from './agent-client';
 import { PostconditionFailed, refuseWrites, withRegion } from './mysql-region';

@@ -9,13 +9,9 @@ import {
   type Gid,
   type OperatorFlow,
 } from '../../../contracts/engine/ids';
-import type {
-  AcceptedSwitch,
-  WantedSwitch,
-  WatchDecision,
-} from '../../../contracts/participants/region-watch';
-import { drainSecondsMax, switchLifeMs } from '../../../contracts/participants/region-watch';
-import type { FailbackInput, FailoverInput } from '../../../contracts/participants/regions';
+import type { AcceptedSwitch, WantedSwitch, WatchDecision } from '../../../contracts/regions/watch';
+import { drainSecondsMax, switchLifeMs } from '../../../contracts/regions/watch';
+import type { FailbackInput, FailoverInput } from '../../../contracts/regions/regions';
 import { undoBudgetShare, type TransactionInput } from '../../../contracts/engine/transaction';
 import { insertAccepted } from '../../fence/accepted-runs';
 import type { SqlTransaction } from '../../fence/participant';

@@ -1,9 +1,5 @@
-import type {
-  Observation,
-  Vantage,
-  WatchActivities,
-} from '../../../contracts/participants/region-watch';
-import { watchTimes } from '../../../contracts/participants/region-watch';
+import type { Observation, Vantage, WatchActivities } from '../../../contracts/regions/watch';
+import { watchTimes } from '../../../contracts/regions/watch';
 import { actAlone } from '../acknowledging';
 import type { RegionAccess } from '../switch/activities';
 import { probeAlong } from '../switch/agent-probe';

@@ -1,6 +1,6 @@
 /** Decides what a watch does about its observations: a pure function, so that tests can check every promise. */
 import type { Gid } from '../../../contracts/engine/ids';
-import type { RegionStatus } from '../../../contracts/participants/regions';
+import type { RegionStatus } from '../../../contracts/regions/regions';
 import {
   isWell,
   resyncsMax,
@@ -10,7 +10,7 @@ import {
   type Vantage,
   type WatchDecision,
   type WatchPolicy,
-} from '../../../contracts/participants/region-watch';
+} from '../../../contracts/regions/watch';
 import { signalOf, type Signal } from './observation';
 
 /** The cluster as the hub knows it now. */

@@ -4,8 +4,8 @@ import type {
   Observation,
   Streak,
   WatchPolicy,
-} from '../../../contracts/participants/region-watch';
-import { watchTimes } from '../../../contracts/participants/region-watch';
+} from '../../../contracts/regions/watch';
+import { watchTimes } from '../../../contracts/regions/watch';
 
 /** Result of one probe from one vantage point. */
 export interface ProbeResult {

@@ -7,7 +7,7 @@ import {
   type Observation,
   type Vantage,
   type WatchPolicy,
-} from '../../../contracts/participants/region-watch';
+} from '../../../contracts/regions/watch';
 import { seenBy, signatureOf, type ProbeResult, type Subject } from './observation';
 
 /** The cluster as the hub knows it now. */

@@ -1,10 +1,6 @@
 /** Answers of each service of a region to the hub. They are shown to people; no decision depends on them. */
 
-import {
-  watchTimes,
-  type HealthLevel,
-  type RegionService,
-} from '../../../contracts/participants/region-watch';
+import { watchTimes, type HealthLevel, type RegionService } from '../../../contracts/regions/watch';
 import { createCheckingKafka } from '../../../runtime/kafka/client';
 import { withRedis } from '../../../runtime/redis';
 import type { RegionAccess } from '../switch/activities';

@@ -6,7 +6,7 @@ import {
   type RegionService,
   type Vantage,
   type WatchPolicy,
-} from '../../../contracts/participants/region-watch';
+} from '../../../contracts/regions/watch';
 import { errnoOf, type SqlPool } from '../../fence/sql-transaction';
 import type { ServiceHealth } from './service-probes';
 import { operations } from '../switch/requests';

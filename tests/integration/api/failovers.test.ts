@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { FailoverInput } from '../../../contracts/participants/regions';
+import type { FailoverInput } from '../../../contracts/regions/regions';
 import { failoverTaskQueue } from '../../../contracts/engine/task-queues';
 import { eventually } from '../../support/eventually';
 import { testStack } from '../../support/stack';

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { scopes, type Scope } from '../../../api/http/scopes';
 import type { RegionObservation, ServiceObservation } from '../../../api/stores/watch-store';
-import { defaultWatchPolicy } from '../../../contracts/participants/region-watch';
+import { defaultWatchPolicy } from '../../../contracts/regions/watch';
 import { aCluster, fakeApi, type FakeApi } from './fake-api';
 
 let api: FakeApi;

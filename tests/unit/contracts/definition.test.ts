@@ -13,7 +13,7 @@ import {
   undo,
 } from '../../../contracts/engine/definition';
 import { shopParticipants } from '../../../contracts/participants';
-import { regions } from '../../../contracts/participants/regions';
+import { regions } from '../../../contracts/regions/regions';
 import { accord } from '../../../contracts/engine/runs';
 import type { Keyed, Verdict } from '../../../contracts/engine/verdict';
 

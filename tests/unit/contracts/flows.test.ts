@@ -8,7 +8,7 @@ import { inventory } from '../../../contracts/participants/inventory';
 import type { OrderSagaInput } from '../../../contracts/flows/order';
 import { accounts } from '../../../contracts/participants';
 import { accord } from '../../../contracts/engine/runs';
-import { regions } from '../../../contracts/participants/regions';
+import { regions } from '../../../contracts/regions/regions';
 import {
   compensable,
   confirms,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 import { operationsOf } from '../../../contracts/engine/definition';
-import { regions } from '../../../contracts/participants/regions';
+import { regions } from '../../../contracts/regions/regions';
 import { armFaults, faultMenu } from '../../../runtime/faults/menu';
 import {
   inertFaultPoints,

@@ -5,7 +5,7 @@ import type { Flow } from '../../../contracts/engine/ids';
 import { gidOf } from '../../../contracts/engine/ids';
 import type { OrderSagaInput } from '../../../contracts/flows/order';
 import type { PaymentInput, RefundInput } from '../../../contracts/participants/payments';
-import type { FailbackInput, FailoverInput } from '../../../contracts/participants/regions';
+import type { FailbackInput, FailoverInput } from '../../../contracts/regions/regions';
 import type { SettlementInput } from '../../../contracts/participants/settlements';
 import type { TransactionInput } from '../../../contracts/engine/transaction';
 import type { TransferInput } from '../../../contracts/flows/transfer';

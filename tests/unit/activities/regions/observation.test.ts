@@ -9,10 +9,7 @@ import {
   type ProbeResult,
   type Probed,
 } from '../../../../activities/regions/watch/observation';
-import {
-  defaultWatchPolicy,
-  type Observation,
-} from '../../../../contracts/participants/region-watch';
+import { defaultWatchPolicy, type Observation } from '../../../../contracts/regions/watch';
 import { anObservation, now, silent } from './watching';
 
 const subject = { epoch: 7, active: 'a', standby: 'b' };

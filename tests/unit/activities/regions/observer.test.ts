@@ -2,10 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { createObserver, type Place } from '../../../../activities/regions/watch/observer';
 import type { Probed } from '../../../../activities/regions/watch/observation';
-import {
-  defaultWatchPolicy,
-  type Observation,
-} from '../../../../contracts/participants/region-watch';
+import { defaultWatchPolicy, type Observation } from '../../../../contracts/regions/watch';
 import { anObservation, now as start, silent } from './watching';
 
 const subject = { epoch: 7, active: 'a', standby: 'b' };

@@ -2,12 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import { decideOn, targetOf, type Standing } from '../../../../activities/regions/watch/decision';
-import { regionStatuses } from '../../../../contracts/participants/regions';
-import {
-  isWell,
-  type Observation,
-  type WatchDecision,
-} from '../../../../contracts/participants/region-watch';
+import { regionStatuses } from '../../../../contracts/regions/regions';
+import { isWell, type Observation, type WatchDecision } from '../../../../contracts/regions/watch';
 import { aLinkObservation, anObservation, aStanding, late, now, seen, silent } from './watching';
 
 const decide = (

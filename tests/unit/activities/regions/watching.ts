@@ -1,5 +1,5 @@
-import type { Observation, Streak } from '../../../../contracts/participants/region-watch';
-import { defaultWatchPolicy } from '../../../../contracts/participants/region-watch';
+import type { Observation, Streak } from '../../../../contracts/regions/watch';
+import { defaultWatchPolicy } from '../../../../contracts/regions/watch';
 import type { Standing } from '../../../../activities/regions/watch/decision';
 
 export const now = 1_790_000_000_000;

@@ -1,4 +1,4 @@
-import { regions, type FailbackInput } from '../participants/regions';
+import { regions, type FailbackInput } from './regions';
 import { defineFlow, pivot, retriable } from '../engine/steps';
 
 /** Request of every step of a rejoin. */

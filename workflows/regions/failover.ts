@@ -1,4 +1,4 @@
-import { failover as flow, switchOf } from '../../contracts/flows/failover';
+import { failover as flow, switchOf } from '../../contracts/regions/failover';
 import { runFlow } from '../kernel/flow';
 
 /**

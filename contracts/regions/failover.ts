@@ -1,4 +1,4 @@
-import { regions, type FailoverInput } from '../participants/regions';
+import { regions, type FailoverInput } from './regions';
 import { compensable, defineFlow, pivot, retriable, withoutUndo } from '../engine/steps';
 
 /** Request of every step of a switch. */

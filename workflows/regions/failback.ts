@@ -1,4 +1,4 @@
-import { failback as flow, rejoinOf } from '../../contracts/flows/failback';
+import { failback as flow, rejoinOf } from '../../contracts/regions/failback';
 import { runFlow } from '../kernel/flow';
 
 /**

@@ -1,7 +1,7 @@
 import { condition, continueAsNew, proxyActivities, workflowInfo } from '@temporalio/workflow';
 
-import { failback } from '../../contracts/flows/failback';
-import { failover } from '../../contracts/flows/failover';
+import { failback } from '../../contracts/regions/failback';
+import { failover } from '../../contracts/regions/failover';
 import type { OperatorFlow } from '../../contracts/engine/ids';
 import {
   isWell,
@@ -13,9 +13,9 @@ import {
   type WatchDecision,
   type WatchInput,
   type WatchReport,
-} from '../../contracts/participants/region-watch';
+} from '../../contracts/regions/watch';
 import { observeOptions, watchOptions } from '../kernel/activity-options';
-import { startTransaction, unlessFailed } from './jobs';
+import { startTransaction, unlessFailed } from '../jobs/jobs';
 
 type Registered = {
   readonly [Name in keyof WatchActivities as `watch.${Name}`]: WatchActivities[Name];
