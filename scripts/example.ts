@@ -91,13 +91,21 @@ function projectIn(folder: string): Pick<Project, 'migrations'> & { readonly sam
 
 const commandWithinMs = 120_000;
 
-/** Runs `accord` in the installed project. @throws with its last lines where it fails. */
+/**
+ * Runs `accord` in the installed project. What it writes may have passwords in it, so it is shown only where asked.
+ *
+ * @throws with its last lines where it fails.
+ */
 const accordIn =
-  (folder: string, variables: Readonly<Record<string, string>>, withinMs = commandWithinMs) =>
+  (
+    folder: string,
+    variables: Readonly<Record<string, string>>,
+    { withinMs = commandWithinMs, isShown = false } = {},
+  ) =>
   (...args: readonly string[]): Promise<string> =>
     runCommand(join(folder, 'node_modules', '.bin', 'accord'), args, {
       ...{ cwd: folder, env: environmentWith(variables), timeoutMs: withinMs },
-      onLine: (line) => say(`  ${line}`),
+      ...(isShown && { onLine: (line: string) => say(`  ${line}`) }),
     });
 
 /** @returns three runs; its tests have passed, its histories replay, its invariants hold. */
@@ -185,7 +193,7 @@ async function playCrashPoints({ mysql, temporal, redis, kafka }: Stack, folder:
     ...{ MYSQL_URL: mysql.adminUrl, TEMPORAL_ADDRESS: temporal.address, REDIS_URL: redis.url },
     KAFKA_BROKERS: kafka.brokers.join(','),
   };
-  const accord = accordIn(folder, variables, crashPointsWithinMs);
+  const accord = accordIn(folder, variables, { withinMs: crashPointsWithinMs, isShown: true });
   await accord('crash-points', '--json', report).catch((error: unknown) => {
     // It has a verdict, which the report says; or it could not begin.
     if (!existsSync(report)) throw error;
