@@ -28,7 +28,7 @@ async function record(site: Site, gid: string, options: Options): Promise<void> 
   mkdirSync(folder, { recursive: true });
   const text = withoutFolder(JSON.stringify(history, undefined, 2));
   writeFileSync(file, `${text}\n`, { flag: 'wx' }); // Another process may have been quicker.
-  enterHash(folder, file);
+  enterHash(folder, `${name}.json`);
   console.error(`Recorded ${file}; its checksum is in ${hashListOf(folder)}. Commit both.`);
 }
 
