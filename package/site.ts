@@ -5,7 +5,7 @@
 import type { Option } from 'commander';
 
 import type { Issuer } from '../testing/environment/operators';
-import type { AskedOf, BooksAddresses } from '../testing/verify/verification';
+import type { AskedOf, InvariantAddresses } from '../testing/verify/verification';
 
 /** What the options of a site said, as commander has read them. */
 export type SiteOptions = Readonly<Record<string, unknown>>;
@@ -31,7 +31,7 @@ export interface Site {
   readonly books: (
     options: SiteOptions,
     quick: boolean,
-  ) => Promise<{ readonly addresses: BooksAddresses; close(): Promise<void> }>;
+  ) => Promise<{ readonly addresses: InvariantAddresses; close(): Promise<void> }>;
   /** What must hold in the application of this site, beside what every application must keep. */
   readonly asked: () => AskedOf;
   readonly temporal: (options: SiteOptions) => Promise<TemporalAddress>;

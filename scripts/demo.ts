@@ -15,7 +15,7 @@ import {
   type JsonTarget,
   type Verdict,
 } from './report';
-import { checkBooks } from '../testing/verify/verification';
+import { checkInvariants } from '../testing/verify/verification';
 import { compare, readBooks, type Line } from './demo/books';
 import { waitForEvents, watchEvents, type EventRecords } from './demo/events';
 import { parkOrder, sizes, type Size } from './demo/parked';
@@ -181,7 +181,7 @@ async function closeBooks(
 ): Promise<Pick<Outcome, 'lines' | 'violations'>> {
   await waitForEvents(scene, records);
   const lines = compare(before, await readBooks(scene, records), plannedChanges);
-  const { violations } = await checkBooks(urls.VERIFY_DATABASE_URLS);
+  const { violations } = await checkInvariants(urls.VERIFY_DATABASE_URLS);
   return { lines, violations };
 }
 

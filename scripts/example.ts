@@ -115,7 +115,7 @@ async function playRuns(stack: Stack, folder: string, recordAs?: string): Promis
   const environment = await openProject({
     ...{ servers: stack, folder, records: stack.folder, migrations },
     accord: [join(folder, 'node_modules', '.bin', 'accord')],
-    // Of this folder alone: another run may have other passwords.
+    // For this folder alone: another run may have other passwords.
     migrate: async (prefix) => variablesIn(await migrate('migrate', '--env', '--prefix', prefix)),
   });
   try {

@@ -137,7 +137,7 @@ export function createHubStore(accord: SqlPool, cluster: string) {
     },
 
     /** The decision of a switch, made once and for good. @returns false: it was sealed, or another switch has won. */
-    burn: (move: Move): Promise<boolean> => advanceEpoch(accord, cluster, move),
+    advanceEpoch: (move: Move): Promise<boolean> => advanceEpoch(accord, cluster, move),
 
     /** Answers whether the switch has advanced the epoch. If not, it never will. */
     sealSwitch: (move: Move): Promise<boolean> => sealSwitch(accord, cluster, move),

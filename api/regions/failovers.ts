@@ -8,7 +8,7 @@ import { fingerprintOf } from '../http/idempotency';
 import type { WantSecondPerson } from '../approvals/second-person';
 import {
   failoverInProgress,
-  type Patience,
+  type CallerWait,
   type Started,
   type Starts,
 } from '../transactions/starts';
@@ -83,7 +83,7 @@ export function createFailovers({ cluster, starts, secret }: Parts) {
     action: ActionOf<'failover'>,
     tenant: Tenant,
     keyed: Omit<RequestedBy, 'input'>,
-    patience: Patience,
+    callerWait: CallerWait,
   ): Promise<Started> => {
     const { sequence, epoch, from, to, reason } = action;
     const reference = numberOf(action);
@@ -93,7 +93,7 @@ export function createFailovers({ cluster, starts, secret }: Parts) {
       lossAllowedMs: action.acceptLoss,
       mayBeginAlone: action.force,
     };
-    return starts.start({ ...keyed, input, reference, turn: { sequence, epoch } }, patience);
+    return starts.start({ ...keyed, input, reference, turn: { sequence, epoch } }, callerWait);
   };
 
   /**
@@ -108,8 +108,8 @@ export function createFailovers({ cluster, starts, secret }: Parts) {
   }: Approved<ActionOf<'failover'>>): Promise<void> {
     const fingerprint = fingerprintOf({}, action, secret);
     const keyed = { operation: approvedOperation, idempotencyKey: id, fingerprint, requester };
-    const patience = { seconds: undefined, until: 'ending', signal: never } as const;
-    await start(action, tenant, keyed, patience);
+    const callerWait = { seconds: undefined, until: 'ending', signal: never } as const;
+    await start(action, tenant, keyed, callerWait);
   }
 
   return {
@@ -121,15 +121,15 @@ export function createFailovers({ cluster, starts, secret }: Parts) {
       asked: AskedFailover,
       keyed: RequestedBy,
       want: WantSecondPerson,
-      patience: Patience,
+      callerWait: CallerWait,
     ): Promise<RequestedFailover> {
-      const earlier = await starts.earlier(keyed, patience);
+      const earlier = await starts.earlier(keyed, callerWait);
       if (earlier) return { kind: 'started', started: earlier };
       const { tenant } = keyed.input;
       const action = await prepared(tenant, asked);
       const granted = action.failover === 'unplanned' && (await want(action, 'unplanned_failover'));
       if (granted && granted.kind === 'waits') return granted;
-      return { kind: 'started', started: await start(action, tenant, keyed, patience) };
+      return { kind: 'started', started: await start(action, tenant, keyed, callerWait) };
     },
 
     startApproved,
@@ -138,8 +138,8 @@ export function createFailovers({ cluster, starts, secret }: Parts) {
      * Lets a region stand by again.
      * @throws Problem `not_found`: there is no such region; `unprocessable`: it is the active one.
      */
-    async rejoin(region: string, keyed: RequestedBy, patience: Patience): Promise<Started> {
-      const earlier = await starts.earlier(keyed, patience);
+    async rejoin(region: string, keyed: RequestedBy, callerWait: CallerWait): Promise<Started> {
+      const earlier = await starts.earlier(keyed, callerWait);
       if (earlier) return earlier;
       const { tenant } = keyed.input;
       const view = await cluster.find(tenant);
@@ -152,7 +152,7 @@ export function createFailovers({ cluster, starts, secret }: Parts) {
         ...starts.inputOf('failback', tenant, reference, failbackLifeMs),
         ...{ cluster: tenant, region, active, epoch },
       };
-      return starts.start({ ...keyed, input, reference, turn: { sequence, epoch } }, patience);
+      return starts.start({ ...keyed, input, reference, turn: { sequence, epoch } }, callerWait);
     },
   };
 }

@@ -109,8 +109,8 @@ export function failoverRoutes(
       const { breakGlass, ...asked } = request.body;
       const want = secondPerson.of(askerOf(request, breakGlass));
       const keyed = keyedOf(request, {}, config.secret);
-      const { preference, patience } = patienceOf(request, reply);
-      const answer = await failovers.request(asked, keyed, want, patience);
+      const { preference, callerWait } = callerWaitOf(request, reply);
+      const answer = await failovers.request(asked, keyed, want, callerWait);
       if (answer.kind === 'waits') {
         const { approval } = answer;
         request.gidSteered = approval.gid;
@@ -166,10 +166,10 @@ export function failoverRoutes(
       const { tenant, scopes } = principalOf(request);
       const gid = gidIn(request, request.params.id);
       if (!(await runs.find(tenant, gid))) throw new Problem('not_found');
-      const { preference, patience } = patienceOf(request, reply);
+      const { preference, callerWait } = callerWaitOf(request, reply);
       const { applied } = preference;
       if (applied !== undefined) reply.header('preference-applied', applied);
-      const run = await starts.settled(tenant, gid, { ...patience, until: 'ending' });
+      const run = await starts.settled(tenant, gid, { ...callerWait, until: 'ending' });
       const [explanation, input] = await Promise.all([
         // While regions are switched something is away: the row is better than nothing.
         explain(run, temporal, { readsTexts: scopes.has('ops:read') }).catch((error: unknown) => {
@@ -188,7 +188,7 @@ export function failoverRoutes(
   api.post('/v1/failovers/:id/abort', {
     config: { rules: { kind: 'steer', scope: 'ops:failover', realm: 'cluster', flow: 'failover' } },
     schema: {
-      summary: 'Takes a switch back, until its new epoch is burnt',
+      summary: 'Takes a switch back, until its new epoch is advanced',
       params: idParams,
       body: z.strictObject({ note: text(500).optional() }).nullish(),
       response: { 200: failoverSchema, 202: failoverSchema },
@@ -218,10 +218,10 @@ export function keyedOf(
   };
 }
 
-export function patienceOf(request: FastifyRequest, reply: FastifyReply) {
+export function callerWaitOf(request: FastifyRequest, reply: FastifyReply) {
   const preference = preferenceOf(request.headers['prefer']);
   const { seconds, until } = preference;
-  return { preference, patience: { seconds, until, signal: callerGone(reply) } };
+  return { preference, callerWait: { seconds, until, signal: callerGone(reply) } };
 }
 
 /** @throws Problem `not_found`: it cannot be the id of a switch. */

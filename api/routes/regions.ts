@@ -15,7 +15,7 @@ import {
 } from '../regions/region-health';
 import type { ClusterStore, ClusterView, RegionRow } from '../stores/cluster-store';
 import type { RegionObservation, WatchStore } from '../stores/watch-store';
-import { keyedOf, patienceOf } from './failovers';
+import { keyedOf, callerWaitOf } from './failovers';
 import { watchPolicySchema } from '../regions/watch-policy-schema';
 import { answerOf } from './start-route';
 
@@ -85,8 +85,8 @@ export function regionRoutes(
     handler: async (request, reply) => {
       const { region } = request.params;
       const keyed = keyedOf(request, { region }, config.secret);
-      const { preference, patience } = patienceOf(request, reply);
-      const started = await failovers.rejoin(region, keyed, patience);
+      const { preference, callerWait } = callerWaitOf(request, reply);
+      const started = await failovers.rejoin(region, keyed, callerWait);
       request.gidSteered = started.run.gid;
       const { status, headers, body } = answerOf(started, preference, undefined);
       return reply

@@ -128,8 +128,8 @@ export function transactionRoutes(
       const { gid } = await find(tenant, request.params.gid);
       const { seconds, applied } = preferenceOf(request.headers['prefer']);
       if (applied !== undefined) reply.header('preference-applied', applied);
-      const patience = { seconds, until: 'ending', signal: callerGone(reply) } as const;
-      return runViewOf(await starts.settled(tenant, gid, patience));
+      const callerWait = { seconds, until: 'ending', signal: callerGone(reply) } as const;
+      return runViewOf(await starts.settled(tenant, gid, callerWait));
     },
   });
 

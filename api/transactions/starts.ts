@@ -39,7 +39,7 @@ export interface Start {
 }
 
 /** How long a caller is willing to wait, for what, and the sign that it has gone. */
-export interface Patience {
+export interface CallerWait {
   readonly seconds: number | undefined;
   readonly until: Until;
   readonly signal: AbortSignal;
@@ -112,7 +112,7 @@ export function createStarts({ runs, starter, waiting, faults, now }: StartDepen
      *   `region_switching` of business; `failover_in_progress`, `state_changed` of an operator's flow;
      *   `dependency_unavailable` when too many accepted starts wait for Temporal.
      */
-    async start(start: Start, patience: Patience): Promise<Started> {
+    async start(start: Start, callerWait: CallerWait): Promise<Started> {
       if (!start.turn && starter.isBacklogFull()) throw dependencyUnavailable('temporal');
       inHand += 1;
       let accepted;
@@ -123,25 +123,25 @@ export function createStarts({ runs, starter, waiting, faults, now }: StartDepen
       } finally {
         inHand -= 1; // A caller that only waits costs nothing.
       }
-      const run = await this.settled(start.input.tenant, accepted.gid, patience);
+      const run = await this.settled(start.input.tenant, accepted.gid, callerWait);
       return { run, isReplay: accepted.isReplay };
     },
 
     /** The transaction of a key that is known. @throws Problem `idempotency_key_reused`. */
-    async earlier(request: KeyedRequest, patience: Patience): Promise<Started | undefined> {
+    async earlier(request: KeyedRequest, callerWait: CallerWait): Promise<Started | undefined> {
       const claim = await runs.findClaim(request);
       if (!claim) return undefined;
       const run = await this.settled(
         request.input.tenant,
         gidOfClaim(claim, request.fingerprint),
-        patience,
+        callerWait,
       );
       return { run, isReplay: true };
     },
 
-    /** The row, once it is settled, or when patience is over. */
-    async settled(tenant: Tenant, gid: string, patience: Patience): Promise<RunRow> {
-      const { seconds, until, signal } = patience;
+    /** The row, once it is settled, or when the wait is over. */
+    async settled(tenant: Tenant, gid: string, callerWait: CallerWait): Promise<RunRow> {
+      const { seconds, until, signal } = callerWait;
       const run = await find(tenant, gid);
       if (seconds === undefined || isSettled(run, until)) return run;
       await waiting.wait(gid, until, seconds * 1_000, signal);

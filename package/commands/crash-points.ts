@@ -21,7 +21,11 @@ import {
 } from '../../testing/projects/environment';
 import { openStarts, type Sample } from '../../testing/projects/samples';
 import { givenAddresses } from '../../testing/stack/config';
-import { askedOfProject, openBooks, type RoundOfBooks } from '../../testing/verify/verification';
+import {
+  askedOfProject,
+  openInvariants,
+  type InvariantRound,
+} from '../../testing/verify/verification';
 import { demandGiven } from '../given';
 import type { Project } from '../project';
 import {
@@ -51,7 +55,7 @@ export interface Given {
 interface Report {
   readonly played: readonly PlayedCase[];
   readonly kills: number;
-  readonly books: RoundOfBooks;
+  readonly books: InvariantRound;
 }
 
 const exitCodes = { proven: 0, violated: 1, couldNotBegin: 2, 'not proven': 3 } as const;
@@ -124,7 +128,7 @@ function givenServers(): Servers {
 
 /** With passwords of this run alone: those of the folder are for databases that stay. */
 function migrated({ migrations }: Project, { mysql }: Servers, prefix: string) {
-  const password = `${randomBytes(21).toString('base64url')}-Aa0`; // Of each kind of letter one.
+  const password = `${randomBytes(21).toString('base64url')}-Aa0`; // One of each kind of letter.
   return provision(mysql.adminUrl, { migrations, prefix, secret: () => password });
 }
 
@@ -166,9 +170,9 @@ async function booksOf(
   { urls, temporal, topicPrefix }: ProjectEnvironment,
   { checks = [] }: Project,
   { kafka: { brokers } }: Servers,
-): Promise<RoundOfBooks> {
+): Promise<InvariantRound> {
   const verifyUrls = urls['VERIFY_DATABASE_URLS'] ?? '';
-  const books = openBooks(
+  const books = openInvariants(
     { verifyUrls, temporal, kafka: { brokers, topicPrefix } },
     askedOfProject(checks),
   );

@@ -4,7 +4,7 @@
 import { Command } from 'commander';
 
 import { asGiven, givenVerifyUrls } from '../../testing/verify/addresses';
-import { openBooks, type Check, type RoundOfBooks } from '../../testing/verify/verification';
+import { openInvariants, type Check, type InvariantRound } from '../../testing/verify/verification';
 import {
   colors,
   conclude,
@@ -26,7 +26,7 @@ async function verify(site: Site, options: Options): Promise<void> {
   const { quick = false, json } = options;
   reportTo(json);
   const servers = await site.books(options, quick);
-  const books = openBooks(servers.addresses, site.asked());
+  const books = openInvariants(servers.addresses, site.asked());
   try {
     await books.demandOneInstallation();
     const found = await books.check(quick ? 'whole' : 'quiescent');
@@ -44,7 +44,7 @@ async function verify(site: Site, options: Options): Promise<void> {
 
 const head = ['check', 'database', 'judged', 'ms', 'declared', 'found'];
 
-function show({ checks, violations, isQuiet }: RoundOfBooks): void {
+function show({ checks, violations, isQuiet }: InvariantRound): void {
   print(tableOf(head, checks.map(rowOf)));
   for (const { oracle, database, row } of violations) {
     print(colors.red(`${database}, ${oracle}: ${JSON.stringify(row)}`));
@@ -60,7 +60,7 @@ function rowOf(check: Check): (string | number)[] {
   return [oracle, database ?? 'all', rows, ms, declared, found];
 }
 
-const verdictOf = ({ asked, violations }: RoundOfBooks): Verdict => ({
+const verdictOf = ({ asked, violations }: InvariantRound): Verdict => ({
   ok: violations.length === 0 && asked > 0,
   sentence:
     violations.length === 0

@@ -5,7 +5,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { z } from 'zod';
 
 import { businessIdOf, gidOf } from '../../contracts/engine/ids';
-import { checkBooks } from '../verify/verification';
+import { checkInvariants } from '../verify/verification';
 import { authorizationOf } from '../environment/credentials';
 import { databasePrefix } from '../../runtime/databases/names';
 import type { LocalApplication } from '../environment/local-application';
@@ -211,7 +211,7 @@ async function countersOf(
   const accounts = `\`${databasePrefix}accounts\`.accounts`;
   const runs = `\`${databasePrefix}accord\`.runs`;
   const merchantId = businessIdOf(tenant, merchant);
-  const { violations } = await checkBooks(urls.VERIFY_DATABASE_URLS);
+  const { violations } = await checkInvariants(urls.VERIFY_DATABASE_URLS);
   return [
     {
       name: 'accepted: rows of accord.runs',

@@ -274,7 +274,7 @@ const redisEmptied: Fault = {
 };
 
 /**
- * A promotion, as far as the databases see it: the hub burns a new epoch, then each participant is moved into it. What
+ * A promotion, as far as the databases see it: the hub advances the epoch, then each participant is moved into it. What
  * is under way carries the old one for a moment.
  */
 const promotion: Fault = {

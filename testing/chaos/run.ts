@@ -2,9 +2,9 @@
 import { flowNames } from '../../contracts/flows';
 import { type Gid } from '../../contracts/engine/ids';
 import {
-  openBooks,
-  type OpenBooks,
-  type RoundOfBooks,
+  openInvariants,
+  type OpenInvariants,
+  type InvariantRound,
   type Violation,
 } from '../verify/verification';
 import type { Latency } from '../bench/latency';
@@ -197,7 +197,7 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
   );
   const history = openHistory(options.historyFile);
   const counting = watchCounters(isolated.application, supervisor.namesOf('worker'));
-  const books = watchBooks(openBooks(isolated.urls.VERIFY_DATABASE_URLS));
+  const books = watchInvariants(openInvariants(isolated.urls.VERIFY_DATABASE_URLS));
   say('Racing acts against their undos …');
   const [races] = await Promise.all([
     raceActsAgainstUndos(isolated, { build: options.build, random: random.fork('races') }),
@@ -357,7 +357,7 @@ async function runJobs(isolated: IsolatedEnvironment): Promise<readonly string[]
 }
 
 /** The oracles, beside the load, again and again. A server that is away answers nothing: that is no violation. */
-function watchBooks(books: OpenBooks) {
+function watchInvariants(books: OpenInvariants) {
   const violations: Violation[] = [];
   let rounds = 0;
   let isStopping = false;
@@ -393,8 +393,8 @@ function askAtTheEnd(
   isolated: IsolatedEnvironment,
   { stack, historyFile }: ChaosOptions,
   authorization: string,
-): Promise<RoundOfBooks> {
-  const books = openBooks({
+): Promise<InvariantRound> {
+  const books = openInvariants({
     verifyUrls: isolated.urls.VERIFY_DATABASE_URLS,
     kafka: { brokers: stack.kafka.brokers, topicPrefix: isolated.topicPrefix },
     temporal: isolated.temporal,

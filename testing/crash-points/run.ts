@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 
 import { scopes } from '../../api/http/scopes';
-import { checkBooks, type Violation } from '../verify/verification';
+import { checkInvariants, type Violation } from '../verify/verification';
 import { authorizationOf } from '../environment/credentials';
 import type { Stack } from '../stack/stack';
 import { pause } from '../../runtime/waiting';
@@ -116,7 +116,7 @@ async function playAll(
   const crashing = await game.play(points.filter(({ crash }) => crash !== 'zombie'));
   const zombies = await game.playZombies(points.filter(({ crash }) => crash === 'zombie'));
   options.say('Running the checks …');
-  const { asked, violations } = await checkBooks(isolated.urls.VERIFY_DATABASE_URLS);
+  const { asked, violations } = await checkInvariants(isolated.urls.VERIFY_DATABASE_URLS);
   return {
     played: [...crashing, ...zombies].map((one) => blamed(one, violations)),
     books: { asked, violations },

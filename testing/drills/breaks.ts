@@ -24,7 +24,7 @@ export const regionBreaks = {
   },
   seal: {
     target: 'activities/regions/switch/decisions',
-    sentence: 'whoever asks whether a switch has burnt its epoch is told that it never will',
+    sentence: 'whoever asks whether a switch has advanced its epoch is told that it never will',
   },
 } as const;
 export type RegionBreak = keyof typeof regionBreaks;

@@ -18,7 +18,7 @@ import {
   type LostRun,
   type Plan,
 } from './plans';
-import { burntAt, loseRun } from './losing-runs';
+import { epochAdvancedAt, loseRun } from './losing-runs';
 import type { Ended, Operators } from './operators';
 import { rolesOf } from './roles';
 import { holdApplier, regionFaults, writeErrant, type Struck } from './region-faults';
@@ -208,7 +208,7 @@ async function struckAndSwitched(site: DrillSite, struck: Struck, plan: Plan) {
 }
 
 /**
- * The run of a switch is lost while it is held, and somebody goes on with it: behind the burnt epoch it goes forward,
+ * The run of a switch is lost while it is held, and somebody goes on with it: behind the advanced epoch it goes forward,
  * before it it is taken back. The region that was struck comes back meanwhile.
  */
 async function runLost(site: Running, lost: LostRun): Promise<DrillReport> {
@@ -242,7 +242,7 @@ async function runLost(site: Running, lost: LostRun): Promise<DrillReport> {
     const [active, other] = ending === 'completed' ? [to, from] : [from, to];
     const violations = await rolesBroken(struck, active, other);
     const told = await load.stop();
-    const promotedAt = (await burntAt(hubUrl, gid)) ?? Infinity;
+    const promotedAt = (await epochAdvancedAt(hubUrl, gid)) ?? Infinity;
     const counted = await count({ cluster, to: active }, told, { faultAt, promotedAt });
     const rejoined = await comeBack(site, other);
     const judged = await judge({ cluster }, told.clients, site.isTimed);

@@ -1,5 +1,5 @@
 /** What a drill has shown, held against the promise. */
-import { openBooks } from '../verify/verification';
+import { openInvariants } from '../verify/verification';
 import type { Region } from '../stack/profile';
 import type { ClientRecord } from './clients';
 import { hubUrlOf } from './cluster';
@@ -87,7 +87,7 @@ export async function judge(
   const hubUrl = hubUrlOf(cluster.stack);
   const open = await untilAllEnded(hubUrl, endWithinMs);
   const endings = await endingsOf(hubUrl, accepted);
-  const books = openBooks(cluster.urls.VERIFY_DATABASE_URLS);
+  const books = openInvariants(cluster.urls.VERIFY_DATABASE_URLS);
   const { asked, violations } = await books.check('ended').finally(() => books.close());
   const allowed = isTimed ? ['completed'] : ['completed', outOfTime];
   const moved = Object.entries(endings).filter(([state]) => !allowed.includes(state));

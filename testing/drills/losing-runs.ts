@@ -30,7 +30,7 @@ export interface RunsSite {
 }
 
 /** @returns what the hub has noted about the switch, in milliseconds since 1970; `null`: nothing. */
-export const burntAt = (hubUrl: string, gid: string): Promise<number | null> =>
+export const epochAdvancedAt = (hubUrl: string, gid: string): Promise<number | null> =>
   inHub(hubUrl, async (hub) => {
     const [rows] = await hub.query<(RowDataPacket & { readonly at: string })[]>(
       `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', decided_at) DIV 1000 AS at
@@ -108,7 +108,7 @@ const ways: Readonly<Record<LossWay, (losing: Losing) => Promise<void>>> = {
 
 async function untilBurnt(hubUrl: string, gid: string): Promise<void> {
   const until = Date.now() + heldWithinMs;
-  while ((await burntAt(hubUrl, gid)) === null) {
+  while ((await epochAdvancedAt(hubUrl, gid)) === null) {
     if (Date.now() > until) throw new Error(`${gid} has not advanced the epoch.`);
     await pause(lookEveryMs);
   }

@@ -125,7 +125,7 @@ type Gate = (typeof behindTheEpoch)[number] | 'regions.drainRegion:before';
 const forward = (gate: Gate, way: LossWay, plan: LostRun['plan']): LostRun => ({
   ...{ gate, way, plan, ending: 'completed' },
 });
-/** Held before the burnt epoch, and out of time: nothing has happened yet. */
+/** Held before the advanced epoch, and out of time: nothing has happened yet. */
 const takenBack = (plan: LostRun['plan']): LostRun => ({
   ...{ gate: 'regions.measureLoss:before', way: 'restart', plan, ending: 'compensated' },
 });

@@ -29,7 +29,7 @@ export interface PlayedCase extends Case {
   readonly outcome: CaseOutcome;
 }
 
-/** Of the operations of steps that a run may begin; those of retired steps and of Accord's own are met by none. */
+/** Operations of steps that a run may begin. No sample calls those of retired steps and of Accord itself. */
 export function casesOf({ flows, reserving }: Application, flow: Flow): readonly Case[] {
   const steps = Object.values(flows[flow]?.steps ?? {});
   const called = steps

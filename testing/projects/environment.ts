@@ -20,7 +20,7 @@ export interface ProjectSite {
   readonly records: string;
   /** What Node runs as `accord`, with the options before the name of a process. */
   readonly accord: readonly string[];
-  /** Of each participant, as the project declares them. */
+  /** Folder of migrations of each participant, as the project declares them. */
   readonly migrations: Readonly<Record<string, string>>;
   /** Migrates databases whose names begin with the prefix. @returns their addresses by variable. */
   readonly migrate: (prefix: string) => Promise<Readonly<Record<string, string>>>;

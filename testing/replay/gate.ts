@@ -39,7 +39,7 @@ export interface GateOptions {
 }
 
 /** A long history on a busy machine takes seconds. */
-const patienceMs = 30_000;
+const replayMs = 30_000;
 
 /**
  * Replays histories one after another on the workflow code of a bundle, and compares what the code asks for with what is
@@ -47,7 +47,7 @@ const patienceMs = 30_000;
  */
 export async function* replayHistories<Named extends NamedHistory>(
   histories: Iterable<Named> | AsyncIterable<Named>,
-  { bundlePath, withinMs = patienceMs }: GateOptions,
+  { bundlePath, withinMs = replayMs }: GateOptions,
 ): AsyncGenerator<Verdict<Named>> {
   const code = withListener(readFileSync(bundlePath, 'utf8'));
   let replayer = openReplayer(code);
@@ -67,7 +67,7 @@ export async function* replayHistories<Named extends NamedHistory>(
 /** What today's code asks for in one history, and the SDK's own refusal: for what may change on purpose. */
 export async function whatIsAsked(
   history: History,
-  { bundlePath, withinMs = patienceMs }: GateOptions,
+  { bundlePath, withinMs = replayMs }: GateOptions,
 ): Promise<Outcome> {
   const replayer = openReplayer(withListener(readFileSync(bundlePath, 'utf8')));
   try {

@@ -40,7 +40,7 @@ export type { Books, Check, Violation };
 export type Scope = 'moment' | 'ended' | 'whole' | 'quiescent';
 
 /** What is left out is not asked, and reported so. */
-export interface BooksAddresses {
+export interface InvariantAddresses {
   /** Addresses for a user who may read, separated by commas: VERIFY_DATABASE_URLS. */
   readonly verifyUrls: string;
   readonly kafka?: KafkaSettings | undefined;
@@ -53,7 +53,7 @@ export interface BooksAddresses {
   readonly accepted?: (() => readonly Gid[]) | undefined;
 }
 
-export interface RoundOfBooks extends Books {
+export interface InvariantRound extends Books {
   /**
    * Nothing was open or written while it was read: what a `quiescent` round says holds of the end, not of a moment.
    * `null`: it was not checked.
@@ -61,14 +61,14 @@ export interface RoundOfBooks extends Books {
   readonly isQuiet: boolean | null;
 }
 
-export interface OpenBooks {
+export interface OpenInvariants {
   /**
    * @throws PremisesBroken where databases or the namespace are of several installations: books of two agree in
    * nothing.
    */
   demandOneInstallation(): Promise<void>;
   /** One round at a time: a second one waits for the first. @throws where a server is away. */
-  check(scope: Scope): Promise<RoundOfBooks>;
+  check(scope: Scope): Promise<InvariantRound>;
   close(): Promise<void>;
 }
 
@@ -90,16 +90,16 @@ export const askedOfProject = (own: readonly OwnCheck[]): AskedOf => ({
  *
  * @param asked left out: what is asked of Accord's own application.
  */
-export function openBooks(
-  addresses: string | BooksAddresses,
+export function openInvariants(
+  addresses: string | InvariantAddresses,
   asked: AskedOf = askedOfShop,
-): OpenBooks {
+): OpenInvariants {
   const given = typeof addresses === 'string' ? { verifyUrls: addresses } : addresses;
   const urls = given.verifyUrls.split(',');
   const runner = openRunner(urls, asked);
   const sessions = urls.map((url) => openSession(url));
 
-  async function quiescent(): Promise<RoundOfBooks> {
+  async function quiescent(): Promise<InvariantRound> {
     const before = await versionsOf(sessions);
     const sql = await runner.check(['whole', 'late']);
     const outside = await askOutside(sessions, given);
@@ -126,7 +126,7 @@ export function openBooks(
  *
  * @param verifyUrls addresses of a user who may read, separated by commas: VERIFY_DATABASE_URLS.
  */
-export async function checkBooks(verifyUrls: string): Promise<Books> {
+export async function checkInvariants(verifyUrls: string): Promise<Books> {
   const runner = openRunner(verifyUrls.split(','), askedOfShop);
   try {
     return await runner.check(['whole']);
@@ -160,7 +160,7 @@ function outsideChecks({
   api,
   accepted,
   regions,
-}: BooksAddresses): readonly Outside[] {
+}: InvariantAddresses): readonly Outside[] {
   return [
     {
       id: 'X1',
@@ -219,7 +219,7 @@ async function demandOneInstallation(
 
 async function askOutside(
   sessions: readonly Session[],
-  addresses: BooksAddresses,
+  addresses: InvariantAddresses,
 ): Promise<readonly Answers[]> {
   const answers: Answers[] = [];
   for (const { id, name, needs, ask } of outsideChecks(addresses)) {

@@ -2,7 +2,11 @@ import { randomBytes } from 'node:crypto';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { openBooks, type OpenBooks, type RoundOfBooks } from '../../testing/verify/verification';
+import {
+  openInvariants,
+  type OpenInvariants,
+  type InvariantRound,
+} from '../../testing/verify/verification';
 import { authorizationOf } from '../../testing/environment/credentials';
 import type { Database } from '../../runtime/databases/shop';
 import {
@@ -23,7 +27,7 @@ const riskPolicy = JSON.stringify({ velocity: { windowMs: 3_600_000, max: 10_000
 describe('the books of an application that works', () => {
   let application: OwnApplication;
   let at: string;
-  let books: OpenBooks | undefined;
+  let books: OpenInvariants | undefined;
   const accepted: string[] = [];
 
   beforeAll(async () => {
@@ -36,7 +40,7 @@ describe('the books of an application that works', () => {
       application.start('consumer'),
     ]);
     const holder = { tenant, owner: 'verify', scopes: ['tx:read'] } as const;
-    books = openBooks({
+    books = openInvariants({
       verifyUrls: databases.urls.VERIFY_DATABASE_URLS,
       kafka: kafka.settings,
       temporal,
@@ -53,7 +57,7 @@ describe('the books of an application that works', () => {
     await application.close();
   }, 60_000);
 
-  const opened = (): OpenBooks => {
+  const opened = (): OpenInvariants => {
     if (!books) throw new Error('The application has not started.');
     return books;
   };
@@ -96,7 +100,7 @@ describe('the books of an application that works', () => {
       `UPDATE coupons SET total = total + 9000, available = available + 9000 WHERE id = 'acme.C-10'`,
     );
     const until = Date.now() + loadMs;
-    const rounds: RoundOfBooks[] = [];
+    const rounds: InvariantRound[] = [];
     const isOver = () => Date.now() > until && rounds.length >= roundsMin;
     await Promise.all([
       ...Array.from({ length: lanes }, async () => {

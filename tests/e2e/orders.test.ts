@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { checkBooks } from '../../testing/verify/verification';
+import { checkInvariants } from '../../testing/verify/verification';
 import { anOrder, ownApplication, type OwnApplication } from '../support/application';
 import { expectEverythingPublished, expectSoundBooks } from '../support/books';
 import { eventually } from '../support/eventually';
@@ -80,7 +80,7 @@ describe('an order over HTTP', () => {
       'accounts',
       `UPDATE accounts SET balance = balance - 1 WHERE id = 'acme.A-2'`,
     );
-    const { violations } = await checkBooks(application.databases.urls.VERIFY_DATABASE_URLS);
+    const { violations } = await checkInvariants(application.databases.urls.VERIFY_DATABASE_URLS);
     expect(violations.map(({ oracle }) => oracle.split(':')[0])).toEqual(['A', 'C']);
   });
 

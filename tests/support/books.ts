@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 
-import { checkBooks } from '../../testing/verify/verification';
+import { checkInvariants } from '../../testing/verify/verification';
 import { databases } from '../../runtime/databases/shop';
 import type { OwnApplication } from './application';
 import { eventually } from './eventually';
@@ -13,7 +13,9 @@ export async function expectSoundBooks(
   application: OwnApplication,
   accepted: number,
 ): Promise<void> {
-  const { asked, violations } = await checkBooks(application.databases.urls.VERIFY_DATABASE_URLS);
+  const { asked, violations } = await checkInvariants(
+    application.databases.urls.VERIFY_DATABASE_URLS,
+  );
   expect(asked).toBeGreaterThan(databases.length);
   expect(violations).toEqual([]);
   expect(

@@ -49,7 +49,7 @@ const timesOf = ({ calls }: FakeParticipants, activity: string): number =>
 const failsForGood = fails('PostconditionFailed', 'It is not so.');
 
 describe('a failover', () => {
-  it('fences the old region before it drains, burns the epoch before it promotes, and leads nobody there before that', async () => {
+  it('fences the old region before it drains, advances the epoch before it promotes, and leads nobody there before that', async () => {
     const fakes = fakeParticipants();
     const { outcome } = await runs.run(fakes, aFailover());
     expect(outcome).toBe('completed');
@@ -157,7 +157,7 @@ describe('a promotion', () => {
   it('that fails for good parks, takes nothing back, and offers nothing but to try again', async () => {
     const fakes = fakeParticipants({ 'regions.promoteRegion': first(2, failsForGood) });
     const result = await runs.run(fakes, aFailover(), async (handle) => {
-      // The epoch is burnt: nobody is asked whether to undo it.
+      // the epoch is advanced: nobody is asked whether to undo it.
       expect(await parkedAt(handle, 'promoteRegion')).toMatchObject({
         pivotPassed: true,
         parked: [{ reason: 'forward_failed', detail: 'It is not so.', decisions: ['retry'] }],
@@ -240,7 +240,7 @@ describe('a run that was lost', () => {
   const untilBurnt = acts.indexOf('regions.advanceEpoch') + 1;
 
   it.each(acts.slice(untilBurnt))(
-    'behind the burnt epoch, at %s, takes nothing back when it is started again with its time over: it goes forward',
+    'behind the advanced epoch, at %s, takes nothing back when it is started again with its time over: it goes forward',
     async (act) => {
       const { fakes, result } = await lostAt(act, runs, aFailover());
       expect(result.outcome).toBe('completed');
@@ -250,7 +250,7 @@ describe('a run that was lost', () => {
   );
 
   it.each(acts.slice(untilBurnt))(
-    'behind the burnt epoch, at %s, takes nothing back when it is reset to its first task and cancelled',
+    'behind the advanced epoch, at %s, takes nothing back when it is reset to its first task and cancelled',
     async (act) => {
       const waits = gate();
       const fakes = fakeParticipants({ [act]: waits.answer });
@@ -278,7 +278,7 @@ describe('a run that was lost', () => {
   });
 
   it.each(acts.slice(0, untilBurnt - 1))(
-    'before the epoch was burnt, at %s, is taken back when it is started again with its time over, and never burns it',
+    'before the epoch was advanced, at %s, is taken back when it is started again with its time over, and never advances it',
     async (act) => {
       const input = aFailover();
       const { fakes, result } = await lostAt(act, runs, input, { isLate: true });

@@ -94,7 +94,9 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     made<Request, Result | null>('act', async (request, gid) => {
       const { decision, isHolder } = await hub.standingOf(gid);
       if (decision !== 'happened')
-        throw new PostconditionFailed(`${gid} has not burnt its epoch: nobody may be promoted.`);
+        throw new PostconditionFailed(
+          `${gid} has not advanced its epoch: no region may be promoted.`,
+        );
       return isHolder ? work(request, gid) : null;
     });
   /** A step after the promotion. A server that has restarted since does not know its role, and takes no writes. */
@@ -112,10 +114,12 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     made<SwitchRegions, null>('undo', async (request, gid) => {
       const { decision, isHolder } = await hub.standingOf(gid);
       if (decision === 'happened')
-        throw new PostconditionFailed(`${gid} has burnt its epoch: a promotion is not taken back.`);
+        throw new PostconditionFailed(
+          `${gid} has advanced its epoch: a promotion is not taken back.`,
+        );
       if (!isHolder) return null;
       if (decision === undefined)
-        throw new PostconditionFailed(`${gid} may burn its epoch yet: it was not sealed.`);
+        throw new PostconditionFailed(`${gid} may advance its epoch yet: it was not sealed.`);
       await work(request, gid);
       return null;
     });
@@ -204,7 +208,7 @@ export function createRegionsActivities(dependencies: SwitchDependencies): Regio
     ),
 
     advanceEpoch: acting(async ({ from, to, epoch }, gid) => {
-      if (await hub.burn({ gid, from, to, epoch })) return null;
+      if (await hub.advanceEpoch({ gid, from, to, epoch })) return null;
       throw new PostconditionFailed(`Epoch ${epoch + 1} is another one's.`);
     }),
 

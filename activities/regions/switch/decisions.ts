@@ -62,7 +62,7 @@ export const deciding = <Result>(
 export const advanceEpoch = (accord: SqlPool, cluster: string, move: Move): Promise<boolean> =>
   deciding(accord, cluster, move.gid, async (sql, row, before) => {
     if (before) return before === 'happened';
-    if (!(await burnFor(sql, cluster, move, row, move.to))) return false;
+    if (!(await advanceEpochTo(sql, cluster, move, row, move.to))) return false;
     await keep(sql, cluster, move.gid, 'happened', move.epoch + 1);
     return true;
   });
@@ -74,7 +74,7 @@ export const advanceEpoch = (accord: SqlPool, cluster: string, move: Move): Prom
 export const sealSwitch = (accord: SqlPool, cluster: string, move: Move): Promise<boolean> =>
   deciding(accord, cluster, move.gid, async (sql, row, before) => {
     if (before) return before === 'happened';
-    const isBurnt = await burnFor(sql, cluster, move, row, move.from);
+    const isBurnt = await advanceEpochTo(sql, cluster, move, row, move.from);
     await keep(sql, cluster, move.gid, 'never', isBurnt ? move.epoch + 1 : row.epoch);
     return false;
   });
@@ -101,7 +101,7 @@ export async function keep(
 }
 
 /** Compare-and-set on the locked row: of two advances for different regions, the second one finds another epoch. */
-async function burnFor(
+async function advanceEpochTo(
   sql: SqlTransaction,
   cluster: string,
   { gid, from, to, epoch }: Move,

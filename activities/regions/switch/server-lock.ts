@@ -16,5 +16,6 @@ export async function takeLock(mysql: Connection, name: string, seconds: number)
     'SELECT GET_LOCK(?, ?) AS isMine',
     [name, seconds],
   );
-  if (rows[0]?.isMine !== 1) throw new Error(`Somebody else has the lock ${name} of this server.`);
+  if (rows[0]?.isMine !== 1)
+    throw new Error(`Another session has the lock ${name} of this server.`);
 }

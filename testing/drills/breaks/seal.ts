@@ -1,4 +1,4 @@
-/** Says that a switch will never burn its epoch, whether it has or not. */
+/** Says that a switch will never advance its epoch, whether it has or not. */
 export {
   advanceEpoch as advanceEpoch,
   deciding,

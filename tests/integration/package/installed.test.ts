@@ -265,7 +265,7 @@ import { implement } from 'accord/activity';
 import { runFlow } from 'accord/workflow';
 import { defineProject, runRelay, runTransactionWorker } from 'accord/worker';
 import { runApi } from 'accord/api';
-import { openBooks } from 'accord/testing';
+import { openInvariants } from 'accord/testing';
 interface Hold extends Keyed { readonly room: string }
 export const hotel = defineParticipant('hotel', { hold: act<Hold>({ reserves: true }), take: act<Keyed>(), free: undo() });
 interface Stay extends TransactionInput { readonly room: string }
@@ -282,7 +282,7 @@ export const workflow = runFlow(stay, {
   },
 });
 export const application = defineApplication({ participants: [hotel], flows: [stay] });
-export const used = [implement, defineProject, runRelay, runTransactionWorker, runApi, openBooks];
+export const used = [implement, defineProject, runRelay, runTransactionWorker, runApi, openInvariants];
 `;
 
 const workflows = `

@@ -16,7 +16,7 @@ import {
   type Variables,
 } from '../../../testing/environment/application';
 import { build } from '../../../testing/environment/build';
-import { openBooks } from '../../../testing/verify/verification';
+import { openInvariants } from '../../../testing/verify/verification';
 import { databases, shopDatabases } from '../../../runtime/databases/shop';
 import { provision } from '../../../runtime/databases/provision';
 import { environmentWith } from '../../../testing/stack/config';
@@ -183,7 +183,7 @@ describe('two installations on the same servers', () => {
         `installation of namespace ${name} is`,
       ],
     ] as const) {
-      const books = openBooks(addresses);
+      const books = openInvariants(addresses);
       try {
         await expect(books.demandOneInstallation()).rejects.toThrow(refusal);
       } finally {

@@ -8,7 +8,7 @@ import { auditHash, chainStart } from '../../../api/stores/audit-store';
 import { checksOf } from '../../../invariants/checks';
 import { openRunner, type Runner } from '../../../invariants/runner';
 import { shopChecks } from '../../../invariants/shop';
-import { checkBooks } from '../../../testing/verify/verification';
+import { checkInvariants } from '../../../testing/verify/verification';
 import { readAudits } from '../../../testing/verify/audits';
 import { databases, type Database } from '../../../runtime/databases/shop';
 import { seed } from '../../../scripts/seed';
@@ -393,7 +393,7 @@ const planted: readonly Planted[] = [
 
 describe('the books', () => {
   it('are sound after the seed, and every kind of oracle was asked', async () => {
-    const { asked, checks, violations } = await checkBooks(verifyUrls());
+    const { asked, checks, violations } = await checkInvariants(verifyUrls());
     expect(violations).toEqual([]);
     expect(asked).toBe(checks.length);
     const names = new Set(checks.map(({ oracle }) => oracle.split(':')[0]));
@@ -407,7 +407,7 @@ describe('the books', () => {
     const pool = admin(database);
     if (without !== undefined) await pool.change(without);
     for (const statement of plant) await pool.change(statement);
-    const asked = Promise.all([checkBooks(verifyUrls()), pack.check(['moment'])]);
+    const asked = Promise.all([checkInvariants(verifyUrls()), pack.check(['moment'])]);
     await asked.catch(() => undefined);
     for (const statement of clear) await pool.change(statement);
     const [whole, lately] = await asked;
@@ -417,7 +417,7 @@ describe('the books', () => {
       whole: true,
       lately: !isOfAnyAge,
     });
-    expect((await checkBooks(verifyUrls())).violations).toEqual([]);
+    expect((await checkInvariants(verifyUrls())).violations).toEqual([]);
     expect((await pack.check(['moment'])).violations).toEqual([]);
   });
 });
@@ -464,7 +464,7 @@ async function plantEverywhere(statements: Partial<Record<Database, readonly str
   for (const database of databases) {
     for (const statement of statements[database] ?? []) await admin(database).change(statement);
   }
-  const { violations } = await checkBooks(verifyUrls());
+  const { violations } = await checkInvariants(verifyUrls());
   const lately = await pack.check(['ended']);
   expect(lately.violations).toEqual(violations.filter(({ id }) => id.startsWith('X')));
   for (const database of databases) {
@@ -628,7 +628,7 @@ describe('the audits', () => {
     await admin('accord').change(`UPDATE audit SET actor = 'nobody' WHERE id = ?`, [second?.id]);
     const { audit } = await readAudits(verifyUrls());
     expect(audit.broken).toEqual([{ chain: 'audit', at: String(second?.id) }]);
-    const { violations } = await checkBooks(verifyUrls());
+    const { violations } = await checkInvariants(verifyUrls());
     expect(violations.map(({ oracle }) => oracle)).toEqual(['L: the audit is a whole chain']);
     await admin('accord').change('DELETE FROM audit');
   });

@@ -7,7 +7,7 @@ import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import type { AccountsActivities } from '../../../../contracts/participants';
 import { businessIdOf, gidOf, stepKeyOf, type StepKey } from '../../../../contracts/engine/ids';
 import type { Keyed, SetActivity } from '../../../../contracts/engine/verdict';
-import { checkBooks } from '../../../../testing/verify/verification';
+import { checkInvariants } from '../../../../testing/verify/verification';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { accountsOver } from '../../../support/fenced-accounts';
 import { participantFence } from '../../../support/participant-fence';
@@ -130,7 +130,7 @@ describe('every TCC participant', () => {
         return dice < 0.7 ? tcc.cancel(set) : tcc.confirm(set);
       };
       await Promise.all(Array.from({ length: 60 }, anyCall));
-      const { violations } = await checkBooks(databases.urls.VERIFY_DATABASE_URLS);
+      const { violations } = await checkInvariants(databases.urls.VERIFY_DATABASE_URLS);
       expect(violations).toEqual([]);
     }));
 });

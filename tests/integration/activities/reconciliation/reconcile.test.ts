@@ -19,7 +19,7 @@ import type {
 } from '../../../../contracts/participants/settlements';
 import { inertFaultPoints, type DeliveryPoints } from '../../../../runtime/faults/points';
 import { createLogger } from '../../../../runtime/logger';
-import { checkBooks } from '../../../../testing/verify/verification';
+import { checkInvariants } from '../../../../testing/verify/verification';
 import { bundleWorkflows } from '../../../../scripts/bundle-workflows';
 import { databases as databaseNames, type Database } from '../../../../runtime/databases/shop';
 import { seed } from '../../../../scripts/seed';
@@ -115,7 +115,7 @@ async function openScene() {
         ? admin.select<Row>(sql, values)
         : (await admin.change(sql, values), []);
     },
-    violations: async () => (await checkBooks(own.urls.VERIFY_DATABASE_URLS)).violations,
+    violations: async () => (await checkInvariants(own.urls.VERIFY_DATABASE_URLS)).violations,
     async close() {
       worker.shutdown();
       await running;

@@ -43,46 +43,49 @@ const asEnded = (of: string, flow: string) =>
   );
 
 describe('the decision of a switch', () => {
-  it('is the epoch that it burns for the new region, once, and as often as it is asked', async () => {
+  it('is the epoch that it advances to for the new region, once, and as often as it is asked', async () => {
     await hub.begin(move, false);
-    expect(await hub.burn(move)).toBe(true);
-    expect(await hub.burn(move)).toBe(true);
+    expect(await hub.advanceEpoch(move)).toBe(true);
+    expect(await hub.advanceEpoch(move)).toBe(true);
     expect(await hub.sealSwitch(move)).toBe(true);
     expect(await hub.standingOf(gid)).toEqual({ isHolder: true, decision: 'happened' });
     expect(await hub.read()).toMatchObject({ region: 'b', epoch: 5, sync: false, holder: gid });
   });
 
-  it('that was sealed is the same epoch, burnt for the region that is active: nothing burns it for another one', async () => {
+  it('that was sealed is the same epoch, taken for the region that is active: nothing takes it for another one', async () => {
     await hub.begin(move, false);
     expect(await hub.sealSwitch(move)).toBe(false);
-    expect(await hub.burn(move)).toBe(false);
+    expect(await hub.advanceEpoch(move)).toBe(false);
     expect(await hub.sealSwitch(move)).toBe(false);
     expect(await hub.standingOf(gid)).toEqual({ isHolder: true, decision: 'never' });
     expect(await hub.read()).toMatchObject({ region: 'a', epoch: 5, sync: true, holder: gid });
   });
 
-  it('is one of both, and the same for everybody, where burn and seal come at once', async () => {
+  it('is one of both, and the same for each caller, where advance and seal come at once', async () => {
     const [one, other] = [apart(), apart()];
     for (let round = 0; round < 20; round += 1) {
       const turn = { ...move, gid: `failover:main.${100 + round}`, epoch: 4 + round };
       await accord.change(`UPDATE cluster_state SET region = 'a', sync = 1`, []);
       expect(await hub.begin(turn, false)).toBe(true);
-      const [burnt, happened] = await Promise.all([one.burn(turn), other.sealSwitch(turn)]);
-      expect(happened).toBe(burnt);
+      const [advanced, happened] = await Promise.all([
+        one.advanceEpoch(turn),
+        other.sealSwitch(turn),
+      ]);
+      expect(happened).toBe(advanced);
       const { region, epoch } = await hub.read();
-      expect({ region, epoch }).toEqual({ region: burnt ? 'b' : 'a', epoch: turn.epoch + 1 });
+      expect({ region, epoch }).toEqual({ region: advanced ? 'b' : 'a', epoch: turn.epoch + 1 });
       await hub.end(turn.gid, {});
     }
   });
 
   it('stands when the switch has ended, and when others have moved the regions since', async () => {
     await hub.begin(move, false);
-    await hub.burn(move);
+    await hub.advanceEpoch(move);
     await hub.end(gid, { a: 'STANDBY', b: 'ACTIVE' });
     await accord.change(`UPDATE cluster_state SET sync = 1`, []);
     const later = { gid: 'failover:main.3', from: 'b', to: 'a', epoch: 5 };
     await hub.begin(later, false);
-    await hub.burn(later);
+    await hub.advanceEpoch(later);
     await hub.end(later.gid, { b: 'STANDBY', a: 'ACTIVE' });
     expect(await hub.begin(move, false)).toBe(true); // Run again: it has begun.
     expect(await hub.sealSwitch(move)).toBe(true);
@@ -90,14 +93,14 @@ describe('the decision of a switch', () => {
     expect(await hub.read()).toMatchObject({ region: 'a', epoch: 6, holder: null });
   });
 
-  it('is not burnt where another region is the active one than it was asked for', async () => {
+  it('is not advanced where another region is the active one than it was asked for', async () => {
     await accord.change(`UPDATE cluster_state SET region = 'b'`, []);
     expect(await hub.begin(move, false)).toBe(false);
     const mistaken = { ...move, gid: 'failover:main.3' };
     await accord.change(`UPDATE cluster_state SET state = 'failing-over', holder_gid = ?`, [
       mistaken.gid,
     ]);
-    expect(await hub.burn(mistaken)).toBe(false);
+    expect(await hub.advanceEpoch(mistaken)).toBe(false);
     expect(await hub.read()).toMatchObject({ region: 'b', epoch: 4 });
   });
 
@@ -111,7 +114,7 @@ describe('the decision of a switch', () => {
   it('of a switch whose row has its ending is no: a run that is started once more takes nothing', async () => {
     await asEnded(gid, 'failover'); // Cancelled before anybody had sent it, say.
     expect(await hub.begin(move, false)).toBe(false);
-    expect(await hub.burn(move)).toBe(false);
+    expect(await hub.advanceEpoch(move)).toBe(false);
     expect(await hub.sealSwitch(move)).toBe(false);
     expect(await hub.read()).toMatchObject({ region: 'a', epoch: 4, state: 'steady' });
   });
@@ -128,7 +131,7 @@ describe('the decision of a switch', () => {
 describe('the end of a switch', () => {
   it('says nothing of regions that others have moved since', async () => {
     await hub.begin(move, false);
-    await hub.burn(move);
+    await hub.advanceEpoch(move);
     await hub.end(gid, { a: 'STANDBY', b: 'ACTIVE' });
     await hub.rejoin({ gid: 'failback:main.3', region: 'a', epoch: 5 });
     await hub.end(gid, { a: 'STANDBY', b: 'ACTIVE' });
@@ -140,7 +143,7 @@ describe('the end of a switch', () => {
 });
 
 describe('the row of a cluster whose switch is taken back', () => {
-  it('is as it was, in the epoch that its seal has burnt, where nothing was fenced yet', async () => {
+  it('is as it was, in the epoch that its seal has advanced to, where nothing was fenced yet', async () => {
     await hub.begin(move, false);
     await hub.sealSwitch(move);
     expect(await hub.abort(gid, 'a')).toBe(true);
@@ -161,9 +164,9 @@ describe('the row of a cluster whose switch is taken back', () => {
     expect(await hub.abort(gid, 'a')).toBe(false); // It is not its own any more.
   });
 
-  it('is not taken back where the switch has burnt its epoch', async () => {
+  it('is not taken back where the switch has advanced its epoch', async () => {
     await hub.begin(move, false);
-    await hub.burn(move);
+    await hub.advanceEpoch(move);
     expect(await hub.abort(gid, 'a')).toBe(false);
     expect(await hub.read()).toMatchObject({ region: 'b', epoch: 5, holder: gid });
   });

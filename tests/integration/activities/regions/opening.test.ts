@@ -125,9 +125,9 @@ async function attempted(step: Step, stale: Partial<HubStore> = {}): Promise<unk
 
 describe('a region that the hub names', () => {
   it.each(steps)(
-    'and that takes no writes, as after a start of its server, is opened in the epoch that is burnt: %s',
+    'and that takes no writes, as after a start of its server, is opened in the epoch that was advanced: %s',
     async (step) => {
-      await hub.burn(move);
+      await hub.advanceEpoch(move);
       expect(await attempted(step)).toMatchObject({ ok: true });
       expect(await isClosed()).toBe(false);
       expect(await epochThere()).toBe(5);
@@ -135,7 +135,7 @@ describe('a region that the hub names', () => {
   );
 
   it('is opened again where its server dies behind its promotion', async () => {
-    await hub.burn(move);
+    await hub.advanceEpoch(move);
     await attempted('promoteRegion');
     await region.kill();
     await region.start();
@@ -151,7 +151,7 @@ describe('a region that the hub does not name', () => {
     standingOf: () => Promise.resolve({ isHolder: true, decision: 'happened' } as const),
   };
 
-  it.each(steps)('is not opened before the epoch is burnt: %s', async (step) => {
+  it.each(steps)('is not opened before the epoch is advanced: %s', async (step) => {
     expect(await attempted(step)).toMatchObject({ ok: false, failure: 'PostconditionFailed' });
     expect(await attempted(step, begun)).toMatchObject({
       ok: false,
@@ -163,7 +163,7 @@ describe('a region that the hub does not name', () => {
   it.each(steps)(
     'is not opened by a switch that has ended, also where its attempt was held behind its first look: %s',
     async (step) => {
-      await hub.burn(move);
+      await hub.advanceEpoch(move);
       await hub.end(gid, {});
       expect(await attempted(step)).toMatchObject({ ok: true, result: null });
       expect(await attempted(step, begun)).toMatchObject({ ok: false });

@@ -15,7 +15,7 @@ import { createStuckMarks } from '../../../../activities/runs/stuck-marks';
 import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import type { OrderSagaInput } from '../../../../contracts/flows/order';
 import type { TransactionResult } from '../../../../contracts/engine/transaction';
-import { checkBooks } from '../../../../testing/verify/verification';
+import { checkInvariants } from '../../../../testing/verify/verification';
 import { bundleWorkflows } from '../../../../scripts/bundle-workflows';
 import { seed } from '../../../../scripts/seed';
 import { createLogger } from '../../../../runtime/logger';
@@ -134,7 +134,7 @@ export async function ownWorker({
       return rows.length > 0;
     },
     /** What the oracles find wrong; they are asked of every database. */
-    violations: async () => (await checkBooks(own.urls.VERIFY_DATABASE_URLS)).violations,
+    violations: async () => (await checkInvariants(own.urls.VERIFY_DATABASE_URLS)).violations,
     async close() {
       worker.shutdown();
       await running;

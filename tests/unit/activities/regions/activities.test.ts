@@ -75,7 +75,7 @@ async function routerThat(answers: RouterAnswer): Promise<string> {
 }
 
 describe('a postcondition of a switch', () => {
-  const lost = { burn: () => Promise.resolve(false) };
+  const lost = { advanceEpoch: () => Promise.resolve(false) };
 
   it.each([1, 2])('that does not hold is looked at again after attempt %i', async (attempt) => {
     const { advanceEpoch } = activitiesOf(lost, { attempt: () => attempt });
@@ -119,7 +119,7 @@ describe('a postcondition of a switch', () => {
     const other = 'failover:main.3-1';
     const { advanceEpoch } = activitiesOf(
       {
-        burn: () => Promise.resolve(true),
+        advanceEpoch: () => Promise.resolve(true),
         standingOf: (of) => Promise.resolve({ ...open, isHolder: of === other }),
       },
       { attempt: () => 3 },
@@ -177,40 +177,40 @@ async function attempted(step: Step, of: Partial<Standing>): Promise<unknown> {
   return verdict;
 }
 const failed = (detail: string) => ({ ok: false, failure: 'PostconditionFailed', detail });
-const burnt = { decision: 'happened' } as const;
+const advanced = { decision: 'happened' } as const;
 const sealed = { decision: 'never' } as const;
 
-describe('a switch that has burnt its epoch', () => {
+describe('a switch that has advanced its epoch', () => {
   it.each(undos)('is never taken back: %s', async (step) => {
-    const refused = failed(`${gid} has burnt its epoch: a promotion is not taken back.`);
-    expect(await attempted(step, burnt)).toMatchObject(refused);
-    expect(await attempted(step, { ...burnt, isHolder: false })).toMatchObject(refused);
+    const refused = failed(`${gid} has advanced its epoch: a promotion is not taken back.`);
+    expect(await attempted(step, advanced)).toMatchObject(refused);
+    expect(await attempted(step, { ...advanced, isHolder: false })).toMatchObject(refused);
   });
 
   it.each(before)('does not do again what comes before that: %s', async (step) => {
-    expect(await attempted(step, burnt)).toMatchObject({ ok: true, result: null });
-    expect(await attempted(step, { ...burnt, isHolder: false })).toMatchObject({ ok: true });
+    expect(await attempted(step, advanced)).toMatchObject({ ok: true, result: null });
+    expect(await attempted(step, { ...advanced, isHolder: false })).toMatchObject({ ok: true });
   });
 
   it.each(behind)(
     'and has ended touches nothing that others have moved since: %s',
     async (step) => {
-      const told = await attempted(step, { ...burnt, isHolder: false });
+      const told = await attempted(step, { ...advanced, isHolder: false });
       expect(told).toMatchObject({ ok: true, result: null });
     },
   );
 });
 
-describe('a switch that has not burnt its epoch', () => {
+describe('a switch that has not advanced its epoch', () => {
   it.each(behind)('promotes nobody, and leads nobody anywhere: %s', async (step) => {
-    const refused = failed(`${gid} has not burnt its epoch: nobody may be promoted.`);
+    const refused = failed(`${gid} has not advanced its epoch: no region may be promoted.`);
     expect(await attempted(step, {})).toMatchObject(refused);
     expect(await attempted(step, sealed)).toMatchObject(refused);
   });
 
   it.each(undos)('is not taken back before it is sealed: %s', async (step) => {
     expect(await attempted(step, {})).toMatchObject(
-      failed(`${gid} may burn its epoch yet: it was not sealed.`),
+      failed(`${gid} may advance its epoch yet: it was not sealed.`),
     );
   });
 
