@@ -4,7 +4,13 @@
  */
 export { implement } from '../activities/fence/implement';
 export type { ActImplementation, FollowUpImplementation } from '../activities/fence/implement';
-export type { Decided, Fence, OutboxEvent, SqlTransaction } from '../activities/fence/participant';
+export type {
+  Decided,
+  EventOf,
+  Fence,
+  OutboxEvent,
+  SqlTransaction,
+} from '../activities/fence/participant';
 export {
   chunksOf,
   effectOf,

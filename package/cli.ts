@@ -10,6 +10,7 @@ import { shop } from '../contracts/shop';
 import { apiKeyCommand } from './commands/api-key';
 import { buildCommand } from './commands/build';
 import { crashPointsCommand } from './commands/crash-points';
+import { eventsCommand } from './commands/events';
 import { faultsCommand } from './commands/faults';
 import { migrateCommand } from './commands/migrate';
 import { operatorTokenCommand } from './commands/operator-token';
@@ -53,6 +54,7 @@ for (const command of [
   recordHistoryCommand(site),
   crashPointsCommand(() => ({ project, config })),
   faultsCommand(),
+  eventsCommand(),
 ])
   program.addCommand(command);
 

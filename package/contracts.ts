@@ -14,6 +14,7 @@ export {
   type Operation,
   type OperationTraits,
 } from '../contracts/engine/definition';
+export { event, type EventDeclaration } from '../contracts/engine/events';
 export type { Refusal } from '../contracts/engine/failures';
 export {
   businessIdOf,
@@ -40,6 +41,23 @@ export {
   type Currency,
   type Money,
 } from '../contracts/engine/money';
+export {
+  businessId,
+  currency,
+  digits,
+  fields,
+  gid,
+  instant,
+  listOf,
+  money,
+  nullable,
+  oneOf,
+  optional,
+  stepKey,
+  text,
+  whole,
+  type Schema,
+} from '../contracts/engine/schema';
 export {
   compensable,
   confirms,

@@ -2,7 +2,7 @@
 import type { CaptureFunds, FundsHold, HoldFunds } from '../../contracts/participants/accounts';
 import { decimalOf, moneyText } from '../../contracts/engine/money';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
-import type { Decided, OutboxEvent } from '../fence/participant';
+import type { Decided } from '../fence/participant';
 import { release, setAside } from './holds';
 import {
   bookLegs,
@@ -10,7 +10,6 @@ import {
   endHolds,
   lockAccounts,
   lockHolds,
-  moneyEvent,
   openHold,
   refused,
   shown,
@@ -21,9 +20,10 @@ import {
   type Hold,
   type Holds,
 } from './money-rows';
+import { moneyEvent, type AccountsEvent } from './events';
 
 /** `holdFunds`: sets free money aside. It decides in order, on locked rows. */
-export const holdFunds: ActImplementation<HoldFunds, FundsHold> = {
+export const holdFunds: ActImplementation<HoldFunds, FundsHold, AccountsEvent> = {
   content: ({ accountId, amount }) => ({ accountId, amount }),
   rows: () => 1,
   async effect(sql, requests) {
@@ -39,7 +39,7 @@ export const holdFunds: ActImplementation<HoldFunds, FundsHold> = {
 };
 
 /** `releaseFunds`: held money becomes free again. */
-export const releaseFunds: FollowUpImplementation = {
+export const releaseFunds: FollowUpImplementation<AccountsEvent> = {
   async effect(sql, keys) {
     const holds = await lockHolds(sql, keys);
     await release(sql, keys, holds);
@@ -47,13 +47,13 @@ export const releaseFunds: FollowUpImplementation = {
   },
 };
 
-const released = ({ account_id: accountId, currency, amount }: Hold): OutboxEvent =>
+const released = ({ account_id: accountId, currency, amount }: Hold): AccountsEvent =>
   moneyEvent('funds.released', { accountId, currency, amount });
 
 /**
  * `captureFunds`, the pivot: consumes a hold and books both legs. A payee that stands in every request is written once.
  */
-export const captureFunds: ActImplementation<CaptureFunds, null> = {
+export const captureFunds: ActImplementation<CaptureFunds, null, AccountsEvent> = {
   content: ({ holdKey, payeeId, amount }) => ({ holdKey, payeeId, amount }),
   rows: () => 3, // The hold and both legs.
   consumes: {
@@ -93,7 +93,7 @@ export const captureFunds: ActImplementation<CaptureFunds, null> = {
 export function decideHold(
   request: Pick<HoldFunds, 'key' | 'accountId' | 'amount'>,
   accounts: Accounts,
-): Decided<FundsHold> {
+): Decided<FundsHold, AccountsEvent> {
   const { key, accountId, amount } = request;
   const account = accounts.get(accountId);
   const unfit = partyProblem(account, accountId, amount);
@@ -110,7 +110,11 @@ export function decideHold(
   return { key, ok: true, result: { holdKey: key }, event };
 }
 
-function decideCapture(request: CaptureFunds, holds: Holds, accounts: Accounts): Decided<null> {
+function decideCapture(
+  request: CaptureFunds,
+  holds: Holds,
+  accounts: Accounts,
+): Decided<null, AccountsEvent> {
   const { key, holdKey, payeeId, amount } = request;
   const hold = holds.get(holdKey);
   if (hold?.state !== 'held')

@@ -2,12 +2,11 @@
 import type { ReserveCredit } from '../../contracts/participants/accounts';
 import { stepKeyOf, type BusinessId, type StepKey } from '../../contracts/engine/ids';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
-import type { Decided, OutboxEvent, SqlTransaction } from '../fence/participant';
+import type { Decided, SqlTransaction } from '../fence/participant';
 import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
 import {
   bookLegs,
   lockAccounts,
-  moneyEvent,
   namesOf,
   refused,
   shown,
@@ -15,6 +14,7 @@ import {
   partyProblem,
   type Accounts,
 } from './money-rows';
+import { moneyEvent, type AccountsEvent } from './events';
 
 interface Credit {
   readonly gid: string;
@@ -29,7 +29,7 @@ interface Credit {
 type Credits = ReadonlyMap<StepKey, Credit>;
 
 /** `reserveCredit`: sets nothing aside. It refuses whatever may be refused, because a confirm cannot refuse. */
-export const reserveCredit: ActImplementation<ReserveCredit, null> = {
+export const reserveCredit: ActImplementation<ReserveCredit, null, AccountsEvent> = {
   content: ({ accountId, sourceId, amount }) => ({ accountId, sourceId, amount }),
   rows: () => 2,
   async effect(sql, requests) {
@@ -47,7 +47,7 @@ export const reserveCredit: ActImplementation<ReserveCredit, null> = {
 };
 
 /** `confirmCredit`: pays from the source, which may be below zero until its own debit is confirmed. */
-export const confirmCredit: FollowUpImplementation = {
+export const confirmCredit: FollowUpImplementation<AccountsEvent> = {
   async effect(sql, keys) {
     const credits = await lockCredits(sql, keys);
     const bookings = keys.map((key) => {
@@ -66,7 +66,7 @@ export const confirmCredit: FollowUpImplementation = {
 };
 
 /** `cancelCredit`: takes the promise back. */
-export const cancelCredit: FollowUpImplementation = {
+export const cancelCredit: FollowUpImplementation<AccountsEvent> = {
   async effect(sql, keys) {
     const credits = await lockCredits(sql, keys);
     for (const key of keys) reserved(credits, key);
@@ -75,7 +75,7 @@ export const cancelCredit: FollowUpImplementation = {
   },
 };
 
-function decideCredit(request: ReserveCredit, accounts: Accounts): Decided<null> {
+function decideCredit(request: ReserveCredit, accounts: Accounts): Decided<null, AccountsEvent> {
   const { key, accountId, sourceId, amount } = request;
   const unfit =
     accountId === sourceId
@@ -93,10 +93,10 @@ function decideCredit(request: ReserveCredit, accounts: Accounts): Decided<null>
 }
 
 const eventsOf = (
-  type: string,
+  type: 'funds.credited' | 'funds.creditReleased',
   keys: readonly StepKey[],
   credits: Credits,
-): ReadonlyMap<StepKey, OutboxEvent> =>
+): ReadonlyMap<StepKey, AccountsEvent> =>
   new Map(
     keys.map((key) => {
       const { account_id: accountId, currency, amount } = reserved(credits, key);

@@ -2,7 +2,7 @@
 import type { ReserveDebit } from '../../contracts/participants/accounts';
 import type { StepKey } from '../../contracts/engine/ids';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
-import type { Decided, OutboxEvent } from '../fence/participant';
+import type { Decided } from '../fence/participant';
 import { decideHold } from './accounts-store';
 import { setAside } from './holds';
 import {
@@ -10,7 +10,6 @@ import {
   endHolds,
   lockAccounts,
   lockHolds,
-  moneyEvent,
   openHold,
   refused,
   shown,
@@ -19,9 +18,10 @@ import {
   type Booking,
   type Holds,
 } from './money-rows';
+import { moneyEvent, type AccountsEvent } from './events';
 
 /** `reserveDebit`: as `holdFunds`. It also checks the payee, and stores it in the hold. */
-export const reserveDebit: ActImplementation<ReserveDebit, null> = {
+export const reserveDebit: ActImplementation<ReserveDebit, null, AccountsEvent> = {
   content: ({ accountId, payeeId, amount }) => ({ accountId, payeeId, amount }),
   rows: () => 2,
   async effect(sql, requests) {
@@ -37,7 +37,7 @@ export const reserveDebit: ActImplementation<ReserveDebit, null> = {
 };
 
 /** `confirmDebit`: pays the held money to the payee. `releaseFunds` cancels it, like every hold. */
-export const confirmDebit: FollowUpImplementation = {
+export const confirmDebit: FollowUpImplementation<AccountsEvent> = {
   async effect(sql, keys) {
     const holds = await lockHolds(sql, keys);
     const bookings = keys.map((key) => debitOf(key, holds));
@@ -51,7 +51,7 @@ export const confirmDebit: FollowUpImplementation = {
   },
 };
 
-function decideDebit(request: ReserveDebit, accounts: Accounts): Decided<null> {
+function decideDebit(request: ReserveDebit, accounts: Accounts): Decided<null, AccountsEvent> {
   const { key, accountId, payeeId, amount } = request;
   const unfit =
     payeeId === accountId
@@ -68,5 +68,5 @@ function debitOf(key: StepKey, holds: Holds): Booking {
   return { key, op: 'confirm', from: 'held', payerId, payeeId, currency, minor: BigInt(amount) };
 }
 
-const debited = ({ payerId, payeeId, currency, minor }: Booking): OutboxEvent =>
+const debited = ({ payerId, payeeId, currency, minor }: Booking): AccountsEvent =>
   moneyEvent('funds.debited', { payerId, payeeId, currency, amount: String(minor) });

@@ -12,7 +12,7 @@ import {
   type Tenant,
 } from '../../contracts/engine/ids';
 import type { Money } from '../../contracts/engine/money';
-import type { Decided, OutboxEvent, SqlTransaction } from '../fence/participant';
+import type { Decided, SqlTransaction } from '../fence/participant';
 import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
 
 export interface Account {
@@ -88,11 +88,6 @@ export const broken = (key: StepKey, detail: string): Decided<never> => ({
 /** Id for the tenant's customers: without the tenant. */
 export const shown = (accountId: BusinessId): string =>
   partsOfBusinessId(accountId)?.id ?? accountId;
-
-export const moneyEvent = (type: string, data: object): OutboxEvent => ({
-  type,
-  data,
-});
 
 /** Locks the rows in key order: two sets that overlap wait for each other and never form a circle. */
 export async function lockAccounts(

@@ -21,9 +21,10 @@ import {
   type PaymentDecision,
 } from './payments-store';
 import { assessmentsAndReviews, type AssessmentsAndReviews } from './risk-store';
+import type { AccountsEvent } from './events';
 
 /** `authorisePayment`: the hold has the key of the act, so the pivot consumes it. */
-export const authorisePayment: ActImplementation<AuthorisePayment, FundsHold> = {
+export const authorisePayment: ActImplementation<AuthorisePayment, FundsHold, AccountsEvent> = {
   content: ({ paymentId, amount }) => ({ paymentId, amount }),
   rows: () => 4, // The payment and its audit, the account, the hold.
   async effect(sql, requests) {
@@ -77,7 +78,7 @@ function decide(
   if (!hold.ok) return hold;
   const { payer_id, payee_id, currency, amount } = payment;
   const details = { payerId: payer_id, payeeId: payee_id, currency, amount };
-  const change = { key, payment, actor: systemActor, what: 'payment.authorised', details };
+  const change = { key, payment, actor: systemActor, what: 'payment.authorised' as const, details };
   const holdBranch = effectOf(key).branch;
   return { change: { ...change, status: 'authorised', holdBranch }, result: hold.result };
 }
@@ -113,7 +114,7 @@ function objection(
 }
 
 /** `voidAuthorisation`: frees the money. The payment stays authorised until it is closed. */
-export const voidAuthorisation: FollowUpImplementation = {
+export const voidAuthorisation: FollowUpImplementation<AccountsEvent> = {
   async effect(sql, keys) {
     const holds = await lockHolds(sql, keys);
     const undone = await lockPaymentsOf(sql, keys);

@@ -4,15 +4,7 @@ import type { CompletePayment, OpenPayment } from '../../contracts/participants/
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
 import type { Decided, SqlTransaction } from '../fence/participant';
 import { chunksOf } from '../fence/set-statements';
-import {
-  broken,
-  moneyEvent,
-  refused,
-  shown,
-  partyProblem,
-  type Account,
-  type Accounts,
-} from './money-rows';
+import { broken, refused, shown, partyProblem, type Account, type Accounts } from './money-rows';
 import { capturedAmong } from './holds';
 import {
   carryOut,
@@ -28,9 +20,10 @@ import {
   type PaymentDecision,
 } from './payments-store';
 import { assessmentsAndReviews, type AssessmentsAndReviews } from './risk-store';
+import { moneyEvent, type AccountsEvent } from './events';
 
 /** `openPayment`: a pending payment between two accounts that can take part. */
-export const openPayment: ActImplementation<OpenPayment, null> = {
+export const openPayment: ActImplementation<OpenPayment, null, AccountsEvent> = {
   content: ({ paymentId, payerId, payeeId, amount, description, requestedBy }) => ({
     paymentId,
     payerId,
@@ -78,7 +71,7 @@ function decideOpening(
   { key, paymentId, payerId, payeeId, amount }: OpenPayment,
   accounts: Accounts,
   existing: Set<BusinessId>,
-): Decided<null> {
+): Decided<null, AccountsEvent> {
   // Its gid contains the payment's id, so another transaction cannot have made it: a defect, for a person.
   if (existing.has(paymentId)) return broken(key, `Payment ${paymentId} is another transaction's.`);
   if (payerId === payeeId) return refused(key, `${shown(payerId)} would pay itself`);
@@ -87,12 +80,12 @@ function decideOpening(
     partyProblem(accounts.get(payeeId), payeeId, amount);
   if (unfit) return refused(key, unfit);
   existing.add(paymentId);
-  const data = { paymentId, status: 'pending', payerId, payeeId, ...digits(amount) };
+  const data = { paymentId, status: 'pending' as const, payerId, payeeId, ...digits(amount) };
   return { key, ok: true, result: null, event: moneyEvent('payment.opened', data) };
 }
 
 /** `closePayment`: `declined` if risk or a person rejected it, otherwise `failed`. Undone decisions still count. */
-export const closePayment: FollowUpImplementation = {
+export const closePayment: FollowUpImplementation<AccountsEvent> = {
   async effect(sql, keys) {
     const undone = await lockPaymentsOf(sql, keys);
     const said = await assessmentsAndReviews(
@@ -120,7 +113,7 @@ function endOf(
 }
 
 /** `completePayment`: its event requests the notification of both parties. */
-export const completePayment: ActImplementation<CompletePayment, null> = {
+export const completePayment: ActImplementation<CompletePayment, null, AccountsEvent> = {
   content: ({ paymentId }) => ({ paymentId }),
   rows: () => 2, // The payment and its audit.
   async effect(sql, requests) {
@@ -153,7 +146,10 @@ function decideCompletion(
     return broken(key, `The money of payment ${paymentId} has not been captured.`);
   }
   const { payer_id, payee_id, currency, amount } = payment;
-  const notification = { type: 'notification.requested', recipients: [payer_id, payee_id] };
+  const notification = {
+    type: 'notification.requested' as const,
+    recipients: [payer_id, payee_id],
+  };
   const details = { payerId: payer_id, payeeId: payee_id, currency, amount, notification };
   return {
     result: null,

@@ -11,9 +11,10 @@ import {
   paymentMismatch,
 } from './payments-store';
 import { insertReviews, withdrawReviews } from './risk-store';
+import type { AccountsEvent } from './events';
 
 /** `recordReview`. */
-export const recordReview: ActImplementation<RecordReview, null> = {
+export const recordReview: ActImplementation<RecordReview, null, AccountsEvent> = {
   // The first decision stands: another run of the transaction may get a different one.
   content: ({ paymentId }) => ({ paymentId }),
   rows: () => 3, // The review, the payment and its audit.
@@ -35,7 +36,7 @@ export const recordReview: ActImplementation<RecordReview, null> = {
         const payment = payments.get(paymentId);
         if (!payment || strange(request)) return broken(key, strange(request) ?? '');
         const details = { decision, note };
-        const change = { key, payment, actor: by, what: 'payment.reviewed', details };
+        const change = { key, payment, actor: by, what: 'payment.reviewed' as const, details };
         return { change, result: null };
       }),
     );
@@ -43,7 +44,7 @@ export const recordReview: ActImplementation<RecordReview, null> = {
 };
 
 /** `withdrawReview`: the decision stays written, and no longer counts. */
-export const withdrawReview: FollowUpImplementation = {
+export const withdrawReview: FollowUpImplementation<AccountsEvent> = {
   async effect(sql, keys) {
     const undone = await lockPaymentsOf(sql, keys);
     await withdrawReviews(sql, keys);

@@ -7,10 +7,10 @@ import {
 } from '../../contracts/engine/ids';
 import type { Currency, Money } from '../../contracts/engine/money';
 import type { OpenPayment, PaymentStatus } from '../../contracts/participants/payments';
-import type { Decided, OutboxEvent, SqlTransaction } from '../fence/participant';
+import type { Decided, SqlTransaction } from '../fence/participant';
 import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
-import { moneyEvent } from './money-rows';
 import { appendAudit, auditStart, chained, type AuditEntry, type AuditRow } from './payment-audit';
+import type { AccountsEvent, PaymentNews } from './events';
 
 /** A row of `payments`, locked. Amounts are BIGINT, as digits. */
 export interface Payment {
@@ -42,16 +42,12 @@ export type Payments = ReadonlyMap<BusinessId, Payment>;
 export const systemActor = 'accord';
 
 /** One change of a payment, with its audit entry. Sums are increments. */
-export interface PaymentChange {
+export type PaymentChange = PaymentNews & {
   /** As it was locked. */
   readonly payment: Payment;
   /** The effect that changes it. */
   readonly key: StepKey;
   readonly actor: string;
-  /** Past tense: the type of its event, and its name in the audit. */
-  readonly what: string;
-  /** Details for audit and event, beside id and status of the payment. */
-  readonly details?: object;
   readonly status?: PaymentStatus;
   readonly holdBranch?: string;
   readonly captured?: bigint;
@@ -59,7 +55,7 @@ export interface PaymentChange {
   readonly refunded?: bigint;
   readonly chargingBack?: bigint;
   readonly chargedBack?: bigint;
-}
+};
 
 /** Locks the rows in key order; `SYSDATE` is when a row was locked, `UTC_TIMESTAMP` when the wait for it began. */
 export async function lockPayments(
@@ -132,7 +128,7 @@ export type PaymentDecision<Result> =
 export async function carryOut<Result>(
   sql: SqlTransaction,
   decisions: readonly PaymentDecision<Result>[],
-): Promise<readonly Decided<Result>[]> {
+): Promise<readonly Decided<Result, AccountsEvent>[]> {
   const events = await changePayments(
     sql,
     decisions.flatMap((decision) => ('change' in decision ? [decision.change] : [])),
@@ -208,7 +204,7 @@ function columnsOf(request: OpenPayment, last: AuditRow | undefined): readonly u
 export async function changePayments(
   sql: SqlTransaction,
   changes: readonly PaymentChange[],
-): Promise<ReadonlyMap<StepKey, OutboxEvent>> {
+): Promise<ReadonlyMap<StepKey, AccountsEvent>> {
   const audit: AuditRow[] = [];
   const rows = byPayment(changes).map(([payment, own]) => {
     const head = { seq: payment.audit_seq, hash: payment.audit_head };
@@ -235,8 +231,14 @@ export async function changePayments(
   return new Map(changes.map((change) => [change.key, eventOf(change)]));
 }
 
-function eventOf({ payment, what, status = payment.status, details }: PaymentChange): OutboxEvent {
-  return moneyEvent(what, { paymentId: payment.payment_id, status, ...details });
+function eventOf({
+  payment,
+  what,
+  status = payment.status,
+  details,
+}: PaymentChange): AccountsEvent {
+  const data = { paymentId: payment.payment_id, status, ...details };
+  return { type: what, data } as AccountsEvent; // `PaymentNews`: these details are of this event.
 }
 
 /** In key order; the changes of one payment in the order in which they came. */
@@ -275,7 +277,15 @@ function changedColumns(
 }
 
 function entryOf(
-  { key, actor, what, details }: Pick<PaymentChange, 'key' | 'actor' | 'what' | 'details'>,
+  {
+    key,
+    actor,
+    what,
+    details,
+  }: Omit<AuditEntry, 'at' | 'details'> & {
+    readonly key: StepKey;
+    readonly details?: object | undefined;
+  },
   at: Date,
 ): AuditEntry {
   return { at, actor, what, details: { ...effectOf(key), ...details } };

@@ -13,9 +13,10 @@ import {
   type Payments,
 } from './payments-store';
 import { lockRefunds, paymentIdOf, refundIdsOf, type Refund } from './refunds-store';
+import type { AccountsEvent } from './events';
 
 /** `recordRefundReview`. */
-export const recordRefundReview: ActImplementation<RecordRefundReview, null> = {
+export const recordRefundReview: ActImplementation<RecordRefundReview, null, AccountsEvent> = {
   // The first decision stands: another run of the transaction may get a different one.
   content: ({ refundId }) => ({ refundId }),
   rows: () => 2, // The payment and its audit.
@@ -44,7 +45,10 @@ function decide(
   if (refund.state !== 'reserved') return broken(key, `Refund ${refundId} is ${refund.state}.`);
   if (decision === 'reject') return rejected(key, note);
   const details = { refundId, decision, note };
-  return { change: { key, payment, actor: by, what: 'refund.reviewed', details }, result: null };
+  return {
+    change: { key, payment, actor: by, what: 'refund.reviewed' as const, details },
+    result: null,
+  };
 }
 
 const rejected = (key: StepKey, note: string | null): Decided<never> => ({
@@ -55,7 +59,7 @@ const rejected = (key: StepKey, note: string | null): Decided<never> => ({
 });
 
 /** `withdrawRefundReview`: the decision stays written, and no longer counts. */
-export const withdrawRefundReview: FollowUpImplementation = {
+export const withdrawRefundReview: FollowUpImplementation<AccountsEvent> = {
   async effect(sql, keys) {
     const refunds = await lockRefunds(sql, await refundIdsOf(sql, keys));
     const payments = await lockPayments(sql, refunds.map(paymentIdOf));

@@ -42,6 +42,7 @@ import {
   type PaymentDecision,
   type Payments,
 } from './payments-store';
+import type { AccountsEvent } from './events';
 
 /** A row of `refunds`, locked. */
 export interface Refund {
@@ -72,7 +73,7 @@ interface Known {
 }
 
 /** `reserveRefund`: holds the amount on the payee's account, under the key of the act. */
-export const reserveRefund: ActImplementation<ReserveRefund, RefundReservation> = {
+export const reserveRefund: ActImplementation<ReserveRefund, RefundReservation, AccountsEvent> = {
   content: ({ refundId, paymentId, amount, kind, reason, requestedBy }) => ({
     refundId,
     paymentId,
@@ -185,7 +186,7 @@ function takeFromPayee(
   accountId: BusinessId,
   kind: RefundKind,
   accounts: Accounts,
-): Decided<unknown> {
+): Decided<unknown, AccountsEvent> {
   const account = accounts.get(accountId);
   if (kind !== 'chargeback' || account?.kind !== 'merchant') {
     return decideHold({ key, accountId, amount }, accounts);
@@ -208,7 +209,7 @@ const underWayOf = (kind: RefundKind, minor: bigint) =>
   kind === 'chargeback' ? { chargingBack: minor } : { refunding: minor };
 
 /** `cancelRefund`: the payee has the money again, and it may be refunded again. */
-export const cancelRefund: FollowUpImplementation = {
+export const cancelRefund: FollowUpImplementation<AccountsEvent> = {
   async effect(sql, keys) {
     const holds = await lockHolds(sql, keys);
     const refunds = await lockRefunds(sql, await refundIdsOf(sql, keys));
@@ -228,7 +229,7 @@ export const cancelRefund: FollowUpImplementation = {
 };
 
 /** `completeRefund`: the reserved amount was paid back. */
-export const completeRefund: ActImplementation<CompleteRefund, null> = {
+export const completeRefund: ActImplementation<CompleteRefund, null, AccountsEvent> = {
   content: ({ refundId }) => ({ refundId }),
   rows: () => 3, // The refund, the payment and its audit.
   async effect(sql, requests) {
@@ -247,7 +248,12 @@ export const completeRefund: ActImplementation<CompleteRefund, null> = {
       byId.delete(refundId); // Once in a set.
       const minor = BigInt(refund.amount);
       const gone = refund.kind === 'chargeback' ? { chargedBack: minor } : { refunded: minor };
-      const change = { ...endingOf(refund, payments), key, what: 'refund.completed', ...gone };
+      const change = {
+        ...endingOf(refund, payments),
+        key,
+        what: 'refund.completed' as const,
+        ...gone,
+      };
       return { change, result: null };
     });
     const completed = refunds.filter(({ refund_id }) => !byId.has(refund_id));

@@ -20,11 +20,12 @@ import {
 import { assess } from './risk-rules';
 import { clearAssessments, insertAssessments, type Assessed } from './risk-store';
 import type { Measured, VelocityMeter } from './risk-velocity';
+import type { AccountsEvent } from './events';
 
 /** `assessRisk`: runs every rule and stores the reasons. Measured facts are no part of the content: they may change. */
 export const assessRisk = (
   meter: VelocityMeter,
-): ActImplementation<AssessRisk, RiskAssessment> => ({
+): ActImplementation<AssessRisk, RiskAssessment, AccountsEvent> => ({
   content: ({ paymentId, payerId, payeeId, amount, policy }) => ({
     paymentId,
     payerId,
@@ -136,7 +137,7 @@ async function knownPairs(
 }
 
 /** `clearRisk`: the assessment no longer counts, and the payer's window gets one payment back. */
-export const clearRisk = (meter: VelocityMeter): FollowUpImplementation => ({
+export const clearRisk = (meter: VelocityMeter): FollowUpImplementation<AccountsEvent> => ({
   async effect(sql, keys) {
     const undone = await lockPaymentsOf(sql, keys);
     await meter.giveBack(await clearAssessments(sql, keys));

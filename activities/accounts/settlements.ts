@@ -11,7 +11,8 @@ import type {
 import type { ActImplementation } from '../fence/implement';
 import type { Decided, SqlTransaction } from '../fence/participant';
 import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
-import { broken, moneyEvent } from './money-rows';
+import { broken } from './money-rows';
+import { moneyEvent, type AccountsEvent } from './events';
 
 interface Settlement {
   readonly settlement_id: BusinessId;
@@ -30,17 +31,20 @@ interface Position {
 }
 
 /** `openSettlement`, the pivot: writes the settlement of a tenant, currency and day once. */
-export const openSettlement: ActImplementation<OpenSettlement, null> = {
+export const openSettlement: ActImplementation<OpenSettlement, null, AccountsEvent> = {
   content: ({ settlementId, tenant, currency, day }) => ({ settlementId, tenant, currency, day }),
   rows: () => 1,
   async effect(sql, requests) {
-    const decided: Decided<null>[] = [];
+    const decided: Decided<null, AccountsEvent>[] = [];
     for (const request of requests) decided.push(await open(sql, request));
     return decided;
   },
 };
 
-async function open(sql: SqlTransaction, request: OpenSettlement): Promise<Decided<null>> {
+async function open(
+  sql: SqlTransaction,
+  request: OpenSettlement,
+): Promise<Decided<null, AccountsEvent>> {
   const { key, settlementId, tenant, currency, day, requestedBy } = request;
   const [clock] = await sql.select<{ readonly isOver: string }>(
     'SELECT UTC_TIMESTAMP(3) >= CAST(? AS DATE) + INTERVAL 1 DAY AS isOver',
@@ -62,13 +66,14 @@ async function open(sql: SqlTransaction, request: OpenSettlement): Promise<Decid
 /** `claimSettlementPage`: the oldest open movements before the settlement's end, and the merchants' positions. */
 export const claimSettlementPage: ActImplementation<
   ClaimSettlementPage,
-  { readonly claimed: number }
+  { readonly claimed: number },
+  AccountsEvent
 > = {
   content: ({ settlementId, page, rows }) => ({ settlementId, page, rows }),
   rows: ({ rows }) => rows,
   async effect(sql, requests) {
     const settlements = await lockSettlements(sql, requests);
-    const decided: Decided<{ readonly claimed: number }>[] = [];
+    const decided: Decided<{ readonly claimed: number }, AccountsEvent>[] = [];
     for (const request of requests) {
       const settlement = settlements.get(request.settlementId);
       decided.push(
@@ -85,7 +90,7 @@ async function claim(
   sql: SqlTransaction,
   { key, settlementId, page, rows }: ClaimSettlementPage,
   { tenant, currency }: Settlement,
-): Promise<Decided<{ readonly claimed: number }>> {
+): Promise<Decided<{ readonly claimed: number }, AccountsEvent>> {
   // Locked in the order of the index that finds them: settlements that run together wait, and form no circle.
   const found = await sql.select<{ readonly id: string }>(
     `SELECT m.id FROM merchant_movements m FORCE INDEX (open_by_day)
@@ -147,12 +152,12 @@ async function addPositions(
 }
 
 /** `closeSettlement`: from now on its report is final. */
-export const closeSettlement: ActImplementation<CloseSettlement, null> = {
+export const closeSettlement: ActImplementation<CloseSettlement, null, AccountsEvent> = {
   content: ({ settlementId }) => ({ settlementId }),
   rows: () => 1,
   async effect(sql, requests) {
     const settlements = await lockSettlements(sql, requests);
-    const decided: Decided<null>[] = [];
+    const decided: Decided<null, AccountsEvent>[] = [];
     for (const { key, settlementId } of requests) {
       const settlement = settlements.get(settlementId);
       decided.push(
@@ -169,7 +174,7 @@ async function close(
   sql: SqlTransaction,
   key: string,
   settlementId: BusinessId,
-): Promise<Decided<null>> {
+): Promise<Decided<null, AccountsEvent>> {
   const [totals] = await sql.select<{
     readonly pages: string;
     readonly movements: string;

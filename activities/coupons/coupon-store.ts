@@ -1,5 +1,5 @@
 /** Coupons in MySQL: each piece is free, set aside for one effect, or used. Locked in one order: coupons by id. */
-import type { ReserveCoupon } from '../../contracts/participants/coupons';
+import type { coupons as definition, ReserveCoupon } from '../../contracts/participants/coupons';
 import {
   partsOfBusinessId,
   stepKeyOf,
@@ -8,8 +8,10 @@ import {
 } from '../../contracts/engine/ids';
 import { moneyText } from '../../contracts/engine/money';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
-import type { Decided, OutboxEvent, SqlTransaction } from '../fence/participant';
+import type { Decided, EventOf, SqlTransaction } from '../fence/participant';
 import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
+
+type CouponEvent = EventOf<typeof definition>;
 
 interface Coupon {
   readonly id: BusinessId;
@@ -35,7 +37,7 @@ const outcomes = {
 } as const;
 
 /** `reserveCoupon`: sets one piece aside. It decides in order, on locked rows. */
-export const reserveCoupon: ActImplementation<ReserveCoupon, null> = {
+export const reserveCoupon: ActImplementation<ReserveCoupon, null, CouponEvent> = {
   content: ({ couponId, customerId, discount }) => ({ couponId, customerId, discount }),
   rows: () => 1,
   async effect(sql, requests) {
@@ -57,16 +59,16 @@ export const reserveCoupon: ActImplementation<ReserveCoupon, null> = {
 };
 
 /** `releaseCoupon`: frees the piece again. */
-export const releaseCoupon: FollowUpImplementation = {
+export const releaseCoupon: FollowUpImplementation<CouponEvent> = {
   effect: (sql, keys) => finish(sql, keys, 'released'),
 };
 
 /** `useCoupon`: marks the piece as used. */
-export const useCoupon: FollowUpImplementation = {
+export const useCoupon: FollowUpImplementation<CouponEvent> = {
   effect: (sql, keys) => finish(sql, keys, 'used'),
 };
 
-function decide(request: ReserveCoupon, coupons: Coupons): Decided<null> {
+function decide(request: ReserveCoupon, coupons: Coupons): Decided<null, CouponEvent> {
   const { key, couponId, customerId, discount } = request;
   const coupon = coupons.get(couponId);
   const unfit = couponProblem(coupon, request);
@@ -75,8 +77,8 @@ function decide(request: ReserveCoupon, coupons: Coupons): Decided<null> {
     return { key, ok: false, failure: 'CouponUnusable', detail };
   }
   coupon.left -= 1;
-  const event = couponEvent('coupon.reserved', { couponId, customerId, discount });
-  return { key, ok: true, result: null, event };
+  const data = { couponId, customerId, discount };
+  return { key, ok: true, result: null, event: { type: 'coupon.reserved', data } };
 }
 
 /** Why a coupon cannot be used; `undefined`: it can. */
@@ -129,7 +131,7 @@ async function finish(
   sql: SqlTransaction,
   keys: readonly StepKey[],
   state: keyof typeof outcomes,
-): Promise<ReadonlyMap<StepKey, OutboxEvent>> {
+): Promise<ReadonlyMap<StepKey, CouponEvent>> {
   const { column, event } = outcomes[state];
   const frozen = await frozenOf(sql, keys);
   const couponIds = keys.map((key) => couponOf(frozen, key));
@@ -138,7 +140,7 @@ async function finish(
   await movePieces(sql, piecesOf(couponIds), assignments);
   await endReservations(sql, keys, state);
   return new Map(
-    keys.map((key) => [key, couponEvent(event, { couponId: couponOf(frozen, key) })] as const),
+    keys.map((key) => [key, { type: event, data: { couponId: couponOf(frozen, key) } }] as const),
   );
 }
 
@@ -228,8 +230,3 @@ const namesOf = (keys: readonly StepKey[]): readonly (readonly [string, string])
     const { gid, branch } = effectOf(key);
     return [gid, branch];
   });
-
-const couponEvent = (type: string, data: object): OutboxEvent => ({
-  type,
-  data,
-});

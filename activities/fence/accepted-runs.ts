@@ -5,13 +5,13 @@
 import { createHash } from 'node:crypto';
 
 import { transactionsTopic } from '../../contracts/engine/events';
-import { rowBranch } from '../../contracts/engine/runs';
 import { gidOf, partsOfBusinessId, type BusinessId, type Flow } from '../../contracts/engine/ids';
 import {
   deadlineMs,
   undoBudgetShare,
   type TransactionInput,
 } from '../../contracts/engine/transaction';
+import { rowBranch, type TransactionEventType } from '../../contracts/engine/runs';
 import { writeEvents } from './outbox';
 import type { SqlTransaction } from './participant';
 import { inSqlTransaction, type SqlPool } from './sql-transaction';
@@ -62,7 +62,7 @@ export async function insertAccepted(
       n: 1,
       topic: transactionsTopic,
       event: {
-        type: 'transaction.accepted',
+        type: 'transaction.accepted' satisfies TransactionEventType,
         aggregate: { id: gid, sequence: 1 },
         data: { gid, tenant, flow },
       },

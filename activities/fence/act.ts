@@ -14,7 +14,7 @@ import {
 import {
   announce,
   byEffect,
-  effectEvent,
+  effectEvents,
   enter,
   failed,
   isOwn,
@@ -24,7 +24,7 @@ import {
   type Session,
 } from './session';
 import { contentHashOf, effectNamed, type Item } from './fenced-set';
-import type { ActSpec, Decided, SqlTransaction } from './participant';
+import type { ActSpec, Decided, OutboxEvent, SqlTransaction } from './participant';
 
 export async function act<Request extends Keyed, Result>(
   session: Session,
@@ -118,7 +118,7 @@ async function actFirst<Request extends Keyed, Result>(
     items,
   );
   const decisions = able.length === 0 ? [] : await decide(session.sql, spec, able);
-  const keeps = (decided: Decided<Result>): boolean =>
+  const keeps = (decided: Decided<Result, OutboxEvent>): boolean =>
     decided.ok || (spec.refusalsAre === 'recorded' && spec.refusals.includes(decided.failure));
   const kept = decisions.filter(({ decided }) => keeps(decided));
   const dropped = decisions.filter(({ decided }) => !keeps(decided));
@@ -139,16 +139,14 @@ async function actFirst<Request extends Keyed, Result>(
   await moveRows(session.sql, consumed, 'confirmed');
 
   await announce(session, [
-    ...accepted.flatMap(({ item, decided }) =>
-      decided.event ? [effectEvent(item, 'act', decided.event, spec.activity)] : [],
-    ),
+    ...accepted.flatMap(({ item, decided }) => effectEvents(item, 'act', decided.event, spec)),
     ...(consumes
-      ? accepted.map(({ item: { request } }) =>
-          effectEvent(
+      ? accepted.flatMap(({ item: { request } }) =>
+          effectEvents(
             effectNamed(consumes.keyOf(request)),
             'confirm',
-            consumes.event(request),
-            spec.activity,
+            consumes.event?.(request),
+            spec,
           ),
         )
       : []),
@@ -160,7 +158,10 @@ async function actFirst<Request extends Keyed, Result>(
 }
 
 /** An empty answer needs no write: the row already means it. */
-function answerToStore<Result>(item: Effect, decided: Decided<Result>): readonly Answer[] {
+function answerToStore<Result>(
+  item: Effect,
+  decided: Decided<Result, OutboxEvent>,
+): readonly Answer[] {
   const { gid, branch } = item;
   if (!decided.ok) {
     const { failure, detail } = decided;
@@ -172,7 +173,7 @@ function answerToStore<Result>(item: Effect, decided: Decided<Result>): readonly
 
 function firstVerdict<Result>(
   item: Effect,
-  decided: Decided<Result>,
+  decided: Decided<Result, OutboxEvent>,
   epoch: number,
 ): Verdict<Result> {
   if (decided.ok) return succeeded(item, 'act', epoch, 'first', decided.result);
@@ -187,7 +188,7 @@ function fenceVerdictOf(failure: ItemFailure): FenceVerdict {
 
 interface Decision<Request extends Keyed, Result> {
   readonly item: Item<Request>;
-  readonly decided: Decided<Result>;
+  readonly decided: Decided<Result, OutboxEvent>;
 }
 
 /** @throws if the business does not give exactly one answer to each request: no answer is usable then. */
@@ -212,8 +213,8 @@ async function decide<Request extends Keyed, Result>(
 /** A name that the operation does not declare is no refusal, and must not lead to undo. */
 function asDeclared<Request extends Keyed, Result>(
   { activity, refusals }: ActSpec<Request, Result>,
-  decided: Decided<Result>,
-): Decided<Result> {
+  decided: Decided<Result, OutboxEvent>,
+): Decided<Result, OutboxEvent> {
   if (decided.ok) return decided;
   const { key, failure } = decided;
   if (failure === 'NotYet' || isProtocolFailure(failure) || refusals.includes(failure)) {

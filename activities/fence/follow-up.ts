@@ -4,7 +4,7 @@ import { lockRows, moveRows, type Effect, type FenceRow } from './rows';
 import {
   announce,
   byEffect,
-  effectEvent,
+  effectEvents,
   enter,
   failed,
   miscounted,
@@ -89,10 +89,10 @@ async function followUp(
   );
   await announce(
     session,
-    acted.map((item) => {
-      const event = events.get(item.key);
-      if (!event) throw miscounted(spec.activity);
-      return effectEvent(item, op, event, spec.activity);
+    acted.flatMap((item) => {
+      const event = events?.get(item.key);
+      if (events && !event) throw miscounted(spec.activity);
+      return effectEvents(item, op, event, spec);
     }),
   );
 }

@@ -7,22 +7,32 @@ import {
   type Participating,
 } from '../../contracts/engine/definition';
 import type { Keyed, Verb, Verdict } from '../../contracts/engine/verdict';
-import type { ActSpec, Fence, FollowUpSpec } from './participant';
+import type { ActSpec, EventOf, Fence, FollowUpSpec, OutboxEvent } from './participant';
 
-/** The business of an act: everything that its definition does not have. */
-export type ActImplementation<Request extends object, Result> = Omit<
-  ActSpec<Request & Keyed, Result>,
-  'activity' | 'reserves' | 'refusals' | 'refusalsAre' | 'amounts'
+/**
+ * The business of an act: everything that its definition does not have. `Event`: what it announces, `EventOf` of its
+ * participant. Left out: nothing of its own.
+ */
+export type ActImplementation<
+  Request extends object,
+  Result,
+  Event extends OutboxEvent = never,
+> = Omit<
+  ActSpec<Request & Keyed, Result, Event>,
+  'activity' | 'announces' | 'reserves' | 'refusals' | 'refusalsAre' | 'amounts'
 >;
 
 /** The business of a confirm or an undo. */
-export type FollowUpImplementation = Omit<FollowUpSpec, 'activity'>;
+export type FollowUpImplementation<Event extends OutboxEvent = never> = Omit<
+  FollowUpSpec<Event>,
+  'activity' | 'announces'
+>;
 
-type ImplementationOf<O> =
+type ImplementationOf<O, Event extends OutboxEvent> =
   O extends Operation<infer V, infer Request, infer Result>
     ? V extends 'act'
-      ? ActImplementation<Request, Result>
-      : FollowUpImplementation
+      ? ActImplementation<Request, Result, Event>
+      : FollowUpImplementation<Event>
     : never;
 
 type SealName<Operations> = {
@@ -33,7 +43,7 @@ type SealName<Operations> = {
 export type ImplementationsOf<Definition extends Participating> = {
   readonly [
     Name in Exclude<keyof OperationsOf<Definition>, SealName<OperationsOf<Definition>>>
-  ]: ImplementationOf<OperationsOf<Definition>[Name]>;
+  ]: ImplementationOf<OperationsOf<Definition>[Name], EventOf<Definition>>;
 };
 
 /**
@@ -57,14 +67,15 @@ export const implement =
   };
 
 type Implementations = Readonly<Record<string, AnyImplementation | undefined>>;
-type AnyImplementation = ActImplementation<never, never> | FollowUpImplementation;
+type AnyImplementation =
+  ActImplementation<never, never, OutboxEvent> | FollowUpImplementation<OutboxEvent>;
 
 function activityOf(
   operation: AnyOperation,
   implementation: AnyImplementation | undefined,
   fence: Fence,
 ): (requests: readonly Keyed[]) => Promise<readonly Verdict<unknown>[]> {
-  const { type, verb } = operation;
+  const { type, verb, announces } = operation;
   if (verb === 'seal') return (requests) => fence.seal(type, requests);
   if (!implementation) throw new Error(`${type} has no implementation.`);
   if (verb === 'act') {
@@ -73,17 +84,18 @@ function activityOf(
     return (requests) => fence.act(spec, requests);
   }
   if ('content' in implementation) throw new Error(`${type} is no act.`);
-  const spec = { ...implementation, activity: type };
+  const spec = { ...implementation, activity: type, announces };
   return (requests) => fence[verb](spec, requests);
 }
 
 /** An act in the form that the fence takes. */
-export const actSpecOf = <Request extends object, Result>(
-  { type, reserves, refusals, refusalsAre, amounts }: Operation<Verb, Request, Result>,
-  implementation: ActImplementation<Request, Result>,
-): ActSpec<Request & Keyed, Result> => ({
+export const actSpecOf = <Request extends object, Result, Event extends OutboxEvent>(
+  { type, announces, reserves, refusals, refusalsAre, amounts }: Operation<Verb, Request, Result>,
+  implementation: ActImplementation<Request, Result, Event>,
+): ActSpec<Request & Keyed, Result, Event> => ({
   ...implementation,
   activity: type,
+  announces,
   reserves,
   refusals,
   refusalsAre,

@@ -1,3 +1,5 @@
+import type { Participating } from '../../contracts/engine/definition';
+import type { DataOf } from '../../contracts/engine/events';
 import type { ItemFailure, Refusal } from '../../contracts/engine/failures';
 import type { StepKey } from '../../contracts/engine/ids';
 import type { AmountAtRisk } from '../../contracts/engine/money';
@@ -12,30 +14,41 @@ export interface SqlTransaction {
 }
 
 /** An event of the outbox, written in the SQL transaction of its effect. */
-export interface OutboxEvent {
-  /** Past tense: `stock.reserved`. */
-  readonly type: string;
+export interface OutboxEvent<Type extends string = string, Data extends object = object> {
+  /** Past tense: `stock.reserved`. Its participant declares it. */
+  readonly type: Type;
   /** Order is promised within one aggregate. Left out: the step key, which the fence row orders. */
   readonly aggregate?: { readonly id: string; readonly sequence: number };
-  readonly data: object;
+  readonly data: Data;
 }
 
+/** An event that a participant declares. */
+export type EventOf<
+  Definition extends Participating,
+  Type extends keyof Definition['events'] & string = keyof Definition['events'] & string,
+> = { [One in Type]: OutboxEvent<One, DataOf<Definition['events'][One]>> }[Type];
+
 /** Decision of the business on a first delivery. It must write nothing for a refused request. */
-export type Decided<Result> = { readonly key: StepKey } & (
+export type Decided<Result, Event extends OutboxEvent = never> = { readonly key: StepKey } & (
   | {
       readonly ok: true;
       readonly result: Result;
-      /** `null` only for the decision in `accord`, which publishes no event. */
-      readonly event: OutboxEvent | null;
+      /**
+       * Left out by an operation that declares no event: the fence announces the generic event. `null` only for the
+       * decision in `accord`, which publishes no event.
+       */
+      readonly event?: Event | null;
     }
   /** `NotYet`: nothing is recorded. The same request is decided again at its next delivery. */
   | { readonly ok: false; readonly failure: ItemFailure; readonly detail: string }
 );
 
 /** An act for the fence: its content, its amounts, its bounds, its refusals and its business. */
-export interface ActSpec<Request extends Keyed, Result> {
+export interface ActSpec<Request extends Keyed, Result, Event extends OutboxEvent = OutboxEvent> {
   /** `<participant>.<activity>`, as registered with Temporal: names fault points and metrics. */
   readonly activity: string;
+  /** Declared types of its events. None: it announces the generic event. */
+  readonly announces: readonly string[];
   /** The act only reserves: its row must end confirmed or undone. */
   readonly reserves: boolean;
   /** The part of the request that must be equal in every delivery of a key. */
@@ -53,20 +66,32 @@ export interface ActSpec<Request extends Keyed, Result> {
   /** The reservation that a pivot consumes. Its row is locked after the own rows, and confirmed. */
   readonly consumes?: {
     keyOf(request: Request): StepKey;
-    event(request: Request): OutboxEvent;
+    /** Left out: the generic event, under the step of the reservation. */
+    event?(request: Request): Event;
   };
   /**
    * Decides the requests in order on locked rows, and writes the accepted ones as one set. It locks and writes rows in
    * key order, with `FORCE INDEX (PRIMARY)`. Each request gets exactly one answer, by its key.
    */
-  effect(sql: SqlTransaction, requests: readonly Request[]): Promise<readonly Decided<Result>[]>;
+  effect(
+    sql: SqlTransaction,
+    requests: readonly Request[],
+  ): Promise<readonly Decided<Result, Event>[]>;
 }
 
 /** A confirm or an undo for the fence. It uses the participant's own rows. */
-export interface FollowUpSpec {
+export interface FollowUpSpec<Event extends OutboxEvent = OutboxEvent> {
   readonly activity: string;
-  /** Gets the keys of acts that are neither confirmed nor undone, and returns an event for each. */
-  effect(sql: SqlTransaction, keys: readonly StepKey[]): Promise<ReadonlyMap<StepKey, OutboxEvent>>;
+  /** Declared types of its events. None: it announces the generic event. */
+  readonly announces: readonly string[];
+  /**
+   * Gets the keys of acts that are neither confirmed nor undone. Returns an event for each, or nothing where the
+   * operation declares none.
+   */
+  effect(
+    sql: SqlTransaction,
+    keys: readonly StepKey[],
+  ): Promise<ReadonlyMap<StepKey, Event> | undefined>;
 }
 
 /**

@@ -16,7 +16,7 @@ import {
 import { participantOf } from '../../contracts/engine/definition';
 import { topicOf } from '../../contracts/engine/events';
 import { writeEvents, type EffectEvent } from './outbox';
-import type { OutboxEvent, SqlTransaction } from './participant';
+import type { FollowUpSpec, OutboxEvent, SqlTransaction } from './participant';
 
 /**
  * A first act, undo or seal that is older belongs to an abandoned attempt, and retention may have deleted the row that
@@ -71,17 +71,44 @@ export const announce = (
   events: readonly EffectEvent[],
 ): Promise<void> => writeEvents(sql, { epoch, traceparent }, events);
 
+/** An operation, as far as its events go. */
+type Announcer = Pick<FollowUpSpec, 'activity' | 'announces'>;
+
 /**
- * The event of an effect, on the topic of its participant. An event without an aggregate of its own belongs to its step key: first the act, then its confirm or undo. */
-export function effectEvent(
+ * The event of an effect, on the topic of its participant. An event without an aggregate of its own belongs to its step
+ * key: first the act, then its confirm or undo. An operation that declares no events announces the generic one.
+ *
+ * @param event `null`: the engine's own decision, which has none.
+ * @throws an error for an event that its operation does not declare, and for a declared one that is missing: nothing of
+ *   the set is written then.
+ */
+export function effectEvents(
   { gid, branch }: Effect,
   op: 'act' | 'confirm' | 'undo',
-  event: OutboxEvent,
-  activity: string,
-): EffectEvent {
+  event: OutboxEvent | null | undefined,
+  by: Announcer,
+): readonly EffectEvent[] {
+  const announced = event === undefined ? genericEvent(by) : event;
+  demandDeclared(announced, by);
+  if (announced === null) return [];
   const step = { id: stepKeyOf(gid, branch), sequence: op === 'act' ? 1 : 2 };
-  const topic = topicOf(participantOf(activity));
-  return { gid, branch, op, n: 1, topic, event: { ...event, aggregate: event.aggregate ?? step } };
+  const topic = topicOf(participantOf(by.activity));
+  const whole = { ...announced, aggregate: announced.aggregate ?? step };
+  return [{ gid, branch, op, n: 1, topic, event: whole }];
+}
+
+const genericEvent = ({ activity, announces }: Announcer): OutboxEvent | null =>
+  announces.length === 0 ? { type: activity, data: {} } : null;
+
+function demandDeclared(event: OutboxEvent | null, { activity, announces }: Announcer): void {
+  const declared = announces.join(' or ');
+  if (event === null && announces.length > 0)
+    throw new Error(`${activity} announced nothing, although it declares ${declared}.`);
+  const isGeneric = announces.length === 0 && event?.type === activity;
+  if (event === null || isGeneric || announces.includes(event.type)) return;
+  throw new Error(
+    `${activity} announced ${event.type}, which its participant does not declare for it.`,
+  );
 }
 
 export const byEffect = (one: Effect, other: Effect): number =>

@@ -1,12 +1,15 @@
 import { partsOfBusinessId, stepKeyOf, type StepKey } from '../../contracts/engine/ids';
 import type {
+  inventory,
   ReserveStock,
   StockLine,
   StockReservation,
 } from '../../contracts/participants/inventory';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
-import type { Decided, OutboxEvent, SqlTransaction } from '../fence/participant';
+import type { Decided, EventOf, SqlTransaction } from '../fence/participant';
 import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
+
+type StockEvent = EventOf<typeof inventory>;
 
 /** A line that an effect holds: its row of `reservations`. */
 interface Reservation {
@@ -26,7 +29,7 @@ const outcomes = {
 } as const;
 
 /** `reserveStock`: freezes all lines of a request, or none. It decides in order, on locked rows. */
-export const reserveStock: ActImplementation<ReserveStock, StockReservation> = {
+export const reserveStock: ActImplementation<ReserveStock, StockReservation, StockEvent> = {
   content: ({ lines }) => ({ lines }),
   rows: ({ lines }) => lines.length,
   async effect(sql, requests) {
@@ -40,12 +43,12 @@ export const reserveStock: ActImplementation<ReserveStock, StockReservation> = {
 };
 
 /** `releaseStock`: makes frozen pieces available again. */
-export const releaseStock: FollowUpImplementation = {
+export const releaseStock: FollowUpImplementation<StockEvent> = {
   effect: (sql, keys) => finish(sql, keys, 'released'),
 };
 
 /** `confirmStock`: marks frozen pieces as sold. */
-export const confirmStock: FollowUpImplementation = {
+export const confirmStock: FollowUpImplementation<StockEvent> = {
   effect: (sql, keys) => finish(sql, keys, 'sold'),
 };
 
@@ -69,7 +72,7 @@ async function lockAvailable(
 function decide(
   { key, lines }: ReserveStock,
   left: Map<string, number>,
-): Decided<StockReservation> {
+): Decided<StockReservation, StockEvent> {
   const short = lines.find(({ sku, quantity }) => quantity > (left.get(sku) ?? 0));
   if (short) return { key, ok: false, failure: 'OutOfStock', detail: shortageOf(short, left) };
   for (const { sku, quantity } of lines) left.set(sku, (left.get(sku) ?? 0) - quantity);
@@ -126,7 +129,7 @@ async function finish(
   sql: SqlTransaction,
   keys: readonly StepKey[],
   state: keyof typeof outcomes,
-): Promise<ReadonlyMap<StepKey, OutboxEvent>> {
+): Promise<ReadonlyMap<StepKey, StockEvent>> {
   const { column, event } = outcomes[state];
   const held = await frozenOf(sql, keys);
   const pieces = piecesOf(held.map(({ sku, qty }) => ({ sku, quantity: qty })));
@@ -172,10 +175,10 @@ async function endReservations(
 }
 
 function eventsOf(
-  type: string,
+  type: StockEvent['type'],
   keys: readonly StepKey[],
   held: readonly Reservation[],
-): ReadonlyMap<StepKey, OutboxEvent> {
+): ReadonlyMap<StepKey, StockEvent> {
   const lines = new Map<StepKey, StockLine[]>(keys.map((key) => [key, []]));
   for (const { gid, branch, sku, qty } of held) {
     lines.get(stepKeyOf(gid, branch))?.push({ sku, quantity: qty });
@@ -186,7 +189,7 @@ function eventsOf(
   return new Map([...lines].map(([key, of]) => [key, stockEvent(type, of)]));
 }
 
-const stockEvent = (type: string, lines: readonly StockLine[]): OutboxEvent => ({
+const stockEvent = (type: StockEvent['type'], lines: readonly StockLine[]): StockEvent => ({
   type,
   data: { lines },
 });

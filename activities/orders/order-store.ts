@@ -1,15 +1,16 @@
-import type { OrderCreated, OrderEvent } from '../../contracts/participants/orders';
 import {
   partsOfBusinessId,
   stepKeyOf,
   type BusinessId,
   type StepKey,
 } from '../../contracts/engine/ids';
-import type { CreateOrder, OrderStatus } from '../../contracts/participants/orders';
+import type { CreateOrder, orders, OrderStatus } from '../../contracts/participants/orders';
 import type { ActImplementation, FollowUpImplementation } from '../fence/implement';
-import type { Decided, OutboxEvent, SqlTransaction } from '../fence/participant';
+import type { Decided, EventOf, SqlTransaction } from '../fence/participant';
 import { chunksOf, effectOf, expectRows } from '../fence/set-statements';
 import { lockCustomerTokens, raiseCustomerTokens } from './customer-tokens';
+
+type OrderEvent = EventOf<typeof orders>;
 
 /** Data for the decisions on a set. Each accepted request changes them for the next ones. */
 interface Known {
@@ -23,7 +24,7 @@ interface StreamEvent {
   readonly key: StepKey;
   readonly orderId: BusinessId;
   readonly version: number;
-  readonly event: OutboxEvent;
+  readonly event: OrderEvent;
 }
 
 /** Versions of a stream: an order is created once and ends once. */
@@ -33,7 +34,7 @@ const versions = { created: 1, ended: 2 } as const;
  * `createOrder`: writes the order, its lines and the first event. Only this act compares the token of the customer
  * lock.
  */
-export const createOrder: ActImplementation<CreateOrder, null> = {
+export const createOrder: ActImplementation<CreateOrder, null, OrderEvent> = {
   // Without the fencing token: a repeated order may have a newer one.
   content: ({ orderId, customerId, lines, amount, discount }) => ({
     orderId,
@@ -56,12 +57,12 @@ export const createOrder: ActImplementation<CreateOrder, null> = {
 };
 
 /** `cancelOrder`: the order stays, with the status cancelled. */
-export const cancelOrder: FollowUpImplementation = {
+export const cancelOrder: FollowUpImplementation<OrderEvent> = {
   effect: (sql, keys) => end(sql, keys, 'cancelled'),
 };
 
 /** `completeOrder`. */
-export const completeOrder: FollowUpImplementation = {
+export const completeOrder: FollowUpImplementation<OrderEvent> = {
   effect: (sql, keys) => end(sql, keys, 'completed'),
 };
 
@@ -91,7 +92,7 @@ async function existingOrders(
   return existing;
 }
 
-function decide(request: CreateOrder, known: Known): Decided<null> {
+function decide(request: CreateOrder, known: Known): Decided<null, OrderEvent> {
   const { key, orderId, customerId, fencingToken } = request;
   if (known.orderIds.has(orderId)) {
     // Order and checkout are two flows with one kind of id: the second one is refused.
@@ -151,9 +152,9 @@ async function end(
   sql: SqlTransaction,
   keys: readonly StepKey[],
   status: Exclude<OrderStatus, 'created'>,
-): Promise<ReadonlyMap<StepKey, OutboxEvent>> {
+): Promise<ReadonlyMap<StepKey, OrderEvent>> {
   const endings = (await ordersOf(sql, keys)).map(({ key, orderId }) =>
-    streamEvent(key, orderId, versions.ended, `order.${status}`, { orderId }),
+    streamEvent(key, orderId, versions.ended, { type: `order.${status}`, data: { orderId } }),
   );
   expectRows('orders', endings.length, keys.length);
   for (const chunk of chunksOf(endings)) {
@@ -206,30 +207,25 @@ async function appendEvents(sql: SqlTransaction, events: readonly StreamEvent[])
 
 function creationOf(order: CreateOrder): StreamEvent {
   const { key, orderId, customerId, amount, lines, discount } = order;
-  const data: OrderCreated['data'] = {
+  const data: EventOf<typeof orders, 'order.created'>['data'] = {
     orderId,
     customerId,
     amount,
     lines,
     ...(discount && { discount }),
   };
-  return streamEvent(key, orderId, versions.created, 'order.created', data);
+  return streamEvent(key, orderId, versions.created, { type: 'order.created', data });
 }
 
 /** Its outbox aggregate is the order, its sequence the version: consumers see the stream in order. */
-const streamEvent = <Type extends OrderEvent['type']>(
+const streamEvent = (
   key: StepKey,
   orderId: BusinessId,
   version: number,
-  type: Type,
-  data: Extract<OrderEvent, { readonly type: Type }>['data'],
+  event: OrderEvent,
 ): StreamEvent => ({
   key,
   orderId,
   version,
-  event: {
-    type,
-    aggregate: { id: orderId, sequence: version },
-    data,
-  },
+  event: { ...event, aggregate: { id: orderId, sequence: version } },
 });

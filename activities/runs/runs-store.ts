@@ -17,6 +17,7 @@ import {
   type EndRun,
   type MoveRun,
   type RunEnding,
+  type TransactionEventType,
 } from '../../contracts/engine/runs';
 import type { RunState } from '../../contracts/engine/transaction';
 import type { Keyed, Verdict } from '../../contracts/engine/verdict';
@@ -337,6 +338,7 @@ function runEvent(
   what: 'undoing' | 'parked' | 'resumed' | 'completed' | 'compensated',
   data: object,
 ): EffectEvent {
+  const type: TransactionEventType = `transaction.${what}`;
   const sequence = version + 1;
   return {
     gid,
@@ -345,7 +347,7 @@ function runEvent(
     n: sequence,
     topic: transactionsTopic,
     event: {
-      type: `transaction.${what}`,
+      type,
       aggregate: { id: gid, sequence },
       data: { gid, tenant, flow, ...data },
     },

@@ -1,4 +1,5 @@
 /** The parts of an application: its participants and flows, and what follows from their definitions. */
+import { catalogueOf, type CataloguedEvent } from './catalogue';
 import { operationsOf, type AnyOperation, type Participating } from './definition';
 import type { Refusal } from './failures';
 import { isOperatorFlow, operatorFlows, type Flow } from './ids';
@@ -20,6 +21,8 @@ export interface Application {
   readonly operations: ReadonlyMap<string, AnyOperation>;
   /** Every refusal that an operation declares, each once. */
   readonly refusals: readonly Refusal[];
+  /** Every event of every participant with an outbox, those of the transactions last. */
+  readonly events: readonly CataloguedEvent[];
   /** @throws a plain error for a flow that the application does not have. */
   readonly workflowOf: (flow: Flow) => string;
   /** All steps that a flow may have, for any input. An unknown flow has none. */
@@ -84,6 +87,7 @@ export function defineApplication({
     flows: byName,
     businessFlows: flows.map(({ name }) => name).filter((name) => !isOperatorFlow(name)),
     operations,
+    events: catalogueOf([...participants, accord]),
     refusals: [...new Set([...operations.values()].flatMap(({ refusals }) => refusals))],
     workflowOf(flow: Flow) {
       const { workflow } = byName[flow] ?? {};

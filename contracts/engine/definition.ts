@@ -2,6 +2,7 @@
  * Declares a participant once: its operations, their fence verbs, and what follows from them. This file is pure, so
  * workflows, activities, the API and tools read the same definitions.
  */
+import type { EventDeclaration, EventDeclarations } from './events';
 import { whyNoRefusal, type Refusal } from './failures';
 import type { AmountAtRisk } from './money';
 import type { Keyed, SealAnswer, SetActivity, Verb } from './verdict';
@@ -34,6 +35,8 @@ export interface Operation<V extends Verb, Request extends object, Result> exten
   readonly name: string;
   /** `<participant>.<name>`: activity type in Temporal, in metrics and at fault points. */
   readonly type: string;
+  /** Events that it may announce. None: each effect announces the generic event, `type` without data. */
+  readonly announces: readonly string[];
 }
 
 /** An operation of any request and result. */
@@ -97,6 +100,8 @@ type Named<Operations> = {
 /** A participant: its name, and its operations under their names. */
 export interface Participating {
   readonly participant: string;
+  /** Its own events, by type. */
+  readonly events: EventDeclarations;
 }
 
 type OperationNames<Definition> = {
@@ -123,16 +128,33 @@ export type ActivitiesOf<Definition extends Participating> = {
 /** Part of the names of databases, MySQL users, topics and variables. */
 const participantPattern = /^[a-z][A-Za-z]{0,23}$/;
 
+// eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type -- It has no key, so it has no event.
+type NoEvents = Readonly<Record<never, never>>;
+
+/** Past tense: `stock.reserved`. A column of 64 bytes. */
+const eventTypePattern = /^(?=.{1,64}$)[a-z][A-Za-z]*\.[a-z][A-Za-z]*$/;
+
 /**
  * Declares a participant. Everything else about its operations is derived from this declaration.
  *
+ * @param events its own events. An operation that none of them names announces the generic event,
+ *   `<participant>.<operation>` without data.
  * @param participant its name, `participantPattern`: the activity types begin with it, and its database is named after it.
- * @throws an error for a name of another form, or for a refusal that could be taken for something else: `whyNoRefusal`.
+ * @throws an error for a name of another form, of it or of an event, or for a refusal that could be taken for something else: `whyNoRefusal`.
  */
 export function defineParticipant<
   const Name extends string,
-  Operations extends Record<string, AnyTraits> & { readonly participant?: never },
->(participant: Name, operations: Operations): Named<Operations> & { readonly participant: Name } {
+  Operations extends Record<string, AnyTraits> & {
+    readonly participant?: never;
+    readonly events?: never;
+  },
+  Events extends Readonly<Record<string, EventDeclaration<object, keyof Operations & string>>> =
+    NoEvents,
+>(
+  participant: Name,
+  operations: Operations,
+  events?: Events,
+): Named<Operations> & { readonly participant: Name; readonly events: Events } {
   if (!participantPattern.test(participant))
     throw new Error(
       `${participant} is no name of a participant: it is 1 to 24 letters, and begins with a small one.`,
@@ -140,10 +162,28 @@ export function defineParticipant<
   const named = Object.entries(operations).map(([name, given]) => {
     const type = activityTypeOf(participant, name);
     demandRefusals(type, given.refusals);
-    return [name, { ...given, participant, name, type }];
+    return [name, { ...given, participant, name, type, announces: announcedBy(name, events) }];
   });
-  // The compiler cannot follow names through Object.entries; each entry is built of the one that it replaces.
-  return { ...(Object.fromEntries(named) as Named<Operations>), participant };
+  demandEventTypes(participant, events ?? {});
+  // The compiler cannot follow names through Object.entries; each entry is built of the one that it replaces. Events
+  // that are left out have the type of none.
+  return {
+    ...(Object.fromEntries(named) as Named<Operations>),
+    participant,
+    events: events ?? ({} as Events),
+  };
+}
+
+const announcedBy = (operation: string, events: EventDeclarations = {}): readonly string[] =>
+  Object.entries(events).flatMap(([type, { by }]) => (by.includes(operation) ? [type] : []));
+
+function demandEventTypes(participant: string, events: EventDeclarations): void {
+  for (const type of Object.keys(events)) {
+    if (eventTypePattern.test(type)) continue;
+    throw new Error(
+      `${participant} cannot announce ${type}: an event is named like stock.reserved, in at most 64 letters.`,
+    );
+  }
 }
 
 function demandRefusals(type: string, refusals: readonly Refusal[]): void {
@@ -155,7 +195,9 @@ function demandRefusals(type: string, refusals: readonly Refusal[]): void {
 
 /** The operations of a participant, as a list. */
 export const operationsOf = (definition: Participating): readonly AnyOperation[] =>
-  Object.values<AnyOperation | string>({ ...definition }).filter((one) => typeof one === 'object');
+  Object.values<AnyOperation | EventDeclarations | string>({ ...definition }).filter(
+    (one): one is AnyOperation => typeof one === 'object' && 'verb' in one,
+  );
 
 /** The participant of an activity, by its type. */
 export const participantOf = (activity: string): string => activity.slice(0, activity.indexOf('.'));

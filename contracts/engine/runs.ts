@@ -2,6 +2,7 @@ import { act, defineParticipant, seal, type ActivitiesOf } from './definition';
 import type { ParkReason } from './failures';
 import type { AmountAtRisk } from './money';
 import type { EarlyStatus, Ending, EndingReason, HandResolution } from './transaction';
+import { transactionEvents } from './transaction-events';
 import type { Keyed } from './verdict';
 
 /** Branch of the fenced decision of a flow without a pivot of its own. */
@@ -46,17 +47,23 @@ export interface RunEnding {
 export const endingBytesMax = 262_144;
 
 /** Participant `accord`: the row of `accord.runs`. The API answers about a transaction from this row. */
-export const accord = defineParticipant('accord', {
-  /** The decision of a flow without a pivot: an act on the branch `decide`. It marks the row as decided. */
-  decide: act(),
-  /** Answers whether `decide` has happened. If not, it never will. */
-  sealDecision: seal(),
-  /** Moves the row. A move that is older than the last one, or comes after the ending, changes nothing. */
-  moveRun: act<MoveRun>(),
-  /**
-   * Writes the ending once. If an equal outcome is there already, that one stands, byte for byte.
-   * @returns fails with InvariantBroken if the other outcome is there: an alarm, and no effect.
-   */
-  endRun: act<EndRun, RunEnding>(),
-});
+export const accord = defineParticipant(
+  'accord',
+  {
+    /** The decision of a flow without a pivot: an act on the branch `decide`. It marks the row as decided. */
+    decide: act(),
+    /** Answers whether `decide` has happened. If not, it never will. */
+    sealDecision: seal(),
+    /** Moves the row. A move that is older than the last one, or comes after the ending, changes nothing. */
+    moveRun: act<MoveRun>(),
+    /**
+     * Writes the ending once. If an equal outcome is there already, that one stands, byte for byte.
+     * @returns fails with InvariantBroken if the other outcome is there: an alarm, and no effect.
+     */
+    endRun: act<EndRun, RunEnding>(),
+  },
+  transactionEvents,
+);
 export type RunsActivities = ActivitiesOf<typeof accord>;
+
+export type TransactionEventType = keyof typeof transactionEvents;

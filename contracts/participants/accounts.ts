@@ -1,6 +1,8 @@
 import { act, confirm, seal, undo } from '../engine/definition';
+import { event } from '../engine/events';
 import type { BusinessId, StepKey } from '../engine/ids';
 import { heldAmount, type Money } from '../engine/money';
+import { businessId, currency, digits, stepKey } from '../engine/schema';
 import type { Keyed } from '../engine/verdict';
 
 export interface HoldFunds extends Keyed {
@@ -92,4 +94,63 @@ export const moneyOperations = {
   cancelCredit: undo(),
   /** Answers whether the act on this branch has happened. If not, it never will. */
   sealBranch: seal(),
+};
+
+/** An amount in event data. */
+export const amountFields = {
+  currency: currency(),
+  amount: digits('Minor units of the currency, as digits.'),
+};
+const ofAccount = {
+  accountId: businessId('Account, `<tenant>.<account>`.', 'A-1001'),
+  ...amountFields,
+};
+export const partyFields = {
+  payerId: businessId('Account that pays, `<tenant>.<account>`.', 'A-1001'),
+  payeeId: businessId('Account that is paid, `<tenant>.<account>`.', 'M-1001'),
+};
+const moved = { ...partyFields, ...amountFields };
+
+export const moneyEvents = {
+  'funds.held': event({
+    by: ['holdFunds', 'reserveDebit'],
+    when: 'Money of the account is set aside.',
+    data: ofAccount,
+  }),
+  'funds.released': event({
+    by: ['releaseFunds'],
+    when: 'Money that was set aside is free again.',
+    data: ofAccount,
+  }),
+  'funds.captured': event({
+    by: ['captureFunds'],
+    when: 'Money that was set aside is booked: both legs.',
+    data: moved,
+  }),
+  'funds.holdConsumed': event({
+    by: ['captureFunds'],
+    when: 'A capture has consumed this hold.',
+    key: '`holdKey`, the step that set the money aside: sequence 2',
+    data: { holdKey: stepKey('The hold, `<gid>/<branch>`.'), ...amountFields },
+  }),
+  'funds.debited': event({
+    by: ['confirmDebit'],
+    when: 'Money that was set aside for one payee is booked: both legs.',
+    data: moved,
+  }),
+  'funds.creditReserved': event({
+    by: ['reserveCredit'],
+    when: 'Money is promised to the account.',
+    data: ofAccount,
+  }),
+  'funds.credited': event({
+    by: ['confirmCredit'],
+    when: 'Promised money is booked: both legs.',
+    data: ofAccount,
+  }),
+  'funds.creditReleased': event({
+    by: ['cancelCredit'],
+    when: 'The promise is taken back.',
+    data: ofAccount,
+  }),
 };

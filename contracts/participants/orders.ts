@@ -1,7 +1,8 @@
-import type { Envelope } from '../engine/events';
+import { event, type EnvelopeOf } from '../engine/events';
 import { act, confirm, defineParticipant, undo, type ActivitiesOf } from '../engine/definition';
 import type { BusinessId } from '../engine/ids';
 import type { Money } from '../engine/money';
+import { businessId, fields, listOf, money, optional, whole } from '../engine/schema';
 import type { Keyed } from '../engine/verdict';
 
 export interface OrderLine {
@@ -30,34 +31,62 @@ export interface CreateOrder extends Keyed {
 export const orderStatuses = ['created', 'completed', 'cancelled'] as const;
 export type OrderStatus = (typeof orderStatuses)[number];
 
+const orderId = businessId('Order, `<tenant>.<order>`.', 'O-1001');
+/** Consumers see the stream of an order in the order of its versions. */
+const stream = { key: '`orderId`: `order.created` has sequence 1, the ending 2' };
+
 /** Participant `orders`. Every activity is safe to repeat: a key that took effect answers with its first result. */
-export const orders = defineParticipant('orders', {
-  /**
-   * Writes the order with its lines, first event of its stream. Undone by `cancelOrder`.
-   *
-   * @returns refuses with ParticipantRefused (the order exists already); fails with LockLost (the customer's row holds
-   *   a newer fencing token: nothing is written, acquire and act
-   *   again), Fenced, IdempotencyConflict.
-   */
-  createOrder: act<CreateOrder>({ refusals: ['ParticipantRefused'], reserves: true }),
-  /** Undoes `createOrder`: the order stays, with the status cancelled. */
-  cancelOrder: undo(),
-  /** Completes the order; a confirm, on the branch of `createOrder`. InvariantBroken without it. */
-  completeOrder: confirm(),
-});
+export const orders = defineParticipant(
+  'orders',
+  {
+    /**
+     * Writes the order with its lines, first event of its stream. Undone by `cancelOrder`.
+     *
+     * @returns refuses with ParticipantRefused (the order exists already); fails with LockLost (the customer's row holds
+     *   a newer fencing token: nothing is written, acquire and act
+     *   again), Fenced, IdempotencyConflict.
+     */
+    createOrder: act<CreateOrder>({ refusals: ['ParticipantRefused'], reserves: true }),
+    /** Undoes `createOrder`: the order stays, with the status cancelled. */
+    cancelOrder: undo(),
+    /** Completes the order; a confirm, on the branch of `createOrder`. InvariantBroken without it. */
+    completeOrder: confirm(),
+  },
+  {
+    'order.created': event({
+      ...stream,
+      by: ['createOrder'],
+      when: 'The order is written, and waits for its ending.',
+      data: {
+        orderId,
+        customerId: businessId('Customer, `<tenant>.<customer>`.', 'C-1001'),
+        amount: money('Amount to pay. 0: a coupon covers the whole price.', 0),
+        lines: listOf(
+          fields({
+            sku: businessId('Stock keeping unit, `<tenant>.<sku>`.', 'S-1001'),
+            quantity: whole('Pieces.', { minimum: 1, example: 2 }),
+            unitPrice: money('Price of one piece.'),
+          }),
+          'Lines of the order.',
+        ),
+        discount: optional(money('Discount of a coupon. Left out: none.')),
+      },
+    }),
+    'order.completed': event({
+      ...stream,
+      by: ['completeOrder'],
+      when: 'The order is final.',
+      data: { orderId },
+    }),
+    'order.cancelled': event({
+      ...stream,
+      by: ['cancelOrder'],
+      when: 'The order is taken back. It stays, as cancelled.',
+      data: { orderId },
+    }),
+  },
+);
 export type OrdersActivities = ActivitiesOf<typeof orders>;
 
-export type OrderCreated = Envelope<
-  'order.created',
-  {
-    readonly orderId: BusinessId;
-    readonly customerId: BusinessId;
-    readonly amount: Money;
-    readonly lines: readonly OrderLine[];
-    /** Left out: none. */
-    readonly discount?: Money;
-  }
->;
-export type OrderCompleted = Envelope<'order.completed', { readonly orderId: BusinessId }>;
-export type OrderCancelled = Envelope<'order.cancelled', { readonly orderId: BusinessId }>;
-export type OrderEvent = OrderCreated | OrderCompleted | OrderCancelled;
+/** An event of an order, as its consumers get it. */
+export type OrderEvent = EnvelopeOf<typeof orders>;

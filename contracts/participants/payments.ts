@@ -1,9 +1,18 @@
-import type { FundsHold } from './accounts';
+import { amountFields, partyFields, type FundsHold } from './accounts';
 import { act, retriableAct, undo } from '../engine/definition';
+import { event } from '../engine/events';
 import type { BusinessId, StepKey } from '../engine/ids';
 import { heldAmount, type Money } from '../engine/money';
-import type { ChargebackLimits, RiskAssessment, RiskPolicy } from './risk';
+import {
+  riskDecisions,
+  riskRules,
+  riskSeverities,
+  type ChargebackLimits,
+  type RiskAssessment,
+  type RiskPolicy,
+} from './risk';
 import type { EarlyStatus, TransactionInput } from '../engine/transaction';
+import { businessId, fields, listOf, nullable, oneOf, text, whole } from '../engine/schema';
 import type { Keyed } from '../engine/verdict';
 
 export const paymentStatuses = [
@@ -214,4 +223,125 @@ export const paymentOperations = {
   withdrawRefundReview: undo(),
   /** After the capture: the refund is `completed`, and the refunded sum of the payment has grown. */
   completeRefund: retriableAct<CompleteRefund>(),
+};
+
+const payment = {
+  paymentId: businessId('Payment, `<tenant>.<payment>`.', 'P-1001'),
+  status: oneOf(paymentStatuses, 'Status of the payment after the change.'),
+};
+const refundId = businessId('Refund, `<tenant>.<refund>`.', 'R-1001');
+const review = {
+  decision: oneOf(['approve', 'reject'], 'Decision of a person.'),
+  note: nullable(text('Note of the person.', 'Known customer.'), '`null`: no note.'),
+};
+const refund = { ...payment, refundId, ...amountFields };
+
+/** Every change of a payment announces one of these. */
+export const paymentEvents = {
+  'payment.opened': event({
+    by: ['openPayment'],
+    when: 'The payment is written as pending.',
+    data: { ...payment, ...partyFields, ...amountFields },
+  }),
+  'payment.assessed': event({
+    by: ['assessRisk'],
+    when: 'The rules of risk have decided.',
+    data: {
+      ...payment,
+      decision: oneOf(riskDecisions, '`review`: a person decides.'),
+      score: whole('Sum of the scores of all reasons.', { example: 40 }),
+      reasons: listOf(
+        fields({
+          rule: oneOf(riskRules, 'Rule that found something.'),
+          severity: oneOf(riskSeverities, '`critical` declines at any score.'),
+          score: whole('Score of the finding.', { example: 40 }),
+          detail: text('Sentence for a person.', 'The first payment to this payee.'),
+        }),
+        'Findings, in the order of the rules.',
+      ),
+    },
+  }),
+  'payment.riskCleared': event({
+    by: ['clearRisk'],
+    when: 'The assessment is taken back: the payment no longer counts for the payer.',
+    data: payment,
+  }),
+  'payment.reviewed': event({
+    by: ['recordReview'],
+    when: 'A person has decided on a payment in review.',
+    data: { ...payment, ...review },
+  }),
+  'payment.reviewWithdrawn': event({
+    by: ['withdrawReview'],
+    when: 'The decision of the person is taken back.',
+    data: payment,
+  }),
+  'payment.authorised': event({
+    by: ['authorisePayment'],
+    when: "The payer's money is set aside.",
+    data: { ...payment, ...partyFields, ...amountFields },
+  }),
+  'payment.authorisationVoided': event({
+    by: ['voidAuthorisation'],
+    when: "The payer's money is free again.",
+    data: payment,
+  }),
+  'payment.completed': event({
+    by: ['completePayment'],
+    when: 'The money is booked. Both parties are to be notified.',
+    data: {
+      ...payment,
+      ...partyFields,
+      ...amountFields,
+      notification: fields(
+        {
+          type: oneOf(['notification.requested'], 'Kind of the request.'),
+          recipients: listOf(
+            businessId('Account, `<tenant>.<account>`.', 'A-1001'),
+            'Accounts whose holders are to be notified.',
+          ),
+        },
+        'Request to notify.',
+      ),
+    },
+  }),
+  'payment.declined': event({
+    by: ['closePayment'],
+    when: 'Risk or a person has rejected the payment. No money has moved.',
+    data: payment,
+  }),
+  'payment.failed': event({
+    by: ['closePayment'],
+    when: 'The payment is taken back for another reason. No money has moved.',
+    data: payment,
+  }),
+  'refund.reserved': event({
+    by: ['reserveRefund'],
+    when: 'The refunded amount is set aside.',
+    data: {
+      ...refund,
+      kind: oneOf(refundKinds, 'A chargeback was decided by the bank of the payer.'),
+      reason: text('Reason that the caller gave.', 'Goods returned.'),
+    },
+  }),
+  'refund.reviewed': event({
+    by: ['recordRefundReview'],
+    when: 'A person has decided on a chargeback.',
+    data: { ...payment, refundId, ...review },
+  }),
+  'refund.reviewWithdrawn': event({
+    by: ['withdrawRefundReview'],
+    when: 'The decision of the person is taken back.',
+    data: { ...payment, refundId },
+  }),
+  'refund.completed': event({
+    by: ['completeRefund'],
+    when: 'The refunded money is booked.',
+    data: refund,
+  }),
+  'refund.cancelled': event({
+    by: ['cancelRefund'],
+    when: 'The refunded amount is free again.',
+    data: refund,
+  }),
 };

@@ -6,7 +6,8 @@ export type RiskDecision = (typeof riskDecisions)[number];
 /** Implementations: activities/accounts/risk-rules.ts. Reasons are shown in this order. */
 export const riskRules = ['blocked_account', 'amount_limit', 'velocity', 'new_payee'] as const;
 export type RiskRule = (typeof riskRules)[number];
-export type RiskSeverity = 'info' | 'warning' | 'critical';
+export const riskSeverities = ['info', 'warning', 'critical'] as const;
+export type RiskSeverity = (typeof riskSeverities)[number];
 
 /** Finding of a rule. `critical` declines at any score. */
 export interface RiskReason {

@@ -1,7 +1,9 @@
 import { act, retriableAct } from '../engine/definition';
+import { event } from '../engine/events';
 import type { BusinessId, Gid, Tenant } from '../engine/ids';
 import type { Currency } from '../engine/money';
 import type { TransactionInput } from '../engine/transaction';
+import { businessId, currency, digits, text, whole } from '../engine/schema';
 import type { Keyed } from '../engine/verdict';
 
 /** Maximum rows of one page. Each page is one SQL transaction. */
@@ -98,3 +100,32 @@ export interface SettleDayActivities {
     request: SettlementScope & { readonly day: string; readonly deadlineAt: number },
   ): Promise<{ readonly gid: Gid; readonly input: object } | null>;
 }
+
+const settlementId = businessId('Settlement, `<tenant>.<currency>-<day>`.', 'EUR-2026-11-20');
+
+export const settlementEvents = {
+  'settlement.opened': event({
+    by: ['openSettlement'],
+    when: 'The settlement of one currency and day of a tenant is written.',
+    data: { settlementId, currency: currency(), day: text('Day, UTC.', '2026-11-20') },
+  }),
+  'settlement.pageClaimed': event({
+    by: ['claimSettlementPage'],
+    when: 'A page of movements belongs to the settlement.',
+    data: {
+      settlementId,
+      page: whole('Number of the page, from 1.', { minimum: 1 }),
+      claimed: whole('Movements of the page.', { example: 1_000 }),
+    },
+  }),
+  'settlement.closed': event({
+    by: ['closeSettlement'],
+    when: 'The report of the settlement is final.',
+    data: {
+      settlementId,
+      movements: digits('Number of movements, as digits.', '1204'),
+      credited: digits('Minor units that merchants got, as digits.', '1250000'),
+      debited: digits('Minor units that merchants gave, as digits.', '4200'),
+    },
+  }),
+};

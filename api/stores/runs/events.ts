@@ -1,12 +1,12 @@
 import { transactionsTopic } from '../../../contracts/engine/events';
 import { eventIdOf, type Gid } from '../../../contracts/engine/ids';
-import { rowBranch } from '../../../contracts/engine/runs';
+import { rowBranch, type TransactionEventType } from '../../../contracts/engine/runs';
 import type { Statements } from '../database';
 
 interface TransactionEvent {
   readonly gid: Gid;
   /** What happened to the transaction, past tense; the event is `transaction.<op>`. */
-  readonly op: string;
+  readonly op: 'accepted' | 'compensated' | 'booked';
   /** The row's version: events of a transaction are in the order of its versions. */
   readonly sequence: number;
   readonly epoch: number;
@@ -24,7 +24,7 @@ export async function announce(sql: Statements, event: TransactionEvent): Promis
       rowBranch,
       event.op,
       transactionsTopic,
-      `transaction.${event.op}`,
+      `transaction.${event.op}` satisfies TransactionEventType,
       event.gid,
       event.sequence,
       JSON.stringify(event.data),

@@ -69,8 +69,7 @@ export function holdingOf<Request extends object>(
           return { key, ok: false, failure: refusal, detail } as const;
         }
         free.set(id, left);
-        const event = { type: `${table}.held`, data: { id, amount } };
-        return { key, ok: true, result: { holdKey: key }, event } as const;
+        return { key, ok: true, result: { holdKey: key } } as const;
       });
       for (const { key, id, amount } of asked.filter((_, at) => decided[at]?.ok)) {
         const { gid, branch } = effectOf(key);
@@ -88,8 +87,7 @@ export function holdingOf<Request extends object>(
       for (const { id, amount } of holds)
         await add(sql, table, id, { held: -amount, [to]: amount });
       await endHolds(sql, keys, to);
-      const type = `${table}.${to}`;
-      return new Map(holds.map(({ key, ...data }) => [key, { type, data }] as const));
+      return undefined;
     },
   });
 

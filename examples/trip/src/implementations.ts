@@ -19,10 +19,7 @@ const money = holdingOf<HoldMoney>('accounts', 'InsufficientFunds', ({ accountId
 const capture: ActImplementation<Capture, null> = {
   content: ({ holdKey, payeeId, cents }) => ({ holdKey, payeeId, cents }),
   rows: () => 3,
-  consumes: {
-    keyOf: ({ holdKey }) => holdKey,
-    event: ({ holdKey }) => ({ type: 'accounts.holdConsumed', data: { holdKey } }),
-  },
+  consumes: { keyOf: ({ holdKey }) => holdKey },
   async effect(sql, requests) {
     const holdKeys = requests.map(({ holdKey }) => holdKey);
     const holds = new Map((await holdsOf(sql, holdKeys)).map((hold) => [hold.key, hold]));
@@ -41,8 +38,7 @@ const capture: ActImplementation<Capture, null> = {
         await add(sql, 'accounts', payerId, { held: -cents });
         await add(sql, 'accounts', payeeId, { free: cents });
         await endHolds(sql, [holdKey], 'taken');
-        const event = { type: 'accounts.paid', data: { payerId, payeeId, cents } };
-        decided.push({ key, ok: true, result: null, event });
+        decided.push({ key, ok: true, result: null });
       }
     }
     return decided;

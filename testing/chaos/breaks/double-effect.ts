@@ -9,7 +9,6 @@ export {
   insertHolds,
   lockAccounts,
   lockHolds,
-  moneyEvent,
   moveMoney,
   namesOf,
   openHold,

@@ -8,7 +8,6 @@ export {
   insertHolds,
   lockAccounts,
   lockHolds,
-  moneyEvent,
   moveMoney,
   namesOf,
   openHold,

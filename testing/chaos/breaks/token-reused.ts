@@ -8,7 +8,7 @@ export {
   announce,
   attemptAgeMaxMs,
   byEffect,
-  effectEvent,
+  effectEvents,
   failed,
   miscounted,
   rowOf,

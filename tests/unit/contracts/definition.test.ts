@@ -12,6 +12,8 @@ import {
   seal,
   undo,
 } from '../../../contracts/engine/definition';
+import { event } from '../../../contracts/engine/events';
+import { whole } from '../../../contracts/engine/schema';
 import { shopParticipants } from '../../../contracts/participants';
 import { regions } from '../../../contracts/regions/regions';
 import { accord } from '../../../contracts/engine/runs';
@@ -40,13 +42,20 @@ const room = {
   effect: () => Promise.resolve([]),
 };
 const guestBook = { content: () => ({}), rows: () => 1, effect: () => Promise.resolve([]) };
-const followUp = { effect: () => Promise.resolve(new Map()) };
+const followUp = { effect: () => Promise.resolve(undefined) };
 const implementations = {
   holdRoom: room,
   releaseRoom: followUp,
   confirmRoom: followUp,
   writeGuestBook: guestBook,
 };
+
+const kept = { key: 'a:b.c/hold', ok: true, result: null } as const;
+const bedHeld = event({
+  by: ['hold'],
+  when: 'A bed is set aside.',
+  data: { beds: whole('Beds.') },
+});
 
 /** Its calls are never made: these lines must not compile. */
 const mistakes = (fence: Fence, keyed: Keyed): void => {
@@ -59,6 +68,21 @@ const mistakes = (fence: Fence, keyed: Keyed): void => {
   implement(hotel, { ...implementations, holdRoom: strange });
   // @ts-expect-error a request without its rooms
   void implement(hotel, implementations)(fence).holdRoom([{ ...keyed, hotelId: 'h' }]);
+  const announcing = (type: string) => ({
+    ...room,
+    effect: () => Promise.resolve([{ ...kept, event: { type, data: {} } }]),
+  });
+  // @ts-expect-error an event of a participant that declares none
+  implement(hotel, { ...implementations, holdRoom: announcing('room.held') });
+  const inn = defineParticipant('inn', { hold: act() }, { 'bed.held': bedHeld });
+  const bed = { content: () => ({}), rows: () => 1 };
+  const told = <Type extends string>(type: Type) =>
+    Promise.resolve([{ ...kept, event: { type, data: { beds: 1 } } }] as const);
+  implement(inn, { hold: { ...bed, effect: () => told('bed.held') } });
+  // @ts-expect-error an event that it does not declare
+  implement(inn, { hold: { ...bed, effect: () => told('bed.stolen') } });
+  // @ts-expect-error an event of an operation that does not exist
+  defineParticipant('inn', { keep: act() }, { 'bed.held': bedHeld });
   // @ts-expect-error a refusal of an undo: what was done is taken back, whatever the business thinks of it
   undo({ refusals: ['NoRoomLeft'] });
   // @ts-expect-error a refusal of a confirm
@@ -125,6 +149,18 @@ describe('a participant that is declared once', () => {
     expect(() => defineParticipant('hotel', { hold: act({ refusals: [refusal] }) })).toThrow(
       `hotel.hold cannot refuse with ${refusal}: ${why}.`,
     );
+  });
+
+  it('cannot announce an event of another form of name', () => {
+    const held = event({ by: ['hold'], when: 'Held.', data: {} });
+    expect(() => defineParticipant('inn', { hold: act() }, { held })).toThrow(
+      'inn cannot announce held: an event is named like stock.reserved, in at most 64 letters.',
+    );
+  });
+
+  it('says of each operation which events it may announce', () => {
+    const inn = defineParticipant('inn', { hold: act(), free: undo() }, { 'bed.held': bedHeld });
+    expect([inn.hold.announces, inn.free.announces]).toEqual([['bed.held'], []]);
   });
 
   it('is in the register under the type of each of its operations', () => {

@@ -1,9 +1,8 @@
-import { z } from 'zod';
-
-import type { OrderEvent } from '../../../contracts/participants/orders';
+import { orders, type OrderEvent } from '../../../contracts/participants/orders';
 import { partsOfBusinessId, type BusinessId, type Tenant } from '../../../contracts/engine/ids';
-import { currencies, minorUnitsMax, type Money } from '../../../contracts/engine/money';
+import { isCurrency, type Money } from '../../../contracts/engine/money';
 import type { OrderLine, OrderStatus } from '../../../contracts/participants/orders';
+import { recordSchemaOf } from '../record-schema';
 
 /** What an event says about the view of its order. */
 export interface OrderViewChange {
@@ -28,43 +27,7 @@ export class UnreadableEvent extends Error {
   override readonly name = 'UnreadableEvent';
 }
 
-const businessId = z.string().refine((id) => partsOfBusinessId(id) !== undefined, 'not an id');
-const money = z.object({
-  currency: z.enum(currencies, 'no currency of ISO 4217 that has minor units'),
-  minorUnits: z.int().min(1).max(minorUnitsMax),
-});
-const price = money.extend({ minorUnits: z.int().min(0).max(minorUnitsMax) }); // Free by its coupon.
-const line = z.object({ sku: businessId, quantity: z.int().min(1), unitPrice: money });
-
-const envelope = {
-  eventId: z.string().min(1).max(255),
-  gid: z.string(),
-  aggregateId: z.string(),
-  sequence: z.int().min(1),
-  occurredAt: z.iso.datetime(),
-};
-const eventSchema: z.ZodType<OrderEvent> = z.discriminatedUnion('type', [
-  z.object({
-    ...envelope,
-    type: z.literal('order.created'),
-    data: z.object({
-      orderId: businessId,
-      customerId: businessId,
-      amount: price,
-      lines: z.array(line),
-    }),
-  }),
-  z.object({
-    ...envelope,
-    type: z.literal('order.completed'),
-    data: z.object({ orderId: businessId }),
-  }),
-  z.object({
-    ...envelope,
-    type: z.literal('order.cancelled'),
-    data: z.object({ orderId: businessId }),
-  }),
-]);
+const eventSchema = recordSchemaOf(orders);
 
 const statuses = {
   'order.created': 'created',
@@ -93,17 +56,27 @@ export function orderViewChangeOf(value: Buffer | null): OrderViewChange {
   };
 }
 
-const factsOf = ({ customerId, amount, lines }: OrderFacts): OrderFacts => ({
-  customerId,
-  amount,
-  lines,
-});
+function factsOf({ customerId, amount, lines }: OrderFacts): OrderFacts {
+  const facts = { customerId, amount, lines };
+  demandCurrencies(facts);
+  return facts;
+}
 
 function orderEventOf(value: Buffer | null): OrderEvent {
   const parsed = eventSchema.safeParse(jsonOf(value));
   if (parsed.success) return parsed.data;
   const reasons = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
   throw new UnreadableEvent(`Not an order event: ${reasons.join('; ')}`);
+}
+
+/** Amounts are stored and shown by their currency, so its minor units must be known. */
+function demandCurrencies({ amount, lines }: OrderFacts): void {
+  for (const { currency } of [amount, ...lines.map(({ unitPrice }) => unitPrice)]) {
+    if (isCurrency(currency)) continue;
+    throw new UnreadableEvent(
+      `Not an order event: ${String(currency)} is no currency of ISO 4217 that has minor units.`,
+    );
+  }
 }
 
 function jsonOf(value: Buffer | null): unknown {

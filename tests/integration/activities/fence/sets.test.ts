@@ -15,7 +15,11 @@ import { aGid, aKey, fencedAccounts, type FencedAccounts } from '../../../suppor
 
 const holdFunds = actSpecOf(definition.holdFunds, holding);
 const captureFunds = actSpecOf(definition.captureFunds, capturing);
-const releaseFunds: FollowUpSpec = { ...release, activity: 'accounts.releaseFunds' };
+const releaseFunds: FollowUpSpec = {
+  ...release,
+  activity: 'accounts.releaseFunds',
+  announces: definition.releaseFunds.announces,
+};
 const eur = (minorUnits: number) => ({ currency: 'EUR', minorUnits }) as const;
 
 describe('the fence, a set at a time', () => {
@@ -243,6 +247,7 @@ interface Plan {
 /** A confirm in the style of TCC: what was held is spent for good, out of the books. */
 const confirmHold: FollowUpSpec = {
   activity: 'accounts.confirmHold',
+  announces: ['funds.kept'],
   effect: (_sql, keys) =>
     Promise.resolve(new Map(keys.map((key) => [key, { type: 'funds.kept', data: {} }] as const))),
 };

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { HoldFunds } from '../../../../contracts/participants/accounts';
 import { batchItemsMax, setBytesMax, setRowsMax } from '../../../../contracts/engine/verdict';
 import { attemptAgeMaxMs } from '../../../../activities/fence/session';
-import type { ActSpec } from '../../../../activities/fence/participant';
+import type { ActSpec, OutboxEvent } from '../../../../activities/fence/participant';
 import { holdFunds as holding } from '../../../../activities/accounts/accounts-store';
 import { actSpecOf } from '../../../../activities/fence/implement';
 import { accounts } from '../../../../contracts/participants';
@@ -139,6 +139,7 @@ describe('the fence, one effect at a time', () => {
     const { fence, holdFunds: hold, releaseFunds } = bank.participant();
     const confirm = {
       activity: 'accounts.confirmHold',
+      announces: [],
       effect: () => Promise.reject(new Error('never')),
     };
     const request = await aHold();
@@ -246,6 +247,46 @@ describe('the fence, one effect at a time', () => {
     expect(await hold([request])).toEqual([refusal]);
     expect(await releaseFunds([request])).toMatchObject([{ ok: true, fence: 'refused' }]);
     expect(await bank.balance(accountId)).toEqual({ free: 10, held: 0 });
+  });
+
+  it('writes nothing for an event that its operation does not declare, or for one that is missing', async () => {
+    const { fence } = bank.participant();
+    const request = await aHold();
+    const saying = (event: OutboxEvent | null): ActSpec<HoldFunds, unknown> => ({
+      ...holdFunds,
+      async effect(sql, requests) {
+        const decided = await holdFunds.effect(sql, requests);
+        return decided.map((one) => (one.ok ? { ...one, event } : one));
+      },
+    });
+    await expect(fence.act(saying({ type: 'funds.stolen', data: {} }), [request])).rejects.toThrow(
+      'accounts.holdFunds announced funds.stolen, which its participant does not declare for it.',
+    );
+    await expect(fence.act(saying(null), [request])).rejects.toThrow(
+      'accounts.holdFunds announced nothing, although it declares funds.held.',
+    );
+    expect(await bank.row(request.key)).toBeUndefined();
+    expect(await bank.balance(request.accountId)).toEqual({ free: 100, held: 0 });
+  });
+
+  it('announces the generic event of an operation that declares none', async () => {
+    const { fence } = bank.participant();
+    const request = await aHold();
+    const silent: ActSpec<HoldFunds, unknown> = {
+      ...holdFunds,
+      announces: [],
+      async effect(sql, requests) {
+        const decided = await holdFunds.effect(sql, requests);
+        return decided.map((one) => (one.ok ? { key: one.key, ok: true, result: null } : one));
+      },
+    };
+    expect(await fence.act(silent, [request])).toMatchObject([{ ok: true }]);
+    const events = await bank.admin.select(
+      'SELECT type, topic, sequence, payload FROM outbox WHERE aggregate_id = ?',
+      [request.key],
+    );
+    const generic = { type: 'accounts.holdFunds', topic: 'accord.accounts', sequence: 1 };
+    expect(events).toEqual([{ ...generic, payload: {} }]);
   });
 
   it('does not record a refusal after the pivot: an operator may try again', async () => {

@@ -58,6 +58,7 @@ function countingBusiness(isRefusing: boolean) {
   const event = { type: 'test.counted', data: {} } as const;
   const act: ActSpec<Keyed, { readonly answer: number }> = {
     activity: 'test.act',
+    announces: [event.type],
     reserves: true,
     refusals: ['OutOfStock'],
     refusalsAre: 'recorded',
@@ -77,6 +78,7 @@ function countingBusiness(isRefusing: boolean) {
   };
   const followUp = (op: 'confirm' | 'undo'): FollowUpSpec => ({
     activity: `test.${op}`,
+    announces: [event.type],
     effect: (_sql, keys) => {
       ran[op] += keys.length;
       return Promise.resolve(new Map(keys.map((key) => [key, event])));

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Producer } from 'kafkajs';
 
 import type { SqlPool } from '../../../../activities/fence/sql-transaction';
-import type { OrderCreated, OrderEvent } from '../../../../contracts/participants/orders';
+import type { OrderEvent } from '../../../../contracts/participants/orders';
 import type { EventProcessor } from '../../../../workers/consumers/event-processor';
 import { createConsumer, type Consumer } from '../../../../workers/consumers/kafka-consumer';
 import {
@@ -90,7 +90,7 @@ const facts = {
   customerId: 'acme.C-1',
   amount: { currency: 'EUR', minorUnits: 1_250 },
   lines: [{ sku: 'acme.S-1', quantity: 2, unitPrice: { currency: 'EUR', minorUnits: 625 } }],
-} satisfies Omit<OrderCreated['data'], 'orderId'>;
+} satisfies Omit<Extract<OrderEvent, { type: 'order.created' }>['data'], 'orderId'>;
 
 const stem = (orderId: string, sequence: number, op: string) => ({
   eventId: `order:${orderId}/createOrder/${op}/1`,
