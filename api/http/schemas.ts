@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { application } from '../../contracts/engine/application';
 import { partsOfBusinessId, referencePattern } from '../../contracts/engine/ids';
-import { minorUnitsMax } from '../../contracts/engine/money';
+import { isCurrency, minorUnitsMax } from '../../contracts/engine/money';
 import { deadlineMs } from '../../contracts/engine/transaction';
 import { subjectPattern } from './people';
 
@@ -54,6 +54,12 @@ export const currencyCode = z
   .string()
   .regex(/^[A-Z]{3}$/, 'must be three capital letters, such as EUR')
   .meta({ description: 'ISO 4217, such as `EUR`; of those with a minor unit.' });
+
+/** A currency that Accord moves, typed as contracts have it. Any other is 400, with this message at its field. */
+export const knownCurrency = currencyCode.refine(
+  isCurrency,
+  'must be a currency of ISO 4217 that has minor units',
+);
 
 /** Money of a request. */
 export const money = z

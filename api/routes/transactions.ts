@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { partsOfGid } from '../../contracts/engine/ids';
-import { isCurrency, minorUnitsMax } from '../../contracts/engine/money';
+import { minorUnitsMax } from '../../contracts/engine/money';
 import { handStates } from '../../contracts/engine/resolutions';
 import { earlyStatuses, runStates } from '../../contracts/engine/transaction';
 import type { Cursors } from '../http/cursor';
@@ -11,11 +11,11 @@ import { preferenceOf } from '../http/preference';
 import { callerGone, principalOf, waitingHandlerMs, type Api } from '../http/route-rules';
 import { runViewOf, runViewSchema } from '../transactions/run-view';
 import {
-  currencyCode,
   cursor,
   flag,
   flowName,
   gidParams,
+  knownCurrency,
   limit,
   listOf,
   reference,
@@ -43,9 +43,7 @@ export const selectionFields = {
   lane: z.enum(['single', 'batch']).optional(),
   region: word.optional(),
   /** A misspelt one would find nothing, and look as if nothing were at risk. */
-  currency: currencyCode
-    .refine(isCurrency, 'must be a currency of ISO 4217 that has minor units')
-    .optional(),
+  currency: knownCurrency.optional(),
   minAtRisk: amount.optional(),
   acceptedAfter: z.iso.datetime().optional(),
   acceptedBefore: z.iso.datetime().optional(),
