@@ -58,11 +58,11 @@ export {
   whole,
   type Schema,
 } from '../contracts/engine/schema';
+export { defineFlow, type FlowDefinition } from '../contracts/engine/flow-definition';
 export {
   compensable,
   confirms,
   counted,
-  defineFlow,
   pivot,
   repeated,
   retired,
@@ -70,7 +70,6 @@ export {
   reviewed,
   tcc,
   withoutUndo,
-  type FlowDefinition,
   type Step,
 } from '../contracts/engine/steps';
 export { transactionsTaskQueue } from '../contracts/engine/task-queues';

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 
 import { application } from '../../contracts/engine/application';
 import { businessIdOf, type BusinessId, type Flow, type Tenant } from '../../contracts/engine/ids';
-import type { FlowDefinition } from '../../contracts/engine/steps';
+import type { FlowDefinition } from '../../contracts/engine/flow-definition';
 import type { TransactionInput } from '../../contracts/engine/transaction';
 import type { FieldError } from '../http/errors';
 import { deadlineFaults, refuse } from '../http/refusals';

@@ -5,7 +5,7 @@ import type { Refusal } from './failures';
 import { isOperatorFlow, operatorFlows, type Flow } from './ids';
 import { decideStep, plannedStepIn, planStepsOf, stepsOfPlan, type PlannedStep } from './plan';
 import { accord } from './runs';
-import type { FlowDefinition } from './steps';
+import type { FlowDefinition } from './flow-definition';
 import type { TransactionInput } from './transaction';
 
 export interface Application {

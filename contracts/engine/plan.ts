@@ -3,7 +3,8 @@
  * persons use it.
  */
 import { accord, decideBranch } from './runs';
-import { pivot, retiredNameOf, type AnyStep, type FlowDefinition } from './steps';
+import { retiredNameOf, type FlowDefinition } from './flow-definition';
+import { pivot, type AnyStep } from './steps';
 import type { StepKind, TransactionInput } from './transaction';
 
 /** One step of a flow as it is planned. */

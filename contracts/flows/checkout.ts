@@ -3,7 +3,8 @@ import { inventory, stockAtRisk } from '../participants/inventory';
 import { heldAmount, isFree, type Money } from '../engine/money';
 import { orders, type OrderLine } from '../participants/orders';
 import { accounts } from '../participants';
-import { defineFlow, tcc } from '../engine/steps';
+import { defineFlow } from '../engine/flow-definition';
+import { tcc } from '../engine/steps';
 import type { BusinessId } from '../engine/ids';
 import type { TransactionInput } from '../engine/transaction';
 

@@ -1,7 +1,8 @@
 import { heldAmount } from '../engine/money';
 import { accounts } from '../participants';
 import type { PaymentInput } from '../participants/payments';
-import { compensable, defineFlow, pivot, retriable, reviewed } from '../engine/steps';
+import { defineFlow } from '../engine/flow-definition';
+import { compensable, pivot, retriable, reviewed } from '../engine/steps';
 
 /** A payment. It is reviewed by a person only if the assessment demands it. */
 export const payment = defineFlow<PaymentInput>()({

@@ -1,7 +1,8 @@
 import { heldAmount } from '../engine/money';
 import { accounts } from '../participants';
 import type { RefundInput } from '../participants/payments';
-import { compensable, defineFlow, pivot, retriable, reviewed } from '../engine/steps';
+import { defineFlow } from '../engine/flow-definition';
+import { compensable, pivot, retriable, reviewed } from '../engine/steps';
 
 /** A refund, or a chargeback that a person may have to review. */
 export const refund = defineFlow<RefundInput>()({

@@ -1,6 +1,7 @@
 import { accounts } from '../participants';
 import type { SettlementInput } from '../participants/settlements';
-import { defineFlow, pivot, repeated, retriable } from '../engine/steps';
+import { defineFlow } from '../engine/flow-definition';
+import { pivot, repeated, retriable } from '../engine/steps';
 
 /** A settlement: opened once for a tenant, currency and day, filled page by page, then closed. */
 export const settlement = defineFlow<SettlementInput>()({

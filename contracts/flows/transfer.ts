@@ -1,6 +1,7 @@
 import { heldAmount, type Money } from '../engine/money';
 import { accounts } from '../participants';
-import { defineFlow, tcc } from '../engine/steps';
+import { defineFlow } from '../engine/flow-definition';
+import { tcc } from '../engine/steps';
 import type { BusinessId } from '../engine/ids';
 import type { TransactionInput } from '../engine/transaction';
 

@@ -1,5 +1,6 @@
 import { regions, type FailbackInput } from './regions';
-import { defineFlow, pivot, retriable } from '../engine/steps';
+import { defineFlow } from '../engine/flow-definition';
+import { pivot, retriable } from '../engine/steps';
 
 /** Request of every step of a rejoin. */
 export const rejoinOf = ({ cluster, region, active, epoch }: FailbackInput) => ({

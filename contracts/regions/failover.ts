@@ -1,5 +1,6 @@
 import { regions, type FailoverInput } from './regions';
-import { compensable, defineFlow, pivot, retriable, withoutUndo } from '../engine/steps';
+import { defineFlow } from '../engine/flow-definition';
+import { compensable, pivot, retriable, withoutUndo } from '../engine/steps';
 
 /** Request of every step of a switch. */
 export const switchOf = ({ cluster, from, to, kind, epoch }: FailoverInput) => ({

@@ -1,11 +1,8 @@
-import { installApplication } from '../../contracts/engine/application';
 import { shop } from '../../contracts/shop';
 import { join } from 'node:path';
 
 import { Context } from '@temporalio/activity';
 import { Client } from '@temporalio/client';
-import { Runtime } from '@temporalio/worker';
-import { Registry } from 'prom-client';
 
 import { clusterEpoch, createEpochSource } from '../../activities/fence/epoch';
 import { createFence } from '../../activities/fence/fence';
@@ -20,20 +17,15 @@ import { createSqlPool } from '../../activities/fence/sql-transaction';
 import { failoverTaskQueue } from '../../contracts/engine/task-queues';
 import { armFaults } from '../../runtime/faults/menu';
 import { clusterPremise, createInstallation, ownedDatabase } from '../../runtime/installation';
-import { createLogger } from '../../runtime/logger';
-import { createPremises, type PremisesBroken } from '../../runtime/premises';
+import { createPremises } from '../../runtime/premises';
 import { createServerClock } from '../../runtime/server-clock';
 import { temporalPremises } from '../../runtime/temporal-premises';
-import { announceReadiness } from '../../runtime/readiness';
-import { leaveOnSignal } from '../../runtime/shutdown';
 import { runProcess } from '../../runtime/start';
-import { loadFailoverConfig, unknownVariables } from '../config';
+import { loadFailoverConfig } from '../config';
 import { connectTemporal, workerClockMs } from '../dependencies';
-import { serveMetrics } from '../metrics';
-import { keepPremises } from '../premises';
+import { beginWorkerProcess } from '../worker-process';
 import { named } from '../transactions/activities';
 import { currentDelivery } from '../transactions/delivery-context';
-import { createTransactionMetrics } from '../transactions/metrics';
 import { createTransactionWorker } from '../transactions/worker';
 import { repeat } from '../../runtime/repeat';
 import { startHeartbeats } from './heartbeats';
@@ -48,18 +40,11 @@ const stuckAlarmMs = 5_000; // A switch of regions takes seconds.
 const ensureWatchEveryMs = 10_000;
 
 async function main(): Promise<void> {
-  installApplication(shop);
-  const config = loadFailoverConfig();
-  const logger = createLogger({ process: 'failover', level: config.logLevel });
-  for (const warning of unknownVariables('failover')) logger.warn(warning);
-  const isAtWork = leaveOnSignal();
-  Runtime.install({
-    shutdownSignals: ['SIGINT', 'SIGTERM'],
-    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' } } },
-  });
-  const registry = new Registry();
-  const metrics = createTransactionMetrics(registry, logger);
-  const endpoint = await serveMetrics(registry, config.metrics);
+  const { config, logger, registry, metrics, serve } = await beginWorkerProcess(
+    'failover',
+    shop,
+    loadFailoverConfig,
+  );
   const hub = createSqlPool({ url: config.hubUrl, connectionLimit });
   const active = createSqlPool({ url: config.activeUrl, connectionLimit: 2 });
   const watched = createSqlPool({ url: config.watch.url, connectionLimit: 1 });
@@ -162,25 +147,15 @@ async function main(): Promise<void> {
     { moves: createOpenMoves(hub, config.cluster, clock.now), client, store, onEvent },
     (error) => logger.warn({ err: error }, 'Runs that are lost could not be looked for.'),
   );
-  let broken: PremisesBroken | undefined;
-  const premisesWatch = keepPremises(premises, (error) => {
-    if (!broken) worker.shutdown();
-    broken ??= error;
+  await serve({
+    worker,
+    premises,
+    async close() {
+      await Promise.all([heartbeats, health, watch, lostRuns].map((each) => each.stop()));
+      await connection.close();
+      await Promise.all([hub.close(), active.close(), watched.close()]);
+    },
   });
-  logger.info({ metricsPort: endpoint.port }, 'Failover worker started.');
-  announceReadiness(config.readyFile, endpoint.port);
-  isAtWork();
-  try {
-    await worker.run();
-  } finally {
-    await Promise.all(
-      [heartbeats, health, watch, lostRuns, premisesWatch].map((each) => each.stop()),
-    );
-    await endpoint.close();
-    await connection.close();
-    await Promise.all([hub.close(), active.close(), watched.close()]);
-  }
-  if (broken) throw broken;
 }
 
 runProcess('failover', async () => {

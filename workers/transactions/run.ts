@@ -1,5 +1,4 @@
-import { Runtime, type NativeConnection } from '@temporalio/worker';
-import { Registry } from 'prom-client';
+import type { NativeConnection } from '@temporalio/worker';
 
 import { acceptJobTransaction } from '../../activities/fence/accepted-runs';
 import { poolOfParticipant } from '../../activities/fence/databases';
@@ -8,20 +7,15 @@ import { armFaults } from '../../runtime/faults/menu';
 import { createLockStore } from '../../activities/locks/lock-store';
 import { demandKeep } from '../../activities/retention/activities';
 import { createStuckMarks } from '../../activities/runs/stuck-marks';
-import { installApplication, type Application } from '../../contracts/engine/application';
+import type { Application } from '../../contracts/engine/application';
 import type { KeptSums } from '../../invariants/stored-sums';
 import { runsChannel } from '../../contracts/engine/runs';
-import { loadTransactionWorkerConfig, unknownVariables } from '../config';
+import { loadTransactionWorkerConfig } from '../config';
 import { openTransactionDependencies } from '../dependencies';
-import { createLogger } from '../../runtime/logger';
-import { createPremises, type PremisesBroken } from '../../runtime/premises';
-import { announceReadiness } from '../../runtime/readiness';
-import { leaveOnSignal } from '../../runtime/shutdown';
+import { beginWorkerProcess } from '../worker-process';
+import { createPremises } from '../../runtime/premises';
 import { runProcess } from '../../runtime/start';
-import { serveMetrics } from '../metrics';
-import { keepPremises } from '../premises';
 import { createActivities, type Implementations } from './activities';
-import { createTransactionMetrics } from './metrics';
 import { engineSchedules, ensureSchedules, type JobSchedule } from './schedules';
 import type { JobActivities, JobServices, WorkerServices } from './services';
 import { createTransactionWorker, type Workflows } from './worker';
@@ -60,18 +54,11 @@ async function work({
   jobActivities,
   storedSums = {},
 }: TransactionWorkerParts): Promise<void> {
-  installApplication(application);
-  const config = loadTransactionWorkerConfig();
-  const logger = createLogger({ process: 'transactions', level: config.logLevel });
-  for (const warning of unknownVariables('transactions')) logger.warn(warning);
-  const isAtWork = leaveOnSignal();
-  Runtime.install({
-    shutdownSignals: ['SIGINT', 'SIGTERM'],
-    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' } } },
-  });
-  const registry = new Registry();
-  const metrics = createTransactionMetrics(registry, logger);
-  const endpoint = await serveMetrics(registry, config.metrics);
+  const { config, logger, registry, metrics, serve } = await beginWorkerProcess(
+    'transactions',
+    application,
+    loadTransactionWorkerConfig,
+  );
   const dependencies = await openTransactionDependencies(config, logger);
   const { databases, redis, redisCommands, connection, client } = dependencies;
   const premises = createPremises(dependencies.premises, { logger, registry });
@@ -113,23 +100,12 @@ async function work({
       logger.warn({ err: error }, 'The schedules of the jobs could not be set.'),
     );
   }
-  let broken: PremisesBroken | undefined;
-  const watch = keepPremises(premises, (error) => {
-    if (!broken) worker.shutdown();
-    broken ??= error;
+  await serve({
+    worker,
+    premises,
+    onDrained: () => faults.reach('worker.shutdown', 'beforeAck'),
+    close: () => dependencies.close(),
   });
-  logger.info({ metricsPort: endpoint.port }, 'Transaction worker started.');
-  announceReadiness(config.readyFile, endpoint.port);
-  isAtWork();
-  try {
-    await worker.run();
-    await faults.reach('worker.shutdown', 'beforeAck');
-  } finally {
-    await watch.stop();
-    await endpoint.close();
-    await dependencies.close();
-  }
-  if (broken) throw broken;
 }
 
 /** For how long Temporal remembers a closed run, which may be reset as long as it does. */

@@ -4,7 +4,7 @@ import type { ParkReason } from '../../contracts/engine/failures';
 import { branchLengthMax, branchPattern, stepKeyOf } from '../../contracts/engine/ids';
 import type { StepKey } from '../../contracts/engine/ids';
 import type { AmountAtRisk } from '../../contracts/engine/money';
-import { retiredNameOf } from '../../contracts/engine/steps';
+import { retiredNameOf } from '../../contracts/engine/flow-definition';
 import type { StepKind } from '../../contracts/engine/transaction';
 import type { RetryBudget } from './activity-options';
 import { inStep } from './calls';

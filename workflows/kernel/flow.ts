@@ -4,7 +4,8 @@ import { stepKeyOf, type BusinessId, type Gid, type StepKey } from '../../contra
 import type { LockKind } from '../../contracts/engine/locks';
 import type { AmountAtRisk } from '../../contracts/engine/money';
 import { accord, decideBranch } from '../../contracts/engine/runs';
-import type { AnyStep, FlowDefinition, Step } from '../../contracts/engine/steps';
+import type { FlowDefinition } from '../../contracts/engine/flow-definition';
+import type { AnyStep, Step } from '../../contracts/engine/steps';
 import type {
   EarlyStatus,
   TransactionInput,

@@ -7,7 +7,8 @@ import { flowStart } from '../../../api/routes/flow-start';
 import { runApi } from '../../../api/run';
 import { defineApplication } from '../../../contracts/engine/application';
 import { act, confirm, defineParticipant, undo } from '../../../contracts/engine/definition';
-import { defineFlow, tcc } from '../../../contracts/engine/steps';
+import { defineFlow } from '../../../contracts/engine/flow-definition';
+import { tcc } from '../../../contracts/engine/steps';
 import type { TransactionInput } from '../../../contracts/engine/transaction';
 
 interface HoldRoom {

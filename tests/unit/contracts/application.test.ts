@@ -6,7 +6,8 @@ import {
   installApplication,
 } from '../../../contracts/engine/application';
 import { act, defineParticipant, undo } from '../../../contracts/engine/definition';
-import { compensable, defineFlow } from '../../../contracts/engine/steps';
+import { defineFlow } from '../../../contracts/engine/flow-definition';
+import { compensable } from '../../../contracts/engine/steps';
 import type { TransactionInput } from '../../../contracts/engine/transaction';
 import { shop } from '../../../contracts/shop';
 

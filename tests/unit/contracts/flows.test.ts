@@ -9,11 +9,11 @@ import type { OrderSagaInput } from '../../../contracts/flows/order';
 import { accounts } from '../../../contracts/participants';
 import { accord } from '../../../contracts/engine/runs';
 import { regions } from '../../../contracts/regions/regions';
+import { defineFlow } from '../../../contracts/engine/flow-definition';
 import {
   compensable,
   confirms,
   counted,
-  defineFlow,
   pivot,
   repeated,
   retired,

@@ -1,7 +1,8 @@
 import { inventory } from '../../../contracts/participants/inventory';
 import type { OrderSagaInput } from '../../../contracts/flows/order';
 import { accounts } from '../../../contracts/participants';
-import { compensable, defineFlow, pivot } from '../../../contracts/engine/steps';
+import { defineFlow } from '../../../contracts/engine/flow-definition';
+import { compensable, pivot } from '../../../contracts/engine/steps';
 import { runFlow } from '../../../workflows/kernel/flow';
 
 /** An order that is paid for although its stock could not be set aside, whatever kept it from that. */

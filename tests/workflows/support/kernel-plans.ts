@@ -16,6 +16,7 @@ import {
 } from '../../../contracts/engine/definition';
 import { stepKeyOf } from '../../../contracts/engine/ids';
 import type { EndRun } from '../../../contracts/engine/runs';
+import { type FlowDefinition } from '../../../contracts/engine/flow-definition';
 import {
   compensable,
   counted,
@@ -24,7 +25,6 @@ import {
   retriable,
   tcc,
   type AnyStep,
-  type FlowDefinition,
 } from '../../../contracts/engine/steps';
 import type { Ending, TransactionInput } from '../../../contracts/engine/transaction';
 import type { Keyed, Verb, Verdict } from '../../../contracts/engine/verdict';

@@ -1,6 +1,7 @@
 import type { OrderSagaInput } from '../../../contracts/flows/order';
 import { accounts } from '../../../contracts/participants';
-import { compensable, defineFlow, pivot } from '../../../contracts/engine/steps';
+import { defineFlow } from '../../../contracts/engine/flow-definition';
+import { compensable, pivot } from '../../../contracts/engine/steps';
 import { runFlow } from '../../../workflows/kernel/flow';
 
 /** An order whose pivot cannot be sealed: nobody could tell whether to undo it. */

@@ -1,6 +1,7 @@
 import { inventory } from '../../../../contracts/participants/inventory';
 import type { OrderSagaInput } from '../../../../contracts/flows/order';
-import { defineFlow, tcc } from '../../../../contracts/engine/steps';
+import { defineFlow } from '../../../../contracts/engine/flow-definition';
+import { tcc } from '../../../../contracts/engine/steps';
 import { runFlow } from '../../../../workflows/kernel/flow';
 
 export { orderSaga } from '../../../../workflows/flows/order';

@@ -5,7 +5,8 @@ import { planStepsOf } from '../../../../contracts/engine/plan';
 import { shop } from '../../../../contracts/shop';
 import type { OrderSagaInput } from '../../../../contracts/flows/order';
 import { accounts } from '../../../../contracts/participants';
-import { counted, defineFlow, pivot, retired } from '../../../../contracts/engine/steps';
+import { defineFlow } from '../../../../contracts/engine/flow-definition';
+import { counted, pivot, retired } from '../../../../contracts/engine/steps';
 
 const fundsOfEach = counted(accounts.holdFunds, { undo: accounts.releaseFunds, times: () => 3 });
 const plan = planStepsOf(

@@ -8,7 +8,8 @@ import {
   seal,
   undo,
 } from '../../../../contracts/engine/definition';
-import { compensable, defineFlow, pivot, retired, tcc } from '../../../../contracts/engine/steps';
+import { defineFlow } from '../../../../contracts/engine/flow-definition';
+import { compensable, pivot, retired, tcc } from '../../../../contracts/engine/steps';
 import type { TransactionInput } from '../../../../contracts/engine/transaction';
 import { faultPoints } from '../../../../runtime/faults/points';
 import { casesOf, decidingAct, outcomeOf } from '../../../../testing/projects/crash-points';
