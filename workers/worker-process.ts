@@ -23,13 +23,13 @@ export interface WorkerProcess<Config> {
    * @param close closes what the process has opened itself; called once, whatever happened.
    * @throws PremisesBroken where a server breaks what is required of it: the worker is drained first.
    */
-  serve(parts: {
+  readonly serve: (parts: {
     readonly worker: Worker;
     readonly premises: Premises;
     /** Called when the worker has drained. */
     readonly onDrained?: () => Promise<void>;
     readonly close: () => Promise<void>;
-  }): Promise<void>;
+  }) => Promise<void>;
 }
 
 interface ConfigOfEach {

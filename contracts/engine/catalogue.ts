@@ -35,7 +35,7 @@ const declaredEvents = ({ participant, events }: Participating): readonly Catalo
     example: exampleOf(data),
   }));
 
-/** Of every operation that declares none. A seal has no effect, and the engine announces its own events alone. */
+/** Generic events of operations that declare none. A seal has no effect, and the engine announces its own events alone. */
 const genericEvents = (definition: Participating): readonly CataloguedEvent[] =>
   operationsOf(definition)
     .filter(({ verb, announces, participant }) => {
