@@ -13,6 +13,7 @@ import type {
 } from '../../contracts/engine/transaction';
 import { application } from '../../contracts/engine/application';
 import type { PlannedStep } from '../../contracts/engine/plan';
+import { Problem } from '../http/errors';
 import { atRiskSchema, resolutionSchema, resolutionViewOf } from './run-view';
 import type { RunRow } from '../stores/runs/rows';
 import type { PendingCall, Temporal } from './temporal';
@@ -107,7 +108,7 @@ export interface Reader {
 
 /**
  * The explanation of a run: one that has ended left it on the row, whatever has become of the run and its workers since.
- * @throws Problem `dependency_unavailable`: it has not ended, and Temporal does not answer.
+ * @throws Problem `dependency_unavailable`: it has not ended, and Temporal does not answer, or no worker does.
  */
 export async function explain(
   run: RunRow,
@@ -119,12 +120,24 @@ export async function explain(
     return reader.readsTexts ? withTexts(explanation, run, temporal) : explanation;
   }
   if (run.state === 'accepted') return explanationOfRow(run); // No run yet that could be asked.
-  const [timeline, pending] = await Promise.all([
+  const [told, asked] = await Promise.allSettled([
     temporal.timeline(run.gid),
     temporal.pendingCalls(run.gid),
   ]);
+  if (asked.status === 'rejected') throw asked.reason;
+  if (told.status === 'rejected') throw noWorkerAnswers(told.reason);
+  const [timeline, pending] = [told.value, asked.value];
   return timeline ? explanationOfRun(run, timeline, pending, reader) : explanationOfRow(run);
 }
+
+/** Temporal has answered about the run. Its timeline comes from a worker. */
+const noWorkerAnswers = (cause: unknown): unknown =>
+  cause instanceof Problem && cause.code === 'dependency_unavailable'
+    ? new Problem(cause.code, {
+        ...cause.details,
+        detail: 'temporal answers, but no worker does: see that one is running.',
+      })
+    : cause;
 
 /** What was said is no part of an ending: Temporal has it, for as long as it remembers the run. */
 async function withTexts(

@@ -17,15 +17,17 @@ const whens = ['nth', 'from-to', 'p=0..1', 'of=<reference>'];
 
 function list({ json }: { readonly json?: JsonTarget }): void {
   reportTo(json);
-  const rows = faultMenu().map(({ name, points, isDelivery }) => {
+  const places = faultMenu();
+  const rows = places.map(({ name, points, isDelivery }) => {
     const dup = isDelivery ? 'yes' : '–';
     return [name, points.join(' '), dup];
   });
   print(tableOf(['name', 'points', 'dup'], rows));
   print(`Kinds: ${faultKinds.join(', ')}; dup stands at the point before.`);
   print(`When:  ${whens.join(', ')}; left out, every time.`);
-  print(`Such as FAULTS=${colors.bold('accounts.captureFunds:afterCommit:kill:1')}`);
-  printJson(json, { places: faultMenu(), kinds: faultKinds, whens });
+  const [first] = places; // The menu begins with the operations of the application.
+  if (first) print(`Such as FAULTS=${colors.bold(`${first.name}:afterCommit:kill:1`)}`);
+  printJson(json, { places, kinds: faultKinds, whens });
 }
 
 export const faultsCommand = (): Command =>

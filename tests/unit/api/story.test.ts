@@ -332,7 +332,19 @@ describe('GET /v1/transactions/:gid/explain', () => {
   });
 
   it('says that Temporal is away when an open run cannot be asked', async () => {
+    const away = () => Promise.reject(dependencyUnavailable('temporal'));
+    const answer = await explain(away, undefined, undefined, { temporal: { pendingCalls: away } });
+    expect(answer.json()).toMatchObject({
+      ...{ status: 503, dependency: 'temporal', retryable: true },
+      detail: 'temporal does not answer.',
+    });
+  });
+
+  it('says that no worker answers where Temporal does', async () => {
     const answer = await explain(() => Promise.reject(dependencyUnavailable('temporal')));
-    expect(answer.json()).toMatchObject({ status: 503, dependency: 'temporal' });
+    expect(answer.json()).toMatchObject({
+      ...{ status: 503, dependency: 'temporal', retryable: true },
+      detail: 'temporal answers, but no worker does: see that one is running.',
+    });
   });
 });
