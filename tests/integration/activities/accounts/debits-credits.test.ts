@@ -10,6 +10,7 @@ import {
   type FencedAccounts,
 } from '../../../support/fenced-accounts';
 import { participantFence } from '../../../support/participant-fence';
+import { eventsAgainstCatalogue } from '../../../support/catalogue';
 
 const eur = (minorUnits: number) => ({ currency: 'EUR', minorUnits }) as const;
 const clearing: BusinessId = 'acme.clearing-EUR';
@@ -126,6 +127,12 @@ describe('debits and credits', () => {
     ]);
     const claim = 'UPDATE merchant_movements SET settlement_id = NULL, settlement_page = NULL';
     await expect(bank.pool.change(claim)).resolves.toEqual(expect.any(Number));
+  });
+
+  it('announces what the catalogue of events says', async () => {
+    const { fit, misfits } = await eventsAgainstCatalogue(bank.admin);
+    expect(misfits).toEqual([]);
+    expect(fit).toBeGreaterThan(0);
   });
 });
 

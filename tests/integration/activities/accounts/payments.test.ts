@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { paymentStatuses, paymentTransitions } from '../../../../contracts/participants/payments';
 import type { RiskPolicy } from '../../../../contracts/participants/risk';
+import { eventsAgainstCatalogue } from '../../../support/catalogue';
 import { holdAt } from '../../../support/fenced-accounts';
 import { withClockOff } from '../../../support/machine-clock';
 import {
@@ -546,5 +547,11 @@ describe('a set of payments', () => {
     );
     expect(n).toBe('40000');
     expect(await payments.violations()).toEqual([]);
+  });
+
+  it('announces what the catalogue of events says', async () => {
+    const { fit, misfits } = await eventsAgainstCatalogue(payments.bank.admin);
+    expect(misfits).toEqual([]);
+    expect(fit).toBeGreaterThan(0);
   });
 });

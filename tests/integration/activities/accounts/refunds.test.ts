@@ -12,6 +12,7 @@ import {
   type OwnPayments,
   type Participant,
 } from './own-payments';
+import { eventsAgainstCatalogue } from '../../../support/catalogue';
 
 let payments: OwnPayments;
 let pay: Participant;
@@ -336,5 +337,11 @@ describe('many refunds of one payment', () => {
     await expect(payments.bank.pool.change(wrong, [open.paymentId])).rejects.toMatchObject({
       errno: 3819,
     });
+  });
+
+  it('announces what the catalogue of events says', async () => {
+    const { fit, misfits } = await eventsAgainstCatalogue(payments.bank.admin);
+    expect(misfits).toEqual([]);
+    expect(fit).toBeGreaterThan(0);
   });
 });

@@ -9,6 +9,7 @@ import {
   type FencedAccounts,
 } from '../../../support/fenced-accounts';
 import { participantFence } from '../../../support/participant-fence';
+import { eventsAgainstCatalogue } from '../../../support/catalogue';
 
 const eur = (minorUnits: number) => ({ currency: 'EUR', minorUnits }) as const;
 const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
@@ -156,5 +157,11 @@ describe('a settlement', () => {
     );
     expect(drift).toEqual([]);
     expect(await bank.violations()).toEqual([]);
+  });
+
+  it('announces what the catalogue of events says', async () => {
+    const { fit, misfits } = await eventsAgainstCatalogue(bank.admin);
+    expect(misfits).toEqual([]);
+    expect(fit).toBeGreaterThan(0);
   });
 });

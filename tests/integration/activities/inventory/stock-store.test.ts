@@ -11,6 +11,7 @@ import type {
 } from '../../../../contracts/participants/inventory';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { participantFence } from '../../../support/participant-fence';
+import { eventsAgainstCatalogue } from '../../../support/catalogue';
 
 let databases: OwnDatabases;
 let pool: SqlPool;
@@ -283,5 +284,11 @@ describe('the statements of the store', () => {
       type: 'eq_ref',
       key: 'PRIMARY',
     });
+  });
+
+  it('announces what the catalogue of events says', async () => {
+    const { fit, misfits } = await eventsAgainstCatalogue(admin);
+    expect(misfits).toEqual([]);
+    expect(fit).toBeGreaterThan(0);
   });
 });

@@ -7,6 +7,7 @@ import { gidOf, stepKeyOf } from '../../../../contracts/engine/ids';
 import type { CreateOrder, OrdersActivities } from '../../../../contracts/participants/orders';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { participantFence } from '../../../support/participant-fence';
+import { eventsAgainstCatalogue } from '../../../support/catalogue';
 
 let databases: OwnDatabases;
 let pool: SqlPool;
@@ -254,5 +255,13 @@ describe('ending an order', () => {
       { failure: 'InvariantBroken' },
     ]);
     expect(await statusOf(order.orderId)).toBe('completed');
+  });
+
+  it('announces what the catalogue of events says', async () => {
+    const { fit, misfits } = await eventsAgainstCatalogue(
+      databases.pool(databases.adminUrl('orders')),
+    );
+    expect(misfits).toEqual([]);
+    expect(fit).toBeGreaterThan(0);
   });
 });

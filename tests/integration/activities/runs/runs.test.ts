@@ -17,6 +17,7 @@ import { createRunsStore } from '../../../../activities/runs/runs-store';
 import type { SqlPool } from '../../../../activities/fence/sql-transaction';
 import { ownDatabases, type OwnDatabases } from '../../../support/databases';
 import { aDelivery, aGid } from '../../../support/fenced-accounts';
+import { eventsAgainstCatalogue } from '../../../support/catalogue';
 
 describe('rows of accord.runs', () => {
   let own: OwnDatabases;
@@ -315,5 +316,11 @@ describe('rows of accord.runs', () => {
     await expect(runs.moveRun([stale])).rejects.toMatchObject({ type: 'StaleEpoch' });
     await admin.change(`UPDATE cluster_state SET epoch = 7 WHERE cluster = 'main'`);
     expect(await runs.moveRun([stale])).toMatchObject([{ ok: true, epoch: 7 }]);
+  });
+
+  it('announces what the catalogue of events says', async () => {
+    const { fit, misfits } = await eventsAgainstCatalogue(admin);
+    expect(misfits).toEqual([]);
+    expect(fit).toBeGreaterThan(0);
   });
 });
