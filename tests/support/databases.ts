@@ -2,12 +2,21 @@ import { randomBytes } from 'node:crypto';
 
 import {
   createSqlPool,
+  sqlLimits,
   type SqlLimits,
   type SqlPool,
 } from '../../activities/fence/sql-transaction';
 import { type Database, type DatabaseUrls, shopDatabases } from '../../runtime/databases/shop';
 import { provision, unprovision } from '../../runtime/databases/provision';
 import { testStack } from './stack';
+
+/** For a test that promises nothing about time: a slow machine does not end its statements. */
+export const unhurried: SqlLimits = {
+  ...sqlLimits,
+  statementMs: 45_000,
+  transactionMs: 50_000,
+  triesMs: 55_000,
+};
 
 /** Databases of one test file alone, and what was opened to them. */
 export interface OwnDatabases {

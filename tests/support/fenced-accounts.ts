@@ -15,13 +15,13 @@ import type { FenceState } from '../../activities/fence/rows';
 import type { VelocityMeter } from '../../activities/accounts/risk-velocity';
 import type { Fence } from '../../activities/fence/participant';
 import type { SqlLimits, SqlPool } from '../../activities/fence/sql-transaction';
-import { ownDatabases, type OwnDatabases } from './databases';
+import { ownDatabases, unhurried, type OwnDatabases } from './databases';
 
 /** An attempt that was scheduled now and has ten seconds. */
 export const aDelivery = (change: Partial<Delivery> = {}): Delivery => ({
   issuedAt: Date.now(),
   signal: new AbortController().signal,
-  deadline: performance.now() + 10_000,
+  deadline: performance.now() + 60_000,
   traceparent: null,
   ...change,
 });
@@ -85,7 +85,10 @@ const external = 'acme.external-EUR';
 
 export async function fencedAccounts(): Promise<FencedAccounts> {
   const own = await ownDatabases(['accounts']);
-  const pool = own.pool(own.urls.ACCOUNTS_DATABASE_URL, { connectionLimit: 24 });
+  const pool = own.pool(own.urls.ACCOUNTS_DATABASE_URL, {
+    connectionLimit: 24,
+    limits: unhurried,
+  });
   const admin = own.pool(own.adminUrl('accounts'), { connectionLimit: 4 });
   await admin.change(
     `INSERT INTO accounts (id, tenant, kind, currency) VALUES (?, ?, 'external', 'EUR')`,

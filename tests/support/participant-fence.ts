@@ -22,7 +22,7 @@ export function participantFence(
 
 export const aDelivery = (): Delivery => ({
   signal: new AbortController().signal,
-  deadline: performance.now() + 10_000,
+  deadline: performance.now() + 60_000,
   issuedAt: Date.now(),
   traceparent: null,
 });

@@ -8,7 +8,7 @@ import type { AccountsActivities } from '../../../../contracts/participants';
 import { businessIdOf, gidOf, stepKeyOf, type StepKey } from '../../../../contracts/engine/ids';
 import type { Keyed, SetActivity } from '../../../../contracts/engine/verdict';
 import { checkInvariants } from '../../../../testing/verify/verification';
-import { ownDatabases, type OwnDatabases } from '../../../support/databases';
+import { ownDatabases, unhurried, type OwnDatabases } from '../../../support/databases';
 import { accountsOver } from '../../../support/fenced-accounts';
 import { participantFence } from '../../../support/participant-fence';
 
@@ -226,7 +226,8 @@ function participantsOf(
   admins: Readonly<Record<'inventory' | 'accounts' | 'coupons' | 'orders', SqlPool>>,
 ): readonly Tcc[] {
   const { urls } = databases;
-  const fenceOf = (url: string) => participantFence(databases.pool(url, { connectionLimit: 16 }));
+  const fenceOf = (url: string) =>
+    participantFence(databases.pool(url, { connectionLimit: 16, limits: unhurried }));
   const inventory = createInventory(fenceOf(urls.INVENTORY_DATABASE_URL));
   const accounts = accountsOver(fenceOf(urls.ACCOUNTS_DATABASE_URL));
   const coupons = createCoupons(fenceOf(urls.COUPONS_DATABASE_URL));

@@ -6,7 +6,7 @@ import { openRunsBehind } from '../../../../activities/reconciliation/open-runs'
 import { judgeReservations } from '../../../../activities/reconciliation/reservations';
 import { settlementsDue } from '../../../../activities/accounts/scheduled-settlements';
 import type { SqlPool } from '../../../../activities/fence/sql-transaction';
-import { ownDatabases, type OwnDatabases } from '../../../support/databases';
+import { ownDatabases, unhurried, type OwnDatabases } from '../../../support/databases';
 import { countingPool, mostRead, type StatementReads } from '../../../../testing/bench/rows-read';
 
 /** A statement is killed after three seconds: a job whose statements grow with the tables would one day stop for good. */
@@ -17,8 +17,8 @@ describe('what a page of a job reads', () => {
   let accounts: SqlPool;
   beforeAll(async () => {
     own = await ownDatabases(['accounts', 'accord']);
-    accord = own.pool(own.adminUrl('accord'));
-    accounts = own.pool(own.adminUrl('accounts'), { connectionLimit: 1 });
+    accord = own.pool(own.adminUrl('accord'), { limits: unhurried });
+    accounts = own.pool(own.adminUrl('accounts'), { connectionLimit: 1, limits: unhurried });
   }, 60_000);
   afterAll(() => own.drop());
   beforeEach(async () => {
