@@ -123,20 +123,34 @@ export function say(line: string): void {
   write(process.stderr, colors.dim(line));
 }
 
-/** Runs a command as a program: what keeps it from its end is one sentence, and exit code 1. */
+/**
+ * Runs a command as a program. What keeps it from its end is one sentence, and exit code 2: 1 is a verdict of the
+ * command. So is a word of the command line that it does not know. A verdict that was reached before the error stands.
+ */
 export function runCommand(command: Command): void {
-  command.parseAsync().catch((error: unknown) => {
-    fail(error);
-    process.exitCode = 1;
-  });
+  void ended(command);
 }
 
-/**
- * For a command whose exit codes are verdicts, where 2 says that there is none: a word of the command line that it does
- * not know is no verdict either. Commander itself would end with 1.
- */
-export const withVerdict = (command: Command): Command =>
+/** Runs a command, and leaves when it has ended: drivers may keep an idle socket for seconds. */
+export function runCommandAndLeave(command: Command): void {
+  void ended(command).then(() => process.exit());
+}
+
+async function ended(command: Command): Promise<void> {
+  leaveWithoutVerdict(command);
+  try {
+    await command.parseAsync();
+  } catch (error) {
+    fail(error);
+    process.exitCode = Number(process.exitCode ?? 0) || exitWithoutVerdict;
+  }
+}
+
+/** Where Commander itself would end with 1. It has said by then what was wrong. */
+function leaveWithoutVerdict(command: Command): void {
   command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : exitWithoutVerdict));
+  for (const part of command.commands) leaveWithoutVerdict(part);
+}
 
 /** Why there is no report. */
 export function fail(error: unknown): void {

@@ -1,7 +1,15 @@
 /** npm run audit -- verify: recomputes both audits, and says where one was changed. */
 import { Command, Option } from 'commander';
 
-import { colors, conclude, fail, jsonOption, print, reportTo, type JsonTarget } from './report';
+import {
+  colors,
+  conclude,
+  jsonOption,
+  print,
+  reportTo,
+  runCommand,
+  type JsonTarget,
+} from './report';
 import { asGiven, givenVerifyUrls } from '../testing/verify/addresses';
 import { readAudits } from '../testing/verify/audits';
 import type { ChainsRead } from '../testing/verify/chains';
@@ -41,21 +49,21 @@ function show(whose: string, { entries, broken }: ChainsRead): void {
   for (const { chain, at } of broken) print(colors.red(`  ${chain} ${at}`));
 }
 
-new Command('audit')
-  .description('Checks the audits of operators and of payments.')
-  .addCommand(
-    new Command('verify')
-      .description('Recomputes both chains. Exit code 1 and the entry if a chain is broken.')
-      .addOption(
-        new Option('-p, --profile <name>', 'profile of the databases, without VERIFY_DATABASE_URLS')
-          .choices(stackProfiles)
-          .default('dev'),
-      )
-      .addOption(jsonOption())
-      .action(verify),
-  )
-  .parseAsync()
-  .catch((error: unknown) => {
-    fail(error);
-    process.exitCode = 1;
-  });
+runCommand(
+  new Command('audit')
+    .description('Checks the audits of operators and of payments.')
+    .addCommand(
+      new Command('verify')
+        .description('Recomputes both chains. Exit code 1 and the entry if a chain is broken.')
+        .addOption(
+          new Option(
+            '-p, --profile <name>',
+            'profile of the databases, without VERIFY_DATABASE_URLS',
+          )
+            .choices(stackProfiles)
+            .default('dev'),
+        )
+        .addOption(jsonOption())
+        .action(verify),
+    ),
+);

@@ -20,7 +20,7 @@ import {
 import { isBounded, measureStatements } from '../testing/bench/statements';
 import { interruption } from '../testing/environment/interruption';
 import { bringUpApplication, stopAll } from '../testing/environment/local-application';
-import { conclude, fail, jsonOption, reportTo, say, type JsonTarget } from './report';
+import { conclude, jsonOption, reportTo, runCommandAndLeave, say, type JsonTarget } from './report';
 import { profiles, type Profile } from '../testing/stack/profile';
 import { bringUp, readStack, takeDown, type Stack } from '../testing/stack/stack';
 
@@ -43,38 +43,32 @@ const most = 100_000;
 const rowsAtOnce = 10_000;
 const mostRows = 5_000_000;
 
-new Command('bench')
-  .description('Measures the running application over HTTP, or what its statements read.')
-  .addArgument(
-    new Argument('<scenario>', 'what is measured').choices([
-      ...['hot-account', 'invariants', 'statements', 'relay', 'costs'],
-    ]),
-  )
-  .option('--in-flight <number>', 'payments at one time', wholeNumber, 200)
-  .option('--payments <number>', 'number of payments, after a warm-up', wholeNumber, 1_000)
-  .option('--transactions <number>', 'invariants: ended transactions', wholeNumber, 100_000)
-  .option(
-    '--rows <number>',
-    'statements: waiting rows, and as many done ones; relay: waiting events',
-    manyRows,
-    1_000_000,
-  )
-  .option('--events <number>', 'relay: events to publish', wholeNumber, 50_000)
-  .option('--times <number>', 'costs: transactions of each flow', wholeNumber, 20)
-  .option('-w, --workers <number>', 'transaction workers', wholeNumber, 2)
-  .addOption(jsonOption())
-  .addOption(
-    new Option('-p, --profile <name>', 'profile of the servers').choices(profiles).default('dev'),
-  )
-  .action(bench)
-  .parseAsync()
-  .then(
-    () => process.exit(),
-    (error: unknown) => {
-      fail(error);
-      process.exit(1);
-    },
-  );
+runCommandAndLeave(
+  new Command('bench')
+    .description('Measures the running application over HTTP, or what its statements read.')
+    .addArgument(
+      new Argument('<scenario>', 'what is measured').choices([
+        ...['hot-account', 'invariants', 'statements', 'relay', 'costs'],
+      ]),
+    )
+    .option('--in-flight <number>', 'payments at one time', wholeNumber, 200)
+    .option('--payments <number>', 'number of payments, after a warm-up', wholeNumber, 1_000)
+    .option('--transactions <number>', 'invariants: ended transactions', wholeNumber, 100_000)
+    .option(
+      '--rows <number>',
+      'statements: waiting rows, and as many done ones; relay: waiting events',
+      manyRows,
+      1_000_000,
+    )
+    .option('--events <number>', 'relay: events to publish', wholeNumber, 50_000)
+    .option('--times <number>', 'costs: transactions of each flow', wholeNumber, 20)
+    .option('-w, --workers <number>', 'transaction workers', wholeNumber, 2)
+    .addOption(jsonOption())
+    .addOption(
+      new Option('-p, --profile <name>', 'profile of the servers').choices(profiles).default('dev'),
+    )
+    .action(bench),
+);
 
 async function bench(scenario: string, options: Options): Promise<void> {
   reportTo(options.json);

@@ -9,7 +9,7 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import type { FenceVerdict } from '../contracts/engine/verdict';
-import { conclude, jsonOption, reportTo, say, type JsonTarget } from './report';
+import { conclude, jsonOption, reportTo, runCommandAndLeave, say, type JsonTarget } from './report';
 import { machineOf } from '../testing/bench/machine';
 import { build } from '../testing/environment/build';
 import { breakNames, breaks, type BreakName } from '../testing/chaos/breaks';
@@ -34,7 +34,6 @@ import { planFaults } from '../testing/chaos/schedule';
 import { interruption } from '../testing/environment/interruption';
 import { folderOf, profiles, serversOf, type Profile } from '../testing/stack/profile';
 import { bringUp, readStack, serverProcess, takeDown, type Stack } from '../testing/stack/stack';
-import { exitWithoutVerdict } from './exit-codes';
 
 interface Options {
   readonly seed: number;
@@ -54,32 +53,38 @@ const clientsDefault = 6;
 /** Load between the last fault and the end: shorter in a run of a minute. */
 const afterMs = (minutes: number): number => (minutes < 2 ? 6_000 : 15_000);
 
-new Command('chaos')
-  .description(
-    'Runs load with random faults, and checks that every transaction ended once and the books balance.',
-  )
-  .option('-s, --seed <number>', 'seed of the random numbers', wholeNumber, Date.now() % 1_000_000)
-  .option('-m, --minutes <number>', 'duration of the faults', minutesOf, 3)
-  .option('--only <kinds>', 'only these faults, separated by commas', faultsOf)
-  .option('-w, --workers <number>', 'transaction workers', wholeNumber, workersDefault)
-  .option('--clients <number>', 'clients at one time', wholeNumber, clientsDefault)
-  .addOption(
-    new Option('--break <protection>', 'plant one bug; the run must turn red').choices(breakNames),
-  )
-  .addOption(jsonOption())
-  .addOption(
-    new Option('-p, --profile <name>', 'profile of the servers, which are killed')
-      .choices(profiles)
-      .default('test'),
-  )
-  .addHelpText(
-    'after',
-    `\nFaults: ${faultNames.join(', ')}.\nExit code: 0 proven, 1 violated, 2 it could not be run, 3 not proven.`,
-  )
-  .action(chaos)
-  .exitOverride()
-  .parseAsync()
-  .then(() => process.exit(), exitWithoutVerdict);
+runCommandAndLeave(
+  new Command('chaos')
+    .description(
+      'Runs load with random faults, and checks that every transaction ended once and the books balance.',
+    )
+    .option(
+      '-s, --seed <number>',
+      'seed of the random numbers',
+      wholeNumber,
+      Date.now() % 1_000_000,
+    )
+    .option('-m, --minutes <number>', 'duration of the faults', minutesOf, 3)
+    .option('--only <kinds>', 'only these faults, separated by commas', faultsOf)
+    .option('-w, --workers <number>', 'transaction workers', wholeNumber, workersDefault)
+    .option('--clients <number>', 'clients at one time', wholeNumber, clientsDefault)
+    .addOption(
+      new Option('--break <protection>', 'plant one bug; the run must turn red').choices(
+        breakNames,
+      ),
+    )
+    .addOption(jsonOption())
+    .addOption(
+      new Option('-p, --profile <name>', 'profile of the servers, which are killed')
+        .choices(profiles)
+        .default('test'),
+    )
+    .addHelpText(
+      'after',
+      `\nFaults: ${faultNames.join(', ')}.\nExit code: 0 proven, 1 violated, 2 it could not be run, 3 not proven.`,
+    )
+    .action(chaos),
+);
 
 async function chaos(options: Options): Promise<void> {
   reportTo(options.json);

@@ -11,6 +11,7 @@ import {
   jsonOption,
   print,
   reportTo,
+  runCommandAndLeave,
   say,
   tableOf,
   type JsonTarget,
@@ -29,7 +30,6 @@ import { playCrashPoints, type CrashReport, type PlayedPoint } from '../testing/
 import { interruption } from '../testing/environment/interruption';
 import { profiles, type Profile } from '../testing/stack/profile';
 import { bringUp } from '../testing/stack/stack';
-import { exitWithoutVerdict } from './exit-codes';
 
 interface Options {
   readonly flow?: readonly Way[];
@@ -149,23 +149,28 @@ function jobsOf(text: string): number {
   return jobs;
 }
 
-new Command('crash-points')
-  .description('Injects a crash or failure at every point of every flow, and checks its ending.')
-  .option(
-    '--flow <names>',
-    `only these flows, separated by commas: ${ways.join(', ')}`,
-    listOf(ways),
-  )
-  .option('--activity <types>', 'only at these activities, e.g. accord.endRun', listOf(callsOfWays))
-  .option('--point <names>', 'only these points', listOf(faultPoints))
-  .option('--crash <names>', `only these crashes: ${crashes.join(', ')}`, listOf(crashes))
-  .option('-j, --jobs <number>', 'worker processes', jobsOf, 2)
-  .addOption(jsonOption())
-  .addOption(
-    new Option('-p, --profile <name>', 'profile of the servers').choices(profiles).default('test'),
-  )
-  .addHelpText('after', '\nExit code: 0 proven, 1 violated, 2 it could not be run, 3 not proven.')
-  .action(crashPoints)
-  .exitOverride()
-  .parseAsync()
-  .catch(exitWithoutVerdict);
+runCommandAndLeave(
+  new Command('crash-points')
+    .description('Injects a crash or failure at every point of every flow, and checks its ending.')
+    .option(
+      '--flow <names>',
+      `only these flows, separated by commas: ${ways.join(', ')}`,
+      listOf(ways),
+    )
+    .option(
+      '--activity <types>',
+      'only at these activities, e.g. accord.endRun',
+      listOf(callsOfWays),
+    )
+    .option('--point <names>', 'only these points', listOf(faultPoints))
+    .option('--crash <names>', `only these crashes: ${crashes.join(', ')}`, listOf(crashes))
+    .option('-j, --jobs <number>', 'worker processes', jobsOf, 2)
+    .addOption(jsonOption())
+    .addOption(
+      new Option('-p, --profile <name>', 'profile of the servers')
+        .choices(profiles)
+        .default('test'),
+    )
+    .addHelpText('after', '\nExit code: 0 proven, 1 violated, 2 it could not be run, 3 not proven.')
+    .action(crashPoints),
+);

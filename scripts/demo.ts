@@ -6,11 +6,11 @@ import { Command, Option } from 'commander';
 import {
   colors,
   conclude,
-  fail,
   jsonOption,
   print,
   printJson,
   reportTo,
+  runCommandAndLeave,
   say,
   type JsonTarget,
   type Verdict,
@@ -54,31 +54,28 @@ interface Outcome {
 
 const workers = 2;
 
-new Command('demo')
-  .description(
-    'Runs every flow on real servers: completed, refused, cancelled, killed, parked, reviewed.',
-  )
-  .addOption(jsonOption())
-  .option('--keep', 'leave application and servers running')
-  .option('--regions', 'instead: lose a region under load, and bring it back, on separate servers')
-  .addOption(
-    new Option(
-      '--parked [size]',
-      'instead: park one order of the running application, and print what decides it as shell variables',
-    ).choices(sizes),
-  )
-  .addOption(
-    new Option('-p, --profile <name>', 'profile of the servers').choices(profiles).default('dev'),
-  )
-  .action(play)
-  .parseAsync()
-  .then(
-    () => process.exit(),
-    (error: unknown) => {
-      fail(error);
-      process.exit(1);
-    },
-  );
+runCommandAndLeave(
+  new Command('demo')
+    .description(
+      'Runs every flow on real servers: completed, refused, cancelled, killed, parked, reviewed.',
+    )
+    .addOption(jsonOption())
+    .option('--keep', 'leave application and servers running')
+    .option(
+      '--regions',
+      'instead: lose a region under load, and bring it back, on separate servers',
+    )
+    .addOption(
+      new Option(
+        '--parked [size]',
+        'instead: park one order of the running application, and print what decides it as shell variables',
+      ).choices(sizes),
+    )
+    .addOption(
+      new Option('-p, --profile <name>', 'profile of the servers').choices(profiles).default('dev'),
+    )
+    .action(play),
+);
 
 function play(options: Options): Promise<void> {
   reportTo(options.json);

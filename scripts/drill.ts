@@ -4,7 +4,7 @@
  */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
-import { conclude, jsonOption, reportTo, say, type JsonTarget } from './report';
+import { conclude, jsonOption, reportTo, runCommandAndLeave, say, type JsonTarget } from './report';
 import { machineOf } from '../testing/bench/machine';
 import {
   brokenRegions,
@@ -26,7 +26,6 @@ import { bringUpCluster } from '../testing/drills/cluster';
 import { openOperators } from '../testing/drills/operators';
 import { printDrills, reportOf, verdictOf } from '../testing/drills/report';
 import { reset, takeDown } from '../testing/stack/stack';
-import { exitWithoutVerdict } from './exit-codes';
 
 interface Options {
   readonly times: number;
@@ -41,40 +40,41 @@ interface Options {
 
 const workers = 2;
 
-new Command('drill')
-  .description(
-    'Loses a region under load, switches to the other one, and brings the lost one back.',
-  )
-  .addArgument(new Argument('<kinds...>', 'drills, in this order').choices(drillKinds))
-  .option('--times <number>', 'number of repetitions', timesOf, 1)
-  .addOption(jsonOption())
-  .option('--keep', 'keep servers and application running')
-  .option('--untimed', 'check for losses only, not for times: for a machine with other load')
-  .addOption(
-    new Option('--at <step>', 'lost-run: only switches that are held at this step').choices([
-      ...new Set(lostRuns.map(heldAt)),
-    ]),
-  )
-  .addOption(
-    new Option('--fault <fault>', 'lost-run: only switches with this fault').choices(lostRunFaults),
-  )
-  .option(
-    '--all',
-    `lost-run: every place, way and fault: ${lostRuns.length} switches instead of ${fewLostRuns.length}`,
-  )
-  .addOption(
-    new Option('--break <protection>', 'plant one bug; the drill must turn red').choices(
-      regionBreakNames,
-    ),
-  )
-  .addHelpText(
-    'after',
-    '\nExit code: 0 nothing acknowledged was lost, 1 a promise was broken or a drill did not come to its end, 2 the cluster could not be brought up.',
-  )
-  .action(drill)
-  .exitOverride()
-  .parseAsync()
-  .then(() => process.exit(), exitWithoutVerdict);
+runCommandAndLeave(
+  new Command('drill')
+    .description(
+      'Loses a region under load, switches to the other one, and brings the lost one back.',
+    )
+    .addArgument(new Argument('<kinds...>', 'drills, in this order').choices(drillKinds))
+    .option('--times <number>', 'number of repetitions', timesOf, 1)
+    .addOption(jsonOption())
+    .option('--keep', 'keep servers and application running')
+    .option('--untimed', 'check for losses only, not for times: for a machine with other load')
+    .addOption(
+      new Option('--at <step>', 'lost-run: only switches that are held at this step').choices([
+        ...new Set(lostRuns.map(heldAt)),
+      ]),
+    )
+    .addOption(
+      new Option('--fault <fault>', 'lost-run: only switches with this fault').choices(
+        lostRunFaults,
+      ),
+    )
+    .option(
+      '--all',
+      `lost-run: every place, way and fault: ${lostRuns.length} switches instead of ${fewLostRuns.length}`,
+    )
+    .addOption(
+      new Option('--break <protection>', 'plant one bug; the drill must turn red').choices(
+        regionBreakNames,
+      ),
+    )
+    .addHelpText(
+      'after',
+      '\nExit code: 0 nothing acknowledged was lost, 1 a promise was broken or a drill did not come to its end, 2 the cluster could not be brought up.',
+    )
+    .action(drill),
+);
 
 async function drill(
   kinds: readonly DrillKind[],

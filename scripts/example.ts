@@ -18,8 +18,16 @@ import { openStarts, type Sample, type Starts } from '../testing/projects/sample
 import { runCommand } from '../testing/stack/command';
 import { checkout, environmentWith } from '../testing/stack/config';
 import { bringUp, status, takeDown, type Stack } from '../testing/stack/stack';
-import { exitWithoutVerdict } from './exit-codes';
-import { conclude, jsonOption, print, reportTo, say, tableOf, type JsonTarget } from './report';
+import {
+  conclude,
+  jsonOption,
+  print,
+  reportTo,
+  runCommandAndLeave,
+  say,
+  tableOf,
+  type JsonTarget,
+} from './report';
 
 interface Options {
   readonly json?: JsonTarget;
@@ -228,15 +236,16 @@ function copyRecordings(folder: string, name: string): void {
   cpSync(join(folder, 'histories.sha256'), join(target, 'histories.sha256'));
 }
 
-new Command('example')
-  .description('Installs a project of examples/ from the packed package, and proves it.')
-  .addArgument(new Argument('<name>').choices(examples))
-  .option('--record', 'write the history of the completed run into the project, once')
-  .option('--installed <folder>', 'where it is installed and compiled: packs and installs nothing')
-  .addOption(jsonOption())
-  .addHelpText('after', '\nExit code: 0 all holds, 1 something does not, 2 it could not be run.')
-  .action(example)
-  .exitOverride()
-  .parseAsync()
-  .then(() => process.exit())
-  .catch(exitWithoutVerdict);
+runCommandAndLeave(
+  new Command('example')
+    .description('Installs a project of examples/ from the packed package, and proves it.')
+    .addArgument(new Argument('<name>').choices(examples))
+    .option('--record', 'write the history of the completed run into the project, once')
+    .option(
+      '--installed <folder>',
+      'where it is installed and compiled: packs and installs nothing',
+    )
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExit code: 0 all holds, 1 something does not, 2 it could not be run.')
+    .action(example),
+);

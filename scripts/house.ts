@@ -6,7 +6,15 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 
 import { checkout } from '../testing/stack/config';
-import { conclude, fail, jsonOption, print, reportTo, tableOf, type JsonTarget } from './report';
+import {
+  conclude,
+  jsonOption,
+  print,
+  reportTo,
+  runCommand,
+  tableOf,
+  type JsonTarget,
+} from './report';
 
 interface Measure {
   readonly name: string;
@@ -98,17 +106,14 @@ function wordsWithTwoMeanings(): readonly string[] {
   return words.filter((word, at) => words.indexOf(word) !== at);
 }
 
-new Command('house')
-  .description(
-    'Counts what a participant, a flow and an activity cost in the example, and the words with two meanings.',
-  )
-  .addOption(jsonOption())
-  .action(({ json }: { readonly json?: JsonTarget }) => {
-    reportTo(json);
-    show(measures(), json);
-  })
-  .parseAsync()
-  .catch((error: unknown) => {
-    fail(error);
-    process.exitCode = 1;
-  });
+runCommand(
+  new Command('house')
+    .description(
+      'Counts what a participant, a flow and an activity cost in the example, and the words with two meanings.',
+    )
+    .addOption(jsonOption())
+    .action(({ json }: { readonly json?: JsonTarget }) => {
+      reportTo(json);
+      show(measures(), json);
+    }),
+);

@@ -15,7 +15,15 @@ import { claimRedis, registrationKey } from '../runtime/redis-premises';
 import { claimNamespace, registrationId } from '../runtime/temporal-premises';
 import { createKafka } from '../runtime/kafka/client';
 import { claimTopics, registrationTopicOf, withAdmin } from '../runtime/kafka/premises';
-import { conclude, fail, jsonOption, print, reportTo, tableOf, type JsonTarget } from './report';
+import {
+  conclude,
+  jsonOption,
+  print,
+  reportTo,
+  runCommand,
+  tableOf,
+  type JsonTarget,
+} from './report';
 import { installationAt } from '../runtime/databases/installation-mark';
 import { databasePrefix } from '../runtime/databases/names';
 import { databases } from '../runtime/databases/shop';
@@ -180,7 +188,4 @@ program
   .addOption(profileOption())
   .addOption(jsonOption())
   .action(renew);
-program.parseAsync().catch((error: unknown) => {
-  fail(error);
-  process.exitCode = 1;
-});
+runCommand(program);

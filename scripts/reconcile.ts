@@ -6,10 +6,10 @@ import type { ReconcileReport } from '../contracts/engine/reconciliation';
 import {
   colors,
   conclude,
-  fail,
   jsonOption,
   print,
   reportTo,
+  runCommand,
   tableOf,
   type JsonTarget,
 } from './report';
@@ -52,18 +52,15 @@ function sentenceOf({ actions, looked, dryRun }: ReconcileReport): string {
   return `${round}, ${counts.length > 0 ? counts.join(', ') : 'nothing found'}.`;
 }
 
-new Command('reconcile')
-  .description('Runs one round of reconciliation on the transaction workers of a profile.')
-  .addOption(
-    new Option('-p, --profile <name>', 'profile of the workers')
-      .choices(stackProfiles)
-      .default('dev'),
-  )
-  .option('--dry-run', 'write no finding, repair nothing')
-  .addOption(jsonOption())
-  .action(reconcile)
-  .parseAsync()
-  .catch((error: unknown) => {
-    fail(error);
-    process.exitCode = 1;
-  });
+runCommand(
+  new Command('reconcile')
+    .description('Runs one round of reconciliation on the transaction workers of a profile.')
+    .addOption(
+      new Option('-p, --profile <name>', 'profile of the workers')
+        .choices(stackProfiles)
+        .default('dev'),
+    )
+    .option('--dry-run', 'write no finding, repair nothing')
+    .addOption(jsonOption())
+    .action(reconcile),
+);

@@ -14,6 +14,7 @@ import { fakeParticipants } from '../tests/workflows/support/fake-participants';
 import { bundleWorkflows } from './bundle-workflows';
 import { enterHash } from '../testing/replay/hash-list';
 import { bringUp } from '../testing/stack/stack';
+import { runCommand } from './report';
 
 const checkout = join(__dirname, '..');
 const folder = join(checkout, 'tests', 'replay', 'histories');
@@ -30,7 +31,6 @@ const command = new Command('record-history')
   .showHelpAfterError();
 
 async function main(): Promise<void> {
-  command.parse();
   if (command.opts<{ list?: boolean }>().list) {
     list();
     return;
@@ -146,7 +146,4 @@ async function recordJob(
 /** Removes the folder of this checkout from stack traces. Replay does not need it. */
 const withoutFolder = (history: string): string => history.replaceAll(`${checkout}/`, '');
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-});
+runCommand(command.action(main));

@@ -8,11 +8,11 @@ import {
 } from '../activities/regions/switch/mysql-region';
 import {
   conclude,
-  fail,
   jsonOption,
   print,
   printJson,
   reportTo,
+  runCommandAndLeave,
   say,
   tableOf,
   type JsonTarget,
@@ -105,13 +105,7 @@ program
   .description('stop everything; keep the data')
   .action(() => takeDown('regions'));
 
-program.parseAsync().then(
-  () => process.exit(),
-  (error: unknown) => {
-    fail(error);
-    process.exit(1);
-  },
-);
+runCommandAndLeave(program);
 
 async function stackOfRegions(): Promise<Stack> {
   const stack = await readStack('regions');

@@ -4,11 +4,12 @@ import './application';
 export {
   colors,
   conclude,
-  fail,
   jsonOption,
   print,
   printJson,
   reportTo,
+  runCommand,
+  runCommandAndLeave,
   say,
   tableOf,
   type JsonTarget,

@@ -5,7 +5,7 @@ import { businessIdOf, type BusinessId } from '../contracts/engine/ids';
 import { isCurrency, type Currency, type Money } from '../contracts/engine/money';
 import { createSqlPool, inSqlTransaction, type SqlPool } from '../activities/fence/sql-transaction';
 import type { SqlTransaction } from '../activities/fence/participant';
-import { fail } from './report';
+import { runCommand } from './report';
 import type { DatabaseUrls } from '../runtime/databases/shop';
 import { provisionProfile } from '../testing/stack/provisioning';
 import { profiles, type Profile } from '../testing/stack/profile';
@@ -279,30 +279,27 @@ function withCurrency(code: string, earlier: readonly Currency[]): readonly Curr
 }
 
 if (require.main === module) {
-  new Command('seed')
-    .description(
-      'Creates stock, accounts and coupons of the tenant acme. Run npm run migrate first. Safe to repeat.',
-    )
-    .addOption(
-      new Option('-p, --profile <name>', 'profile of the databases')
-        .choices(profiles)
-        .default('dev'),
-    )
-    .addOption(
-      new Option(
-        '-c, --currency <codes...>',
-        'additional currencies (ISO 4217) to open accounts in',
+  runCommand(
+    new Command('seed')
+      .description(
+        'Creates stock, accounts and coupons of the tenant acme. Run npm run migrate first. Safe to repeat.',
       )
-        .argParser(withCurrency)
-        .default([]),
-    )
-    .action(async ({ profile, currency }: SeedOptions) => {
-      await seed(await provisionProfile(profile), seedTenant, currency);
-      console.error(`Seeded stock, accounts and coupons of ${seedTenant}.`);
-    })
-    .parseAsync()
-    .catch((error: unknown) => {
-      fail(error);
-      process.exitCode = 1;
-    });
+      .addOption(
+        new Option('-p, --profile <name>', 'profile of the databases')
+          .choices(profiles)
+          .default('dev'),
+      )
+      .addOption(
+        new Option(
+          '-c, --currency <codes...>',
+          'additional currencies (ISO 4217) to open accounts in',
+        )
+          .argParser(withCurrency)
+          .default([]),
+      )
+      .action(async ({ profile, currency }: SeedOptions) => {
+        await seed(await provisionProfile(profile), seedTenant, currency);
+        console.error(`Seeded stock, accounts and coupons of ${seedTenant}.`);
+      }),
+  );
 }

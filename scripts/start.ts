@@ -3,11 +3,11 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 
 import {
   colors,
-  fail,
   jsonOption,
   print,
   printJson,
   reportTo,
+  runCommandAndLeave,
   say,
   type JsonTarget,
 } from './report';
@@ -36,25 +36,19 @@ const workersMax = 16;
 /** The parent process, as long as it lives. */
 const parent = process.ppid;
 
-new Command('start')
-  .description(
-    'Brings up servers, databases, API and workers, and keeps them running until Ctrl-C.',
-  )
-  .option('-w, --workers <number>', 'transaction workers', workersOf, 2)
-  .addOption(jsonOption())
-  .option('--down', 'stop the servers at the end, too; keep their data')
-  .addOption(
-    new Option('-p, --profile <name>', 'profile of the servers').choices(profiles).default('dev'),
-  )
-  .action(start)
-  .parseAsync()
-  .then(
-    () => process.exit(),
-    (error: unknown) => {
-      fail(error);
-      process.exit(1);
-    },
-  );
+runCommandAndLeave(
+  new Command('start')
+    .description(
+      'Brings up servers, databases, API and workers, and keeps them running until Ctrl-C.',
+    )
+    .option('-w, --workers <number>', 'transaction workers', workersOf, 2)
+    .addOption(jsonOption())
+    .option('--down', 'stop the servers at the end, too; keep their data')
+    .addOption(
+      new Option('-p, --profile <name>', 'profile of the servers').choices(profiles).default('dev'),
+    )
+    .action(start),
+);
 
 /** One at a time in a folder: two would stop and start each other's processes. */
 function start(options: Options): Promise<void> {

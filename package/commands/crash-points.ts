@@ -37,7 +37,6 @@ import {
   reportTo,
   say,
   tableOf,
-  withVerdict,
   type JsonTarget,
 } from '../report';
 
@@ -227,7 +226,7 @@ function flowsOf(text: string): readonly Flow[] {
 
 /** @param given once the command line is read. */
 export const crashPointsCommand = (given: () => Given): Command =>
-  withVerdict(new Command('crash-points'))
+  new Command('crash-points')
     .description(
       'Kills and fails a worker at every point of every operation of the project, and checks every ending. ' +
         'It starts the samples of the project on databases, a namespace and topics of its own, and drops them.',

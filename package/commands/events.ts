@@ -38,4 +38,8 @@ export const eventsCommand = (): Command =>
       '--recorded <file>',
       'fail if consumers of this catalogue, which --json has printed, could not read the events',
     )
+    .addHelpText(
+      'after',
+      '\nExit code: 0 done, 1 consumers could not read the events, 2 it could not be tried.',
+    )
     .action(show);

@@ -16,7 +16,6 @@ import {
   print,
   reportTo,
   tableOf,
-  withVerdict,
   type JsonTarget,
   type Verdict,
 } from '../report';
@@ -158,7 +157,7 @@ const collect = (source: string, before: readonly string[]): readonly string[] =
 ];
 
 export function replayCommand(site: Site): Command {
-  const command = withVerdict(new Command('replay'))
+  const command = new Command('replay')
     .description(
       'Checks that the workflow code can continue these runs. Without --from: every open run of the server, ' +
         `with parked ones, and its newest ${newestClosed} closed ones.`,

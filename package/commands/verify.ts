@@ -1,5 +1,6 @@
 /**
- * accord verify: asks everything that must hold, with users who may only read. Ends with 1 where something is wrong.
+ * accord verify: asks everything that must hold, with users who may only read. Ends with 0 if it holds, with 1 if
+ * something is wrong, and with 2 if nothing could be asked.
  */
 import { Command } from 'commander';
 
@@ -33,7 +34,7 @@ async function verify(site: Site, options: Options): Promise<void> {
     show(found);
     const verdict = verdictOf(found);
     conclude(json, found, verdict);
-    if (!verdict.ok) process.exitCode = 1;
+    if (!verdict.ok) process.exitCode = found.violations.length > 0 ? 1 : 2;
   } catch (error) {
     throw givenVerifyUrls() === undefined ? error : asGiven(error);
   } finally {
@@ -73,6 +74,10 @@ export function verifyCommand(site: Site): Command {
     .description('Checks all invariants in the databases at VERIFY_DATABASE_URLS.')
     .option('--quick', 'only SQL checks, without Kafka, Temporal and the API')
     .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      '\nExit code: 0 all holds, 1 something does not, 2 it could not be asked.',
+    )
     .action((options: Options) => verify(site, options));
   for (const option of site.options('profile of the databases, without VERIFY_DATABASE_URLS'))
     command.addOption(option);

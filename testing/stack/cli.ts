@@ -3,10 +3,10 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   colors,
   conclude,
-  fail,
   jsonOption,
   print,
   reportTo,
+  runCommandAndLeave,
   tableOf,
   type JsonTarget,
   type Verdict,
@@ -43,7 +43,7 @@ Each server is taken from the first source that works: an address in the environ
 (TEMPORAL_ADDRESS, MYSQL_URL, REDIS_URL, KAFKA_BROKERS), Docker Compose, a program on PATH,
 or one that is fetched or built once into the cache of this user.
 
-Exit codes: 0 done · 1 failed · ${exitNotHealthy} status: not every server is healthy.`,
+Exit codes: 0 done · 2 failed · ${exitNotHealthy} status: not every server is healthy.`,
   );
 
 reporting('up', 'Start what is not running and wait until every server works.').action(
@@ -121,14 +121,7 @@ command('logs', 'Print the last log lines of one server, or of all.')
     },
   );
 
-program.parseAsync().then(
-  // Drivers may keep an idle socket for seconds; nothing is left to do.
-  () => process.exit(),
-  (error: unknown) => {
-    fail(error);
-    process.exit(1);
-  },
-);
+runCommandAndLeave(program);
 
 function command(name: string, description: string): Command {
   const profile = new Option('-p, --profile <name>', 'which set of servers')

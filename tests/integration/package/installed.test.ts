@@ -146,11 +146,94 @@ describe('an installation without development packages', () => {
     async (words, sentence) => {
       const nothing = { MYSQL_URL: '', API_DATABASE_URL: '', VERIFY_DATABASE_URLS: '' };
       const env = { ...nothing, TEMPORAL_ADDRESS: '' };
-      const { stderr } = await accord(env, ...words).then(
-        () => ({ stderr: 'It succeeded.' }),
-        (error: unknown) => error as { readonly stderr: string },
+      const { code, stderr } = await accord(env, ...words).then(
+        () => ({ code: 0, stderr: 'It succeeded.' }),
+        (error: unknown) => error as { readonly code: number; readonly stderr: string },
       );
       expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(sentence)]);
+      expect(code).toBe(2);
+    },
+    withinMs,
+  );
+});
+
+const key = ['--tenant', '--cluster'];
+/** Every command, and the options that its help names. */
+const commands: Readonly<Record<string, readonly string[]>> = {
+  migrate: ['--prefix', '--rotate', '--env'],
+  'api-key create': [...key, '--owner', '--scopes', '--by', '--days'],
+  'api-key list': [...key, '--json'],
+  'api-key revoke': [...key, '--by'],
+  'operator-token': ['--sub', '--scopes', '--tenants', '--clusters', '--minutes', '--env'],
+  ...{ build: [], worker: [], api: [], relay: [], consumer: [], failover: [] },
+  verify: ['--quick', '--json'],
+  replay: ['--from', '--address', '--namespace', '--limit', '--json'],
+  'record-history': ['--to', '--name'],
+  'crash-points': ['--flow', '--json'],
+  faults: ['--json'],
+  events: ['--json', '--recorded'],
+};
+
+describe('the command line of the installed package', () => {
+  /** As `npx accord` runs it, without npx. @returns how it ended, and what it said. */
+  const ending = (...words: readonly string[]) =>
+    run(join(folder, 'node_modules', '.bin', 'accord'), [...words], {
+      cwd: folder,
+      env: plain(),
+    }).then(
+      ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
+      (error: unknown) => error as { code: number; stdout: string; stderr: string },
+    );
+  const named = (help: string, pattern: RegExp): readonly string[] =>
+    [...help.matchAll(pattern)].map(([, name = '']) => name).sort();
+
+  it(
+    'has the commands of the documentation',
+    async () => {
+      const { stdout } = await ending('--help');
+      const known = new Set(Object.keys(commands).map((words) => words.split(' ')[0] ?? ''));
+      const [, list = ''] = stdout.split('Commands:\n');
+      expect(named(list, /^ {2}(\S+)/gm)).toEqual([...known, 'help'].sort());
+    },
+    withinMs,
+  );
+
+  it.each(Object.entries(commands))(
+    'explains itself, and refuses an unknown option without a verdict: accord %s',
+    async (words, options) => {
+      const command = words.split(' ');
+      const help = await ending(...command, '--help');
+      expect(help.code).toBe(0);
+      expect(named(help.stdout, /^ {2}(?:-\w, )?(--[\w-]+)/gm)).toEqual(
+        [...options, '--help'].sort(),
+      );
+      const { code, stderr } = await ending(...command, '--no-such-option');
+      expect({ code, said: stderr.split('\n')[0] }).toEqual({
+        code: 2,
+        // Commander tells first of what is required.
+        said: expect.stringMatching(/^error: (unknown option '--no-such-option'|required option )/),
+      });
+    },
+    withinMs,
+  );
+
+  it.each([
+    [['migrate', '--prefix'], "error: option '--prefix <prefix>' argument missing"],
+    [['api-key', 'revoke', 'K'], "error: required option '-b, --by <person>' not specified"],
+    [['replay', '--limit', 'many'], "error: option '--limit <count>' argument 'many' is invalid."],
+    [['record-history'], "error: missing required argument 'gid'"],
+    [['crash-points', '--flow'], "error: option '--flow <names>' argument missing"],
+    [['events', '--recorded', 'none.json'], 'ENOENT: no such file'],
+    [['verify', 'now'], "error: too many arguments for 'verify'."],
+    [['verfy'], "error: unknown command 'verfy'"],
+  ])(
+    'says in a sentence what keeps it from a verdict, and ends with 2: accord %j',
+    async (words, sentence) => {
+      const { code, stderr } = await ending(...words);
+      expect({ code, said: stderr.split('\n')[0] }).toEqual({
+        code: 2,
+        said: expect.stringContaining(sentence),
+      });
     },
     withinMs,
   );

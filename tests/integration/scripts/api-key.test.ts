@@ -53,6 +53,6 @@ describe('keys that are made at a command line', () => {
       'tx:start, payments:review are of no key of a cluster.',
     ],
   ])('are refused in one sentence: %s', async (more, said) => {
-    expect(await create(...more)).toEqual({ code: 1, said });
+    expect(await create(...more)).toEqual({ code: 2, said });
   });
 });

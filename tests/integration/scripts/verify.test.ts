@@ -664,4 +664,23 @@ describe('the programs', () => {
     });
     await admin('accounts').change(`UPDATE accounts SET held = held - 1 WHERE id = 'acme.A-1'`);
   }, 60_000);
+
+  it.each([
+    ['verify --no-such-option'],
+    ['verify --profile nowhere'],
+    ['audit verify --no-such-option'],
+    ['reconcile --no-such-option'],
+    ['installation claim --no-such-option'],
+    ['house --no-such-option'],
+  ])(
+    'end with 2 where they have not asked: %s',
+    async (line) => {
+      const [name = '', ...words] = line.split(' ');
+      await expect(programOf(name, ...words)).rejects.toMatchObject({
+        ...{ code: 2, stdout: '' },
+        stderr: expect.stringMatching(/^error: /),
+      });
+    },
+    60_000,
+  );
 });
