@@ -4,6 +4,7 @@ import { Command } from 'commander';
 
 import { application } from '../../contracts/engine/application';
 import { breaksIn, type CataloguedEvent } from '../../contracts/engine/catalogue';
+import { reasonOf } from '../../runtime/waiting';
 import { cataloguedJson, eventsPage } from '../events-page';
 
 interface Options {
@@ -21,13 +22,23 @@ function show({ json = false, recorded }: Options): void {
 
 /** Whether consumers of the recorded catalogue can read the present events. If not: says why, and the command fails. */
 function isKept(file: string, events: readonly CataloguedEvent[]): boolean {
-  const recorded = JSON.parse(readFileSync(file, 'utf8')) as {
-    readonly events: readonly CataloguedEvent[];
-  };
-  const breaks = breaksIn(recorded.events, events);
+  const breaks = breaksIn(recordedIn(file), events);
   for (const sentence of breaks) console.error(sentence);
   if (breaks.length > 0) process.exitCode = 1;
   return breaks.length === 0;
+}
+
+/** @throws a sentence where the file is not there, or has no catalogue: it proves nothing then. */
+function recordedIn(file: string): readonly CataloguedEvent[] {
+  try {
+    const { events } = JSON.parse(readFileSync(file, 'utf8')) as {
+      readonly events?: readonly CataloguedEvent[];
+    };
+    if (Array.isArray(events)) return events as readonly CataloguedEvent[]; // Narrowed to any[].
+  } catch (error) {
+    throw new Error(`${file} cannot be read as a catalogue: ${reasonOf(error)}`, { cause: error });
+  }
+  throw new Error(`${file} is no catalogue: accord events --json prints one.`);
 }
 
 export const eventsCommand = (): Command =>

@@ -223,7 +223,8 @@ describe('the command line of the installed package', () => {
     [['replay', '--limit', 'many'], "error: option '--limit <count>' argument 'many' is invalid."],
     [['record-history'], "error: missing required argument 'gid'"],
     [['crash-points', '--flow'], "error: option '--flow <names>' argument missing"],
-    [['events', '--recorded', 'none.json'], 'ENOENT: no such file'],
+    [['events', '--recorded', 'none.json'], 'none.json cannot be read as a catalogue'],
+    [['events', '--recorded', 'package.json'], 'package.json is no catalogue'],
     [['verify', 'now'], "error: too many arguments for 'verify'."],
     [['verfy'], "error: unknown command 'verfy'"],
   ])(
