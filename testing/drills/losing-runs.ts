@@ -48,7 +48,7 @@ export async function loseRun(site: RunsSite, gid: string, lost: LostRun): Promi
     const client = new Client({ connection, namespace: site.stack.temporal.namespace });
     const run = client.workflow.getHandle(gid);
     await untilHeld(run, step);
-    if (step === 'regions.advanceEpoch') await untilBurnt(site.hubUrl, gid);
+    if (step === 'regions.advanceEpoch') await untilEpochAdvanced(site.hubUrl, gid);
     await ways[lost.way]({ ...site, client, run, gid, step });
   } finally {
     await connection.close();
@@ -106,7 +106,7 @@ const ways: Readonly<Record<LossWay, (losing: Losing) => Promise<void>>> = {
   },
 };
 
-async function untilBurnt(hubUrl: string, gid: string): Promise<void> {
+async function untilEpochAdvanced(hubUrl: string, gid: string): Promise<void> {
   const until = Date.now() + heldWithinMs;
   while ((await epochAdvancedAt(hubUrl, gid)) === null) {
     if (Date.now() > until) throw new Error(`${gid} has not advanced the epoch.`);
