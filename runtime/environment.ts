@@ -29,7 +29,8 @@ export function readEnvironment<Shape extends z.ZodRawShape>(
   const parsed = z.object(shape).safeParse(given);
   if (parsed.success && problems.length === 0) return parsed.data;
   const wrong = parsed.success ? [] : parsed.error.issues;
-  const sentence = (issue: z.core.$ZodIssue): string => describe(issue, given);
+  const others = Object.keys(environment).filter((name) => environment[name] && !(name in shape));
+  const sentence = (issue: z.core.$ZodIssue): string => describe(issue, given, others);
   throw new ConfigurationError(
     ['The configuration is wrong:', ...problems, ...wrong.map(sentence)].join('\n  '),
   );
@@ -48,15 +49,19 @@ function valueOf(name: string, environment: Environment, problems: string[]): st
   }
 }
 
-/** Name and reason; zod's own messages may quote the value, which may be a secret. */
+/** Name and reason; zod's own messages may quote the value, which may be a secret. @param others variables that are set. */
 function describe(
   issue: z.core.$ZodIssue,
   given: Readonly<Record<string, string | undefined>>,
+  others: readonly string[],
 ): string {
   const [name, ...within] = issue.path;
   const value = given[String(name)];
   const place = value === undefined ? '' : placeOf(within, value);
-  return `${String(name)}${place}: ${value === undefined ? 'missing' : reasonOf(issue)}`;
+  if (value !== undefined) return `${String(name)}${place}: ${reasonOf(issue)}`;
+  const misspelt = nearest(String(name), others);
+  const hint = misspelt === undefined ? '' : `; ${misspelt} is set: is ${String(name)} meant?`;
+  return `${String(name)}: missing${hint}`;
 }
 
 /** Place in the value: the number in a list, the names in JSON. */

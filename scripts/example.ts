@@ -246,6 +246,9 @@ runCommandAndLeave(
       'where it is installed and compiled: packs and installs nothing',
     )
     .addOption(jsonOption())
-    .addHelpText('after', '\nExit code: 0 all holds, 1 something does not, 2 it could not be run.')
+    .addHelpText(
+      'after',
+      '\nExit code: 0 all holds, 1 something does not, 2 it could not be run, 3 not proven: a fault did not fire.',
+    )
     .action(example),
 );

@@ -1,3 +1,5 @@
+import { basename } from 'node:path';
+
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 
 import { openConnection } from '../mysql/door';
@@ -29,7 +31,7 @@ export async function migrateDatabase(
     await connection.query(`USE \`${database}\``);
     const migrations = migrationsOf(name, folder);
     const applied = await withNamedLock(connection, `accord.migrate.${database}`, () =>
-      runMigrations(connection, database, migrations),
+      runMigrations(connection, { name, database, migrations }),
     );
     return applied.map((migration) => `${name}/${migration}`);
   } finally {
@@ -37,10 +39,16 @@ export async function migrateDatabase(
   }
 }
 
+interface Migrating {
+  /** Of the database, without its prefix. */
+  readonly name: string;
+  readonly database: string;
+  readonly migrations: MigrationFile[];
+}
+
 async function runMigrations(
   connection: Connection,
-  database: string,
-  migrations: MigrationFile[],
+  { name, database, migrations }: Migrating,
 ): Promise<readonly string[]> {
   // Published as an ES module only, which a CommonJS file may import when it runs.
   const { default: Postgrator } = await import('postgrator');
@@ -54,6 +62,30 @@ async function runMigrations(
   });
   // Postgrator would read files as they are, and knows no text that is put together.
   Object.assign(postgrator, { migrations, getMigrations: () => Promise.resolve(migrations) });
-  const applied = await postgrator.migrate();
-  return applied.map(({ version, name }) => `${version} ${name}`);
+  /** The migration that is compared or run now. */
+  let now: { readonly file: string; readonly hasRun: boolean } | undefined;
+  const begins = (hasRun: boolean) => (migration: { readonly filename: string }) => {
+    now = { file: `${name}/${basename(migration.filename)}`, hasRun };
+  };
+  postgrator.on('validation-started', begins(true));
+  postgrator.on('migration-started', begins(false));
+  const ends = () => (now = undefined);
+  postgrator.on('validation-finished', ends);
+  postgrator.on('migration-finished', ends);
+  try {
+    const applied = await postgrator.migrate();
+    return applied.map((migration) => `${migration.version} ${migration.name}`);
+  } catch (error) {
+    throw now ? new Error(whyNotMigrated(now, error), { cause: error }) : error;
+  }
+}
+
+function whyNotMigrated(
+  { file, hasRun }: { readonly file: string; readonly hasRun: boolean },
+  error: unknown,
+): string {
+  if (hasRun)
+    return `${file} has run, and was edited since. Put it back as it was, and write the change as a new migration.`;
+  const reason = error instanceof Error ? error.message : String(error);
+  return `${file} has failed: ${reason} Mend the file, then migrate again.`;
 }

@@ -179,9 +179,26 @@ describe('provisioning', () => {
         ...{ prefix: own.prefix, secret: () => 'same', rotates: true },
         only: ['coupons'],
       });
-      await expect(again).rejects.toThrow('MD5 checksum failed for migration [1]');
+      await expect(again).rejects.toThrow(
+        /^[a-z]+\/001\.do\.[a-z-]+\.sql has run, and was edited since\. Put it back/,
+      );
     } finally {
       await own.drop();
+    }
+  });
+
+  it('names the file of a migration that failed, and what to do next', async () => {
+    const { mysql } = await testStack();
+    const folder = mkdtempSync(join(tmpdir(), 'accord-migrations-'));
+    const given = { prefix: aPrefix(), migrations: { hotel: folder }, secret: () => 'same' };
+    try {
+      writeFileSync(join(folder, '001.do.rooms.sql'), 'CREATE TABLE rooms (id BIGINTT);');
+      await expect(provision(mysql.adminUrl, given)).rejects.toThrow(
+        /^hotel\/001\.do\.rooms\.sql has failed: .*BIGINTT.* Mend the file, then migrate again\.$/,
+      );
+    } finally {
+      await unprovision(mysql.adminUrl, given.prefix, given);
+      rmSync(folder, { recursive: true });
     }
   });
 
