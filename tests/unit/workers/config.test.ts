@@ -117,8 +117,8 @@ describe('the configuration of the workers', () => {
   );
 
   it('names the variable that is missing, and the one that looks like it', () => {
-    const { ORDERS_DATABASE_URL: url, ...others } = worker;
-    const load = () => loadTransactionWorkerConfig({ ...others, ORDERS_DATABSE_URL: url });
+    const { ORDERS_DATABASE_URL: given, ...others } = worker;
+    const load = () => loadTransactionWorkerConfig({ ...others, ORDERS_DATABSE_URL: given });
     expect(load).toThrow(
       'ORDERS_DATABASE_URL: missing; ORDERS_DATABSE_URL is set: is ORDERS_DATABASE_URL meant?',
     );
