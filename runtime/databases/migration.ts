@@ -40,7 +40,7 @@ export async function migrateDatabase(
 }
 
 interface Migrating {
-  /** Of the database, without its prefix. */
+  /** Name of the database, without its prefix. */
   readonly name: string;
   readonly database: string;
   readonly migrations: MigrationFile[];
