@@ -126,12 +126,12 @@ function inputOf({ flow, businessId, deadlineAt, fields }: JobTransaction): Tran
   const tenant = partsOfBusinessId(businessId)?.tenant;
   if (tenant === undefined) throw new Error(`${businessId} is no business id.`);
   return {
+    ...fields,
     gid: gidOf(flow, businessId),
     tenant,
     flow,
     deadlineAt,
     undoBudgetMs: Math.floor(deadlineMs.default * undoBudgetShare),
-    ...fields,
   };
 }
 

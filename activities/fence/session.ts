@@ -79,8 +79,8 @@ type Announcer = Pick<FollowUpSpec, 'activity' | 'announces'>;
  * key: first the act, then its confirm or undo. An operation that declares no events announces the generic one.
  *
  * @param event `null`: the engine's own decision, which has none.
- * @throws an error for an event that its operation does not declare, and for a declared one that is missing: nothing of
- *   the set is written then.
+ * @throws an error for an act whose event its operation does not declare, or whose declared one is missing: nothing of
+ *   the set is written then. A confirm or undo never fails for its event, or what was set aside would stay so.
  */
 export function effectEvents(
   { gid, branch }: Effect,
@@ -88,8 +88,8 @@ export function effectEvents(
   event: OutboxEvent | null | undefined,
   by: Announcer,
 ): readonly EffectEvent[] {
-  const announced = event === undefined ? genericEvent(by) : event;
-  demandDeclared(announced, by);
+  if (op === 'act') demandDeclared(event, by);
+  const announced = event === undefined ? { type: by.activity, data: {} } : event;
   if (announced === null) return [];
   const step = { id: stepKeyOf(gid, branch), sequence: op === 'act' ? 1 : 2 };
   const topic = topicOf(participantOf(by.activity));
@@ -97,18 +97,21 @@ export function effectEvents(
   return [{ gid, branch, op, n: 1, topic, event: whole }];
 }
 
-const genericEvent = ({ activity, announces }: Announcer): OutboxEvent | null =>
-  announces.length === 0 ? { type: activity, data: {} } : null;
-
-function demandDeclared(event: OutboxEvent | null, { activity, announces }: Announcer): void {
-  const declared = announces.join(' or ');
-  if (event === null && announces.length > 0)
+function demandDeclared(
+  event: OutboxEvent | null | undefined,
+  { activity, announces }: Announcer,
+): void {
+  if (event && !announces.includes(event.type)) {
+    const isGeneric = announces.length === 0 && event.type === activity;
+    if (isGeneric) return;
+    throw new Error(
+      `${activity} announced ${event.type}, which its participant does not declare for it.`,
+    );
+  }
+  if (!event && announces.length > 0) {
+    const declared = announces.join(' or ');
     throw new Error(`${activity} announced nothing, although it declares ${declared}.`);
-  const isGeneric = announces.length === 0 && event?.type === activity;
-  if (event === null || isGeneric || announces.includes(event.type)) return;
-  throw new Error(
-    `${activity} announced ${event.type}, which its participant does not declare for it.`,
-  );
+  }
 }
 
 export const byEffect = (one: Effect, other: Effect): number =>

@@ -131,7 +131,10 @@ const participantPattern = /^[a-z][A-Za-z]{0,23}$/;
 // eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type -- It has no key, so it has no event.
 type NoEvents = Readonly<Record<never, never>>;
 
-/** Past tense: `stock.reserved`. A column of 64 bytes. */
+/** Column `type` of an outbox. A generic event has the name of its operation. */
+const eventTypeLengthMax = 64;
+
+/** Past tense: `stock.reserved`. */
 const eventTypePattern = /^(?=.{1,64}$)[a-z][A-Za-z]*\.[a-z][A-Za-z]*$/;
 
 /**
@@ -140,7 +143,7 @@ const eventTypePattern = /^(?=.{1,64}$)[a-z][A-Za-z]*\.[a-z][A-Za-z]*$/;
  * @param events its own events. An operation that none of them names announces the generic event,
  *   `<participant>.<operation>` without data.
  * @param participant its name, `participantPattern`: the activity types begin with it, and its database is named after it.
- * @throws an error for a name of another form, of it or of an event, or for a refusal that could be taken for something else: `whyNoRefusal`.
+ * @throws an error for a name of another form or length, of it, an operation or an event, or for a refusal that could be taken for something else: `whyNoRefusal`.
  */
 export function defineParticipant<
   const Name extends string,
@@ -162,6 +165,10 @@ export function defineParticipant<
   const named = Object.entries(operations).map(([name, given]) => {
     const type = activityTypeOf(participant, name);
     demandRefusals(type, given.refusals);
+    if (type.length > eventTypeLengthMax)
+      throw new Error(
+        `${type} is too long: an operation has at most ${eventTypeLengthMax} letters with its participant.`,
+      );
     return [name, { ...given, participant, name, type, announces: announcedBy(name, events) }];
   });
   demandEventTypes(participant, events ?? {});

@@ -158,6 +158,14 @@ describe('a participant that is declared once', () => {
     );
   });
 
+  it('has operations whose generic event fits into an outbox', () => {
+    const name = 'a'.repeat(61);
+    expect(() => defineParticipant('inn', { [name]: act() })).toThrow(
+      `inn.${name} is too long: an operation has at most 64 letters with its participant.`,
+    );
+    expect(() => defineParticipant('inn', { ['a'.repeat(60)]: undo() })).not.toThrow();
+  });
+
   it('says of each operation which events it may announce', () => {
     const inn = defineParticipant('inn', { hold: act(), free: undo() }, { 'bed.held': bedHeld });
     expect([inn.hold.announces, inn.free.announces]).toEqual([['bed.held'], []]);

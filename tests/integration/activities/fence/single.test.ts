@@ -3,8 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { HoldFunds } from '../../../../contracts/participants/accounts';
 import { batchItemsMax, setBytesMax, setRowsMax } from '../../../../contracts/engine/verdict';
 import { attemptAgeMaxMs } from '../../../../activities/fence/session';
-import type { ActSpec, OutboxEvent } from '../../../../activities/fence/participant';
-import { holdFunds as holding } from '../../../../activities/accounts/accounts-store';
+import type { ActSpec, FollowUpSpec, OutboxEvent } from '../../../../activities/fence/participant';
+import {
+  holdFunds as holding,
+  releaseFunds as release,
+} from '../../../../activities/accounts/accounts-store';
 import { actSpecOf } from '../../../../activities/fence/implement';
 import { accounts } from '../../../../contracts/participants';
 import { inSqlTransaction, type SqlPool } from '../../../../activities/fence/sql-transaction';
@@ -287,6 +290,26 @@ describe('the fence, one effect at a time', () => {
     );
     const generic = { type: 'accounts.holdFunds', topic: 'accord.accounts', sequence: 1 };
     expect(events).toEqual([{ ...generic, payload: {} }]);
+  });
+
+  it('takes an effect back, whatever event its undo announces, or none', async () => {
+    const { fence, holdFunds: hold } = bank.participant();
+    const undoing = (event: OutboxEvent | undefined): FollowUpSpec => ({
+      ...release,
+      activity: 'accounts.releaseFunds',
+      announces: accounts.releaseFunds.announces,
+      async effect(sql, keys) {
+        await release.effect(sql, keys);
+        return event && new Map(keys.map((key) => [key, event]));
+      },
+    });
+    for (const event of [{ type: 'funds.stolen', data: {} }, undefined]) {
+      const request = await aHold();
+      await hold([request]);
+      const given = [{ key: request.key, minEpoch: 0 }];
+      expect(await fence.undo(undoing(event), given)).toMatchObject([{ ok: true }]);
+      expect(await bank.balance(request.accountId)).toEqual({ free: 100, held: 0 });
+    }
   });
 
   it('does not record a refusal after the pivot: an operator may try again', async () => {
