@@ -84,8 +84,13 @@ function whyNotMigrated(
   { file, hasRun }: { readonly file: string; readonly hasRun: boolean },
   error: unknown,
 ): string {
-  if (hasRun)
-    return `${file} has run, and was edited since. Put it back as it was, and write the change as a new migration.`;
   const reason = error instanceof Error ? error.message : String(error);
-  return `${file} has failed: ${reason} Mend the file, then migrate again.`;
+  if (hasRun && reason.startsWith('MD5 checksum failed'))
+    return `${file} has run, and was edited since. Put it back as it was, and write the change as a new migration.`;
+  const next = isOfItsSql(error) ? 'Mend the file, then migrate again.' : 'Then migrate again.';
+  return `${file} has failed: ${reason}. ${next}`.replace('..', '.');
 }
+
+/** SQLSTATE class 42: a syntax error, or a name that is unknown. Any other error may pass with the next try. */
+const isOfItsSql = (error: unknown): boolean =>
+  error instanceof Error && 'sqlState' in error && String(error.sqlState).startsWith('42');

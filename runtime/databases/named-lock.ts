@@ -25,6 +25,7 @@ export async function withNamedLock<Result>(
   try {
     return await work();
   } finally {
-    await connection.query('SELECT RELEASE_LOCK(?)', [name]);
+    // Without its connection the lock is gone, and the work has its own outcome.
+    await connection.query('SELECT RELEASE_LOCK(?)', [name]).catch(() => undefined);
   }
 }

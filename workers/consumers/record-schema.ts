@@ -11,8 +11,12 @@ export function recordSchemaOf<Definition extends Participating>({
   events,
 }: Definition): z.ZodType<EnvelopeOf<Definition>> {
   const records = Object.entries(events).map(([type, { data }]) => envelopeSchema(type, data));
-  // The types of the declared data follow from the same schemas.
-  return z.fromJSONSchema({ anyOf: records } as JsonSchemaOfZod) as z.ZodType<
+  const [first, ...others] = records.map((record) => {
+    return z.fromJSONSchema(record as JsonSchemaOfZod) as z.ZodObject;
+  });
+  if (!first) throw new Error('A participant without events has no records to read.');
+  // Told apart by their type, so that an error names its field. The types of the declared data follow from the schemas.
+  return z.discriminatedUnion('type', [first, ...others]) as unknown as z.ZodType<
     EnvelopeOf<Definition>
   >;
 }
