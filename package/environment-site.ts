@@ -95,7 +95,7 @@ const secretsSchema = z.record(z.string(), z.string());
 
 /** Made when it is first asked for, and the same as long as its file. Letters, digits, - and _, of each kind one. */
 async function secret(name: string): Promise<string> {
-  mkdirSync(ownFolder, { recursive: true, mode: 0o700 });
+  mkdirSync(ownFolder, { recursive: true }); // The bundle beside it is for every user.
   return withLock(`${secretsFile}.lock`, () => {
     const known = readSecrets();
     const value = known[name] ?? `${randomBytes(21).toString('base64url')}-Aa0`;

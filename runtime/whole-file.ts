@@ -19,5 +19,5 @@ export function writeWhole(file: string, text: string, mode = 0o600): void {
   renameSync(unfinished, file);
 }
 
-export const writeJson = (file: string, value: unknown): void =>
-  writeWhole(file, `${JSON.stringify(value, undefined, 2)}\n`);
+export const writeJson = (file: string, value: unknown, mode?: number): void =>
+  writeWhole(file, `${JSON.stringify(value, undefined, 2)}\n`, mode);

@@ -16,7 +16,10 @@ async function build(project: Project | undefined): Promise<void> {
   const { isNew } = await bundleOf(project.workflowsPath, keptBundle());
   const { isNew: isLost } = await bundleOf(project.workflowsPath, keptBundle());
   if (isLost)
-    throw new Error(`The bundle could not be kept at ${keptBundle()}: may it be written?`);
+    throw new Error(
+      `The bundle could not be kept at ${keptBundle()}: may it be written? ` +
+        'If a file has changed meanwhile, run it again.',
+    );
   console.error(
     isNew ? `Bundled: ${keptBundle()}.` : `${keptBundle()} is of today's files already.`,
   );

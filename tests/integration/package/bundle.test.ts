@@ -1,6 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as immediate } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
@@ -13,13 +23,19 @@ describe('the bundle of a project', () => {
   let folder: string;
   const at = (name: string): string => join(folder, name);
   const write = (name: string, text: string): void => writeFileSync(at(name), text);
+  /** A file that is written in the same tick of the clock may have been written while it was bundled. */
+  const isOfThisTick = (name: string): boolean => Date.now() - lstatSync(at(name)).ctimeMs < 20;
+  const written = async (name: string, text: string): Promise<void> => {
+    write(name, text);
+    while (isOfThisTick(name)) await immediate();
+  };
   const bundled = () => bundleOf(at('workflows.js'), at('kept/bundle.js'));
 
-  beforeEach(() => {
+  beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'accord-bundle-'));
     symlinkSync(join(checkout, 'node_modules'), at('node_modules')); // The bundler needs Temporal's.
     write('workflows.js', "exports.stay = async () => require('./rooms');");
-    write('rooms.js', "module.exports = 'room one';");
+    await written('rooms.js', "module.exports = 'room one';");
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -31,12 +47,12 @@ describe('the bundle of a project', () => {
       write('databases.env', 'a file that no workflow imports');
       expect(await bundled()).toEqual({ code: first.code, isNew: false });
 
-      write('rooms.js', "module.exports = 'room two';");
+      await written('rooms.js', "module.exports = 'room two';");
       const second = await bundled();
       expect(second.isNew).toBe(true);
       expect(second.code).toContain('room two');
 
-      write('rooms.ts', "module.exports = 'room three';"); // The bundler takes it before rooms.js.
+      await written('rooms.ts', "module.exports = 'room three';"); // The bundler takes it before rooms.js.
       const third = await bundled();
       expect(third.isNew).toBe(true);
       expect(third.code).toContain('room three');
@@ -45,6 +61,35 @@ describe('the bundle of a project', () => {
       expect(await bundled()).toEqual({ code: third.code, isNew: true });
       rmSync(at('kept/bundle.js.json'));
       expect((await bundled()).isNew).toBe(true);
+    },
+    withinMs,
+  );
+
+  it(
+    'is not kept where a file has changed or come while it was made',
+    async () => {
+      for (const change of [
+        () => write('rooms.js', "module.exports = 'room two';"),
+        () => write('rooms.ts', "module.exports = 'room three';"),
+      ]) {
+        const old = bundled();
+        await immediate();
+        change();
+        await old;
+        expect(existsSync(at('kept/bundle.js.json'))).toBe(false);
+      }
+    },
+    withinMs,
+  );
+
+  it(
+    'may be read by every user: one may build what another runs',
+    async () => {
+      await bundled();
+      const forOthers = (name: string): number => statSync(at(name)).mode & 0o055;
+      expect(['kept', 'kept/bundle.js', 'kept/bundle.js.json'].map(forOthers)).toEqual([
+        0o055, 0o044, 0o044,
+      ]);
     },
     withinMs,
   );
