@@ -2,13 +2,13 @@
  * accord record-history: writes the history of a run that has ended into a folder, with its checksum beside it. `accord
  * replay --from <folder>` replays what stands there. A recording is never replaced.
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Client } from '@temporalio/client';
 import { Command, InvalidArgumentError } from 'commander';
 
-import { enterHash, hashListOf } from '../../testing/replay/hash-list';
+import { enterHash, hashListOf, isListed } from '../../testing/replay/hash-list';
 import { isEnded, isOfARealWorker, type History } from '../../testing/replay/history';
 import { fetchHistory } from '../../testing/replay/sources';
 import { connectTemporal } from '../../testing/stack/temporal-client';
@@ -22,12 +22,12 @@ interface Options extends SiteOptions {
 async function record(site: Site, gid: string, options: Options): Promise<void> {
   const { to: folder, name = gid.replaceAll(':', '-') } = options;
   const file = join(folder, `${name}.json`);
-  demandNew(file);
+  if (isListed(folder, `${name}.json`)) demandNew(file);
   const history = await historyOf(site, gid, options);
   demandWhole(gid, history);
   mkdirSync(folder, { recursive: true });
-  const text = withoutFolder(JSON.stringify(history, undefined, 2));
-  writeFileSync(file, `${text}\n`, { flag: 'wx' }); // Another process may have been quicker.
+  const text = withoutFolder(JSON.stringify(history, undefined, 2), process.cwd());
+  writeOnce(file, `${text}\n`);
   enterHash(folder, `${name}.json`);
   console.error(`Recorded ${file}; its checksum is in ${hashListOf(folder)}. Commit both.`);
 }
@@ -37,6 +37,13 @@ function demandNew(file: string): void {
   throw new Error(
     `${file} is recorded already, and a recording is never replaced: runs of that day may be open. Choose another --name.`,
   );
+}
+
+/** A file that is this recording already is what a command has left that was cut off before it entered the checksum. */
+function writeOnce(file: string, text: string): void {
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
+  demandNew(file);
+  writeFileSync(file, text, { flag: 'wx' }); // Another process may have been quicker.
 }
 
 async function historyOf(site: Site, gid: string, options: Options): Promise<History> {
@@ -60,7 +67,8 @@ function demandWhole(gid: string, history: History): void {
 }
 
 /** Stack traces name files of this machine. Replay does not need them. */
-const withoutFolder = (text: string): string => text.replaceAll(`${process.cwd()}/`, '');
+export const withoutFolder = (text: string, folder: string): string =>
+  folder === '/' ? text : text.replaceAll(`${folder}/`, '');
 
 function nameOf(text: string): string {
   if (/^\w[\w.~-]{0,127}$/.test(text)) return text;

@@ -78,9 +78,8 @@ async function* histories(site: Site, options: Options): AsyncGenerator<FetchedH
 
 /** @throws where a folder with a list of checksums has not what was recorded: its replay would prove nothing. */
 function demandUntouched(path: string): void {
-  const folder = path.replace(/\/+$/, '');
-  if (!existsSync(hashListOf(folder))) return;
-  const touched = whatWasTouched(folder);
+  if (!existsSync(hashListOf(path))) return;
+  const touched = whatWasTouched(path);
   if (touched.length > 0) throw new Error(touched.join(' '));
 }
 

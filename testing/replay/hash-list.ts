@@ -3,7 +3,11 @@ import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 /** Beside the folder of recordings: `<SHA-256>  <file>`, a line each, as `sha256sum --check` reads it. */
-export const hashListOf = (folder: string): string => `${folder}.sha256`;
+export const hashListOf = (folder: string): string =>
+  `${folder.replace(/(?<=[^/])\/+$/, '')}.sha256`;
+
+export const isListed = (folder: string, file: string): boolean =>
+  linesOf(hashListOf(folder)).some(([, listed]) => listed === file);
 
 /** Enters a recording that was just made; what stands in the list is never changed. */
 export function enterHash(folder: string, file: string): void {

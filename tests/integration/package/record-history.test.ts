@@ -118,6 +118,11 @@ describe('a recording of a run', () => {
       expect(readFileSync(file, 'utf8')).toBe(recorded);
       expect(readFileSync(at('histories.sha256'), 'utf8')).toBe(list);
 
+      rmSync(at('histories.sha256')); // As if it was cut off before it entered the checksum.
+      const again = await accord('record-history', 'trip:demo.T-1', '--to', 'histories/');
+      expect(again).toMatchObject({ code: 0 });
+      expect(readFileSync(at('histories.sha256'), 'utf8')).toBe(list);
+
       expect(await accord('replay', '--from', 'histories')).toMatchObject({ code: 0 });
       writeFileSync(file, recorded.replace('waits', 'waited'));
       expect(await accord('replay', '--from', 'histories')).toEqual({
