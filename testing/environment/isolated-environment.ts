@@ -153,6 +153,28 @@ export interface OwnNamespace {
 
 export async function openNamespace(address: string, name: string): Promise<OwnNamespace> {
   const connection = await connectTemporal(address);
+  const namespace: OwnNamespace = {
+    name,
+    connection,
+    async drop() {
+      try {
+        await connection.operatorService.deleteNamespace({ namespace: name });
+      } finally {
+        await connection.close();
+      }
+    },
+  };
+  try {
+    await register(namespace);
+    return namespace;
+  } catch (error) {
+    await namespace.drop().catch(() => undefined); // It may not have come to be.
+    throw error;
+  }
+}
+
+/** @returns once it is usable. */
+async function register({ name, connection }: OwnNamespace): Promise<void> {
   await connection.workflowService.registerNamespace({
     namespace: name,
     workflowExecutionRetentionPeriod: { seconds: retentionSeconds as never }, // The wire type is a Long; a number encodes as one.
@@ -162,14 +184,6 @@ export async function openNamespace(address: string, name: string): Promise<OwnN
     if (Date.now() > deadline) throw new Error(`The namespace ${name} has not become usable.`);
     await pause(50);
   }
-  return {
-    name,
-    connection,
-    async drop() {
-      await connection.operatorService.deleteNamespace({ namespace: name });
-      await connection.close();
-    },
-  };
 }
 
 /** The servers learn of a new namespace, and of its search attributes, one after the other. */

@@ -41,15 +41,15 @@ export async function openProject(site: ProjectSite): Promise<ProjectEnvironment
   const { servers, folder, records, accord, migrations } = site;
   const id = randomBytes(4).toString('hex');
   const name = `project-${id}`;
-  const prefix = `t${id}_`; // What a killed run leaves is dropped with what tests leave (scripts/test.ts).
+  const prefix = `t${id}_`; // Databases and users that a killed run leaves go with those of tests (scripts/test.ts); nobody drops its namespace and topics.
   const topicPrefix = `t-${id}.`;
   const drop = () => unprovision(servers.mysql.adminUrl, prefix, { migrations });
-  const [urls, namespace, apiPort] = await Promise.all([
-    site.migrate(prefix),
-    openNamespace(servers.temporal.address, name),
-    freePort(),
-  ]).catch(async (error: unknown) => {
-    await drop().catch(() => undefined); // Why it could not begin is what people must read.
+  const opened = openNamespace(servers.temporal.address, name);
+  const parts = [site.migrate(prefix), opened, freePort()] as const;
+  const [urls, namespace, apiPort] = await Promise.all(parts).catch(async (error: unknown) => {
+    await Promise.allSettled(parts); // What is still being created would come after the drop.
+    // Why it could not begin is what people must read.
+    await Promise.allSettled([drop(), opened.then((each) => each.drop())]);
     throw error;
   });
   const application = createApplication({
