@@ -2,12 +2,13 @@
  * accord record-history: writes the history of a run that has ended into a folder, with its checksum beside it. `accord
  * replay --from <folder>` replays what stands there. A recording is never replaced.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Client } from '@temporalio/client';
 import { Command, InvalidArgumentError } from 'commander';
 
+import { writeWholeOnce } from '../../runtime/whole-file';
 import { enterHash, hashListOf, isListed } from '../../testing/replay/hash-list';
 import { isEnded, isOfARealWorker, type History } from '../../testing/replay/history';
 import { fetchHistory } from '../../testing/replay/sources';
@@ -32,6 +33,9 @@ async function record(site: Site, gid: string, options: Options): Promise<void> 
   console.error(`Recorded ${file}; its checksum is in ${hashListOf(folder)}. Commit both.`);
 }
 
+/** Recordings are committed. */
+const readableByAll = 0o644;
+
 function demandNew(file: string): void {
   if (!existsSync(file)) return;
   throw new Error(
@@ -43,7 +47,7 @@ function demandNew(file: string): void {
 function writeOnce(file: string, text: string): void {
   if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
   demandNew(file);
-  writeFileSync(file, text, { flag: 'wx' }); // Another process may have been quicker.
+  writeWholeOnce(file, text, readableByAll); // Another process may have been quicker.
 }
 
 async function historyOf(site: Site, gid: string, options: Options): Promise<History> {

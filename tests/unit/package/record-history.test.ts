@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { describe, expect, it } from '@jest/globals';
 
 import { withoutFolder } from '../../../package/commands/record-history';
+import { writeWholeOnce } from '../../../runtime/whole-file';
 import { enterHash, hashListOf, whatWasTouched } from '../../../testing/replay/hash-list';
 
 describe('a recording', () => {
@@ -19,6 +20,19 @@ describe('a recording', () => {
       expect(whatWasTouched(folder)).toEqual([]);
     } finally {
       rmSync(above, { recursive: true });
+    }
+  });
+
+  it('is written whole, and never over another', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'accord-recording-'));
+    try {
+      const file = join(folder, 'one.json');
+      writeWholeOnce(file, 'first');
+      expect(() => writeWholeOnce(file, 'second')).toThrow('EEXIST');
+      expect(readFileSync(file, 'utf8')).toBe('first');
+      expect(readdirSync(folder)).toEqual(['one.json']);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 
