@@ -91,6 +91,8 @@ function breaksOf(before: CataloguedEvent, now: CataloguedEvent): readonly strin
 function schemaBreaks(path: string, before: JsonSchema, now: JsonSchema): readonly string[] {
   const narrow = [...keywords].filter((name) => !isEqual(before[name], now[name]));
   if (narrow.length > 0) return [`${path} has another ${narrow.join(' and ')}`];
+  if (before.anyOf?.length !== now.anyOf?.length) return [`${path} has other choices`];
+  if (before.items && !now.items) return [`${path} says no more what its items are`];
   const items = before.items && now.items ? schemaBreaks(`${path}[]`, before.items, now.items) : [];
   const choices = (before.anyOf ?? []).flatMap((choice, at) =>
     schemaBreaks(path, choice, now.anyOf?.[at] ?? {}),

@@ -49,6 +49,17 @@ describe('the catalogue of events', () => {
     expect(breaksIn([], catalogue())).toEqual([]);
   });
 
+  it('finds choices that are more or fewer, and items that are not described any more', () => {
+    const [held] = catalogue({ stay: text('Stay.') });
+    if (!held) throw new Error('The catalogue is empty.');
+    const having = (stay: object) => [{ ...held, data: { properties: { stay }, required: [] } }];
+    const one = { type: 'string' };
+    const found = breaksIn(having({ anyOf: [one] }), having({ anyOf: [one, { type: 'null' }] }));
+    expect(found).toEqual([expect.stringContaining('data.stay has other choices')]);
+    const gone = breaksIn(having({ items: one }), having({}));
+    expect(gone).toEqual([expect.stringContaining('data.stay says no more what its items are')]);
+  });
+
   const { kind, note, guests, discount } = data;
   const withoutRoom = { kind, note, guests, discount };
   const at = 'room.held, version 1: data';
