@@ -131,7 +131,7 @@ function rowOf(way: Way, played: readonly PlayedPoint[]): (string | number)[] {
 
 const sentenceOf = (report: CrashReport): string =>
   `${verdictOf(report)}: ${report.played.length} crash points, ${report.kills} processes killed, ` +
-  `${report.books.asked} oracles asked, ${report.books.violations.length} violations, ${report.seconds} s`;
+  `${report.books.asked} checks asked, ${report.books.violations.length} violations, ${report.seconds} s`;
 
 const listOf =
   <Name extends string>(names: readonly Name[]) =>

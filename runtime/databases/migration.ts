@@ -84,11 +84,11 @@ function whyNotMigrated(
   { file, hasRun }: { readonly file: string; readonly hasRun: boolean },
   error: unknown,
 ): string {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = (error instanceof Error ? error.message : String(error)).replace(/\.$/, '');
   if (hasRun && reason.startsWith('MD5 checksum failed'))
     return `${file} has run, and was edited since. Put it back as it was, and write the change as a new migration.`;
   const next = isOfItsSql(error) ? 'Mend the file, then migrate again.' : 'Then migrate again.';
-  return `${file} has failed: ${reason}. ${next}`.replace('..', '.');
+  return `${file} has failed: ${reason}. ${next}`;
 }
 
 /** SQLSTATE class 42: a syntax error, or a name that is unknown. Any other error may pass with the next try. */

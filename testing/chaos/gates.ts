@@ -68,7 +68,7 @@ export function gatesOf(
     gate('acts raced against their undos', races.gids.length, 60),
     gate('late acts that the fence refused', counters.verdictsOf('fenced'), 1),
     gate('SQL transactions tried again', counters.sqlRetries, 1),
-    gate('rounds of the oracles', rounds, 20),
+    gate('rounds of the checks', rounds, 20),
     gate('last round in quiet', isQuiet === true ? 1 : 0, 1),
     ...(hasNext ? [gate('histories of the next release', replayed.ofNextRelease, 1)] : []),
     gate('histories replayed', replayed.replayed, all),

@@ -94,7 +94,7 @@ export function printReport(report: ChaosReport): void {
       `p50 ${recoveryMs.p50} ms, p95 ${recoveryMs.p95} ms, max ${recoveryMs.max} ms; quiet after ${report.quietAfterMs} ms`,
     ],
     [
-      'oracles',
+      'checks',
       `${report.oracles.asked} asked, ${report.oracles.rounds} rounds; history: ${pairs(report.checked)}`,
     ],
     ['replayed', pairs(report.replayed)],
