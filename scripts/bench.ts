@@ -2,7 +2,7 @@
  * npm run bench: measures the running application over HTTP, as a client sees it. Not a test: it asserts nothing about
  * time. It fails where a count is wrong, since the speed of a wrong answer is of no interest.
  */
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { Command } from 'commander';
 
 import { measureCosts } from '../testing/bench/costs';
 import { measureHotAccount, type Measurement } from '../testing/bench/hot-account';
@@ -21,8 +21,9 @@ import { isBounded, measureStatements } from '../testing/bench/statements';
 import { interruption } from '../testing/environment/interruption';
 import { bringUpApplication, stopAll } from '../testing/environment/local-application';
 import { conclude, jsonOption, reportTo, runCommandAndLeave, say, type JsonTarget } from './report';
-import { profiles, type Profile } from '../testing/stack/profile';
-import { bringUp, readStack, takeDown, type Stack } from '../testing/stack/stack';
+import { loadCommand } from './bench/load';
+import { manyRows, profileOption, wholeNumber } from './bench/options';
+import { bringUp, readStack, takeDown, type Profile, type Stack } from '../testing/stack/stack';
 
 interface Load {
   readonly inFlight: number;
@@ -38,52 +39,53 @@ interface Options extends Load {
   readonly json?: JsonTarget;
 }
 
-const most = 100_000;
-/** Rows are filled by so many at once. */
-const rowsAtOnce = 10_000;
-const mostRows = 5_000_000;
+const workersOption = ['-w, --workers <number>', 'transaction workers', wholeNumber, 2] as const;
+
+const scenario = (name: string, description: string): Command =>
+  new Command(name).description(description).addOption(jsonOption()).addOption(profileOption());
 
 runCommandAndLeave(
   new Command('bench')
     .description('Measures the running application over HTTP, or what its statements read.')
-    .addArgument(
-      new Argument('<scenario>', 'what is measured').choices([
-        ...['hot-account', 'invariants', 'statements', 'relay', 'costs'],
-      ]),
+    .addCommand(loadCommand())
+    .addCommand(
+      scenario('hot-account', 'Payments of many payers into one merchant account.')
+        .option('--in-flight <number>', 'payments at one time', wholeNumber, 200)
+        .option('--payments <number>', 'number of payments, after a warm-up', wholeNumber, 1_000)
+        .option(...workersOption)
+        .action((options: Options) => bench(options, benchHotAccount)),
     )
-    .option('--in-flight <number>', 'payments at one time', wholeNumber, 200)
-    .option('--payments <number>', 'number of payments, after a warm-up', wholeNumber, 1_000)
-    .option('--transactions <number>', 'invariants: ended transactions', wholeNumber, 100_000)
-    .option(
-      '--rows <number>',
-      'statements: waiting rows, and as many done ones; relay: waiting events',
-      manyRows,
-      1_000_000,
+    .addCommand(
+      scenario('invariants', 'A round of the checks, over books of many transactions.')
+        .option('--transactions <number>', 'ended transactions', wholeNumber, 100_000)
+        .action((options: Options) => bench(options, benchInvariants)),
     )
-    .option('--events <number>', 'relay: events to publish', wholeNumber, 50_000)
-    .option('--times <number>', 'costs: transactions of each flow', wholeNumber, 20)
-    .option('-w, --workers <number>', 'transaction workers', wholeNumber, 2)
-    .addOption(jsonOption())
-    .addOption(
-      new Option('-p, --profile <name>', 'profile of the servers').choices(profiles).default('dev'),
+    .addCommand(
+      scenario('statements', 'What each statement reads, where as much waits as is done.')
+        .option('--rows <number>', 'waiting rows, and as many done ones', manyRows, 1_000_000)
+        .action((options: Options) => bench(options, benchStatements)),
     )
-    .action(bench),
+    .addCommand(
+      scenario('relay', 'How fast one relay brings a backlog to Kafka.')
+        .option('--rows <number>', 'waiting events', manyRows, 1_000_000)
+        .option('--events <number>', 'events to publish', wholeNumber, 50_000)
+        .action((options: Options) => bench(options, benchRelay)),
+    )
+    .addCommand(
+      scenario('costs', 'What one transaction of each flow costs MySQL.')
+        .option('--times <number>', 'transactions of each flow', wholeNumber, 20)
+        .option(...workersOption)
+        .action((options: Options) => bench(options, benchCosts)),
+    )
+    .addHelpText(
+      'after',
+      '\nnpm run bench -- <scenario> --help tells its options.\nExit code: 0 every count is right, 1 a count is wrong, 2 it could not be run.',
+    ),
 );
 
-async function bench(scenario: string, options: Options): Promise<void> {
+function bench(options: Options, measure: (options: Options) => Promise<void>): Promise<void> {
   reportTo(options.json);
-  switch (scenario) {
-    case 'invariants':
-      return benchInvariants(options);
-    case 'statements':
-      return benchStatements(options);
-    case 'relay':
-      return benchRelay(options);
-    case 'costs':
-      return benchCosts(options);
-    default:
-      return benchLoad(scenario, options);
-  }
+  return measure(options);
 }
 
 /**
@@ -160,10 +162,13 @@ async function benchCosts({ profile, json, times, workers }: Options): Promise<v
   }
 }
 
-async function benchLoad(
-  scenario: string,
-  { profile, json, inFlight, payments, workers }: Options,
-): Promise<void> {
+async function benchHotAccount({
+  profile,
+  json,
+  inFlight,
+  payments,
+  workers,
+}: Options): Promise<void> {
   const load = { inFlight, payments, workers };
   const local = await bringUpApplication(profile, { workers: load.workers, say });
   try {
@@ -171,7 +176,7 @@ async function benchLoad(
     const cpuNow = () => cpuSeconds(profile, local.processes.keys());
     const measuring = measureHotAccount(local, load, { say, cpuNow });
     const measured = await Promise.race([measuring, interruption()]);
-    const report = { command: commandOf(scenario, load), machine, ...measured };
+    const report = { command: commandOf(load), machine, ...measured };
     printReport(report);
     const ok = isRight(report);
     conclude(json, summaryOf(report), { ok, sentence: sentenceOf(ok) });
@@ -188,24 +193,11 @@ const sentenceOf = (ok: boolean): string =>
 const isRight = ({ counters }: Measurement | RelayFigures): boolean =>
   counters.every(({ seen, expected }) => seen === expected);
 
-const commandOf = (scenario: string, { inFlight, payments, workers }: Load): string =>
-  `npm run bench -- ${scenario} --in-flight ${inFlight} --payments ${payments} --workers ${workers}`;
+const commandOf = ({ inFlight, payments, workers }: Load): string =>
+  `npm run bench -- hot-account --in-flight ${inFlight} --payments ${payments} --workers ${workers}`;
 
 const summaryOf = (report: BenchReport): object => ({
   ok: isRight(report),
   ...report,
   figures: { ...report.figures, cpu: Object.fromEntries(report.figures.cpu) },
 });
-
-function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number >= 1 && number <= most) return number;
-  throw new InvalidArgumentError(`It must be a whole number, 1 to ${most}.`);
-}
-
-function manyRows(text: string): number {
-  const number = Number(text);
-  const isMultiple = Number.isInteger(number / rowsAtOnce);
-  if (isMultiple && number > 0 && number <= mostRows) return number;
-  throw new InvalidArgumentError(`It must be a multiple of ${rowsAtOnce}, up to ${mostRows}.`);
-}

@@ -80,15 +80,30 @@ export async function seed(
   tenant: string = seedTenant,
   more: readonly Currency[] = [],
 ): Promise<void> {
-  await withPool(urls.INVENTORY_DATABASE_URL, (inventory) => seedStock(inventory, tenant));
+  await withPool(urls.INVENTORY_DATABASE_URL, (inventory) => seedStock(inventory, tenant, stock));
   await withPool(urls.ACCOUNTS_DATABASE_URL, (accounts) =>
     seedAccounts(accounts, tenant, [...tenantCurrencies, ...more]),
   );
   await withPool(urls.COUPONS_DATABASE_URL, (database) => seedCoupons(database, tenant));
 }
 
-async function seedStock(inventory: SqlPool, tenant: string): Promise<void> {
-  const rows = Object.entries(stock).map(([sku, pieces]) => [
+/** More goods, with so many pieces each: for a crowd. As safe to repeat as `seed`. */
+export async function seedGoods(
+  { INVENTORY_DATABASE_URL }: Pick<DatabaseUrls, 'INVENTORY_DATABASE_URL'>,
+  tenant: string,
+  skus: readonly string[],
+  pieces: number,
+): Promise<void> {
+  const goods = Object.fromEntries(skus.map((sku) => [sku, pieces]));
+  await withPool(INVENTORY_DATABASE_URL, (inventory) => seedStock(inventory, tenant, goods));
+}
+
+async function seedStock(
+  inventory: SqlPool,
+  tenant: string,
+  goods: Readonly<Record<string, number>>,
+): Promise<void> {
+  const rows = Object.entries(goods).map(([sku, pieces]) => [
     businessIdOf(tenant, sku),
     tenant,
     pieces,

@@ -109,7 +109,7 @@ export function printRelay({
   printCounters(counters);
 }
 
-function printHead(command: string, machine: Machine): void {
+export function printHead(command: string, machine: Machine): void {
   print(`\n${colors.bold(command)}`);
   print(
     `  ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.platform}; load before ${machine.loadBefore.toFixed(1)}`,
@@ -128,7 +128,7 @@ export function printReport({ command, machine, figures, counters }: BenchReport
   printCounters(counters);
 }
 
-function printCounters(counters: Measurement['counters'] | RelayFigures['counters']): void {
+export function printCounters(counters: Measurement['counters'] | RelayFigures['counters']): void {
   const rows = counters.map(({ name, seen, expected }) => {
     const mark = seen === expected ? colors.green('✓') : colors.red('✗');
     return [name, seen, expected, mark];
@@ -136,7 +136,7 @@ function printCounters(counters: Measurement['counters'] | RelayFigures['counter
   print(tableOf(['', 'seen', 'expected', ''], rows));
 }
 
-function printLatencies(latencies: Readonly<Record<string, Latency>>): void {
+export function printLatencies(latencies: Readonly<Record<string, Latency>>): void {
   const rows = Object.entries(latencies).map(([name, { count, p50, p95, p99, max }]) => {
     return [name, count, p50, p95, p99, max];
   });

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 
 import { openKeys } from '../../api/dependencies';
 import { isScopeOf, scopes } from '../../api/http/scopes';
-import { createApplication, type Application, type Role } from './application';
+import { createApplication, type Application, type Role, type Variables } from './application';
 import { build } from './build';
 import type { DatabaseUrls } from '../../runtime/databases/shop';
 import { provisionProfile } from '../stack/provisioning';
@@ -37,6 +37,7 @@ export interface Phase {
  * @param workers how many transaction workers there shall be.
  * @param say is told what is being done.
  * @param endsWithUs whether its processes end with this one; left out: they outlive it.
+ * @param variables take the place of what its processes would read otherwise; those that run already keep theirs.
  */
 export async function bringUpApplication(
   profile: Profile,
@@ -44,10 +45,12 @@ export async function bringUpApplication(
     workers,
     say,
     endsWithUs = false,
+    variables = {},
   }: {
     readonly workers: number;
     readonly say: (line: string) => void;
     readonly endsWithUs?: boolean;
+    readonly variables?: Variables;
   },
 ): Promise<LocalApplication> {
   const wereServersUp = (await readStack(profile)) !== undefined;
@@ -74,7 +77,7 @@ export async function bringUpApplication(
     label: '',
     apiPort: await portFor(profile, 'api'),
     apiSecret: await secret(profile, 'api'),
-    variables: await operatorVariables(operatorsOf(profile)),
+    variables: { ...(await operatorVariables(operatorsOf(profile))), ...variables },
     isTunedByShell: true,
     endsWithUs,
   });
