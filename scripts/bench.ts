@@ -21,6 +21,7 @@ import { isBounded, measureStatements } from '../testing/bench/statements';
 import { interruption } from '../testing/environment/interruption';
 import { bringUpApplication, stopAll } from '../testing/environment/local-application';
 import { conclude, jsonOption, reportTo, runCommandAndLeave, say, type JsonTarget } from './report';
+import { compareCommand } from './bench/compare';
 import { loadCommand } from './bench/load';
 import { manyRows, profileOption, wholeNumber } from './bench/options';
 import { bringUp, readStack, takeDown, type Profile, type Stack } from '../testing/stack/stack';
@@ -48,6 +49,7 @@ runCommandAndLeave(
   new Command('bench')
     .description('Measures the running application over HTTP, or what its statements read.')
     .addCommand(loadCommand())
+    .addCommand(compareCommand())
     .addCommand(
       scenario('hot-account', 'Payments of many payers into one merchant account.')
         .option('--in-flight <number>', 'payments at one time', wholeNumber, 200)

@@ -128,7 +128,7 @@ async function benchLoad(options: LoadOptions): Promise<void> {
     conclude(json, summaryOf(report), { ok, sentence });
     if (!ok) process.exitCode = 1;
   } finally {
-    await stopAll(local.application, local.processes.keys());
+    await stopAll(local.application, local.started);
     if (!local.wereServersUp) await takeDown(profile);
   }
 }

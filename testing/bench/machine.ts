@@ -1,5 +1,5 @@
 /** What a figure was measured on, and what it cost: without it no figure is worth anything. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 
 import packageJson from '../../package.json';
@@ -56,11 +56,39 @@ export const usedSince = (before: CpuSeconds, after: CpuSeconds): CpuSeconds =>
 
 const ticksPerSecond = 100; // USER_HZ, the same on every Linux.
 
-/** User and system time; only Linux tells it finely enough. */
+/**
+ * User and system time of a process and of all that descend from it, also of those that have ended: PostgreSQL has a
+ * process for each connection. Only Linux tells it finely enough.
+ */
 function secondsOf(pid: number): number | undefined {
   if (process.platform !== 'linux') return undefined;
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const family = childrenOf();
+  const tickOf = (one: number): number =>
+    (statOf(one)?.ticks ?? 0) +
+    (family.get(one) ?? []).reduce((all, child) => all + tickOf(child), 0);
+  return tickOf(pid) / ticksPerSecond;
+}
+
+function childrenOf(): ReadonlyMap<number, readonly number[]> {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync('/proc')) {
+    const parent = /^\d+$/.test(name) ? statOf(Number(name))?.parent : undefined;
+    if (parent === undefined) continue;
+    children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+  }
+  return children;
+}
+
+function statOf(pid: number): { readonly parent: number; readonly ticks: number } | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return undefined; // It has ended.
+  }
   // The program's name stands in brackets and may hold blanks: count from behind the last bracket.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  // Its own time, and that of the children that it has waited for.
+  const ticks = [11, 12, 13, 14].reduce((all, at) => all + Number(fields[at]), 0);
+  return { parent: Number(fields[1]), ticks };
 }

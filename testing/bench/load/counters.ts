@@ -9,6 +9,9 @@ import type { Counter } from '../hot-account';
 import { hasEnded } from './figures';
 import type { Sample } from './generator';
 
+/** What the caller of a transaction was told, and what it asked for. */
+type Told = Pick<Sample, 'gid' | 'ending' | 'mustBeRefused'>;
+
 export interface Proof {
   readonly counters: readonly Counter[];
   /** What the product's own checks found in all of its databases. */
@@ -24,14 +27,14 @@ export async function prove(
   { urls }: LocalApplication,
   admin: Connection,
   tenant: string,
-  samples: readonly Sample[],
+  samples: readonly Told[],
 ): Promise<Proof> {
   const openOnes = await waitUntilQuiet(admin, tenant);
   const rows = await endingsOf(admin, tenant);
   const acknowledged = samples.filter(({ gid }) => gid !== undefined);
-  const count = (is: (sample: Sample) => boolean): string => String(acknowledged.filter(is).length);
-  const rowOf = ({ gid }: Sample): string | undefined => rows.get(gid ?? '');
-  const expectedOf = ({ mustBeRefused }: Sample): string =>
+  const count = (is: (sample: Told) => boolean): string => String(acknowledged.filter(is).length);
+  const rowOf = ({ gid }: Told): string | undefined => rows.get(gid ?? '');
+  const expectedOf = ({ mustBeRefused }: Told): string =>
     mustBeRefused ? 'compensated' : 'completed';
   const { violations } = await checkInvariants(urls.VERIFY_DATABASE_URLS);
   return {

@@ -31,10 +31,13 @@ export function customersOf(at: number, isPoor: boolean, isHot: boolean): Custom
 const names = (prefix: string, count: number): readonly string[] =>
   Array.from({ length: count }, (_, at) => `${prefix}-${at}`);
 
+/** Everybody who pays and has money. */
+export const payerNames = names('payer', payers);
+
 /** Safe to repeat. */
 export async function openWorld(urls: DatabaseUrls, tenant: string): Promise<void> {
   await seed(urls, tenant);
   await seedGoods(urls, tenant, names('L', skus), pieces);
-  await seedCustomers(urls, tenant, names('payer', payers), payerMinorUnits);
+  await seedCustomers(urls, tenant, payerNames, payerMinorUnits);
   await seedCustomers(urls, tenant, [...names('poor', poorPayers), hotAccount], poorMinorUnits);
 }
