@@ -13,7 +13,6 @@ import {
 } from '../../testing/bench/compare/report';
 import { variablesOfLoad } from '../../testing/bench/load/load';
 import { machineOf } from '../../testing/bench/machine';
-import { interruption } from '../../testing/environment/interruption';
 import {
   bringUpApplication,
   stopAll,
@@ -76,7 +75,7 @@ async function compare(options: CompareOptions): Promise<void> {
   try {
     const run = Date.now().toString(36);
     const ground: Surroundings = { stack, run, say, accord: accord.up };
-    await Promise.race([measure(options, ground, stack), interruption()]);
+    await measure(options, ground, stack);
   } finally {
     await accord.down();
     if (!wasUp) await takeDown(profile);

@@ -16,7 +16,6 @@ import {
 } from '../../testing/bench/load/report';
 import { steady, usersStages } from '../../testing/bench/load/schedule';
 import { machineOf } from '../../testing/bench/machine';
-import { interruption } from '../../testing/environment/interruption';
 import { bringUpApplication, stopAll } from '../../testing/environment/local-application';
 import { takeDown, type Profile } from '../../testing/stack/stack';
 import { conclude, jsonOption, print, printJson, reportTo, say, type JsonTarget } from '../report';
@@ -114,7 +113,7 @@ async function benchLoad(options: LoadOptions): Promise<void> {
     say('Some of the application was running: those processes keep their own limits.');
   try {
     const machine = await machineOf(profile);
-    const measured = await Promise.race([measureLoad(local, profile, load, say), interruption()]);
+    const measured = await measureLoad(local, profile, load, say);
     const { arrivals, choice } = load;
     const report: LoadReport = {
       ...measured,

@@ -1,5 +1,6 @@
 /** Arms in turn, round after round, each at its own number in flight; then every transfer of all rounds is counted. */
 import { reasonOf } from '../../../runtime/waiting';
+import { interruption } from '../../environment/interruption';
 import type { Profile } from '../../stack/profile';
 import { figuresOf } from '../load/figures';
 import type { Played } from '../load/caller';
@@ -94,14 +95,21 @@ async function withArms<Result>(
 ): Promise<Result> {
   const endings: (() => unknown)[] = [];
   const whole: Ground = { ...ground, atEnd: (ending) => void endings.push(ending) };
+  const interrupted = interruption();
+  interrupted.catch(() => undefined); // Whoever waits for it at that time is told.
   const runners: Runner[] = [];
+  let opening: Promise<unknown> = Promise.resolve();
   try {
     for (const arm of arms) {
       ground.say(`Starting ${arm.name} …`);
-      runners.push({ arm, open: await arm.open(whole), played: [], turns: [], cpu: {} });
+      const coming = arm.open(whole);
+      opening = coming;
+      const open = await Promise.race([coming, interrupted]);
+      runners.push({ arm, open, played: [], turns: [], cpu: {} });
     }
-    return await work(runners);
+    return await Promise.race([work(runners), interrupted]);
   } finally {
+    await opening.catch(() => undefined); // What it is still starting must be stopped as well.
     for (const ending of endings.reverse()) {
       try {
         await ending();

@@ -6,6 +6,7 @@ import { pause } from '../../../runtime/waiting';
 import type { LocalApplication } from '../../environment/local-application';
 import { checkInvariants } from '../../verify/verification';
 import type { Counter } from '../hot-account';
+import { notAccepted } from './caller';
 import { hasEnded } from './figures';
 import type { Sample } from './generator';
 
@@ -40,6 +41,12 @@ export async function prove(
   return {
     violations,
     counters: [
+      counter(
+        'refused at the door, though not for the load',
+        String(
+          samples.filter(({ gid, ending }) => gid === undefined && ending !== notAccepted).length,
+        ),
+      ),
       counter(
         'acknowledged, and without a row: lost',
         count((one) => rowOf(one) === undefined),

@@ -6,6 +6,13 @@ import type { Meter } from '../meter';
 
 const lookEveryMs = 20;
 
+export interface Killing {
+  /** How many were killed. */
+  kills(): number;
+  /** Answers when the last one that was killed runs again. */
+  stop(): Promise<void>;
+}
+
 /** @param everySeconds between two kills; `undefined`: none. */
 export function startKilling(
   application: Application,
@@ -13,7 +20,7 @@ export function startKilling(
   everySeconds: number | undefined,
   meter: Meter,
   say: (line: string) => void,
-): { stop(): Promise<number> } {
+): Killing {
   const workers = [...processes].filter(([, role]) => role === 'worker').map(([name]) => name);
   let kills = 0;
   let working = Promise.resolve();
@@ -38,11 +45,10 @@ export function startKilling(
             .catch((error: unknown) => say(`A worker was not started again: ${String(error)}`));
         }, everySeconds * 1_000);
   return {
-    /** @returns how many were killed. */
+    kills: () => kills,
     async stop() {
       clearInterval(timer);
       await working;
-      return kills;
     },
   };
 }

@@ -1,16 +1,19 @@
 /** One load on the running application, over HTTP, as its callers see it. */
+import type { Connection } from 'mysql2/promise';
+
 import { openConnection } from '../../../runtime/mysql/door';
 import type { Variables } from '../../environment/application';
 import { authorizationOf } from '../../environment/credentials';
+import { interruption } from '../../environment/interruption';
 import type { LocalApplication } from '../../environment/local-application';
 import { unlessSet } from '../../stack/config';
 import type { Profile } from '../../stack/profile';
 import type { Counter } from '../hot-account';
 import { createHttpClient } from '../http-client';
 import { byGroup, cpuMsPerTransaction, meterOf, type Meter } from '../meter';
-import { createCaller } from './caller';
+import { createCaller, type Caller } from './caller';
 import { prove } from './counters';
-import { figuresOf, momentsOf, type LoadFigures, type Moment } from './figures';
+import { figuresOf, momentsOf, type LoadFigures, type Moment, type Span } from './figures';
 import { startOf, type Choice } from './flows';
 import { runClosedLoop, runOpenLoop, type Sample } from './generator';
 import { growthNow, type Growth } from './growth';
@@ -73,10 +76,12 @@ export async function measureLoad(
   load: Load,
   say: (line: string) => void,
 ): Promise<LoadMeasurement> {
-  const { urls, stack, application, processes } = local;
+  const { urls, stack, application } = local;
   const tenant = `load${Date.now().toString(36)}`; // A tenant of this load only.
+  const interrupted = interruption();
+  interrupted.catch(() => undefined); // Whoever waits for it at that time is told.
   say('Opening accounts and stock …');
-  await openWorld(urls, tenant);
+  await Promise.race([openWorld(urls, tenant), interrupted]);
   const scopes = ['tx:start', 'tx:read'] as const;
   const authorization = await authorizationOf(urls.API_DATABASE_URL, {
     ...{ tenant, owner: 'bench', scopes },
@@ -88,55 +93,81 @@ export async function measureLoad(
       ...{ apiUrl: application.apiUrl, authorization, tenant },
       answersAtOnce: load.answersAtOnce,
     });
-    const samples: Sample[] = [];
-    const sender = {
-      play: (at: number) => caller.play(startOf(load.choice, at)),
-      mustBeRefused: (at: number) => startOf(load.choice, at).mustBeRefused,
-      note: (sample: Sample) => void samples.push(sample),
-      isStopped: () => false,
-    };
-    const warmUpMs = load.warmUpSeconds * 1_000;
-    const offeredMs = warmUpMs + 1_000 * boundOf(load.arrivals);
     say(sentenceOf(load));
-    const meter = meterOf(profile, processes.keys());
-    const began = performance.now();
-    const watch = startWatching({
-      ...{ meter, began, warmUpMs, offeredMs, samples, say },
-      look: (atSeconds) => growthNow(admin, profile, processes.keys(), atSeconds),
-    });
-    const killing = startKilling(application, processes, load.killEverySeconds, meter, say);
-    const { arrivals } = load;
-    if (arrivals.kind === 'open') {
-      await runOpenLoop(
-        intendedTimes(withWarmUp(arrivals.stages, load.warmUpSeconds)),
-        began,
-        sender,
-      );
-    } else {
-      await runClosedLoop({ ...arrivals, milliseconds: offeredMs }, began, sender);
-    }
-    const kills = await killing.stop();
-    const lastMs = performance.now() - began;
-    const { used, growth } = await watch.stop();
-    // With a number of transactions the load is over when the last one has ended; with a time, when it is up.
-    const toMs = arrivals.kind === 'open' ? offeredMs : Math.min(offeredMs, lastMs);
-    if (toMs <= warmUpMs)
-      throw new Error('Everything ended within the warm-up: nothing is measured.');
-    const span = { fromMs: warmUpMs, toMs };
-    const figures = figuresOf(samples, span);
+    const sent = await send({ local, profile, load, caller, admin, say, interrupted });
+    const span = spanOf(load, sent.lastMs);
+    const figures = figuresOf(sent.samples, span);
     say('Reading every row, and checking the books …');
-    const proof = await prove(local, admin, tenant, samples);
+    const proof = await Promise.race([prove(local, admin, tenant, sent.samples), interrupted]);
     return {
-      ...{ figures, kills, growth, ...proof, moments: momentsOf(samples) },
+      ...{ figures, kills: sent.kills, growth: sent.growth, ...proof },
+      moments: momentsOf(sent.samples),
       measuredSeconds: (span.toMs - span.fromMs) / 1_000,
-      cpuSeconds: Object.fromEntries(byGroup(used)),
-      cpuMsPerTransaction: cpuMsPerTransaction(used, figures.ended),
+      cpuSeconds: Object.fromEntries(byGroup(sent.used)),
+      cpuMsPerTransaction: cpuMsPerTransaction(sent.used, figures.ended),
     };
   } finally {
     http.close();
     await admin.end();
   }
 }
+
+interface Sending {
+  readonly local: LocalApplication;
+  readonly profile: Profile;
+  readonly load: Load;
+  readonly caller: Caller;
+  readonly admin: Connection;
+  readonly say: (line: string) => void;
+  readonly interrupted: Promise<never>;
+}
+
+/** Everything that is sent, to its ending, while it is watched and workers are killed. No worker stays dead. */
+async function send({ local, profile, load, caller, admin, say, interrupted }: Sending) {
+  const { application, processes } = local;
+  const { choice, arrivals, warmUpSeconds } = load;
+  const samples: Sample[] = [];
+  const sender = {
+    play: (at: number) => caller.play(startOf(choice, at)),
+    mustBeRefused: (at: number) => startOf(choice, at).mustBeRefused,
+    note: (sample: Sample) => void samples.push(sample),
+    isStopped: () => false,
+  };
+  const offeredMs = offeredMsOf(load);
+  const meter = meterOf(profile, processes.keys());
+  const began = performance.now();
+  const watch = startWatching({
+    ...{ meter, began, warmUpMs: warmUpSeconds * 1_000, offeredMs, samples, say },
+    look: (atSeconds) => growthNow(admin, profile, processes.keys(), atSeconds),
+  });
+  const killing = startKilling(application, processes, load.killEverySeconds, meter, say);
+  try {
+    const running =
+      arrivals.kind === 'open'
+        ? runOpenLoop(intendedTimes(withWarmUp(arrivals.stages, warmUpSeconds)), began, sender)
+        : runClosedLoop({ ...arrivals, milliseconds: offeredMs }, began, sender);
+    await Promise.race([running, interrupted]);
+  } finally {
+    await killing.stop();
+  }
+  const lastMs = performance.now() - began;
+  return { samples, kills: killing.kills(), lastMs, ...(await watch.stop()) };
+}
+
+/** With a number of transactions the load is over when the last one has ended; with a time, when it is up. */
+function spanOf(load: Load, lastMs: number): Span {
+  const offeredMs = offeredMsOf(load);
+  const span = {
+    fromMs: load.warmUpSeconds * 1_000,
+    toMs: load.arrivals.kind === 'open' ? offeredMs : Math.min(offeredMs, lastMs),
+  };
+  if (span.toMs > span.fromMs) return span;
+  throw new Error('Everything ended within the warm-up: nothing is measured.');
+}
+
+/** When no more is sent, warm-up included. */
+const offeredMsOf = ({ arrivals, warmUpSeconds }: Load): number =>
+  1_000 * (warmUpSeconds + boundOf(arrivals));
 
 /** Seconds after which no more is sent. */
 const boundOf = (arrivals: Arrivals): number =>

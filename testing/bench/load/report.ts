@@ -18,8 +18,9 @@ export interface LoadReport extends LoadMeasurement {
   readonly inFlight: number | null;
 }
 
-export const isRight = ({ counters }: Pick<LoadReport, 'counters'>): boolean =>
-  counters.every(({ seen, expected }) => seen === expected);
+/** A load of which nothing has ended has proven nothing. */
+export const isRight = ({ counters, figures }: Pick<LoadReport, 'counters' | 'figures'>): boolean =>
+  figures.ended > 0 && counters.every(({ seen, expected }) => seen === expected);
 
 /** What `--json` writes. `violations` counts every transaction and every row that is wrong. */
 export function summaryOf(report: LoadReport): object {

@@ -37,6 +37,11 @@ describe('the report of a load', () => {
     expect(summaryOf(report('2'))).toMatchObject({ ok: false, violations: 2 });
   });
 
+  it('is never ok where nothing has ended', () => {
+    const { figures, ...rest } = report('0');
+    expect(isRight({ ...rest, figures: { ...figures, ended: 0 } })).toBe(false);
+  });
+
   it('shows each chart, and how the tables have grown', () => {
     const charts = chartsOf(report('0'));
     const text = markdownOf(report('0'), charts.keys());
