@@ -37,6 +37,9 @@ interface Runner {
   cpu: Readonly<Record<string, number>>;
 }
 
+/** Compilers, pools and plans are cold once: the first warm-up of an arm is longer. */
+const coldFactor = 3;
+
 export async function measureArms(
   arms: readonly Arm[],
   ground: Surroundings,
@@ -46,7 +49,12 @@ export async function measureArms(
   return withArms(arms, ground, async (runners) => {
     for (let round = 0; round < rounds; round += 1) {
       for (const runner of orderOf(runners, round)) {
-        const turn = await playTurn(runner, profile, runner.arm.inFlight, times);
+        const cold = round === 0 ? coldFactor : 1;
+        const warmUpSeconds = times.warmUpSeconds * cold;
+        const turn = await playTurn(runner, profile, runner.arm.inFlight, {
+          ...times,
+          warmUpSeconds,
+        });
         runner.turns.push(turn);
         ground.say(
           `  round ${round + 1} of ${rounds}, ${runner.arm.name}, ${runner.arm.inFlight} in flight: ${turn.perSecond.toFixed(1)}/s, p50 ${turn.p50} ms`,

@@ -13,7 +13,7 @@ const taskQueue = 'transfers';
 export const temporalSaga: Arm = {
   name: 'temporal-saga',
   title: 'the saga pattern of Temporal: a workflow, two activities, a list of compensations',
-  inFlight: 8, // CPU a transfer grows with the number: 48 ms at 4 and 8, 52 at 32, 60 at 128. One core is the server's.
+  inFlight: 8, // CPU a transfer grows with the number: 48 ms at 4 and 8, 52 at 32, 60 at 128.
   async open({ stack, run, atEnd }) {
     const books = await createBooks(stack.mysql.adminUrl, `bench_temporal_saga_${run}`, atEnd);
     const namespace = await openNamespace(stack.temporal.address, `bench-saga-${run}`);
