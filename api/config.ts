@@ -79,9 +79,10 @@ const variables = {
   READS_PER_SECOND: wholeNumber(1, 1_000_000).default(500),
   OPERATIONS_PER_SECOND: wholeNumber(1, 1_000_000).default(20),
   FAILED_CREDENTIALS_PER_SECOND: wholeNumber(1, 1_000_000).default(50),
-  /** Accepted starts that Temporal has not confirmed: above this a start is refused. */
+  /** Accepted starts that wait for Temporal, not confirmed in time: above this a start is refused. */
   START_BACKLOG_MAX: wholeNumber(0, 1_000_000).default(10_000),
-  STARTS_IN_HAND_MAX: wholeNumber(1, 100_000).default(512),
+  /** All tenants together; one of them holds no more than is still free. */
+  STARTS_IN_HAND_MAX: wholeNumber(1, 100_000).default(1_024),
   /** Delay of the event loop above which starts are shed; above twice of it lists. */
   LOOP_DELAY_MAX_MS: wholeNumber(10, 600_000).default(200),
   WAITERS_MAX: wholeNumber(0, 1_000_000).default(1_000),

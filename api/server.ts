@@ -33,6 +33,7 @@ import { regionRoutes } from './routes/regions';
 import { steeringRoutes } from './routes/steering';
 import { transactionRoutes } from './routes/transactions';
 import { createSecondPerson } from './approvals/second-person';
+import { createIntake } from './transactions/intake';
 import { createStarter } from './transactions/starter';
 import { createStarts } from './transactions/starts';
 import { createSteering } from './transactions/steering';
@@ -83,9 +84,14 @@ export async function buildServer<Own extends object, Stores>({
     config.startBacklogMax,
     (error) => logger.warn({ err: error }, 'A round of the starter failed.'),
   );
-  const starts = createStarts({ runs, starter, waiting, faults, now });
-  const limits = createLimits(redisCommands, config.limits);
   const metrics = createMetrics({ waiting: waiting.waiting, backlog: starter.backlog });
+  const starts = createStarts({
+    ...{ runs, starter, waiting, faults, now },
+    intake: createIntake({ runs, starter }),
+    inHandMax: config.startsInHandMax,
+    onShed: () => metrics.refused.inc({ cause: 'startsInHand' }),
+  });
+  const limits = createLimits(redisCommands, config.limits);
   const premises = createPremiseWatch(
     createPremises(dependencies.premises, { logger, registry: metrics.registry }),
   );

@@ -197,6 +197,10 @@ export const dependencyUnavailable = (dependency: Dependency, cause?: unknown): 
     cause,
   });
 
+/** The time to wait has jitter, so that refused callers do not all come back at once. */
+export const overloaded = (): Problem =>
+  new Problem('overloaded', { retryAfterSeconds: 1 + Math.floor(Math.random() * 5) });
+
 /** The body of a problem (RFC 9457), for one request. */
 export function problemBody({ code, details }: Problem, requestId: string) {
   const { status, title, retryable } = problems[code];

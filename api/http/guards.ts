@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { getHeapStatistics } from 'node:v8';
 
 import type { Authentication, Principal } from './authentication';
-import { Problem } from './errors';
+import { overloaded, Problem } from './errors';
 import type { Lifecycle } from '../health';
 import { idempotencyKeyOf } from './idempotency';
 import { createProbeGuard, type createAddressGuard, type Limits } from './limits';
@@ -86,10 +86,6 @@ function demandRealm({ realm }: Principal, { realm: wanted = 'tenant' }: RouteRu
     detail: `This route wants a credential of a ${wanted}; this one is of a ${realm}.`,
   });
 }
-
-/** The time to wait has jitter, so that refused callers do not all come back at once. */
-const overloaded = (): Problem =>
-  new Problem('overloaded', { retryAfterSeconds: 1 + Math.floor(Math.random() * 5) });
 
 async function authenticate(request: FastifyRequest, { authentication, addresses }: Guards) {
   addresses.check(request.ip);

@@ -17,7 +17,11 @@ export function createMetrics(gauges: {
       },
     });
   gauge('accord_waiting_requests', 'Requests that wait for an ending.', gauges.waiting);
-  gauge('accord_start_backlog', 'Accepted starts that Temporal has not confirmed.', gauges.backlog);
+  gauge(
+    'accord_start_backlog',
+    'Accepted starts that wait for Temporal: not confirmed in time.',
+    gauges.backlog,
+  );
   return {
     registry,
     requests: new Counter({

@@ -9,8 +9,9 @@ import type { BrokenPremise } from '../../runtime/premises';
 import { withinDeadline } from '../http/deadline';
 import { dependencyUnavailable, Problem } from '../http/errors';
 
-/** A value of a placeholder; an array fills `IN (?)`. */
-export type SqlValue = string | number | boolean | Date | Buffer | null | readonly string[];
+type SqlScalar = string | number | boolean | Date | Buffer | null;
+/** A value of a placeholder; a list fills `IN (?)`, a list of lists `VALUES ?` and `(a, b) IN (?)`. */
+export type SqlValue = SqlScalar | readonly string[] | readonly (readonly SqlScalar[])[];
 
 export interface Statements {
   /** Rows of a SELECT: VARBINARY as string, BLOB and BINARY as Buffer, JSON parsed, DATETIME as Date. */

@@ -2,7 +2,14 @@ import type { Gid, Tenant } from '../../contracts/engine/ids';
 import type { Booking } from '../../contracts/engine/resolutions';
 import type { Position } from '../http/cursor';
 import type { Database } from './database';
-import { acceptRun, findClaim, type KeyedRequest, type NewRun } from './runs/acceptance';
+import {
+  acceptRun,
+  acceptRuns,
+  findClaim,
+  type Acceptance,
+  type KeyedRequest,
+  type NewRun,
+} from './runs/acceptance';
 import { attention } from './runs/attention';
 import { bookRun, cancelUnsent } from './runs/by-hand';
 import type { RunFilter } from './runs/filter';
@@ -12,9 +19,11 @@ import {
   backlog,
   claimSending,
   confirmEnded,
-  confirmStart,
+  confirmStarts,
   giveBackSending,
+  giveBackUnsent,
   unconfirmedStarts,
+  type SentStart,
 } from './runs/sending';
 
 /**
@@ -25,7 +34,9 @@ import {
  */
 export function createRunsStore(database: Database, cluster: string) {
   return {
-    accept: (run: NewRun) => acceptRun(database, cluster, run),
+    accept: (run: NewRun) => acceptRun(database, cluster, run, { isSent: false }),
+    acceptSet: (runs: readonly NewRun[], acceptance: Acceptance) =>
+      acceptRuns(database, cluster, runs, acceptance),
     findClaim: (request: KeyedRequest) => findClaim(database, request),
 
     find: (tenant: Tenant, gid: Gid) => findRun(database, tenant, gid),
@@ -37,7 +48,8 @@ export function createRunsStore(database: Database, cluster: string) {
 
     claimSending: (gid: Gid, sentAt: Date | null) => claimSending(database, gid, sentAt),
     giveBackSending: (gid: Gid, sentAt: Date) => giveBackSending(database, gid, sentAt),
-    confirmStart: (gid: Gid) => confirmStart(database, gid),
+    giveBackUnsent: (starts: readonly SentStart[]) => giveBackUnsent(database, starts),
+    confirmStarts: (gids: readonly Gid[]) => confirmStarts(database, gids),
     unconfirmedStarts: (limit: number) => unconfirmedStarts(database, limit),
     confirmEnded: (limit: number) => confirmEnded(database, limit),
     backlog: (max: number) => backlog(database, max),

@@ -1,9 +1,10 @@
 import type { TransactionInput } from '../../contracts/engine/transaction';
+import { inParallel } from '../../runtime/in-parallel';
 import type { RunsStore } from '../stores/runs-store';
-import type { UnconfirmedStart } from '../stores/runs/sending';
+import type { SentStart, UnconfirmedStart } from '../stores/runs/sending';
 import type { Temporal } from './temporal';
 
-/** Starts of one round, and how many of them at once: a round must end well within the deadline of one call each. */
+/** Starts of one round, and how many of them, or of one set, at once: a round must end well within the deadline of one call each. */
 const roundMax = 200;
 const sendsAtOnce = 20;
 const roundEveryMs = 1_000;
@@ -11,12 +12,18 @@ const roundEveryMs = 1_000;
 const probeEveryMs = 2_000;
 /** After a failed send, the API accepts without trying for this long: a caller would only wait for the timeout. */
 const pauseMs = 1_000;
+/**
+ * First sends of a set begin within this time after its acceptance began. With the time limit of a call it ends when the
+ * rows are due again, so a row is not sent by two processes.
+ */
+const beginWithinMs = 1_500;
 
 type Starts = Pick<
   RunsStore,
   | 'claimSending'
   | 'giveBackSending'
-  | 'confirmStart'
+  | 'giveBackUnsent'
+  | 'confirmStarts'
   | 'confirmEnded'
   | 'unconfirmedStarts'
   | 'backlog'
@@ -27,7 +34,7 @@ type Starts = Pick<
  * A start goes out under its gid, so sending it twice is harmless; several API processes share the rows by
  * compare-and-set on the time of the last send.
  *
- * @param backlogMax unconfirmed starts above which no new one is accepted.
+ * @param backlogMax due starts above which no new one is accepted.
  * @param onError is told of every round that failed.
  */
 export function createStarter(
@@ -45,17 +52,41 @@ export function createStarter(
   async function send(input: TransactionInput, sentAt: Date | null): Promise<boolean> {
     if (!(await runs.claimSending(input.gid, sentAt))) return false;
     try {
-      await temporal.start(input);
+      await startRun(input);
     } catch {
-      pausedUntil = performance.now() + pauseMs;
       // Another process may reach Temporal where this one cannot: the row stays due. A first send may have arrived, so
       // its mark stays: only a row that was never sent can still be cancelled by its row alone.
       if (sentAt) await runs.giveBackSending(input.gid, sentAt);
       return false;
     }
-    pausedUntil = 0;
-    await runs.confirmStart(input.gid);
+    await runs.confirmStarts([input.gid]);
     return true;
+  }
+
+  /** @throws whatever Temporal did not answer with. Nobody asks it for a moment then. */
+  async function startRun(input: TransactionInput): Promise<void> {
+    try {
+      await temporal.start(input);
+    } catch (error) {
+      pausedUntil = performance.now() + pauseMs;
+      throw error;
+    }
+    pausedUntil = 0;
+  }
+
+  const isPaused = (): boolean => performance.now() < pausedUntil;
+
+  async function sendAccepted(starts: readonly SentStart[], since: number): Promise<void> {
+    const beginBy = since + beginWithinMs;
+    const unsent: SentStart[] = [];
+    const sends = await inParallel(starts, sendsAtOnce, async (start) => {
+      if (isPaused() || performance.now() > beginBy) return void unsent.push(start);
+      await startRun(start.input);
+      return start.input.gid;
+    });
+    const started = sends.flatMap((sent) => (sent.status === 'fulfilled' && sent.value) || []);
+    if (started.length > 0) await runs.confirmStarts(started);
+    if (unsent.length > 0) await runs.giveBackUnsent(unsent);
   }
 
   async function sendAgain(starts: readonly UnconfirmedStart[]): Promise<void> {
@@ -86,9 +117,18 @@ export function createStarter(
   }
 
   return {
-    /** Sends a row that was just accepted, unless Temporal has just failed to answer. */
+    /** Whether Temporal has just failed to answer. What is accepted now is not sent at once. */
+    isPaused,
+    /**
+     * Sends rows that were just accepted as sent, each once, and confirms them together. A send that failed may have
+     * arrived, so its row keeps the mark. What was not sent at all is given back, unmarked.
+     *
+     * @param since when their acceptance began, on the clock of `performance.now`.
+     */
+    sendAccepted,
+    /** Claims and sends a row that was just accepted as not sent, unless Temporal has just failed to answer. */
     async sendFirst(input: TransactionInput): Promise<boolean> {
-      if (performance.now() < pausedUntil) return false;
+      if (isPaused()) return false;
       return send(input, null);
     },
     /** Begins the rounds, once. */

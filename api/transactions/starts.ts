@@ -1,12 +1,14 @@
 import { businessIdOf, gidOf, type Flow, type Gid, type Tenant } from '../../contracts/engine/ids';
 import { undoBudgetShare, type TransactionInput } from '../../contracts/engine/transaction';
-import { dependencyUnavailable, Problem, type FieldError } from '../http/errors';
+import { dependencyUnavailable, overloaded, Problem, type FieldError } from '../http/errors';
 import { unprocessable } from '../http/refusals';
 import type { DeliveryPoints } from '../../runtime/faults/points';
 import type { Now } from '../../runtime/server-clock';
 import { differingFields, type Fingerprint } from '../http/idempotency';
 import type { People } from '../http/people';
 import type { Until } from '../http/preference';
+import { createInHand } from './in-hand';
+import type { Intake } from './intake';
 import type { Starter } from './starter';
 import type { RunsStore } from '../stores/runs-store';
 import type { Claim, EarlierClaim, KeyedRequest, NewRun } from '../stores/runs/acceptance';
@@ -45,37 +47,65 @@ export interface CallerWait {
   readonly signal: AbortSignal;
 }
 
+/** Inputs in hand, as JSON. What a process holds of a start besides is a few times as much. */
+const bytesInHandMax = 16 * 1024 * 1024;
+
 interface StartDependencies {
   readonly runs: Pick<RunsStore, 'accept' | 'find' | 'findClaim'>;
+  readonly intake: Intake;
   readonly starter: Pick<Starter, 'sendFirst' | 'isBacklogFull'>;
   readonly waiting: Pick<Waiting, 'wait'>;
   readonly faults: DeliveryPoints;
   /** The clock that deadlines are judged by. */
   readonly now: Now;
+  /** Starts that this process works on at once. */
+  readonly inHandMax: number;
+  /** Told of each start that is refused because its tenant has too much in hand. */
+  readonly onShed: () => void;
 }
 
 /**
  * The way from a validated request to a durable transaction. What is returned is committed in `accord.runs`; the run
  * itself follows at once, or is sent by the starter: at every point in between this process may die.
  */
-export function createStarts({ runs, starter, waiting, faults, now }: StartDependencies) {
-  let inHand = 0;
+export function createStarts({
+  runs,
+  intake,
+  starter,
+  waiting,
+  faults,
+  now,
+  inHandMax,
+  onShed,
+}: StartDependencies) {
+  const inHand = createInHand({ items: inHandMax, bytes: bytesInHandMax });
 
   async function accept(
     start: Start,
+    inputJson: Buffer,
   ): Promise<{ readonly gid: string; readonly isReplay: boolean }> {
     const gids = () => [start.input.gid];
     await faults.reach('api.start', 'begun', gids);
     const earlier = start.screen && (await screened(start, start.screen));
     if (earlier) return { gid: gidOfClaim(earlier, start.fingerprint), isReplay: true };
-    const run: NewRun = { ...start, acceptedAt: new Date(now()) };
-    const claim = await runs.accept(run);
+    const run: NewRun = { ...start, inputJson, acceptedAt: new Date(now()) };
+    const committed = () => faults.reach('api.start', 'afterCommit', gids);
+    const claim = start.turn
+      ? await acceptTurn(run, committed)
+      : await intake.accept(run, committed);
     if (claim.kind !== 'accepted')
       return { gid: gidOfClaim(claim, start.fingerprint), isReplay: true };
-    await faults.reach('api.start', 'afterCommit', gids);
-    await sendQuietly(start.input);
     await faults.reach('api.start', 'beforeAck', gids);
     return { gid: start.input.gid, isReplay: false };
+  }
+
+  /** Operators' flows wait behind no customer's. Their rows are marked as sent when they are. */
+  async function acceptTurn(run: NewRun, committed: () => Promise<void>): Promise<Claim> {
+    const claim = await runs.accept(run);
+    if (claim.kind !== 'accepted') return claim;
+    await committed();
+    await sendQuietly(run.input);
+    return claim;
   }
 
   /** @returns the claim of a key that is known. @throws Problem `unprocessable`: what the screening has found. */
@@ -88,6 +118,15 @@ export function createStarts({ runs, starter, waiting, faults, now }: StartDepen
     const errors = await screen();
     if (errors.length > 0) throw unprocessable(errors);
     return undefined;
+  }
+
+  /** @returns gives its place back. @throws Problem `overloaded`. */
+  function enter({ input, turn }: Start, bytes: number): () => void {
+    if (!turn && !inHand.hasRoomFor(input.tenant, bytes)) {
+      onShed();
+      throw overloaded();
+    }
+    return inHand.enter(input.tenant, bytes);
   }
 
   /** Accepted is accepted: whatever happens to the first send, the starter repeats it. */
@@ -110,18 +149,20 @@ export function createStarts({ runs, starter, waiting, faults, now }: StartDepen
      * Accepts a start once, however often it comes.
      * @throws Problem `unprocessable`, `idempotency_key_reused`, `idempotency_in_progress`, `transaction_exists`;
      *   `region_switching` of business; `failover_in_progress`, `state_changed` of an operator's flow;
-     *   `dependency_unavailable` when too many accepted starts wait for Temporal.
+     *   `dependency_unavailable` when too many accepted starts wait for Temporal; `overloaded` when too many of the
+     *   tenant are in hand.
      */
     async start(start: Start, callerWait: CallerWait): Promise<Started> {
       if (!start.turn && starter.isBacklogFull()) throw dependencyUnavailable('temporal');
-      inHand += 1;
+      const inputJson = Buffer.from(JSON.stringify(start.input));
+      const leave = enter(start, inputJson.length);
       let accepted;
       try {
         const gids = () => [start.input.gid];
         await faults.reach('api.start', 'before', gids);
-        accepted = await faults.deliver('api.start', () => accept(start), gids);
+        accepted = await faults.deliver('api.start', () => accept(start, inputJson), gids);
       } finally {
-        inHand -= 1; // A caller that only waits costs nothing.
+        leave(); // A caller that only waits costs nothing.
       }
       const run = await this.settled(start.input.tenant, accepted.gid, callerWait);
       return { run, isReplay: accepted.isReplay };
@@ -148,7 +189,7 @@ export function createStarts({ runs, starter, waiting, faults, now }: StartDepen
       return find(tenant, gid);
     },
 
-    inHand: (): number => inHand,
+    inHand: inHand.items,
     now,
     /** What every flow's input begins with. */
     inputOf: (flow: Flow, tenant: Tenant, reference: string, lifeMs: number): TransactionInput => ({

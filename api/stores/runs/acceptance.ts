@@ -1,8 +1,12 @@
-/** How a start is accepted once: key, run and event are claimed in one SQL transaction. */
+/** How starts are accepted once: key, run and event are claimed in one SQL transaction, for one start or for a set. */
+import { randomBytes } from 'node:crypto';
+
 import type { Gid } from '../../../contracts/engine/ids';
 import type { TransactionInput } from '../../../contracts/engine/transaction';
 import type { Fingerprint } from '../../http/idempotency';
 import type { People } from '../../http/people';
+import { Problem } from '../../http/errors';
+import { inParallel } from '../../../runtime/in-parallel';
 import { isSqlError, withoutDeadlock, type Database, type Statements } from '../database';
 import { announce } from './events';
 import {
@@ -16,6 +20,8 @@ import {
 /** A start as it is claimed: key, run and validated input are one row. */
 export interface NewRun {
   readonly input: TransactionInput;
+  /** The input as its row keeps it: JSON in UTF-8. */
+  readonly inputJson: Buffer;
   readonly reference: string;
   /** Method and route template: the scope of the key, together with the tenant. */
   readonly operation: string;
@@ -40,7 +46,8 @@ export type EarlierClaim =
   | { readonly kind: 'reused'; readonly gid: Gid; readonly fields: Fingerprint['fields'] };
 
 export type Claim =
-  | { readonly kind: 'accepted' }
+  /** `sentAt`: its row bears this time as that of the first send; `null`: it is not to be sent at once. */
+  | { readonly kind: 'accepted'; readonly sentAt: Date | null }
   | EarlierClaim
   /** The reference was used under another key. */
   | { readonly kind: 'exists'; readonly gid: Gid }
@@ -48,17 +55,36 @@ export type Claim =
   | { readonly kind: 'inProgress' }
   | Refused;
 
+/** What became of each start of a set, in its order: its claim, or why there is none. */
+export type Outcomes = readonly PromiseSettledResult<Claim>[];
+
+/**
+ * How the rows are written. `isSent`: marked as sent, because who accepts them sends them at once. From then on a cancel
+ * asks the run. A row without the mark can be cancelled by its row alone.
+ */
+export interface Acceptance {
+  readonly isSent: boolean;
+}
+
+/** Starts that a set could not take go one by one, so many at once: one that waits for a lock holds up no other. */
+const aloneAtOnce = 4;
+
 /**
  * Claims key and reference by INSERT, never by SELECT first: two requests at once cannot both find nothing.
  * A claim that is not committed yet makes the INSERT wait, for `innodb_lock_wait_timeout` of the session.
  */
-export async function acceptRun(database: Database, cluster: string, run: NewRun): Promise<Claim> {
+export async function acceptRun(
+  database: Database,
+  cluster: string,
+  run: NewRun,
+  acceptance: Acceptance,
+): Promise<Claim> {
   try {
-    const refused = await withoutDeadlock(() =>
-      database.transaction((sql) => writeAcceptance(sql, cluster, run)),
+    const claim = await withoutDeadlock(() =>
+      database.transaction((sql) => writeOne(sql, cluster, run, acceptance)),
     );
-    if (!refused) return { kind: 'accepted' };
-    return (await findClaim(database, run)) ?? refused; // What was taken in before is answered all the same.
+    if (claim.kind === 'accepted') return claim;
+    return (await findClaim(database, run)) ?? claim; // What was taken in before is answered all the same.
   } catch (error) {
     if (error instanceof SwitchSlotRefused)
       return (await findClaim(database, run)) ?? error.refused;
@@ -69,76 +95,235 @@ export async function acceptRun(database: Database, cluster: string, run: NewRun
 }
 
 /**
- * @returns why nothing was written. It is not thrown: an error costs the connection, and during a switch every start is
- *   refused.
+ * Accepts a set of starts of customers' flows in one SQL transaction, each as if it had come alone and after those before
+ * it. What MySQL refuses of a set goes one by one, so a start fails only by itself. A lost connection, or a COMMIT without
+ * an answer, is the same for all of them.
  */
-async function writeAcceptance(
+export async function acceptRuns(
+  database: Database,
+  cluster: string,
+  runs: readonly NewRun[],
+  acceptance: Acceptance,
+): Promise<Outcomes> {
+  const alone = (run: NewRun) => acceptRun(database, cluster, run, acceptance);
+  const claims = runs.length > 1 ? await acceptTogether(database, cluster, runs, acceptance) : none;
+  return inParallel(runs, aloneAtOnce, async (run) => claims.get(run) ?? alone(run));
+}
+
+type Claims = ReadonlyMap<NewRun, Claim>;
+const none: Claims = new Map();
+
+/** @returns claims of those that could be answered together; the others must go alone. */
+async function acceptTogether(
+  database: Database,
+  cluster: string,
+  runs: readonly NewRun[],
+  acceptance: Acceptance,
+): Promise<Claims> {
+  // A known key needs no INSERT: it would lock a row that its run is moving.
+  const known = await findClaims(database, runs);
+  const written = await writeTogether(
+    database,
+    cluster,
+    withoutDoubles(runs.filter((run) => !known.has(run))),
+    acceptance,
+  );
+  const left = runs.filter((run) => !known.has(run) && !written.has(run));
+  return new Map([...known, ...written, ...(await findClaims(database, left))]);
+}
+
+/** The first of each key and of each reference, in the order in which all sets lock rows. */
+function withoutDoubles(runs: readonly NewRun[]): readonly NewRun[] {
+  const seen = new Set<string>();
+  const isFirst = (run: NewRun): boolean => {
+    const names = [keyOf(run), run.input.gid];
+    if (names.some((name) => seen.has(name))) return false;
+    for (const name of names) seen.add(name);
+    return true;
+  };
+  return runs.filter(isFirst).sort((a, b) => (a.input.gid < b.input.gid ? -1 : 1));
+}
+
+/** @returns claims of the rows that this call has written; none where MySQL refuses one of them, or during a switch. */
+async function writeTogether(
+  database: Database,
+  cluster: string,
+  runs: readonly NewRun[],
+  acceptance: Acceptance,
+): Promise<Claims> {
+  if (runs.length === 0) return none;
+  try {
+    return await database.transaction((sql) => writeSet(sql, cluster, runs, acceptance));
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    return none;
+  }
+}
+
+async function writeSet(
+  sql: Statements,
+  cluster: string,
+  runs: readonly NewRun[],
+  acceptance: Acceptance,
+): Promise<Claims> {
+  const hub = await activeRegion(sql, cluster);
+  if (hub.state === 'failing-over') return none;
+  const { at, epoch } = hub;
+  const origin = { ...hub, sentAt: acceptance.isSent ? at : null, token: randomBytes(16) };
+  await insertRuns(sql, runs, origin, 'ON DUPLICATE KEY UPDATE gid = runs.gid');
+  const own = await ownOf(sql, runs, origin.token);
+  if (own.length > 0) await announce(sql, ...own.map((run) => accepted(run, epoch)));
+  return new Map(own.map((run) => [run, { kind: 'accepted', sentAt: origin.sentAt }]));
+}
+
+/** The token decides, never the number of affected rows: its meaning depends on flags of the driver. */
+async function ownOf(
+  sql: Statements,
+  runs: readonly NewRun[],
+  token: Buffer,
+): Promise<readonly NewRun[]> {
+  const rows = await sql.select<{ readonly gid: Gid }>(
+    'SELECT gid FROM runs FORCE INDEX (PRIMARY) WHERE gid IN (?) AND acceptance = ?',
+    [runs.map(({ input }) => input.gid), token],
+  );
+  const own = new Set(rows.map(({ gid }) => gid));
+  return runs.filter(({ input }) => own.has(input.gid));
+}
+
+/**
+ * A refusal says why nothing was written. It is not thrown: an error costs the connection, and during a switch every
+ * start is refused.
+ */
+async function writeOne(
   sql: Statements,
   cluster: string,
   run: NewRun,
-): Promise<Refused | undefined> {
+  { isSent }: Acceptance,
+): Promise<Exclude<Claim, EarlierClaim>> {
   const hub = run.turn
     ? await claimSwitchSlot(sql, cluster, run.turn)
     : await activeRegion(sql, cluster);
   if (!run.turn && hub.state === 'failing-over') return { kind: 'switching' };
-  const { region, epoch } = hub;
-  await insertRun(sql, run, region, epoch);
-  const { gid, tenant, flow } = run.input;
-  await announce(sql, { gid, op: 'accepted', sequence: 1, epoch, data: { gid, tenant, flow } });
-  return undefined;
+  const sentAt = isSent ? hub.at : null;
+  await insertRuns(sql, [run], { ...hub, sentAt, token: null });
+  await announce(sql, accepted(run, hub.epoch));
+  return { kind: 'accepted', sentAt };
 }
 
-async function insertRun(
+const accepted = ({ input }: NewRun, epoch: number) => {
+  const { gid, tenant, flow } = input;
+  return { gid, op: 'accepted', sequence: 1, epoch, data: { gid, tenant, flow } } as const;
+};
+
+/** What the rows of one SQL transaction have in common. */
+interface RowOrigin {
+  readonly region: string;
+  readonly epoch: number;
+  readonly sentAt: Date | null;
+  /** `null` where the INSERT itself fails if the row is there. */
+  readonly token: Buffer | null;
+}
+
+async function insertRuns(
   sql: Statements,
-  run: NewRun,
-  region: string,
-  epoch: number,
+  runs: readonly NewRun[],
+  origin: RowOrigin,
+  ifThere = '',
 ): Promise<void> {
-  const { gid, tenant, flow, deadlineAt } = run.input;
   await sql.change(
     `INSERT INTO runs (gid, tenant, flow, reference, operation, idempotency_key, fingerprint, field_digests, input,
-       owner, region, epoch, accepted_at, deadline_at, at_risk, requester)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', ?)`,
-    [
-      gid,
-      tenant,
-      flow,
-      run.reference,
-      run.operation,
-      run.idempotencyKey,
-      run.fingerprint.digest,
-      JSON.stringify(run.fingerprint.fields),
-      Buffer.from(JSON.stringify(run.input)),
-      gid,
-      region,
-      epoch,
-      run.acceptedAt,
-      new Date(deadlineAt),
-      run.requester && JSON.stringify(run.requester),
-    ],
+       owner, region, epoch, accepted_at, start_sent_at, deadline_at, at_risk, requester, acceptance)
+     VALUES ? ${ifThere}`,
+    [runs.map((run) => rowOf(run, origin))],
   );
 }
+
+const rowOf = (run: NewRun, { region, epoch, sentAt, token }: RowOrigin) => [
+  run.input.gid,
+  run.input.tenant,
+  run.input.flow,
+  run.reference,
+  run.operation,
+  run.idempotencyKey,
+  run.fingerprint.digest,
+  JSON.stringify(run.fingerprint.fields),
+  run.inputJson,
+  run.input.gid,
+  region,
+  epoch,
+  run.acceptedAt,
+  sentAt,
+  new Date(run.input.deadlineAt),
+  '[]',
+  run.requester && JSON.stringify(run.requester),
+  token,
+];
 
 /** Who was first: asked by key, because one key with two references is a reused key, not a used reference. */
 const earlierClaim = async (database: Database, run: NewRun): Promise<Claim> =>
   (await findClaim(database, run)) ?? { kind: 'exists', gid: run.input.gid };
+
+/** A committed row, as far as it says what its key was used for. */
+interface ClaimRow {
+  readonly gid: Gid;
+  readonly fingerprint: Buffer;
+  readonly fields: Fingerprint['fields'];
+}
 
 /** The claim of the first request with this key; `undefined`: none is committed. */
 export async function findClaim(
   database: Database,
   { input, operation, idempotencyKey, fingerprint }: KeyedRequest,
 ): Promise<EarlierClaim | undefined> {
-  const [byKey] = await database.select<{
-    readonly gid: Gid;
-    readonly fingerprint: Buffer;
-    readonly fields: Fingerprint['fields'];
-  }>(
+  const [byKey] = await database.select<ClaimRow>(
     `SELECT gid, fingerprint, field_digests AS fields FROM runs
      WHERE tenant = ? AND operation = ? AND idempotency_key = ?`,
     [input.tenant, operation, idempotencyKey],
   );
-  if (!byKey) return undefined;
-  return byKey.fingerprint.equals(fingerprint.digest)
-    ? { kind: 'attached', gid: byKey.gid }
-    : { kind: 'reused', gid: byKey.gid, fields: byKey.fields };
+  return byKey && claimOf(byKey, fingerprint);
 }
+
+const claimOf = ({ gid, ...row }: ClaimRow, { digest }: Fingerprint): EarlierClaim =>
+  row.fingerprint.equals(digest)
+    ? { kind: 'attached', gid }
+    : { kind: 'reused', gid, fields: row.fields };
+
+/** Claims of those whose key or reference stands in a committed row: what an INSERT of each would meet. */
+async function findClaims(database: Database, runs: readonly NewRun[]): Promise<Claims> {
+  if (runs.length === 0) return none;
+  const rows = await database.select<ClaimRow & KeyColumns>(
+    `SELECT ${claimColumns} FROM runs FORCE INDEX (one_key) WHERE (tenant, operation, idempotency_key) IN (?)
+     UNION ALL
+     SELECT ${claimColumns} FROM runs FORCE INDEX (PRIMARY) WHERE gid IN (?)`,
+    [
+      runs.map(({ input, operation, idempotencyKey }) => [input.tenant, operation, idempotencyKey]),
+      runs.map(({ input }) => input.gid),
+    ],
+  );
+  const byKey = new Map(rows.map((row) => [textOfKey(row), row]));
+  const gids = new Set(rows.map(({ gid }) => gid));
+  return new Map(
+    runs.flatMap((run): [NewRun, Claim][] => {
+      const row = byKey.get(keyOf(run));
+      if (row) return [[run, claimOf(row, run.fingerprint)]];
+      return gids.has(run.input.gid) ? [[run, { kind: 'exists', gid: run.input.gid }]] : [];
+    }),
+  );
+}
+
+const claimColumns =
+  'gid, fingerprint, field_digests AS fields, tenant, operation, idempotency_key AS idempotencyKey';
+
+interface KeyColumns {
+  readonly tenant: string;
+  readonly operation: string;
+  /** `null`: it has expired. */
+  readonly idempotencyKey: string | null;
+}
+
+const keyOf = ({ input, operation, idempotencyKey }: NewRun): string =>
+  textOfKey({ tenant: input.tenant, operation, idempotencyKey });
+
+/** No part of a key has a line break. */
+const textOfKey = ({ tenant, operation, idempotencyKey }: KeyColumns): string =>
+  `${tenant}\n${operation}\n${idempotencyKey ?? ''}`;

@@ -13,22 +13,27 @@ interface TransactionEvent {
   readonly data: object;
 }
 
-/** Writes an event of the transaction, in the SQL transaction of what it tells. */
-export async function announce(sql: Statements, event: TransactionEvent): Promise<void> {
+/** Writes events of transactions, in the SQL transaction of what they tell. */
+export async function announce(
+  sql: Statements,
+  ...events: readonly TransactionEvent[]
+): Promise<void> {
   await sql.change(
     `INSERT INTO outbox (event_id, gid, branch, op, topic, type, aggregate_id, sequence, payload, epoch)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    [
-      eventIdOf(event.gid, rowBranch, event.op, event.sequence),
-      event.gid,
-      rowBranch,
-      event.op,
-      transactionsTopic,
-      `transaction.${event.op}` satisfies TransactionEventType,
-      event.gid,
-      event.sequence,
-      JSON.stringify(event.data),
-      event.epoch,
-    ],
+     VALUES ?`,
+    [events.map(rowOf)],
   );
 }
+
+const rowOf = ({ gid, op, sequence, data, epoch }: TransactionEvent) => [
+  eventIdOf(gid, rowBranch, op, sequence),
+  gid,
+  rowBranch,
+  op,
+  transactionsTopic,
+  `transaction.${op}` satisfies TransactionEventType,
+  gid,
+  sequence,
+  JSON.stringify(data),
+  epoch,
+];

@@ -54,12 +54,15 @@ interface HubRow {
   readonly epoch: number;
   readonly state: 'steady' | 'failing-over' | 'degraded';
   readonly holder: Gid | null;
+  /** The time of MySQL when it was read. */
+  readonly at: Date;
 }
 
 /** Region and epoch that a write carries, locked against a promotion until it is committed. */
 export async function activeRegion(sql: Statements, cluster: string): Promise<HubRow> {
   const [hub] = await sql.select<HubRow>(
-    'SELECT region, epoch, state, holder_gid AS holder FROM cluster_state WHERE cluster = ? FOR SHARE',
+    `SELECT region, epoch, state, holder_gid AS holder, UTC_TIMESTAMP(3) AS at FROM cluster_state
+     WHERE cluster = ? FOR SHARE`,
     [cluster],
   );
   if (!hub)

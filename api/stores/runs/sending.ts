@@ -12,8 +12,17 @@ export interface UnconfirmedStart {
   readonly sentAt: Date | null;
 }
 
-/** A start that was sent is given this long to be confirmed by the process that sent it. */
-const confirmWithinSeconds = 10;
+/** A start that was accepted as sent, with that mark of its row. */
+export interface SentStart {
+  readonly input: TransactionInput;
+  readonly sentAt: Date;
+}
+
+/**
+ * A start that was sent is given this long to be confirmed by the process that sent it. Longer than its send may take, so
+ * that no other process sends it meanwhile; see `beginWithinMs` of the starter.
+ */
+const confirmWithinSeconds = 3;
 /** A start that was not sent at all: longer than the way from COMMIT to the first send takes. */
 const sendWithinSeconds = 1;
 
@@ -42,17 +51,47 @@ export async function giveBackSending(database: Database, gid: Gid, sentAt: Date
   );
 }
 
-/** The run exists in Temporal. Its input stays until it has ended: who finds the run gone tells it again. Safe to repeat. */
-export async function confirmStart(database: Database, gid: Gid): Promise<void> {
-  await database.change(
-    `UPDATE runs SET version = version + (state = 'accepted'), state = IF(state = 'accepted', 'running', state),
-       start_confirmed_at = UTC_TIMESTAMP(3)
-     WHERE gid = ? AND start_confirmed_at IS NULL`,
-    [gid],
+/**
+ * Takes the mark of a first send away that was not made: the row is as one that was never sent, and due at once.
+ * Compares the mark, for the starter may have sent the row meanwhile.
+ */
+export async function giveBackUnsent(
+  database: Database,
+  starts: readonly SentStart[],
+): Promise<void> {
+  const gids = starts.map(({ input }) => input.gid);
+  const marks = starts.map(({ input, sentAt }) => [input.gid, sentAt]);
+  await withoutDeadlock(() =>
+    database.change(
+      `UPDATE runs FORCE INDEX (PRIMARY) SET start_sent_at = NULL
+       WHERE gid IN (?) AND (gid, start_sent_at) IN (?) AND start_confirmed_at IS NULL AND ended_at IS NULL
+       ORDER BY gid`,
+      [gids, marks],
+    ),
   );
 }
 
-/** Starts that were not confirmed in time, oldest first. */
+/**
+ * The runs exist in Temporal. Their inputs stay until they have ended: who finds a run gone tells it again. Safe to
+ * repeat.
+ */
+export async function confirmStarts(database: Database, gids: readonly Gid[]): Promise<void> {
+  await withoutDeadlock(() =>
+    database.change(
+      `UPDATE runs FORCE INDEX (PRIMARY) SET version = version + (state = 'accepted'),
+         state = IF(state = 'accepted', 'running', state), start_confirmed_at = UTC_TIMESTAMP(3)
+       WHERE gid IN (?) AND start_confirmed_at IS NULL ORDER BY gid`,
+      [gids],
+    ),
+  );
+}
+
+/** Starts that are due: not confirmed in time by the process that sent them, or not sent at all. */
+const isDue = `start_confirmed_at IS NULL AND ended_at IS NULL AND input IS NOT NULL AND lane = 'single'
+  AND (start_sent_at < UTC_TIMESTAMP(3) - INTERVAL ${confirmWithinSeconds} SECOND
+    OR (start_sent_at IS NULL AND accepted_at < UTC_TIMESTAMP(3) - INTERVAL ${sendWithinSeconds} SECOND))`;
+
+/** Starts that are due, oldest first. */
 export async function unconfirmedStarts(
   database: Database,
   limit: number,
@@ -63,9 +102,7 @@ export async function unconfirmedStarts(
     readonly sentAt: Date | null;
   }>(
     `SELECT gid, input, start_sent_at AS sentAt FROM runs FORCE INDEX (unconfirmed)
-     WHERE start_confirmed_at IS NULL AND ended_at IS NULL AND input IS NOT NULL AND lane = 'single'
-       AND (start_sent_at < UTC_TIMESTAMP(3) - INTERVAL ${confirmWithinSeconds} SECOND
-         OR (start_sent_at IS NULL AND accepted_at < UTC_TIMESTAMP(3) - INTERVAL ${sendWithinSeconds} SECOND))
+     WHERE ${isDue}
      ORDER BY start_confirmed_at, start_sent_at LIMIT ?`,
     [limit],
   );
@@ -91,10 +128,6 @@ export async function confirmEnded(database: Database, limit: number): Promise<v
   );
 }
 
-/** Starts that Temporal has not confirmed, up to `max`. */
+/** Starts that are due, up to `max`. Those that are just being sent wait for nobody. */
 export const backlog = (database: Database, max: number): Promise<number> =>
-  countOf(
-    database,
-    'SELECT 1 FROM runs FORCE INDEX (unconfirmed) WHERE start_confirmed_at IS NULL LIMIT ?',
-    [max],
-  );
+  countOf(database, `SELECT 1 FROM runs FORCE INDEX (unconfirmed) WHERE ${isDue} LIMIT ?`, [max]);

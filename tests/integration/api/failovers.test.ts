@@ -252,7 +252,7 @@ describe('a planned switch of regions', () => {
         requester: ['alice'],
         ...{ reference: String(number + 1), operation: 'test', idempotencyKey: aReference() },
         fingerprint: { digest: Buffer.alloc(32), fields: {} },
-        ...{ acceptedAt: new Date(), turn },
+        ...{ inputJson: Buffer.from('{}'), acceptedAt: new Date(), turn },
       });
     const before = await written();
     expect(await accept({ sequence: number, epoch: 6 })).toEqual({ kind: 'moved' });
@@ -263,7 +263,9 @@ describe('a planned switch of regions', () => {
     });
     expect(await written()).toEqual(before);
     await hubSays(`state = 'degraded', holder_gid = NULL`);
-    expect(await accept({ sequence: number, epoch: 7 })).toEqual({ kind: 'accepted' });
+    expect(await accept({ sequence: number, epoch: 7 })).toEqual({
+      ...{ kind: 'accepted', sentAt: null }, // It is marked as sent when it is sent.
+    });
   });
 
   it('is accepted while Temporal is away and business is refused because of it', async () => {

@@ -16,7 +16,7 @@ import type { AuditEntry } from '../../../api/stores/audit-store';
 import type { ClusterView } from '../../../api/stores/cluster-store';
 import type { ApiKey } from '../../../api/stores/keys-store';
 import { positionOf } from '../../../api/stores/runs/lists';
-import type { EarlierClaim } from '../../../api/stores/runs/acceptance';
+import type { Claim, EarlierClaim, NewRun } from '../../../api/stores/runs/acceptance';
 import type { RunRow } from '../../../api/stores/runs/rows';
 import type { RegionObservation, ServiceObservation } from '../../../api/stores/watch-store';
 import type { Temporal } from '../../../api/transactions/temporal';
@@ -164,6 +164,14 @@ export async function fakeApi(
   const services: ServiceObservation[] = [];
   const policies: { readonly policy: WatchPolicy; readonly by: string }[] = [];
   const own = (tenant: string) => [...rows.values()].filter((run) => run.tenant === tenant);
+  const take = ({ input, acceptedAt }: NewRun): Claim => {
+    const { gid, tenant, flow } = input;
+    if (rows.has(gid)) return { kind: 'exists', gid };
+    const fresh = { state: 'accepted', startSentAt: null, startConfirmedAt: null } as const;
+    rows.set(gid, aRun({ gid, tenant, flow, acceptedAt, ...fresh }));
+    inputs.set(gid, input);
+    return { kind: 'accepted', sentAt: acceptedAt };
+  };
   const update = (...args: unknown[]) => {
     updates.push(args);
     return Promise.resolve();
@@ -174,14 +182,9 @@ export async function fakeApi(
     logger: pino({ level: 'silent' }),
     dependencies: {
       runs: {
-        accept: ({ input, acceptedAt }) => {
-          if (rows.has(input.gid)) return Promise.resolve({ kind: 'exists', gid: input.gid });
-          const fresh = { state: 'accepted', startSentAt: null, startConfirmedAt: null } as const;
-          const { gid, tenant, flow } = input;
-          rows.set(gid, aRun({ gid, tenant, flow, acceptedAt, ...fresh }));
-          inputs.set(gid, input);
-          return Promise.resolve({ kind: 'accepted' });
-        },
+        accept: (run) => Promise.resolve(take(run)),
+        acceptSet: (runs) =>
+          Promise.resolve(runs.map((run) => ({ status: 'fulfilled', value: take(run) }))),
         findClaim: ({ idempotencyKey }) => Promise.resolve(claims.get(idempotencyKey)),
         find: (tenant, gid) => Promise.resolve(own(tenant).find((run) => run.gid === gid)),
         inputOf: (_, gid) => Promise.resolve(inputs.get(gid)),
@@ -194,7 +197,8 @@ export async function fakeApi(
         glance: (gids) => Promise.resolve(gids.flatMap((gid) => rows.get(gid) ?? [])),
         claimSending: () => Promise.resolve(true),
         giveBackSending: () => Promise.resolve(),
-        confirmStart: () => Promise.resolve(),
+        giveBackUnsent: () => Promise.resolve(),
+        confirmStarts: () => Promise.resolve(),
         unconfirmedStarts: () => Promise.resolve([]),
         confirmEnded: () => Promise.resolve(),
         backlog: () => Promise.resolve(0),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import type { TransactionInput } from '../../../contracts/engine/transaction';
+import type { SentStart } from '../../../api/stores/runs/sending';
 import { createStarter } from '../../../api/transactions/starter';
 import { eventually } from '../../support/eventually';
 
@@ -28,7 +29,11 @@ function rowsOf(count: number) {
         return Promise.resolve(isFirst);
       },
       giveBackSending: (gid: string) => Promise.resolve(void claimed.delete(gid)),
-      confirmStart: (gid: string) => Promise.resolve(void unconfirmed.delete(gid)),
+      giveBackUnsent: () => Promise.resolve(),
+      confirmStarts: (gids: readonly string[]) => {
+        for (const gid of gids) unconfirmed.delete(gid);
+        return Promise.resolve();
+      },
       confirmEnded: () => Promise.resolve(),
       unconfirmedStarts: () =>
         Promise.resolve(
@@ -108,4 +113,56 @@ describe('the starter', () => {
     await starter.stop();
     expect(errors).toHaveLength(1);
   });
+
+  it('confirms the starts of a set together, each sent once, at most twenty at a time', async () => {
+    const { starter, set, atOnce, confirmed, givenBack } = aSet(50, () => Promise.resolve());
+    await starter.sendAccepted(set, performance.now());
+    expect(confirmed).toEqual([set.map(({ input }) => input.gid)]);
+    expect(Math.max(...atOnce)).toBe(20);
+    expect(atOnce).toHaveLength(50);
+    expect(givenBack).toEqual([]);
+  });
+
+  it('keeps the mark of a send that failed, for it may have arrived, and gives back what it never sent', async () => {
+    const { starter, set, atOnce, confirmed, givenBack } = aSet(50, () =>
+      Promise.reject(new Error('Temporal is away.')),
+    );
+    await starter.sendAccepted(set, performance.now());
+    expect(atOnce).toHaveLength(20);
+    expect(confirmed).toEqual([]);
+    expect(givenBack).toEqual([set.slice(20)]);
+    expect(starter.isPaused()).toBe(true);
+  });
+
+  it('sends no start of a set whose acceptance took so long that another process may send it', async () => {
+    const { starter, set, atOnce, givenBack } = aSet(2, () => Promise.resolve());
+    await starter.sendAccepted(set, performance.now() - 10_000);
+    expect(atOnce).toEqual([]);
+    expect(givenBack).toEqual([set]);
+  });
 });
+
+/** A set that was accepted as sent, and a starter for it; `atOnce`: sends under way, as each one began. */
+function aSet(count: number, answer: () => Promise<void>) {
+  const atOnce: number[] = [];
+  let underWay = 0;
+  const confirmed: (readonly string[])[] = [];
+  const givenBack: (readonly SentStart[])[] = [];
+  const runs = {
+    ...rowsOf(0).runs,
+    confirmStarts: (gids: readonly string[]) => Promise.resolve(void confirmed.push(gids)),
+    giveBackUnsent: (starts: readonly SentStart[]) => Promise.resolve(void givenBack.push(starts)),
+  };
+  const temporal = {
+    async start() {
+      atOnce.push((underWay += 1));
+      await answer().finally(() => (underWay -= 1));
+    },
+  };
+  const starter = createStarter({ runs, temporal }, 10, () => undefined);
+  const set = Array.from({ length: count }, (_, n) => ({
+    input: anInput(n),
+    sentAt: new Date(0),
+  }));
+  return { starter, set, atOnce, confirmed, givenBack };
+}

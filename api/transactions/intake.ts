@@ -1,0 +1,119 @@
+/**
+ * Natural batching of starts. While a slot is free a start is accepted at once, alone. While all slots are busy starts
+ * gather, and the next free slot takes what is there. Nothing waits for a timer, and a set is as large as the load makes
+ * it.
+ */
+import type { RunsStore } from '../stores/runs-store';
+import type { Claim, NewRun, Outcomes } from '../stores/runs/acceptance';
+import { createFairQueue } from './fair-queue';
+import type { Starter } from './starter';
+
+/**
+ * Sets under way at once: one each for MySQL, Temporal and this process's own thread. Fewer make larger sets, more make
+ * more commits; two and four were no faster than the noise (docs/performance.md).
+ */
+const slots = 3;
+/** What one SQL transaction takes: its locks are held for some tens of milliseconds. */
+const setMax = { items: 300, bytes: 400 * 1024 };
+
+/** Told that the start is committed, and not sent yet. If it rejects, the start is left for the starter. */
+type OnCommitted = () => Promise<void>;
+
+interface Waiting {
+  readonly tenant: string;
+  readonly bytes: number;
+  readonly run: NewRun;
+  readonly onCommitted: OnCommitted;
+  readonly resolve: (claim: Claim) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Accepted {
+  readonly waiting: Waiting;
+  readonly claim: Claim & { readonly kind: 'accepted' };
+}
+
+interface IntakeDependencies {
+  readonly runs: Pick<RunsStore, 'acceptSet'>;
+  readonly starter: Pick<Starter, 'isPaused' | 'sendAccepted'>;
+}
+
+/** It bounds the sets, not what waits for them: its caller bounds what is in hand. */
+export function createIntake({ runs, starter }: IntakeDependencies) {
+  const queue = createFairQueue<Waiting>();
+  let free = slots;
+
+  function serve(): void {
+    while (free > 0) {
+      const set = queue.take(setMax);
+      if (set.length === 0) return;
+      free -= 1;
+      void serveSet(set).finally(() => {
+        free += 1;
+        serve();
+      });
+    }
+  }
+
+  async function serveSet(set: readonly Waiting[]): Promise<void> {
+    const since = performance.now();
+    const isSent = !starter.isPaused();
+    try {
+      const outcomes = await runs.acceptSet(
+        set.map(({ run }) => run),
+        { isSent },
+      );
+      await send(acceptedOf(set, outcomes), since);
+    } catch (error) {
+      for (const { reject } of set) reject(error); // Who is answered already does not hear it.
+    }
+  }
+
+  /** Accepted is accepted: whatever becomes of the first send, the starter repeats it. */
+  async function send(accepted: readonly Accepted[], since: number): Promise<void> {
+    const ready = await readyOf(accepted);
+    const sent = ready.flatMap(({ waiting, claim }) =>
+      claim.sentAt ? { input: waiting.run.input, sentAt: claim.sentAt } : [],
+    );
+    if (sent.length > 0) await starter.sendAccepted(sent, since).catch(() => undefined);
+    for (const { waiting, claim } of ready) waiting.resolve(claim);
+  }
+
+  return {
+    /**
+     * Accepts a start of a customer's flow and sends it.
+     * @returns its claim: if it is accepted, after its first send.
+     */
+    accept: (run: NewRun, onCommitted: OnCommitted): Promise<Claim> =>
+      new Promise((resolve, reject) => {
+        const { tenant } = run.input;
+        const bytes = run.inputJson.length;
+        queue.add({ tenant, bytes, run, onCommitted, resolve, reject });
+        serve();
+      }),
+  };
+}
+
+export type Intake = ReturnType<typeof createIntake>;
+
+/** Answers those that are not to be sent, and returns the others. */
+function acceptedOf(set: readonly Waiting[], outcomes: Outcomes): readonly Accepted[] {
+  return outcomes.flatMap((outcome, index) => {
+    const waiting = set[index];
+    if (!waiting) return [];
+    if (outcome.status === 'fulfilled' && outcome.value.kind === 'accepted')
+      return { waiting, claim: outcome.value };
+    if (outcome.status === 'fulfilled') waiting.resolve(outcome.value);
+    else waiting.reject(outcome.reason);
+    return [];
+  });
+}
+
+async function readyOf(accepted: readonly Accepted[]): Promise<readonly Accepted[]> {
+  const told = await Promise.allSettled(accepted.map(({ waiting }) => waiting.onCommitted()));
+  return accepted.filter(({ waiting }, index) => {
+    const outcome = told[index];
+    if (outcome?.status === 'rejected') waiting.reject(outcome.reason);
+    return outcome?.status === 'fulfilled';
+  });
+}
