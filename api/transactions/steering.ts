@@ -197,9 +197,14 @@ export function createSteering({
     }
     if (run.state === 'accepted')
       throw new Problem('not_yet', { gid: run.gid, retryAfterSeconds: 1 });
-    if (run.state !== 'running') throw new Problem('state_changed', { gid: run.gid });
+    const updateId = `review/${decision}/${key}`;
+    if (run.state !== 'running') {
+      // Its answer may have been lost: the run may end in the task that takes it.
+      if (await temporal.wasDecided(run.gid, updateId)) return run;
+      throw new Problem('state_changed', { gid: run.gid });
+    }
     const actor = { subject: steer.subject };
-    await temporal.review(run.gid, { decision, note, actor }, `review/${decision}/${key}`);
+    await temporal.review(run.gid, { decision, note, actor }, updateId);
     return find(steer);
   }
 

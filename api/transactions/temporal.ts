@@ -14,7 +14,8 @@ import { application } from '../../contracts/engine/application';
 import { failureTypeOf, isFailureType } from '../../contracts/engine/failures';
 import { partsOfGid, type Flow, type Gid } from '../../contracts/engine/ids';
 import { searchAttributes } from '../../contracts/engine/search-attributes';
-import { callWithin } from '../../runtime/temporal-call';
+import { workflowTaskTimeout } from '../../contracts/engine/task-queues';
+import { callWithin, sendUpdate } from '../../runtime/temporal-call';
 import {
   cancelTransactionUpdate,
   parkTransactionUpdate,
@@ -73,7 +74,7 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
     send: (handle: WorkflowHandle) => Promise<unknown>,
   ): Promise<void> {
     try {
-      await bounded(() => send(client.workflow.getHandle(gid)));
+      await bounded(() => sendUpdate(() => send(client.workflow.getHandle(gid))));
     } catch (error) {
       throw problemOfUpdate(error);
     }
@@ -119,7 +120,7 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
         handle.executeUpdate(resolveTransactionUpdate, { args: [request], updateId }),
       ),
     /**
-     * Whether an update `resolve` with this id has been taken, by this run or before it closed.
+     * Whether an update `resolve` or `review` with this id has been taken, by this run or before it closed.
      * @throws Problem `outcome_unknown`: it is about to be.
      */
     async wasDecided(gid: Gid, updateId: string): Promise<boolean> {
@@ -210,6 +211,7 @@ function startOptions(input: TransactionInput, taskQueue: string) {
     workflowIdConflictPolicy: 'USE_EXISTING',
     taskQueue,
     args: [input],
+    workflowTaskTimeout,
     typedSearchAttributes: new TypedSearchAttributes([
       { key: searchAttributes.flow, value: flow },
       { key: searchAttributes.tenant, value: tenant },

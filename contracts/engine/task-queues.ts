@@ -9,3 +9,9 @@ export const failoverTaskQueue = 'accord-failover';
 /** Task queue of the workers of a flow. */
 export const taskQueueOf = (flow: Flow): string =>
   isOperatorFlow(flow) ? failoverTaskQueue : transactionsTaskQueue;
+
+/**
+ * Time of one workflow task, which local calls extend while they are under way. A worker that dies costs its
+ * transactions as much.
+ */
+export const workflowTaskTimeout = '3s';

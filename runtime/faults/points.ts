@@ -113,19 +113,20 @@ export function parseFaults(faults: string, arming: Arming): ArmedFaultPoints {
   const visits = new Map<string, number>();
   const fired = new Map<string, number>(armed.map(({ text }) => [text, 0]));
 
-  /** The faults that fire at this visit. Each is reported. */
-  const struck = (place: string, gids: Gids): readonly Fault[] => {
+  /** The faults that fire at this visit, one after another: behind one that throws, none fires. Each is reported. */
+  function* struck(place: string, gids: Gids): Generator<Fault> {
     const here = byPlace.get(place);
-    if (!here) return [];
+    if (!here) return;
     const visit = (visits.get(place) ?? 0) + 1;
     visits.set(place, visit);
-    return here.filter(({ text, strikes }) => {
-      if (!strikes(visit, gids)) return false;
+    for (const fault of here) {
+      const { text, strikes } = fault;
+      if (!strikes(visit, gids)) continue;
       fired.set(text, (fired.get(text) ?? 0) + 1);
       arming.onFired?.({ fault: text, visit });
-      return true;
-    });
-  };
+      yield fault;
+    }
+  }
 
   return {
     fired: () => fired,
@@ -133,7 +134,7 @@ export function parseFaults(faults: string, arming: Arming): ArmedFaultPoints {
       for (const { fire } of struck(placeOf(name, point), gids)) if (fire !== 'dup') await fire();
     },
     async deliver(name, once, gids = nobody) {
-      const repeats = struck(placeOf(name, 'before', 'dup'), gids).length;
+      const repeats = [...struck(placeOf(name, 'before', 'dup'), gids)].length;
       for (let left = repeats; left > 0; left -= 1) await once();
       return once();
     },

@@ -14,7 +14,7 @@ import type { WatchEvent, WatchStore } from '../../activities/regions/watch/stor
 import { application } from '../../contracts/engine/application';
 import { partsOfGid, type Gid } from '../../contracts/engine/ids';
 import { searchAttributes } from '../../contracts/engine/search-attributes';
-import { failoverTaskQueue } from '../../contracts/engine/task-queues';
+import { failoverTaskQueue, workflowTaskTimeout } from '../../contracts/engine/task-queues';
 import { backoffMs } from '../../runtime/backoff';
 import { callWithin } from '../../runtime/temporal-call';
 import { repeat, type Repetition } from '../../runtime/repeat';
@@ -70,6 +70,7 @@ export function createLostRuns({
           workflowIdConflictPolicy: 'FAIL',
           taskQueue,
           args: [input],
+          workflowTaskTimeout,
           typedSearchAttributes: new TypedSearchAttributes([
             { key: searchAttributes.flow, value: flow },
             { key: searchAttributes.tenant, value: input.tenant },

@@ -14,7 +14,7 @@ import {
   type Gid,
 } from '../../contracts/engine/ids';
 import { searchAttributes } from '../../contracts/engine/search-attributes';
-import { taskQueueOf } from '../../contracts/engine/task-queues';
+import { taskQueueOf, workflowTaskTimeout } from '../../contracts/engine/task-queues';
 
 /** Activities of reconciliation under the names that they are registered with. */
 export type Registered<Activities> = {
@@ -56,6 +56,7 @@ export async function startTransaction(
     await startChild(workflow, {
       workflowId: gid,
       args: [input],
+      workflowTaskTimeout,
       parentClosePolicy: ParentClosePolicy.ABANDON,
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       // Operators' flows run on another worker; all other flows on the worker of this job.

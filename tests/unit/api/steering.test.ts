@@ -12,6 +12,7 @@ function steeringOver(
   run: RunRow,
   thresholds: object = {},
   parked: Readonly<Record<string, readonly Decision[]>> = { [run.step ?? '']: decisions },
+  wasDecided: (gid: string, updateId: string) => Promise<boolean> = () => Promise.resolve(false),
 ) {
   const updates: unknown[][] = [];
   const update = (...args: unknown[]) => {
@@ -28,7 +29,7 @@ function steeringOver(
       resolve: update,
       park: update,
       review: update,
-      wasDecided: () => Promise.resolve(false),
+      wasDecided,
       timeline: () => Promise.resolve(aTimeline(parked)),
     },
   });
@@ -153,6 +154,15 @@ describe('steering by the state of a transaction', () => {
     const actor = { subject: 'alice' };
     const asked = ['order:acme.O-1', { ...approve, actor }, 'review/approve/k'];
     expect(updates).toEqual(expected === 'taken' ? [asked] : []);
+  });
+
+  it('a review sent again after its answer was lost is answered as taken, though the payment has ended by it', async () => {
+    const names: unknown[] = [];
+    const wasDecided = (_gid: string, name: string) => Promise.resolve(names.push(name) > 0);
+    const { steering } = steeringOver(aRun({ state: 'completed' }), {}, {}, wasDecided);
+    const approve = { decision: 'approve', note: 'Known.' } as const;
+    expect(await codeOf(steering.review(steer, approve, 'k'))).toBe('taken');
+    expect(names).toEqual(['review/approve/k']);
   });
 
   it('refuses a decision on a state that has passed', async () => {
