@@ -13,6 +13,7 @@ export const callWithin = <Result>(
 ): Promise<Result> => client.withDeadline(Date.now() + ms, work); // The client counts by the machine's clock.
 
 const againAfterMs = 50;
+const sendsMax = 100;
 /** `FAILED_PRECONDITION` of gRPC. */
 const failedPrecondition: number = 9;
 
@@ -21,11 +22,11 @@ const failedPrecondition: number = 9;
  * where the update ends the run in one task, and an event comes meanwhile. The deadline of the call ends it.
  */
 export async function sendUpdate<Result>(send: () => Promise<Result>): Promise<Result> {
-  for (;;) {
+  for (let sends = 1; ; sends += 1) {
     try {
       return await send();
     } catch (error) {
-      if (!didTaskFail(error)) throw error;
+      if (!didTaskFail(error) || sends === sendsMax) throw error;
       await pause(againAfterMs);
     }
   }

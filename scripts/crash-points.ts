@@ -1,6 +1,6 @@
 /**
  * npm run crash-points: every flow, killed and failed at every point of every activity that it calls, forward and while
- * it is undone, and its zombies; on real processes. Each transaction must end, and the books must be sound.
+ * it is undone, its zombies and stalls; on real processes. Each transaction must end, and the books must be sound.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 
@@ -20,6 +20,7 @@ import { machineOf } from '../testing/bench/machine';
 import { build } from '../testing/environment/build';
 import {
   crashes,
+  isStop,
   recordedActivities,
   textOf,
   ways,
@@ -88,7 +89,7 @@ const is =
     one.outcome === outcome;
 
 const head = [
-  ...['flow', 'forward', 'undone', 'zombies'],
+  ...['flow', 'forward', 'undone', 'zombies', 'stalls'],
   ...['completed', 'compensated', 'parked', 'not proven'],
 ];
 
@@ -121,9 +122,10 @@ function rowOf(way: Way, played: readonly PlayedPoint[]): (string | number)[] {
   const count = (wanted: (one: PlayedPoint) => boolean): number => played.filter(wanted).length;
   return [
     way,
-    count(({ point }) => point.planted === null),
-    count((one) => one.point.planted !== null && !isZombie(one)),
+    count(({ point }) => point.planted === null && !isStop(point.crash)),
+    count(({ point }) => point.planted !== null && !isStop(point.crash)),
     count(isZombie),
+    count(({ point }) => point.crash === 'stall'),
     ...['completed', 'compensated', 'parked'].map((state) => count((one) => one.state === state)),
     count(is('not proven')),
   ];

@@ -11,6 +11,7 @@ import packageJson from '../package.json';
 import { jobScenarios, type JobScenario } from '../tests/replay/job-scenarios';
 import { scenarios, type Scenario } from '../tests/replay/scenarios';
 import { fakeParticipants } from '../tests/workflows/support/fake-participants';
+import { answeringAsAWorker } from '../tests/workflows/support/answers';
 import { bundleWorkflows } from './bundle-workflows';
 import { enterHash } from '../testing/replay/hash-list';
 import { bringUp } from '../testing/stack/stack';
@@ -98,7 +99,7 @@ async function record(
     connection: nativeConnection,
     taskQueue,
     workflowBundle: { codePath },
-    activities: fakes.activities,
+    activities: answeringAsAWorker(fakes.activities),
     shutdownGraceTime: 0,
   });
   return worker.runUntil(async () => {

@@ -52,6 +52,8 @@ const transactionWorkerShape = () => ({
   STUCK_ALARM_SECONDS: wholeNumber(1, 86_400).default(30),
   /** Whether this worker keeps the schedules of the jobs as they should be. */
   SCHEDULES: z.enum(['on', 'off']).default('on'),
+  /** Whether Temporal's query `__stack_trace` shows where a workflow waits. It costs a quarter of the workflow thread. */
+  WORKFLOW_STACK_TRACES: z.enum(['on', 'off']).default('off'),
   /** How long fence rows stay after their transaction has ended; bounded from below at the start. */
   FENCE_KEEP_DAYS: wholeNumber(1, 365).default(14),
   ...clusterShape,
@@ -120,6 +122,7 @@ export const loadTransactionWorkerConfig = (environment: Environment = process.e
     faults: faultsOf(value),
     stuckAlarmMs: value.STUCK_ALARM_SECONDS * 1_000,
     keepsSchedules: value.SCHEDULES === 'on',
+    stackTraces: value.WORKFLOW_STACK_TRACES === 'on',
     fenceKeepMs: value.FENCE_KEEP_DAYS * 24 * 3_600_000,
   });
 };

@@ -22,8 +22,9 @@ import { createServerClock } from '../runtime/server-clock';
 import { guardRedis, redisRegistration, type RedisCommands } from '../runtime/redis-premises';
 import { temporalClock, temporalPremises } from '../runtime/temporal-premises';
 
-/** Activities that run at once; each may use one connection of one database. */
-export const activitiesMax = 40;
+/** Local and remote activities that run at once; each may use one connection of one database. */
+export const localActivitiesMax = 20;
+export const remoteActivitiesMax = 20;
 
 /**
  * How far a worker's clock, or Temporal's, may be from MySQL's: the times of an explanation and of its row stand side
@@ -64,7 +65,8 @@ export async function openTransactionDependencies(
   { temporal, databases: urls, redisUrl, cluster }: TransactionWorkerConfig,
   logger: Logger,
 ): Promise<TransactionDependencies> {
-  const open = (url: string): SqlPool => createSqlPool({ url, connectionLimit: activitiesMax });
+  const open = (url: string): SqlPool =>
+    createSqlPool({ url, connectionLimit: localActivitiesMax + remoteActivitiesMax });
   const { accord: accordUrl, ...participants } = urls;
   const databases: FencedDatabases = {
     ...Object.fromEntries(Object.entries(participants).map(([name, url]) => [name, open(url)])),

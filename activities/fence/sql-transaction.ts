@@ -23,6 +23,11 @@ export interface Budget {
   readonly signal: AbortSignal;
   /** End of the attempt (`startToClose`), on the clock of `performance.now()`: a wall clock may jump. */
   readonly deadline: number;
+  /**
+   * With less time left, COMMIT is not sent: its answer could not be reported, and a retry may be under way. Left out:
+   * the reserve of the pool.
+   */
+  readonly commitReserveMs?: number;
 }
 
 /**
@@ -152,7 +157,7 @@ export async function inSqlTransaction<Result>(
 async function tryOnce<Result>(
   pool: SqlPool,
   tryBudget: Budget,
-  { deadline }: Budget,
+  { deadline, commitReserveMs = pool.limits.commitReserveMs }: Budget,
   body: (sql: SqlTransaction) => Promise<Result>,
 ): Promise<Result> {
   const session = await pool.open(tryBudget);
@@ -160,7 +165,7 @@ async function tryOnce<Result>(
   try {
     await session.run('START TRANSACTION');
     const result = await session.within(body(session.sql));
-    if (deadline - performance.now() < pool.limits.commitReserveMs) {
+    if (deadline - performance.now() < commitReserveMs) {
       throw new SqlTimeout('COMMIT was not sent: too little of the attempt is left to report it.');
     }
     await session.run('COMMIT');

@@ -179,9 +179,14 @@ async function move(
   }));
 }
 
-/** A move never leaves an ending, and never goes back in time: an old attempt may arrive after a newer move. */
-const isDue = (run: Run, { at }: MoveRun): boolean =>
-  run.ending === null && BigInt(run.moved_at) < BigInt(at);
+/**
+ * A move never leaves an ending, and never goes back in time: an old attempt may arrive after a newer move. A worker that
+ * has stalled may tell `running` of what another one has parked or undoes meanwhile.
+ */
+const isDue = (run: Run, { at, to, resumes }: MoveRun): boolean =>
+  run.ending === null &&
+  BigInt(run.moved_at) < BigInt(at) &&
+  (to !== 'running' || resumes === true || !['parked', 'undoing'].includes(run.state));
 
 /** Event of a move. Not every move has one. */
 function moveEvent(

@@ -21,6 +21,8 @@ export interface MoveRun extends Keyed {
   readonly step: string | null;
   readonly reason: ParkReason | null;
   readonly pivotPassed: boolean;
+  /** Only such a move to `running` leaves `parked` or `undoing`. Left out: it does not. */
+  readonly resumes?: true;
   readonly atRisk: readonly AmountAtRisk[];
   /** Early status for callers from now on. The row keeps the first one. Left out: none. */
   readonly early?: EarlyStatus;

@@ -40,6 +40,9 @@ export interface AttemptFailure {
   readonly text?: string;
 }
 
+/** Type of the failure of a local call that its worker did not try, because the participant does not answer. */
+export const notTried = 'NotTried';
+
 /** The answer to one request of a set. A refusal is a value, so it does not fail the other requests. */
 export type Verdict<Result> = VerdictName & {
   readonly fence: FenceVerdict;
@@ -49,6 +52,10 @@ export type Verdict<Result> = VerdictName & {
   readonly attempt?: number;
   /** Failure of the attempt before it. Left out: there was none. */
   readonly lastFailure?: AttemptFailure;
+  /** Digest of the request, for the replay gate. Only of a local call, whose history holds no request. */
+  readonly digest?: string;
+  /** When its worker had the answer, in milliseconds since 1970: the workflow goes on with this time. */
+  readonly answeredAt?: number;
 } & (
     | { readonly ok: true; readonly result: Result }
     | {

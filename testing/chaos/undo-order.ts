@@ -3,10 +3,10 @@
  * for: the rows of the participants do not tell in which order they came to be.
  */
 import { shop } from '../../contracts/shop';
-import { z } from 'zod';
 
 import type { Verb } from '../../contracts/engine/verdict';
-import { valuesOf, type History } from '../replay/history';
+import { callsIn } from '../replay/calls';
+import type { History } from '../replay/history';
 
 /** A call that a workflow has asked for, in the order of its history. */
 export interface Scheduled {
@@ -15,17 +15,9 @@ export interface Scheduled {
   readonly key: string;
 }
 
-const keyedSchema = z.array(z.object({ key: z.string() }));
-
 /** Calls without a step key, of locks and jobs, are left out. */
-export function scheduledOf({ events }: History): readonly Scheduled[] {
-  return events.flatMap(({ activityTaskScheduledEventAttributes: asked }) => {
-    if (!asked) return [];
-    const requests = keyedSchema.safeParse(valuesOf(asked.input)[0]);
-    const activity = asked.activityType.name;
-    return requests.success ? requests.data.map(({ key }) => ({ activity, key })) : [];
-  });
-}
+export const scheduledOf = (history: History): readonly Scheduled[] =>
+  callsIn(history).flatMap(({ activity, keys }) => keys.map((key) => ({ activity, key })));
 
 /** @returns how it went wrong; `undefined`: it was not undone at all, or last first. */
 export function disorderOf(scheduled: readonly Scheduled[]): string | undefined {

@@ -6,12 +6,12 @@ import { shop } from '../../contracts/shop';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { z } from 'zod';
-
 import type { Flow } from '../../contracts/engine/ids';
 import { activityTypeOf } from '../../contracts/engine/definition';
 import { faultMenu } from '../../runtime/faults/menu';
 import type { FaultPoint } from '../../runtime/faults/points';
+import { callsIn } from '../replay/calls';
+import { parseHistory } from '../replay/history';
 import { checkout } from '../stack/config';
 
 /** A flow, and the scenario of its recording that goes straight through. */
@@ -31,10 +31,14 @@ export const flowOf = (way: Way): Flow => recordings[way].flow;
 
 /**
  * `kill`: SIGKILL of the worker while the delivery is at the point. `throw-retryable`: the attempt fails there.
- * `zombie`: the worker is stopped there until the undo has finished elsewhere, then goes on.
+ * `zombie`: the worker is stopped there until the undo has finished elsewhere, then goes on. `stall`: the worker is
+ * stopped there until another one has taken the workflow task over and ended the transaction, then goes on.
  */
-export const crashes = ['kill', 'throw-retryable', 'zombie'] as const;
+export const crashes = ['kill', 'throw-retryable', 'zombie', 'stall'] as const;
 export type Crash = (typeof crashes)[number];
+
+/** Crashes whose worker is stopped, and goes on. */
+export const isStop = (crash: Crash): boolean => crash === 'zombie' || crash === 'stall';
 
 export interface CrashPoint {
   readonly way: Way;
@@ -48,16 +52,6 @@ export interface CrashPoint {
 export const textOf = ({ way, planted, activity, point, crash }: CrashPoint): string =>
   `${way}${planted === null ? '' : `, ${planted} fails`}: ${crash} at ${activity}:${point}`;
 
-const historySchema = z.object({
-  events: z.array(
-    z.object({
-      activityTaskScheduledEventAttributes: z
-        .object({ activityType: z.object({ name: z.string() }) })
-        .optional(),
-    }),
-  ),
-});
-
 /** What the recorded flow calls, in its order, each once. */
 export function recordedActivities(way: Way): readonly string[] {
   const folder = join(checkout, 'tests', 'replay', 'histories');
@@ -67,14 +61,8 @@ export function recordedActivities(way: Way): readonly string[] {
     .sort()
     .at(-1);
   if (newest === undefined) throw new Error(`${recordings[way].scenario} is not recorded.`);
-  const { events } = historySchema.parse(JSON.parse(readFileSync(join(folder, newest), 'utf8')));
-  return [
-    ...new Set(
-      events.flatMap(
-        ({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType.name ?? [],
-      ),
-    ),
-  ];
+  const history = parseHistory(readFileSync(join(folder, newest), 'utf8'));
+  return [...new Set(callsIn(history).map(({ activity }) => activity))];
 }
 
 /** Acts whose failure undoes the flow: those of steps with an undo, and the one that decides it. */
@@ -129,6 +117,7 @@ export function crashPointsOf(
         .flatMap((activity) => at(act, activity)),
     ),
     ...zombiesOf(way),
+    ...stallsOf(way),
   ];
   return points.filter(
     ({ activity, point, crash }) =>
@@ -149,18 +138,40 @@ function zombiesOf(way: Way): readonly CrashPoint[] {
   });
 }
 
-/** How long a delivery waits at its point. The worker is killed or stopped before. */
-const zombieMs = 2_500;
+/** Where a stalled call matters: about to commit, and behind it, where its answer is not on its way yet. */
+const stallPoints: ReadonlySet<FaultPoint> = new Set<FaultPoint>(['beforeCommit', 'afterCommit']);
 
-/** What is armed for the transaction of this reference: the crash itself first. */
+/** Each local call of a transaction that is completed: the coordinator that wakes up is the second one. */
+function stallsOf(way: Way): readonly CrashPoint[] {
+  return recordedActivities(way).flatMap((activity) =>
+    pointsOf(activity)
+      .filter((point) => stallPoints.has(point) && activity.includes('.')) // Locks are taken by remote calls.
+      .map((point) => ({ way, planted: null, activity, point, crash: 'stall' as const })),
+  );
+}
+
+/** How long a delivery waits at its point. The worker is killed or stopped before. */
+const stopMs = 2_500;
+
+/** What is armed for one transaction. */
+export interface Faults {
+  readonly crash: string;
+  readonly planted: string | null;
+  /** Fails the local attempt of a zombie: only a remote one goes on elsewhere while its worker is stopped. */
+  readonly remote: string | null;
+}
+
+/** The faults of the transaction of this reference. */
 export function faultsOf(
   { planted, activity, point, crash }: CrashPoint,
   reference: string,
-): { readonly crash: string; readonly planted: string | null } {
-  const kind = { kill: 'hang', 'throw-retryable': crash, zombie: `delay=${zombieMs}` }[crash];
+): Faults {
+  const delay = `delay=${stopMs}`;
+  const kind = { kill: 'hang', 'throw-retryable': crash, zombie: delay, stall: delay }[crash];
   return {
     crash: `${activity}:${point}:${kind}:of=${reference}`,
     planted: planted === null ? null : plantedFault(planted, reference),
+    remote: crash === 'zombie' ? `${activity}:before:throw-retryable:of=${reference}` : null,
   };
 }
 

@@ -2,7 +2,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { FaultPoint } from '../../runtime/faults/points';
 import type { Variables } from '../environment/application';
 import { signal, type OwnedProcess } from '../stack/process';
 import { pause, reasonOf } from '../../runtime/waiting';
@@ -32,21 +31,13 @@ export interface Fleet {
 }
 
 const lookEveryMs = 100;
-/** Deliveries gather at their points for so long: below what a SQL transaction is given, which would end it. */
-const gatherMs = 1_500;
-/** Held for longer, a delivery is no longer where it was: MySQL ends a SQL transaction, Temporal an attempt. */
-const heldMaxMs = { inTransaction: 3_500, elsewhere: 8_000, ofLocks: 1_900 } as const;
-const inTransaction: ReadonlySet<string> = new Set<FaultPoint>([
-  'begun',
-  'entered',
-  'beforeCommit',
-]);
+/** Deliveries gather at their points for so long: below what a local attempt is given. */
+const gatherMs = 700;
+/** Held for longer, a delivery is no longer where it was: Temporal ends an attempt. Locks are taken by remote ones. */
+const heldMaxMs = { ofParticipants: 1_300, ofLocks: 1_900 } as const;
 
-function heldMaxOf(fault: string): number {
-  const [activity = '', point = ''] = fault.split(':');
-  if (!activity.includes('.')) return heldMaxMs.ofLocks; // Their attempts have two and three seconds.
-  return inTransaction.has(point) ? heldMaxMs.inTransaction : heldMaxMs.elsewhere;
-}
+const heldMaxOf = (fault: string): number =>
+  fault.split(':')[0]?.includes('.') ? heldMaxMs.ofParticipants : heldMaxMs.ofLocks;
 
 export function createFleet(
   isolated: Pick<IsolatedEnvironment, 'application'>,

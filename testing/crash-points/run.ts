@@ -17,14 +17,19 @@ import {
 import {
   crashPointsOf,
   faultsOf,
+  isStop,
   plantedActs,
   plantedFault,
   pointsOf,
   verbOf,
   type CrashPoint,
+  type Faults,
   type Only,
   type Way,
 } from './cases';
+import { calledBehindFailure, wasRepeated } from './repeated';
+import type { History } from '../replay/history';
+import { fetchHistory } from '../replay/sources';
 import { createFleet, type Fleet } from './fleet';
 import { seedDay, seedStarts, startOf, tenant, type PlannedStart } from './starts';
 
@@ -82,7 +87,7 @@ const sayEveryMs = 15_000;
 /** A crash point with the transaction that meets it. */
 interface Attempt extends PlannedStart {
   readonly point: CrashPoint;
-  readonly faults: ReturnType<typeof faultsOf>;
+  readonly faults: Faults;
 }
 
 export async function playCrashPoints(options: CrashOptions): Promise<CrashReport> {
@@ -113,12 +118,12 @@ async function playAll(
 ): Promise<Pick<CrashReport, 'played' | 'books'>> {
   const game = await openGame(isolated, fleet, options);
   const points = await game.pointsAfterRehearsal();
-  const crashing = await game.play(points.filter(({ crash }) => crash !== 'zombie'));
-  const zombies = await game.playZombies(points.filter(({ crash }) => crash === 'zombie'));
+  const crashing = await game.play(points.filter(({ crash }) => !isStop(crash)));
+  const stopped = await game.playStops(points.filter(({ crash }) => isStop(crash)));
   options.say('Running the checks …');
   const { asked, violations } = await checkInvariants(isolated.urls.VERIFY_DATABASE_URLS);
   return {
-    played: [...crashing, ...zombies].map((one) => blamed(one, violations)),
+    played: [...crashing, ...stopped].map((one) => blamed(one, violations)),
     books: { asked, violations },
   };
 }
@@ -235,8 +240,7 @@ async function openGame(
     await startAll(rehearsals.map(({ start }) => start));
     const called = new Map<string, readonly string[]>();
     for (const { way, act, start } of rehearsals) {
-      const names = (await callsOf(start.gid)).filter(({ isBehindFailure }) => isBehindFailure);
-      called.set(`${way} ${act}`, [...new Set(names.map(({ name }) => name))]);
+      called.set(`${way} ${act}`, [...new Set(calledBehindFailure(await historyOf(start.gid)))]);
     }
     return ways.flatMap((way) =>
       crashPointsOf(
@@ -247,32 +251,8 @@ async function openGame(
     );
   }
 
-  interface Call {
-    readonly name: string;
-    readonly attempts: number;
-    /** Scheduled after an activity had failed for good. */
-    readonly isBehindFailure: boolean;
-  }
-
-  async function callsOf(gid: string): Promise<readonly Call[]> {
-    const { events } = await isolated.temporal.workflow.getHandle(gid).fetchHistory();
-    const names = new Map<string, string>();
-    const calls = new Map<string, Call>();
-    let hasFailed = false;
-    for (const event of events ?? []) {
-      const id = String(event.eventId);
-      const name = event.activityTaskScheduledEventAttributes?.activityType?.name;
-      hasFailed ||= Boolean(event.activityTaskFailedEventAttributes);
-      if (name) {
-        names.set(id, name);
-        calls.set(id, { name, attempts: 1, isBehindFailure: hasFailed });
-      }
-      const started = event.activityTaskStartedEventAttributes;
-      const call = started && calls.get(String(started.scheduledEventId));
-      if (call)
-        calls.set(String(started.scheduledEventId), { ...call, attempts: started.attempt ?? 1 });
-    }
-    return [...calls.values()];
+  async function historyOf(gid: string): Promise<History> {
+    return (await fetchHistory(isolated.temporal, gid)).history;
   }
 
   /** What is known about an attempt whose transaction is over. */
@@ -290,8 +270,7 @@ async function openGame(
     if (faults.planted && !fired.has(faults.planted))
       return { ...played, outcome: 'not proven', detail: 'nothing had to be undone' };
     if (!wasSeen) return { ...played, outcome: 'not proven', detail: 'it went on by itself' };
-    const calls = await callsOf(gid);
-    const cameAgain = calls.some(({ name, attempts }) => name === point.activity && attempts > 1);
+    const cameAgain = wasRepeated(await historyOf(gid), point.activity);
     // A zombie whose sibling failed is cancelled, and given up without another attempt.
     if (!cameAgain && point.crash !== 'zombie')
       return { ...played, outcome: 'not proven', detail: 'it came once' };
@@ -369,7 +348,7 @@ async function openGame(
       untilSeen(all, async (round) => {
         say(`Playing ${round.length} crash points …`);
         const attempts = await attemptsAt(round);
-        await fleet.arm(attempts.flatMap(({ faults }) => textsOf(faults)));
+        await fleet.arm(attempts.flatMap(({ faults }) => [faults.crash, ...othersOf(faults)]));
         await prepared(attempts);
         const reaper = fleet.reap();
         const failing = attempts.filter(({ point }) => point.crash !== 'kill');
@@ -384,13 +363,13 @@ async function openGame(
         );
       }),
 
-    /** The first worker is stopped while it holds them, and goes on when the others have undone everything. */
-    playZombies: (all: readonly CrashPoint[]) =>
+    /** The first worker is stopped while it holds them, and goes on when the others have ended them. */
+    playStops: (all: readonly CrashPoint[]) =>
       untilSeen(all, async (round) => {
-        say(`Playing ${round.length} zombies …`);
+        say(`Playing ${round.length} zombies and stalls …`);
         const attempts = (await attemptsAt(round)).slice(0, underWayMax);
         await fleet.arm(
-          attempts.flatMap(({ faults }) => faults.planted ?? []),
+          attempts.flatMap(({ faults }) => othersOf(faults)),
           attempts.map(({ faults }) => faults.crash),
         );
         await prepared(attempts);
@@ -441,8 +420,8 @@ const retryableIn = (text = ''): boolean => problemSchema.parse(JSON.parse(text)
 /** What a zombie can still do, it does within an attempt's time. */
 const zombieEndsWithinMs = 3_000;
 
-const textsOf = ({ crash, planted }: ReturnType<typeof faultsOf>): readonly string[] =>
-  planted === null ? [crash] : [crash, planted];
+const othersOf = ({ planted, remote }: Faults): readonly string[] =>
+  [planted, remote].filter((text) => text !== null);
 
 async function mapInTurn<Item, Result>(
   items: readonly Item[],

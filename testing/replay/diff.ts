@@ -1,9 +1,9 @@
-import type { RecordedCommand } from './recorded-commands';
+import type { AskedCommand, RecordedCommand } from './recorded-commands';
 
 /** How far today's code has come in a history, and how the SDK judged it. */
 export interface Replayed {
   readonly recorded: readonly RecordedCommand[];
-  readonly asked: readonly RecordedCommand[];
+  readonly asked: readonly AskedCommand[];
   /** The history ends in the middle: the code may ask for more than is written. */
   readonly mayAskMore: boolean;
   /** Why the SDK refused. */
@@ -15,48 +15,104 @@ export interface Replayed {
  */
 export function describeDifference(replayed: Replayed): string | undefined {
   const { recorded, asked, refusal } = replayed;
-  // What is shown at each step moves with the step: the step itself says more.
-  const acts = { ...replayed, recorded: recorded.filter(isAct), asked: asked.filter(isAct) };
+  const only = (is: (command: RecordedCommand) => boolean): Replayed => ({
+    ...replayed,
+    recorded: recorded.filter(is),
+    asked: asked.filter(is),
+  });
   const unknown = /no such function is exported/.test(refusal ?? '');
   if (unknown) return "today's code has no workflow of this type any more";
-  const difference = firstDifference(acts) ?? firstDifference(replayed);
-  if (difference !== undefined) return difference;
+  // Their markers come when they have ended: among the other commands they have no place of their own.
+  const ofLocals = firstDifference(only(isLocal));
+  const ofActs = firstDifference(only(isAct));
+  const ofRest = firstDifference(only((command) => !isLocal(command)));
+  // What is shown at each step, and the ending, move with the steps: the steps themselves say more.
+  const differences = [ofLocals?.kind === 'moved' ? ofLocals : undefined, ofActs, ofLocals, ofRest]
+    .filter((difference) => difference !== undefined)
+    .sort((one, other) => saysLess(one) - saysLess(other));
+  if (differences[0]) return differences[0].sentence;
   if (refusal === undefined) return undefined;
-  return `${afterLast(acts.asked)}today's code no longer fits: ${withoutNumbers(refusal)}`;
+  return `${afterLast(asked)}today's code no longer fits: ${withoutNumbers(refusal)}`;
 }
 
-const isAct = ({ kind }: RecordedCommand): boolean => kind !== 'shown';
+const isAct = ({ kind }: RecordedCommand): boolean =>
+  ['activity', 'timer', 'child', 'change'].includes(kind);
+const isLocal = ({ kind }: RecordedCommand): boolean => kind === 'local';
+const isCall = ({ kind }: RecordedCommand): boolean => kind === 'activity' || kind === 'local';
 
-function firstDifference({ recorded, asked, mayAskMore }: Replayed): string | undefined {
-  const at = recorded.findIndex((each, index) => !isSame(each, asked[index]));
+/**
+ * Where the SDK stopped the code, calls are missing that the code would make. What the row of the run is told follows
+ * from what participants are asked.
+ */
+function saysLess({ kind, name }: Difference): number {
+  if (kind === 'missing') return 2;
+  return kind === 'changed' && name.startsWith('accord.') ? 1 : 0;
+}
+
+interface Difference {
+  /** Of the activity, where it is one. */
+  readonly name: string;
+  readonly sentence: string;
+  /** `missing`: today's code asks for less. `moved`: for something else. `changed`: for the same with another content. */
+  readonly kind: 'missing' | 'moved' | 'changed';
+}
+
+function firstDifference({ recorded, mayAskMore, ...replayed }: Replayed): Difference | undefined {
+  const asked = withoutWithdrawn(replayed.asked, recorded);
+  const at = recorded.findIndex((each, index) => !isSame(each, answered(each, asked[index])));
   if (at === -1) {
     const more = asked[recorded.length];
     if (more === undefined || mayAskMore) return undefined;
-    return `${afterLast(recorded)}the recording asks for nothing more; today's code ${told(more)}`;
+    const sentence = `${afterLast(recorded)}the recording asks for nothing more; today's code ${told(more)}`;
+    return { sentence, kind: 'moved', name: more.name };
   }
   const was = recorded[at];
   const is = asked[at];
   if (was === undefined) return undefined; // Never: it was found there.
-  if (is === undefined) return `the recording ${toldAt(recorded, at)}; today's code does not`;
+  if (is === undefined) {
+    const sentence = `the recording ${toldAt(recorded, at)}; today's code does not`;
+    return { sentence, kind: 'missing', name: was.name };
+  }
   if (was.kind !== is.kind || was.name !== is.name || was.step !== is.step) {
-    return `the recording ${toldAt(recorded, at)}; today's code ${told(is)}`;
+    const sentence = `the recording ${toldAt(recorded, at)}; today's code ${told(is)}`;
+    return { sentence, kind: 'moved', name: was.name };
   }
   const [path, before, now] = firstChange(was.content, is.content);
   const what = path === '' ? '' : ` with ${path}`;
-  return `the recording ${toldAt(recorded, at)}${what} ${shown(before)}; today's code has ${shown(now)}`;
+  const sentence = `the recording ${toldAt(recorded, at)}${what} ${shown(before)}; today's code has ${shown(now)}`;
+  return { sentence, kind: 'changed', name: was.name };
 }
+
+/** Without what was taken back at once, unless it stands in the recording. */
+function withoutWithdrawn(
+  asked: readonly AskedCommand[],
+  recorded: readonly RecordedCommand[],
+): readonly RecordedCommand[] {
+  const left: RecordedCommand[] = [];
+  for (const { isWithdrawn, ...command } of asked)
+    if (!isWithdrawn || isSame(recorded[left.length], command)) left.push(command);
+  return left;
+}
+
+/** A local activity that failed left no digest: any content is the one that was asked for. */
+const answered = (
+  was: RecordedCommand,
+  is: RecordedCommand | undefined,
+): RecordedCommand | undefined =>
+  is && was.kind === 'local' && was.content === undefined ? { ...is, content: undefined } : is;
 
 function toldAt(asks: readonly RecordedCommand[], at: number): string {
   const ask = asks[at];
   if (!ask) return 'ends';
-  if (ask.kind !== 'activity') return `${told(ask)}${afterLast(asks.slice(0, at), ' ', '')}`;
-  const calls = asks.slice(0, at).filter(({ kind }) => kind === 'activity').length;
+  if (!isCall(ask)) return `${told(ask)}${afterLast(asks.slice(0, at), ' ', '')}`;
+  const calls = asks.slice(0, at).filter(isCall).length;
   return `${told(ask)} ${ordinals[calls] ?? `${calls + 1}th`}`;
 }
 
 function told({ kind, name, step, content }: RecordedCommand): string {
   switch (kind) {
     case 'activity':
+    case 'local':
       return `calls ${name}${inStep(step)}`;
     case 'timer':
       return `waits ${Number(content) / 1_000} s`;
@@ -86,7 +142,7 @@ function outcomeIn(content: unknown): string {
 }
 
 function afterLast(asks: readonly RecordedCommand[], before = '', behind = ' '): string {
-  const last = asks.findLast(({ kind }) => kind === 'activity');
+  const last = asks.findLast(isCall);
   return last ? `${before}after ${last.name}${inStep(last.step)}${behind}` : '';
 }
 

@@ -7,7 +7,7 @@ import { Worker } from '@temporalio/worker';
 import {
   recordedCommandsOf,
   commandsRecorded,
-  type RecordedCommand,
+  type AskedCommand,
   type Commands,
 } from './recorded-commands';
 import {
@@ -114,7 +114,7 @@ const refused = (why: string): Judgement => ({ kind: 'refused', why });
 
 interface Outcome {
   readonly error: Error | undefined;
-  readonly asked: readonly RecordedCommand[];
+  readonly asked: readonly AskedCommand[];
 }
 
 interface Replayer {
@@ -123,14 +123,26 @@ interface Replayer {
   close(): Promise<void>;
 }
 
+/**
+ * What the code sends in one workflow task. Answers of local activities come in activations of their own.
+ */
+interface TaskCommands {
+  /** Number of events before the task. */
+  readonly historyLength: number;
+  readonly commands: Commands[number][];
+}
+
 /** One worker for many histories: to start one costs more than to replay. */
 function openReplayer(code: string): Replayer {
-  let asked: RecordedCommand[] = [];
-  let runMs: number | undefined;
+  let tasks: TaskCommands[] = [];
   const sinks: InjectedSinks<{ replay: { asked(commands: Commands): void } }> = {
     replay: {
       asked: {
-        fn: (_info, commands) => void asked.push(...recordedCommandsOf(commands, runMs)),
+        fn: ({ historyLength }, commands) => {
+          const task = tasks.at(-1);
+          if (task?.historyLength === historyLength) task.commands.push(...commands);
+          else tasks.push({ historyLength, commands: [...commands] });
+        },
         callDuringReplay: true,
       },
     },
@@ -141,8 +153,10 @@ function openReplayer(code: string): Replayer {
   return { replay, close };
 
   async function replay(history: History, withinMs: number): ReturnType<Replayer['replay']> {
-    asked = [];
-    runMs = msOf(history.events[0]?.workflowExecutionStartedEventAttributes?.workflowRunTimeout);
+    tasks = [];
+    const runMs = msOf(
+      history.events[0]?.workflowExecutionStartedEventAttributes?.workflowRunTimeout,
+    );
     inbox.push({ workflowId: 'replayed', history });
     const answer = await Promise.race([results.next(), tooLate(withinMs)]);
     if (answer === undefined) {
@@ -150,6 +164,7 @@ function openReplayer(code: string): Replayer {
       return undefined;
     }
     if (answer.done === true) throw new Error('The worker that replays has ended.');
+    const asked = tasks.flatMap(({ commands }) => recordedCommandsOf(commands, runMs));
     return { error: answer.value.error, asked };
   }
 

@@ -26,6 +26,9 @@ export interface HistoryEvent {
     scheduleToCloseTimeout?: string;
     startToCloseTimeout?: string;
   };
+  activityTaskStartedEventAttributes?: { scheduledEventId: string; attempt: number };
+  activityTaskFailedEventAttributes?: object;
+  workflowTaskTimedOutEventAttributes?: object;
   timerStartedEventAttributes?: { timerId: string; startToFireTimeout: string };
   startChildWorkflowExecutionInitiatedEventAttributes?: {
     workflowId: string;

@@ -1,10 +1,13 @@
 import type { ConcludeActivationInput } from '@temporalio/workflow';
+import { z } from 'zod';
 
 import { partsOfStepKey } from '../../contracts/engine/ids';
+import { requestDigest } from '../../runtime/request-digest';
+import { localMarkersOf, type LocalMarker } from './calls';
 import type { History, HistoryEvent } from './history';
 import { msOf, valueOf, valuesOf } from './history';
 
-/** What workflow code sends to Temporal in one activation. */
+/** What workflow code sends to Temporal. */
 export type Commands = ConcludeActivationInput['commands'];
 type Command = Commands[number];
 
@@ -15,6 +18,7 @@ type Command = Commands[number];
 export interface RecordedCommand {
   readonly kind:
     | 'activity'
+    | 'local'
     | 'timer'
     | 'child'
     | 'shown'
@@ -30,10 +34,38 @@ export interface RecordedCommand {
   readonly content: unknown;
 }
 
-/** What the code had asked for when the run was live, in the order of its events. */
-export function commandsRecorded({ events }: History): readonly RecordedCommand[] {
-  const runMs = msOf(events[0]?.workflowExecutionStartedEventAttributes?.workflowRunTimeout);
-  return events.flatMap((event) => askOfEvent(event, runMs) ?? []);
+/**
+ * What the code had asked for when the run was live, in the order of its events. Local activities come first, in the
+ * order of their calls: their markers stand in the order in which they ended.
+ */
+export function commandsRecorded(history: History): readonly RecordedCommand[] {
+  const [started] = history.events;
+  const runMs = msOf(started?.workflowExecutionStartedEventAttributes?.workflowRunTimeout);
+  return [
+    ...localMarkersOf(history).map(({ result, ...call }) => localAsk(call, digestsIn(result))),
+    ...history.events.flatMap((event) => askOfEvent(event, runMs) ?? []),
+  ];
+}
+
+/** @param digests of its requests; a marker holds no input. `undefined`: the local activity failed. */
+const localAsk = (
+  { activity, summary }: Pick<LocalMarker, 'activity' | 'summary'>,
+  digests: string | undefined,
+): RecordedCommand => ({
+  kind: 'local',
+  name: activity,
+  step: stepOf(summary, []),
+  content: digests === undefined ? undefined : { requestDigest: digests },
+});
+
+/** The items of a set have no order. */
+const textOf = (digests: readonly string[]): string => [...digests].sort().join();
+
+const digestedSchema = z.array(z.object({ digest: z.string() }));
+
+function digestsIn(verdicts: unknown): string | undefined {
+  const digested = digestedSchema.safeParse(verdicts);
+  return digested.success ? textOf(digested.data.map(({ digest }) => digest)) : undefined;
 }
 
 function askOfEvent(event: HistoryEvent, runMs: number | undefined): RecordedCommand | undefined {
@@ -82,15 +114,21 @@ function askOfEvent(event: HistoryEvent, runMs: number | undefined): RecordedCom
   return undefined;
 }
 
-/** What the code of today asks for in one activation. @param runMs the time of the whole run, as its history has it. */
+export interface AskedCommand extends RecordedCommand {
+  /** Taken back in the same workflow task: it comes to the server only if a heartbeat of the task came between. */
+  readonly isWithdrawn: boolean;
+}
+
+/** What the code of today asks for in one workflow task. @param runMs the time of the whole run, as its history has it. */
 export function recordedCommandsOf(
   commands: Commands,
   runMs: number | undefined,
-): readonly RecordedCommand[] {
-  const dropped = withdrawnAtOnce(commands);
-  return commands
-    .filter((command) => !dropped.has(command))
-    .flatMap((command) => askOfCommand(command, runMs) ?? []);
+): readonly AskedCommand[] {
+  const withdrawn = withdrawnAtOnce(commands);
+  return commands.flatMap((command) => {
+    const asked = askOfCommand(command, runMs);
+    return asked ? { ...asked, isWithdrawn: withdrawn.has(command) } : [];
+  });
 }
 
 function askOfCommand(command: Command, runMs: number | undefined): RecordedCommand | undefined {
@@ -104,7 +142,14 @@ function askOfCommand(command: Command, runMs: number | undefined): RecordedComm
     failWorkflowExecution: failed,
     cancelWorkflowExecution: cancelled,
     continueAsNewWorkflowExecution: continued,
+    scheduleLocalActivity: local,
   } = command;
+  if (local) {
+    const [requests] = valuesSent(local.arguments);
+    const summary = valueSent(command.userMetadata?.summary);
+    const digests = Array.isArray(requests) ? textOf(requests.map(requestDigest)) : undefined;
+    return localAsk({ activity: local.activityType ?? '', summary }, digests);
+  }
   if (activity) {
     return activityAsk({
       type: activity.activityType ?? '',
@@ -139,7 +184,7 @@ function askOfCommand(command: Command, runMs: number | undefined): RecordedComm
   return undefined;
 }
 
-/** What is asked for and taken back in the same activation never comes to the server. */
+/** What is asked for and taken back in the same workflow task. */
 function withdrawnAtOnce(commands: Commands): ReadonlySet<Command> {
   const timers = new Set(commands.map(({ cancelTimer }) => cancelTimer?.seq));
   const activities = new Set(commands.map(({ requestCancelActivity: asked }) => asked?.seq));

@@ -41,4 +41,19 @@ describe('the crash points of the order saga', () => {
     ]);
     expect(kills).toBeGreaterThan(0);
   }, 300_000);
+
+  it('are taken over where a worker is stopped in a local call around its commit, and what it does later has no effect', async () => {
+    const { played, books } = await playCrashPoints({
+      stack: await testStack(),
+      ways: ['order'],
+      only: { activities: ['accounts.holdFunds'], crashes: ['stall'] },
+      workers: 2,
+      say: () => undefined,
+    });
+    expect(played.map(({ outcome, state }) => `${outcome}: ${state}`)).toEqual([
+      'proven: completed',
+      'proven: completed',
+    ]);
+    expect(books.violations).toEqual([]);
+  }, 300_000);
 });

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { wasRepeated } from '../../testing/crash-points/repeated';
+import { fetchHistory } from '../../testing/replay/sources';
 
 import { anOrder, ownApplication, type OwnApplication } from '../support/application';
 import { expectSoundBooks } from '../support/books';
@@ -199,12 +201,8 @@ describe('a worker that dies', () => {
 
   /** An attempt of the reservation was given up, and another one took its place. */
   const wasTriedAgain = async (orderId: string): Promise<boolean> => {
-    const { events } = await application.temporal.workflow
-      .getHandle(`order:acme.${orderId}`)
-      .fetchHistory();
-    return (events ?? []).some(
-      ({ activityTaskStartedEventAttributes: started }) => (started?.attempt ?? 1) > 1,
-    );
+    const { history } = await fetchHistory(application.temporal, `order:acme.${orderId}`);
+    return wasRepeated(history, 'inventory.reserveStock');
   };
 
   /** Stopped by a signal, as the kernel has it. */

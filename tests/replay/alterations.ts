@@ -1,4 +1,5 @@
 import type { HistoryEvent } from '../../testing/replay/history';
+import { localMarkerOf } from '../../testing/replay/calls';
 import { valuesOf } from '../../testing/replay/history';
 import type { Recording } from './corpus';
 import { aRecording } from './corpus';
@@ -22,6 +23,27 @@ export const alterations: readonly Alteration[] = [
       const name = first.activityType.name;
       first.activityType = { name: 'accounts.renamed' };
       return `today's code calls ${name}`;
+    },
+  },
+  {
+    title: 'a local call was renamed',
+    alter(events) {
+      const first = firstLocal(events);
+      const name = first && localMarkerOf(first)?.activity;
+      if (!first || name === undefined) return undefined;
+      alterMarker(first, { activity_type: 'accounts.renamed' });
+      return `the recording calls accounts.renamed.*; today's code calls ${name}`;
+    },
+  },
+  {
+    title: 'the request of a local call was another one',
+    alter(events) {
+      const [first] = events.filter((event) => Array.isArray(localMarkerOf(event)?.result));
+      const marker = first && localMarkerOf(first);
+      if (!first || !Array.isArray(marker?.result)) return undefined;
+      const [verdict] = marker.result as object[];
+      alterDetail(first, 'result', [{ ...verdict, digest: 'planted' }]);
+      return `the recording calls ${marker.activity}.* with requestDigest "planted"`;
     },
   },
   {
@@ -123,6 +145,20 @@ export const alterations: readonly Alteration[] = [
     },
   },
 ];
+
+/** Changes the data of a local call's marker. */
+export function alterMarker(event: HistoryEvent, change: Readonly<Record<string, unknown>>): void {
+  const [data] = valuesOf(event.markerRecordedEventAttributes?.details?.['data']);
+  alterDetail(event, 'data', { ...(data as object), ...change });
+}
+
+function alterDetail(event: HistoryEvent, name: string, value: unknown): void {
+  const marker = event.markerRecordedEventAttributes;
+  if (marker) marker.details = { ...marker.details, [name]: withValue([value]) };
+}
+
+const firstLocal = (events: readonly HistoryEvent[]): HistoryEvent | undefined =>
+  events.find((event) => localMarkerOf(event));
 
 /** A copy of a recording that was altered, and what must be said about it. */
 export interface Altered extends Recording {

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { Verdict } from '../../testing/replay/gate';
+import { localMarkerOf } from '../../testing/replay/calls';
 import { hashListOf, whatWasTouched } from '../../testing/replay/hash-list';
 import { isEnded, workflowTypeOf } from '../../testing/replay/history';
-import { altered, alterations } from './alterations';
+import { altered, alterations, alterMarker } from './alterations';
 import {
   aRecording,
   bundleOfToday,
@@ -120,13 +121,13 @@ describe('the gate refuses a real recording where', () => {
 describe('the gate says it in the words of the business', () => {
   it('names the step of the recording, and the one that is called in its place', async () => {
     const recording = aRecording('order-refused-hold-funds');
-    for (const { activityTaskScheduledEventAttributes: called } of recording.history.events) {
-      if (called?.activityType.name === 'accounts.holdFunds')
-        called.activityType.name = 'accounts.reserveFunds';
+    for (const event of recording.history.events) {
+      if (localMarkerOf(event)?.activity === 'accounts.holdFunds')
+        alterMarker(event, { activity_type: 'accounts.reserveFunds' });
     }
     const [verdict] = await verdictsOn([recording], bundlePath);
     expect(verdict?.sentence).toBe(
-      `${recording.name}: the recording calls accounts.reserveFunds (step holdFunds) third; ` +
+      `${recording.name}: the recording calls accounts.reserveFunds (step holdFunds) second; ` +
         "today's code calls accounts.holdFunds (step holdFunds).",
     );
     expect(verdict?.sentence).not.toMatch(/event/i);

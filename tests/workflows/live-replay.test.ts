@@ -33,7 +33,11 @@ describe('live runs', () => {
     const parkedRun = await start('orderSaga', parked, broken);
     const closedRun = await start('transfer', closed, fakeParticipants());
     const goneRun = await start('unsealedOrder', gone, fakeParticipants());
-    await Promise.all([closedRun.result(), goneRun.result(), called(away, 'accounts.holdFunds')]);
+    await Promise.all([
+      closedRun.result(),
+      goneRun.result(),
+      called(away, 'accounts.holdFunds', 2),
+    ]);
     await eventually(async () => (await parkedRun.query(timelineQuery)).parked.length > 0);
     const said: string[] = [];
     const bundlePath = await bundleWorkflows('workflows/index.ts', 'dist/test-bundles/live.js');

@@ -52,6 +52,7 @@ async function fillUntilContinued(handle: TransactionHandle): Promise<void> {
   const first = await runIdOf(handle);
   for (let sent = 0; sent < signalsEnough; sent += signalsAtOnce) {
     await Promise.all(Array.from({ length: signalsAtOnce }, () => handle.signal('unread')));
+    await handle.query(timelineQuery); // Temporal fails a workflow task, and its updates, behind which 100 of them wait.
   }
   // Only now: a run cannot close while messages reach it.
   await eventually(async () => (await runIdOf(handle)) !== first, {

@@ -111,6 +111,7 @@ async function main(): Promise<void> {
     namespace: config.temporal.namespace,
     workflows: { bundlePath: workflowBundlePath },
     taskQueue: failoverTaskQueue,
+    stackTraces: true, // Its workflows are few and long.
     activities: {
       ...named('accord', runs),
       ...named('regions', regions),

@@ -4,6 +4,9 @@ import type { Context } from '@temporalio/activity';
 
 import type { Delivery } from '../../activities/fence/delivery';
 
+/** A local attempt has 1.5 s, and its answer does not travel. */
+const localCommitReserveMs = 200;
+
 const deliveries = new AsyncLocalStorage<Delivery>();
 
 /** The delivery that is being served; stores ask for it, so that no activity has to hand it on. */
@@ -23,6 +26,7 @@ export const withDelivery = <Result>(
       issuedAt: context.info.currentAttemptScheduledTimestampMs,
       deadline: performance.now() + context.info.startToCloseTimeoutMs,
       signal: abandonedSignal(context),
+      ...(context.info.isLocal && { commitReserveMs: localCommitReserveMs }),
       traceparent: null,
     },
     attempt,

@@ -11,7 +11,7 @@ export interface TransactionMetrics {
   readonly fence: FenceMetrics;
   readonly locks: LockObserver;
   /** Counts an attempt of an activity from its start; the answer is told when it has ended. */
-  attempt(activity: string): (outcome: 'ok' | 'failed') => void;
+  attempt(activity: string, way: 'local' | 'remote'): (outcome: 'ok' | 'failed') => void;
   /** An attempt failed whose step has been failing for longer than the alarm. */
   stuck(activity: string): void;
   /** A transaction has ended with a step that a person has answered for. */
@@ -58,8 +58,8 @@ export function createTransactionMetrics(registry: Registry, logger: Logger): Tr
   });
   const attempts = new Histogram({
     name: 'accord_activity_attempt_seconds',
-    help: 'Attempts of activities by outcome.',
-    labelNames: ['activity', 'outcome'],
+    help: 'Attempts of activities by outcome, as local or remote activities.',
+    labelNames: ['activity', 'way', 'outcome'],
     buckets: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10],
     registers,
   });
@@ -80,8 +80,8 @@ export function createTransactionMetrics(registry: Registry, logger: Logger): Tr
         logger.warn({ err: error }, 'Redis is away: transactions go on without isolation.'),
       outageEnded: () => logger.info('Redis is back: locks are taken again.'),
     },
-    attempt(activity) {
-      const started = attempts.startTimer({ activity });
+    attempt(activity, way) {
+      const started = attempts.startTimer({ activity, way });
       return (outcome) => void started({ outcome });
     },
     stuck: (activity) => stuck.inc({ activity }),

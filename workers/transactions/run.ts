@@ -80,6 +80,7 @@ async function work({
     metrics,
     stuckMarks: createStuckMarks(databases.accord),
     stuckAlarmMs: config.stuckAlarmMs,
+    stackTraces: config.stackTraces,
     activities: createActivities({
       databases,
       cluster: config.cluster,

@@ -2,9 +2,10 @@ import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 
 import { transactionsTaskQueue } from '../../contracts/engine/task-queues';
-import { activitiesMax } from '../dependencies';
+import { localActivitiesMax, remoteActivitiesMax } from '../dependencies';
 import type { ActivityInterceptorDependencies } from './activity-interceptor';
 import { createActivityInterceptor } from './activity-interceptor';
+import { withoutStackTraces } from './workflow-threads';
 
 /**
  * The workflow code: a bundle that was built, its file or its text, or the module that exports every workflow, which is
@@ -19,22 +20,29 @@ export interface TransactionWorkerOptions extends ActivityInterceptorDependencie
   readonly workflows: Workflows;
   readonly activities: object;
   readonly taskQueue?: string;
+  /** Whether the query `__stack_trace` shows where a workflow waits. Left out: it does not. */
+  readonly stackTraces?: boolean;
 }
 
-/** The worker of all flows. Each number has its reason beside it. */
 export const createTransactionWorker = (options: TransactionWorkerOptions): Promise<Worker> =>
-  Worker.create({
+  options.stackTraces ? createWorker(options) : withoutStackTraces(() => createWorker(options));
+
+/** The worker of all flows. Each number has its reason beside it. */
+function createWorker(options: TransactionWorkerOptions): Promise<Worker> {
+  const inbound = createActivityInterceptor(options); // Once: what it learns of participants is for all attempts.
+  return Worker.create({
     connection: options.connection,
     namespace: options.namespace,
     taskQueue: options.taskQueue ?? transactionsTaskQueue,
     ...codeOf(options.workflows),
     activities: options.activities,
     interceptors: {
-      activity: [(context) => ({ inbound: createActivityInterceptor(options)(context) })],
+      activity: [(context) => ({ inbound: inbound(context) })],
     },
     maxCachedWorkflows: 500, // About 100 MB; a run that was evicted is replayed, not lost.
     maxConcurrentWorkflowTaskExecutions: 40,
-    maxConcurrentActivityTaskExecutions: activitiesMax, // Not more than connections of one pool.
+    maxConcurrentActivityTaskExecutions: remoteActivitiesMax,
+    maxConcurrentLocalActivityExecutions: localActivitiesMax, // Together not more than connections of one pool.
     workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 5 },
     activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 5 },
     stickyQueueScheduleToStartTimeout: '1s', // What a killed worker costs its runs; 10 s by default.
@@ -43,6 +51,7 @@ export const createTransactionWorker = (options: TransactionWorkerOptions): Prom
     shutdownGraceTime: '10s', // Longer than any attempt: a graceful stop finishes what it holds.
     shutdownForceTime: '20s', // Below the supervisor's kill.
   });
+}
 
 function codeOf(workflows: Workflows) {
   if ('bundlePath' in workflows) return { workflowBundle: { codePath: workflows.bundlePath } };

@@ -1,4 +1,4 @@
-import type { ActivityOptions } from '@temporalio/workflow';
+import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
 
 /**
  * How long a call is tried. `act`: until the time for acting is over. `forever`: undo, seal and every step after the
@@ -31,6 +31,21 @@ export function activityOptions(budget: RetryBudget, summary: string): ActivityO
     retry: { initialInterval: '50ms', maximumInterval: '30s' },
   };
 }
+
+/** How long a local attempt may take. Within it the workflow task is held, and no message is answered. */
+const localAttemptMs = 1_500;
+
+/**
+ * The options of a participant's activity as a local one. It is tried once: whatever hangs, waits or is retried goes on
+ * as a remote activity, which the Temporal UI shows.
+ */
+export const localOptions = (budget: RetryBudget, summary: string): LocalActivityOptions => ({
+  summary,
+  startToCloseTimeout:
+    budget.kind === 'act' ? Math.min(localAttemptMs, budget.timeLeftMs) : localAttemptMs,
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { maximumAttempts: 1 },
+});
 
 /** Options to take a lock. The call waits for the owner of the lock, so calls are short and many. */
 export const acquireOptions = (timeLeftMs: number, summary: string): ActivityOptions => ({

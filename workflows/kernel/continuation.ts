@@ -3,7 +3,6 @@ import {
   CancellationScope,
   condition,
   continueAsNew,
-  workflowInfo,
 } from '@temporalio/workflow';
 
 import type { TransactionInput } from '../../contracts/engine/transaction';
@@ -21,7 +20,7 @@ export function continueWhenLong(kernel: Kernel, input: TransactionInput): Promi
   const isSafe = () => isAtRest(run) && allHandlersFinished();
   return CancellationScope.nonCancellable(async () => {
     for (;;) {
-      await condition(() => workflowInfo().continueAsNewSuggested && isSafe());
+      await condition(() => run.clock.isLong() && isSafe());
       await kernel.announced(); // The row must have the state that the next workflow run expects.
       if (!isSafe()) continue;
       await continueAsNew<(input: TransactionInput, carried: Carried) => Promise<unknown>>(

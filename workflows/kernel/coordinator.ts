@@ -189,7 +189,7 @@ async function end(kernel: Kernel, outcome: 'completed' | 'compensated'): Promis
   await CancellationScope.nonCancellable(async () => {
     await Promise.all([kernel.announced(), kernel.locks?.release()]);
     const step = kernel.ownStep('ending', rowBranch);
-    const at = Math.max(run.movedAt + 1, run.now());
+    const at = Math.max(run.movedAt + 1, run.clock.now());
     run.state = outcome;
     await inStep(lane, step, { kind: 'forever' }, () =>
       call(accord.endRun, {

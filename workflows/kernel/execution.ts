@@ -343,7 +343,7 @@ function beginStep(
     key,
     effect: key,
     atRisk,
-    startedAt: run.now(),
+    startedAt: run.clock.now(),
     state: 'running',
     endedAt: null,
     fence: null,

@@ -82,7 +82,7 @@ export function createKernel(run: Run, lane: Lane, flow: Pick<ExecutableFlow, 'd
   };
 
   function timeLeftMs(): number {
-    const left = actingEndsAt(run) - run.now();
+    const left = actingEndsAt(run) - run.clock.now();
     if (left > 0) return left;
     run.expired = true;
     throw ApplicationFailure.nonRetryable('The time for acting is over.', 'DeadlineExceeded');
@@ -95,7 +95,7 @@ export function createKernel(run: Run, lane: Lane, flow: Pick<ExecutableFlow, 'd
   }
 
   function announce(): void {
-    run.movedAt = Math.max(run.movedAt + 1, run.now());
+    run.movedAt = Math.max(run.movedAt + 1, run.clock.now());
     lane.show(run);
     moves.push(CancellationScope.nonCancellable(() => moveRow(rowMoveOf(run))));
   }
@@ -115,7 +115,7 @@ export function createKernel(run: Run, lane: Lane, flow: Pick<ExecutableFlow, 'd
       key,
       effect: key,
       atRisk: [],
-      startedAt: run.now(),
+      startedAt: run.clock.now(),
       state: 'running',
       endedAt: null,
       fence: null,
@@ -134,6 +134,9 @@ export function createKernel(run: Run, lane: Lane, flow: Pick<ExecutableFlow, 'd
 type RowMove = Omit<MoveRun, keyof Keyed>;
 
 /** Copies the state at once: the run may have moved on before the call is sent. */
+const wasParked = ({ steps }: Run): boolean =>
+  [...steps.values()].some(({ parking }) => parking !== null);
+
 function rowMoveOf(run: Run): RowMove {
   const [parked] = run.parked.values();
   const reason: ParkReason | null = parked?.reason ?? null;
@@ -143,6 +146,7 @@ function rowMoveOf(run: Run): RowMove {
     step: currentStepOf(run),
     reason,
     pivotPassed: isDecided(run),
+    ...(wasParked(run) && { resumes: true }),
     atRisk: atRiskOf(run),
     // Every later move has it too, because a move that a later one overtakes changes nothing.
     ...(run.early !== null && { early: run.early }),

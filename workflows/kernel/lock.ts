@@ -21,7 +21,6 @@ export interface HeldLocks {
 
 export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
   const held = new Map<string, { readonly request: LockRequest; token: string | null }>();
-  const renewals = CancellationScope.nonCancellable(() => Promise.resolve(new CancellationScope()));
   const lost = new Set<string>();
   let renewing = false;
   return { acquire, acquireAgain, release };
@@ -34,8 +33,7 @@ export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
     if (lock.token === null) note(run, `No lock on ${request.kind} ${request.id}: Redis is away.`);
     if (!renewing) {
       renewing = true;
-      const scope = await renewals;
-      void scope.run(renew).catch(stopQuietly);
+      void CancellationScope.nonCancellable(renew).finally(() => (renewing = false));
     }
     return lock;
   }
@@ -47,16 +45,19 @@ export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
     }
   }
 
-  /** Renews while acts run, up to the maximum: each renewal costs a dozen events of a bounded history. */
+  /**
+   * Renews while acts run, up to the maximum: each renewal costs a dozen events of a bounded history. Its timer is left
+   * to fire, see `waitFor`.
+   */
   async function renew(): Promise<void> {
     for (let renewal = 0; renewal < lockRenewalsMax; renewal += 1) {
       await sleep(lockRenewalMs, { summary: 'until the locks are renewed' });
       // Isolation is no longer needed: the lease may end.
-      if (run.phase === 'forward' || run.phase === 'undoing') return;
+      if (held.size === 0 || run.phase === 'forward' || run.phase === 'undoing') return;
       for (const { request } of held.values()) {
         const kept = await locks.renew(request).catch(ignoreFailure);
         // No action here: the comparison of the fencing token finds the loss for sure.
-        if (kept === false && !lost.has(request.id)) {
+        if (kept === false && held.size > 0 && !lost.has(request.id)) {
           lost.add(request.id);
           note(run, `The lease on ${request.kind} ${request.id} ran out.`);
         }
@@ -65,7 +66,6 @@ export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
   }
 
   async function release(): Promise<void> {
-    (await renewals).cancel();
     const requests = [...held.values()].map(({ request }) => request);
     held.clear();
     await CancellationScope.nonCancellable(() =>
@@ -77,8 +77,4 @@ export function createHeldLocks(run: Run, locks: LaneLocks): HeldLocks {
 /** Ignores failures of Temporal: a lease ends by itself. Throws bugs and cancels on. */
 function ignoreFailure(error: unknown): void {
   if (!(error instanceof TemporalFailure) || isCancellation(error)) throw error;
-}
-
-function stopQuietly(error: unknown): void {
-  if (!isCancellation(error)) throw error;
 }

@@ -38,7 +38,7 @@ export function createParking(
     run.restored.delete(step.name);
     step.state = 'parked';
     run.state = 'parked';
-    run.parked.set(step.name, before ?? parkedOnceMore(step, why, run.now()));
+    run.parked.set(step.name, before ?? parkedOnceMore(step, why, run.clock.now()));
     announce(before === undefined); // If it was parked before, the row has this state already.
     run.resting += 1;
     await Promise.all([condition(() => decided.has(step.name)), release()]);
@@ -46,7 +46,7 @@ export function createParking(
     if (!decision) throw new Error(`The decision on ${step.name} is gone.`);
     decided.delete(step.name);
     run.parked.delete(step.name);
-    keepDecision(step, decision, run.now());
+    keepDecision(step, decision, run.clock.now());
     run.state = stateUnparked(run);
     announce(true);
     return decision;
@@ -65,6 +65,7 @@ export function createParking(
 
   function resolve(asked: ResolveTransaction): void {
     const { step, decision, actor, evidence, consent } = asked;
+    run.clock.messaged();
     const proof = evidence ? ` (${evidence.kind} ${evidence.ref})` : '';
     note(run, `${actor.subject} decided on ${step}: ${decision}${proof}${consentText(consent)}.`);
     decided.set(step, asked);

@@ -123,7 +123,9 @@ export function createRetryUntilDone(run: Run, lane: Lane, parking: Parking): Re
       }
       run.resting += 1;
       const summary = `until ${step.name} is called again`;
+      const until = run.clock.now() + pauseMs;
       await sleep(pauseMs, { summary }).finally(() => (run.resting -= 1));
+      run.clock.reached(until);
     }
   }
 

@@ -1,6 +1,7 @@
-import { ApplicationFailure, condition } from '@temporalio/workflow';
+import { ApplicationFailure } from '@temporalio/workflow';
 
 import type { ReviewDecision } from '../../contracts/engine/transaction';
+import { waitFor } from './clock';
 import type { Run } from './run';
 import { note } from './run';
 import type { Reviewed, ReviewRequest } from './executable-flow';
@@ -26,19 +27,18 @@ export function createReview(run: Run, announce: () => void, mayAct: () => boole
   async function wait({ withinMs, about }: ReviewRequest): Promise<Reviewed> {
     const before = given();
     if (before) return before;
-    const since = run.now();
+    const since = run.clock.now();
     run.reviewUntil = since + withinMs;
     run.reviewAbout = about;
     run.extendedMs = withinMs;
     run.early ??= 'review';
     announce();
     try {
-      await condition(() => given() !== undefined, withinMs, {
-        summary: 'until the review expires',
-      });
+      const summary = 'until the review expires';
+      await waitFor(run.clock, () => given() !== undefined, { ms: withinMs, summary });
     } finally {
       run.reviewUntil = null;
-      run.extendedMs = run.now() - since;
+      run.extendedMs = run.clock.now() - since;
     }
     const reviewed = given();
     if (reviewed) return reviewed;
@@ -59,6 +59,7 @@ export function createReview(run: Run, announce: () => void, mayAct: () => boole
   }
 
   function decide({ decision, actor, note: why }: ReviewDecision): void {
+    run.clock.messaged();
     const because = why === null ? '' : `: ${why}`;
     note(run, `${actor.subject} reviewed it and said ${decision}${because}`);
     answer.reviewed = { decision, by: actor.subject, note: why };

@@ -1,3 +1,4 @@
+import type { Clock } from './clock';
 import type { CompensationReason, FailureType, Refusal } from '../../contracts/engine/failures';
 import { codeOfFailure } from '../../contracts/engine/failures';
 import { partsOfStepKey, type StepKey } from '../../contracts/engine/ids';
@@ -113,7 +114,7 @@ export interface Run {
   /** Time of the last announced move, so that the next one is later. */
   movedAt: number;
   readonly wasReset: boolean;
-  now(): number;
+  readonly clock: Clock;
 }
 
 /** State of a transaction that its next workflow run gets. */
@@ -166,9 +167,9 @@ export function carriedOf(run: Run): Carried {
 export function continuedRun(
   input: TransactionInput,
   { steps, parked, resolvedByHand, approvals, notes, ...same }: Carried,
-  now: () => number,
+  clock: Clock,
 ): Run {
-  const run = createRun(input, { now, wasReset: same.wasReset });
+  const run = createRun(input, { clock, wasReset: same.wasReset });
   for (const step of steps)
     run.steps.set(step.name, { ...step, undo: undefined, interrupt: undefined });
   for (const one of parked) run.restored.set(one.step, one);
@@ -190,7 +191,7 @@ export const isAtRest = (run: Run): boolean =>
 
 export function createRun(
   input: TransactionInput,
-  { now, wasReset }: { readonly now: () => number; readonly wasReset: boolean },
+  { clock, wasReset }: { readonly clock: Clock; readonly wasReset: boolean },
 ): Run {
   return {
     input,
@@ -216,12 +217,12 @@ export function createRun(
     expired: false,
     movedAt: 0,
     wasReset,
-    now,
+    clock,
   };
 }
 
 export function note(run: Run, text: string): void {
-  run.notes.push({ at: run.now(), text });
+  run.notes.push({ at: run.clock.now(), text });
 }
 
 /** The first and the last items, half of `max` each: the beginning of something, and its end. */
@@ -234,7 +235,7 @@ export function endsOf<Item>(items: readonly Item[], max: number): readonly Item
 /** Marks the end of a step, and the failure of its act. */
 export function endStep(run: Run, step: StepRecord, state: StepState, failure?: StepFailure): void {
   step.state = state;
-  step.endedAt = run.now();
+  step.endedAt = run.clock.now();
   if (failure)
     [step.failure, step.detail, step.text] = [failure.type, failure.detail, failure.text];
 }
@@ -256,7 +257,7 @@ export function resolveByHand(
     by: actor.subject,
     consent: consent ?? null,
     evidence,
-    decidedAt: new Date(run.now()).toISOString(),
+    decidedAt: new Date(run.clock.now()).toISOString(),
     amounts: effect.atRisk,
   });
 }

@@ -10,7 +10,7 @@ import {
   type ProtocolFailure,
   type Refusal,
 } from '../../contracts/engine/failures';
-import type { Verdict } from '../../contracts/engine/verdict';
+import { notTried, type AttemptFailure, type Verdict } from '../../contracts/engine/verdict';
 import type { StepFailure } from './run';
 
 /** Maximum length of a sentence or a text: both are stored in Temporal and in the row. */
@@ -91,6 +91,15 @@ export function failureOf(error: unknown): StepFailure {
   };
 }
 
+/** The failure of a local attempt, as an activity tells it of the attempt before it. */
+export function attemptFailureOf(error: unknown): AttemptFailure {
+  const text = causesOf(error).findLast(({ message }) => message !== '')?.message ?? '';
+  return {
+    type: failureTypeOf(error) ?? 'unknown',
+    ...(text !== '' && { text: text.slice(0, lengthMax) }),
+  };
+}
+
 /** The sentence about a failure that everybody may read. */
 export function sentenceOf(error: unknown): string {
   const own = ownCauseOf(error);
@@ -117,6 +126,31 @@ const ownCauseOf = (error: unknown): Error | undefined =>
 function toldIn(details: readonly unknown[] | null | undefined): Told {
   const [first] = details ?? [];
   return typeof first === 'object' && first !== null ? first : {};
+}
+
+/** Whether Temporal would not try it again: what the activity itself has thrown says so. */
+export const isFinal = (error: unknown): boolean => thrownIn(error)?.nonRetryable === true;
+
+/** Whether the worker has not even tried a local call. */
+export const wasNotTried = (error: unknown): boolean => thrownIn(error)?.type === notTried;
+
+const thrownIn = (error: unknown): ApplicationFailure | undefined =>
+  causesOf(error).find((cause) => cause instanceof ApplicationFailure);
+
+/**
+ * The failure of a local activity, in the form of a remote one. Its own form differs: live it is the failure itself, and
+ * in replay it has the wrapper of an activity.
+ */
+export function failedCall({ activity }: { readonly activity: string }, error: unknown): Error {
+  const cause = thrownIn(error);
+  return new ActivityFailure(
+    'Activity task failed',
+    activity,
+    undefined,
+    'NON_RETRYABLE_FAILURE',
+    undefined,
+    cause,
+  );
 }
 
 function causesAboveActivity(error: unknown): readonly Error[] {

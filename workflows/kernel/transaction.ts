@@ -7,6 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 
+import { isOperatorFlow } from '../../contracts/engine/ids';
 import {
   cancelTransactionUpdate,
   isEnding,
@@ -26,6 +27,7 @@ import type {
 import { coordinate } from './coordinator';
 import { continueWhenLong } from './continuation';
 import type { Kernel } from './kernel';
+import { createClock, waitFor } from './clock';
 import { createKernel } from './kernel';
 import type { Carried } from './run';
 import { actingEndsAt, continuedRun, createRun, isDecided, note, timelineOf } from './run';
@@ -47,11 +49,14 @@ export async function runTransaction(
   if (continuedFromExecutionRunId && !carried) {
     throw new Error('This workflow does not take what its earlier run has learnt.'); // It would begin from the start.
   }
+  const clock = createClock();
   const wasReset = runId !== originalExecutionRunId;
-  const run = carried
-    ? continuedRun(input, carried, Date.now)
-    : createRun(input, { now: Date.now, wasReset });
-  const kernel = createKernel(run, createSingleLane(), flow);
+  const run = carried ? continuedRun(input, carried, clock) : createRun(input, { clock, wasReset });
+  const kernel = createKernel(
+    run,
+    createSingleLane({ clock, isLocalFirst: !isOperatorFlow(input.flow) }),
+    flow,
+  );
   answerMessages(kernel);
   watchCancel(kernel);
   watchDeadline(kernel);
@@ -71,8 +76,8 @@ function watchDeadline({ run, body }: Kernel): void {
   void CancellationScope.nonCancellable(async () => {
     for (let isOver = false; !isOver && isUndecided();) {
       const endsAt = actingEndsAt(run);
-      const ms = Math.max(1, endsAt - run.now());
-      isOver = !(await condition(() => actingEndsAt(run) !== endsAt, ms, {
+      isOver = !(await waitFor(run.clock, () => actingEndsAt(run) !== endsAt, {
+        ms: Math.max(1, endsAt - run.clock.now()),
         summary: 'until the time for acting is over',
       }));
     }
@@ -85,6 +90,7 @@ function watchDeadline({ run, body }: Kernel): void {
 /** Temporal's own cancel cannot be refused. Before the decision it leads to undo; after it, it is noted and ignored. */
 function watchCancel({ run }: Kernel): void {
   CancellationScope.current().cancelRequested.catch(() => {
+    run.clock.messaged();
     if (isDecided(run)) note(run, 'A cancel in Temporal came after the pivot and was ignored.');
   });
 }
@@ -96,6 +102,7 @@ function answerMessages(kernel: Kernel): void {
   setHandler(
     cancelTransactionUpdate,
     async ({ actor }) => {
+      run.clock.messaged();
       if (run.phase !== 'undoing') {
         run.cancelAsked ??= actor.subject;
         body.cancel();
@@ -142,6 +149,7 @@ function answerMessages(kernel: Kernel): void {
   setHandler(
     parkTransactionUpdate,
     ({ step, actor, note: why }) => {
+      run.clock.messaged();
       note(run, `${actor.subject} parked ${step}: ${why}`);
       run.steps.get(step)?.interrupt?.();
       return { state: run.state };

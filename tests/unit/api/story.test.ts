@@ -8,6 +8,7 @@ import { endingOf } from '../../../workflows/kernel/ending';
 import type { StepRecord } from '../../../workflows/kernel/run';
 import { createRun } from '../../../workflows/kernel/run';
 import { aRun, anEndedRun, aTemporal, fakeApi } from './fake-api';
+import { standingClock } from '../../support/clocks';
 
 const aTimeline = (more: Partial<Timeline> = {}): Timeline => ({
   gid: 'order:acme.O-1',
@@ -191,7 +192,7 @@ describe('GET /v1/transactions/:gid/explain', () => {
     const steps = [{ ...open, state: 'done', parking } as StepView];
     const run = createRun(
       { gid: 'order:acme.O-1', tenant: 'acme', flow: 'order', deadlineAt: 0, undoBudgetMs: 0 },
-      { now: () => 1_000, wasReset: false },
+      { clock: standingClock(1_000), wasReset: false },
     );
     run.state = 'completed';
     run.steps.set('holdFunds', {
@@ -301,7 +302,7 @@ describe('GET /v1/transactions/:gid/explain', () => {
   it('tells the steps of an ending as the kernel writes it', async () => {
     const run = createRun(
       { gid: 'order:acme.O-1', tenant: 'acme', flow: 'order', deadlineAt: 0, undoBudgetMs: 0 },
-      { now: () => 1_000, wasReset: false },
+      { clock: standingClock(1_000), wasReset: false },
     );
     run.state = 'completed';
     const [step] = aTimeline().steps;

@@ -5,6 +5,7 @@ import { parseFaults } from '../../../runtime/faults/points';
 import {
   crashPointsOf,
   faultsOf,
+  isStop,
   plantedActs,
   pointsOf,
   recordedActivities,
@@ -21,7 +22,9 @@ describe('the crash points of a flow', () => {
   it.each(ways)('are every point of every activity that the recorded %s calls', (way) => {
     const activities = recordedActivities(way);
     expect(activities.length).toBeGreaterThan(4);
-    const forward = crashPointsOf(way, new Map()).filter(({ planted }) => planted === null);
+    const forward = crashPointsOf(way, new Map()).filter(
+      ({ planted, crash }) => planted === null && !isStop(crash),
+    );
     const points = activities.flatMap(pointsOf);
     expect(forward).toHaveLength(points.length * 2);
     expect(new Set(forward.map(textOf)).size).toBe(forward.length);
@@ -50,10 +53,19 @@ describe('the crash points of a flow', () => {
     });
   });
 
+  it('have a stall around each commit of each call that is local', () => {
+    const stalls = crashPointsOf('order', rehearsed, { crashes: ['stall'] });
+    const fenced = recordedActivities('order').filter((name) =>
+      pointsOf(name).includes('beforeCommit'),
+    );
+    expect(stalls).toHaveLength(fenced.length * 2);
+    expect(stalls.every(({ planted }) => planted === null)).toBe(true);
+  });
+
   it('can all be armed', () => {
     const texts = crashPointsOf('order', rehearsed).flatMap((point, at) => {
-      const { crash, planted } = faultsOf(point, `K${at}`);
-      return planted === null ? [crash] : [crash, planted];
+      const { crash, planted, remote } = faultsOf(point, `K${at}`);
+      return [crash, planted, remote].filter((text) => text !== null);
     });
     expect(() => parseFaults(texts.join(';'), { seed: 1, places: faultMenu() })).not.toThrow();
   });

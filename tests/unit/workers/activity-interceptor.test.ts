@@ -54,6 +54,43 @@ async function markedAfter(ms: number, temporalNow: number): Promise<readonly nu
   return marks;
 }
 
+/** Attempts of one worker, local ones, that end so. @returns how often the activity itself was called. */
+async function localAttempts(ends: readonly (() => Promise<unknown>)[]): Promise<number> {
+  const intercept = createActivityInterceptor(quiet);
+  let calls = 0;
+  for (const end of ends) {
+    const context = contextOf(1, undefined, [], { isLocal: true });
+    const attempt = intercept(context).execute?.(input, () => {
+      calls += 1;
+      return end();
+    });
+    await Promise.resolve(attempt).catch(() => undefined);
+  }
+  return calls;
+}
+
+const unanswered = () => Promise.reject(new Error('Lost.'));
+const notYet = () => Promise.reject(ApplicationFailure.retryable('Not yet.', 'NotYet'));
+
+it('does not try a participant locally that has not answered three local attempts of the worker', async () => {
+  expect(await localAttempts([unanswered, unanswered, unanswered, unanswered])).toBe(3);
+});
+
+it('tries a participant locally that answers, if only that it is not time yet', async () => {
+  expect(
+    await localAttempts([
+      notYet,
+      notYet,
+      notYet,
+      notYet,
+      unanswered,
+      unanswered,
+      notYet,
+      unanswered,
+    ]),
+  ).toBe(8);
+});
+
 const verdict = { gid: 'order:acme.O-1', branch: 'holdFunds', fence: 'first' };
 const input: ActivityExecuteInput = { args: [[{ key: 'order:acme.O-1/holdFunds' }]], headers: {} };
 
@@ -75,7 +112,7 @@ async function leftBy(attempt: number, error: Error): Promise<unknown> {
 
 it('an answer tells which attempt it is of, from the second on', async () => {
   expect(await answerAt(3, [verdict])).toMatchObject([{ ...verdict, attempt: 3 }]);
-  expect(await answerAt(1, [verdict])).toEqual([verdict]);
+  expect(await answerAt(1, [verdict])).toEqual([{ ...verdict, answeredAt: expect.any(Number) }]);
   expect(await answerAt(3, { token: '7' })).toEqual({ token: '7' });
 });
 
@@ -83,7 +120,9 @@ it('an answer tells how the attempt before it failed', async () => {
   const lost = new Error(`connect ECONNREFUSED 10.0.0.7:3306 ${'x'.repeat(400)}`);
   const left = await leftBy(2, lost);
   const lastFailure = { type: 'unknown', text: lost.message.slice(0, 300) };
-  expect(await answerAt(3, [verdict], left)).toEqual([{ ...verdict, attempt: 3, lastFailure }]);
+  expect(await answerAt(3, [verdict], left)).toMatchObject([
+    { ...verdict, attempt: 3, lastFailure },
+  ]);
   const stale = await leftBy(1, ApplicationFailure.create({ type: 'StaleEpoch', message: 'Old.' }));
   expect(await answerAt(2, [verdict], stale)).toMatchObject([
     { lastFailure: { type: 'StaleEpoch', text: 'Old.' } },

@@ -3,6 +3,7 @@ import { expect, it } from '@jest/globals';
 import type { TransactionInput } from '../../../contracts/engine/transaction';
 import { detailsOf } from '../../../workflows/kernel/details';
 import { createRun, type StepRecord } from '../../../workflows/kernel/run';
+import { standingClock } from '../../support/clocks';
 
 const input: TransactionInput = {
   gid: 'transfer:acme.T-1',
@@ -13,7 +14,7 @@ const input: TransactionInput = {
 };
 
 it('the Temporal UI shows what is at risk in the digits of its currency', () => {
-  const run = createRun(input, { now: () => 1_000, wasReset: false });
+  const run = createRun(input, { clock: standingClock(1_000), wasReset: false });
   const atRisk = [
     { kind: 'hold', currency: 'KWD', minorUnits: 1_250 },
     { kind: 'stock', sku: 'acme.S-1', quantity: 2 },
@@ -32,7 +33,7 @@ it('the Temporal UI shows what is at risk in the digits of its currency', () => 
 });
 
 it('the Temporal UI shows what a person reviews: the amount and who pays', () => {
-  const run = createRun(input, { now: () => 1_000, wasReset: false });
+  const run = createRun(input, { clock: standingClock(1_000), wasReset: false });
   run.reviewUntil = 61_000;
   run.reviewAbout = '15000.00 EUR from acme.A-RICH to acme.M-1';
   expect(detailsOf(run)).toContain(
@@ -41,7 +42,7 @@ it('the Temporal UI shows what a person reviews: the amount and who pays', () =>
 });
 
 it('the Temporal UI keeps the facts of a step apart', () => {
-  const run = createRun(input, { now: () => 1_000, wasReset: false });
+  const run = createRun(input, { clock: standingClock(1_000), wasReset: false });
   const atRisk = [{ kind: 'hold', currency: 'EUR', minorUnits: 1_250 }] as const;
   run.steps.set('debit', { ...aStep, state: 'done', fence: 'first', atRisk });
   expect(detailsOf(run)).toContain('1. **debit** (compensable) · done · fence: first · 12.50 EUR');

@@ -21,6 +21,7 @@ import {
   refusalOf,
   refusedBranchOf,
 } from '../../../workflows/kernel/step-failure';
+import { standingClock } from '../../support/clocks';
 
 const input: TransactionInput = {
   gid: 'payment:acme.P-1',
@@ -52,7 +53,7 @@ const aStep = (name: string, more: Partial<StepRecord> = {}): StepRecord => ({
 });
 
 function aRun(...steps: readonly StepRecord[]): Run {
-  const run = createRun(input, { now: () => 3_000, wasReset: false });
+  const run = createRun(input, { clock: standingClock(3_000), wasReset: false });
   for (const step of steps) run.steps.set(step.name, step);
   run.state = 'completed';
   return run;
@@ -165,7 +166,7 @@ it('the attempts of a step go into the next run of a long transaction', () => {
   const step = aStep('authorise');
   countCall(step, 'accounts.authorisePayment', { attempts: 2 });
   const carried = JSON.parse(JSON.stringify(carriedOf(aRun(step)))) as Carried; // As Temporal carries it.
-  const next = continuedRun(input, carried, () => 5_000);
+  const next = continuedRun(input, carried, standingClock(5_000));
   const [again] = [...next.steps.values()];
   if (again) countCall(again, 'accounts.authorisePayment', { attempts: 1 });
   expect(stepViewsOf(next)[0]?.calls).toEqual([
@@ -176,7 +177,7 @@ it('the attempts of a step go into the next run of a long transaction', () => {
 it('of the notes of a long transaction the first and the last go into its next run, and how many do not', () => {
   const run = aRun();
   for (let at = 0; at < 1_000; at += 1) note(run, `Note ${at}.`);
-  const next = continuedRun(input, carriedOf(run), () => 5_000);
+  const next = continuedRun(input, carriedOf(run), standingClock(5_000));
   note(next, 'The last one.');
   const { notes = [], notesLeftOut } = told(next);
   expect(notes[0]).toMatchObject({ text: 'Note 0.' });

@@ -12,12 +12,13 @@ import { failureOfVerdict } from '../../../workflows/kernel/step-failure';
 import type { ExecutableFlow, Transaction } from '../../../workflows/kernel/executable-flow';
 import { createExecution, registerUndos } from '../../../workflows/kernel/execution';
 import { anOrder } from '../support/builders';
+import { standingClock } from '../../support/clocks';
 
 const held = [{ kind: 'hold', currency: 'EUR', minorUnits: 1_250 }] as const;
 
 /** A kernel whose calls are answered at once; there is no server below. */
 function aKernel() {
-  const run = createRun(anOrder(), { now: () => 1_000, wasReset: false });
+  const run = createRun(anOrder(), { clock: standingClock(1_000), wasReset: false });
   const owed: { readonly step: StepRecord; readonly reason: string; readonly leaves: string }[] =
     [];
   const kernel = {

@@ -34,6 +34,7 @@ import { createKernel, type Kernel } from '../../../workflows/kernel/kernel';
 import type { ItemCall, Lane } from '../../../workflows/kernel/lanes/lane';
 import { verdictNameOf } from '../../../workflows/kernel/lanes/lane';
 import { createRun } from '../../../workflows/kernel/run';
+import { runningClock } from '../../support/clocks';
 
 const noRoomLeft = 'NoRoomLeft';
 
@@ -186,7 +187,7 @@ interface Circumstances {
 function live(input: PlanInput, world: World, given: Circumstances) {
   const { plan } = input;
   const { life, lostAt, cancelAt, known } = given;
-  const run = createRun(input, { now: Date.now, wasReset: known.length > 0 });
+  const run = createRun(input, { clock: runningClock, wasReset: known.length > 0 });
   const build = buildOf(plan, life);
   const story = executableOf(...flowOf(plan, build), input);
   const witness = world.witness({ lostAt, known }, (calls) => {

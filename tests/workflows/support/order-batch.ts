@@ -9,6 +9,7 @@ import { executableOf } from '../../../workflows/kernel/flow';
 import { createKernel } from '../../../workflows/kernel/kernel';
 import { createRun } from '../../../workflows/kernel/run';
 import { orderRun } from '../../../workflows/flows/order';
+import { createClock } from '../../../workflows/kernel/clock';
 
 /** Many orders in one workflow: the flow of the single lane, unchanged, behind the coalescing facade. */
 export async function orderBatch(
@@ -21,7 +22,8 @@ export async function runBatch(
   orders: readonly OrderSagaInput[],
   orderOf: typeof orderRun,
 ): Promise<readonly TransactionResult[]> {
-  const lane = createCoalescingLane();
+  const clock = createClock();
+  const lane = createCoalescingLane(clock);
   const flusher = new CancellationScope();
   flusher
     .run(() => lane.flush())
@@ -30,7 +32,7 @@ export async function runBatch(
     });
   const results = await Promise.all(
     orders.map((order) => {
-      const run = createRun(order, { now: Date.now, wasReset: false });
+      const run = createRun(order, { clock, wasReset: false });
       const story = executableOf(orderFlow, orderOf, order);
       return coordinate(createKernel(run, lane, story), story);
     }),

@@ -13,6 +13,7 @@ import type {
   ReviewDecision,
   Timeline,
 } from '../../../contracts/engine/transaction';
+import { sendUpdate } from '../../../runtime/temporal-call';
 import { eventually } from '../../support/eventually';
 import type { Answer, FakeParticipants } from './fake-participants';
 import type { TransactionHandle } from './transaction-runs';
@@ -70,27 +71,35 @@ export const decide = (
   evidence = true,
   consent?: Consent,
 ) =>
-  handle.executeUpdate(resolveTransactionUpdate, {
-    args: [
-      {
-        step,
-        decision,
-        actor,
-        evidence: evidence ? { kind: 'ticket', ref: 'OPS-1', note: null } : null,
-        ...(consent && { consent }),
-      },
-    ],
-  });
+  sendUpdate(() =>
+    handle.executeUpdate(resolveTransactionUpdate, {
+      args: [
+        {
+          step,
+          decision,
+          actor,
+          evidence: evidence ? { kind: 'ticket', ref: 'OPS-1', note: null } : null,
+          ...(consent && { consent }),
+        },
+      ],
+    }),
+  );
 
 export const cancel = (handle: TransactionHandle) =>
-  handle.executeUpdate(cancelTransactionUpdate, { args: [{ actor, note: null }] });
+  sendUpdate(() =>
+    handle.executeUpdate(cancelTransactionUpdate, { args: [{ actor, note: null }] }),
+  );
 
 export const review = (
   handle: TransactionHandle,
   decision: ReviewDecision['decision'],
   { subject, note = null }: { readonly subject: string; readonly note?: string | null } = actor,
 ) =>
-  handle.executeUpdate(reviewTransactionUpdate, { args: [{ decision, actor: { subject }, note }] });
+  sendUpdate(() =>
+    handle.executeUpdate(reviewTransactionUpdate, {
+      args: [{ decision, actor: { subject }, note }],
+    }),
+  );
 
 /** Some update has been accepted: what it asks for is under way. */
 export const updateAccepted = (handle: TransactionHandle) =>

@@ -1,3 +1,4 @@
+import { workflowTaskTimeout } from '../../../contracts/engine/task-queues';
 import { shop } from '../../../contracts/shop';
 import type { WorkflowHandle } from '@temporalio/client';
 
@@ -39,6 +40,7 @@ export function transactionRuns(tests: ReturnType<typeof workflowTests>) {
         workflowId,
         taskQueue: tests.taskQueue,
         args: [input],
+        workflowTaskTimeout,
       }),
 
     /** A reset makes a new run of the same id. */

@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Worker } from '@temporalio/worker';
+import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { afterAll, beforeAll } from '@jest/globals';
 
 import { partsOfStepKey } from '../../../contracts/engine/ids';
 import { bundleWorkflows } from '../../../scripts/bundle-workflows';
+import { withoutStackTraces } from '../../../workers/transactions/workflow-threads';
 import { testStack } from '../../support/stack';
 import type { FakeParticipants } from './fake-participants';
 import { fakeParticipants } from './fake-participants';
+import { answeringAsAWorker } from './answers';
 
 /**
  * One worker and one task queue for the tests of one file. Its activities are those of the fakes that a test has cast
@@ -26,16 +28,17 @@ export function workflowTests(bundled: () => Promise<string> = bundledTestWorkfl
   beforeAll(async () => {
     const { temporal } = await testStack();
     environment = await TestWorkflowEnvironment.createFromExistingServer(temporal);
-    worker = await Worker.create({
+    const options: WorkerOptions = {
       connection: environment.nativeConnection,
       namespace: temporal.namespace,
       taskQueue,
       workflowBundle: { codePath: await bundled() },
-      activities: activitiesOf(cast),
+      activities: answeringAsAWorker(activitiesOf(cast)),
       stickyQueueScheduleToStartTimeout: '1s',
       shutdownGraceTime: 0,
       shutdownForceTime: '5s',
-    });
+    };
+    worker = await withoutStackTraces(() => Worker.create(options)); // As in production.
     running = worker.run();
   }, 60_000);
 

@@ -8,6 +8,7 @@ import {
 import type { Keyed, SetActivity, Verdict } from '../../../contracts/engine/verdict';
 import { batchItemsMax, setBytesMax, setRowsMax } from '../../../contracts/engine/verdict';
 import type { RetryBudget } from '../activity-options';
+import type { Clock } from '../clock';
 import { activityOptions } from '../activity-options';
 import type { ItemCall, Lane, StepContext } from './lane';
 import { isNamed, verdictNameOf } from './lane';
@@ -32,7 +33,7 @@ export interface CoalescingLane extends Lane {
  * activity, like a data loader. Temporal checks a `condition` only when all microtasks have drained. By then every
  * coroutine has made its call, so the lane needs no timers and is deterministic.
  */
-export function createCoalescingLane(): CoalescingLane {
+export function createCoalescingLane(clock: Clock): CoalescingLane {
   const queues = new Map<string, Waiting[]>();
   let asked = 0;
   return {
@@ -59,7 +60,7 @@ export function createCoalescingLane(): CoalescingLane {
     for (;;) {
       await condition(() => queues.size > 0);
       const sent = takeSets(queues).map((set) =>
-        CancellationScope.nonCancellable(() => sendSet(set)),
+        CancellationScope.nonCancellable(() => sendSet(set, clock)),
       );
       if (queues.size > 0) await Promise.race(sent); // Calls beyond the bounds go with a later workflow task.
     }
@@ -112,7 +113,7 @@ const byKey = (a: Waiting, b: Waiting): number => {
   return a.call.request.key < b.call.request.key ? -1 : 1;
 };
 
-async function sendSet(set: readonly Waiting[]): Promise<void> {
+async function sendSet(set: readonly Waiting[], clock: Clock): Promise<void> {
   const [first] = set;
   if (!first) return;
   const { activity } = first.call;
@@ -124,6 +125,7 @@ async function sendSet(set: readonly Waiting[]): Promise<void> {
     if (verdicts.length !== set.length) {
       throw new Error(`${activity} gave ${verdicts.length} verdicts for ${set.length} requests.`);
     }
+    for (const { answeredAt } of verdicts) clock.answered(answeredAt);
     // All verdicts are matched before any call resolves: a missing or foreign one must not leave half of the set
     // resolved.
     const answers = set.map(({ call }) => verdictOf(call, verdicts));

@@ -154,6 +154,18 @@ describe('rows of accord.runs', () => {
     });
   });
 
+  it.each(['parked', 'undoing'] as const)(
+    'does not leave %s for a worker that has stalled, and does when a person has decided',
+    async (to) => {
+      const gid = await accepted();
+      await runs.moveRun([move(gid, 10, { to })]);
+      expect(await runs.moveRun([move(gid, 20)])).toMatchObject([{ fence: 'duplicate' }]);
+      expect(await row(gid)).toMatchObject({ state: to });
+      await runs.moveRun([move(gid, 30, { resumes: true })]);
+      expect(await row(gid)).toMatchObject({ state: 'running' });
+    },
+  );
+
   it('tells the outside of each move that is news, in order', async () => {
     const gid = await accepted();
     const states = ['running', 'undoing', 'parked', 'undoing', 'undoing'] as const;

@@ -260,11 +260,12 @@ describe('the order saga over real participants', () => {
     await held.reached;
     await handle.cancel(); // The attempt is waited for until its time is over; then the undo runs.
     expect((await handle.result()).outcome).toBe('compensated');
-    expect((await statesOf(order))['holdFunds']).toBe('empty');
+    const { holdFunds: undone } = await statesOf(order);
+    expect(undone).toMatch(/^(empty|undone)$/); // Another attempt may have acted before the cancel came.
     held.release(); // Its time is over by its own clock: it does not even ask the database.
     const next = await own.accepted();
     expect((await (await own.start(next)).result()).outcome).toBe('completed');
-    expect((await statesOf(order))['holdFunds']).toBe('empty');
+    expect((await statesOf(order))['holdFunds']).toBe(undone);
     expect(await own.violations()).toEqual([]);
   }, 40_000);
 });
