@@ -50,7 +50,7 @@ function saysLess({ kind, name }: Difference): number {
 }
 
 interface Difference {
-  /** Of the activity, where it is one. */
+  /** Name of the activity, where it is one. */
   readonly name: string;
   readonly sentence: string;
   /** `missing`: today's code asks for less. `moved`: for something else. `changed`: for the same with another content. */
