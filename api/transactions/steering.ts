@@ -199,8 +199,9 @@ export function createSteering({
       throw new Problem('not_yet', { gid: run.gid, retryAfterSeconds: 1 });
     const updateId = `review/${decision}/${key}`;
     if (run.state !== 'running') {
-      // Its answer may have been lost: the run may end in the task that takes it.
-      if (await temporal.wasDecided(run.gid, updateId)) return run;
+      // Its answer may have been lost: the run may end in the task that takes it. Where nobody can tell, the state has
+      // changed all the same.
+      if (await temporal.wasDecided(run.gid, updateId).catch(() => false)) return run;
       throw new Problem('state_changed', { gid: run.gid });
     }
     const actor = { subject: steer.subject };

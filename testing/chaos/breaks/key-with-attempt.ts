@@ -33,10 +33,11 @@ export const createFence: typeof sound.createFence = (dependencies) => {
   };
 };
 
-/** Who sends straight to the participant makes no attempts. */
+/** A remote attempt follows a local one. Who sends straight to the participant makes no attempts. */
 function attemptOfDelivery(): number {
   try {
-    return activityInfo().attempt;
+    const { attempt, isLocal } = activityInfo();
+    return isLocal ? attempt : attempt + 1;
   } catch {
     return 1;
   }

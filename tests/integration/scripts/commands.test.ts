@@ -20,6 +20,7 @@ const commands = Object.entries(packageJson.scripts)
 const parts: Readonly<Record<string, readonly string[]>> = {
   'api-key': ['list'],
   audit: ['verify'],
+  bench: ['load', 'compare', 'hot-account', 'invariants', 'statements', 'relay', 'costs'],
   installation: ['claim', 'renew'],
   regions: ['status', 'rejoin'],
   stack: ['status'],
