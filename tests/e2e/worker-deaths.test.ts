@@ -145,7 +145,9 @@ describe('a worker that dies', () => {
 
   it('by SIGTERM finishes the step that it holds, and exits with 0', async () => {
     const leaving = application.spawn('worker', {
-      FAULTS: 'inventory.reserveStock:beforeCommit:delay=1500:1',
+      // The local attempt fails, so that Temporal shows who holds the step.
+      FAULTS:
+        'inventory.reserveStock:before:throw-retryable:1;inventory.reserveStock:beforeCommit:delay=1500:1',
     });
     const exited = new Promise((resolve) => leaving.once('exit', resolve));
     const orderId = await place(anOrder());
