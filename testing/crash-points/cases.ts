@@ -13,6 +13,7 @@ import type { FaultPoint } from '../../runtime/faults/points';
 import { callsIn } from '../replay/calls';
 import { parseHistory } from '../replay/history';
 import { checkout } from '../stack/config';
+import { plantedFaults } from './planted';
 
 /** A flow, and the scenario of its recording that goes straight through. */
 const recordings = {
@@ -156,7 +157,7 @@ const stopMs = 2_500;
 /** What is armed for one transaction. */
 export interface Faults {
   readonly crash: string;
-  readonly planted: string | null;
+  readonly planted: readonly string[];
   /** Fails the local attempt of a zombie: only a remote one goes on elsewhere while its worker is stopped. */
   readonly remote: string | null;
 }
@@ -170,11 +171,7 @@ export function faultsOf(
   const kind = { kill: 'hang', 'throw-retryable': crash, zombie: delay, stall: delay }[crash];
   return {
     crash: `${activity}:${point}:${kind}:of=${reference}`,
-    planted: planted === null ? null : plantedFault(planted, reference),
+    planted: planted === null ? [] : plantedFaults(planted, reference),
     remote: crash === 'zombie' ? `${activity}:before:throw-retryable:of=${reference}` : null,
   };
 }
-
-/** Not a known failure, so the outcome is unknown: the decision is sealed before the undo. */
-export const plantedFault = (act: string, reference: string): string =>
-  `${act}:before:throw-fatal:of=${reference}`;

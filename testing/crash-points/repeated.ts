@@ -4,10 +4,7 @@ import type { History } from '../replay/history';
 
 /** Activities that were called after the first call had failed for good, in the order of the history. */
 export function calledBehindFailure({ events }: History): readonly string[] {
-  const failedAt = events.findIndex(
-    (event) =>
-      event.activityTaskFailedEventAttributes !== undefined || isFailed(localMarkerOf(event)),
-  );
+  const failedAt = events.findIndex((event) => event.activityTaskFailedEventAttributes);
   return failedAt < 0 ? [] : events.slice(failedAt + 1).flatMap((event) => calledIn(event) ?? []);
 }
 

@@ -19,7 +19,6 @@ import {
   faultsOf,
   isStop,
   plantedActs,
-  plantedFault,
   pointsOf,
   verbOf,
   type CrashPoint,
@@ -27,6 +26,7 @@ import {
   type Only,
   type Way,
 } from './cases';
+import { plantedFaults } from './planted';
 import { calledBehindFailure, wasRepeated } from './repeated';
 import type { History } from '../replay/history';
 import { fetchHistory } from '../replay/sources';
@@ -235,7 +235,7 @@ async function openGame(
         plantedActs(way).map(async (act) => ({ way, act, start: await planned(way) })),
       ),
     );
-    await fleet.arm(rehearsals.map(({ act, start }) => plantedFault(act, start.reference)));
+    await fleet.arm(rehearsals.flatMap(({ act, start }) => plantedFaults(act, start.reference)));
     await prepared(rehearsals.map(({ start }) => start));
     await startAll(rehearsals.map(({ start }) => start));
     const called = new Map<string, readonly string[]>();
@@ -267,7 +267,7 @@ async function openGame(
     }
     const fired = fleet.fired();
     if (!fired.has(faults.crash)) return { ...played, outcome: 'not proven', detail: 'no crash' };
-    if (faults.planted && !fired.has(faults.planted))
+    if (!faults.planted.every((fault) => fired.has(fault)))
       return { ...played, outcome: 'not proven', detail: 'nothing had to be undone' };
     if (!wasSeen) return { ...played, outcome: 'not proven', detail: 'it went on by itself' };
     const cameAgain = wasRepeated(await historyOf(gid), point.activity);
@@ -421,7 +421,7 @@ const retryableIn = (text = ''): boolean => problemSchema.parse(JSON.parse(text)
 const zombieEndsWithinMs = 3_000;
 
 const othersOf = ({ planted, remote }: Faults): readonly string[] =>
-  [planted, remote].filter((text) => text !== null);
+  remote === null ? planted : [...planted, remote];
 
 async function mapInTurn<Item, Result>(
   items: readonly Item[],

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { Application } from '../../contracts/engine/application';
 import type { Flow } from '../../contracts/engine/ids';
 import { faultPoints, type FaultPoint } from '../../runtime/faults/points';
+import { plantedFaults } from '../crash-points/planted';
 import { createFleet, type Fleet } from '../crash-points/fleet';
 import type { ProjectEnvironment } from './environment';
 import type { Starts } from './samples';
@@ -132,7 +133,7 @@ function armed(one: Case, n: number, planted: string): Attempt {
   return {
     ...{ one, n, reference },
     fault: `${one.activity}:${one.point}:${kind}:of=${reference}`,
-    planted: one.isUndone ? [`${planted}:before:throw-fatal:of=${reference}`] : [],
+    planted: one.isUndone ? plantedFaults(planted, reference) : [],
   };
 }
 
