@@ -10,7 +10,7 @@ import type { Starter } from './starter';
 
 /**
  * Sets under way at once: one each for MySQL, Temporal and this process's own thread. Fewer make larger sets, more make
- * more commits; two and four were no faster than the noise (docs/performance.md).
+ * more commits. Measured on a busy machine, two, three and four were not told apart (docs/performance.md).
  */
 const slots = 3;
 /** What one SQL transaction takes: its locks are held for some tens of milliseconds. */

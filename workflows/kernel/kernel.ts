@@ -133,10 +133,10 @@ export function createKernel(run: Run, lane: Lane, flow: Pick<ExecutableFlow, 'd
 
 type RowMove = Omit<MoveRun, keyof Keyed>;
 
-/** Copies the state at once: the run may have moved on before the call is sent. */
 const wasParked = ({ steps }: Run): boolean =>
   [...steps.values()].some(({ parking }) => parking !== null);
 
+/** Copies the state at once: the run may have moved on before the call is sent. */
 function rowMoveOf(run: Run): RowMove {
   const [parked] = run.parked.values();
   const reason: ParkReason | null = parked?.reason ?? null;
