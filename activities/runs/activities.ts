@@ -24,6 +24,7 @@ export function createRunsActivities({
     decide: (requests) => fence.act(decideSpec, requests),
     sealDecision: (requests) => fence.seal(sealDecision.type, requests),
     moveRun: (requests) => runs.move(requests),
+    leaveBatch: (requests) => runs.leaveBatch(requests),
     async endRun(requests) {
       const verdicts = await runs.end(requests);
       const written = new Set(

@@ -15,8 +15,9 @@ import {
   endingBytesMax,
   rowBranch,
   type EndRun,
+  type LeaveBatch,
+  type LeftBatch,
   type MoveRun,
-  type RunEnding,
   type TransactionEventType,
 } from '../../contracts/engine/runs';
 import type { RunState } from '../../contracts/engine/transaction';
@@ -55,7 +56,8 @@ export const decideRun: ActImplementation<Keyed, null> = {
 
 export interface RunsStore {
   move(requests: readonly MoveRun[]): Promise<readonly Verdict<null>[]>;
-  end(requests: readonly EndRun[]): Promise<readonly Verdict<RunEnding>[]>;
+  end(requests: readonly EndRun[]): Promise<readonly Verdict<null>[]>;
+  leaveBatch(requests: readonly LeaveBatch[]): Promise<readonly Verdict<LeftBatch>[]>;
 }
 
 export interface RunsStoreDependencies {
@@ -107,6 +109,7 @@ export function createRunsStore(dependencies: RunsStoreDependencies): RunsStore 
       for (const { key, ending } of requests) boundEnding(key, ending);
       return deliver('accord.endRun', requests, end);
     },
+    leaveBatch: (requests) => deliver('accord.leaveBatch', requests, leaveBatch),
   };
 }
 
@@ -120,6 +123,8 @@ interface Run {
   readonly gid: Gid;
   readonly tenant: string;
   readonly flow: string;
+  /** Workflow id of the run that coordinates it. */
+  readonly owner: string;
   readonly state: RunState;
   /** BIGINT, as digits. */
   readonly moved_at: string;
@@ -137,7 +142,7 @@ function boundEnding(key: string, ending: string): void {
 
 async function lockRuns(sql: SqlTransaction, items: readonly Item<Keyed>[]): Promise<Runs> {
   const rows = await sql.select<Run>(
-    `SELECT gid, tenant, flow, state, moved_at, version, ending
+    `SELECT gid, tenant, flow, owner, state, moved_at, version, ending
        FROM runs FORCE INDEX (PRIMARY) WHERE gid IN (?) ORDER BY gid FOR UPDATE`,
     [items.map(({ gid }) => gid)],
   );
@@ -181,10 +186,12 @@ async function move(
 
 /**
  * A move never leaves an ending, and never goes back in time: an old attempt may arrive after a newer move. A worker that
- * has stalled may tell `running` of what another one has parked or undoes meanwhile.
+ * has stalled may tell `running` of what another one has parked or undoes meanwhile. A batch that a transaction has left
+ * may still have a move of it under way.
  */
-const isDue = (run: Run, { at, to, resumes }: MoveRun): boolean =>
+const isDue = (run: Run, { owner, at, to, resumes }: MoveRun): boolean =>
   run.ending === null &&
+  run.owner === owner &&
   BigInt(run.moved_at) < BigInt(at) &&
   (to !== 'running' || resumes === true || !['parked', 'undoing'].includes(run.state));
 
@@ -238,7 +245,7 @@ async function writeMoves(sql: SqlTransaction, items: readonly Item<MoveRun>[]):
 async function end(
   session: Session,
   items: readonly Item<EndRun>[],
-): Promise<readonly Verdict<RunEnding>[]> {
+): Promise<readonly Verdict<null>[]> {
   const runs = await lockRuns(session.sql, items);
   const open = items.flatMap((item) => {
     const run = runs.get(item.gid);
@@ -272,19 +279,11 @@ function endVerdict(
   { gid, branch, request }: Item<EndRun>,
   run: Run | undefined,
   epoch: number,
-): Verdict<RunEnding> {
+): Verdict<null> {
   const name = { gid, branch, verb: 'act', epoch } as const;
-  if (run?.ending === null) {
-    return { ...name, fence: 'first', ok: true, result: { ending: request.ending } };
-  }
-  if (run?.ending && run.state === request.outcome) {
-    return {
-      ...name,
-      fence: 'duplicate',
-      ok: true,
-      result: { ending: run.ending.toString('utf8') },
-    };
-  }
+  if (run?.ending === null) return { ...name, fence: 'first', ok: true, result: null };
+  if (run?.state === request.outcome)
+    return { ...name, fence: 'duplicate', ok: true, result: null };
   const detail = run ? `${gid} is ${run.state} already.` : `accord knows no transaction ${gid}.`;
   return { ...name, fence: 'broken', ok: false, failure: 'InvariantBroken', detail };
 }
@@ -328,6 +327,36 @@ async function writeEndings(sql: SqlTransaction, items: readonly Item<EndRun>[])
     rows.flat(),
   );
   expectRows('runs', changed, rows.length);
+}
+
+// ——— leaving a batch ———
+
+/**
+ * The rows are marked as sent: the batch starts the workflow under the own gid. It is not confirmed, so the starter
+ * repeats a start that is lost.
+ */
+async function leaveBatch(
+  { sql, epoch }: Session,
+  items: readonly Item<LeaveBatch>[],
+): Promise<readonly Verdict<LeftBatch>[]> {
+  const runs = await lockRuns(sql, items);
+  const isOpen = ({ gid }: Item<LeaveBatch>): boolean => runs.get(gid)?.ending === null;
+  const leaving = items.filter(
+    (item) => isOpen(item) && runs.get(item.gid)?.owner === item.request.owner,
+  );
+  if (leaving.length > 0)
+    await sql.change(
+      `UPDATE runs FORCE INDEX (PRIMARY) SET owner = gid, lane = 'single', start_sent_at = UTC_TIMESTAMP(3),
+         start_confirmed_at = NULL, version = version + 1 WHERE gid IN (?)`,
+      [leaving.map(({ gid }) => gid)],
+    );
+  const isNew = new Set(leaving.map(({ gid }) => gid));
+  return items.map((item) => {
+    const { gid, branch } = item;
+    const isToBeStarted = isNew.has(gid) || (isOpen(item) && runs.get(gid)?.owner === gid);
+    const fence = isNew.has(gid) ? 'first' : 'duplicate';
+    return { gid, branch, verb: 'act', fence, epoch, ok: true, result: { isToBeStarted } };
+  });
 }
 
 // ——— events ———

@@ -15,6 +15,8 @@ export const runsChannel = 'accord:runs';
 
 /** A move of a run's row between its start and its ending. The later move wins, in whichever order they arrive. */
 export interface MoveRun extends Keyed {
+  /** Workflow id of the run that tells it. The move counts only while the row has this owner. */
+  readonly owner: string;
   readonly to: 'running' | 'undoing' | 'parked';
   /** Workflow time in milliseconds, larger than that of every earlier move of this run. */
   readonly at: number;
@@ -41,9 +43,14 @@ export interface EndRun extends Keyed {
   /** Left out: no step was resolved by hand, so nothing is at risk any more. */
   readonly resolvedByHand?: readonly HandResolution[];
 }
-export interface RunEnding {
-  /** The ending that stands: this one, or an equal one that another coordinator wrote first. */
-  readonly ending: string;
+/** A transaction leaves its batch, and goes on in a workflow under its own gid. */
+export interface LeaveBatch extends Keyed {
+  /** Workflow id of the batch. */
+  readonly owner: string;
+}
+export interface LeftBatch {
+  /** Whether the workflow under the own gid is to be started. `false`: it has ended, or never was in this batch. */
+  readonly isToBeStarted: boolean;
 }
 
 export const endingBytesMax = 262_144;
@@ -56,13 +63,18 @@ export const accord = defineParticipant(
     decide: act(),
     /** Answers whether `decide` has happened. If not, it never will. */
     sealDecision: seal(),
-    /** Moves the row. A move that is older than the last one, or comes after the ending, changes nothing. */
+    /**
+     * Moves the row. A move that is older than the last one, comes after the ending, or does not come from the owner
+     * of the row, changes nothing.
+     */
     moveRun: act<MoveRun>(),
     /**
-     * Writes the ending once. If an equal outcome is there already, that one stands, byte for byte.
+     * Writes the ending once, whoever the owner is. If an equal outcome is there already, that one stands.
      * @returns fails with InvariantBroken if the other outcome is there: an alarm, and no effect.
      */
-    endRun: act<EndRun, RunEnding>(),
+    endRun: act<EndRun>(),
+    /** Makes the gid the owner of the row, by compare-and-set. Safe to repeat. */
+    leaveBatch: act<LeaveBatch, LeftBatch>(),
   },
   transactionEvents,
 );

@@ -11,7 +11,7 @@ import {
 import type { Logger } from '../logger';
 
 /** Operations without a fence row: rows of `accord.runs` guard themselves. */
-const withoutFence = ['accord.moveRun', 'accord.endRun'];
+const withoutFence = ['accord.moveRun', 'accord.endRun', 'accord.leaveBatch'];
 const locks = ['acquireLock', 'renewLock', 'releaseLock'];
 
 /** Operations without a SQL fence: each brings about a state and verifies it. */

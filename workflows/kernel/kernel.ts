@@ -97,7 +97,7 @@ export function createKernel(run: Run, lane: Lane, flow: Pick<ExecutableFlow, 'd
   function announce(): void {
     run.movedAt = Math.max(run.movedAt + 1, run.clock.now());
     lane.show(run);
-    moves.push(CancellationScope.nonCancellable(() => moveRow(rowMoveOf(run))));
+    moves.push(CancellationScope.nonCancellable(() => moveRow(rowMoveOf(run, lane.owner))));
   }
 
   async function moveRow(move: RowMove): Promise<void> {
@@ -137,10 +137,11 @@ const wasParked = ({ steps }: Run): boolean =>
   [...steps.values()].some(({ parking }) => parking !== null);
 
 /** Copies the state at once: the run may have moved on before the call is sent. */
-function rowMoveOf(run: Run): RowMove {
+function rowMoveOf(run: Run, owner: string): RowMove {
   const [parked] = run.parked.values();
   const reason: ParkReason | null = parked?.reason ?? null;
   return {
+    owner,
     to: run.state === 'parked' || run.state === 'undoing' ? run.state : 'running',
     at: run.movedAt,
     step: currentStepOf(run),

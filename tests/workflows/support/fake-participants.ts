@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 
 import type { Refusal, VerdictFailure } from '../../../contracts/engine/failures';
 import { partsOfStepKey, stepKeyOf } from '../../../contracts/engine/ids';
-import type { EndRun, MoveRun } from '../../../contracts/engine/runs';
+import type { EndRun, LeaveBatch, MoveRun } from '../../../contracts/engine/runs';
 import type {
   FenceVerdict,
   Keyed,
@@ -69,7 +69,7 @@ export const first =
     delivery.call <= calls ? answer(delivery) : delivery.proceed();
 
 /** Written by the fake itself: the row of a run guards itself, it has no fence. */
-const rowActivities = ['accord.moveRun', 'accord.endRun'];
+const rowActivities = ['accord.moveRun', 'accord.endRun', 'accord.leaveBatch'];
 
 const fencedVerbs: readonly (readonly [string, Verb])[] = [...shop.operations.values()]
   .map(({ type, verb }) => [type, verb] as const)
@@ -114,6 +114,7 @@ export function fakeParticipants(answers: Readonly<Record<string, Answer>> = {})
   const lockCalls: string[] = [];
   const moves: MoveRun[] = [];
   const endings: EndRun[] = [];
+  const leaving: LeaveBatch[] = [];
   const sets: { readonly activity: string; readonly size: number }[] = [];
 
   const participants = fencedVerbs.map(([activity, verb]): [string, SetAnswer] => [
@@ -141,6 +142,7 @@ export function fakeParticipants(answers: Readonly<Record<string, Answer>> = {})
     lockCalls,
     moves,
     endings,
+    leaving,
     sets,
     stateOf: fence.stateOf,
     /** From now on this activity answers so. */
@@ -160,6 +162,12 @@ export function fakeParticipants(answers: Readonly<Record<string, Answer>> = {})
             answer('accord.endRun', request, 'act', () => endOne(endings, request)),
           ),
         ),
+      'accord.leaveBatch': (requests: readonly LeaveBatch[]) => {
+        leaving.push(...requests);
+        return Promise.resolve(
+          requests.map((request) => ok(nameOf(request, 'act'), 'first', { isToBeStarted: true })),
+        );
+      },
       acquireLock: async () => {
         lockCalls.push('acquireLock');
         const token = String(lockCalls.length);
@@ -285,7 +293,7 @@ function endOne(endings: EndRun[], request: EndRun): Verdict<unknown> {
     return fail(name, 'InvariantBroken', `It is ${before.outcome} already.`);
   }
   if (!before) endings.push(request);
-  return ok(name, before ? 'duplicate' : 'first', { ending: (before ?? request).ending });
+  return ok(name, before ? 'duplicate' : 'first', null);
 }
 
 function nameOf({ key }: Keyed, verb: Verb): VerdictName {

@@ -340,6 +340,7 @@ function createWorld(plan: Plan) {
     let isLost = false;
     const lane: Lane = {
       calls: new AsyncLocalStorage(),
+      owner: 'the-run',
       locks: undefined,
       pauseForUndo: (isDone) => condition(isDone),
       show: () => undefined,
@@ -383,7 +384,7 @@ function createWorld(plan: Plan) {
     const { branch, verb } = verdictNameOf(call);
     if (call.activity === 'accord.endRun') {
       say(`end ${(call.request as EndRun).outcome}`); // The request is what this activity takes.
-      return ok(call, { ending: '' });
+      return ok(call, null);
     }
     const fate = fateOf(branch, verb);
     if (fate === 'away') throw away();

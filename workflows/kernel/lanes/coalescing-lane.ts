@@ -3,6 +3,7 @@ import {
   CancellationScope,
   condition,
   proxyActivities,
+  workflowInfo,
 } from '@temporalio/workflow';
 
 import type { Keyed, SetActivity, Verdict } from '../../../contracts/engine/verdict';
@@ -38,6 +39,7 @@ export function createCoalescingLane(clock: Clock): CoalescingLane {
   let asked = 0;
   return {
     calls: new AsyncLocalStorage<StepContext>(),
+    owner: workflowInfo().workflowId,
     send: enqueue,
     locks: undefined, // The lane takes no locks: createOrder decides the items of one customer on the locked row.
     pauseForUndo: (isDone) => condition(isDone), // No timers: one for each item costs a fifth of the throughput.

@@ -36,6 +36,8 @@ export interface LaneLocks {
 export interface Lane {
   /** The step of the present call. One storage for a workflow: each more would cost every promise of the workflow. */
   readonly calls: InstanceType<typeof AsyncLocalStorage<StepContext>>;
+  /** Workflow id of the run, which the rows of its transactions name as their owner. */
+  readonly owner: string;
   /** Sends one item and returns its own verdict. Throws the error of the activity. */
   send(call: ItemCall): Promise<Verdict<unknown>>;
   /** Locks, if the lane takes any. The batch lane takes none, because it never waits. */

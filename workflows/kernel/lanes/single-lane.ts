@@ -44,6 +44,7 @@ export function createSingleLane({ clock, isLocalFirst }: SingleLaneOptions): La
   if (isLocalFirst) void CancellationScope.nonCancellable(() => rounds.play());
   return {
     calls: new AsyncLocalStorage<StepContext>(),
+    owner: workflowInfo().workflowId,
     send: isLocalFirst ? (call) => sendLocalFirst(call, rounds, sendRemote) : sendRemote,
     locks: {
       acquire: (request, timeLeftMs) => {

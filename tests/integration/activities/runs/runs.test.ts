@@ -59,6 +59,7 @@ describe('rows of accord.runs', () => {
   const move = (gid: Gid, at: number, change: Partial<MoveRun> = {}): MoveRun => ({
     key: stepKeyOf(gid, rowBranch),
     minEpoch: 0,
+    owner: gid,
     to: 'running',
     at,
     step: 'holdFunds',
@@ -197,13 +198,56 @@ describe('rows of accord.runs', () => {
     ]);
   });
 
-  it('writes the ending once, byte for byte, and gives the one that stands to an equal outcome', async () => {
+  it('moves a row for its owner alone, and ends it for anybody', async () => {
+    const gid = await accepted();
+    await runs.moveRun([move(gid, 5, { owner: 'batch/order/1', to: 'undoing' })]);
+    expect(await row(gid)).toMatchObject({ state: 'accepted', version: 1 });
+    await runs.endRun([ending(gid, 6)]);
+    expect(await row(gid)).toMatchObject({ state: 'completed' });
+  });
+
+  it('gives a transaction that leaves its batch to its own gid once, unless it has ended', async () => {
+    const [open, ended, foreign] = [await accepted(), await accepted(), await accepted()];
+    const owner = 'batch/order/2';
+    await admin.change("UPDATE runs SET owner = ?, lane = 'batch' WHERE gid IN (?)", [
+      owner,
+      [open, ended],
+    ]);
+    await admin.change("UPDATE runs SET owner = 'batch/order/3' WHERE gid = ?", [foreign]);
+    await runs.endRun([ending(ended, 5)]);
+    const leave = (gid: Gid) => ({ key: stepKeyOf(gid, rowBranch), minEpoch: 0, owner });
+    const startsOf = async () =>
+      (await runs.leaveBatch([open, ended, foreign].map(leave))).map(
+        (verdict) => [verdict.gid, verdict.ok && verdict.result.isToBeStarted] as const,
+      );
+    const once = await startsOf();
+    expect(new Map(once)).toEqual(
+      new Map([
+        [open, true],
+        [ended, false],
+        [foreign, false],
+      ]),
+    );
+    expect(await startsOf()).toEqual(once);
+    const [left] = await admin.select(
+      'SELECT owner, lane, start_confirmed_at, start_sent_at IS NOT NULL AS isSent, version FROM runs WHERE gid = ?',
+      [open],
+    );
+    expect(left).toEqual({
+      ...{ owner: open, lane: 'single', start_confirmed_at: null, version: 2 },
+      isSent: expect.anything() as unknown,
+    });
+    await runs.moveRun([move(open, 9, { owner })]);
+    expect(await row(open)).toMatchObject({ state: 'accepted' });
+  });
+
+  it('writes the ending once, byte for byte, and leaves it to an equal outcome', async () => {
     const gid = await accepted();
     const [first] = await runs.endRun([ending(gid, 5)]);
     expect(first).toMatchObject({ ok: true, fence: 'first' });
     const other = ending(gid, 6, { ending: '{"outcome":"completed","by":"another"}' });
     expect(await runs.endRun([other])).toMatchObject([
-      { ok: true, fence: 'duplicate', result: { ending: ending(gid, 5).ending } },
+      { ok: true, fence: 'duplicate', result: null },
     ]);
     expect((await row(gid))?.ending?.toString('utf8')).toBe(ending(gid, 5).ending);
     expect(await eventsOf(gid)).toEqual(['transaction.completed']);
