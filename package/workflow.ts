@@ -9,4 +9,4 @@ export { runFlow, type FlowRun } from '../workflows/kernel/flow';
 export { reconcile } from '../workflows/jobs/reconcile';
 export { recover } from '../workflows/jobs/recover';
 export { retention } from '../workflows/jobs/retention';
-export { startTransaction } from '../workflows/jobs/jobs';
+export { startTransaction } from '../workflows/kernel/starting';

@@ -17,7 +17,8 @@ import {
 } from '../../contracts/participants/settlements';
 import { deadlineMs } from '../../contracts/engine/transaction';
 import { dailyJobOptions } from '../kernel/activity-options';
-import { startTransaction, unlessFailed, type Registered } from '../jobs/jobs';
+import { unlessFailed, type Registered } from '../jobs/jobs';
+import { startTransaction } from '../kernel/starting';
 
 const job = proxyActivities<Registered<SettleDayActivities>>({
   ...dailyJobOptions,

@@ -7,7 +7,7 @@ import type {
   ReconcileReport,
   ReportedFinding,
 } from '../../contracts/engine/reconciliation';
-import { startTransaction } from './jobs';
+import { startTransaction } from '../kernel/starting';
 import { keep, playRound, reconciliationOf, type Round, type RoundProgress } from './round';
 
 const job = reconciliationOf('recover');

@@ -51,6 +51,9 @@ async function turn(
   flow: ExecutableFlow,
   unwound: Unwound,
 ): Promise<TransactionResult> {
+  // The outcome of an act is not known, or the transaction is cancelled or too late: all of this may take time. The next
+  // run comes to the same place by the answers of the fence.
+  if (kernel.lane.leave && !unwound.isFinal) return kernel.lane.leave();
   kernel.run.unwound = unwound;
   if (isDecided(kernel.run) || (await wasDecided(kernel, unwound))) {
     await executeForward(kernel, flow);

@@ -139,6 +139,7 @@ export function createExecution(kernel: Kernel, isContinued = false): Execution 
       // The flow runs again: the decision of the person was recorded before the pivot.
       if (isRerun()) return undefined;
       mayAct();
+      if (lane.leave) return lane.leave();
       return kernel.review.wait(request);
     },
 

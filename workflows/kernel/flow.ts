@@ -1,4 +1,5 @@
 /** A flow as a workflow. The functions of `tx`, and the undos before the pivot, are derived from the declared steps. */
+import { isBatchInput, type BatchInput, type BatchResult } from '../../contracts/engine/batches';
 import type { AnyOperation, Operation } from '../../contracts/engine/definition';
 import { stepKeyOf, type BusinessId, type Gid, type StepKey } from '../../contracts/engine/ids';
 import type { LockKind } from '../../contracts/engine/locks';
@@ -22,6 +23,7 @@ import type {
   Transaction,
   UndoOfStep,
 } from './executable-flow';
+import { runBatch } from './batch';
 import { runTransaction } from './transaction';
 
 /** A request, or a function that makes it for each try: a lock that was taken again has a newer token. */
@@ -88,14 +90,16 @@ export interface FlowRun<Input, Steps, Lock extends LockKind = never> {
   readonly run: (tx: KernelWords<Lock> & Words<Steps>, input: Input) => Promise<void>;
 }
 
-/** Makes a flow a workflow. */
+/** Makes a flow a workflow, of one transaction or of a batch. */
 export const runFlow =
   <Input extends TransactionInput, Steps, Lock extends LockKind>(
     flow: FlowDefinition<Input, Steps, Lock>,
     given: FlowRun<Input, Steps, Lock>,
   ) =>
-  (input: Input, carried?: Carried): Promise<TransactionResult> =>
-    runTransaction(input, executableOf(flow, given, input), carried);
+  (input: Input | BatchInput<Input>, carried?: Carried): Promise<TransactionResult | BatchResult> =>
+    isBatchInput(input)
+      ? runBatch(input, (item) => executableOf(flow, given, item))
+      : runTransaction(input, executableOf(flow, given, input), carried);
 
 /** The flow in the form that the kernel runs. @param input decides which steps it has. */
 export function executableOf<Input extends TransactionInput, Steps, Lock extends LockKind>(

@@ -61,6 +61,7 @@ export function createRetryUntilDone(run: Run, lane: Lane, parking: Parking): Re
   ): Promise<Result | undefined> {
     let outcome = last ?? restoredAttempt(run, owed.step) ?? (await attempt(owed));
     while (!outcome.ok) {
+      if (lane.leave) return lane.leave();
       const { reason, failed } = outcome;
       const asked = await CancellationScope.nonCancellable(() =>
         parking.park(owed.step, { reason, failed, decisions: owed.decisions }),
@@ -121,6 +122,7 @@ export function createRetryUntilDone(run: Run, lane: Lane, parking: Parking): Re
       } catch (error) {
         if (fail(owed, error) !== undefined || isCancellation(error)) throw error;
       }
+      if (lane.leave) return lane.leave();
       run.resting += 1;
       const summary = `until ${step.name} is called again`;
       const until = run.clock.now() + pauseMs;

@@ -15,7 +15,8 @@ import {
   type WatchReport,
 } from '../../contracts/regions/watch';
 import { observeOptions, watchOptions } from '../kernel/activity-options';
-import { startTransaction, unlessFailed } from '../jobs/jobs';
+import { unlessFailed } from '../jobs/jobs';
+import { startTransaction } from '../kernel/starting';
 
 type Registered = {
   readonly [Name in keyof WatchActivities as `watch.${Name}`]: WatchActivities[Name];

@@ -341,6 +341,7 @@ function createWorld(plan: Plan) {
     const lane: Lane = {
       calls: new AsyncLocalStorage(),
       owner: 'the-run',
+      leave: undefined,
       locks: undefined,
       pauseForUndo: (isDone) => condition(isDone),
       show: () => undefined,

@@ -10,5 +10,4 @@ export {
 } from '../../../workflows';
 export { catchingOrder } from './catching-order';
 export { kernelPlans } from './kernel-plans';
-export { orderBatch } from './order-batch';
 export { unsealedOrder } from './unsealed-order';

@@ -5,6 +5,7 @@ import type { LockGrant, LockRequest } from '../../../contracts/engine/locks';
 import type { Keyed, Verb, Verdict, VerdictName } from '../../../contracts/engine/verdict';
 import type { RetryBudget } from '../activity-options';
 import type { Run, StepRecord } from '../run';
+import { attemptFailureOf, wasNotTried } from '../step-failure';
 
 /** One item on its way to a participant. */
 export interface ItemCall {
@@ -43,6 +44,11 @@ export interface Lane {
   /** Locks, if the lane takes any. The batch lane takes none, because it never waits. */
   readonly locks: LaneLocks | undefined;
   /**
+   * Ends this run of a transaction, which goes on in a workflow of its own: it has to wait for a person or for a time, or
+   * its outcome is not known from a recorded answer. It never resolves. `undefined`: the workflow is its own.
+   */
+  readonly leave: (() => Promise<never>) | undefined;
+  /**
    * Resolves when an undo is done, or when the next undo need not wait for it any longer. A lane without timers waits
    * until it is done.
    */
@@ -58,5 +64,12 @@ export function verdictNameOf({ request, verb }: Pick<ItemCall, 'request' | 'ver
   return { ...parts, verb };
 }
 
-export const isNamed = (name: VerdictName, verdict: VerdictName): boolean =>
-  verdict.gid === name.gid && verdict.branch === name.branch && verdict.verb === name.verb;
+/** The verdict of a remote call counts the local attempt before it, if there was one. */
+export function afterLocal(verdict: Verdict<unknown>, error: unknown): Verdict<unknown> {
+  if (wasNotTried(error)) return verdict;
+  return {
+    ...verdict,
+    attempt: (verdict.attempt ?? 1) + 1,
+    lastFailure: verdict.lastFailure ?? attemptFailureOf(error),
+  };
+}

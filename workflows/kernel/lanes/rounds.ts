@@ -4,6 +4,7 @@ import type { Keyed, SetActivity, Verdict } from '../../../contracts/engine/verd
 import type { RetryBudget } from '../activity-options';
 import { localOptions } from '../activity-options';
 import type { Clock } from '../clock';
+import type { TaskRoom } from './task-room';
 
 /** One set for an activity of this worker. */
 export interface LocalCall {
@@ -34,7 +35,7 @@ export interface Rounds {
  * they end; in replay they resolve all at once, in the order of their start. Without rounds the workflow would continue
  * in another order in replay.
  */
-export function createRounds(clock: Clock): Rounds {
+export function createRounds(clock: Clock, room: TaskRoom): Rounds {
   const waiting: { readonly call: LocalCall; readonly answer: (answer: LocalAnswer) => void }[] =
     [];
   return {
@@ -46,6 +47,7 @@ export function createRounds(clock: Clock): Rounds {
         const answers = await Promise.all(round.map(({ call }) => tryOnce(call)));
         // In replay an event of the next workflow task may come in the same activation: what it wakes goes on first.
         await condition(onceDrained(() => true));
+        await room.enter(bytesOf(answers)); // Their markers travel together.
         for (const at of answers.flatMap(timesOf)) clock.answered(at);
         for (const [at, { answer }] of round.entries()) {
           const given = answers[at];
@@ -55,6 +57,13 @@ export function createRounds(clock: Clock): Rounds {
     },
   };
 }
+
+/** A code unit is at most three bytes; verdicts are nearly all ASCII. */
+const bytesOf = (answers: readonly LocalAnswer[]): number =>
+  answers.reduce(
+    (sum, answer) => sum + (answer.ok ? JSON.stringify(answer.verdicts).length : 0),
+    0,
+  );
 
 /** A failed call bears no time: the remote call that follows has its own. */
 const timesOf = (answer: LocalAnswer): readonly number[] =>

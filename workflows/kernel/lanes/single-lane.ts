@@ -17,11 +17,13 @@ import { acquireOptions, activityOptions, leaseOptions } from '../activity-optio
 import { waitFor, type Clock } from '../clock';
 import { detailsOf } from '../details';
 import type { ItemCall, Lane, StepContext } from './lane';
-import { isNamed, verdictNameOf } from './lane';
+import { afterLocal } from './lane';
 import type { Run } from '../run';
 import { currentStepOf } from '../run';
-import { attemptFailureOf, failedCall, isFinal, wasNotTried } from '../step-failure';
+import { failedCall, isFinal } from '../step-failure';
 import { createRounds, type Rounds } from './rounds';
+import { createTaskRoom } from './task-room';
+import { matched } from './verdicts';
 
 /** After this time the next undo begins beside a slow one: other money and stock must not wait for one participant. */
 const undoPauseMs = 5_000;
@@ -39,7 +41,7 @@ export interface SingleLaneOptions {
  * the same key and content if the local one gave no verdict.
  */
 export function createSingleLane({ clock, isLocalFirst }: SingleLaneOptions): Lane {
-  const rounds = createRounds(clock);
+  const rounds = createRounds(clock, createTaskRoom());
   const shown = createShow();
   if (isLocalFirst) void CancellationScope.nonCancellable(() => rounds.play());
   return {
@@ -62,6 +64,7 @@ export function createSingleLane({ clock, isLocalFirst }: SingleLaneOptions): La
       const summary = 'until the next undo begins';
       await waitFor(clock, isDone, { ms: undoPauseMs, summary });
     },
+    leave: undefined,
     show: (run) => shown.changed(run),
   };
 
@@ -109,16 +112,6 @@ function demandUncancelled(): void {
     throw new CancelledFailure('The call was cancelled before it was sent.');
 }
 
-/** The verdict of a remote call counts the local attempt before it, if there was one. */
-function afterLocal(verdict: Verdict<unknown>, error: unknown): Verdict<unknown> {
-  if (wasNotTried(error)) return verdict;
-  return {
-    ...verdict,
-    attempt: (verdict.attempt ?? 1) + 1,
-    lastFailure: verdict.lastFailure ?? attemptFailureOf(error),
-  };
-}
-
 async function callRemote(call: ItemCall): Promise<Verdict<unknown>> {
   const options = activityOptions(call.budget, call.summary);
   const activity = proxyActivities<Record<string, AnySetActivity>>(options)[call.activity];
@@ -127,9 +120,7 @@ async function callRemote(call: ItemCall): Promise<Verdict<unknown>> {
 }
 
 function verdictIn(call: ItemCall, verdicts: readonly Verdict<unknown>[]): Verdict<unknown> {
-  const name = verdictNameOf(call);
-  const verdict = verdicts.find((candidate) => isNamed(name, candidate));
-  // A plain error: the workflow task fails and waits for a repaired worker. A foreign verdict decides nothing.
+  const [verdict] = matched([call], verdicts);
   if (!verdict) throw new Error(`${call.activity} gave no verdict for ${call.request.key}.`);
   return verdict;
 }
