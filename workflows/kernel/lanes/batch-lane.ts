@@ -19,18 +19,9 @@ import { failedCall, isFinal } from '../step-failure';
 import type { ItemCall, Lane, StepContext } from './lane';
 import { afterLocal } from './lane';
 import { createRounds } from './rounds';
-import { bytesOf, takeSets, type Queue } from './sets';
+import { bytesOf, takeSets, type Queue, type Waiting } from './sets';
 import { createTaskRoom } from './task-room';
 import { matched } from './verdicts';
-
-/** One call that waits for its set, or for its answer. */
-export interface Waiting {
-  readonly call: ItemCall;
-  /** End of the time for acting, by the clock of the workflow; `Infinity`: it is tried for ever. */
-  readonly until: number;
-  readonly resolve: (verdict: Verdict<unknown>) => void;
-  readonly reject: (error: unknown) => void;
-}
 
 export interface BatchLane {
   /** The lane of one transaction. @param leave makes it leave the batch; it never resolves. */

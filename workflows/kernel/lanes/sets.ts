@@ -1,7 +1,20 @@
 /** Which waiting calls go together as a set, and how many of them with one round. */
-import { batchItemsMax, setBytesMax, setRowsMax } from '../../../contracts/engine/verdict';
+import {
+  batchItemsMax,
+  setBytesMax,
+  setRowsMax,
+  type Verdict,
+} from '../../../contracts/engine/verdict';
 import type { ItemCall } from './lane';
-import type { Waiting } from './batch-lane';
+
+/** One call that waits for its set, or for its answer. */
+export interface Waiting {
+  readonly call: ItemCall;
+  /** End of the time for acting, by the clock of the workflow; `Infinity`: it is tried for ever. */
+  readonly until: number;
+  readonly resolve: (verdict: Verdict<unknown>) => void;
+  readonly reject: (error: unknown) => void;
+}
 
 /** Waiting calls by activity and kind of budget, in the order in which they were made. */
 export type Queue = Map<string, Waiting[]>;
