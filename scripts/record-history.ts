@@ -8,6 +8,8 @@ import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { Command } from 'commander';
 
 import packageJson from '../package.json';
+import { batchIdOf } from '../contracts/engine/batches';
+import { batchScenarios, type BatchScenario } from '../tests/replay/batch-scenarios';
 import { jobScenarios, type JobScenario } from '../tests/replay/job-scenarios';
 import { scenarios, type Scenario } from '../tests/replay/scenarios';
 import { fakeParticipants } from '../tests/workflows/support/fake-participants';
@@ -20,7 +22,11 @@ import { runCommand } from './report';
 const checkout = join(__dirname, '..');
 const folder = join(checkout, 'tests', 'replay', 'histories');
 const undoBudgetMs = 20_000;
-const all: readonly (Scenario | JobScenario)[] = [...scenarios, ...jobScenarios];
+const all: readonly (Scenario | JobScenario | BatchScenario)[] = [
+  ...scenarios,
+  ...jobScenarios,
+  ...batchScenarios,
+];
 
 const command = new Command('record-history')
   .description(
@@ -49,12 +55,10 @@ async function main(): Promise<void> {
   try {
     for (const scenario of wanted) {
       const history =
-        'workflow' in scenario
-          ? await recordJob(environment, codePath, scenario)
-          : await record(environment, codePath, scenario);
-      writeFileSync(fileOf(scenario), history, {
-        flag: 'wx',
-      });
+        'input' in scenario
+          ? await record(environment, codePath, scenario)
+          : await recordParent(environment, codePath, parentOf(scenario));
+      writeFileSync(fileOf(scenario), history, { flag: 'wx' });
       enterHash(folder, basename(fileOf(scenario)));
       console.log(`Recorded ${scenario.name}.`);
     }
@@ -113,21 +117,43 @@ async function record(
   });
 }
 
-async function recordJob(
+/** A workflow that may start transactions, which outlive it. */
+interface Parent extends JobScenario {
+  readonly workflowId: string;
+}
+
+function parentOf(scenario: JobScenario | BatchScenario): Parent {
+  const token = `${scenario.name}-${Date.now()}`;
+  if ('workflow' in scenario) {
+    const activities = { ...fakeParticipants().activities, ...scenario.activities };
+    return { ...scenario, activities, workflowId: `recording-${token}` };
+  }
+  const { name, batch, answers } = scenario;
+  const flow = batch[0]?.flow ?? '';
+  const { activities } = fakeParticipants(answers);
+  return {
+    name,
+    workflow: shop.workflowOf(flow),
+    args: [{ batch }],
+    activities: answeringAsAWorker(activities) as JobScenario['activities'],
+    workflowId: batchIdOf(flow, token),
+  };
+}
+
+async function recordParent(
   { client, nativeConnection }: TestWorkflowEnvironment,
   codePath: string,
-  { name, workflow, args, activities }: JobScenario,
+  { name, workflow, args, activities, workflowId }: Parent,
 ): Promise<string> {
   const taskQueue = `recording-${name}`;
   const worker = await Worker.create({
     connection: nativeConnection,
     taskQueue,
     workflowBundle: { codePath },
-    activities: { ...fakeParticipants().activities, ...activities },
+    activities,
     shutdownGraceTime: 0,
   });
   return worker.runUntil(async () => {
-    const workflowId = `recording-${name}-${Date.now()}`;
     const handle = await client.workflow.start(workflow, {
       workflowId,
       taskQueue,
@@ -138,7 +164,7 @@ async function recordJob(
     const children = (events ?? []).flatMap(
       (event) => event.childWorkflowExecutionStartedEventAttributes?.workflowExecution ?? [],
     );
-    // They outlive the job, but not this worker.
+    // They outlive their parent, but not this worker.
     for (const child of children) await client.workflow.getHandle(child.workflowId ?? '').result();
     return withoutFolder(historyToJSON(await handle.fetchHistory()));
   });

@@ -154,10 +154,10 @@ function openReplayer(code: string): Replayer {
 
   async function replay(history: History, withinMs: number): ReturnType<Replayer['replay']> {
     tasks = [];
-    const runMs = msOf(
-      history.events[0]?.workflowExecutionStartedEventAttributes?.workflowRunTimeout,
-    );
-    inbox.push({ workflowId: 'replayed', history });
+    const { workflowRunTimeout, workflowId = 'replayed' } =
+      history.events[0]?.workflowExecutionStartedEventAttributes ?? {};
+    const runMs = msOf(workflowRunTimeout);
+    inbox.push({ workflowId, history }); // A run names itself in its calls.
     const answer = await Promise.race([results.next(), tooLate(withinMs)]);
     if (answer === undefined) {
       isStuck = true;

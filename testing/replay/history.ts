@@ -15,6 +15,8 @@ export interface HistoryEvent {
   userMetadata?: { readonly summary?: PayloadJson };
   workflowExecutionStartedEventAttributes?: {
     workflowType: { name: string };
+    /** Left out by servers before 1.21. */
+    workflowId?: string;
     workflowRunTimeout?: string;
   };
   workflowTaskScheduledEventAttributes?: object;

@@ -48,7 +48,7 @@ const breaks: readonly Break[] = [
         'tx.holdFunds({ accountId, amount: { ...amount, minorUnits: amount.minorUnits + 1 } })',
       ),
     touches: 'accounts.holdFunds',
-    says: /: the recording calls accounts\.holdFunds \(step holdFunds\) (first|second|third|fourth) with (args\.0\.0\.amount\.minorUnits \d+|requestDigest "[\w-]+"); today's code has (\d+|"[\w-]+")\.$/,
+    says: /: the recording calls accounts\.holdFunds \(step holdFunds\) (first|second|third|fourth) with (args\.0\.0\.amount\.minorUnits \d+|requestDigest "[\w,-]+"); today's code has (\d+|"[\w,-]+")\.$/,
   },
 ];
 

@@ -17,6 +17,7 @@ import {
   verdictsOn,
   type Recording,
 } from './corpus';
+import { batchScenarios } from './batch-scenarios';
 import { jobScenarios } from './job-scenarios';
 import { scenarios } from './scenarios';
 
@@ -35,7 +36,7 @@ describe('the corpus of recordings', () => {
   it('has a recording for every scenario and a scenario for every recording', () => {
     const recorded = recordings.map(({ scenario }) => scenario);
     expect([...new Set(recorded)].sort()).toEqual(
-      [...scenarios, ...jobScenarios].map(({ name }) => name).sort(),
+      [...scenarios, ...jobScenarios, ...batchScenarios].map(({ name }) => name).sort(),
     );
   });
 

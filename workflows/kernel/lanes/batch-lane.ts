@@ -156,7 +156,11 @@ const never = new Promise<never>(() => undefined);
 const requestsOf = (set: readonly Waiting[]): readonly Keyed[] =>
   set.map(({ call }) => call.request);
 
-const summaryOf = (set: readonly Waiting[]): string => `${set.length} transactions`;
+/** As that of one call, with the step of the first: nearly always all have the same. */
+const summaryOf = (set: readonly Waiting[]): string => {
+  const [step = ''] = set[0]?.call.summary.split(' · ') ?? [];
+  return `${step} · ${set.length} transactions`;
+};
 
 async function inHalves(
   set: readonly Waiting[],
