@@ -25,6 +25,9 @@ type Checked<S> = (true extends IsUnion<PivotsOf<S>>
       : unknown;
 };
 
+/** The lane that a flow allows: see `FlowDefinition`. */
+export type FlowLane = 'any' | 'single';
+
 /** A flow and its steps. */
 export interface FlowDefinition<
   Input = never,
@@ -38,6 +41,12 @@ export interface FlowDefinition<
   readonly workflow: string;
   /** Kinds that its run may lock. */
   readonly locks: readonly Lock[];
+  /**
+   * Whether transactions that start together may share a workflow. `any`: they may, where the API is configured so.
+   * `single`: each has a workflow of its own, whatever is configured. Left out: `single` for a flow with locks, `any`
+   * for one without.
+   */
+  readonly lane: FlowLane;
   /** In the order of the flow. Undo goes backwards. */
   readonly steps: S;
   readonly input?: (input: Input) => void;
@@ -64,9 +73,10 @@ export const defineFlow =
     readonly name: Name;
     readonly workflow: string;
     readonly locks?: readonly Lock[];
+    readonly lane?: FlowLane;
     readonly steps: S & Checked<S>;
   }): FlowDefinition<Input, S, Lock, Name> => {
-    const { name, locks = [] } = flow;
+    const { name, locks = [], lane = locks.length > 0 ? 'single' : 'any' } = flow;
     if (!flowPattern.test(name)) throw new Error(`${name} is no name of a flow: ${flowNameRule}.`);
     for (const kind of locks) {
       if (!lockKindPattern.test(kind)) throw new Error(`${name} cannot lock ${kind}: ${kindRule}.`);
@@ -75,7 +85,7 @@ export const defineFlow =
     demandNames(name, steps);
     demandConfirmable(name, steps);
     demandAskable(name, steps);
-    return { ...flow, locks };
+    return { ...flow, locks, lane };
   };
 
 /** Name under which a completed run takes back a retired step. @param branch of the step. */

@@ -32,6 +32,7 @@ export const order = defineFlow<OrderSagaInput>()({
   name: 'order',
   workflow: 'orderSaga',
   locks: ['customer'],
+  lane: 'any', // createOrder decides a customer's orders on the locked row: the lock only spares conflicts.
   steps: {
     reserveStock: compensable(inventory.reserveStock, {
       undo: inventory.releaseStock,

@@ -8,6 +8,7 @@ import { compensable, pivot, retriable, reviewed } from '../engine/steps';
 export const refund = defineFlow<RefundInput>()({
   name: 'refund',
   workflow: 'refund',
+  lane: 'single', // A chargeback waits for a person at once.
   steps: {
     reserveRefund: compensable(accounts.reserveRefund, {
       undo: accounts.cancelRefund,

@@ -7,6 +7,7 @@ import { pivot, repeated, retriable } from '../engine/steps';
 export const settlement = defineFlow<SettlementInput>()({
   name: 'settlement',
   workflow: 'settlement',
+  lane: 'single', // There is one a day, and its pages may take several runs.
   steps: {
     openSettlement: pivot(accounts.openSettlement, { seal: accounts.sealBranch }),
     claim: repeated(accounts.claimSettlementPage),

@@ -11,6 +11,7 @@ export const rejoinOf = ({ cluster, region, active, epoch }: FailbackInput) => (
 export const failback = defineFlow<FailbackInput>()({
   name: 'failback',
   workflow: 'regionFailback',
+  lane: 'single', // Operators start one at a time.
   steps: {
     beginRejoin: pivot(regions.beginRejoin, { seal: regions.sealRejoin, sealRequest: rejoinOf }),
     exportErrant: retriable(regions.exportErrant),

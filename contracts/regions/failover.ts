@@ -14,6 +14,7 @@ export const switchOf = ({ cluster, from, to, kind, epoch }: FailoverInput) => (
 export const failover = defineFlow<FailoverInput>()({
   name: 'failover',
   workflow: 'regionFailover',
+  lane: 'single', // Operators start one at a time.
   steps: {
     beginSwitch: compensable(regions.beginSwitch, {
       undo: regions.abortSwitch,

@@ -255,7 +255,7 @@ function flowOf(plan: Plan, build: Build) {
     ...Object.fromEntries(plan.finishes.map(({ name }) => [name, retriable(hotel.tidyRoom)])),
   };
   const flow: FlowDefinition<PlanInput, typeof steps> = {
-    ...{ name: 'order', workflow: 'plan', locks: [], steps },
+    ...{ name: 'order', workflow: 'plan', locks: [], lane: 'any', steps },
   };
   const run = async (tx: unknown): Promise<void> => {
     const words = tx as Words; // Made of steps that only the plan knows.
