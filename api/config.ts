@@ -19,6 +19,7 @@ import {
 } from '../runtime/environment';
 import { faultsOf, faultsShape } from '../runtime/faults/config';
 import { thresholdsSchema } from './approvals/two-persons';
+import { laneModesSchema } from './transactions/lanes';
 
 /** A variable whose value is JSON; `example` is what an operator is shown where it is none. */
 export const json = (example: string) =>
@@ -83,6 +84,8 @@ const variables = {
   START_BACKLOG_MAX: wholeNumber(0, 1_000_000).default(10_000),
   /** All tenants together; one of them holds no more than is still free. */
   STARTS_IN_HAND_MAX: wholeNumber(1, 100_000).default(1_024),
+  /** Which starts share a workflow: for all flows, and for single ones. */
+  LANES: laneModesSchema.prefault('single'),
   /** Delay of the event loop above which starts are shed; above twice of it lists. */
   LOOP_DELAY_MAX_MS: wholeNumber(10, 600_000).default(200),
   WAITERS_MAX: wholeNumber(0, 1_000_000).default(1_000),
@@ -204,6 +207,7 @@ function configOf(given: Given) {
     },
     startBacklogMax: given.START_BACKLOG_MAX,
     startsInHandMax: given.STARTS_IN_HAND_MAX,
+    lanes: given.LANES,
     loopDelayMaxMs: given.LOOP_DELAY_MAX_MS,
     waitersMax: given.WAITERS_MAX,
     shutdownGraceMs: given.SHUTDOWN_GRACE_MS,

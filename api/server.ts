@@ -34,6 +34,7 @@ import { steeringRoutes } from './routes/steering';
 import { transactionRoutes } from './routes/transactions';
 import { createSecondPerson } from './approvals/second-person';
 import { createIntake } from './transactions/intake';
+import { createLanes } from './transactions/lanes';
 import { createStarter } from './transactions/starter';
 import { createStarts } from './transactions/starts';
 import { createSteering } from './transactions/steering';
@@ -80,14 +81,14 @@ export async function buildServer<Own extends object, Stores>({
   const lifecycle = { isReady: () => isReady, isStopping: () => isStopping };
   const waiting = createWaiting(runs.glance, wakeUps, config.waitersMax);
   const starter = createStarter(
-    { runs, temporal: { start: startInOwn(namespace, temporal) } },
+    { runs, temporal: startsInOwn(namespace, temporal) },
     config.startBacklogMax,
     (error) => logger.warn({ err: error }, 'A round of the starter failed.'),
   );
   const metrics = createMetrics({ waiting: waiting.waiting, backlog: starter.backlog });
   const starts = createStarts({
     ...{ runs, starter, waiting, faults, now },
-    intake: createIntake({ runs, starter }),
+    intake: createIntake({ runs, starter, lanes: createLanes(config.lanes) }),
     inHandMax: config.startsInHandMax,
     onShed: () => metrics.refused.inc({ cause: 'startsInHand' }),
   });
@@ -179,11 +180,20 @@ export async function buildServer<Own extends object, Stores>({
   };
 }
 
+type TemporalStarts = Pick<Temporal, 'start' | 'startBatch'>;
+
 /** A run in another installation's namespace would be told by its workers, on its databases. */
-const startInOwn =
-  (namespace: Pick<OwnNamespace, 'demand'>, temporal: Pick<Temporal, 'start'>): Temporal['start'] =>
-  async (input) => {
+const startsInOwn = (
+  namespace: Pick<OwnNamespace, 'demand'>,
+  temporal: TemporalStarts,
+): TemporalStarts => ({
+  async start(input) {
     await namespace.demand();
     await temporal.start(input);
-  };
+  },
+  async startBatch(batchId, inputs) {
+    await namespace.demand();
+    await temporal.startBatch(batchId, inputs);
+  },
+});
 export type Server = Awaited<ReturnType<typeof buildServer>>;

@@ -17,12 +17,13 @@ import { countRuns, listRuns } from './runs/lists';
 import { findInput, findRun, glance, type RunRow } from './runs/rows';
 import {
   backlog,
+  claimOwner,
   claimSending,
   confirmEnded,
   confirmStarts,
+  dueOwners,
   giveBackSending,
   giveBackUnsent,
-  unconfirmedStarts,
   type SentStart,
 } from './runs/sending';
 
@@ -47,10 +48,12 @@ export function createRunsStore(database: Database, cluster: string) {
     glance: (gids: readonly Gid[]) => glance(database, gids),
 
     claimSending: (gid: Gid, sentAt: Date | null) => claimSending(database, gid, sentAt),
-    giveBackSending: (gid: Gid, sentAt: Date) => giveBackSending(database, gid, sentAt),
+    giveBackSending: (gids: readonly Gid[], sentAt: Date) =>
+      giveBackSending(database, gids, sentAt),
     giveBackUnsent: (starts: readonly SentStart[]) => giveBackUnsent(database, starts),
     confirmStarts: (gids: readonly Gid[]) => confirmStarts(database, gids),
-    unconfirmedStarts: (limit: number) => unconfirmedStarts(database, limit),
+    dueOwners: (limit: number) => dueOwners(database, limit),
+    claimOwner: (owner: string) => claimOwner(database, owner),
     confirmEnded: (limit: number) => confirmEnded(database, limit),
     backlog: (max: number) => backlog(database, max),
 

@@ -3,9 +3,11 @@
  * gather, and the next free slot takes what is there. Nothing waits for a timer, and a set is as large as the load makes
  * it.
  */
+import { batchMax } from '../../contracts/engine/batches';
 import type { RunsStore } from '../stores/runs-store';
-import type { Claim, NewRun, Outcomes } from '../stores/runs/acceptance';
+import type { AcceptedClaim, Claim, NewRun, Outcomes } from '../stores/runs/acceptance';
 import { createFairQueue } from './fair-queue';
+import type { Lanes } from './lanes';
 import type { Starter } from './starter';
 
 /**
@@ -13,9 +15,6 @@ import type { Starter } from './starter';
  * more commits. Measured on a busy machine, two, three and four were not told apart (docs/performance.md).
  */
 const slots = 3;
-/** What one SQL transaction takes: its locks are held for some tens of milliseconds. */
-const setMax = { items: 300, bytes: 400 * 1024 };
-
 /** Told that the start is committed, and not sent yet. If it rejects, the start is left for the starter. */
 type OnCommitted = () => Promise<void>;
 
@@ -30,22 +29,26 @@ interface Waiting {
 
 interface Accepted {
   readonly waiting: Waiting;
-  readonly claim: Claim & { readonly kind: 'accepted' };
+  readonly claim: AcceptedClaim;
 }
 
 interface IntakeDependencies {
   readonly runs: Pick<RunsStore, 'acceptSet'>;
   readonly starter: Pick<Starter, 'isPaused' | 'sendAccepted'>;
+  readonly lanes: Lanes;
 }
 
-/** It bounds the sets, not what waits for them: its caller bounds what is in hand. */
-export function createIntake({ runs, starter }: IntakeDependencies) {
+/**
+ * It bounds the sets, so that one workflow may carry a set and its locks are held for some tens of milliseconds. Its
+ * caller bounds what is in hand.
+ */
+export function createIntake({ runs, starter, lanes }: IntakeDependencies) {
   const queue = createFairQueue<Waiting>();
   let free = slots;
 
   function serve(): void {
     while (free > 0) {
-      const set = queue.take(setMax);
+      const set = queue.take(batchMax);
       if (set.length === 0) return;
       free -= 1;
       void serveSet(set).finally(() => {
@@ -61,7 +64,7 @@ export function createIntake({ runs, starter }: IntakeDependencies) {
     try {
       const outcomes = await runs.acceptSet(
         set.map(({ run }) => run),
-        { isSent },
+        { isSent, batches: lanes.batchesOf(set.map(({ run }) => run.input.flow)) },
       );
       await send(acceptedOf(set, outcomes), since);
     } catch (error) {
@@ -72,8 +75,8 @@ export function createIntake({ runs, starter }: IntakeDependencies) {
   /** Accepted is accepted: whatever becomes of the first send, the starter repeats it. */
   async function send(accepted: readonly Accepted[], since: number): Promise<void> {
     const ready = await readyOf(accepted);
-    const sent = ready.flatMap(({ waiting, claim }) =>
-      claim.sentAt ? { input: waiting.run.input, sentAt: claim.sentAt } : [],
+    const sent = wholeOwners(accepted, ready).flatMap(({ waiting, claim: { owner, sentAt } }) =>
+      sentAt ? { owner, input: waiting.run.input, sentAt } : [],
     );
     if (sent.length > 0) await starter.sendAccepted(sent, since).catch(() => undefined);
     for (const { waiting, claim } of ready) waiting.resolve(claim);
@@ -116,4 +119,14 @@ async function readyOf(accepted: readonly Accepted[]): Promise<readonly Accepted
     if (outcome?.status === 'rejected') waiting.reject(outcome.reason);
     return outcome?.status === 'fulfilled';
   });
+}
+
+/** A batch is sent with all of its rows or not at all: rows that come later under its id would be lost. */
+function wholeOwners(
+  accepted: readonly Accepted[],
+  ready: readonly Accepted[],
+): readonly Accepted[] {
+  const left = accepted.filter((one) => !ready.includes(one));
+  const cutOwners = new Set(left.map(({ claim }) => claim.owner));
+  return ready.filter(({ claim }) => !cutOwners.has(claim.owner));
 }

@@ -11,8 +11,9 @@ import {
 import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
 
 import { application } from '../../contracts/engine/application';
+import { flowOfBatchId, type BatchInput } from '../../contracts/engine/batches';
 import { failureTypeOf, isFailureType } from '../../contracts/engine/failures';
-import { partsOfGid, type Flow, type Gid } from '../../contracts/engine/ids';
+import { partsOfGid, type Flow, type Gid, type Tenant } from '../../contracts/engine/ids';
 import { searchAttributes } from '../../contracts/engine/search-attributes';
 import { workflowTaskTimeout } from '../../contracts/engine/task-queues';
 import { callWithin, sendUpdate } from '../../runtime/temporal-call';
@@ -83,23 +84,41 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
   const timelineOf = (gid: Gid): Promise<Timeline | undefined> =>
     ask(() => bounded(() => client.workflow.getHandle(gid).query(timelineQuery)));
 
+  /** A used workflow id is that of an earlier start, whose answer was lost. */
+  async function startOnce(
+    flow: Flow,
+    options: ReturnType<typeof runOptions> | ReturnType<typeof batchOptions>,
+  ): Promise<void> {
+    try {
+      await bounded(() =>
+        client.workflow.start(application().workflowOf(flow), {
+          ...options,
+          ...onceUnderItsId,
+          taskQueue: queueOf(flow),
+        }),
+      );
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+      throw dependencyUnavailable('temporal', error);
+    }
+  }
+
   return {
     /**
      * Starts the run of a row, under its gid. Safe to repeat, with or without an answer to the first time: a run that is
      * there, open or closed, counts as started.
      */
-    async start(input: TransactionInput): Promise<void> {
-      try {
-        await bounded(() =>
-          client.workflow.start(
-            application().workflowOf(input.flow),
-            startOptions(input, queueOf(input.flow)),
-          ),
-        );
-      } catch (error) {
-        if (error instanceof WorkflowExecutionAlreadyStartedError) return;
-        throw dependencyUnavailable('temporal', error);
-      }
+    start: (input: TransactionInput): Promise<void> => startOnce(input.flow, runOptions(input)),
+
+    /**
+     * Starts the workflow of a batch, under its id. Safe to repeat, as `start` is.
+     *
+     * @param inputs all that is still to be started under this id: Temporal takes one start of it.
+     */
+    startBatch(batchId: string, inputs: readonly TransactionInput[]): Promise<void> {
+      const flow = flowOfBatchId(batchId);
+      if (flow === undefined) throw new Error(`${batchId} is the id of no batch.`);
+      return startOnce(flow, batchOptions(batchId, flow, inputs));
     },
 
     /**
@@ -202,25 +221,41 @@ function callFailureOf({
   return { type: isFailureType(type) ? type : 'unknown', text: message ?? null };
 }
 
-function startOptions(input: TransactionInput, taskQueue: string) {
+const onceUnderItsId = {
+  // A closed id is never run again, an open one is joined: the default policy would charge twice.
+  workflowIdReusePolicy: 'REJECT_DUPLICATE',
+  workflowIdConflictPolicy: 'USE_EXISTING',
+  workflowTaskTimeout,
+  // No run timeout: it would end the run without undo. The deadline is a timer in the workflow.
+} as const;
+
+function runOptions(input: TransactionInput) {
   const { gid, flow, tenant } = input;
   return {
     workflowId: gid,
-    // A closed id is never run again, an open one is joined: the default policy would charge twice.
-    workflowIdReusePolicy: 'REJECT_DUPLICATE',
-    workflowIdConflictPolicy: 'USE_EXISTING',
-    taskQueue,
     args: [input],
-    workflowTaskTimeout,
-    typedSearchAttributes: new TypedSearchAttributes([
-      { key: searchAttributes.flow, value: flow },
-      { key: searchAttributes.tenant, value: tenant },
-      { key: searchAttributes.state, value: 'running' },
-    ]),
+    typedSearchAttributes: attributesOf(flow, tenant),
     staticSummary: `${flow} ${partsOfGid(gid)?.businessId ?? gid}`,
-    // No run timeout: it would end the run without undo. The deadline is a timer in the workflow.
-  } as const;
+  };
 }
+
+function batchOptions(workflowId: string, flow: Flow, inputs: readonly TransactionInput[]) {
+  const [tenant, ...others] = new Set(inputs.map((input) => input.tenant));
+  const batch: BatchInput = { batch: inputs };
+  return {
+    workflowId,
+    args: [batch],
+    typedSearchAttributes: attributesOf(flow, others.length === 0 ? tenant : undefined),
+    staticSummary: `${inputs.length} of ${flow}`,
+  };
+}
+
+const attributesOf = (flow: Flow, tenant: Tenant | undefined): TypedSearchAttributes =>
+  new TypedSearchAttributes([
+    { key: searchAttributes.flow, value: flow },
+    ...(tenant === undefined ? [] : [{ key: searchAttributes.tenant, value: tenant }]),
+    { key: searchAttributes.state, value: 'running' },
+  ]);
 
 /** A question changes nothing, so every failure of it means: ask later. */
 async function ask<Answer>(question: () => Promise<Answer>): Promise<Answer | undefined> {

@@ -214,7 +214,7 @@ async function probesOf(
     {
       who: 'starter: starts that are due',
       rowsMax: 1_000,
-      run: () => runs.unconfirmedStarts(50),
+      run: () => runs.dueOwners(50),
     },
     { who: 'starter: confirm what has ended', rowsMax: 1_000, run: () => runs.confirmEnded(200) },
     { who: 'starter: backlog', rowsMax: countedTwice(1_000), run: () => runs.backlog(1_000) },

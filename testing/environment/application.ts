@@ -192,6 +192,7 @@ const tuning = new Set([
   'FAULT_MARKS',
   'FAULT_SEED',
   'FENCE_KEEP_DAYS',
+  'LANES',
   'LOG_LEVEL',
   'LOOP_DELAY_MAX_MS',
   'MERCHANT_ACCOUNTS',

@@ -1,7 +1,8 @@
 /** How starts are accepted once: key, run and event are claimed in one SQL transaction, for one start or for a set. */
 import { randomBytes } from 'node:crypto';
 
-import type { Gid } from '../../../contracts/engine/ids';
+import { isBatchId } from '../../../contracts/engine/batches';
+import type { Flow, Gid } from '../../../contracts/engine/ids';
 import type { TransactionInput } from '../../../contracts/engine/transaction';
 import type { Fingerprint } from '../../http/idempotency';
 import type { People } from '../../http/people';
@@ -45,9 +46,16 @@ export type EarlierClaim =
   /** Another request came before under this key. */
   | { readonly kind: 'reused'; readonly gid: Gid; readonly fields: Fingerprint['fields'] };
 
+export interface AcceptedClaim {
+  readonly kind: 'accepted';
+  /** Id of the workflow that is to coordinate it: its gid, or a batch. */
+  readonly owner: string;
+  /** Its row bears this time as that of the first send; `null`: it is not to be sent at once. */
+  readonly sentAt: Date | null;
+}
+
 export type Claim =
-  /** `sentAt`: its row bears this time as that of the first send; `null`: it is not to be sent at once. */
-  | { readonly kind: 'accepted'; readonly sentAt: Date | null }
+  | AcceptedClaim
   | EarlierClaim
   /** The reference was used under another key. */
   | { readonly kind: 'exists'; readonly gid: Gid }
@@ -64,6 +72,8 @@ export type Outcomes = readonly PromiseSettledResult<Claim>[];
  */
 export interface Acceptance {
   readonly isSent: boolean;
+  /** Workflow ids of the batches that the set goes into, by flow. Left out, or not in it: a workflow for each row. */
+  readonly batches?: ReadonlyMap<Flow, string>;
 }
 
 /** Starts that a set could not take go one by one, so many at once: one that waits for a lock holds up no other. */
@@ -98,6 +108,8 @@ export async function acceptRun(
  * Accepts a set of starts of customers' flows in one SQL transaction, each as if it had come alone and after those before
  * it. What MySQL refuses of a set goes one by one, so a start fails only by itself. A lost connection, or a COMMIT without
  * an answer, is the same for all of them.
+ *
+ * The rows of a batch come by one COMMIT. Whoever repeats its start finds all of them, so what goes alone is in no batch.
  */
 export async function acceptRuns(
   database: Database,
@@ -105,9 +117,13 @@ export async function acceptRuns(
   runs: readonly NewRun[],
   acceptance: Acceptance,
 ): Promise<Outcomes> {
-  const alone = (run: NewRun) => acceptRun(database, cluster, run, acceptance);
-  const claims = runs.length > 1 ? await acceptTogether(database, cluster, runs, acceptance) : none;
-  return inParallel(runs, aloneAtOnce, async (run) => claims.get(run) ?? alone(run));
+  const [run, ...more] = runs;
+  if (run && more.length === 0)
+    return Promise.allSettled([acceptRun(database, cluster, run, acceptance)]);
+  const claims = await acceptTogether(database, cluster, runs, acceptance);
+  const { isSent } = acceptance;
+  const alone = (one: NewRun) => acceptRun(database, cluster, one, { isSent });
+  return inParallel(runs, aloneAtOnce, async (one) => claims.get(one) ?? alone(one));
 }
 
 type Claims = ReadonlyMap<NewRun, Claim>;
@@ -169,12 +185,21 @@ async function writeSet(
   const hub = await activeRegion(sql, cluster);
   if (hub.state === 'failing-over') return none;
   const { at, epoch } = hub;
-  const origin = { ...hub, sentAt: acceptance.isSent ? at : null, token: randomBytes(16) };
+  const sentAt = acceptance.isSent ? at : null;
+  const ownerOf = ownersIn(acceptance);
+  const origin = { ...hub, sentAt, ownerOf, token: randomBytes(16) };
   await insertRuns(sql, runs, origin, 'ON DUPLICATE KEY UPDATE gid = runs.gid');
   const own = await ownOf(sql, runs, origin.token);
   if (own.length > 0) await announce(sql, ...own.map((run) => accepted(run, epoch)));
-  return new Map(own.map((run) => [run, { kind: 'accepted', sentAt: origin.sentAt }]));
+  return new Map(own.map((run) => [run, { kind: 'accepted', owner: ownerOf(run), sentAt }]));
 }
+
+type OwnerOf = (run: NewRun) => string;
+
+const ownersIn =
+  ({ batches }: Acceptance): OwnerOf =>
+  ({ input }) =>
+    batches?.get(input.flow) ?? input.gid;
 
 /** The token decides, never the number of affected rows: its meaning depends on flags of the driver. */
 async function ownOf(
@@ -198,16 +223,17 @@ async function writeOne(
   sql: Statements,
   cluster: string,
   run: NewRun,
-  { isSent }: Acceptance,
+  acceptance: Acceptance,
 ): Promise<Exclude<Claim, EarlierClaim>> {
   const hub = run.turn
     ? await claimSwitchSlot(sql, cluster, run.turn)
     : await activeRegion(sql, cluster);
   if (!run.turn && hub.state === 'failing-over') return { kind: 'switching' };
-  const sentAt = isSent ? hub.at : null;
-  await insertRuns(sql, [run], { ...hub, sentAt, token: null });
+  const sentAt = acceptance.isSent ? hub.at : null;
+  const ownerOf = ownersIn(acceptance);
+  await insertRuns(sql, [run], { ...hub, sentAt, ownerOf, token: null });
   await announce(sql, accepted(run, hub.epoch));
-  return { kind: 'accepted', sentAt };
+  return { kind: 'accepted', owner: ownerOf(run), sentAt };
 }
 
 const accepted = ({ input }: NewRun, epoch: number) => {
@@ -220,6 +246,7 @@ interface RowOrigin {
   readonly region: string;
   readonly epoch: number;
   readonly sentAt: Date | null;
+  readonly ownerOf: OwnerOf;
   /** `null` where the INSERT itself fails if the row is there. */
   readonly token: Buffer | null;
 }
@@ -232,13 +259,13 @@ async function insertRuns(
 ): Promise<void> {
   await sql.change(
     `INSERT INTO runs (gid, tenant, flow, reference, operation, idempotency_key, fingerprint, field_digests, input,
-       owner, region, epoch, accepted_at, start_sent_at, deadline_at, at_risk, requester, acceptance)
+       owner, lane, region, epoch, accepted_at, start_sent_at, deadline_at, at_risk, requester, acceptance)
      VALUES ? ${ifThere}`,
     [runs.map((run) => rowOf(run, origin))],
   );
 }
 
-const rowOf = (run: NewRun, { region, epoch, sentAt, token }: RowOrigin) => [
+const rowOf = (run: NewRun, { region, epoch, sentAt, ownerOf, token }: RowOrigin) => [
   run.input.gid,
   run.input.tenant,
   run.input.flow,
@@ -248,7 +275,8 @@ const rowOf = (run: NewRun, { region, epoch, sentAt, token }: RowOrigin) => [
   run.fingerprint.digest,
   JSON.stringify(run.fingerprint.fields),
   run.inputJson,
-  run.input.gid,
+  ownerOf(run),
+  isBatchId(ownerOf(run)) ? 'batch' : 'single',
   region,
   epoch,
   run.acceptedAt,

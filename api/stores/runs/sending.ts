@@ -1,21 +1,23 @@
 /** How the start of an accepted run comes to Temporal: sent by one process, again until it is confirmed. */
 import type { Gid } from '../../../contracts/engine/ids';
 import type { TransactionInput } from '../../../contracts/engine/transaction';
-import { withoutDeadlock, type Database } from '../database';
+import { withoutDeadlock, type Database, type Statements } from '../database';
 import { countOf } from './counting';
 import { inputOf } from './rows';
 
-/** A start that a process must send again. The claim compares its `sentAt` with the row. */
-export interface UnconfirmedStart {
-  readonly gid: Gid;
-  readonly input: TransactionInput;
-  readonly sentAt: Date | null;
-}
-
 /** A start that was accepted as sent, with that mark of its row. */
 export interface SentStart {
+  /** Id of the workflow that it is to be sent under: its gid, or its batch. */
+  readonly owner: string;
   readonly input: TransactionInput;
   readonly sentAt: Date;
+}
+
+/** All that is still to be started under one workflow id, claimed by this process. */
+export interface ClaimedStart {
+  readonly inputs: readonly TransactionInput[];
+  /** Mark of the last send, for who gives it back; `null`: one of them was never sent. */
+  readonly sentAt: Date | null;
 }
 
 /**
@@ -43,11 +45,18 @@ export async function claimSending(
   return changed === 1;
 }
 
-/** The claimed send failed: the row is due again, for the first process that claims it. */
-export async function giveBackSending(database: Database, gid: Gid, sentAt: Date): Promise<void> {
-  await database.change(
-    'UPDATE runs SET start_sent_at = ? WHERE gid = ? AND start_confirmed_at IS NULL',
-    [sentAt, gid],
+/** The claimed send failed: the rows are due again, for the first process that claims them. */
+export async function giveBackSending(
+  database: Database,
+  gids: readonly Gid[],
+  sentAt: Date,
+): Promise<void> {
+  await withoutDeadlock(() =>
+    database.change(
+      `UPDATE runs FORCE INDEX (PRIMARY) SET start_sent_at = ?
+       WHERE gid IN (?) AND start_confirmed_at IS NULL ORDER BY gid`,
+      [sentAt, gids],
+    ),
   );
 }
 
@@ -86,28 +95,70 @@ export async function confirmStarts(database: Database, gids: readonly Gid[]): P
   );
 }
 
+/** What a start still needs: it may be sent. */
+const isOpen = 'start_confirmed_at IS NULL AND ended_at IS NULL AND input IS NOT NULL';
 /** Starts that are due: not confirmed in time by the process that sent them, or not sent at all. */
-const isDue = `start_confirmed_at IS NULL AND ended_at IS NULL AND input IS NOT NULL AND lane = 'single'
+const isDue = `${isOpen}
   AND (start_sent_at < UTC_TIMESTAMP(3) - INTERVAL ${confirmWithinSeconds} SECOND
     OR (start_sent_at IS NULL AND accepted_at < UTC_TIMESTAMP(3) - INTERVAL ${sendWithinSeconds} SECOND))`;
 
-/** Starts that are due, oldest first. */
-export async function unconfirmedStarts(
-  database: Database,
-  limit: number,
-): Promise<readonly UnconfirmedStart[]> {
-  const rows = await database.select<{
-    readonly gid: Gid;
-    readonly input: Buffer;
-    readonly sentAt: Date | null;
-  }>(
-    `SELECT gid, input, start_sent_at AS sentAt FROM runs FORCE INDEX (unconfirmed)
-     WHERE ${isDue}
+/** Rows that are read for each owner that is asked for: a full batch has 300 rows, a single start one. */
+const rowsPerOwner = 10;
+
+/**
+ * Workflow ids whose starts are due, oldest first. The bound in rows decides only which owners are found: whoever claims
+ * one gets all of its rows.
+ */
+export async function dueOwners(database: Database, limit: number): Promise<readonly string[]> {
+  const rows = await database.select<{ readonly owner: string }>(
+    `SELECT owner FROM runs FORCE INDEX (unconfirmed) WHERE ${isDue}
      ORDER BY start_confirmed_at, start_sent_at LIMIT ?`,
-    [limit],
+    [limit * rowsPerOwner],
   );
-  return rows.map(({ gid, input, sentAt }) => ({ gid, sentAt, input: inputOf(input) }));
+  return [...new Set(rows.map(({ owner }) => owner))].slice(0, limit);
 }
+
+/**
+ * Claims the sending of all that is still to be started under one workflow id, or of none of it: Temporal takes a start
+ * under an id once, so rows that are left out of it would be lost. One of several processes wins.
+ *
+ * @returns undefined: another process sends it, or nothing is left to be sent.
+ */
+export const claimOwner = (database: Database, owner: string): Promise<ClaimedStart | undefined> =>
+  withoutDeadlock(() => database.transaction((sql) => claimRowsOf(sql, owner)));
+
+async function claimRowsOf(sql: Statements, owner: string): Promise<ClaimedStart | undefined> {
+  // No row comes to an owner later, so these are all. They are locked by primary key and in its order, as everywhere.
+  const all = await sql.select<{ readonly gid: Gid }>(
+    'SELECT gid FROM runs FORCE INDEX (by_owner) WHERE owner = ?',
+    [owner],
+  );
+  if (all.length === 0) return undefined;
+  const rows = await sql.select<OpenRow>(
+    `SELECT gid, input, start_sent_at AS sentAt, ${isDue} AS isDue FROM runs FORCE INDEX (PRIMARY)
+     WHERE gid IN (?) AND owner = ? AND ${isOpen} ORDER BY gid FOR UPDATE`,
+    [all.map(({ gid }) => gid), owner],
+  );
+  if (!rows.some((row) => row.isDue === 1)) return undefined;
+  await sql.change(
+    'UPDATE runs FORCE INDEX (PRIMARY) SET start_sent_at = UTC_TIMESTAMP(3) WHERE gid IN (?)',
+    [rows.map(({ gid }) => gid)],
+  );
+  return { inputs: rows.map(({ input }) => inputOf(input)), sentAt: oldestOf(rows) };
+}
+
+interface OpenRow {
+  readonly gid: Gid;
+  readonly input: Buffer;
+  readonly sentAt: Date | null;
+  readonly isDue: 0 | 1;
+}
+
+/** `null`, if one of them has no mark. */
+const oldestOf = (rows: readonly OpenRow[]): Date | null =>
+  rows
+    .map(({ sentAt }) => sentAt)
+    .reduce((a, b) => (a === null || b === null ? null : a < b ? a : b));
 
 /** Runs that ended before their start was confirmed: nothing is owed, and nothing may be started again. */
 export async function confirmEnded(database: Database, limit: number): Promise<void> {

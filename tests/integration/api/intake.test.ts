@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Claim, NewRun, Outcomes } from '../../../api/stores/runs/acceptance';
 import { inertFaultPoints } from '../../../runtime/faults/points';
 import { eventually } from '../../support/eventually';
-import { anOrder, aReference, ownApis, type OwnApi, type OwnApis } from './own-api';
+import { anOrder, aReference, aStart, ownApis, type OwnApi, type OwnApis } from './own-api';
 
 let apis: OwnApis;
 let api: OwnApi;
@@ -17,24 +17,6 @@ afterAll(async () => {
   release();
   await apis.close();
 });
-
-/** A start as the API hands it over; its input is that of no flow, for it is not sent. */
-function aStart(more: Partial<NewRun> = {}, reference = aReference()): NewRun {
-  const gid = `order:acme.${reference}` as const;
-  const deadlineAt = Date.now() + 3_600_000;
-  const input = { gid, tenant: 'acme', flow: 'order', deadlineAt, undoBudgetMs: 1 };
-  return {
-    input,
-    inputJson: Buffer.from(JSON.stringify(input)),
-    reference,
-    operation: 'POST /v1/orders',
-    idempotencyKey: reference,
-    fingerprint: { digest: randomBytes(32), fields: {} },
-    requester: null,
-    acceptedAt: new Date(),
-    ...more,
-  };
-}
 
 const starts = (count: number): NewRun[] => Array.from({ length: count }, () => aStart());
 const acceptSet = (runs: readonly NewRun[], { on = api, isSent = true } = {}) =>
@@ -216,14 +198,18 @@ describe('a process that dies', () => {
 describe('a start that was never sent', () => {
   it('can be cancelled by its row alone again, once its mark is given back', async () => {
     const { run, sentAt } = await sentRow();
-    await api.dependencies.runs.giveBackUnsent([{ input: run.input, sentAt }]);
+    await api.dependencies.runs.giveBackUnsent([
+      { owner: run.input.gid, input: run.input, sentAt },
+    ]);
     expect(await cancelled(run)).toBe(true);
   });
 
   it('keeps the mark that another process has set meanwhile', async () => {
     const { run, sentAt } = await sentRow();
     await eventually(() => api.dependencies.runs.claimSending(run.input.gid, sentAt));
-    await api.dependencies.runs.giveBackUnsent([{ input: run.input, sentAt }]);
+    await api.dependencies.runs.giveBackUnsent([
+      { owner: run.input.gid, input: run.input, sentAt },
+    ]);
     expect(await cancelled(run)).toBe(false);
   });
 

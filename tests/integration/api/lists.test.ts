@@ -209,7 +209,7 @@ describe('a round of the starter', () => {
     await admin.change(`UPDATE runs SET input = '{}' WHERE tenant = 'late'`);
     reads.length = 0;
     await runs.confirmEnded(200);
-    const starts = await runs.unconfirmedStarts(200);
+    const starts = await runs.dueOwners(200);
     const backlog = await runs.backlog(1_000);
 
     expect(starts).toHaveLength(200);

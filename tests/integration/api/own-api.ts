@@ -13,6 +13,7 @@ import { scopes, type Scope } from '../../../api/http/scopes';
 import { shopApi } from '../../../api/shop';
 import type { ShopStores } from '../../../api/shop/stores';
 import { buildServer, type Server } from '../../../api/server';
+import type { NewRun } from '../../../api/stores/runs/acceptance';
 import type { Temporal } from '../../../api/transactions/temporal';
 import type { Flow } from '../../../contracts/engine/ids';
 import { taskQueueOf } from '../../../contracts/engine/task-queues';
@@ -144,8 +145,10 @@ export async function ownApis(): Promise<OwnApis> {
       return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : []; // A SELECT's rows, as objects.
     },
     async close() {
-      const [rows] = await admin.query<(RowDataPacket & { gid: Buffer })[]>('SELECT gid FROM runs');
-      await endRuns(rows.map(({ gid }) => gid.toString()));
+      const [rows] = await admin.query<(RowDataPacket & { owner: Buffer })[]>(
+        'SELECT DISTINCT owner FROM runs',
+      );
+      await endRuns(rows.map(({ owner }) => owner.toString()));
       for (const api of opened) {
         await api.api.close();
         await api.starter.stop();
@@ -158,17 +161,48 @@ export async function ownApis(): Promise<OwnApis> {
 }
 
 /** Runs that were started here would wait in the shared Temporal for a worker, and for rows that are gone. */
-async function endRuns(gids: readonly string[]): Promise<void> {
+async function endRuns(owners: readonly string[]): Promise<void> {
+  await withTemporal(
+    (client) =>
+      Promise.allSettled(
+        owners.map((owner) => client.workflow.getHandle(owner).terminate('The test is over.')),
+      ), // Most were never started, or have been ended before.
+  );
+}
+
+/** What the shared Temporal knows, asked as nobody of the API asks it. */
+export async function withTemporal<Result>(
+  ask: (client: Client) => Promise<Result>,
+): Promise<Result> {
   const { address, namespace } = (await testStack()).temporal;
   const connection = await Connection.connect({ address });
-  const client = new Client({ connection, namespace });
-  const ends = gids.map((gid) => client.workflow.getHandle(gid).terminate('The test is over.'));
-  await Promise.allSettled(ends); // Most were never started, or have been ended before.
-  await connection.close();
+  try {
+    return await ask(new Client({ connection, namespace }));
+  } finally {
+    await connection.close();
+  }
 }
 
 /** A reference of this test only. Tests share Temporal, and a gid there is never free again. */
 export const aReference = (): string => `O-${randomBytes(8).toString('hex')}`;
+
+/** A start as the API hands it over; its input is that of no flow, for no worker runs it. */
+export function aStart(more: Partial<NewRun> = {}, reference = aReference()): NewRun {
+  const gid = `order:acme.${reference}` as const;
+  const deadlineAt = Date.now() + 3_600_000;
+  const input = { gid, tenant: 'acme', flow: 'order', deadlineAt, undoBudgetMs: 1 };
+  return {
+    input,
+    inputJson: Buffer.from(JSON.stringify(input)),
+    reference,
+    operation: 'POST /v1/orders',
+    idempotencyKey: reference,
+    fingerprint: { digest: randomBytes(32), fields: {} },
+    requester: null,
+    acceptedAt: new Date(),
+    ...more,
+  };
+}
 
 /** Without an id the API makes one. */
 export const anOrder = (orderId: string | undefined, more: object = {}) => ({

@@ -170,7 +170,7 @@ export async function fakeApi(
     const fresh = { state: 'accepted', startSentAt: null, startConfirmedAt: null } as const;
     rows.set(gid, aRun({ gid, tenant, flow, acceptedAt, ...fresh }));
     inputs.set(gid, input);
-    return { kind: 'accepted', sentAt: acceptedAt };
+    return { kind: 'accepted', owner: gid, sentAt: acceptedAt };
   };
   const update = (...args: unknown[]) => {
     updates.push(args);
@@ -199,7 +199,8 @@ export async function fakeApi(
         giveBackSending: () => Promise.resolve(),
         giveBackUnsent: () => Promise.resolve(),
         confirmStarts: () => Promise.resolve(),
-        unconfirmedStarts: () => Promise.resolve([]),
+        dueOwners: () => Promise.resolve([]),
+        claimOwner: () => Promise.resolve(undefined),
         confirmEnded: () => Promise.resolve(),
         backlog: () => Promise.resolve(0),
         cancelUnsent: () => Promise.resolve(true),
@@ -322,6 +323,7 @@ const nothing = () => Promise.resolve(undefined);
 /** A Temporal that takes everything and knows no run; `more` replaces some of it. */
 export const aTemporal = (more: Partial<Temporal> = {}): Temporal => ({
   start: nothing,
+  startBatch: nothing,
   cancel: nothing,
   resolve: nothing,
   park: nothing,

@@ -2,16 +2,18 @@ import { describe, expect, it } from '@jest/globals';
 
 import type { Claim, NewRun, Outcomes } from '../../../api/stores/runs/acceptance';
 import type { SentStart } from '../../../api/stores/runs/sending';
+import { isBatchId } from '../../../contracts/engine/batches';
 import { createInHand } from '../../../api/transactions/in-hand';
 import { createIntake } from '../../../api/transactions/intake';
+import { createLanes, laneModesSchema } from '../../../api/transactions/lanes';
 
 const slots = 3;
 const sentAt = new Date(0);
 
-function aStart(reference: string, { tenant = 'acme', bytes = 100 } = {}): NewRun {
-  const gid = `order:${tenant}.${reference}` as const;
+function aStart(reference: string, { tenant = 'acme', bytes = 100, flow = 'order' } = {}): NewRun {
+  const gid = `${flow}:${tenant}.${reference}`;
   return {
-    input: { gid, tenant, flow: 'order', deadlineAt: 0, undoBudgetMs: 0 },
+    input: { gid, tenant, flow, deadlineAt: 0, undoBudgetMs: 0 },
     inputJson: Buffer.alloc(bytes),
     reference,
     operation: 'POST /v1/orders',
@@ -26,27 +28,46 @@ function aStart(reference: string, { tenant = 'acme', bytes = 100 } = {}): NewRu
 interface GivenSet {
   readonly references: readonly string[];
   readonly isSent: boolean;
+  /** Flows whose starts of this set go as a batch. */
+  readonly batched: readonly string[];
   answer(outcomeOf?: (run: NewRun) => PromiseSettledResult<Claim>): void;
   fail(error: Error): void;
 }
 
-const accepted = (): PromiseSettledResult<Claim> => ({
+const claimOf = (
+  { input }: NewRun,
+  owner: string = input.gid,
+  at: Date | null = sentAt,
+): Claim => ({
+  ...{ kind: 'accepted', owner, sentAt: at },
+});
+const accepted = (run: NewRun): PromiseSettledResult<Claim> => ({
   status: 'fulfilled',
-  value: { kind: 'accepted', sentAt },
+  value: claimOf(run),
 });
 
 /** An intake whose store and Temporal answer when the test says so. */
-function anIntake({ isPaused = false, sendAccepted = () => Promise.resolve() } = {}) {
+function anIntake({
+  isPaused = false,
+  sendAccepted = () => Promise.resolve(),
+  lanes = 'single',
+} = {}) {
   const sets: GivenSet[] = [];
   const sent: string[][] = [];
+  const sentOwners: string[][] = [];
   const intake = createIntake({
     runs: {
-      acceptSet: (runs, { isSent }) =>
+      acceptSet: (runs, { isSent, batches }) =>
         new Promise<Outcomes>((resolve, reject) => {
+          const owned = (run: NewRun): PromiseSettledResult<Claim> => ({
+            status: 'fulfilled',
+            value: claimOf(run, batches?.get(run.input.flow)),
+          });
           sets.push({
             references: runs.map(({ reference }) => reference),
             isSent,
-            answer: (outcomeOf = accepted) => resolve(runs.map(outcomeOf)),
+            batched: [...(batches?.keys() ?? [])],
+            answer: (outcomeOf = owned) => resolve(runs.map(outcomeOf)),
             fail: reject,
           });
         }),
@@ -55,16 +76,18 @@ function anIntake({ isPaused = false, sendAccepted = () => Promise.resolve() } =
       isPaused: () => isPaused,
       sendAccepted: (starts: readonly SentStart[]) => {
         sent.push(starts.map(({ input }) => input.gid));
+        sentOwners.push([...new Set(starts.map(({ owner }) => owner))]);
         return sendAccepted();
       },
     },
+    lanes: createLanes(laneModesSchema.parse(lanes)),
   });
   const accept = (run: NewRun, onCommitted = () => Promise.resolve()) =>
     intake.accept(run, onCommitted);
   /** Fills the slots with a start each. */
   const beBusy = () =>
     Promise.all(Array.from({ length: slots }, (_, n) => accept(aStart(`busy-${n}`))));
-  return { sets, sent, accept, beBusy };
+  return { sets, sent, sentOwners, accept, beBusy };
 }
 
 describe('the intake', () => {
@@ -73,7 +96,7 @@ describe('the intake', () => {
     const claim = accept(aStart('O-1'));
     expect(sets.map(({ references }) => references)).toEqual([['O-1']]);
     sets[0]?.answer();
-    expect(await claim).toEqual({ kind: 'accepted', sentAt });
+    expect(await claim).toEqual(claimOf(aStart('O-1')));
     expect(sent).toEqual([['order:acme.O-1']]);
   });
 
@@ -122,12 +145,14 @@ describe('the intake', () => {
     const settled = Promise.allSettled(claims);
     sets[0]?.answer();
     await untilThere(sets, slots + 1);
-    sets[slots]?.answer(({ reference, input: { gid } }) => {
+    sets[slots]?.answer((run) => {
+      const { reference } = run;
+      const { gid } = run.input;
       if (reference === 'known') return { status: 'fulfilled', value: { kind: 'attached', gid } };
-      return reference === 'new' ? accepted() : { status: 'rejected', reason: 'refused' };
+      return reference === 'new' ? accepted(run) : { status: 'rejected', reason: 'refused' };
     });
     expect(await settled).toEqual([
-      accepted(),
+      accepted(aStart('new')),
       { status: 'fulfilled', value: { kind: 'attached', gid: 'order:acme.known' } },
       { status: 'rejected', reason: 'refused' },
     ]);
@@ -141,7 +166,7 @@ describe('the intake', () => {
     sets[0]?.fail(new Error('MySQL is away.'));
     await untilThere(sets, slots + 1);
     for (const set of sets.slice(1)) set.answer();
-    expect(await next).toEqual({ kind: 'accepted', sentAt });
+    expect(await next).toEqual(claimOf(aStart('O-1')));
     expect((await busy)[0].status).toBe('rejected');
   });
 
@@ -163,16 +188,52 @@ describe('the intake', () => {
     const { sets, accept } = anIntake({ sendAccepted: lost });
     const claim = accept(aStart('O-1'));
     sets[0]?.answer();
-    expect(await claim).toEqual({ kind: 'accepted', sentAt });
+    expect(await claim).toEqual(claimOf(aStart('O-1')));
   });
 
   it('accepts rows as not sent, and sends none, while Temporal does not answer', async () => {
     const { sets, sent, accept } = anIntake({ isPaused: true });
     const claim = accept(aStart('O-1'));
     expect(sets[0]?.isSent).toBe(false);
-    sets[0]?.answer(() => ({ status: 'fulfilled', value: { kind: 'accepted', sentAt: null } }));
-    expect(await claim).toEqual({ kind: 'accepted', sentAt: null });
+    const unsent = claimOf(aStart('O-1'), undefined, null);
+    sets[0]?.answer(() => ({ status: 'fulfilled', value: unsent }));
+    expect(await claim).toEqual(unsent);
     expect(sent).toEqual([]);
+  });
+});
+
+describe('the intake with mixed lanes', () => {
+  it('gives starts of one flow that gathered one batch, and a flow that came alone none', async () => {
+    const { sets, sent, sentOwners, accept, beBusy } = anIntake({ lanes: 'mixed' });
+    void beBusy();
+    expect(sets.map(({ batched }) => batched)).toEqual([[], [], []]);
+    const claims = ['O-1', 'O-2', 'O-3'].map((reference) => accept(aStart(reference)));
+    void accept(aStart('T-1', { flow: 'transfer' }));
+    sets[0]?.answer();
+    await untilThere(sets, slots + 1);
+    expect(sets[slots]?.batched).toEqual(['order']);
+    sets[slots]?.answer();
+    const [one, ...others] = await Promise.all(claims);
+    expect(others).toEqual([one, one]);
+    expect(sent.at(-1)).toHaveLength(4);
+    expect(sentOwners.at(-1)?.map(isBatchId)).toEqual([true, false]);
+  });
+
+  it('sends nothing of a batch that it cannot send as a whole, and answers those that are not cut off', async () => {
+    const { sets, sent, accept, beBusy } = anIntake({ lanes: 'mixed' });
+    void beBusy();
+    const cutOff = accept(aStart('cut-off'), () => Promise.reject(new Error('injected')));
+    const others = [accept(aStart('O-1')), accept(aStart('T-1', { flow: 'transfer' }))];
+    const settled = Promise.allSettled([cutOff, ...others]);
+    sets[0]?.answer();
+    await untilThere(sets, slots + 1);
+    sets[slots]?.answer();
+    expect((await settled).map(({ status }) => status)).toEqual([
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ]);
+    expect(sent.at(-1)).toEqual(['transfer:acme.T-1']);
   });
 });
 
