@@ -88,7 +88,7 @@ export async function buildServer<Own extends object, Stores>({
   const metrics = createMetrics({ waiting: waiting.waiting, backlog: starter.backlog });
   const starts = createStarts({
     ...{ runs, starter, waiting, faults, now },
-    intake: createIntake({ runs, starter, lanes: createLanes(config.lanes) }),
+    intake: createIntake({ runs, starter, temporal, lanes: createLanes(config.lanes) }),
     inHandMax: config.startsInHandMax,
     onShed: () => metrics.refused.inc({ cause: 'startsInHand' }),
   });

@@ -9,12 +9,18 @@ import type { AcceptedClaim, Claim, NewRun, Outcomes } from '../stores/runs/acce
 import { createFairQueue } from './fair-queue';
 import type { Lanes } from './lanes';
 import type { Starter } from './starter';
+import type { Temporal } from './temporal';
 
 /**
  * Sets under way at once: one each for MySQL, Temporal and this process's own thread. Fewer make larger sets, more make
  * more commits. Measured on a busy machine, two, three and four were not told apart (docs/performance.md).
  */
 const slots = 3;
+/**
+ * A slot of a flow that goes in batches is held until the workflows of its set have closed, so that the next set is as
+ * large as one set takes time. Some wait for a person or for a participant: they do not hold a slot for longer.
+ */
+const holdMs = 500;
 /** Told that the start is committed, and not sent yet. If it rejects, the start is left for the starter. */
 type OnCommitted = () => Promise<void>;
 
@@ -35,6 +41,7 @@ interface Accepted {
 interface IntakeDependencies {
   readonly runs: Pick<RunsStore, 'acceptSet'>;
   readonly starter: Pick<Starter, 'isPaused' | 'sendAccepted'>;
+  readonly temporal: Pick<Temporal, 'closed'>;
   readonly lanes: Lanes;
 }
 
@@ -42,7 +49,7 @@ interface IntakeDependencies {
  * It bounds the sets, so that one workflow may carry a set and its locks are held for some tens of milliseconds. Its
  * caller bounds what is in hand.
  */
-export function createIntake({ runs, starter, lanes }: IntakeDependencies) {
+export function createIntake({ runs, starter, temporal, lanes }: IntakeDependencies) {
   const queue = createFairQueue<Waiting>();
   let free = slots;
 
@@ -66,20 +73,26 @@ export function createIntake({ runs, starter, lanes }: IntakeDependencies) {
         set.map(({ run }) => run),
         { isSent, batches: lanes.batchesOf(set.map(({ run }) => run.input.flow)) },
       );
-      await send(acceptedOf(set, outcomes), since);
+      const owners = await send(acceptedOf(set, outcomes), since);
+      await Promise.all(owners.map((owner) => temporal.closed(owner, holdMs)));
     } catch (error) {
       for (const { reject } of set) reject(error); // Who is answered already does not hear it.
     }
   }
 
-  /** Accepted is accepted: whatever becomes of the first send, the starter repeats it. */
-  async function send(accepted: readonly Accepted[], since: number): Promise<void> {
+  /**
+   * Accepted is accepted: whatever becomes of the first send, the starter repeats it.
+   * @returns the owners of those that were sent and go in batches where they gather.
+   */
+  async function send(accepted: readonly Accepted[], since: number): Promise<readonly string[]> {
     const ready = await readyOf(accepted);
     const sent = wholeOwners(accepted, ready).flatMap(({ waiting, claim: { owner, sentAt } }) =>
       sentAt ? { owner, input: waiting.run.input, sentAt } : [],
     );
     if (sent.length > 0) await starter.sendAccepted(sent, since).catch(() => undefined);
     for (const { waiting, claim } of ready) waiting.resolve(claim);
+    const gathering = sent.filter(({ input }) => lanes.gathers(input.flow));
+    return [...new Set(gathering.map(({ owner }) => owner))];
   }
 
   return {

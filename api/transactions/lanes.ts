@@ -55,6 +55,8 @@ export function createLanes(
   /** How many starts of a flow it takes to make a batch. */
   const leastOf: Readonly<Record<LaneMode, number>> = { single: Infinity, mixed: 2, batch: 1 };
   return {
+    /** Whether starts of this flow may share a workflow. */
+    gathers: (flow: Flow): boolean => modeOf(flow) !== 'single',
     /**
      * @param starts flows of the starts that are accepted together.
      * @returns workflow ids of new batches, by flow. Starts of the other flows are workflows of their own.

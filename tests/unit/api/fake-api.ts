@@ -324,6 +324,7 @@ const nothing = () => Promise.resolve(undefined);
 export const aTemporal = (more: Partial<Temporal> = {}): Temporal => ({
   start: nothing,
   startBatch: nothing,
+  closed: nothing,
   cancel: nothing,
   resolve: nothing,
   park: nothing,

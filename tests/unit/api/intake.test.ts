@@ -51,6 +51,12 @@ function anIntake({
   isPaused = false,
   sendAccepted = () => Promise.resolve(),
   lanes = 'single',
+  closed = () => Promise.resolve(),
+}: {
+  isPaused?: boolean;
+  sendAccepted?: () => Promise<void>;
+  lanes?: string;
+  closed?: (owner: string) => Promise<void>;
 } = {}) {
   const sets: GivenSet[] = [];
   const sent: string[][] = [];
@@ -80,6 +86,7 @@ function anIntake({
         return sendAccepted();
       },
     },
+    temporal: { closed },
     lanes: createLanes(laneModesSchema.parse(lanes)),
   });
   const accept = (run: NewRun, onCommitted = () => Promise.resolve()) =>
@@ -98,6 +105,25 @@ describe('the intake', () => {
     sets[0]?.answer();
     expect(await claim).toEqual(claimOf(aStart('O-1')));
     expect(sent).toEqual([['order:acme.O-1']]);
+  });
+
+  it('holds the slot of a flow that goes in batches until its workflow has closed, and answers before', async () => {
+    const asked: string[] = [];
+    let close = (): void => undefined;
+    const closed = (owner: string) => {
+      asked.push(owner);
+      return new Promise<void>((resolve) => (close = resolve));
+    };
+    const { sets, accept, beBusy } = anIntake({ lanes: 'mixed', closed });
+    const busy = beBusy();
+    void accept(aStart('O-1'));
+    for (const set of sets.slice()) set.answer();
+    await busy;
+    expect(asked).toHaveLength(slots);
+    expect(sets).toHaveLength(slots);
+    close();
+    await untilThere(sets, slots + 1);
+    expect(sets[slots]?.references).toEqual(['O-1']);
   });
 
   it('gathers starts while all slots are busy, and gives the next free one all that is there', async () => {
