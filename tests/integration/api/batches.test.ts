@@ -282,6 +282,18 @@ describe('a claim', () => {
     expect(await dueOwners(1_000)).not.toContain(owner);
   });
 
+  it('takes the rows of its owner together, also those that are not due by themselves', async () => {
+    const runs = starts(3);
+    const { owner } = await acceptBatch(runs, { isSent: false });
+    const [late, ...others] = runs as [NewRun, ...NewRun[]];
+    await beDue(owner);
+    await apis.sql('UPDATE runs SET accepted_at = UTC_TIMESTAMP(3) WHERE gid = ?', [
+      late.input.gid,
+    ]);
+    expect(gidsOfClaim(await claimOwner(owner))).toEqual(gidsOf(runs));
+    for (const run of [late, ...others]) expect(await cancel(run)).toBe(false);
+  });
+
   it('finds no more owners than were asked for, and the others the next time', async () => {
     const owners = await Promise.all(
       Array.from({ length: 3 }, async () => (await acceptBatch(starts(2))).owner),

@@ -243,10 +243,11 @@ describe('a planned switch of regions', () => {
 
   it('is accepted for the cluster that it was prepared for, and for no other one', async () => {
     const number = await sequence();
+    const gid = `failover:${cluster}.${number + 1}`;
     const accept = (turn: { sequence: number; epoch: number }) =>
       api.dependencies.runs.accept({
         input: {
-          ...{ gid: `failover:${cluster}.${number + 1}`, tenant: cluster, flow: 'failover' },
+          ...{ gid, tenant: cluster, flow: 'failover' },
           ...{ deadlineAt: Date.now() + 60_000, undoBudgetMs: 1 },
         },
         requester: ['alice'],
@@ -264,7 +265,7 @@ describe('a planned switch of regions', () => {
     expect(await written()).toEqual(before);
     await hubSays(`state = 'degraded', holder_gid = NULL`);
     expect(await accept({ sequence: number, epoch: 7 })).toEqual({
-      ...{ kind: 'accepted', sentAt: null }, // It is marked as sent when it is sent.
+      ...{ kind: 'accepted', owner: gid, sentAt: null }, // It is marked as sent when it is sent.
     });
   });
 
