@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-import { stepKeyOf } from '../../contracts/engine/ids';
+import { isBatchId } from '../../contracts/engine/batches';
+import { stepKeyOf, type Gid } from '../../contracts/engine/ids';
 import { amountText, type AmountAtRisk } from '../../contracts/engine/money';
 import { activityTypeOf } from '../../contracts/engine/definition';
 import { bookingText, isUnbooked, type KeptResolution } from '../../contracts/engine/resolutions';
@@ -120,14 +121,32 @@ export async function explain(
     return reader.readsTexts ? withTexts(explanation, run, temporal) : explanation;
   }
   if (run.state === 'accepted') return explanationOfRow(run); // No run yet that could be asked.
+  // A transaction that has just left its batch goes on under its gid.
+  for (const owner of new Set([run.owner, run.gid])) {
+    const told = await toldBy(owner, run.gid, temporal);
+    if (told) return explanationOfRun(run, told.timeline, told.pending, reader);
+  }
+  return explanationOfRow(run);
+}
+
+interface ToldByOwner {
+  readonly timeline: Timeline;
+  readonly pending: readonly PendingCall[];
+}
+
+/** @returns undefined: this workflow does not carry the transaction. */
+async function toldBy(
+  owner: string,
+  gid: Gid,
+  temporal: Pick<Temporal, 'timeline' | 'pendingCalls'>,
+): Promise<ToldByOwner | undefined> {
   const [told, asked] = await Promise.allSettled([
-    temporal.timeline(run.gid),
-    temporal.pendingCalls(run.gid),
+    temporal.timeline(gid, owner),
+    temporal.pendingCalls(owner),
   ]);
   if (asked.status === 'rejected') throw asked.reason;
   if (told.status === 'rejected') throw noWorkerAnswers(told.reason);
-  const [timeline, pending] = [told.value, asked.value];
-  return timeline ? explanationOfRun(run, timeline, pending, reader) : explanationOfRow(run);
+  return told.value && { timeline: told.value, pending: asked.value };
 }
 
 /** Temporal has answered about the run. Its timeline comes from a worker. */
@@ -139,13 +158,16 @@ const noWorkerAnswers = (cause: unknown): unknown =>
       })
     : cause;
 
-/** What was said is no part of an ending: Temporal has it, for as long as it remembers the run. */
+/**
+ * What was said is no part of an ending: Temporal has it, for as long as it remembers the run. The result of a batch has
+ * no steps.
+ */
 async function withTexts(
   explanation: Explanation,
-  { gid }: RunRow,
+  { gid, owner }: RunRow,
   temporal: Pick<Temporal, 'closedSteps'>,
 ): Promise<Explanation> {
-  if (!explanation.steps.some(hasFailed)) return explanation;
+  if (isBatchId(owner) || !explanation.steps.some(hasFailed)) return explanation;
   const closed = await temporal.closedSteps(gid).catch(() => undefined);
   const said = new Map(closed?.map((step) => [step.name, step]));
   const steps = explanation.steps.map((step) => {
@@ -337,7 +359,8 @@ function attemptsOf(
   if (!pending) return told;
   const { activity, attempt } = pending;
   const before = told.find((one) => one.activity === activity);
-  const count = before?.count === null ? null : (before?.count ?? 0) + attempt;
+  const isCounted = before?.count !== null && attempt !== null;
+  const count = isCounted ? (before?.count ?? 0) + attempt : null;
   const failed = pending.lastFailure ?? { type: before?.lastFailure, text: before?.text };
   const now = {
     activity,

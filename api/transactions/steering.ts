@@ -41,7 +41,10 @@ export type Decided =
   | { readonly kind: 'waits'; readonly approval: ApprovalRow };
 
 type Rows = Pick<RunsStore, 'find' | 'cancelUnsent'>;
-type Updates = Pick<Temporal, 'cancel' | 'resolve' | 'wasDecided' | 'park' | 'review' | 'timeline'>;
+type Updates = Pick<
+  Temporal,
+  'cancel' | 'resolve' | 'wasDecided' | 'park' | 'review' | 'timeline' | 'eject'
+>;
 
 /**
  * What callers and operators may ask of a transaction, by the state of its row (docs/architecture.md, steering). The
@@ -85,20 +88,27 @@ export function createSteering({
     });
   }
 
+  /**
+   * Makes the transaction leave its batch: only a workflow under the own gid takes updates.
+   * @returns the row as it is then. It may still be in its batch, and it may have ended there.
+   */
+  async function leaveBatch(run: RunRow, steer: Steer): Promise<RunRow> {
+    await temporal.eject(run.owner, { gid: run.gid, actor: { subject: steer.subject } });
+    return find(steer);
+  }
+
   /** Undo before the pivot. @returns the row afterwards: `compensated` where nothing had run. */
   async function cancel(steer: Steer, note: string | null): Promise<RunRow> {
-    const run = await find(steer);
-    if (run.state === 'completed') throw new Problem('already_ended', { gid: run.gid });
-    if (run.state === 'compensated' || run.state === 'undoing') return run;
-    if (run.state === 'accepted') {
-      const isCancelled = run.startSentAt === null && (await cancelUnsent(run, steer));
-      if (!isCancelled) throw new Problem('ask_again', { gid: run.gid, retryAfterSeconds: 1 });
+    const found = await find(steer);
+    if (found.state === 'accepted') {
+      const isCancelled = found.startSentAt === null && (await cancelUnsent(found, steer));
+      if (!isCancelled) throw askAgain(found);
       return find(steer);
     }
-    if (run.pivotPassed) throw new Problem('past_pivot', { gid: run.gid });
-    if (run.state === 'parked') return run; // On the undo way already.
-    if (run.lane === 'batch')
-      throw new Problem('ask_again', { gid: run.gid, retryAfterSeconds: 1 });
+    if (isBeingUndone(found)) return found;
+    const run = found.lane === 'batch' ? await leaveBatch(found, steer) : found;
+    if (isBeingUndone(run)) return run;
+    demandOwnWorkflow(run);
     await temporal.cancel(run.gid, { actor: { subject: steer.subject }, note }, 'cancel');
     return find(steer);
   }
@@ -109,6 +119,7 @@ export function createSteering({
     if (isEnding(run.state)) throw new Problem('already_ended', { gid: run.gid });
     expectVersion(run, steer.version);
     if (run.state !== 'parked') throw new Problem('not_parked', { gid: run.gid });
+    demandOwnWorkflow(run);
     const step = steer.step ?? run.step;
     if (step === null) throw new Problem('not_parked', { gid: run.gid });
     const { gid, version, atRisk } = run;
@@ -136,7 +147,7 @@ export function createSteering({
   /** Two persons are asked for nothing that the run would refuse. @throws Problem `decision_not_offered`. */
   async function demandOffered({ gid }: RunRow, step: string, decision: Decision): Promise<void> {
     const told = await temporal.timeline(gid);
-    if (!told) throw new Problem('ask_again', { gid, retryAfterSeconds: 1 });
+    if (!told) throw askAgain({ gid });
     if (told.parked.length === 0) throw new Problem('not_parked', { gid });
     const detail = whyNotOffered(told.parked, { step, decision });
     if (detail !== undefined) throw new Problem('decision_not_offered', { gid, detail });
@@ -157,6 +168,7 @@ export function createSteering({
       if (await temporal.wasDecided(gid, updateId)) return;
       throw new Problem('state_changed', { gid, detail: `The version is ${run.version} now.` });
     }
+    demandOwnWorkflow(run);
     const consent = { kind: 'approved', by: approvedBy, approval: id } as const;
     const actor = { subject: askedBy };
     await temporal.resolve(gid, { step, decision, evidence, actor, consent }, updateId);
@@ -164,18 +176,22 @@ export function createSteering({
 
   /** Parks a stuck step, so that it can be decided by hand. */
   async function park(steer: Steer, step: string | undefined, note: string): Promise<RunRow> {
-    const run = await find(steer);
-    if (isEnding(run.state)) throw new Problem('already_ended', { gid: run.gid });
-    const isMoving = run.state === 'running' || run.state === 'undoing';
+    const found = await find(steer);
+    demandMoving(found);
+    const wasInBatch = found.lane === 'batch';
+    const run = wasInBatch ? await leaveBatch(found, steer) : found;
+    demandMoving(run);
+    demandOwnWorkflow(run);
     // The row names the step of its last move; the run knows the one that it is at.
-    const atNow = isMoving && step === undefined ? await temporal.timeline(run.gid) : undefined;
+    const atNow = step === undefined ? await temporal.timeline(run.gid) : undefined;
     const stuckAt = step ?? atNow?.step ?? run.step;
-    if (!isMoving || !stuckAt) throw new Problem('state_changed', { gid: run.gid });
-    await temporal.park(
-      run.gid,
-      { step: stuckAt, note, actor: { subject: steer.subject } },
-      `park/${run.version}/${stuckAt}`,
-    );
+    if (!stuckAt) throw wasInBatch ? askAgain(run) : new Problem('state_changed', { gid: run.gid });
+    const request = { step: stuckAt, note, actor: { subject: steer.subject } };
+    await temporal
+      .park(run.gid, request, `park/${run.version}/${stuckAt}`)
+      .catch((error: unknown) => {
+        throw wasInBatch && isNotStuck(error) ? askAgain(run) : error;
+      });
     return find(steer);
   }
 
@@ -195,7 +211,8 @@ export function createSteering({
       const detail = whyNotAnother(steer.people, run.requester, 'This payment was started');
       throw new Problem('second_person_required', { gid: run.gid, detail });
     }
-    if (run.state === 'accepted')
+    const isInBatch = run.state === 'running' && run.lane === 'batch'; // A review makes it leave.
+    if (run.state === 'accepted' || isInBatch)
       throw new Problem('not_yet', { gid: run.gid, retryAfterSeconds: 1 });
     const updateId = `review/${decision}/${key}`;
     if (run.state !== 'running') {
@@ -212,6 +229,32 @@ export function createSteering({
   return { cancel, decide, decideApproved, park, review };
 }
 export type Steering = ReturnType<typeof createSteering>;
+
+const askAgain = ({ gid }: Pick<RunRow, 'gid'>): Problem =>
+  new Problem('ask_again', { gid, retryAfterSeconds: 1 });
+
+/** A batch takes no update for one of its transactions, and parks none. @throws Problem `ask_again`. */
+function demandOwnWorkflow(run: RunRow): void {
+  if (run.lane === 'batch') throw askAgain(run);
+}
+
+/** @returns true: a cancel has nothing to add. @throws Problem `already_ended` or `past_pivot`. */
+function isBeingUndone({ gid, state, pivotPassed }: RunRow): boolean {
+  if (state === 'completed') throw new Problem('already_ended', { gid });
+  if (state === 'compensated' || state === 'undoing') return true;
+  if (pivotPassed) throw new Problem('past_pivot', { gid });
+  return state === 'parked'; // On the undo way already.
+}
+
+/** @throws Problem `already_ended` or `state_changed`. */
+function demandMoving({ gid, state }: RunRow): void {
+  if (isEnding(state)) throw new Problem('already_ended', { gid });
+  if (state !== 'running' && state !== 'undoing') throw new Problem('state_changed', { gid });
+}
+
+/** A run that has just been started has not failed at the step yet. */
+const isNotStuck = (error: unknown): boolean =>
+  error instanceof Problem && error.code === 'state_changed';
 
 function expectVersion(run: RunRow, version: number | undefined): void {
   if (version === undefined || version === run.version) return;

@@ -11,7 +11,14 @@ import {
 import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
 
 import { application } from '../../contracts/engine/application';
-import { flowOfBatchId, type BatchInput } from '../../contracts/engine/batches';
+import {
+  ejectItemUpdate,
+  flowOfBatchId,
+  isBatchId,
+  itemTimelineQuery,
+  type BatchInput,
+  type EjectItem,
+} from '../../contracts/engine/batches';
 import { failureTypeOf, isFailureType } from '../../contracts/engine/failures';
 import { partsOfGid, type Flow, type Gid, type Tenant } from '../../contracts/engine/ids';
 import { searchAttributes } from '../../contracts/engine/search-attributes';
@@ -38,8 +45,8 @@ import { dependencyUnavailable, Problem, type ProblemCode } from '../http/errors
 export interface PendingCall {
   /** `<participant>.<activity>`, as registered. */
   readonly activity: string;
-  /** Number of the attempt, from 1. */
-  readonly attempt: number;
+  /** Number of the attempt, from 1. `null`: a batch makes several such calls, and nobody can tell whose is whose. */
+  readonly attempt: number | null;
   readonly lastFailure: CallFailure | null;
 }
 
@@ -81,8 +88,15 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
     }
   }
 
-  const timelineOf = (gid: Gid): Promise<Timeline | undefined> =>
-    ask(() => bounded(() => client.workflow.getHandle(gid).query(timelineQuery)));
+  async function timelineOf(gid: Gid, owner: string = gid): Promise<Timeline | undefined> {
+    const handle = client.workflow.getHandle(owner);
+    const told = await ask(() =>
+      bounded(() =>
+        isBatchId(owner) ? handle.query(itemTimelineQuery, gid) : handle.query(timelineQuery),
+      ),
+    );
+    return told ?? undefined;
+  }
 
   /** A used workflow id is that of an earlier start, whose answer was lost. */
   async function startOnce(
@@ -170,17 +184,41 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
         handle.executeUpdate(reviewTransactionUpdate, { args: [decision], updateId }),
       ),
 
-    /** The run's own explanation. @returns undefined: Temporal knows no such run, or has forgotten it. */
+    /**
+     * Makes a transaction leave its batch, if the batch still carries it. Safe to repeat: the batch takes it once. Only
+     * the row tells whether it has left, so the caller reads it again.
+     */
+    async eject(batch: string, request: EjectItem): Promise<void> {
+      try {
+        await update(batch, (handle) =>
+          handle.executeUpdate(ejectItemUpdate, {
+            args: [request],
+            updateId: `eject/${request.gid}`,
+          }),
+        );
+      } catch (error) {
+        if (!(error instanceof Problem) || !rowTells.includes(error.code)) throw error;
+      }
+    },
+
+    /**
+     * The run's own explanation.
+     *
+     * @param owner workflow that is asked; left out: the one under the gid.
+     * @returns undefined: Temporal knows no such run, or has forgotten it, or the batch does not carry the transaction.
+     */
     timeline: timelineOf,
 
-    /** Calls that are being tried now; none for a closed run. */
-    async pendingCalls(gid: Gid): Promise<readonly PendingCall[]> {
-      const about = await ask(() => bounded(() => client.workflow.getHandle(gid).describe()));
-      return (about?.raw.pendingActivities ?? []).map((activity) => ({
-        activity: activity.activityType?.name ?? '',
-        attempt: activity.attempt ?? 1,
-        lastFailure: activity.lastFailure ? callFailureOf(activity.lastFailure) : null,
-      }));
+    /**
+     * Calls that are being tried now; none for a closed run. A batch shows one of each activity: Temporal does not tell
+     * for which transactions it is made.
+     *
+     * @param owner a gid, or the id of a batch.
+     */
+    async pendingCalls(owner: string): Promise<readonly PendingCall[]> {
+      const about = await ask(() => bounded(() => client.workflow.getHandle(owner).describe()));
+      const calls = (about?.raw.pendingActivities ?? []).map(pendingCallOf);
+      return isBatchId(owner) ? oneOfEach(calls) : calls;
     },
 
     /**
@@ -219,6 +257,23 @@ export type Temporal = ReturnType<typeof createTemporal>;
 type PendingActivity = NonNullable<
   WorkflowExecutionDescription['raw']['pendingActivities']
 >[number];
+
+const pendingCallOf = ({ activityType, attempt, lastFailure }: PendingActivity): PendingCall => ({
+  activity: activityType?.name ?? '',
+  attempt: attempt ?? 1,
+  lastFailure: lastFailure ? callFailureOf(lastFailure) : null,
+});
+
+/** Shows of several calls the one that has failed, if one has: it is what an operator looks for. */
+function oneOfEach(calls: readonly PendingCall[]): readonly PendingCall[] {
+  const shown = new Map<string, PendingCall>();
+  for (const call of calls) {
+    const other = shown.get(call.activity);
+    const { lastFailure } = other?.lastFailure ? other : call;
+    shown.set(call.activity, other ? { ...call, attempt: null, lastFailure } : call);
+  }
+  return [...shown.values()];
+}
 
 function callFailureOf({
   message,
@@ -287,7 +342,11 @@ const codesOfRefusals: Readonly<Record<string, ProblemCode>> = {
   NotInReview: 'state_changed',
   StateChanged: 'state_changed',
   BadDecision: 'decision_not_offered',
+  NotInBatch: 'ask_again',
 };
+
+/** Answers to an ejection after which the row tells what has become of the transaction. */
+const rowTells: readonly ProblemCode[] = ['ask_again', 'outcome_unknown'];
 
 /** The answer of the run to a decision that it refused. */
 function sentenceOf(error: unknown): string | undefined {

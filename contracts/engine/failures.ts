@@ -35,6 +35,7 @@ export const messageFailures = [
   'BadDecision',
   'NotInReview',
   'StateChanged',
+  'NotInBatch',
 ] as const;
 
 /** All names of the engine's own failures. No refusal may have one of these names. */

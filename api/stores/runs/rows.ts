@@ -20,6 +20,8 @@ export interface RunRow {
   readonly reason: string | null;
   readonly pivotPassed: boolean;
   readonly lane: 'single' | 'batch';
+  /** Workflow id of the run that coordinates it: its gid, or a batch. */
+  readonly owner: string;
   readonly region: string;
   readonly epoch: number;
   readonly version: number;
@@ -50,7 +52,7 @@ export interface RunGlance {
 
 const glanceColumns = 'gid, state, early_status AS early';
 /** Columns of a `RawRow`, without its ending. */
-export const listColumns = `gid, tenant, flow, state, step, reason, pivot_passed AS pivotPassed, lane, region, epoch, version,
+export const listColumns = `gid, tenant, flow, state, step, reason, pivot_passed AS pivotPassed, lane, owner, region, epoch, version,
   accepted_at AS acceptedAt, deadline_at AS deadlineAt, ended_at AS endedAt,
   TIMESTAMPDIFF(MICROSECOND, stuck_since, UTC_TIMESTAMP(3)) DIV 1000 AS stuckSinceMs,
   start_sent_at AS startSentAt, start_confirmed_at AS startConfirmedAt, at_risk AS atRisk,

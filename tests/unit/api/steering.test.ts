@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { createSteering, type Decide } from '../../../api/transactions/steering';
+import { Problem } from '../../../api/http/errors';
 import type { RunRow } from '../../../api/stores/runs/rows';
 import { thresholdsSchema } from '../../../api/approvals/two-persons';
 import { decisions, type Decision } from '../../../contracts/engine/transaction';
@@ -26,6 +27,7 @@ function steeringOver(
     runs: { find: () => Promise.resolve(run), cancelUnsent: () => Promise.resolve(true) },
     temporal: {
       cancel: update,
+      eject: () => Promise.resolve(),
       resolve: update,
       park: update,
       review: update,
@@ -82,7 +84,7 @@ const table: readonly (readonly [
   [
     'running in a batch',
     { state: 'running', lane: 'batch' },
-    { cancel: 'ask_again', retry: 'not_parked', park: 'taken' },
+    { cancel: 'ask_again', retry: 'not_parked', park: 'ask_again' },
   ],
   [
     'running after the pivot',
@@ -322,6 +324,94 @@ describe('steering by the state of a transaction', () => {
   });
 });
 
+describe('steering a transaction of a batch', () => {
+  const batch = 'batch/order/1';
+  const inBatch = (more: Partial<RunRow> = {}) =>
+    aRun({ lane: 'batch', owner: batch, step: 'releaseStock', ...more });
+
+  /** @param after the row once the batch was asked. */
+  function steeringAround(
+    before: RunRow,
+    after: RunRow,
+    park: () => Promise<void> = () => Promise.resolve(),
+  ) {
+    const asked: string[] = [];
+    const ask =
+      (what: string, work = () => Promise.resolve()) =>
+      (workflowId: string) => {
+        asked.push(`${what} ${workflowId}`);
+        return work();
+      };
+    const steering = createSteering({
+      thresholds: thresholdsSchema.parse({}),
+      now: Date.now,
+      runs: {
+        find: () => Promise.resolve(asked.length === 0 ? before : after),
+        cancelUnsent: () => Promise.resolve(false),
+      },
+      temporal: {
+        ...{ eject: ask('eject'), cancel: ask('cancel'), park: ask('park', park) },
+        ...{ resolve: ask('resolve'), review: ask('review') },
+        timeline: () => Promise.resolve(aTimeline({})),
+        wasDecided: () => Promise.resolve(false),
+      },
+    });
+    return { asked, steering };
+  }
+  const { gid } = steer;
+  const left = ['eject batch/order/1', `cancel ${gid}`];
+
+  it.each([
+    ['goes on alone', aRun(), 'taken', left],
+    ['is in its batch still', inBatch(), 'ask_again', left.slice(0, 1)],
+    ['was decided meanwhile', inBatch({ pivotPassed: true }), 'past_pivot', left.slice(0, 1)],
+    ['has ended there', inBatch({ state: 'completed' }), 'already_ended', left.slice(0, 1)],
+    ['was undone there', inBatch({ state: 'compensated' }), 'taken', left.slice(0, 1)],
+  ])('cancels it where it runs, once it has left: it %s', async (_, after, answer, calls) => {
+    const { asked, steering } = steeringAround(inBatch(), after);
+    expect(await codeOf(steering.cancel(steer, null))).toBe(answer);
+    expect(asked).toEqual(calls);
+  });
+
+  it('makes nothing leave that a cancel would not change', async () => {
+    for (const more of [
+      { pivotPassed: true },
+      { state: 'undoing' },
+      { state: 'accepted' },
+    ] as const) {
+      const { asked, steering } = steeringAround(inBatch(more), aRun());
+      await codeOf(steering.cancel(steer, null));
+      expect(asked).toEqual([]);
+    }
+  });
+
+  it('parks a step where it runs, and asks to come again while it has not failed there', async () => {
+    const after = aRun({ step: 'releaseStock' });
+    const parked = steeringAround(inBatch(), after);
+    expect(await codeOf(parked.steering.park(steer, undefined, 'Stuck.'))).toBe('taken');
+    expect(parked.asked).toEqual(['eject batch/order/1', `park ${gid}`]);
+    const notStuck = () => Promise.reject(new Problem('state_changed'));
+    const early = steeringAround(inBatch(), after, notStuck);
+    expect(await codeOf(early.steering.park(steer, undefined, 'Stuck.'))).toBe('ask_again');
+    const alone = steeringAround(after, after, notStuck);
+    expect(await codeOf(alone.steering.park(steer, undefined, 'Stuck.'))).toBe('state_changed');
+    const inside = steeringAround(inBatch(), inBatch());
+    expect(await codeOf(inside.steering.park(steer, undefined, 'Stuck.'))).toBe('ask_again');
+  });
+
+  it('takes no decision and no review before its row says that it has left', async () => {
+    const parked = steeringAround(inBatch({ state: 'parked' }), aRun());
+    const retry = parked.steering.decide({ ...decide, decision: 'retry' }, () =>
+      Promise.reject(new Error('Nobody is asked.')),
+    );
+    expect(await codeOf(retry)).toBe('ask_again');
+    const running = steeringAround(inBatch({ flow: 'payment', requester: ['shop'] }), aRun());
+    const approve = { decision: 'approve', note: null } as const;
+    expect(await codeOf(running.steering.review(steer, approve, 'k'))).toBe('not_yet');
+    expect([parked.asked, running.asked]).toEqual([[], []]);
+  });
+});
+
 describe('a decision that a second person has approved', () => {
   const { action } = anApproval();
   if (action.kind !== 'decideStep') throw new Error('It is a decision.');
@@ -338,7 +428,7 @@ describe('a decision that a second person has approved', () => {
       now: Date.now,
       runs: { find: () => Promise.resolve(run), cancelUnsent: () => Promise.resolve(true) },
       temporal: {
-        ...{ cancel: nothing, park: nothing, review: nothing },
+        ...{ cancel: nothing, eject: nothing, park: nothing, review: nothing },
         timeline: () => Promise.resolve(undefined),
         wasDecided: () => Promise.resolve(wasDecided),
         resolve: (...args) => {

@@ -170,6 +170,51 @@ describe('GET /v1/transactions/:gid/explain', () => {
     });
   });
 
+  describe('of a transaction of a batch', () => {
+    const batch = 'batch/order/1';
+    const inBatch = aRun({ state: 'undoing', lane: 'batch', owner: batch });
+    /** Only this workflow carries the transaction. */
+    const carriedBy = (carrier: string): Partial<Temporal> => ({
+      timeline: (_, owner) => Promise.resolve(owner === carrier ? aTimeline() : undefined),
+      pendingCalls: (owner) =>
+        Promise.resolve([
+          { activity: 'accounts.releaseFunds', attempt: null, lastFailure: null },
+        ]).then((calls) => (owner === carrier ? calls : [])),
+    });
+    const explainWhere = (temporal: Partial<Temporal>, run = inBatch) =>
+      explain(() => Promise.resolve(undefined), run, undefined, {
+        temporal,
+        scopes: ['tx:read', 'ops:read'],
+      });
+
+    it.each([
+      ['its batch', batch],
+      ['its own workflow, where it has just left', inBatch.gid],
+    ])('comes from %s', async (_, carrier) => {
+      const answer = await explainWhere(carriedBy(carrier));
+      expect(answer.json()).toMatchObject({
+        source: 'run',
+        steps: [{ attempts: [{ activity: 'accounts.releaseFunds', count: null }] }],
+      });
+    });
+
+    it('comes from its row where neither carries it', async () => {
+      expect((await explainWhere(carriedBy('nobody'))).json()).toMatchObject({ source: 'row' });
+    });
+
+    it('comes from its ending once it has ended: the result of a batch has no steps', async () => {
+      const step = { name: 'holdFunds', state: 'unknown', failure: 'unknown', endedAt: null };
+      const steps = [{ ...step, startedAt: '2026-01-01T00:00:00.000Z' }];
+      const ended = anEndedRun(JSON.stringify({ reason: null, steps }), {
+        ...{ lane: 'batch', owner: batch },
+      });
+      const never = () => Promise.reject(new Error('Temporal was asked.'));
+      const asked = { timeline: never, pendingCalls: never, closedSteps: never };
+      const answer = await explainWhere(asked, ended);
+      expect(answer.json()).toMatchObject({ source: 'ending', steps: [{ text: null }] });
+    });
+  });
+
   it('is read from an ending that an older build wrote', async () => {
     const ended = anEndedRun(
       '{"gid":"x","outcome":"compensated","reason":null,"steps":[{"strange":1}]}',
