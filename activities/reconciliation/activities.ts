@@ -1,10 +1,10 @@
 import type { ReconciliationActivities } from '../../contracts/engine/reconciliation';
 import type { KeptSums } from '../../invariants/stored-sums';
-import type { Gid } from '../../contracts/engine/ids';
 import { poolOfParticipant, type FencedDatabases } from '../fence/databases';
 import { differingBooks, noteBooks } from './books';
 import { closeUnseen, recordFindings } from './findings-store';
-import { claimStarts, openRunsBehind } from './open-runs';
+import { openRunsBehind } from './open-runs';
+import { claimStarts, isCarried, type IsAlive } from './owners';
 import { unbookedSteps } from './unbooked-steps';
 import { judgeReservations } from './reservations';
 
@@ -12,15 +12,15 @@ export interface ReconciliationDependencies {
   readonly databases: FencedDatabases;
   /** By participant. One that is not named has none. */
   readonly storedSums: Readonly<Record<string, KeptSums>>;
-  /** Whether Temporal has an open run of this transaction. */
-  readonly isRunning: (gid: Gid) => Promise<boolean>;
+  /** Asks Temporal. */
+  readonly isAlive: IsAlive;
 }
 
 /** Register them as `reconciliation.<name>`. The participants' own activities do the repairs. */
 export function createReconciliationActivities({
   databases,
   storedSums,
-  isRunning,
+  isAlive,
 }: ReconciliationDependencies): ReconciliationActivities {
   const { accord } = databases;
   return {
@@ -36,8 +36,8 @@ export function createReconciliationActivities({
       judgeReservations(accord, poolOfParticipant(databases, page.participant), page),
     openRuns: (page) => openRunsBehind(accord, page),
     unbookedSteps: (page) => unbookedSteps(accord, page),
-    claimStarts: ({ gids }) => claimStarts(accord, unhurried(), gids),
-    isRunning,
+    claimStarts: ({ gids }) => claimStarts(accord, unhurried(), gids, isAlive),
+    isRunning: (gid) => isCarried(accord, gid, isAlive),
     async differingBooks(page) {
       const sums = storedSums[page.participant];
       if (!sums) return { findings: [], seen: null, next: null };

@@ -8,7 +8,7 @@ import {
   type OpenRun,
 } from '../../contracts/engine/reconciliation';
 import { inputOfNextRun } from '../fence/accepted-runs';
-import { inSqlTransaction, type Budget, type SqlPool } from '../fence/sql-transaction';
+import type { SqlPool } from '../fence/sql-transaction';
 
 interface OpenRow {
   readonly gid: Gid;
@@ -49,7 +49,7 @@ export async function openRunsBehind(
                       < UTC_TIMESTAMP(3) - INTERVAL IF(state = 'parked'
                         OR (early_status = 'review' AND deadline_at > UTC_TIMESTAMP(3)), ?, ?) SECOND AS is_idle
                FROM runs FORCE INDEX (open_runs)
-               WHERE ended_at IS NULL AND lane = 'single' AND gid > ? AND gid <= ?) open_rows
+               WHERE ended_at IS NULL AND gid > ? AND gid <= ?) open_rows
        WHERE is_idle OR (is_overdue AND start_confirmed_at IS NOT NULL)
        ORDER BY gid LIMIT ?`,
     [overdue, waiting, idle, after ?? '', last ?? highestGid, rows],
@@ -74,30 +74,6 @@ async function lastLookedAt(accord: SqlPool, after: Gid | null): Promise<Gid | n
   );
   return row?.gid ?? null;
 }
-
-/**
- * Compare-and-set against a cancel of an unsent row. The cancel needs a row without the mark, this one a row without an
- * ending. So only one of them succeeds.
- */
-export const claimStarts = (
-  accord: SqlPool,
-  budget: Budget,
-  gids: readonly Gid[],
-): Promise<readonly Gid[]> =>
-  inSqlTransaction(accord, budget, async (sql) => {
-    if (gids.length === 0) return [];
-    const open = await sql.select<{ readonly gid: Gid }>(
-      `SELECT gid FROM runs FORCE INDEX (PRIMARY) WHERE gid IN (?) AND ended_at IS NULL ORDER BY gid FOR UPDATE`,
-      [gids],
-    );
-    const claimed = open.map(({ gid }) => gid);
-    if (claimed.length === 0) return [];
-    await sql.change(
-      'UPDATE runs FORCE INDEX (PRIMARY) SET start_sent_at = UTC_TIMESTAMP(3) WHERE gid IN (?)',
-      [claimed],
-    );
-    return claimed;
-  });
 
 /**
  * Switches that hold the row of a cluster. Until they have ended, its regions do not move, and starts are refused.

@@ -142,13 +142,17 @@ export interface ReconciliationActivities {
   }): Promise<{ readonly findings: readonly Finding[]; readonly next: Gid | null }>;
   /**
    * Marks open rows as sent, before their runs are started. From then on a cancel goes to the run, and no longer ends
-   * the row by itself. Safe to repeat.
+   * the row by itself. The row of a batch that is lost becomes one of a single transaction, by compare-and-set of its
+   * owner. Safe to repeat.
    *
    * @param gids at most a page.
-   * @returns the gids that are still open. No other one may be started.
+   * @returns the gids that are still open, and that no running batch carries. No other one may be started.
    */
   claimStarts(request: { readonly gids: readonly Gid[] }): Promise<readonly Gid[]>;
-  /** Whether Temporal has an open run. Only a dry run needs this: a start finds it out by itself, and up to date. */
+  /**
+   * Whether nothing is lost: the owner of the row runs, or the row has ended. Only a run that starts nothing needs this:
+   * a claim and a start find it out by themselves, and up to date.
+   */
   isRunning(gid: Gid): Promise<boolean>;
   /**
    * One page of accounts, stock and coupons whose sums differ from their rows. It checks known findings, keys that

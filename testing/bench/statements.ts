@@ -13,7 +13,8 @@ import {
 import { keptAccountSums } from '../../invariants/shop/account-sums';
 import { differingBooks } from '../../activities/reconciliation/books';
 import { closeUnseen, recordFindings } from '../../activities/reconciliation/findings-store';
-import { claimStarts, openRunsBehind } from '../../activities/reconciliation/open-runs';
+import { openRunsBehind } from '../../activities/reconciliation/open-runs';
+import { claimStarts } from '../../activities/reconciliation/owners';
 import { judgeReservations } from '../../activities/reconciliation/reservations';
 import { settlementsDue } from '../../activities/accounts/scheduled-settlements';
 import { unbookedSteps } from '../../activities/reconciliation/unbooked-steps';
@@ -259,6 +260,7 @@ async function probesOf(
           accord,
           budget(),
           found.map(({ gid }) => gid),
+          () => Promise.resolve(false),
         );
       },
     },

@@ -18,7 +18,7 @@ import type { Keyed } from '../../contracts/engine/verdict';
 import { partsOfStepKey } from '../../contracts/engine/ids';
 import { activityTypeOf } from '../../contracts/engine/definition';
 import { currentDelivery } from './delivery-context';
-import { isRunning } from './run-liveness';
+import { isAlive } from './run-liveness';
 import type { TransactionMetrics } from './metrics';
 import type { JobActivities } from './services';
 
@@ -63,10 +63,7 @@ export function createActivities(dependencies: ActivityDependencies) {
       fenceOf(poolOfParticipant(databases, participant)),
     ),
     ...named('accord', waking(runs, wake)),
-    ...named(
-      'reconciliation',
-      createReconciliationActivities({ databases, storedSums, isRunning }),
-    ),
+    ...named('reconciliation', createReconciliationActivities({ databases, storedSums, isAlive })),
     ...named('retention', createRetentionActivities({ databases, keepMs: fenceKeepMs })),
     ...createLockActivities({
       locks,

@@ -39,7 +39,7 @@ describe('an open row', () => {
     jobs = createReconciliationActivities({
       databases: { accord, inventory: accord, accounts: accord, coupons: accord, orders: accord },
       storedSums: {},
-      isRunning: () => Promise.resolve(false),
+      isAlive: () => Promise.resolve(false),
     });
     settleDay = createSettleDay({
       accounts: accord,
