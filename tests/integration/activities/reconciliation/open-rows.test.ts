@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Connection } from 'mysql2/promise';
 
 import { createSettleDay } from '../../../../activities/accounts/scheduled-settlements';
 import { acceptJobTransaction } from '../../../../activities/fence/accepted-runs';
 import { createReconciliationActivities } from '../../../../activities/reconciliation/activities';
+import type { IsAlive } from '../../../../activities/reconciliation/owners';
 import { createDatabase, databaseLimits } from '../../../../api/stores/database';
 import { createRunsStore, type RunsStore } from '../../../../api/stores/runs-store';
 import type { ReconciliationActivities } from '../../../../contracts/engine/reconciliation';
@@ -27,6 +28,7 @@ describe('an open row', () => {
   let api: RunsStore;
   let jobs: ReconciliationActivities;
   let settleDay: SettleDayActivities;
+  let isAlive: IsAlive = () => Promise.resolve(false);
   beforeAll(async () => {
     own = await ownDatabases(['accord']);
     apiPool = openSessions({
@@ -39,7 +41,7 @@ describe('an open row', () => {
     jobs = createReconciliationActivities({
       databases: { accord, inventory: accord, accounts: accord, coupons: accord, orders: accord },
       storedSums: {},
-      isAlive: () => Promise.resolve(false),
+      isAlive: (row) => isAlive(row),
     });
     settleDay = createSettleDay({
       accounts: accord,
@@ -62,6 +64,19 @@ describe('an open row', () => {
       [gid, tenant, reference, JSON.stringify(input), gid],
     );
     return gid;
+  };
+  const inBatch = async (reference: string, batch: string): Promise<string> => {
+    const gid = await accepted(reference);
+    await admin.query(
+      `UPDATE runs SET owner = ?, lane = 'batch', state = 'running', start_sent_at = accepted_at,
+         start_confirmed_at = accepted_at WHERE gid = ?`,
+      [batch, gid],
+    );
+    return gid;
+  };
+  const ownerOf = async (gid: string): Promise<unknown> => {
+    const [rows] = await admin.query('SELECT owner, lane, version FROM runs WHERE gid = ?', [gid]);
+    return (rows as { owner: Buffer }[]).map((row) => ({ ...row, owner: row.owner.toString() }));
   };
   const cancelled = (gid: string): Promise<boolean> =>
     api.cancelUnsent(gid, tenant, new Date(), { gid, outcome: 'compensated' });
@@ -93,6 +108,52 @@ describe('an open row', () => {
       ]);
       expect(claimed).toEqual(wasCancelled ? [] : [gid]);
     }
+  });
+
+  describe('of a batch', () => {
+    const batch = 'batch/order/1';
+    afterEach(() => {
+      isAlive = () => Promise.resolve(false);
+    });
+
+    it('is on a page, and becomes one of a single transaction where its batch has ended', async () => {
+      const gid = await inBatch('B-1', batch);
+      const { runs } = await jobs.openRuns({ after: 'order:acme.B', rows: 1 });
+      expect(runs.map((run) => run.gid)).toEqual([gid]);
+      expect(await jobs.isRunning(gid)).toBe(false);
+      expect(await jobs.claimStarts({ gids: [gid] })).toEqual([gid]);
+      expect(await ownerOf(gid)).toEqual([{ owner: gid, lane: 'single', version: 2 }]);
+      expect(await jobs.claimStarts({ gids: [gid] })).toEqual([gid]);
+      expect(await ownerOf(gid)).toEqual([{ owner: gid, lane: 'single', version: 2 }]);
+    });
+
+    it('stays where its batch carries it, whatever becomes of the others', async () => {
+      const [carried, lost] = [await inBatch('B-2', batch), await inBatch('B-3', batch)];
+      isAlive = ({ gid, owner }) => Promise.resolve(owner === batch && gid === carried);
+      expect(await jobs.isRunning(carried)).toBe(true);
+      expect(await jobs.claimStarts({ gids: [carried, lost] })).toEqual([lost]);
+      expect(await ownerOf(carried)).toEqual([{ owner: batch, lane: 'batch', version: 1 }]);
+    });
+
+    it('is not claimed once its owner has changed since the batch was asked', async () => {
+      const gid = await inBatch('B-4', batch);
+      isAlive = async () => {
+        await admin.query("UPDATE runs SET owner = 'batch/order/2' WHERE gid = ?", [gid]);
+        return false;
+      };
+      expect(await jobs.claimStarts({ gids: [gid] })).toEqual([]);
+      expect(await ownerOf(gid)).toEqual([{ owner: 'batch/order/2', lane: 'batch', version: 1 }]);
+    });
+
+    it('that has ended is nothing to start', async () => {
+      const gid = await inBatch('B-5', batch);
+      await admin.query(
+        "UPDATE runs SET state = 'completed', ending = '{}', ended_at = UTC_TIMESTAMP(3) WHERE gid = ?",
+        [gid],
+      );
+      expect(await jobs.isRunning(gid)).toBe(true);
+      expect(await jobs.claimStarts({ gids: [gid] })).toEqual([]);
+    });
   });
 
   it("of a switch that has begun is recovered with time to act by MySQL's clock, and one that has not with none", async () => {

@@ -11,6 +11,7 @@ import { createEpochSource } from '../../../../activities/fence/epoch';
 import { createLockStore } from '../../../../activities/locks/lock-store';
 import { openRedis } from '../../../../runtime/redis';
 import { createStuckMarks } from '../../../../activities/runs/stuck-marks';
+import { batchIdOf, itemTimelineQuery } from '../../../../contracts/engine/batches';
 import type { OrderSagaInput } from '../../../../contracts/flows/order';
 import type { ReconcileInput, ReconcileReport } from '../../../../contracts/engine/reconciliation';
 import type {
@@ -27,6 +28,7 @@ import { createActivities } from '../../../../workers/transactions/activities';
 import { createTransactionMetrics } from '../../../../workers/transactions/metrics';
 import { createTransactionWorker } from '../../../../workers/transactions/worker';
 import { ownDatabases } from '../../../support/databases';
+import { eventually } from '../../../support/eventually';
 import { holdAt } from '../../../support/fenced-accounts';
 import { testStack } from '../../../support/stack';
 import { anOrder } from '../../../workflows/support/builders';
@@ -289,6 +291,82 @@ describe('a round of reconciliation', () => {
     },
     60_000,
   );
+});
+
+describe('a transaction of a batch', () => {
+  /** The rows say for ten minutes that this batch carries them. */
+  async function plantBatch(inputs: readonly OrderSagaInput[]): Promise<string> {
+    const batch = batchIdOf('order', randomUUID());
+    for (const input of inputs) {
+      await plantRun(input);
+      await scene.sql('accord', "UPDATE runs SET owner = ?, lane = 'batch' WHERE gid = ?", [
+        batch,
+        input.gid,
+      ]);
+    }
+    return batch;
+  }
+  const ownerOf = async (gid: string) =>
+    (await scene.sql('accord', 'SELECT owner, lane, state FROM runs WHERE gid = ?', [gid]))[0];
+  const hangingHold = () => {
+    const hold = holdAt('afterCommit');
+    scene.armed.current = {
+      ...inertFaultPoints,
+      reach: async (at, point) => (at === 'accounts.holdFunds' ? hold.reach(at, point) : undefined),
+    };
+    return {
+      reached: hold.reached,
+      letGo: () => {
+        scene.armed.current = inertFaultPoints;
+        hold.release();
+      },
+    };
+  };
+
+  it('is left to its batch while that runs, and goes on alone once the batch is gone, once', async () => {
+    const inputs = [order(), order()];
+    const gids = inputs.map(({ gid }) => gid);
+    const batch = await plantBatch(inputs);
+    const hold = hangingHold();
+    const run = await scene.start('orderSaga', batch, { batch: inputs });
+    await hold.reached;
+    for (const gid of gids) await age(gid);
+    const alive = await scene.recover();
+    expect(gids.map((gid) => actionOn(alive, gid))).toEqual([undefined, undefined]);
+    expect(await ownerOf(gids[0] ?? '')).toMatchObject({ owner: batch, lane: 'batch' });
+    await run.terminate();
+    hold.letGo();
+    const found = await scene.recover(true);
+    expect(gids.map((gid) => actionOn(found, gid))).toEqual(['would_recover', 'would_recover']);
+    const recovered = await scene.recover();
+    expect(gids.map((gid) => actionOn(recovered, gid))).toEqual(['recovered', 'recovered']);
+    for (const gid of gids) {
+      const result: unknown = await scene.workflow.getHandle(gid).result();
+      expect(result).toMatchObject({ outcome: 'completed' });
+      expect(await ownerOf(gid)).toEqual({ owner: gid, lane: 'single', state: 'completed' });
+    }
+    const wrong = (await scene.violations()).filter(({ row }) =>
+      gids.some((gid) => 'gid' in row && row.gid === gid),
+    );
+    expect(wrong).toEqual([]);
+  }, 60_000);
+
+  it('goes on alone where the batch that its row names runs, and does not carry it', async () => {
+    const [carried, lost] = [order(), order()];
+    const batch = await plantBatch([carried, lost]);
+    const hold = hangingHold();
+    const run = await scene.start('orderSaga', batch, { batch: [carried] });
+    await hold.reached;
+    for (const { gid } of [carried, lost]) await age(gid);
+    // While a local call hangs the batch gives no answer.
+    await eventually(() => run.query(itemTimelineQuery, lost.gid).then((told) => told === null));
+    const { findings } = await scene.recover();
+    hold.letGo();
+    expect(findings).toMatchObject([{ gid: lost.gid, action: 'recovered' }]);
+    expect(await run.result()).toMatchObject({ completed: 1 });
+    const result: unknown = await scene.workflow.getHandle(lost.gid).result();
+    expect(result).toMatchObject({ outcome: 'completed' });
+  }, 60_000);
 });
 
 describe('the settlements of a day', () => {
