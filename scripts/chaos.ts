@@ -9,6 +9,8 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import type { FenceVerdict } from '../contracts/engine/verdict';
+import type { LaneMode } from '../api/transactions/lanes';
+import { laneOption } from './lane-option';
 import { conclude, jsonOption, reportTo, runCommandAndLeave, say, type JsonTarget } from './report';
 import { machineOf } from '../testing/bench/machine';
 import { build } from '../testing/environment/build';
@@ -42,6 +44,7 @@ interface Options {
   readonly clients: number;
   readonly only?: readonly FaultName[];
   readonly break?: BreakName;
+  readonly lane: LaneMode;
   readonly profile: Profile;
   readonly json?: JsonTarget;
 }
@@ -73,6 +76,7 @@ runCommandAndLeave(
         breakNames,
       ),
     )
+    .addOption(laneOption())
     .addOption(jsonOption())
     .addOption(
       new Option('-p, --profile <name>', 'profile of the servers, which are killed')
@@ -109,7 +113,7 @@ async function chaos(options: Options): Promise<void> {
 }
 
 async function proof(options: Options, stack: Stack, cleanups: Cleanup[]): Promise<ChaosReport> {
-  const { seed, minutes, workers, clients, only, profile, break: broken } = options;
+  const { seed, minutes, workers, clients, only, lane, profile, break: broken } = options;
   if (serversOf(profile).some((name) => !serverProcess(profile, name))) {
     throw new Error(
       'Chaos kills servers, so each must be a process of this checkout: unset addresses, stop Docker.',
@@ -138,7 +142,7 @@ async function proof(options: Options, stack: Stack, cleanups: Cleanup[]): Promi
   const observed = await runChaos({
     ...(broken ? { build: await brokenBuild(broken) } : { next: await nextBuild() }),
     ...(planted?.faults !== undefined && { faults: planted.faults }),
-    profile,
+    ...{ profile, lane },
     stack,
     random,
     plan,
@@ -196,8 +200,8 @@ async function proof(options: Options, stack: Stack, cleanups: Cleanup[]): Promi
   return report;
 }
 
-const commandOf = ({ seed, minutes, break: broken }: Options): string =>
-  `npm run chaos -- --seed ${seed} --minutes ${minutes}${broken ? ` --break ${broken}` : ''}`;
+const commandOf = ({ seed, minutes, lane, break: broken }: Options): string =>
+  `npm run chaos -- --seed ${seed} --minutes ${minutes} --lane ${lane}${broken ? ` --break ${broken}` : ''}`;
 
 function verdictsOf({ counters }: Observation): Readonly<Record<string, number>> {
   const words: readonly FenceVerdict[] = [

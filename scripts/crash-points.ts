@@ -4,6 +4,8 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 
+import type { LaneMode } from '../api/transactions/lanes';
+import { laneOption } from './lane-option';
 import { faultPoints, type FaultPoint } from '../runtime/faults/points';
 import {
   colors,
@@ -39,6 +41,7 @@ interface Options {
   readonly crash?: readonly Crash[];
   readonly json?: JsonTarget;
   readonly jobs: number;
+  readonly lane: LaneMode;
   readonly profile: Profile;
 }
 
@@ -52,13 +55,14 @@ async function crashPoints({
   crash,
   json,
   jobs,
+  lane,
   profile,
 }: Options): Promise<void> {
   reportTo(json);
   const [stack] = await Promise.all([bringUp(profile), build()]);
   const machine = await machineOf(profile);
   const report = await playCrashPoints({
-    stack,
+    ...{ stack, lane },
     ways: flow,
     only: {
       ...(activity && { activities: activity }),
@@ -167,6 +171,7 @@ runCommandAndLeave(
     .option('--point <names>', 'only these points', listOf(faultPoints))
     .option('--crash <names>', `only these crashes: ${crashes.join(', ')}`, listOf(crashes))
     .option('-j, --jobs <number>', 'worker processes', jobsOf, 2)
+    .addOption(laneOption())
     .addOption(jsonOption())
     .addOption(
       new Option('-p, --profile <name>', 'profile of the servers')

@@ -10,8 +10,8 @@ import type { Flow } from '../../contracts/engine/ids';
  * `single`: each start is a workflow of its own. `mixed`: starts that are accepted together share one, and a start that
  * is accepted alone has its own. `batch`: as `mixed`, but a start that is accepted alone is a batch of one.
  */
-const laneModes = ['mixed', 'single', 'batch'] as const;
-type LaneMode = (typeof laneModes)[number];
+export const laneModes = ['mixed', 'single', 'batch'] as const;
+export type LaneMode = (typeof laneModes)[number];
 
 export interface LaneModes {
   /** For flows that are not named. */

@@ -107,7 +107,11 @@ function onceUp(profile: Profile, workers: number) {
   let coming: Promise<LocalApplication> | undefined;
   return {
     up: () =>
-      (coming ??= bringUpApplication(profile, { workers, say, variables: variablesOfLoad() })),
+      (coming ??= bringUpApplication(profile, {
+        workers,
+        say,
+        variables: variablesOfLoad('single'),
+      })),
     async down(): Promise<void> {
       const local = await coming?.catch(() => undefined);
       if (local) await stopAll(local.application, local.started);

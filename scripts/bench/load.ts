@@ -18,6 +18,8 @@ import { steady, usersStages } from '../../testing/bench/load/schedule';
 import { machineOf } from '../../testing/bench/machine';
 import { bringUpApplication, stopAll } from '../../testing/environment/local-application';
 import { takeDown, type Profile } from '../../testing/stack/stack';
+import { laneOption } from '../lane-option';
+import type { LaneMode } from '../../api/transactions/lanes';
 import { conclude, jsonOption, print, printJson, reportTo, say, type JsonTarget } from '../report';
 import {
   manyTransactions,
@@ -43,6 +45,7 @@ interface LoadOptions {
   readonly accounts: Spread;
   readonly killEvery?: number;
   readonly workers: number;
+  readonly lane: LaneMode;
   readonly out?: string;
   readonly profile: Profile;
   readonly json?: JsonTarget;
@@ -92,6 +95,7 @@ export const loadCommand = (): Command =>
     .option('--kill-every <seconds>', 'kill a worker by SIGKILL, and start it again', seconds)
     .option('-w, --workers <number>', 'transaction workers', wholeNumber, 2)
     .option('--out <folder>', 'write report, charts (SVG) and JSON there')
+    .addOption(laneOption())
     .addOption(jsonOption())
     .addOption(profileOption())
     .addHelpText(
@@ -105,10 +109,13 @@ Exit code: 0 every count is right, 1 a count is wrong, 2 it could not be run.`,
 
 async function benchLoad(options: LoadOptions): Promise<void> {
   reportTo(options.json);
-  const { profile, json, workers, out } = options;
+  const { profile, json, workers, out, lane } = options;
   const load = loadOf(options);
   if (out !== undefined) mkdirSync(out, { recursive: true });
-  const local = await bringUpApplication(profile, { workers, say, variables: variablesOfLoad() });
+  const local = await bringUpApplication(profile, {
+    ...{ workers, say },
+    variables: variablesOfLoad(lane),
+  });
   if (local.started.length < local.processes.size)
     say('Some of the application was running: those processes keep their own limits.');
   try {
@@ -118,6 +125,7 @@ async function benchLoad(options: LoadOptions): Promise<void> {
     const report: LoadReport = {
       ...measured,
       ...{ command: commandOf(options), machine, flow: choice.flow },
+      lane,
       inFlight: arrivals.kind === 'closed' ? arrivals.inFlight : null,
     };
     printLoad(report);
@@ -176,6 +184,7 @@ function commandOf(options: LoadOptions): string {
     ['--refusals', options.refusals === 0 ? undefined : options.refusals],
     ['--accounts', options.accounts === 'even' ? undefined : options.accounts],
     ['--kill-every', options.killEvery],
+    ['--lane', options.lane],
     ['--workers', options.workers],
   ] as const;
   const words = given.flatMap(([name, value]) =>

@@ -8,6 +8,7 @@ import {
   type Violation,
 } from '../verify/verification';
 import type { Latency } from '../bench/latency';
+import type { LaneMode } from '../../api/transactions/lanes';
 import type { Build } from '../environment/application';
 import type { Scope } from '../../api/http/scopes';
 import { authorizationOf } from '../environment/credentials';
@@ -48,6 +49,7 @@ import { seedWorld, tenant } from './world';
 
 export interface ChaosOptions {
   readonly profile: Profile;
+  readonly lane: LaneMode;
   readonly stack: Stack;
   readonly random: Random;
   readonly plan: readonly PlannedFault[];
@@ -164,13 +166,13 @@ const lateActs = 4;
 
 /** The last worker has a line of its own to Temporal, so that one of them can be cut off alone. */
 function crewOf(
-  { workers, faults = '' }: ChaosOptions,
+  { workers, lane, faults = '' }: ChaosOptions,
   lastWorker: Proxy,
 ): ReadonlyMap<string, Crew> {
   const variables = { STUCK_ALARM_SECONDS: '5', FAULTS: faults };
   const last = { ...variables, TEMPORAL_ADDRESS: lastWorker.address };
   return new Map<string, Crew>([
-    ['api', { role: 'api', variables: { RISK_POLICY: riskPolicy } }],
+    ['api', { role: 'api', variables: { RISK_POLICY: riskPolicy, LANES: lane } }],
     ...Array.from(
       { length: workers },
       (_, at) =>

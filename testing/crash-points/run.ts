@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { scopes } from '../../api/http/scopes';
 import { checkInvariants, type Violation } from '../verify/verification';
 import { authorizationOf } from '../environment/credentials';
+import type { LaneMode } from '../../api/transactions/lanes';
 import type { Stack } from '../stack/stack';
 import { pause } from '../../runtime/waiting';
 import {
@@ -34,6 +35,8 @@ import { createFleet, type Fleet } from './fleet';
 import { seedDay, seedStarts, startOf, tenant, type PlannedStart } from './starts';
 
 export interface CrashOptions {
+  /** `batch`: each transaction is a batch of one. */
+  readonly lane: LaneMode;
   readonly stack: Stack;
   readonly ways: readonly Way[];
   readonly only?: Only;
@@ -93,7 +96,10 @@ interface Attempt extends PlannedStart {
 export async function playCrashPoints(options: CrashOptions): Promise<CrashReport> {
   const began = Date.now();
   const folder = mkdtempSync(join(tmpdir(), 'accord-crash-'));
-  const isolated = await openIsolatedEnvironment({ stack: options.stack, kind: 'crash' });
+  const isolated = await openIsolatedEnvironment({
+    ...{ stack: options.stack, kind: 'crash' },
+    site: { variables: { LANES: options.lane } },
+  });
   const fleet = createFleet(isolated, { folder, workers: options.workers });
   try {
     const playing = playAll(isolated, fleet, options);

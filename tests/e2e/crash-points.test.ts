@@ -12,6 +12,7 @@ describe('the crash points of the order saga', () => {
   it('end it right wherever a worker is killed around a commit, forward and undone, and the books are sound', async () => {
     const { played, books, kills } = await playCrashPoints({
       stack: await testStack(),
+      lane: 'single',
       ways: ['order'],
       only: { points: ['beforeCommit', 'afterCommit', 'beforeAck'], crashes: ['kill'] },
       workers: 2,
@@ -30,6 +31,7 @@ describe('the crash points of the order saga', () => {
   it('are waited for behind the commit that ends the run, where nothing else goes on', async () => {
     const { played, kills } = await playCrashPoints({
       stack: await testStack(),
+      lane: 'single',
       ways: ['order'],
       only: { activities: ['accord.endRun'], points: ['beforeAck'], crashes: ['kill'] },
       workers: 2,
@@ -45,6 +47,7 @@ describe('the crash points of the order saga', () => {
   it('are taken over where a worker is stopped in a local call around its commit, and what it does later has no effect', async () => {
     const { played, books } = await playCrashPoints({
       stack: await testStack(),
+      lane: 'single',
       ways: ['order'],
       only: { activities: ['accounts.holdFunds'], crashes: ['stall'] },
       workers: 2,

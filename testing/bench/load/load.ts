@@ -2,6 +2,7 @@
 import type { Connection } from 'mysql2/promise';
 
 import { openConnection } from '../../../runtime/mysql/door';
+import type { LaneMode } from '../../../api/transactions/lanes';
 import type { Variables } from '../../environment/application';
 import { authorizationOf } from '../../environment/credentials';
 import { interruption } from '../../environment/interruption';
@@ -59,7 +60,8 @@ export interface LoadMeasurement {
  * One generator plays every caller, so the limits of one caller are not what is measured. Nor is the rule that a payer
  * who pays often is looked at by a person.
  */
-export const variablesOfLoad = (): Variables => ({
+export const variablesOfLoad = (lane: LaneMode): Variables => ({
+  LANES: lane,
   ...unlessSet('STARTS_PER_SECOND', '1000000'),
   ...unlessSet('READS_PER_SECOND', '1000000'),
   ...unlessSet('WAITERS_MAX', '100000'),

@@ -1,4 +1,5 @@
 /** What a load is told as: tables for the terminal, Markdown, and JSON. */
+import type { LaneMode } from '../../../api/transactions/lanes';
 import { colors, print, tableOf } from '../../../scripts/report';
 import type { Latency } from '../latency';
 import type { Machine } from '../machine';
@@ -6,14 +7,13 @@ import { printCounters, printHead, printLatencies } from '../report';
 import type { LoadFlow } from './flows';
 import type { LoadMeasurement } from './load';
 
-/** How transactions are carried. The product has one way. */
-export const lane = 'single';
-
 export interface LoadReport extends LoadMeasurement {
   /** That measures it again. */
   readonly command: string;
   readonly machine: Machine;
   readonly flow: LoadFlow;
+  /** How the starts were carried. */
+  readonly lane: LaneMode;
   /** `null`: open loop. */
   readonly inFlight: number | null;
 }
@@ -27,7 +27,7 @@ export function summaryOf(report: LoadReport): object {
   const { figures, counters, violations, moments, growth, command, machine } = report;
   const { ending, accepted, endings } = figures;
   return {
-    ...{ ok: isRight(report), flow: report.flow, lane, inFlight: report.inFlight },
+    ...{ ok: isRight(report), flow: report.flow, lane: report.lane, inFlight: report.inFlight },
     offeredPerSecond: rounded(figures.offeredPerSecond),
     perSecond: rounded(figures.perSecond),
     ...{ p50: ending.p50, p95: ending.p95, p99: ending.p99, endings },

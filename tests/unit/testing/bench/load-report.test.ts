@@ -9,7 +9,12 @@ const look = (atSeconds: number, size: number) => ({
   tables: { 'accounts/fence': size, 'accord/runs': 5 },
 });
 const report = (lost: string) => ({
-  ...{ command: 'npm run bench -- load', flow: 'transfer' as const, inFlight: 30 },
+  ...{
+    command: 'npm run bench -- load',
+    flow: 'transfer' as const,
+    lane: 'single' as const,
+    inFlight: 30,
+  },
   machine: { cpu: '', cores: 2, memoryGiB: 1, platform: '', loadBefore: 0, versions: [] },
   figures: {
     ...{ offered: 3, offeredPerSecond: 3, ended: 3, perSecond: 3, ending: latency, retries: 0 },
