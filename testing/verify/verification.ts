@@ -28,7 +28,8 @@ import { auditProgram, chainPrograms } from './chains';
 import { compareExplanations, type ApiAccess } from './explanations';
 import { findErrant, type RegionServers } from './errant';
 import type { Finding } from './findings';
-import { compareRuns, findUnowned } from './runs-in-temporal';
+import { compareOwners, findUnowned } from './open-rows';
+import { compareRuns } from './runs-in-temporal';
 import { askTopics } from './topics';
 
 export type { Books, Check, Violation };
@@ -188,6 +189,13 @@ function outsideChecks({
       name: 'an open row has an owner',
       needs: 'the address of Temporal',
       ask: temporal === undefined ? null : (readings) => findUnowned(accordOf(readings), temporal),
+    },
+    {
+      id: 'X8',
+      name: 'the owner of an open row runs, names it, and is parked exactly if the row says so',
+      needs: 'the address of Temporal',
+      ask:
+        temporal === undefined ? null : (readings) => compareOwners(accordOf(readings), temporal),
     },
     {
       id: 'I6',

@@ -127,7 +127,7 @@ describe('the books of an application that works', () => {
     const judgedNone = last.checks.filter(({ verdict, rows }) => verdict === 'sound' && rows === 0);
     // No settlement, no stored sum, no steering, nothing that waits for Kafka; nothing is open, and perhaps nothing a
     // minute old.
-    const without = ['C3', 'D3', 'F3', 'L', 'S2', 'S3', 'X2b', 'X7'];
+    const without = ['C3', 'D3', 'F3', 'L', 'S2', 'S3', 'X2b', 'X7', 'X8'];
     expect(judgedNone.filter(({ id }) => !without.includes(id))).toEqual([]);
     expect(
       last.checks.filter(({ verdict }) => verdict === 'not asked').map(({ id }) => id),
@@ -206,6 +206,7 @@ describe('the books of an application that works', () => {
     ).toEqual([
       'X1 its start was confirmed, and Temporal knows no run',
       'X7 open, and no run owns it',
+      'X8 open, and its owner does not run',
     ]);
   });
 
