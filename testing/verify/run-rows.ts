@@ -67,14 +67,15 @@ export async function unknownOf(
   column: 'gid' | 'owner',
   ids: readonly string[],
 ): Promise<readonly string[]> {
-  const rows = await inChunks(ids, (asked) =>
+  const before = [...ids]; // Who gave it may add to it meanwhile.
+  const rows = await inChunks(before, (asked) =>
     accord.select<{ readonly id: string }>(
       `SELECT DISTINCT ${column} AS id FROM runs WHERE ${column} IN (?)`,
       [asked],
     ),
   );
   const known = new Set(rows.map(({ id }) => id));
-  return ids.filter((id) => !known.has(id));
+  return before.filter((id) => !known.has(id));
 }
 
 async function inChunks<Item, Row>(
