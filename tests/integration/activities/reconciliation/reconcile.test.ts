@@ -282,11 +282,11 @@ describe('a round of reconciliation', () => {
       expect(actionOn(await scene.recover(), input.gid)).toBeUndefined();
       await run.terminate();
       scene.armed.current = inertFaultPoints;
-      hold.release();
       expect(actionOn(await scene.recover(true), input.gid)).toBe('would_recover');
       expect(actionOn(await scene.recover(), input.gid)).toBe('recovered');
       const result: unknown = await scene.workflow.getHandle(input.gid).result();
       expect(result).toMatchObject({ outcome: 'completed' });
+      hold.release(); // What the first run still does, it does too late.
       expect(actionOn(await scene.recover(), input.gid)).toBeUndefined();
     },
     60_000,
@@ -310,14 +310,16 @@ describe('a transaction of a batch', () => {
     (await scene.sql('accord', 'SELECT owner, lane, state FROM runs WHERE gid = ?', [gid]))[0];
   const hangingHold = () => {
     const hold = holdAt('afterCommit');
+    const disarm = () => void (scene.armed.current = inertFaultPoints);
     scene.armed.current = {
       ...inertFaultPoints,
       reach: async (at, point) => (at === 'accounts.holdFunds' ? hold.reach(at, point) : undefined),
     };
     return {
       reached: hold.reached,
+      disarm,
       letGo: () => {
-        scene.armed.current = inertFaultPoints;
+        disarm();
         hold.release();
       },
     };
@@ -335,7 +337,7 @@ describe('a transaction of a batch', () => {
     expect(gids.map((gid) => actionOn(alive, gid))).toEqual([undefined, undefined]);
     expect(await ownerOf(gids[0] ?? '')).toMatchObject({ owner: batch, lane: 'batch' });
     await run.terminate();
-    hold.letGo();
+    hold.disarm();
     const found = await scene.recover(true);
     expect(gids.map((gid) => actionOn(found, gid))).toEqual(['would_recover', 'would_recover']);
     const recovered = await scene.recover();
@@ -345,6 +347,7 @@ describe('a transaction of a batch', () => {
       expect(result).toMatchObject({ outcome: 'completed' });
       expect(await ownerOf(gid)).toEqual({ owner: gid, lane: 'single', state: 'completed' });
     }
+    hold.letGo(); // What the batch still does, it does too late.
     const wrong = (await scene.violations()).filter(({ row }) =>
       gids.some((gid) => 'gid' in row && row.gid === gid),
     );
