@@ -71,15 +71,24 @@ function createItem(
 ): Item {
   const run = createRun(input, { clock, wasReset: false });
   let leave: () => void = () => undefined;
-  const leaving = new Promise<'left'>((resolve) => (leave = () => resolve('left')));
+  let isLeaving = false;
+  const leaving = new Promise<'left'>((resolve) => {
+    leave = () => {
+      isLeaving = true;
+      resolve('left');
+    };
+  });
   const item: Item = { run, outcome: undefined, leave: () => leave(), play };
   return item;
 
   async function play(): Promise<void> {
-    const itsLane = lane.laneOf(() => {
-      leave();
-      return new Promise<never>(() => undefined);
-    });
+    const itsLane = lane.laneOf(
+      () => {
+        leave();
+        return new Promise<never>(() => undefined);
+      },
+      () => isLeaving,
+    );
     // A plain error of its own code leaves, too: its own workflow waits for the repaired build.
     const ended = coordinate(createKernel(run, itsLane, flow), flow).then(
       ({ outcome }) => outcome,

@@ -24,8 +24,13 @@ import { createTaskRoom } from './task-room';
 import { matched } from './verdicts';
 
 export interface BatchLane {
-  /** The lane of one transaction. @param leave makes it leave the batch; it never resolves. */
-  laneOf(leave: () => Promise<never>): Lane;
+  /**
+   * The lane of one transaction.
+   *
+   * @param leave makes it leave the batch; it never resolves.
+   * @param hasLeft from then on its lane sends nothing.
+   */
+  laneOf(leave: () => Promise<never>, hasLeft: () => boolean): Lane;
   /** Sends one call. */
   send(call: ItemCall): Promise<Verdict<unknown>>;
   /** Calls of this transaction that wait for their set are not sent any more. */
@@ -50,10 +55,11 @@ export function createBatchLane(clock: Clock): BatchLane {
   const rounds = createRounds(clock, room);
   const { workflowId: owner } = workflowInfo();
   return {
-    laneOf: (leave) => ({
+    laneOf: (leave, hasLeft) => ({
       calls,
       owner,
-      send,
+      // A call that was under way is answered to it all the same: nothing may follow beside its own workflow.
+      send: (call) => (hasLeft() ? never : send(call)),
       leave,
       locks: undefined,
       pauseForUndo: () => never, // A timer for each transaction costs a fifth of the throughput.
