@@ -1,9 +1,10 @@
 /**
- * Natural batching of starts. While a slot is free a start is accepted at once, alone. While all slots are busy starts
- * gather, and the next free slot takes what is there. Nothing waits for a timer, and a set is as large as the load makes
- * it.
+ * Natural batching of starts. While nothing is under way a start is accepted at once, alone. While something is, starts
+ * gather for a moment, and while all slots are busy until one is free. It takes what is there: a set is as large as the
+ * load makes it.
  */
 import { batchMax } from '../../contracts/engine/batches';
+import type { Flow } from '../../contracts/engine/ids';
 import type { RunsStore } from '../stores/runs-store';
 import type { AcceptedClaim, Claim, NewRun, Outcomes } from '../stores/runs/acceptance';
 import { createFairQueue } from './fair-queue';
@@ -21,6 +22,11 @@ const slots = 3;
  * large as one set takes time. Some wait for a person or for a participant: they do not hold a slot for longer.
  */
 const holdMs = 500;
+/**
+ * For so long the starts of a flow that goes in batches gather while something is under way: a lone one among them would
+ * cost as much as a hundred that come together.
+ */
+const gatherMs = 20;
 /** Told that the start is committed, and not sent yet. If it rejects, the start is left for the starter. */
 type OnCommitted = () => Promise<void>;
 
@@ -52,17 +58,26 @@ interface IntakeDependencies {
 export function createIntake({ runs, starter, temporal, lanes }: IntakeDependencies) {
   const queue = createFairQueue<Waiting>();
   let free = slots;
+  let gatherTimer: NodeJS.Timeout | undefined;
 
   function serve(): void {
+    clearTimeout(gatherTimer);
+    gatherTimer = undefined;
     while (free > 0) {
       const set = queue.take(batchMax);
       if (set.length === 0) return;
       free -= 1;
       void serveSet(set).finally(() => {
         free += 1;
-        serve();
+        if (free === slots || gatherTimer === undefined) serve();
       });
     }
+  }
+
+  /** A timer that has begun is not put off by later starts. */
+  function serveSoon(flow: Flow): void {
+    if (free === slots || !lanes.gathers(flow)) serve();
+    else if (free > 0) gatherTimer ??= setTimeout(serve, gatherMs);
   }
 
   async function serveSet(set: readonly Waiting[]): Promise<void> {
@@ -105,7 +120,7 @@ export function createIntake({ runs, starter, temporal, lanes }: IntakeDependenc
         const { tenant } = run.input;
         const bytes = run.inputJson.length;
         queue.add({ tenant, bytes, run, onCommitted, resolve, reject });
-        serve();
+        serveSoon(run.input.flow);
       }),
   };
 }

@@ -262,7 +262,7 @@ async function openGame(
     );
   }
 
-  /** Of the workflow that ended it, and of the batch that it has left. */
+  /** The history of the workflow that ended it, and that of the batch that it has left. */
   async function historyOf(gid: string): Promise<History> {
     const events: HistoryEvent[] = [];
     for (const owner of await ownersOf(gid))

@@ -6,6 +6,7 @@ import { isBatchId } from '../../../contracts/engine/batches';
 import { createInHand } from '../../../api/transactions/in-hand';
 import { createIntake } from '../../../api/transactions/intake';
 import { createLanes, laneModesSchema } from '../../../api/transactions/lanes';
+import { eventually } from '../../support/eventually';
 
 const slots = 3;
 const sentAt = new Date(0);
@@ -93,7 +94,9 @@ function anIntake({
     intake.accept(run, onCommitted);
   /** Fills the slots with a start each. */
   const beBusy = () =>
-    Promise.all(Array.from({ length: slots }, (_, n) => accept(aStart(`busy-${n}`))));
+    Promise.all(
+      Array.from({ length: slots }, (_, n) => accept(aStart(`busy-${n}`, { flow: 'refund' }))),
+    );
   return { sets, sent, sentOwners, accept, beBusy };
 }
 
@@ -114,16 +117,27 @@ describe('the intake', () => {
       asked.push(owner);
       return new Promise<void>((resolve) => (close = resolve));
     };
-    const { sets, accept, beBusy } = anIntake({ lanes: 'mixed', closed });
-    const busy = beBusy();
+    const { sets, accept } = anIntake({ lanes: 'mixed', closed });
+    for (let busy = 1; busy <= slots; busy += 1) {
+      const answer = accept(aStart(`busy-${busy}`));
+      await eventually(() => sets.length === busy);
+      sets[busy - 1]?.answer();
+      await answer;
+    }
+    await eventually(() => asked.length === slots);
     void accept(aStart('O-1'));
-    for (const set of sets.slice()) set.answer();
-    await busy;
-    expect(asked).toHaveLength(slots);
     expect(sets).toHaveLength(slots);
     close();
     await untilThere(sets, slots + 1);
     expect(sets[slots]?.references).toEqual(['O-1']);
+  });
+
+  it('lets starts gather for a moment while something is under way, and then takes them together', async () => {
+    const { sets, accept } = anIntake({ lanes: 'mixed' });
+    for (const reference of ['O-1', 'O-2', 'O-3']) void accept(aStart(reference));
+    await eventually(() => sets.length === 2);
+    expect(sets.map(({ references }) => references)).toEqual([['O-1'], ['O-2', 'O-3']]);
+    for (const set of sets) set.answer();
   });
 
   it('gathers starts while all slots are busy, and gives the next free one all that is there', async () => {
