@@ -162,7 +162,8 @@ const openPool = (url: string, connectionLimit: number): SessionPool =>
 function subscribe(subscriber: Redis, onError: (error: unknown) => void): WakeUps {
   subscriber.on('ready', () => void subscriber.subscribe(runsChannel).catch(onError));
   return {
-    listen: (listener) => void subscriber.on('message', (_, gid: string) => listener(gid)),
+    listen: (listener) =>
+      void subscriber.on('message', (_, gids: string) => listener(gids.split('\n'))),
   };
 }
 

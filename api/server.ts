@@ -59,6 +59,9 @@ const answersPolicy = {
   directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
 };
 
+/** Who holds a slot does not hang up. */
+const nobodyLeaves = new AbortController().signal;
+
 /**
  * The API, complete and opened on no port: tests call `inject`, `main` calls `listen`. Who builds it also begins and
  * stops the starter. Before it is closed, `beUnready` tells balancers to go elsewhere, while everything is served; then
@@ -88,7 +91,10 @@ export async function buildServer<Own extends object, Stores>({
   const metrics = createMetrics({ waiting: waiting.waiting, backlog: starter.backlog });
   const starts = createStarts({
     ...{ runs, starter, waiting, faults, now },
-    intake: createIntake({ runs, starter, temporal, lanes: createLanes(config.lanes) }),
+    intake: createIntake({
+      ...{ runs, starter, lanes: createLanes(config.lanes) },
+      settled: (gid, withinMs) => waiting.wait(gid, 'ending', withinMs, nobodyLeaves),
+    }),
     inHandMax: config.startsInHandMax,
     onShed: () => metrics.refused.inc({ cause: 'startsInHand' }),
   });

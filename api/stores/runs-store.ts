@@ -5,7 +5,7 @@ import type { Database } from './database';
 import {
   acceptRun,
   acceptRuns,
-  findClaim,
+  findClaimsOfKeys,
   type Acceptance,
   type KeyedRequest,
   type NewRun,
@@ -14,7 +14,8 @@ import { attention } from './runs/attention';
 import { bookRun, cancelUnsent } from './runs/by-hand';
 import type { RunFilter } from './runs/filter';
 import { countRuns, listRuns } from './runs/lists';
-import { findInput, findRun, glance, type RunRow } from './runs/rows';
+import { together } from './together';
+import { findInput, findRuns, glance, type RunKey, type RunRow } from './runs/rows';
 import {
   backlog,
   claimOwner,
@@ -34,13 +35,17 @@ import {
  * @param cluster whose region and epoch a new row bears.
  */
 export function createRunsStore(database: Database, cluster: string) {
+  const findRow = together((keys: readonly RunKey[]) => findRuns(database, keys));
+  const claimOf = together((requests: readonly KeyedRequest[]) =>
+    findClaimsOfKeys(database, requests),
+  );
   return {
     accept: (run: NewRun) => acceptRun(database, cluster, run, { isSent: false }),
     acceptSet: (runs: readonly NewRun[], acceptance: Acceptance) =>
       acceptRuns(database, cluster, runs, acceptance),
-    findClaim: (request: KeyedRequest) => findClaim(database, request),
+    findClaim: (request: KeyedRequest) => claimOf(request),
 
-    find: (tenant: Tenant, gid: Gid) => findRun(database, tenant, gid),
+    find: (tenant: Tenant, gid: Gid) => findRow({ tenant, gid }),
     inputOf: (tenant: Tenant, gid: Gid) => findInput(database, tenant, gid),
     list: (tenant: Tenant, filter: RunFilter, limit: number, after?: Position) =>
       listRuns(database, tenant, filter, limit, after),

@@ -4,13 +4,12 @@
  * load makes it.
  */
 import { batchMax } from '../../contracts/engine/batches';
-import type { Flow } from '../../contracts/engine/ids';
+import type { Flow, Gid } from '../../contracts/engine/ids';
 import type { RunsStore } from '../stores/runs-store';
 import type { AcceptedClaim, Claim, NewRun, Outcomes } from '../stores/runs/acceptance';
 import { createFairQueue } from './fair-queue';
 import type { Lanes } from './lanes';
 import type { Starter } from './starter';
-import type { Temporal } from './temporal';
 
 /**
  * Sets under way at once: one each for MySQL, Temporal and this process's own thread. Fewer make larger sets, more make
@@ -18,8 +17,8 @@ import type { Temporal } from './temporal';
  */
 const slots = 3;
 /**
- * A slot of a flow that goes in batches is held until the workflows of its set have closed, so that the next set is as
- * large as one set takes time. Some wait for a person or for a participant: they do not hold a slot for longer.
+ * A slot of a flow that goes in batches is held until a transaction of each workflow of its set has ended, so that the
+ * next set is as large as one set takes time. Some wait for a person or for a participant: they do not hold a slot for longer.
  */
 const holdMs = 500;
 /**
@@ -47,7 +46,8 @@ interface Accepted {
 interface IntakeDependencies {
   readonly runs: Pick<RunsStore, 'acceptSet'>;
   readonly starter: Pick<Starter, 'isPaused' | 'sendAccepted'>;
-  readonly temporal: Pick<Temporal, 'closed'>;
+  /** Resolves when this transaction has ended or waits for a person, or when the time is over. */
+  readonly settled: (gid: Gid, withinMs: number) => Promise<void>;
   readonly lanes: Lanes;
 }
 
@@ -55,7 +55,7 @@ interface IntakeDependencies {
  * It bounds the sets, so that one workflow may carry a set and its locks are held for some tens of milliseconds. Its
  * caller bounds what is in hand.
  */
-export function createIntake({ runs, starter, temporal, lanes }: IntakeDependencies) {
+export function createIntake({ runs, starter, settled, lanes }: IntakeDependencies) {
   const queue = createFairQueue<Waiting>();
   let free = slots;
   let gatherTimer: NodeJS.Timeout | undefined;
@@ -88,8 +88,8 @@ export function createIntake({ runs, starter, temporal, lanes }: IntakeDependenc
         set.map(({ run }) => run),
         { isSent, batches: lanes.batchesOf(set.map(({ run }) => run.input.flow)) },
       );
-      const owners = await send(acceptedOf(set, outcomes), since);
-      await Promise.all(owners.map((owner) => temporal.closed(owner, holdMs)));
+      const gathering = await send(acceptedOf(set, outcomes), since);
+      await Promise.all(gathering.map((gid) => settled(gid, holdMs)));
     } catch (error) {
       for (const { reject } of set) reject(error); // Who is answered already does not hear it.
     }
@@ -97,7 +97,7 @@ export function createIntake({ runs, starter, temporal, lanes }: IntakeDependenc
 
   /**
    * Accepted is accepted: whatever becomes of the first send, the starter repeats it.
-   * @returns the owners of those that were sent and go in batches where they gather.
+   * @returns one transaction of each workflow that was started, of flows that go in batches where they gather.
    */
   async function send(accepted: readonly Accepted[], since: number): Promise<readonly string[]> {
     const ready = await readyOf(accepted);
@@ -107,7 +107,7 @@ export function createIntake({ runs, starter, temporal, lanes }: IntakeDependenc
     if (sent.length > 0) await starter.sendAccepted(sent, since).catch(() => undefined);
     for (const { waiting, claim } of ready) waiting.resolve(claim);
     const gathering = sent.filter(({ input }) => lanes.gathers(input.flow));
-    return [...new Set(gathering.map(({ owner }) => owner))];
+    return [...new Map(gathering.map(({ owner, input }) => [owner, input.gid])).values()];
   }
 
   return {

@@ -135,13 +135,6 @@ export function createTemporal(client: Client, queueOf: (flow: Flow) => string) 
       return startOnce(flow, batchOptions(batchId, flow, inputs));
     },
 
-    /** Resolves when this workflow has closed, or when `withinMs` are over. It never fails. */
-    closed: (workflowId: string, withinMs: number): Promise<void> =>
-      callWithin(client, withinMs, () => client.workflow.getHandle(workflowId).result()).then(
-        () => undefined,
-        () => undefined, // Whatever it is, nobody waits any longer.
-      ),
-
     /**
      * Returns when the run has undone nothing yet but will, or when that is surely asked: the answer of a step that is
      * under way is waited for by the run, not by the caller.

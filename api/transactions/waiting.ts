@@ -5,8 +5,8 @@ import type { RunGlance } from '../stores/runs/rows';
 
 /** Where wake-ups come from. Best effort: what is lost here, the poll finds. */
 export interface WakeUps {
-  /** Calls `listener` with the gid of each row that moved. */
-  listen(listener: (gid: Gid) => void): void;
+  /** Calls `listener` with the gids of rows that moved together. */
+  listen(listener: (gids: readonly Gid[]) => void): void;
 }
 
 type Glance = (gids: readonly Gid[]) => Promise<readonly RunGlance[]>;
@@ -15,6 +15,8 @@ type Glance = (gids: readonly Gid[]) => Promise<readonly RunGlance[]>;
 const quickForMs = 500;
 const quickPollMs = 50;
 const slowPollMs = 250;
+/** For so long after a wake-up they are trusted to come, and the poll is slow. */
+const trustMs = 1_000;
 /** A look that fails is not repeated faster than this: the database has trouble enough. */
 const failedPollMs = 1_000;
 
@@ -36,8 +38,12 @@ export const isSettled = ({ state, early }: Omit<RunGlance, 'gid'>, until: Until
 export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: number) {
   const waiters = new Map<Gid, Set<Waiter>>();
   let count = 0;
+  const woken = new Set<Gid>();
   let timer: NodeJS.Timeout | undefined;
   let dueAt = Infinity;
+  /** When all rows are looked at. */
+  let pollAt = Infinity;
+  let wokenAt = -Infinity;
   let isLooking = false;
   let isStopped = false;
 
@@ -51,24 +57,26 @@ export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: numb
 
   async function look(): Promise<void> {
     dueAt = Infinity; // First: a time that has passed would keep every later look from being planned.
-    if (isLooking) {
-      lookIn(quickPollMs);
-      return;
-    }
+    if (isLooking) return; // The look that is under way plans the next one.
     isLooking = true;
-    let nextMs = slowPollMs;
+    const isPoll = performance.now() >= pollAt;
+    const gids = isPoll ? [...waiters.keys()] : [...woken].filter((gid) => waiters.has(gid));
+    woken.clear();
     try {
-      const glances = await glance([...waiters.keys()]);
-      for (const glanced of glances) {
+      for (const glanced of gids.length > 0 ? await glance(gids) : [])
         release(glanced.gid, ({ until }) => isSettled(glanced, until));
-      }
-      if ([...waiters.values()].some(isFresh)) nextMs = quickPollMs;
+      if (isPoll) pollAt = performance.now() + pollMs();
     } catch {
-      nextMs = failedPollMs;
+      pollAt = performance.now() + failedPollMs;
     }
     isLooking = false;
-    lookIn(nextMs);
+    lookIn(woken.size > 0 ? 0 : Math.max(0, pollAt - performance.now()));
   }
+
+  const pollMs = (): number => {
+    const isTrusted = performance.now() - wokenAt < trustMs;
+    return !isTrusted && [...waiters.values()].some(isFresh) ? quickPollMs : slowPollMs;
+  };
 
   function release(gid: Gid, isDone: (waiter: Waiter) => boolean): void {
     for (const waiter of [...(waiters.get(gid) ?? [])]) if (isDone(waiter)) waiter.settle();
@@ -84,11 +92,14 @@ export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: numb
     if (set.size === 0) waiters.delete(waiter.gid);
     if (count > 0) return;
     clearTimeout(timer);
-    dueAt = Infinity;
+    [dueAt, pollAt] = [Infinity, Infinity];
+    woken.clear();
   }
 
-  wakeUps.listen((gid) => {
-    if (waiters.has(gid)) lookIn(0);
+  wakeUps.listen((gids) => {
+    wokenAt = performance.now();
+    for (const gid of gids) if (waiters.has(gid)) woken.add(gid);
+    if (woken.size > 0) lookIn(0);
   });
 
   return {
@@ -110,7 +121,8 @@ export function createWaiting(glance: Glance, wakeUps: WakeUps, waitersMax: numb
         const waiter: Waiter = { gid, until, since: performance.now(), settle };
         waiters.set(gid, (waiters.get(gid) ?? new Set()).add(waiter));
         count += 1;
-        lookIn(quickPollMs);
+        pollAt = Math.min(pollAt, performance.now() + pollMs());
+        lookIn(pollAt - performance.now());
       });
     },
     /** Ends every wait, and lets none begin. */

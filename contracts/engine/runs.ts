@@ -10,7 +10,7 @@ export const decideBranch = 'decide';
 /** Branch of the moves of a run's row. It has no fence row: the row guards itself by compare-and-set. */
 export const rowBranch = 'row';
 
-/** Redis channel of changed rows: a message is the gid. Best effort: waiting processes also poll. */
+/** Redis channel of changed rows: a message has the gids of a set, a line each. Best effort: waiting processes also poll. */
 export const runsChannel = 'accord:runs';
 
 /** A move of a run's row between its start and its ending. The later move wins, in whichever order they arrive. */

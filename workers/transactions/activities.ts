@@ -40,8 +40,8 @@ export interface ActivityDependencies {
   readonly fenceKeepMs: number;
   readonly faults: FaultPoints;
   readonly metrics: TransactionMetrics;
-  /** Wakes those who wait for a run's row; best effort. */
-  readonly wake: (gid: string) => void;
+  /** Wakes those who wait for the rows of these runs; best effort. */
+  readonly wake: (gids: readonly string[]) => void;
 }
 
 /** All activities under the names that they are registered with: `<participant>.<activity>`; locks bear their own. */
@@ -109,10 +109,9 @@ export const named = (participant: string, activities: object) =>
   );
 
 /** Wakes the callers that wait for a row when it has moved. */
-function waking(runs: RunsActivities, wake: (gid: string) => void): RunsActivities {
-  const wakeAll = (requests: readonly Keyed[]) => {
-    for (const { key } of requests) wake(partsOfStepKey(key)?.gid ?? '');
-  };
+function waking(runs: RunsActivities, wake: ActivityDependencies['wake']): RunsActivities {
+  const wakeAll = (requests: readonly Keyed[]) =>
+    wake(requests.map(({ key }) => partsOfStepKey(key)?.gid ?? ''));
   return {
     ...runs,
     async moveRun(requests) {

@@ -92,7 +92,8 @@ async function work({
       fenceKeepMs: config.fenceKeepMs,
       faults,
       metrics,
-      wake: (gid) => void redis.publish(runsChannel, gid).catch(() => undefined), // Callers that wait also poll.
+      // Callers that wait also poll.
+      wake: (gids) => void redis.publish(runsChannel, gids.join('\n')).catch(() => undefined),
     }),
   });
   if (config.keepsSchedules) {

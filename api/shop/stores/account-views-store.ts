@@ -1,6 +1,7 @@
 import type { BusinessId, Gid } from '../../../contracts/engine/ids';
 import type { Currency } from '../../../contracts/engine/money';
 import type { Database } from '../../stores/database';
+import { together } from '../../stores/together';
 
 /** What a start asks of an account that it names. */
 export interface AccountStanding {
@@ -31,6 +32,9 @@ export interface EntryView {
 
 /** Accounts and their entries, read only. The tenant is part of every id. */
 export function createAccountViewsStore(database: Database) {
+  const standingOf = together((accountIds: readonly BusinessId[]) =>
+    standingsOf(database, accountIds),
+  );
   return {
     async find(accountId: BusinessId): Promise<AccountView | undefined> {
       const [view] = await database.select<AccountView>(
@@ -43,12 +47,10 @@ export function createAccountViewsStore(database: Database) {
     },
 
     /** Status of accounts of customers and merchants. Callers cannot see the accounts of the books themselves. */
-    standings: (accountIds: readonly BusinessId[]): Promise<readonly AccountStanding[]> =>
-      database.select<AccountStanding>(
-        `SELECT id AS accountId, currency, status FROM accounts
-         WHERE id IN (?) AND kind IN ('customer', 'merchant')`,
-        [accountIds],
-      ),
+    async standings(accountIds: readonly BusinessId[]): Promise<readonly AccountStanding[]> {
+      const found = await Promise.all(accountIds.map(standingOf));
+      return found.filter((standing) => standing !== undefined);
+    },
 
     /** Entries of an account, newest first, from behind `before`. */
     entries: (
@@ -64,4 +66,18 @@ export function createAccountViewsStore(database: Database) {
       ),
   };
 }
+
+/** The standing of each account; `undefined`: there is no such account of a customer or merchant. */
+async function standingsOf(
+  database: Database,
+  accountIds: readonly BusinessId[],
+): Promise<readonly (AccountStanding | undefined)[]> {
+  const rows = await database.select<AccountStanding>(
+    `SELECT id AS accountId, currency, status FROM accounts
+     WHERE id IN (?) AND kind IN ('customer', 'merchant')`,
+    [accountIds],
+  );
+  return accountIds.map((id) => rows.find(({ accountId }) => accountId === id));
+}
+
 export type AccountViewsStore = ReturnType<typeof createAccountViewsStore>;

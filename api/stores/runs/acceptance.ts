@@ -298,18 +298,34 @@ interface ClaimRow {
   readonly fields: Fingerprint['fields'];
 }
 
-/** The claim of the first request with this key; `undefined`: none is committed. */
-export async function findClaim(
+/** The claim of the first request with each key; `undefined`: none is committed. */
+export async function findClaimsOfKeys(
   database: Database,
-  { input, operation, idempotencyKey, fingerprint }: KeyedRequest,
-): Promise<EarlierClaim | undefined> {
-  const [byKey] = await database.select<ClaimRow>(
-    `SELECT gid, fingerprint, field_digests AS fields FROM runs
-     WHERE tenant = ? AND operation = ? AND idempotency_key = ?`,
-    [input.tenant, operation, idempotencyKey],
+  requests: readonly KeyedRequest[],
+): Promise<readonly (EarlierClaim | undefined)[]> {
+  const rows = await database.select<ClaimRow & KeyColumns>(
+    `SELECT ${claimColumns} FROM runs FORCE INDEX (one_key)
+     WHERE (tenant, operation, idempotency_key) IN (?)`,
+    [requests.map(columnsOfKey)],
   );
-  return byKey && claimOf(byKey, fingerprint);
+  const byKey = new Map(rows.map((row) => [textOfKey(row), row]));
+  return requests.map((request) => {
+    const row = byKey.get(keyOf(request));
+    return row && claimOf(row, request.fingerprint);
+  });
 }
+
+const columnsOfKey = ({ input, operation, idempotencyKey }: KeyedRequest) => [
+  input.tenant,
+  operation,
+  idempotencyKey,
+];
+
+/** The claim of the first request with this key; `undefined`: none is committed. */
+const findClaim = async (
+  database: Database,
+  request: KeyedRequest,
+): Promise<EarlierClaim | undefined> => (await findClaimsOfKeys(database, [request]))[0];
 
 const claimOf = ({ gid, ...row }: ClaimRow, { digest }: Fingerprint): EarlierClaim =>
   row.fingerprint.equals(digest)
@@ -323,10 +339,7 @@ async function findClaims(database: Database, runs: readonly NewRun[]): Promise<
     `SELECT ${claimColumns} FROM runs FORCE INDEX (one_key) WHERE (tenant, operation, idempotency_key) IN (?)
      UNION ALL
      SELECT ${claimColumns} FROM runs FORCE INDEX (PRIMARY) WHERE gid IN (?)`,
-    [
-      runs.map(({ input, operation, idempotencyKey }) => [input.tenant, operation, idempotencyKey]),
-      runs.map(({ input }) => input.gid),
-    ],
+    [runs.map(columnsOfKey), runs.map(({ input }) => input.gid)],
   );
   const byKey = new Map(rows.map((row) => [textOfKey(row), row]));
   const gids = new Set(rows.map(({ gid }) => gid));
@@ -349,7 +362,7 @@ interface KeyColumns {
   readonly idempotencyKey: string | null;
 }
 
-const keyOf = ({ input, operation, idempotencyKey }: NewRun): string =>
+const keyOf = ({ input, operation, idempotencyKey }: KeyedRequest): string =>
   textOfKey({ tenant: input.tenant, operation, idempotencyKey });
 
 /** No part of a key has a line break. */

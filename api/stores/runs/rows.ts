@@ -63,16 +63,26 @@ export type RawRow = Omit<RunRow, 'pivotPassed'> & { readonly pivotPassed: 0 | 1
 
 export const runOf = (row: RawRow): RunRow => ({ ...row, pivotPassed: row.pivotPassed === 1 });
 
-export async function findRun(
+/** What a row is found by: nobody sees one of another tenant. */
+export interface RunKey {
+  readonly tenant: Tenant;
+  readonly gid: Gid;
+}
+
+/** The row of each key; `undefined`: there is none. */
+export async function findRuns(
   database: Database,
-  tenant: Tenant,
-  gid: Gid,
-): Promise<RunRow | undefined> {
-  const [row] = await database.select<RawRow>(
-    `SELECT ${listColumns}, ending FROM runs WHERE gid = ? AND tenant = ?`,
-    [gid, tenant],
+  keys: readonly RunKey[],
+): Promise<readonly (RunRow | undefined)[]> {
+  const rows = await database.select<RawRow>(
+    `SELECT ${listColumns}, ending FROM runs FORCE INDEX (PRIMARY) WHERE gid IN (?)`,
+    [keys.map(({ gid }) => gid)],
   );
-  return row && runOf(row);
+  const byGid = new Map(rows.map((row) => [row.gid, row]));
+  return keys.map(({ tenant, gid }) => {
+    const row = byGid.get(gid);
+    return row?.tenant === tenant ? runOf(row) : undefined;
+  });
 }
 
 /** What a run was accepted with, as long as it has not ended. */

@@ -325,7 +325,6 @@ const nothing = () => Promise.resolve(undefined);
 export const aTemporal = (more: Partial<Temporal> = {}): Temporal => ({
   start: nothing,
   startBatch: nothing,
-  closed: nothing,
   cancel: nothing,
   eject: nothing,
   resolve: nothing,

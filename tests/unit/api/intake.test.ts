@@ -52,12 +52,12 @@ function anIntake({
   isPaused = false,
   sendAccepted = () => Promise.resolve(),
   lanes = 'single',
-  closed = () => Promise.resolve(),
+  settled = () => Promise.resolve(),
 }: {
   isPaused?: boolean;
   sendAccepted?: () => Promise<void>;
   lanes?: string;
-  closed?: (owner: string) => Promise<void>;
+  settled?: (gid: string) => Promise<void>;
 } = {}) {
   const sets: GivenSet[] = [];
   const sent: string[][] = [];
@@ -87,7 +87,7 @@ function anIntake({
         return sendAccepted();
       },
     },
-    temporal: { closed },
+    settled,
     lanes: createLanes(laneModesSchema.parse(lanes)),
   });
   const accept = (run: NewRun, onCommitted = () => Promise.resolve()) =>
@@ -110,14 +110,14 @@ describe('the intake', () => {
     expect(sent).toEqual([['order:acme.O-1']]);
   });
 
-  it('holds the slot of a flow that goes in batches until its workflow has closed, and answers before', async () => {
+  it('holds the slot of a flow that goes in batches until it has ended, and answers before', async () => {
     const asked: string[] = [];
-    let close = (): void => undefined;
-    const closed = (owner: string) => {
-      asked.push(owner);
-      return new Promise<void>((resolve) => (close = resolve));
+    let end = (): void => undefined;
+    const settled = (gid: string) => {
+      asked.push(gid);
+      return new Promise<void>((resolve) => (end = resolve));
     };
-    const { sets, accept } = anIntake({ lanes: 'mixed', closed });
+    const { sets, accept } = anIntake({ lanes: 'mixed', settled });
     for (let busy = 1; busy <= slots; busy += 1) {
       const answer = accept(aStart(`busy-${busy}`));
       await eventually(() => sets.length === busy);
@@ -127,7 +127,7 @@ describe('the intake', () => {
     await eventually(() => asked.length === slots);
     void accept(aStart('O-1'));
     expect(sets).toHaveLength(slots);
-    close();
+    end();
     await untilThere(sets, slots + 1);
     expect(sets[slots]?.references).toEqual(['O-1']);
   });

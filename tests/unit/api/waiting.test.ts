@@ -10,7 +10,7 @@ function aTable() {
   const rows = new Map<string, RunGlance['state']>();
   const early = new Map<string, RunGlance['early']>();
   const looks: string[][] = [];
-  let wake: (gid: string) => void = () => undefined;
+  let wake: (gids: readonly string[]) => void = () => undefined;
   const waiting = createWaiting(
     (gids) => {
       looks.push([...gids]);
@@ -25,7 +25,7 @@ function aTable() {
     { listen: (listener) => (wake = listener) },
     3,
   );
-  return { rows, early, looks, waiting, wake: (gid: string) => wake(gid) };
+  return { rows, early, looks, waiting, wake: (gid: string) => wake([gid]) };
 }
 
 describe('callers that wait', () => {
@@ -81,7 +81,7 @@ describe('callers that wait', () => {
     let answerFirst: () => void = () => undefined;
     const first = new Promise<void>((resolve) => (answerFirst = resolve));
     let looks = 0;
-    let wake: (gid: string) => void = () => undefined;
+    let wake: (gids: readonly string[]) => void = () => undefined;
     const waiting = createWaiting(
       async (gids) => {
         looks += 1;
@@ -95,7 +95,7 @@ describe('callers that wait', () => {
     const began = Date.now();
     const wait = waiting.wait('a', 'ending', 5_000, open);
     await eventually(() => looks === 1);
-    wake('a');
+    wake(['a']);
     await new Promise((resolve) => setTimeout(resolve, 1)); // Timers keep their order: the look asked for has come due.
     state = 'completed';
     answerFirst();
