@@ -79,10 +79,11 @@ describe('a batch', () => {
     expect(events.filter((event) => event.workflowTaskCompletedEventAttributes)).toHaveLength(1);
   });
 
-  it('tells the moves of its transactions as their owner', async () => {
+  it('moves a row for what callers wait for, as its owner, and for nothing else', async () => {
     const fakes = fakeParticipants();
-    const handle = await batches.start(fakes, [aTransfer(), aTransfer()]);
+    const handle = await batches.start(fakes, [aPayment(), aPayment()]);
     await handle.result();
+    expect(fakes.moves.map(({ early }) => early)).toEqual(['authorised', 'authorised']);
     expect(new Set(fakes.moves.map(({ owner }) => owner))).toEqual(new Set([handle.workflowId]));
   });
 

@@ -91,7 +91,8 @@ export function createKernel(run: Run, lane: Lane, flow: Pick<ExecutableFlow, 'd
   function decided(): void {
     run.phase = 'forward';
     run.state = 'running';
-    announce();
+    // In a batch the ending follows at once, or the transaction leaves: nobody could see this move.
+    if (!lane.leave) announce();
   }
 
   function announce(): void {

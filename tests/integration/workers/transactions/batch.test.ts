@@ -76,7 +76,6 @@ const orderSets = [
   'accounts.captureFunds',
   'inventory.confirmStock',
   'orders.completeOrder',
-  'accord.moveRun',
   'accord.endRun',
 ];
 
