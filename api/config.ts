@@ -85,7 +85,7 @@ const variables = {
   /** All tenants together; one of them holds no more than is still free. */
   STARTS_IN_HAND_MAX: wholeNumber(1, 100_000).default(1_024),
   /** Which starts share a workflow: for all flows, and for single ones. */
-  LANES: laneModesSchema.prefault('single'),
+  LANES: laneModesSchema.prefault('mixed'),
   /** Delay of the event loop above which starts are shed; above twice of it lists. */
   LOOP_DELAY_MAX_MS: wholeNumber(10, 600_000).default(200),
   WAITERS_MAX: wholeNumber(0, 1_000_000).default(1_000),

@@ -52,7 +52,7 @@ const headersOf = ({ kind, scope, realm = 'tenant' }: RouteRules, method: string
         Prefer: {
           type: 'string',
           description:
-            '`wait=N`: seconds, at most 30. `until=ending`: of what tells a status before its ending, the ending.',
+            '`wait=N`: seconds, at most 30. `until=ending`: of what tells a status before its ending, the ending. `lane=single`: a workflow of its own.',
         },
       }),
     },

@@ -10,6 +10,8 @@ export interface Preference {
   /** Seconds to wait, at most `waitSecondsMax`. */
   readonly seconds: number | undefined;
   readonly until: Until;
+  /** `single`: a workflow of its own, also among starts that share one. `undefined`: as the configuration has it. */
+  readonly lane: 'single' | undefined;
   /** What is understood of it, for `Preference-Applied`; `undefined`: nothing. */
   readonly applied: string | undefined;
 }
@@ -17,13 +19,14 @@ export interface Preference {
 const ours = {
   wait: { value: /^"?(\d{1,9})"?$/, form: 'wait=N with N in whole seconds' },
   until: { value: /^"?(ending)"?$/i, form: 'until=ending' },
+  lane: { value: /^"?(single)"?$/i, form: 'lane=single' },
 } as const;
 
 /**
- * How long a caller wants to wait (`Prefer: wait=N`, RFC 7240), and until what (`until=ending`). Other preferences count
- * as absent, as the RFC has it; the first of two `wait` counts.
+ * How long a caller wants to wait (`Prefer: wait=N`, RFC 7240), until what (`until=ending`), and in a workflow of its own
+ * (`lane=single`). Other preferences count as absent, as the RFC has it; the first of two `wait` counts.
  *
- * @throws Problem `invalid_request`: `wait` or `until` with a value that cannot be read.
+ * @throws Problem `invalid_request`: `wait`, `until` or `lane` with a value that cannot be read.
  */
 export function preferenceOf(prefer: string | readonly string[] | undefined): Preference {
   const text = typeof prefer === 'string' ? prefer : prefer?.join(',');
@@ -31,13 +34,16 @@ export function preferenceOf(prefer: string | readonly string[] | undefined): Pr
   const wait = valueOf('wait', parts);
   const seconds = wait === undefined ? undefined : Math.min(Number(wait), waitSecondsMax);
   const isUntilEnding = valueOf('until', parts) !== undefined;
+  const isSingle = valueOf('lane', parts) !== undefined;
   const applied = [
     ...(seconds === undefined ? [] : [`wait=${seconds}`]),
     ...(isUntilEnding ? ['until=ending'] : []),
+    ...(isSingle ? ['lane=single'] : []),
   ];
   return {
     seconds,
     until: isUntilEnding ? 'ending' : 'decided',
+    lane: isSingle ? 'single' : undefined,
     applied: applied.length === 0 ? undefined : applied.join(', '),
   };
 }

@@ -75,6 +75,7 @@ export function startRoute<
           idempotencyKey: keyOf(request),
           fingerprint: fingerprintOf(path, request.bodyAsSent, secret),
           requester: caller.people,
+          lane: preference.lane,
         },
         { ...preference, signal: callerGone(reply) },
       );

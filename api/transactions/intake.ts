@@ -4,7 +4,7 @@
  * load makes it.
  */
 import { batchMax } from '../../contracts/engine/batches';
-import type { Flow, Gid } from '../../contracts/engine/ids';
+import type { Gid } from '../../contracts/engine/ids';
 import type { RunsStore } from '../stores/runs-store';
 import type { AcceptedClaim, Claim, NewRun, Outcomes } from '../stores/runs/acceptance';
 import { createFairQueue } from './fair-queue';
@@ -74,9 +74,12 @@ export function createIntake({ runs, starter, settled, lanes }: IntakeDependenci
     }
   }
 
+  const gathers = ({ lane, input }: NewRun): boolean =>
+    lane !== 'single' && lanes.gathers(input.flow);
+
   /** A timer that has begun is not put off by later starts. */
-  function serveSoon(flow: Flow): void {
-    if (free === slots || !lanes.gathers(flow)) serve();
+  function serveSoon(run: NewRun): void {
+    if (free === slots || !gathers(run)) serve();
     else if (free > 0) gatherTimer ??= setTimeout(serve, gatherMs);
   }
 
@@ -86,7 +89,10 @@ export function createIntake({ runs, starter, settled, lanes }: IntakeDependenci
     try {
       const outcomes = await runs.acceptSet(
         set.map(({ run }) => run),
-        { isSent, batches: lanes.batchesOf(set.map(({ run }) => run.input.flow)) },
+        {
+          isSent,
+          batches: lanes.batchesOf(set.flatMap(({ run }) => (gathers(run) ? run.input.flow : []))),
+        },
       );
       const gathering = await send(acceptedOf(set, outcomes), since);
       await Promise.all(gathering.map((gid) => settled(gid, holdMs)));
@@ -101,12 +107,13 @@ export function createIntake({ runs, starter, settled, lanes }: IntakeDependenci
    */
   async function send(accepted: readonly Accepted[], since: number): Promise<readonly string[]> {
     const ready = await readyOf(accepted);
-    const sent = wholeOwners(accepted, ready).flatMap(({ waiting, claim: { owner, sentAt } }) =>
-      sentAt ? { owner, input: waiting.run.input, sentAt } : [],
-    );
+    const sent = wholeOwners(accepted, ready).flatMap(({ waiting: { run }, claim }) => {
+      const { owner, sentAt } = claim;
+      return sentAt ? { owner, input: run.input, sentAt, gathers: gathers(run) } : [];
+    });
     if (sent.length > 0) await starter.sendAccepted(sent, since).catch(() => undefined);
     for (const { waiting, claim } of ready) waiting.resolve(claim);
-    const gathering = sent.filter(({ input }) => lanes.gathers(input.flow));
+    const gathering = sent.filter((start) => start.gathers);
     return [...new Map(gathering.map(({ owner, input }) => [owner, input.gid])).values()];
   }
 
@@ -120,7 +127,7 @@ export function createIntake({ runs, starter, settled, lanes }: IntakeDependenci
         const { tenant } = run.input;
         const bytes = run.inputJson.length;
         queue.add({ tenant, bytes, run, onCommitted, resolve, reject });
-        serveSoon(run.input.flow);
+        serveSoon(run);
       }),
   };
 }

@@ -36,6 +36,8 @@ export interface Start {
    * not known yet, for a known one is answered from its row. Left out: nothing is looked at.
    */
   readonly screen?: (() => Promise<readonly FieldError[]>) | undefined;
+  /** `single`: it shares no workflow. */
+  readonly lane?: 'single' | undefined;
   /** Only for a flow of operators: it moves regions, and is neither shed nor refused during a switch. */
   readonly turn?: SwitchSlot | undefined;
 }

@@ -28,6 +28,8 @@ export interface CallOptions {
   readonly key?: string;
   readonly body?: object;
   readonly waitSeconds?: number;
+  /** A start that shares no workflow, so that its own can be looked for. */
+  readonly isAlone?: boolean;
   readonly timeoutMs?: number;
 }
 
@@ -55,7 +57,7 @@ export function createApiClient(
   const note = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
   return {
     seen,
-    async call(method, path, { key, body, waitSeconds, timeoutMs = answerWithinMs } = {}) {
+    async call(method, path, { key, body, waitSeconds, isAlone, timeoutMs = answerWithinMs } = {}) {
       try {
         const answer = await fetch(`${apiUrl}${path}`, {
           method,
@@ -64,7 +66,7 @@ export function createApiClient(
             authorization,
             ...(key !== undefined && { 'idempotency-key': key }),
             ...(body !== undefined && { 'content-type': 'application/json' }),
-            ...(waitSeconds !== undefined && { prefer: `wait=${waitSeconds}` }),
+            ...preferring(waitSeconds, isAlone === true),
           },
           ...(body !== undefined && { body: JSON.stringify(body) }),
           signal: AbortSignal.timeout(timeoutMs),
@@ -103,4 +105,12 @@ function connectionErrorOf(error: unknown): string {
   if (cause instanceof AggregateError) return connectionErrorOf(cause.errors[0]);
   if (cause instanceof Error) return connectionErrorOf(cause);
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+}
+
+function preferring(waitSeconds: number | undefined, isAlone: boolean): { prefer?: string } {
+  const preferences = [
+    ...(waitSeconds === undefined ? [] : [`wait=${waitSeconds}`]),
+    ...(isAlone ? ['lane=single'] : []),
+  ];
+  return preferences.length === 0 ? {} : { prefer: preferences.join(', ') };
 }

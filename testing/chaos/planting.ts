@@ -76,6 +76,7 @@ export async function plantLateActs(
     await api.call('POST', '/v1/orders', {
       key: `key-${gid}`,
       body: orderBody(reference, poorAccount),
+      isAlone: true,
     });
     const isUndone = await until(async () =>
       (await stateOf(api, gid)).state === 'compensated' ? true : undefined,
@@ -148,7 +149,7 @@ const unheardDeadlineMs = 30_000;
 
 export async function plantUnheard(api: ApiClient): Promise<void> {
   const body = { ...orderBody(unheard, richAccount), deadlineMs: unheardDeadlineMs };
-  await api.call('POST', '/v1/orders', { key: `key-${unheard}`, body });
+  await api.call('POST', '/v1/orders', { key: `key-${unheard}`, body, isAlone: true });
 }
 
 /**
@@ -167,6 +168,7 @@ export async function plantLostLease(
       key: `key-${reference}`,
       body: { ...orderBody(reference, richAccount), customerId: 'C-LEASE' },
       waitSeconds: 8,
+      isAlone: true, // A batch takes no locks.
     });
   const gid = gidOf('order', businessIdOf(tenant, 'lease-1'));
   const first = order('lease-1');
@@ -209,6 +211,7 @@ async function inTheMiddle(
     await api.call('POST', '/v1/orders', {
       key: `key-${reference}`,
       body: orderBody(reference, plantedAccount),
+      isAlone: true,
     });
     await until(async () => ((await harm()) ? true : undefined));
   } finally {

@@ -19,8 +19,18 @@ export interface Scheduled {
 export const scheduledOf = (history: History): readonly Scheduled[] =>
   callsIn(history).flatMap(({ activity, keys }) => keys.map((key) => ({ activity, key })));
 
-/** @returns how it went wrong; `undefined`: it was not undone at all, or last first. */
+/** @returns how one of its transactions went wrong; `undefined`: each was not undone at all, or last first. */
 export function disorderOf(scheduled: readonly Scheduled[]): string | undefined {
+  const gidOf = ({ key }: Scheduled): string => key.slice(0, key.lastIndexOf('/'));
+  const gids = new Set(scheduled.map(gidOf));
+  for (const gid of gids) {
+    const disorder = disorderOfOne(scheduled.filter((call) => gidOf(call) === gid));
+    if (disorder !== undefined) return disorder;
+  }
+  return undefined;
+}
+
+function disorderOfOne(scheduled: readonly Scheduled[]): string | undefined {
   const acted = firstsOf(scheduled, 'act');
   const undone = firstsOf(scheduled, 'undo').filter((key) => acted.includes(key));
   const wanted = acted.filter((key) => undone.includes(key)).reverse();

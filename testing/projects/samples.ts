@@ -48,6 +48,7 @@ export async function openStarts(
             authorization,
             'content-type': 'application/json',
             'idempotency-key': reference,
+            prefer: 'lane=single', // Its own history is read.
           },
           body: JSON.stringify({ ...body(reference, n), deadlineMs, ...otherwise }),
         }).catch(() => undefined);

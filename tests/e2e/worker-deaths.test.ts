@@ -203,7 +203,12 @@ describe('a worker that dies', () => {
 
   /** An attempt of the reservation was given up, and another one took its place. */
   const wasTriedAgain = async (orderId: string): Promise<boolean> => {
-    const { history } = await fetchHistory(application.temporal, `order:acme.${orderId}`);
+    const [row] = await application.sql<{ owner: string }>(
+      'accord',
+      'SELECT owner FROM runs WHERE gid = ?',
+      [`order:acme.${orderId}`],
+    );
+    const { history } = await fetchHistory(application.temporal, row?.owner ?? '');
     return wasRepeated(history, 'inventory.reserveStock');
   };
 

@@ -31,6 +31,8 @@ export interface NewRun {
   /** All the people who may stand behind the credential that starts it. */
   readonly requester: People;
   readonly acceptedAt: Date;
+  /** `single`: it goes into no batch of its set. */
+  readonly lane?: 'single' | undefined;
   /** Only for a flow of operators, which moves regions itself. Left out: a customer's flow, refused during a switch. */
   readonly turn?: SwitchSlot | undefined;
 }
@@ -198,8 +200,8 @@ type OwnerOf = (run: NewRun) => string;
 
 const ownersIn =
   ({ batches }: Acceptance): OwnerOf =>
-  ({ input }) =>
-    batches?.get(input.flow) ?? input.gid;
+  ({ input, lane }) =>
+    (lane === 'single' ? undefined : batches?.get(input.flow)) ?? input.gid;
 
 /** The token decides, never the number of affected rows: its meaning depends on flags of the driver. */
 async function ownOf(

@@ -107,6 +107,7 @@ describe('the preference to wait', () => {
     ['wait=5, until=ending', 'ending', 'wait=5, until=ending'],
     ['wait=99; until="ending"', 'ending', 'wait=30, until=ending'],
     ['until=Ending', 'ending', 'until=ending'],
+    ['wait=5, lane=single', 'decided', 'wait=5, lane=single'],
     [undefined, 'decided', undefined],
   ])('%s waits until it is %s, and says %s of it', (prefer, until, applied) => {
     expect(preferenceOf(prefer)).toMatchObject({ until, applied });
@@ -118,6 +119,7 @@ describe('the preference to wait', () => {
     ['wait', 'wait=N'],
     ['respond-async, wait=soon', 'wait=N'],
     ['wait=5, until=tomorrow', 'until=ending'],
+    ['lane=batch', 'lane=single'],
   ])('%s is refused by name, and the form %s is told', (prefer, form) => {
     expect(() => preferenceOf(prefer)).toThrow(
       expect.objectContaining({ code: 'invalid_request', message: expect.stringContaining(form) }),

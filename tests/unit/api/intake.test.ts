@@ -259,6 +259,20 @@ describe('the intake with mixed lanes', () => {
     expect(sentOwners.at(-1)?.map(isBatchId)).toEqual([true, false]);
   });
 
+  it('puts a start into no batch that asks for a workflow of its own', async () => {
+    const { sets, sent, sentOwners, accept, beBusy } = anIntake({ lanes: 'mixed' });
+    void beBusy();
+    const alone: NewRun = { ...aStart('alone'), lane: 'single' };
+    const claims = [accept(aStart('O-1')), accept(alone)];
+    sets[0]?.answer();
+    await untilThere(sets, slots + 1);
+    expect(sets[slots]?.batched).toEqual([]);
+    sets[slots]?.answer();
+    await Promise.all(claims);
+    expect(sent.at(-1)).toHaveLength(2);
+    expect(sentOwners.at(-1)?.map(isBatchId)).toEqual([false, false]);
+  });
+
   it('sends nothing of a batch that it cannot send as a whole, and answers those that are not cut off', async () => {
     const { sets, sent, accept, beBusy } = anIntake({ lanes: 'mixed' });
     void beBusy();

@@ -39,8 +39,9 @@ describe('the lanes', () => {
     for (const name of names) expect(batched(`batch,${name}=batch`, twice(name))).toEqual([]);
   });
 
-  it('are single, unless something else is set', () => {
-    expect([...createLanes(aConfig().lanes).batchesOf(twice('order')).keys()]).toEqual([]);
+  it('are mixed, unless something else is set', () => {
+    const lanes = createLanes(aConfig().lanes);
+    expect([...lanes.batchesOf([...twice('order'), 'transfer']).keys()]).toEqual(['order']);
   });
 
   it.each([
