@@ -158,7 +158,7 @@ async function proof(options: Options, stack: Stack, cleanups: Cleanup[]): Promi
   const asked = askedOf(lines);
   const checked = checkHistory(lines, observed.facts);
   const violations = violationsOf(observed, checked.violations);
-  const gates = gatesOf(observed, asked, { plan, minutes, hasNext: !broken });
+  const gates = gatesOf(observed, asked, { plan, minutes, lane, hasNext: !broken });
   const verdict = verdictOf(violations, gates);
   const report: ChaosReport = {
     ok: verdict === 'proven',

@@ -2,6 +2,7 @@
  * Gates against "green because nothing happened": a run that misses one has proven nothing, and is neither green nor
  * red.
  */
+import type { LaneMode } from '../../api/transactions/lanes';
 import { shopFlowNames } from '../../contracts/flows';
 import { eachAtLeast, kindsAsked, takenAtLeast } from './coverage';
 import type { HistoryLine } from './history';
@@ -36,22 +37,34 @@ export function askedOf(lines: readonly HistoryLine[]): Asked {
 }
 
 export function gatesOf(
-  { faults, planted, races, counters, rounds, endings, restarts, replayed, isQuiet }: Observation,
+  {
+    faults,
+    planted,
+    races,
+    counters,
+    rounds,
+    endings,
+    restarts,
+    replayed,
+    isQuiet,
+    carried,
+  }: Observation,
   asked: Asked,
   {
     plan,
     minutes,
     hasNext,
+    lane,
   }: {
     readonly plan: readonly PlannedFault[];
     readonly minutes: number;
     /** Whether a next release was deployed. */
     readonly hasNext: boolean;
+    readonly lane: LaneMode;
   },
 ): readonly Gate[] {
   const ended = (state: string): number =>
     [...endings].reduce((sum, [key, n]) => (key.endsWith(` ${state}`) ? sum + n : sum), 0);
-  const all = [...endings.values()].reduce((sum, n) => sum + n, 0);
   const gate = (name: string, seen: number, atLeast: number): Gate => ({ name, seen, atLeast });
   return [
     gate('calls that were taken', asked.ok, takenAtLeast),
@@ -71,7 +84,8 @@ export function gatesOf(
     gate('rounds of the checks', rounds, 20),
     gate('last round in quiet', isQuiet === true ? 1 : 0, 1),
     ...(hasNext ? [gate('histories of the next release', replayed.ofNextRelease, 1)] : []),
-    gate('histories replayed', replayed.replayed, all),
+    gate('histories replayed', replayed.replayed, carried.owners),
+    ...(lane === 'single' ? [] : [gate('batches of several', carried.batches, 1)]),
     gate(
       'flows replayed',
       shopFlowNames.filter((flow) => (replayed.flows[flow] ?? 0) > 0).length,

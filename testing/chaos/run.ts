@@ -107,6 +107,15 @@ export interface Observation {
   readonly parked: readonly string[];
   /** What the databases say when all is quiet. */
   readonly facts: Facts;
+  readonly carried: Carried;
+}
+
+/** How the transactions were carried. */
+export interface Carried {
+  /** Workflows that own rows when all is quiet. */
+  readonly owners: number;
+  /** Those of them that are batches of several. */
+  readonly batches: number;
 }
 
 const warmUpMs = 5_000;
@@ -274,7 +283,16 @@ async function observe(options: ChaosOptions, reach: Reach): Promise<Observation
     endings: await endingsOf(isolated),
     parked: await parkedOf(isolated),
     facts: await readFacts((...query) => isolated.sql(...query)),
+    carried: await carriedOf(isolated),
   };
+}
+
+async function carriedOf(isolated: IsolatedEnvironment): Promise<Carried> {
+  const rows = await isolated.sql<{ owner: string; items: number }>(
+    'accord',
+    'SELECT owner, COUNT(*) AS items FROM runs GROUP BY owner',
+  );
+  return { owners: rows.length, batches: rows.filter(({ items }) => items > 1).length };
 }
 
 /** A slow machine is through with its faults before enough has happened: the load goes on, for a while. */

@@ -80,9 +80,8 @@ export function createBatchLane(clock: Clock): BatchLane {
     return new Promise((resolve, reject) => {
       const { activity, budget } = call;
       const name = `${activity} ${budget.kind}`;
-      const until = budget.kind === 'act' ? clock.now() + budget.timeLeftMs : Infinity;
       const waiting = queue.get(name) ?? [];
-      waiting.push({ call, until, resolve, reject });
+      waiting.push({ call, resolve, reject });
       queue.set(name, waiting);
     });
   }
@@ -118,15 +117,25 @@ export function createBatchLane(clock: Clock): BatchLane {
     first.reject(failedCall(first.call, answer.error));
   }
 
-  /** @param localError why the local call before it gave no verdict. */
-  async function sendRemote(set: readonly Waiting[], localError: unknown): Promise<void> {
+  /**
+   * @param localError why the local call before it gave no verdict.
+   * @param spentMs what earlier sets have taken. No clock is asked: behind the last local call of a task, live and replay
+   *   differ about what has been answered meanwhile.
+   */
+  async function sendRemote(
+    set: readonly Waiting[],
+    localError: unknown,
+    spentMs = 0,
+  ): Promise<void> {
     const [first, another] = set;
     if (!first) return;
     const { activity, summary } = first.call;
     await room.enter(set.reduce((sum, { call }) => sum + bytesOf(call), 0));
+    const budget = budgetOf(set, spentMs);
+    const ms = wholeMsOf(set, spentMs);
     const options = another
-      ? { ...activityOptions(budgetOf(set), summaryOf(set)), scheduleToCloseTimeout: timeOf(set) }
-      : activityOptions(budgetOf(set), summary);
+      ? { ...activityOptions(budget, summaryOf(set)), scheduleToCloseTimeout: ms }
+      : activityOptions(budget, summary);
     const remote = proxyActivities<Record<string, SetActivity<Keyed, unknown>>>(options)[activity];
     if (!remote) throw new Error(`No activity ${activity}.`);
     try {
@@ -138,24 +147,29 @@ export function createBatchLane(clock: Clock): BatchLane {
       );
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
-      if (another) return inHalves(set, (half) => sendRemote(half, localError));
+      if (another) return inHalves(set, (half) => sendRemote(half, localError, spentMs + ms));
       first.reject(error);
     }
   }
-
-  /** An act has at least a moment: less is no time for any answer, and the next one would follow at once. */
-  function timeOf(set: readonly Waiting[]): number {
-    const left = Math.min(...set.map(({ until }) => until)) - clock.now();
-    return Math.min(Math.max(left, wholeSetMs.min), wholeSetMs.max);
-  }
-
-  function budgetOf(set: readonly Waiting[]): RetryBudget {
-    const until = Math.max(...set.map((one) => one.until));
-    return until === Infinity
-      ? { kind: 'forever' }
-      : { kind: 'act', timeLeftMs: Math.max(1, until - clock.now()) };
-  }
 }
+
+/** An act has at least a moment: less is no time for any answer, and the next one would follow at once. */
+function wholeMsOf(set: readonly Waiting[], spentMs: number): number {
+  const left = Math.min(...set.map(timeLeftOf)) - spentMs;
+  return Math.min(Math.max(left, wholeSetMs.min), wholeSetMs.max);
+}
+
+/** As long as the latest of them may act. */
+function budgetOf(set: readonly Waiting[], spentMs: number): RetryBudget {
+  const left = Math.max(...set.map(timeLeftOf)) - spentMs;
+  return left === Infinity
+    ? { kind: 'forever' }
+    : { kind: 'act', timeLeftMs: Math.max(left, wholeSetMs.min) };
+}
+
+/** When the call was made; `Infinity`: it is tried for ever. */
+const timeLeftOf = ({ call: { budget } }: Waiting): number =>
+  budget.kind === 'act' ? budget.timeLeftMs : Infinity;
 
 const never = new Promise<never>(() => undefined);
 

@@ -10,8 +10,6 @@ import type { ItemCall } from './lane';
 /** One call that waits for its set, or for its answer. */
 export interface Waiting {
   readonly call: ItemCall;
-  /** End of the time for acting, by the clock of the workflow; `Infinity`: it is tried for ever. */
-  readonly until: number;
   readonly resolve: (verdict: Verdict<unknown>) => void;
   readonly reject: (error: unknown) => void;
 }

@@ -50,6 +50,7 @@ const quiet: Observation = {
     outOfOrder: [],
   },
   facts: { runs: [], stock: [], tokens: [], transitions: [], endings: [] },
+  carried: { owners: 220, batches: 1 },
 };
 
 describe('the judgement of a run', () => {
@@ -94,7 +95,7 @@ describe('a run in which too little happened', () => {
   const struck = { ...quiet, faults: [{ name: 'kill-worker' as const, hasStruck: true }] };
 
   it('is proven only where every gate is passed', () => {
-    const gates = gatesOf(struck, enough, { plan, minutes: 3, hasNext: false });
+    const gates = gatesOf(struck, enough, { plan, minutes: 3, hasNext: false, lane: 'mixed' });
     expect(gates.filter((gate) => !isPassed(gate))).toEqual([]);
     expect(verdictOf([], gates)).toBe('proven');
   });
@@ -107,9 +108,10 @@ describe('a run in which too little happened', () => {
     ['nothing was late', { ...struck, counters: { ...quiet.counters, verdictsOf: () => 0 } }],
     ['nothing parked', { ...struck, planted: [] }],
     ['nobody looked', { ...struck, rounds: 3 }],
+    ['no batch ran', { ...struck, carried: { owners: 220, batches: 0 } }],
     ['nothing was compensated', { ...struck, endings: new Map([['order completed', 200]]) }],
   ] as const)('is not proven where %s', (_, observed) => {
-    const gates = gatesOf(observed, enough, { plan, minutes: 3, hasNext: false });
+    const gates = gatesOf(observed, enough, { plan, minutes: 3, hasNext: false, lane: 'mixed' });
     expect(verdictOf([], gates)).toBe('not proven');
     expect(verdictOf([{ checker: 'G', sentence: 'twice' }], gates)).toBe('violated');
   });
