@@ -60,15 +60,13 @@ export interface Seen {
   readonly ending: string;
   /** The worker was killed at the point, or the attempt failed there. */
   readonly isHit: boolean;
-  /** The fault at the point has fired. */
-  readonly hasFired: boolean;
 }
 
-export function outcomeOf(isUndone: boolean, { ending, isHit, hasFired }: Seen): CaseOutcome {
+export function outcomeOf(isUndone: boolean, { ending, isHit }: Seen): CaseOutcome {
   const isRight = ending === (isUndone ? 'compensated' : 'completed');
-  // The process was killed by another crash point just after the planted failure, so its worker could not report it:
-  // nothing was undone.
-  const wasPlantLost = isUndone && ending === 'completed' && !hasFired;
+  // The process was killed just after the planted failure, by another crash point or, behind a local attempt, by this
+  // one: nobody had reported it, so nothing was undone. The checks of the books tell a wrong ending.
+  const wasPlantLost = isUndone && ending === 'completed';
   if (!isRight && !wasPlantLost) return 'violated';
   return isRight && isHit ? 'proven' : 'not proven';
 }
@@ -157,9 +155,8 @@ async function playRound(
     await reaper.stop();
     const fired = fleet.fired();
     return answers.map(({ one, fault, gid, ending }) => {
-      const hasFired = fired.has(fault);
-      const isHit = one.crash === 'kill' ? fleet.killed.has(fault) : hasFired;
-      const outcome = outcomeOf(one.isUndone, { ending, isHit, hasFired });
+      const isHit = one.crash === 'kill' ? fleet.killed.has(fault) : fired.has(fault);
+      const outcome = outcomeOf(one.isUndone, { ending, isHit });
       return { ...one, flow, gid, ending, outcome };
     });
   } finally {
