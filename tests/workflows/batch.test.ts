@@ -5,6 +5,8 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 
 import { ejectItemUpdate, itemTimelineQuery } from '../../contracts/engine/batches';
 import { gidOf } from '../../contracts/engine/ids';
+import { rowBranch, type LeaveBatch, type LeftBatch } from '../../contracts/engine/runs';
+import type { Verdict } from '../../contracts/engine/verdict';
 import type { OrderSagaInput } from '../../contracts/flows/order';
 import {
   resolveTransactionUpdate,
@@ -101,6 +103,19 @@ describe('a batch', () => {
     expect(await batches.run(fakes, transfers)).toEqual({ completed: 2, compensated: 0, left: 0 });
     for (const transfer of transfers)
       expect(statesOf(fakes, transfer, transferBranches)).toEqual(transferred);
+  });
+
+  it('fails when all have ended, if one of them has another ending already', async () => {
+    const [broken, other] = [aTransfer(), aTransfer()];
+    const fakes = fakeParticipants({
+      'accord.endRun': onlyFor(broken, fails('InvariantBroken', 'It is compensated already.')),
+    });
+    fakes.activities['accord.leaveBatch'] = (requests) => Promise.resolve(hasEnded(requests));
+    const handle = await batches.start(fakes, [broken, other]);
+    await expect(handle.result()).rejects.toMatchObject({
+      cause: { type: 'InvariantBroken', message: 'It is compensated already.' },
+    });
+    expect(fakes.endings.map(({ key }) => key)).toEqual([`${other.gid}/row`]);
   });
 
   it('B27 gives each transaction its own verdict when they come shuffled', async () => {
@@ -238,6 +253,13 @@ describe('a transaction leaves its batch, and comes to its ending under its own 
     await handle.result();
   });
 });
+
+/** The answer of the row of a transaction that cannot leave, for it has ended. */
+const hasEnded = (requests: unknown): readonly Verdict<LeftBatch>[] =>
+  (requests as readonly LeaveBatch[]).map(({ key }) => ({
+    ...{ gid: key.slice(0, key.lastIndexOf('/')), branch: rowBranch, verb: 'act' },
+    ...{ fence: 'duplicate', epoch: 1, ok: true, result: { isToBeStarted: false } },
+  }));
 
 /** Three orders of which the second is out of stock; the verdicts of their reservation are changed on their way. */
 function threeOrders(change: (verdicts: readonly unknown[]) => readonly unknown[]) {

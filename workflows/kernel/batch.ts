@@ -4,6 +4,7 @@ import {
   CancellationScope,
   condition,
   setHandler,
+  TemporalFailure,
   workflowInfo,
 } from '@temporalio/workflow';
 
@@ -31,7 +32,8 @@ import { startTransaction } from './starting';
  * its own gid runs the same flow with the same input, and the fence answers every call that was made. No failure of one
  * reaches another. A cancel in Temporal is ignored: a batch is no transaction.
  *
- * @throws an error of the lane, for which the workflow task fails and waits for a repaired worker.
+ * @throws an error of the lane, for which the workflow task fails and waits for a repaired worker; InvariantBroken, when
+ *   all have ended, if one of them has another ending already.
  */
 export async function runBatch<Input extends TransactionInput>(
   { batch }: BatchInput<Input>,
@@ -46,6 +48,8 @@ export async function runBatch<Input extends TransactionInput>(
   return CancellationScope.nonCancellable(async () => {
     await Promise.race([lane.play(), Promise.all([...items.values()].map((item) => item.play()))]);
     await condition(allHandlersFinished);
+    const defect = [...items.values()].find((item) => item.defect)?.defect;
+    if (defect) throw defect; // All others have ended by now. *Failed* in Temporal means a defect.
     return resultOf([...items.values()]);
   });
 }
@@ -57,6 +61,8 @@ interface Item {
   readonly run: Run;
   /** `undefined`: it is under way. */
   outcome: Outcome | undefined;
+  /** The failure of an ended transaction: another ending stands. `undefined`: none. */
+  defect: TemporalFailure | undefined;
   /** Makes it leave, unless it has ended. */
   leave(): void;
   /** Returns when it has ended, or its own workflow is started. */
@@ -78,7 +84,7 @@ function createItem(
       resolve('left');
     };
   });
-  const item: Item = { run, outcome: undefined, leave: () => leave(), play };
+  const item: Item = { run, outcome: undefined, defect: undefined, leave: () => leave(), play };
   return item;
 
   async function play(): Promise<void> {
@@ -92,21 +98,31 @@ function createItem(
     // A plain error of its own code leaves, too: its own workflow waits for the repaired build.
     const ended = coordinate(createKernel(run, itsLane, flow), flow).then(
       ({ outcome }) => outcome,
-      () => 'left' as const,
+      (error: unknown) => ({ error }),
     );
     const outcome = await Promise.race([ended, leaving]);
-    if (outcome === 'left') await goOnAlone();
-    item.outcome = outcome;
+    if (typeof outcome === 'string' && outcome !== 'left') {
+      item.outcome = outcome;
+      return;
+    }
+    const goesOn = await goOnAlone();
+    const error = typeof outcome === 'string' ? undefined : outcome.error;
+    if (!goesOn && error instanceof TemporalFailure) item.defect = error; // Nobody would meet it again.
+    item.outcome = 'left';
   }
 
-  /** The owner changes before the start: a start that is lost is repeated by the starter. */
-  async function goOnAlone(): Promise<void> {
+  /**
+   * The owner changes before the start: a start that is lost is repeated by the starter.
+   * @returns false: the transaction has ended, so there is nothing to start.
+   */
+  async function goOnAlone(): Promise<boolean> {
     const { gid } = input;
     lane.forget(gid);
     const verdict = await lane.send(leavingCall(run));
     if (!verdict.ok) throw new Error(`${gid} could not leave: ${verdict.detail}`);
     const { isToBeStarted } = verdict.result as LeftBatch; // The implementation of the operation has this type.
     if (isToBeStarted) await startTransaction(workflowInfo().workflowType, gid, input);
+    return isToBeStarted;
   }
 }
 
