@@ -110,7 +110,7 @@ function onceUp(profile: Profile, workers: number) {
       (coming ??= bringUpApplication(profile, {
         workers,
         say,
-        variables: variablesOfLoad('single'),
+        variables: variablesOfLoad('mixed'),
       })),
     async down(): Promise<void> {
       const local = await coming?.catch(() => undefined);

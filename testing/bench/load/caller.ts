@@ -57,14 +57,18 @@ export function createCaller(
     authorization,
     tenant,
     answersAtOnce,
+    lane,
   }: {
     readonly apiUrl: string;
     readonly authorization: string;
     readonly tenant: string;
     readonly answersAtOnce: boolean;
+    /** `single`: a workflow of its own for each. Left out: as the API has it. */
+    readonly lane?: 'single';
   },
 ): Caller {
-  const waiting = { authorization, prefer: `wait=${waitSeconds}, until=ending` };
+  const own = lane === undefined ? '' : `, lane=${lane}`;
+  const waiting = { authorization, prefer: `wait=${waitSeconds}, until=ending${own}` };
 
   async function ask(send: () => Promise<Answer>): Promise<Told> {
     try {
