@@ -5,6 +5,7 @@ import type { Application } from '../contracts/engine/application';
 import type { Checks } from '../invariants/checks';
 import type { Config, OwnVariables } from './config';
 import type { Cursors } from './http/cursor';
+import type { LineGuard } from './http/guards';
 import type { Api } from './http/route-rules';
 import type { FlowStart } from './routes/flow-start';
 import type { Database } from './stores/database';
@@ -25,6 +26,8 @@ export interface ApiServices<Own extends object = object, Stores = unknown> {
   readonly config: Config & Own;
   readonly stores: Stores;
   readonly starts: Starts;
+  /** Stands before each line of a start route's bulk. */
+  readonly lines: LineGuard;
   readonly steering: Steering;
   readonly runs: RunsStore;
   readonly cursors: Cursors;

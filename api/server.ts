@@ -1,6 +1,7 @@
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import type { FastifyBaseLogger } from 'fastify';
+import { setMaxListeners } from 'node:events';
 
 import { createApprovals, createAsking } from './approvals/approvals';
 import { createBookings } from './transactions/bookings';
@@ -14,7 +15,7 @@ import { inertFaultPoints, type DeliveryPoints } from '../runtime/faults/points'
 import { createPremises } from '../runtime/premises';
 import type { OwnNamespace } from '../runtime/temporal-premises';
 import { createFailovers } from './regions/failovers';
-import { guardRoutes } from './http/guards';
+import { createLineGuard, guardRoutes } from './http/guards';
 import { createHealth } from './health';
 import { createAddressGuard, createLimits } from './http/limits';
 import { createMetrics } from './http/metrics';
@@ -61,6 +62,7 @@ const answersPolicy = {
 
 /** Who holds a slot does not hang up. */
 const nobodyLeaves = new AbortController().signal;
+setMaxListeners(0, nobodyLeaves);
 
 /**
  * The API, complete and opened on no port: tests call `inject`, `main` calls `listen`. Who builds it also begins and
@@ -134,7 +136,7 @@ export async function buildServer<Own extends object, Stores>({
   const refuseOthers = refuseOtherMethods(api);
   await api.register(helmet, { contentSecurityPolicy: answersPolicy }); // The viewer at /docs brings its own.
   await api.register(cors, { origin: false });
-  await guardRoutes(api, {
+  const guards = {
     authentication,
     addresses: createAddressGuard(config.limits.failedCredentials),
     limits,
@@ -143,12 +145,14 @@ export async function buildServer<Own extends object, Stores>({
     loopDelayMaxMs: config.loopDelayMaxMs,
     lifecycle,
     metrics,
-  });
+  };
+  await guardRoutes(api, guards);
+  const lines = createLineGuard(api, guards);
   auditSteering(api, audit, now);
   answerSteeringOnce(api, { calls: dependencies.steeringCalls, secret: config.secret });
   await describeRoutes(api);
-  for (const start of flowStarts) start.addTo(api, { starts, secret: config.secret });
-  routes?.(api, { config, stores, starts, steering, runs, cursors, logger });
+  for (const start of flowStarts) start.addTo(api, { starts, lines, secret: config.secret });
+  routes?.(api, { config, stores, starts, lines, steering, runs, cursors, logger });
   transactionRoutes(api, { runs, temporal, starts, cursors });
   steeringRoutes(api, { steering, bookings, secondPerson, runs, cursors });
   approvalRoutes(api, { approvals, store: approvalsStore, cursors });

@@ -14,9 +14,10 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { ulid } from 'ulid';
 
-import { Problem, problemBody, problemHeaders, problemOf } from './errors';
+import { logProblem, Problem, problemBody, problemHeaders, problemOf } from './errors';
 import { fieldErrorsOf, sentenceOf } from './field-errors';
 import { parseJson } from './json-text';
+import { linesMedia } from './lines';
 import { bodyBytesMax, headerBytesMax, paramLengthMax } from './size-limits';
 import { handlerMs, type Api } from './route-rules';
 
@@ -31,7 +32,7 @@ interface EdgeOptions {
 }
 
 /**
- * The server without routes: its limits on time and size, its only body parser, and problem+json for everything that
+ * The server without routes: its limits on time and size, its body parsers, and problem+json for everything that
  * can go wrong, also before and beside the routes. Opens no port.
  */
 export function createEdge({ logger, trustProxyHops }: EdgeOptions): Api {
@@ -63,7 +64,7 @@ export function createEdge({ logger, trustProxyHops }: EdgeOptions): Api {
   api.decorateRequest('bodyAsSent', null);
   api.decorateRequest('problemCode', null);
   api.decorateRequest('gidSteered', null);
-  parseJsonOnly(api);
+  parseBodies(api);
   api.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
     return Promise.resolve();
@@ -94,7 +95,9 @@ export function refuseOtherMethods(api: Api): () => void {
   });
   return () => {
     for (const [url, set] of [...taken]) {
-      const others = methods.filter((method) => !set.has(method));
+      const others = methods.filter(
+        (method) => !set.has(method) && !isTakenBeside(url, method, taken),
+      );
       api.route({
         url,
         method: others,
@@ -111,7 +114,24 @@ export function refuseOtherMethods(api: Api): () => void {
   };
 }
 
-function parseJsonOnly(api: Api): void {
+/** Whether a path with a parameter takes this one, too: `/v1/orders/:id` that of the order `bulk`. */
+const isTakenBeside = (
+  url: string,
+  method: string,
+  taken: ReadonlyMap<string, ReadonlySet<string>>,
+): boolean =>
+  [...taken].some(([other, set]) => other !== url && set.has(method) && fits(url, other));
+
+function fits(url: string, template: string): boolean {
+  const [parts, wanted] = [url.split('/'), template.split('/')];
+  return (
+    parts.length === wanted.length &&
+    wanted.every((part, at) => part.startsWith(':') || part === parts[at])
+  );
+}
+
+/** JSON, whole; or lines as they come, which their route reads. A route takes one of both. */
+function parseBodies(api: Api): void {
   api.removeAllContentTypeParsers(); // Fastify would take text/plain, too.
   const options = { parseAs: 'buffer' } as const;
   api.addContentTypeParser<Buffer>(
@@ -119,6 +139,7 @@ function parseJsonOnly(api: Api): void {
     options,
     (request, body, done) => {
       try {
+        if (takesLines(request)) throw new Problem('unsupported_media_type');
         // No body at all is the body that was left out, for routes that need none.
         const value = body.length === 0 ? undefined : parseJson(body);
         request.bodyAsSent = value ?? null;
@@ -128,7 +149,14 @@ function parseJsonOnly(api: Api): void {
       }
     },
   );
+  api.addContentTypeParser(linesMedia, (request, body, done) => {
+    if (takesLines(request)) done(null, body);
+    else done(new Problem('unsupported_media_type'));
+  });
 }
+
+const takesLines = ({ routeOptions }: FastifyRequest): boolean =>
+  routeOptions.config.rules?.takesLines === true;
 
 function requestIdOf({ headers }: { readonly headers: IncomingMessage['headers'] }): string {
   const given = headers['x-request-id'];
@@ -137,9 +165,7 @@ function requestIdOf({ headers }: { readonly headers: IncomingMessage['headers']
 
 function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): void {
   request.problemCode = problem.code;
-  if (problem.code === 'internal') request.log.error({ err: problem.cause }, 'A defect.');
-  else if (problem.status >= 500)
-    request.log.warn({ code: problem.code, err: problem.cause }, problem.message);
+  logProblem(request.log, problem);
   void reply
     .code(problem.status)
     .headers({

@@ -1,3 +1,5 @@
+import type { FastifyBaseLogger } from 'fastify';
+
 import { bodyBytesMax, headerBytesMax, paramLengthMax } from './size-limits';
 
 /** Every problem that the API answers with, and what it means to a caller. The one table; docs and OpenAPI read it. */
@@ -101,7 +103,7 @@ export const problems = {
   unsupported_media_type: {
     status: 415,
     retryable: false,
-    title: 'Only application/json is taken.',
+    title: 'The body has another media type than this route takes.',
   },
   expectation_failed: {
     status: 417,
@@ -150,7 +152,8 @@ const detailOfCode: Readonly<Partial<Record<ProblemCode, string>>> = {
   body_too_large: `At most ${bodyBytesMax} bytes are taken.`,
   uri_too_long: `At most ${paramLengthMax} characters are taken in one part of a path.`,
   headers_too_large: `At most ${headerBytesMax} bytes of headers are taken.`,
-  unsupported_media_type: 'Send "Content-Type: application/json".',
+  unsupported_media_type:
+    'Send "Content-Type: application/json", or application/x-ndjson to a bulk route.',
   internal: "It is in our log under this request's id: send it again, and name the id if it stays.",
 };
 
@@ -227,6 +230,13 @@ export function problemHeaders({ code, details }: Problem): Readonly<Record<stri
     }),
     ...details.headers,
   };
+}
+
+/** Writes down what its caller is told too little of to find the cause. */
+export function logProblem(log: Pick<FastifyBaseLogger, 'error' | 'warn'>, problem: Problem): void {
+  if (problem.code === 'internal') log.error({ err: problem.cause }, 'A defect.');
+  else if (problem.status >= 500)
+    log.warn({ code: problem.code, err: problem.cause }, problem.message);
 }
 
 const codesOfFastify: Readonly<Record<string, ProblemCode>> = {

@@ -6,7 +6,7 @@ import type { Authentication, Principal } from './authentication';
 import { overloaded, Problem } from './errors';
 import type { Lifecycle } from '../health';
 import { idempotencyKeyOf } from './idempotency';
-import { createProbeGuard, type createAddressGuard, type Limits } from './limits';
+import { createProbeGuard, type createAddressGuard, type LimitClass, type Limits } from './limits';
 import { jsonMedia, preferredOf } from './media';
 import type { Metrics } from './metrics';
 import { limitClassOf, type Api, type RouteRules } from './route-rules';
@@ -46,7 +46,10 @@ export async function guardRoutes(api: Api, guards: Guards): Promise<void> {
         throw new Problem('scope_missing', { detail: `The scope ${rules.scope} is needed.` });
       }
     }
-    reply.headers(await takeFromLimit(request, rules, guards));
+    const { principal } = request;
+    const limit = limitClassOf[rules.kind];
+    if (limit !== null && principal)
+      reply.headers(await takeFromLimit(limit, principal.tenant, guards));
     if (needsKey(request, rules)) request.idempotencyKey = idempotencyKeyOf(request.raw.rawHeaders);
   });
   api.addHook('onResponse', (request, reply, done) => {
@@ -55,10 +58,36 @@ export async function guardRoutes(api: Api, guards: Guards): Promise<void> {
   });
 }
 
+/** What stands before each start of a body of many, as before a request with one. */
+export interface LineGuard {
+  /**
+   * @param isFirst it has been taken from the limit with its request.
+   * @throws Problem `stopping`, `overloaded`, `rate_limited`.
+   */
+  admit(tenant: string, isFirst: boolean): Promise<void>;
+  /** Counts a start that has been answered: its status, or the code of its problem. */
+  count(operation: string, outcome: string): void;
+  readonly isStopping: () => boolean;
+}
+
+export const createLineGuard = (api: Api, guards: Guards): LineGuard => ({
+  async admit(tenant, isFirst) {
+    refuseStart(guards);
+    const { heapUsed, eventLoopDelay } = api.memoryUsage();
+    const isLate = Number.isFinite(eventLoopDelay) && eventLoopDelay > guards.loopDelayMaxMs;
+    if (isLate || heapUsed > heapBytesMax()) throw overloaded();
+    if (!isFirst) await takeFromLimit('starts', tenant, guards);
+  },
+  count: (operation, outcome) => guards.metrics.starts.inc({ operation, outcome }),
+  isStopping: () => guards.lifecycle.isStopping(),
+});
+
+const heapBytesMax = (): number => getHeapStatistics().heap_size_limit * heapShareMax;
+
 async function shedUnderPressure(api: Api, { loopDelayMaxMs, metrics }: Guards): Promise<void> {
   await api.register(underPressure, {
     maxEventLoopDelay: loopDelayMaxMs,
-    maxHeapUsedBytes: getHeapStatistics().heap_size_limit * heapShareMax,
+    maxHeapUsedBytes: heapBytesMax(),
     pressureHandler: (request, _, type, value) => {
       // A sample without a measurement is `Infinity`: nothing is known of the loop yet, which is no reason to refuse.
       if (type === underPressure.TYPE_EVENT_LOOP_DELAY && !Number.isFinite(value)) return;
@@ -106,23 +135,18 @@ async function authenticate(request: FastifyRequest, { authentication, addresses
 const textOf = (header: string | string[] | undefined): string | undefined =>
   header === undefined ? undefined : String(header);
 
-async function takeFromLimit(
-  { principal }: FastifyRequest,
-  { kind }: RouteRules,
-  { limits, metrics }: Guards,
-) {
-  const name = limitClassOf[kind];
-  if (name === null || !principal) return {};
+async function takeFromLimit(name: LimitClass, tenant: string, { limits, metrics }: Guards) {
   try {
-    return await limits.take(name, principal.tenant);
+    return await limits.take(name, tenant);
   } catch (error) {
     metrics.refused.inc({ cause: `limit:${name}` });
     throw error;
   }
 }
 
-/** A dry run writes nothing, so it needs no key. */
-function needsKey(request: FastifyRequest, { kind }: RouteRules): boolean {
+/** A dry run writes nothing, so it needs no key. Each of many lines has its own. */
+function needsKey(request: FastifyRequest, { kind, takesLines }: RouteRules): boolean {
+  if (takesLines) return false;
   const { query } = request;
   const isDryRun =
     kind === 'start' &&
@@ -142,7 +166,8 @@ function record(request: FastifyRequest, status: number, ms: number, metrics: Me
   const endpoint = routeOptions.url ?? 'unknown';
   metrics.requests.inc({ method, endpoint, status });
   metrics.durations.observe({ method, endpoint }, ms / 1_000);
-  if (routeOptions.config.rules?.kind === 'start') {
+  const { kind, takesLines } = routeOptions.config.rules ?? {};
+  if (kind === 'start' && (!takesLines || problemCode)) {
     metrics.starts.inc({
       operation: `${method} ${endpoint}`,
       outcome: problemCode ?? String(status),

@@ -24,13 +24,30 @@ export function idempotencyKeyOf(rawHeaders: readonly string[]): string {
   const quoted = /^"([^"\\]*)"$/.exec(text)?.[1];
   const key = quoted ?? text;
   const isOne = values.length === 1 && (quoted !== undefined || !/[",]/.test(text));
-  if (!isOne || key.length > keyLengthMax || !visibleAscii.test(key)) {
-    throw new Problem('idempotency_key_invalid', {
-      detail: `One key of 1 to ${keyLengthMax} visible ASCII characters.`,
-    });
-  }
+  if (!isOne || !isKey(key)) throw invalidKey();
   return key;
 }
+
+/**
+ * The key of one line of many: what would stand between the quotes of the header.
+ *
+ * @throws Problem `idempotency_key_missing`, `idempotency_key_invalid`.
+ */
+export function keyOfLine(value: JsonValue | undefined): string {
+  if (value === undefined)
+    throw new Problem('idempotency_key_missing', {
+      detail: 'Each line has a member idempotencyKey: the same one when you send the line again.',
+    });
+  if (typeof value !== 'string' || /["\\]/.test(value) || !isKey(value)) throw invalidKey();
+  return value;
+}
+
+const isKey = (key: string): boolean => key.length <= keyLengthMax && visibleAscii.test(key);
+
+const invalidKey = (): Problem =>
+  new Problem('idempotency_key_invalid', {
+    detail: `One key of 1 to ${keyLengthMax} visible ASCII characters.`,
+  });
 
 /** What a key came with: enough to say "the same", and which fields differ, when the request itself is gone. */
 export interface Fingerprint {

@@ -26,8 +26,8 @@ const problemSchema = z
   .meta({ id: 'Problem' });
 
 /** Headers are read by us, not by a schema: they are described from the rules of the route. */
-const headersOf = ({ kind, scope, realm = 'tenant' }: RouteRules, method: string) => {
-  const takesKey = method === 'POST' && (kind === 'start' || kind === 'steer');
+const headersOf = ({ kind, scope, realm = 'tenant', takesLines }: RouteRules, method: string) => {
+  const takesKey = method === 'POST' && !takesLines && (kind === 'start' || kind === 'steer');
   return {
     type: 'object',
     ...(takesKey && { required: ['Idempotency-Key'] }),
@@ -85,6 +85,9 @@ const kinds: Readonly<Record<RouteKind, string>> = {
   read: "Reads one thing of the caller's tenant; what belongs to another tenant is not found.",
   probe: 'For machines that watch this process: neither limited nor shed.',
 };
+
+const ofLines =
+  'Takes many starts, one a line, each with its own key, and answers each on a line, in their order, while further lines come in. A line that is refused leaves nothing behind, and the others go on. `Prefer: wait=N` waits for each ending.';
 
 /** The viewer brings its scripts and styles, and sends requests to this server only. */
 const viewerPolicy =
@@ -148,7 +151,7 @@ function completeSchema(route: RouteOptions): void {
   };
   route.schema.operationId = operationIdOf(route);
   const needs = rules.scope === null ? 'Open to everybody.' : needsOf(rules.scope, rules.realm);
-  route.schema.description ??= `${kinds[rules.kind]} ${needs}`;
+  route.schema.description ??= `${rules.takesLines ? ofLines : kinds[rules.kind]} ${needs}`;
   route.schema.tags = [rules.kind];
 }
 

@@ -32,6 +32,8 @@ export interface RouteRules {
   readonly realm?: Realm | 'any';
   /** A probe that queries nothing, so it is not limited: a supervisor that gets no answer ends the process. */
   readonly isFree?: true;
+  /** Its body is many lines, each a start with a key of its own. Only for `start`. */
+  readonly takesLines?: true;
   /** What it can answer with; left out: JSON alone. */
   readonly media?: readonly string[];
   /** `false`: a repeated key is answered from what the call made, not with the stored answer. Only for `steer`. */
@@ -97,3 +99,5 @@ export function callerGone({ raw }: Pick<FastifyReply, 'raw'>): AbortSignal {
 /** A handler's time, by kind: a start or a read may wait for an ending, everything else is done in two seconds. */
 export const handlerMs = 5_000;
 export const waitingHandlerMs = 35_000;
+/** A body of lines is read for so long. The edge closes a request that arrives more slowly than in 300 s. */
+export const linesMs = 240_000;

@@ -6,11 +6,13 @@ import { businessIdOf, type BusinessId, type Flow, type Tenant } from '../../con
 import type { FlowDefinition } from '../../contracts/engine/flow-definition';
 import type { TransactionInput } from '../../contracts/engine/transaction';
 import type { FieldError } from '../http/errors';
+import type { LineGuard } from '../http/guards';
 import { deadlineFaults, refuse } from '../http/refusals';
 import type { Api } from '../http/route-rules';
 import { lifeMs } from '../http/schemas';
 import type { Start, Starts } from '../transactions/starts';
-import { noParams, startRoute, type EarlyAnswer } from './start-route';
+import { bulkRoute } from './bulk-route';
+import { noParams, startRoute, type EarlyAnswer, type StartRoute } from './start-route';
 
 /** What a start knows of its caller. */
 export interface StartContext {
@@ -51,6 +53,7 @@ interface FlowStartGiven<Input extends TransactionInput, Shape extends z.ZodRawS
 /** What start routes are built on. */
 interface StartServices {
   readonly starts: Starts;
+  readonly lines: LineGuard;
   /** Signs the digests of fields by which a request that comes again is known. */
   readonly secret: string;
 }
@@ -65,7 +68,8 @@ export interface FlowStart {
 /**
  * The route that starts a flow: `POST` of its body, with `Idempotency-Key`, `Prefer`, `dryRun` and `deadlineMs`, described
  * in OpenAPI. It answers 202, or 200 with the ending where the caller waits. A body that does not fit is 400, one that
- * cannot mean anything is 422; both name the fields.
+ * cannot mean anything is 422; both name the fields. A flow that may go in batches has a second route, `…/bulk`, which
+ * takes many of these bodies, one a line.
  */
 export const flowStart = <Input extends TransactionInput, Shape extends z.ZodRawShape>(
   flow: Pick<FlowDefinition<Input>, 'name' | 'input'>,
@@ -80,7 +84,7 @@ export const flowStart = <Input extends TransactionInput, Shape extends z.ZodRaw
 
 function addFlowStart<Input extends TransactionInput, Shape extends z.ZodRawShape>(
   api: Api,
-  { starts, secret }: StartServices,
+  services: StartServices,
   flow: Flow,
   {
     path,
@@ -93,31 +97,29 @@ function addFlowStart<Input extends TransactionInput, Shape extends z.ZodRawShap
     early,
   }: FlowStartGiven<Input, Shape>,
 ): void {
-  startRoute(
-    api,
-    { starts, secret },
-    {
-      url: path,
-      summary,
-      params: noParams,
-      body: withLife(body),
-      prepare(asked, { tenant, subject }) {
-        const { deadlineMs, ...rest } = asked as { readonly deadlineMs: number };
-        const named = rest as z.output<typeof body>; // `withLife` has added that one field alone.
-        const reference = referenceOf(named) ?? ulid();
-        const own = (id: string) => businessIdOf(tenant, id);
-        const context = { tenant, subject, reference, own };
-        refuse([...(faults?.(named, context) ?? []), ...deadlineFaults(deadlineMs)]);
-        const ownInput = input(named, context);
-        return {
-          input: { ...ownInput, ...starts.inputOf(flow, tenant, reference, deadlineMs) },
-          reference,
-          screen: screen?.(ownInput),
-        };
-      },
-      ...(early && { early }),
+  const route: StartRoute<z.ZodType, typeof noParams> = {
+    url: path,
+    summary,
+    params: noParams,
+    body: withLife(body),
+    prepare(asked, { tenant, subject }) {
+      const { deadlineMs, ...rest } = asked as { readonly deadlineMs: number };
+      const named = rest as z.output<typeof body>; // `withLife` has added that one field alone.
+      const reference = referenceOf(named) ?? ulid();
+      const own = (id: string) => businessIdOf(tenant, id);
+      const context = { tenant, subject, reference, own };
+      refuse([...(faults?.(named, context) ?? []), ...deadlineFaults(deadlineMs)]);
+      const ownInput = input(named, context);
+      return {
+        input: { ...ownInput, ...services.starts.inputOf(flow, tenant, reference, deadlineMs) },
+        reference,
+        screen: screen?.(ownInput),
+      };
     },
-  );
+    ...(early && { early }),
+  };
+  startRoute(api, services, route);
+  if (application().flows[flow]?.lane === 'any') bulkRoute(api, services, route);
 }
 
 /** The body under its name and with its examples, as they were. */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { isEnding, type EarlyStatus } from '../../contracts/engine/transaction';
 import type { Principal } from '../http/authentication';
 import { fingerprintOf } from '../http/idempotency';
+import type { JsonValue } from '../http/json-text';
 import { planOf, planSchema } from '../transactions/plan';
 import { preferenceOf, type Preference } from '../http/preference';
 import { callerGone, keyOf, principalOf, waitingHandlerMs, type Api } from '../http/route-rules';
@@ -25,7 +26,10 @@ export interface EarlyAnswer {
   readonly of: (run: RunRow, status: EarlyStatus) => object;
 }
 
-interface StartRoute<Body extends z.ZodType, Params extends z.ZodType<Record<string, string>>> {
+export interface StartRoute<
+  Body extends z.ZodType,
+  Params extends z.ZodType<Record<string, string>>,
+> {
   readonly url: string;
   readonly summary: string;
   readonly params: Params;
@@ -69,14 +73,10 @@ export function startRoute<
       if (request.query.dryRun) return planOf(prepared.input);
       const preference = preferenceOf(request.headers['prefer']);
       const started = await starts.start(
-        {
-          ...prepared,
-          operation: `POST ${url}`,
-          idempotencyKey: keyOf(request),
-          fingerprint: fingerprintOf(path, request.bodyAsSent, secret),
-          requester: caller.people,
-          lane: preference.lane,
-        },
+        startOf(prepared, {
+          ...{ url, path, sent: request.bodyAsSent, key: keyOf(request) },
+          ...{ caller, preference, secret },
+        }),
         { ...preference, signal: callerGone(reply) },
       );
       const answer = answerOf(started, preference, early);
@@ -84,6 +84,30 @@ export function startRoute<
     },
   });
 }
+
+interface Asked {
+  readonly url: string;
+  readonly path: Readonly<Record<string, string>>;
+  /** The body before any default. */
+  readonly sent: JsonValue;
+  readonly key: string;
+  readonly caller: Principal;
+  readonly preference: Preference;
+  readonly secret: string;
+}
+
+/** What a prepared start is accepted as, alone or as one of many: under one operation, so that its key is one. */
+export const startOf = (
+  prepared: PreparedStart,
+  { url, path, sent, key, caller, preference, secret }: Asked,
+): Start => ({
+  ...prepared,
+  operation: `POST ${url}`,
+  idempotencyKey: key,
+  fingerprint: fingerprintOf(path, sent, secret),
+  requester: caller.people,
+  lane: preference.lane,
+});
 
 /**
  * 200 with the early answer, or with the ending byte for byte; 202 with the row while it is open, parked included.

@@ -14,7 +14,15 @@ import { transferStart } from './transfers';
 /** Starts of orders, checkouts, transfers, payments, refunds and settlements, and what became of them. */
 export function shopRoutes(
   api: Api,
-  { config, stores, starts, steering, cursors, logger }: ApiServices<ShopSettings, ShopStores>,
+  {
+    config,
+    stores,
+    starts,
+    lines,
+    steering,
+    cursors,
+    logger,
+  }: ApiServices<ShopSettings, ShopStores>,
 ): void {
   const { accountViews, couponViews, orderViews, paymentViews, settlementViews, stockViews } =
     stores;
@@ -27,7 +35,7 @@ export function shopRoutes(
     transferStart(config, screening),
     paymentStart(config, screening),
   ];
-  for (const start of flowStarts) start.addTo(api, { starts, secret: config.secret });
+  for (const start of flowStarts) start.addTo(api, { starts, lines, secret: config.secret });
   orderRoutes(api, { orderViews, cursors });
   paymentRoutes(api, { config, starts, screening, steering, paymentViews });
   settlementRoutes(api, { config, starts, settlementViews, cursors });

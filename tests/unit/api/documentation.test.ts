@@ -12,9 +12,11 @@ import { operationsOf, titleOf } from './operations';
 
 const page = readFileSync(join(__dirname, '../../../docs/http.md'), 'utf8');
 /** Requests as the page shows them: path, and the body behind the headers. */
-const requests = [
-  ...page.matchAll(/^POST (\S+)\n(?:[A-Z].*\n\n)?(\{[^]*?\})$(?=\n\n|\n```)/gm),
-].map(([, path = '', body = '']) => [path, body] as const);
+const shown = [...page.matchAll(/^POST (\S+)\n(?:[A-Z].*\n\n)?(\{[^]*?\})$(?=\n\n|\n```)/gm)].map(
+  ([, path = '', body = '']) => [path, body] as const,
+);
+const requests = shown.filter(([path]) => !path.endsWith('/bulk'));
+const bulks = shown.filter(([path]) => path.endsWith('/bulk'));
 
 describe('docs/http.md', () => {
   let api: FakeApi;
@@ -51,7 +53,9 @@ describe('docs/http.md', () => {
   });
 
   it('shows a request for each start', async () => {
-    const starts = (await operationsOf(api.api)).filter(({ kind }) => kind === 'start');
+    const starts = (await operationsOf(api.api)).filter(
+      ({ kind, needsKey }) => kind === 'start' && needsKey,
+    );
     expect(requests.map(([path]) => path.replace('P-1', '{id}')).sort()).toEqual(
       starts.map(({ path }) => path).sort(),
     );
@@ -65,5 +69,17 @@ describe('docs/http.md', () => {
       payload: body,
     });
     expect({ status: answer.statusCode, body: answer.body }).toMatchObject({ status: 200 });
+  });
+
+  it.each(bulks)('shows lines that would be taken: %s', async (path, body) => {
+    const answer = await api.api.inject({
+      method: 'POST',
+      url: path,
+      headers: { authorization: api.credential(), 'content-type': 'application/x-ndjson' },
+      payload: body,
+    });
+    const lines = answer.body.trim().split('\n');
+    expect(lines).toHaveLength(body.split('\n').length);
+    for (const line of lines) expect(JSON.parse(line)).toMatchObject({ status: 202 });
   });
 });
