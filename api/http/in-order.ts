@@ -5,7 +5,7 @@ interface Entry {
 
 export interface UnderWayLimits {
   readonly items: number;
-  /** Of items and answers that are held. */
+  /** The sum of items and answers that are held. */
   readonly bytes: number;
 }
 

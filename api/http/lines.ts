@@ -56,7 +56,7 @@ export async function* linesOf(body: Readable, limits: LineLimits): AsyncGenerat
   }
 }
 
-/** The line that has begun. Of one that is too long nothing is kept. */
+/** The line that has begun. Nothing is kept of one that is too long. */
 function openLine(bytesMax: number) {
   let pieces: Buffer[] = [];
   let length = 0;

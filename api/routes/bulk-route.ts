@@ -21,9 +21,9 @@ import { endingSchema, runViewSchema } from '../transactions/run-view';
 import { answerOf, noParams, startOf, type StartRoute } from './start-route';
 
 const mebibyte = 1_048_576;
-/** Of one request. A line may be as long as the body of a start alone. */
+/** What one request may have. A line may be as long as the body of a start alone. */
 const limits = { lineBytes: bodyBytesMax, lines: 10_000, bytes: 64 * mebibyte, ms: linesMs };
-/** Of one request: lines that have been read and whose answers its caller has not taken yet. */
+/** What one request may have under way: lines that have been read and whose answers its caller has not taken yet. */
 const underWay = { items: 512, bytes: 4 * mebibyte };
 
 interface BulkServices {
